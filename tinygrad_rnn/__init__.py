@@ -1,0 +1,34 @@
+"""tinygrad_rnn: see and check backpropagation through time.
+
+    import tinygrad_rnn as tg
+    from tinygrad_rnn import bptt, draw, nn
+
+- `Tensor(values, name)`: what is differentiated or fed; NumPy's functions and operators work on it.
+- `with Tape() as tape:` records; `tape.gradient(loss, wrt)` and `tape.rewind(loss)` walk back; `tape.replay(feed)`.
+- `scope(t=3)`, `named("z", value)`: labels and names for tables, drawings and `tape.find`.
+- `sigmoid`, `relu`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks. `primitive(...)` adds an operation.
+- `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison. `draw`: the graph.
+"""
+
+from tinygrad_rnn.engine.primitives.activations import log_softmax, relu, sigmoid, softmax
+from tinygrad_rnn.engine.primitives.reductions import logsumexp
+from tinygrad_rnn.engine.recording import Entry, scope
+from tinygrad_rnn.engine.tape import Step, Tape
+from tinygrad_rnn.engine.tensor import Tensor, named, primitive
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Entry",
+    "Step",
+    "Tape",
+    "Tensor",
+    "log_softmax",
+    "logsumexp",
+    "named",
+    "primitive",
+    "relu",
+    "scope",
+    "sigmoid",
+    "softmax",
+]

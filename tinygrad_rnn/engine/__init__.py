@@ -1,0 +1,1 @@
+"""The autodiff engine: recording, tensors, primitives, the tape and what is read off it."""

@@ -1,0 +1,94 @@
+"""Parts of an array. The cotangent of `x[index]` is zero elsewhere, so it travels as a `Part`, not as a dense array.
+
+All the parts of one x are put together once, by `scatter`, when the walk back reaches x: T steps that read x[t] cost
+O(T), not O(T^2).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import TABLE, primitive
+
+
+class Part(NamedTuple):
+    """A cotangent of x that is `g` at `x[index]` and zero elsewhere; `index` is a tuple."""
+
+    index: tuple[Any, ...]
+    g: Any
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the cotangent."""
+        return self.g.dtype
+
+
+getitem = primitive(
+    lambda x, *index: x[index],
+    lambda g, y, x, *index: [Part(index, g)] + [None] * len(index),
+    name="getitem",
+    variadic=True,
+)
+
+
+def _scattered(*args: Any, lengths: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> Any:
+    """Zeros of that shape, with each g added at its index. The arguments are g, *index, g, *index, ...
+
+    Flat, so that a Tensor in an index is an input like any other; `lengths` says how long each index is.
+    """
+    out = np.zeros(shape, dtype)
+    for index, g in _parts(args, lengths):
+        add_part(out, index, g)
+    return out
+
+
+def add_part(out: Any, index: tuple[Any, ...], g: Any) -> None:
+    """`out[index] += g`, in place, where places that the index names twice get both."""
+    if all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in index):
+        out[index] += g
+    else:
+        np.add.at(out, index, g)
+
+
+def _parts(args: Any, lengths: tuple[int, ...]) -> list[Part]:
+    parts, start = [], 0
+    for length in lengths:
+        parts.append(Part(tuple(args[start + 1 : start + 1 + length]), args[start]))
+        start += 1 + length
+    return parts
+
+
+def _scatter_vjp(g: Any, y: Any, *args: Any, lengths: tuple[int, ...], shape: Any, dtype: Any) -> list[Any]:
+    products: list[Any] = []
+    for index, _ in _parts(args, lengths):
+        products += [g[index]] + [None] * len(index)
+    return products
+
+
+_scatter = primitive(_scattered, _scatter_vjp, name="scatter", variadic=True)
+
+
+def scatter(parts: list[Part], shape: tuple[int, ...], dtype: Any) -> Any:
+    """The dense array that the parts make up together."""
+    flat = [value for index, g in parts for value in (g, *index)]
+    return _scatter(*flat, lengths=tuple(len(index) for index, _ in parts), shape=shape, dtype=dtype)
+
+
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """The parts of x along an axis: so many equal ones, or between the given positions, as np.split."""
+    length = x.shape[axis]
+    if isinstance(indices_or_sections, int | np.integer):
+        count = int(indices_or_sections)
+        if count < 1 or length % count:
+            raise ValueError(
+                f"split: {x.describe()} has length {length} on axis {axis}, which is not {count} equal parts\n"
+                "give the positions at which to cut: np.split(x, [3, 5], axis)"
+            )
+        cuts = [length // count * k for k in range(count + 1)]
+    else:
+        cuts = [0, *indices_or_sections, length]
+    before = (slice(None),) * (axis % x.ndim)
+    return [x[(*before, slice(start, stop))] for start, stop in zip(cuts, cuts[1:], strict=False)]
+
+
+TABLE[np.split] = split

@@ -1,0 +1,92 @@
+"""The same entries in another shape, order, dtype or company. All linear."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import TABLE, primitive
+
+astype = primitive(
+    lambda x, dtype: x.astype(dtype), lambda g, y, x, dtype: astype(g, dtype=x.dtype), name="astype"
+)
+reshape = primitive(
+    lambda x, shape: x.reshape(shape),
+    lambda g, y, x, shape: g.reshape(x.shape),
+    name="reshape",
+    numpy=np.reshape,
+)
+transpose = primitive(
+    lambda x, axes=None: x.transpose(axes),
+    lambda g, y, x, axes=None: g.transpose(axes if axes is None else _inverse(axes)),
+    name="transpose",
+    numpy=np.transpose,
+)
+swapaxes = primitive(
+    lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
+    lambda g, y, x, axis1, axis2: swapaxes(g, axis1, axis2),
+    name="swapaxes",
+    numpy=np.swapaxes,
+)
+broadcast_to = primitive(
+    lambda x, shape: np.broadcast_to(x, shape),
+    lambda g, y, x, shape: g,  # the walk back sums over the broadcast axes
+    name="broadcast_to",
+    numpy=np.broadcast_to,
+)
+expand_dims = primitive(
+    lambda x, axis: np.expand_dims(x, axis),
+    lambda g, y, x, axis: g.reshape(x.shape),
+    name="expand_dims",
+    numpy=np.expand_dims,
+)
+squeeze = primitive(
+    lambda x, axis=None: np.squeeze(x, axis),
+    lambda g, y, x, axis=None: g.reshape(x.shape),
+    name="squeeze",
+    numpy=np.squeeze,
+)
+_stack = primitive(
+    lambda *xs, axis: np.stack(xs, axis=axis),
+    lambda g, y, *xs, axis: [g[_at(axis, y.ndim, k)] for k in range(len(xs))],
+    name="stack",
+    variadic=True,
+)
+_concatenate = primitive(
+    lambda *xs, axis: np.concatenate(xs, axis=axis),
+    lambda g, y, *xs, axis: [g[_at(axis, y.ndim, part)] for part in _consecutive(xs, axis)],
+    name="concatenate",
+    variadic=True,
+)
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    order = [axis % len(axes) for axis in axes]
+    return tuple(order.index(k) for k in range(len(axes)))
+
+
+def _at(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes `part` of one axis and all of the others."""
+    return (slice(None),) * (axis % ndim) + (part,)
+
+
+def _consecutive(xs: tuple[Any, ...], axis: int) -> list[slice]:
+    """Where each of the concatenated arrays lies on the axis."""
+    parts, start = [], 0
+    for x in xs:
+        parts.append(slice(start, start + x.shape[axis]))
+        start += x.shape[axis]
+    return parts
+
+
+def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda arrays, axis=0: op(*arrays, axis=axis)
+
+
+TABLE[np.stack] = _joined(_stack)
+TABLE[np.concatenate] = _joined(_concatenate)
+for plain in (np.shape, np.ndim, np.size):
+    # What these say of a Tensor is a plain number, the same at every replay of the same shapes.
+    TABLE[plain] = lambda x, *args, _plain=plain: _plain(x.data, *args)
+for filled in (np.zeros_like, np.ones_like, np.empty_like, np.full_like):
+    TABLE[filled] = lambda x, *args, _filled=filled, **options: _filled(x.data, *args, **options)

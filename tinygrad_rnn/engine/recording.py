@@ -1,0 +1,146 @@
+"""What is recorded, and under which labels: the open tapes and the scope of the running code.
+
+Recording is a matter of context: an operation is written down on every tape that is open where it runs.
+The context is a `contextvars` variable, so threads and asyncio tasks do not see each other's tapes.
+
+>>> with scope(layer=0), scope(t=3):
+...     print(scope_text(current()[1]))
+layer=0 t=3
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+Scope = tuple[tuple[str, Any], ...]
+
+
+class Entry(NamedTuple):
+    """One line of a tape: the call `out = op(*args, **kwargs)`, made under `scope`.
+
+    A tape keeps each line as the plain tuple of these five and hands it out as an Entry: recording one costs a third.
+    """
+
+    op: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    scope: Scope
+
+    # Tuples compare elementwise, and an array in `args` has no single truth value: a line is itself only.
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        line = f"{_shown(self.out)} = {self.op.name}({', '.join(_shown(a) for a in self.args)}"
+        line += "".join(f", {key}={value!r}" for key, value in self.kwargs.items()) + ")"
+        return f"{line}  in {scope_text(self.scope)}" if self.scope else line
+
+
+class OpenTape(Protocol):
+    """What an operation needs of a tape: somewhere to write the line, and a weak reference to leave behind."""
+
+    ref: Any
+
+    def record(self, line: tuple[Any, ...], /) -> None:
+        """Write one line down: the five fields of an Entry."""
+
+
+NO_KWARGS: dict[str, Any] = {}
+"""What every line without keyword arguments holds, so that it costs no dict of its own."""
+
+Recording = tuple[tuple[OpenTape, ...], Scope]
+
+_recording: ContextVar[Recording] = ContextVar("tinygrad_rnn_recording", default=((), ()))
+
+current = _recording.get
+
+
+class _Context:
+    """A `with` block in which the recording is another one, and after which it is as before, whatever happens."""
+
+    __slots__ = ("_tokens",)
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[Recording]] = []
+
+    def _enter(self, recording: Recording) -> None:
+        self._tokens.append(_recording.set(recording))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _recording.reset(self._tokens.pop())
+
+
+class scope(_Context):  # noqa: N801 - used as a statement: `with scope(t=3):`
+    """Labels for everything recorded inside: `with scope(layer=0, t=3):` adds to the labels already there."""
+
+    __slots__ = ("_labels",)
+
+    def __init__(self, **labels: Any) -> None:
+        super().__init__()
+        self._labels: Scope = tuple(labels.items())
+
+    def __enter__(self) -> None:
+        tapes, labels = current()
+        self._enter((tapes, labels + self._labels))
+
+
+class recording_on(_Context):  # noqa: N801 - used as a statement
+    """Record on one more tape inside the block."""
+
+    __slots__ = ("_tape",)
+
+    def __init__(self, tape: OpenTape) -> None:
+        super().__init__()
+        self._tape = tape
+
+    def __enter__(self) -> None:
+        tapes, labels = current()
+        if any(open_tape is self._tape for open_tape in tapes):
+            raise RuntimeError("Tape: this tape is open already\nopen another one: with Tape() as inner:")
+        self._enter(((*tapes, self._tape), labels))
+
+
+class recording_under(_Context):  # noqa: N801 - used as a statement
+    """Record under exactly this scope inside the block, whatever labels are around it."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, labels: Scope) -> None:
+        super().__init__()
+        self._scope = labels
+
+    def __enter__(self) -> None:
+        self._enter((current()[0], self._scope))
+
+
+class not_recording(_Context):  # noqa: N801 - used as a statement
+    """Record nothing inside the block."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        self._enter(((), current()[1]))
+
+
+def scope_text(labels: Scope) -> str:
+    """`layer=0 t=3 gate=f`, as it stands in tables, errors and drawings."""
+    return " ".join(f"{key}={value}" for key, value in labels)
+
+
+def where_text() -> str:
+    """`, in layer=0 t=3` for the end of an error's first line, or nothing outside any scope."""
+    labels = current()[1]
+    return f", in {scope_text(labels)}" if labels else ""
+
+
+def _shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return repr(value)
+    return f"{getattr(value, 'name', None) or 'array'} {tuple(shape)}"

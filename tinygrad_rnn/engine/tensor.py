@@ -1,0 +1,468 @@
+"""`Tensor`, a value that a tape can follow; `apply`, the one way an operation runs; and the derivative table.
+
+A tensor is a read-only NumPy array with a name. NumPy is the language: operators, `np.tanh(x)`, `np.stack(xs)` and
+`x.sum(axis=0)` all end in `apply`, which computes the value and writes one line on every open tape. What an
+operation is, and what its derivatives are, stands in `TABLE`; the files in `primitives/` fill it.
+
+>>> x = Tensor([1.0, 2.0], name="x")
+>>> np.tanh(x) * 2
+Tensor([1.52318831, 1.92805516])
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, final
+
+import numpy as np
+from numpy import ndarray
+from numpy.typing import ArrayLike, NDArray
+
+from tinygrad_rnn.engine.errors import explained, refuse_dtype
+from tinygrad_rnn.engine.recording import NO_KWARGS, current, where_text
+
+Vjp = Callable[..., Any]
+
+
+class Primitive:
+    """An operation: a function on arrays, and how a cotangent of its result goes back to each argument.
+
+    `vjps[k](g, y, *args, **kwargs)` is the vector-Jacobian product for argument k: `g` is the cotangent of the
+    result `y` (same shape), and what it returns has the shape of that argument, or of `y` where the argument was
+    broadcast: the walk back sums over broadcast axes. None where there is no derivative. With `variadic`, `vjps`
+    is one function, which returns a sequence with one product for each argument.
+
+    A vjp is written in functions that are recorded themselves, so every higher derivative is there.
+    `analytic` says that the function is complex differentiable as NumPy computes it, which a complex step needs.
+    """
+
+    __slots__ = ("analytic", "function", "name", "variadic", "vjps")
+
+    def __init__(
+        self, name: str, function: Callable[..., Any], vjps: Any, *, variadic: bool, analytic: bool
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.vjps = vjps
+        self.variadic = variadic
+        self.analytic = analytic
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The result: a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
+        for a in args:
+            if type(a) is Tensor:
+                return apply(self, *args, **kwargs)
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _primitive_named, (self.name,)
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive, by name."""
+
+TABLE: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""NumPy's function -> ours: a primitive, or a plain function made of primitives."""
+
+
+def primitive(
+    function: Callable[..., Any],
+    *vjps: Vjp | None,
+    name: str = "",
+    numpy: Callable[..., Any] | None = None,
+    variadic: bool = False,
+    analytic: bool = True,
+) -> Primitive:
+    """Add an operation to the table: the function on arrays, and one vjp for each argument (see `Primitive`).
+
+    `numpy` is the NumPy function that it stands for, if that is not `function` itself.
+
+    >>> double = primitive(lambda x: 2 * x, lambda g, y, x: 2 * g, name="doctest_double")
+    >>> double(Tensor(3.0))
+    Tensor(6.)
+    """
+    name = name or function.__name__
+    if name in PRIMITIVES:
+        raise ValueError(f"primitive: the name {name!r} is taken\nchoose another name")
+    op = Primitive(name, function, vjps[0] if variadic else vjps, variadic=variadic, analytic=analytic)
+    PRIMITIVES[name] = op
+    stands_for = numpy or (function if isinstance(function, np.ufunc) else None)
+    if stands_for is not None:
+        TABLE[stands_for] = op
+    return op
+
+
+def _primitive_named(name: str) -> Primitive:
+    return PRIMITIVES[name]
+
+
+def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
+    """Compute `op(*args, **kwargs)` and write the call on every open tape.
+
+    Errors of the function come back with the operation, the shapes and names of its inputs, and the scope.
+    """
+    values = []
+    bare = False
+    for a in args:
+        if type(a) is Tensor:
+            values.append(a._data)
+        else:
+            values.append(a)
+            bare = True
+    try:
+        data = op.function(*values, **kwargs) if kwargs else op.function(*values)
+    except Exception as error:
+        raise explained(op.name, args, error) from error
+    out = _new(Tensor)
+    out._data = data if type(data) is ndarray else np.asarray(data)
+    out.name = None
+    out.grad = None
+    tapes, labels = current()
+    if tapes:
+        out._tape = tapes[0].ref
+        if bare:
+            args = tuple([a if type(a) is Tensor else _fixed_constant(a) for a in args])
+        entry = (op, args, kwargs or NO_KWARGS, out, labels)
+        for tape in tapes:
+            tape.record(entry)
+    else:
+        out._tape = None
+    return out
+
+
+_new: Callable[[type[Tensor]], Tensor] = object.__new__
+
+
+def _fixed_constant(value: Any) -> Any:
+    if isinstance(value, list):
+        value = np.array(value)
+    if isinstance(value, ndarray):
+        refuse_dtype(value.dtype, "a constant")
+        owner: Any = value
+        while isinstance(owner, ndarray) and not owner.flags.writeable:
+            owner = owner.base
+        if owner is not None:
+            value = value.copy()
+            value.setflags(write=False)
+    elif isinstance(value, complex):
+        refuse_dtype(np.dtype(complex), "a constant")
+    return value
+
+
+@final
+class Tensor:
+    """A value that tapes follow: `data`, a read-only array that is a copy of what was given; `name`; `grad`.
+
+    Wrap what you want to differentiate or feed; leave constants as arrays and numbers. dtype and shape are those of
+    the given array. `==` compares elementwise; the hash is the identity. A tensor keeps no tape alive.
+
+    Raises TypeError for complex numbers, objects and strings, and for another Tensor.
+    """
+
+    __slots__ = ("_data", "_tape", "grad", "name")
+    __hash__ = object.__hash__
+
+    _data: NDArray[Any]
+    name: str | None
+    grad: NDArray[Any] | None
+    _tape: weakref.ref[Any] | None
+
+    def __init__(self, data: ArrayLike, name: str | None = None) -> None:
+        if isinstance(data, Tensor):
+            raise TypeError(
+                f"Tensor: the value is a Tensor already ({data.describe()})\n"
+                "use it as it is, or x.detach() to cut its history"
+            )
+        array = np.array(data)
+        refuse_dtype(array.dtype, "Tensor: a value")
+        array.setflags(write=False)
+        self._data = array
+        self.name = name
+        self.grad = None
+        self._tape = None
+
+    # ------------------------------------------------------------------------------------------ the value
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """The values, a read-only array."""
+        self._data.setflags(write=False)
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> NoReturn:
+        raise AttributeError(
+            f"Tensor: the values of {self.describe()} do not change, or a tape would record what never was\n"
+            "make a new one: x = Tensor(values, name=...)"
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, as of the array."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype, as of the array."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._data.size
+
+    def item(self) -> Any:
+        """The value of a Tensor with one entry, as a Python number."""
+        return self._data.item()
+
+    def describe(self) -> str:
+        """`'h' (3, 5)`, or `(3, 5)` without a name: how messages speak of it."""
+        return f"{self.name!r} {self.shape}" if self.name else str(self.shape)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError(f"iteration over a 0-d Tensor{where_text()}\nuse it as it is, or x.item()")
+        return (self[k] for k in range(len(self)))
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._data, separator=", ", threshold=100, prefix="Tensor(")
+        kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        return f"Tensor({values}{kind}{f', name={self.name!r}' if self.name else ''})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data if self.ndim else self.item(), spec) if spec else str(self)
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        self._refuse_to_leave("float()")
+        return float(self._data)
+
+    def __int__(self) -> int:
+        self._refuse_to_leave("int()")
+        return int(self._data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        self._refuse_to_leave("np.array()")
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def _refuse_to_leave(self, how: str) -> None:
+        if current()[0]:
+            raise TypeError(
+                f"{how}: would take the values of {self.describe()} off the tape that is recording them"
+                f"{where_text()}\njoin Tensors with np.stack(xs) or np.concatenate(xs); for the bare values use "
+                "x.data or x.item()"
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self._data, self.name, self.grad)
+
+    # ------------------------------------------------------------------------------------------ the history
+
+    def detach(self) -> Tensor:
+        """The same values, through which no gradient flows (recorded, so that a replay computes them anew)."""
+        return apply(PRIMITIVES["detach"], self)
+
+    def backward(self, seed: ArrayLike | None = None) -> None:
+        """Add the gradient of this Tensor to `.grad` of every leaf of its tape that it depends on.
+
+        A leaf is a float Tensor that no operation on the tape made. `seed`, of this Tensor's shape, is its cotangent
+        (default 1, for a scalar). Never recorded. `tape.gradient` gives the same numbers and changes nothing.
+
+        Raises RuntimeError if the tape is gone, or if this was called before.
+        """
+        tape = self._tape() if self._tape is not None else None
+        if tape is None:
+            raise RuntimeError(
+                f"backward: no tape holds the history of {self.describe()}{where_text()}\n"
+                "keep the tape alive until then: with Tape() as tape: ...; then loss.backward()"
+            )
+        tape.backward(self, seed)
+
+    # ------------------------------------------------------------------------------------------ operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["add"], self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["add"], other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["subtract"], self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["subtract"], other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["multiply"], self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["multiply"], other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["divide"], self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["divide"], other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["power"], self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["power"], other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["matmul"], self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["matmul"], other, self)
+
+    def __neg__(self) -> Tensor:
+        return apply(PRIMITIVES["negative"], self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return apply(PRIMITIVES["absolute"], self)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["less"], self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["less_equal"], self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["greater"], self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return apply(PRIMITIVES["greater_equal"], self, other)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return apply(PRIMITIVES["equal"], self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return apply(PRIMITIVES["not_equal"], self, other)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return apply(PRIMITIVES["getitem"], self, *_index_parts(index))
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            f"assignment into a Tensor ({self.describe()}): values on a tape do not change{where_text()}\n"
+            "build the new value instead: np.where(mask, new, x), or np.stack / np.concatenate of its parts"
+        )
+
+    # ------------------------------------------------------------------------------------------ methods of arrays
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The transpose: the axes in reverse order."""
+        return self.transpose()
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order; reversed by default."""
+        axes = _spread(axes)
+        return _call(np.transpose, self, axes) if axes else _call(np.transpose, self)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same entries in another shape."""
+        return _call(np.reshape, self, _spread(shape))
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """The sum over `axis` (all of them by default)."""
+        return _call(np.sum, self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """The mean over `axis` (all of them by default)."""
+        return _call(np.mean, self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """The maximum over `axis` (all of them by default)."""
+        return _call(np.max, self, axis=axis, keepdims=keepdims)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """The values in another dtype; the cotangent comes back in this one."""
+        return apply(PRIMITIVES["astype"], self, dtype=np.dtype(dtype))
+
+    # ------------------------------------------------------------------------------------------ NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__" or kwargs:
+            what = f"np.{ufunc.__name__}.{method}" if method != "__call__" else f"np.{ufunc.__name__}"
+            options = f" with {', '.join(f'{key}=' for key in kwargs)}" if kwargs else ""
+            raise TypeError(
+                f"{what}{options}: cannot be recorded, for Tensor {self.describe()}{where_text()}\n"
+                f"write the plain call, y = np.{ufunc.__name__}(...): no out=, where=, dtype= and no ufunc methods; "
+                "an array cannot take a Tensor in place"
+            )
+        return _dispatch(ufunc, inputs, kwargs)
+
+    def __array_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return _dispatch(func, args, kwargs)
+
+
+def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return TABLE[function](*args, **kwargs)
+
+
+def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """NumPy was called with a Tensor: our function for it, or, outside any tape, NumPy's on the values."""
+    ours = TABLE.get(function)
+    if ours is not None:
+        return ours(*args, **kwargs)
+    if current()[0]:
+        raise TypeError(
+            f"np.{function.__name__}: has no derivative rule, so a tape cannot record it{where_text()}\n"
+            "write it with operations that have one, add one with primitive(function, *vjps), or call it on x.data "
+            "if nothing is to be differentiated through it"
+        )
+    return function(*_values(args), **{key: _values(value) for key, value in kwargs.items()})
+
+
+def _values(tree: Any) -> Any:
+    if isinstance(tree, Tensor):
+        return tree._data
+    return type(tree)(_values(item) for item in tree) if type(tree) in (list, tuple) else tree
+
+
+def named(name: str, value: Any) -> Any:
+    """Name an intermediate result, so that tables, drawings and `tape.find` can speak of it; gives back `value`.
+
+    Does nothing to an array, and leaves a name that is there already.
+    """
+    if isinstance(value, Tensor) and value.name is None:
+        value.name = name
+    return value
+
+
+def _spread(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`x.reshape(2, 3)` and `x.reshape((2, 3))` say the same."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
+
+
+def _index_parts(index: Any) -> tuple[Any, ...]:
+    """An index as positional arguments, so that a Tensor of integers in it is an input like any other."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(np.asarray(part) if isinstance(part, list) else part for part in parts)
+
+
+def _rebuilt(data: NDArray[Any], name: str | None, grad: NDArray[Any] | None) -> Tensor:
+    out = Tensor(data, name)
+    out.grad = grad
+    return out

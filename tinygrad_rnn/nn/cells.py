@@ -1,0 +1,115 @@
+"""Cells: plain functions `cell(params, x, *state) -> new state`, written in NumPy.
+
+On arrays a cell just computes; on Tensors the tape records it. Shapes: x (B, I) or (I,), states (B, H) or (H,): examples
+are rows. `params` is a dict with PyTorch's names and layout (G gates stacked along the first axis):
+`weight_ih` (G*H, I), `weight_hh` (G*H, H), `bias_ih` (G*H,), `bias_hh` (G*H,). A state that is not given is zero.
+
+Any function of this form is a cell: `unroll`, the comparison and the drawings take it as they take these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives.activations import relu, sigmoid
+from tinygrad_rnn.engine.recording import scope
+from tinygrad_rnn.engine.tensor import Tensor, named
+
+Array = Any
+"""An ndarray or a Tensor."""
+
+Params = Mapping[str, Array]
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "relu": relu}
+
+
+def rnn(params: Params, x: Array, h: Array = None, *, nonlinearity: str = "tanh") -> Array:
+    """The simple (Elman) RNN: h_t = f(W x_t + b_ih + U h_{t-1} + b_hh), with f tanh or relu.
+
+    torch.nn.RNNCell; NNDL (6.5)-(6.6), where the net input is z_t.
+    """
+    h = initial_state("h", h, params, x)
+    z = named("z", from_input(params, x) + from_state(params, h))
+    return named("h", ACTIVATIONS[nonlinearity](z))
+
+
+def residual_rnn(params: Params, x: Array, h: Array = None) -> Array:
+    """h_t = h_{t-1} + g_t, with g_t = tanh(W x_t + b_ih + U h_{t-1} + b_hh): NNDL (6.50). Parameters as for `rnn`."""
+    h = initial_state("h", h, params, x)
+    z = named("z", from_input(params, x) + from_state(params, h))
+    return named("h", h + named("g", np.tanh(z)))
+
+
+def lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
+    """Long short-term memory (torch.nn.LSTMCell). Gate order i, f, g, o; g is the candidate, c~ in many books.
+
+    z = W x_t + b_ih + U h_{t-1} + b_hh, cut into z_i, z_f, z_g, z_o
+    i = sigmoid(z_i), f = sigmoid(z_f), g = tanh(z_g), o = sigmoid(z_o)
+    c_t = f * c_{t-1} + i * g,  h_t = o * tanh(c_t)
+    """
+    h, c = initial_state("h", h, params, x), initial_state("c", c, params, x)
+    z_i, z_f, z_g, z_o = np.split(from_input(params, x) + from_state(params, h), 4, axis=-1)
+    i, f = gate("i", sigmoid, z_i), gate("f", sigmoid, z_f)
+    g, o = gate("g", np.tanh, z_g), gate("o", sigmoid, z_o)
+    c = named("c", f * c + i * g)
+    return named("h", o * np.tanh(c)), c
+
+
+def gru(params: Params, x: Array, h: Array = None) -> Array:
+    """Gated recurrent unit, PyTorch's form: the reset gate acts *after* the matrix. Gate order r, z, n.
+
+    r = sigmoid(W_r x_t + b_ir + U_r h_{t-1} + b_hr),  z = sigmoid(W_z x_t + b_iz + U_z h_{t-1} + b_hz)
+    n = tanh(W_n x_t + b_in + r * (U_n h_{t-1} + b_hn))
+    h_t = (1 - z) * n + z * h_{t-1}
+    """
+    h = initial_state("h", h, params, x)
+    x_r, x_z, x_n = np.split(from_input(params, x), 3, axis=-1)
+    h_r, h_z, h_n = np.split(from_state(params, h), 3, axis=-1)
+    r, z = gate("r", sigmoid, x_r, h_r), gate("z", sigmoid, x_z, h_z)
+    n = gate("n", np.tanh, x_n, r * h_n)
+    return named("h", (1 - z) * n + z * h)
+
+
+def gru_textbook(params: Params, x: Array, h: Array = None) -> Array:
+    """Gated recurrent unit as in textbooks: the reset gate acts *before* the matrix. Gate order r, z, n.
+
+    r and z as in `gru`;  n = tanh(W_n x_t + b_in + U_n (r * h_{t-1}) + b_hn);  h_t = (1 - z) * n + z * h_{t-1}
+    (Cho et al. 2014; NNDL (6.59)-(6.62), where n is h~.)
+    """
+    h = initial_state("h", h, params, x)
+    x_r, x_z, x_n = np.split(from_input(params, x), 3, axis=-1)
+    (U_r, U_z, U_n), (b_r, b_z, b_n) = np.split(params["weight_hh"], 3), np.split(params["bias_hh"], 3)
+    r, z = gate("r", sigmoid, x_r, h @ U_r.T + b_r), gate("z", sigmoid, x_z, h @ U_z.T + b_z)
+    n = gate("n", np.tanh, x_n, (r * h) @ U_n.T + b_n)
+    return named("h", (1 - z) * n + z * h)
+
+
+def from_input(params: Params, x: Array) -> Array:
+    """W x + b_ih for every row of x: (B, I) -> (B, G*H)."""
+    return x @ params["weight_ih"].T + params["bias_ih"]
+
+
+def from_state(params: Params, h: Array) -> Array:
+    """U h + b_hh for every row of h: (B, H) -> (B, G*H)."""
+    return h @ params["weight_hh"].T + params["bias_hh"]
+
+
+def gate(name: str, activation: Callable[[Array], Array], *terms: Array) -> Array:
+    """activation(sum of the terms), recorded under `scope(gate=name)`; the sum is named z_<name>, the result <name>."""
+    with scope(gate=name):
+        z = terms[0]
+        for term in terms[1:]:
+            z = z + term
+        return named(name, activation(named(f"z_{name}", z)))
+
+
+def initial_state(name: str, state: Array, params: Params, x: Array) -> Array:
+    """The state itself, or zeros (B, H) of the parameters' dtype where it is None: a Tensor `<name>0` if they are."""
+    if state is not None:
+        return state
+    weight = params["weight_hh"]
+    zeros = np.zeros((*np.shape(x)[:-1], weight.shape[1]), weight.dtype)
+    return Tensor(zeros, name=f"{name}0") if isinstance(weight, Tensor) else zeros

@@ -1,0 +1,58 @@
+"""Initial parameters: dicts of named Tensors in PyTorch's names, layout and distribution.
+
+Every entry is drawn from U(-1/sqrt(H), 1/sqrt(H)), H the hidden size, as torch.nn.RNN, LSTM and GRU do; the draws are
+those of the generator that you pass, in the order weight_ih, weight_hh, bias_ih, bias_hh.
+
+>>> rng = np.random.default_rng(0)
+>>> {name: p.shape for name, p in lstm(rng, input_size=3, hidden_size=5).items()}
+{'weight_ih': (20, 3), 'weight_hh': (20, 5), 'bias_ih': (20,), 'bias_hh': (20,)}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import Tensor
+
+
+def rnn(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+) -> dict[str, Tensor]:
+    """Parameters of `nn.rnn`: one block of H rows."""
+    return _recurrent(rng, 1, input_size, hidden_size, dtype)
+
+
+def lstm(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+) -> dict[str, Tensor]:
+    """Parameters of `nn.lstm`: gates i, f, g, o stacked, 4 H rows."""
+    return _recurrent(rng, 4, input_size, hidden_size, dtype)
+
+
+def gru(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+) -> dict[str, Tensor]:
+    """Parameters of `nn.gru` and `nn.gru_textbook`: gates r, z, n stacked, 3 H rows."""
+    return _recurrent(rng, 3, input_size, hidden_size, dtype)
+
+
+residual_rnn = rnn
+gru_textbook = gru
+
+
+def _recurrent(
+    rng: np.random.Generator, gates: int, input_size: int, hidden_size: int, dtype: Any
+) -> dict[str, Tensor]:
+    rows, bound = gates * hidden_size, 1 / np.sqrt(hidden_size)
+    shapes = {
+        "weight_ih": (rows, input_size),
+        "weight_hh": (rows, hidden_size),
+        "bias_ih": (rows,),
+        "bias_hh": (rows,),
+    }
+    return {
+        name: Tensor(rng.uniform(-bound, bound, shape).astype(dtype), name=name)
+        for name, shape in shapes.items()
+    }

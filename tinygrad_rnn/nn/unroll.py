@@ -1,0 +1,77 @@
+"""The loop over time: a cell, run once a step, under `scope(t=...)`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.recording import current, scope
+from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.nn.cells import Array, Params
+
+
+def unroll(cell: Callable[..., Any], params: Params, xs: Array, state: Any = None) -> tuple[Array, Any]:
+    """Run `cell` over time: (the first state of every step, stacked; the last state).
+
+    xs: (T, B, I), time first, or a sequence of T inputs. state: what the cell starts from, a tuple, or bare where
+    there is one; the cells in `nn` start from zeros without it. The outputs have shape (T, B, H); the last state is bare
+    where there is one, else a tuple.
+
+    While a tape is open, inputs and states given as arrays become Tensors, and everything has the name of the cell's own
+    argument: x, the initial states h0, c0, and at each step h, c.
+
+    Raises ValueError for an empty sequence, or where the cell returns another number of states than it takes.
+    """
+    names = state_names(cell)
+    if len(xs) == 0:
+        raise ValueError("unroll: the sequence has no steps (T = 0)\ngive xs of shape (T, B, I) with T >= 1")
+    states = as_tuple(state)
+    if current()[0]:
+        xs = _followed("x", xs) if isinstance(xs, np.ndarray | Tensor) else xs
+        states = tuple(_followed(f"{name}0", s) for name, s in zip(names, states, strict=False))
+    outputs = []
+    for t in range(len(xs)):
+        with scope(t=t):
+            states = as_tuple(cell(params, xs[t], *states))
+            if len(states) != len(names):
+                raise ValueError(
+                    f"unroll: {cell_name(cell)} takes the states ({', '.join(names)}) and returned {len(states)} "
+                    f"at t={t}\na cell is a function cell(params, x, *state) that returns all of its states, in order"
+                )
+            for name, s in zip(names, states, strict=True):
+                named(name, s)
+        outputs.append(states[0])
+    return np.stack(outputs), states if len(states) > 1 else states[0]
+
+
+def state_names(cell: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a cell's states: its positional arguments after `params` and `x`."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = tuple(k for k, p in inspect.signature(cell).parameters.items() if p.kind in positional)[2:]
+    if not names:
+        raise ValueError(
+            f"{cell_name(cell)}: a cell takes (params, x, *state) with at least one named state\n"
+            "write it as def cell(params, x, h): ... return h_new"
+        )
+    return names
+
+
+def cell_name(cell: Callable[..., Any]) -> str:
+    """What to call a cell in words: its function's name, with what a `functools.partial` fixed."""
+    fixed = ", ".join(f"{key}={value}" for key, value in getattr(cell, "keywords", {}).items())
+    name = getattr(getattr(cell, "func", cell), "__name__", repr(cell))
+    return f"{name}({fixed})" if fixed else name
+
+
+def as_tuple(state: Any) -> tuple[Any, ...]:
+    """A state as a tuple: empty for None, of one for a bare array."""
+    if state is None:
+        return ()
+    return tuple(state) if isinstance(state, tuple | list) else (state,)
+
+
+def _followed(name: str, value: Any) -> Tensor:
+    return named(name, value) if isinstance(value, Tensor) else Tensor(value, name=name)
