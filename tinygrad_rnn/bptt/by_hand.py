@@ -93,7 +93,7 @@ def residual_rnn(
 def lstm(
     params: Mapping[str, Array], xs: Array, state: State, dhs: Array, dlast: State | None = None
 ) -> dict[str, Array]:
-    """z = W x_t + b_ih + U h_{t-1} + b_hh, cut into z_i, z_f, z_g, z_o;  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t).
+    """Z = W x_t + b_ih + U h_{t-1} + b_hh, cut into z_i, z_f, z_g, z_o;  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t).
 
     do = dh_t * tanh(c_t)
     dc_t = (what comes from step t+1) + dh_t * o * (1 - tanh(c_t)^2)
@@ -229,7 +229,7 @@ def softmax_readout(V: Array, c: Array, hs: Array, targets: Array) -> tuple[Any,
 
     dlogits_t = (y_t - onehot(target_t)) / N,  dV = sum_t dlogits_tᵀ h_t,  dc = sum_t dlogits_t,  dhs_t = dlogits_t V
 
-    V (K, H), c (K,), hs (T, B, H), targets (T, B) integer classes below K. "hs" in the answer is the `dhs` of the cells.
+    V (K, H), c (K,), hs (T, B, H), targets (T, B) integer classes below K. The answer's "hs" is the cells' `dhs`.
     """
     logits = hs @ V.T + c
     logits = logits - logits.max(axis=-1, keepdims=True)

@@ -83,9 +83,7 @@ class Case:
         """Everything that has a gradient, by name: parameters, x, initial states."""
         return {**self.params, "x": self.xs, **dict(zip(self.state_names, self.state, strict=True))}
 
-    def forward(
-        self, params: Mapping[str, Any], xs: Any, state: tuple[Any, ...]
-    ) -> tuple[Any, tuple[Any, ...]]:
+    def forward(self, params: Mapping[str, Any], xs: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """All hidden states, and the last state as a tuple."""
         hs, last = unroll(self.cell, params, xs, state)
         return hs, as_tuple(last)
@@ -149,7 +147,5 @@ def as_array(value: Any) -> Array:
 def _like(name: str, value: Any, output: Array) -> Array:
     value = as_array(value)
     if value.shape != output.shape:
-        raise ValueError(
-            f"compare: {name} has shape {value.shape}\nit is a gradient of the cell's {output.shape}"
-        )
-    return value.astype(output.dtype)
+        raise ValueError(f"compare: {name} has shape {value.shape}\nit is a gradient of the cell's {output.shape}")
+    return np.asarray(value, output.dtype)

@@ -95,9 +95,7 @@ def compare_gradients(
     Raises ValueError where the names differ.
     """
     if set(tape) != set(by_hand):
-        raise ValueError(
-            f"compare_gradients: names {sorted(tape)} against {sorted(by_hand)}\ngive the same names"
-        )
+        raise ValueError(f"compare_gradients: names {sorted(tape)} against {sorted(by_hand)}\ngive the same names")
     rows = []
     dtype = np.dtype(np.float64)
     for name, gradient in tape.items():

@@ -1,9 +1,9 @@
 """Where a derivation by hand first goes wrong: found from outside, without looking at its intermediates.
 
 Two facts make it possible. The upstream gradient may be given at one step s alone: then only dL_s is at work. And a
-sequence cut short, from step k to s, started at the true state of step k, has the gradient of the contributions of steps
-k..s: so the contribution of step k alone is the difference of two such gradients. Together they give the term (s, k) of
-dL/dU = sum_s sum_{k<=s} delta_{s,k} h_{k-1}, for any function, by its answers alone.
+sequence that is cut to the steps k..s, and started at the true state of step k, has as its gradient the contributions
+of these steps: the contribution of step k alone is the difference of two such gradients. Together they give the term
+(s, k) of dL/dU = sum_s sum_{k<=s} delta_{s,k} h_{k-1}, for any function, by its answers alone.
 """
 
 from __future__ import annotations
@@ -24,14 +24,8 @@ def first_fault(case: Case, by_hand: ByHand, row: Row, rtol: float) -> str:
     for s, alone in _one_step_at_a_time(case):
         tape, hand = alone.tape_gradients()[name], alone.hand_gradients(by_hand)[name]
         if not Difference.between(hand, tape).relative <= rtol:
-            where = (
-                f"an upstream gradient at step {s} alone"
-                if s < len(case.xs)
-                else "the last state's gradient alone"
-            )
-            return (
-                f"{name}: with {where}, {_first_step(alone, by_hand, name, min(s, len(case.xs) - 1), rtol)}"
-            )
+            where = f"an upstream gradient at step {s} alone" if s < len(case.xs) else "the last state's gradient alone"
+            return f"{name}: with {where}, {_first_step(alone, by_hand, name, min(s, len(case.xs) - 1), rtol)}"
     return f"{name}: right for an upstream gradient at any one step alone; wrong only for several at once."
 
 
@@ -69,7 +63,7 @@ def _first_step(case: Case, by_hand: ByHand, name: str, s: int, rtol: float) -> 
 
 
 def _contributions(case: Case, by_hand: ByHand, name: str) -> list[tuple[Array, Array]]:
-    """What each step adds to a parameter's gradient: (by hand, on the tape), from the gradients of the cut sequences."""
+    """What each step adds to a parameter's gradient, by hand and on the tape: the differences of cut sequences."""
     found: list[tuple[Array, Array]] = []
     hand_after: Any = 0
     tape_after: Any = 0

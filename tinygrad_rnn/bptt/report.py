@@ -52,7 +52,7 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Row:
-    """One gradient: the tape against the derivation by hand, a numerical derivative, and PyTorch, where there are any."""
+    """One gradient: the tape against the derivation by hand, a numerical derivative and PyTorch, as far as given."""
 
     name: str
     shape: tuple[int, ...]
@@ -114,9 +114,7 @@ class Report:
             head += ["torch: rel"]
             for line, row in zip(cells, self.rows, strict=True):
                 line += [f"{row.torch.relative:.1e}" if row.torch else "-"]
-        table = [[*head, ""]] + [
-            [*line, row.verdict(self.rtol)] for line, row in zip(cells, self.rows, strict=True)
-        ]
+        table = [[*head, ""]] + [[*line, row.verdict(self.rtol)] for line, row in zip(cells, self.rows, strict=True)]
         widths = [max(len(line[k]) for line in table) for k in range(len(head))]
         lines = [
             "  ".join([*(cell.ljust(w) for cell, w in zip(line, widths, strict=False)), line[-1]]).rstrip()
@@ -124,9 +122,7 @@ class Report:
         ]
         bad = sum(row.verdict(self.rtol) != "ok" for row in self.rows)
         result = f"{bad} of {len(self.rows)} gradients do not agree" if bad else "all agree"
-        return "\n".join(
-            [self.title, *lines, f"{result} (tolerance {self.rtol:.0e} relative)", *self.findings]
-        )
+        return "\n".join([self.title, *lines, f"{result} (tolerance {self.rtol:.0e} relative)", *self.findings])
 
 
 def _difference_cells(row: Row) -> list[str]:

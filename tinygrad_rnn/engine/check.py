@@ -25,8 +25,8 @@ class Derivative(NamedTuple):
 def complex_step(f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-30) -> Derivative:
     """Im f(x + i h v) / h: exact to rounding, for a function of analytic operations (Squire and Trapp, 1998).
 
-    Nothing is subtracted, so h can be tiny and its square drops out. Wrong without warning for abs, maximum, comparisons:
-    ask only where every operation on the tape is `analytic`. `f` must carry complex arrays through.
+    Nothing is subtracted, so h can be tiny and its square drops out. Wrong without warning for abs, maximum and
+    comparisons: ask only where every operation on the tape is `analytic`. `f` must carry complex arrays through.
     """
     value = np.imag(f(x + 1j * step * v)) / step
     return Derivative(float(value), 4 * float(np.spacing(abs(value))), "complex step")

@@ -31,9 +31,7 @@ def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
         inner = left[-1], right[-2 if len(right) > 1 else 0]
         wrong = f"shapes {left} @ {right} do not fit"
         wrong += f" ({inner[0]} against {inner[1]})" if inner[0] != inner[1] else ""
-        remedy = (
-            "the last axis of the left one must equal the last but one of the right one; is a .T missing?"
-        )
+        remedy = "the last axis of the left one must equal the last but one of the right one; is a .T missing?"
     elif "broadcast" in str(error) and len(shapes) > 1:
         wrong = f"shapes {' and '.join(map(str, shapes))} do not fit together"
         remedy = "shapes are aligned at their last axes; each pair of lengths must be equal, or one of them 1"

@@ -11,13 +11,15 @@ layer=0 t=3
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 Scope = tuple[tuple[str, Any], ...]
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
     """One line of a tape: the call `out = op(*args, **kwargs)`, made under `scope`.
 
     A tape keeps each line as the plain tuple of these five and hands it out as an Entry: recording one costs a third.
@@ -28,11 +30,6 @@ class Entry(NamedTuple):
     kwargs: dict[str, Any]
     out: Any
     scope: Scope
-
-    # Tuples compare elementwise, and an array in `args` has no single truth value: a line is itself only.
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
-    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __str__(self) -> str:
         line = f"{_shown(self.out)} = {self.op.name}({', '.join(_shown(a) for a in self.args)}"

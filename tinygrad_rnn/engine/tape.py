@@ -18,8 +18,9 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy import ndarray
@@ -38,7 +39,8 @@ from tinygrad_rnn.engine.recording import (
 from tinygrad_rnn.engine.tensor import Tensor, apply
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
     """One entry of the walk back: the tape's line `entry`, number `index`, read in reverse.
 
     `cotangent` is dL/d(entry.out), complete; `products` says what the line adds to which of its inputs:
@@ -145,9 +147,7 @@ class Tape:
             )
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [
-            "  ".join(
-                [row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in (1, 2, 3)), row[4]]
-            ).rstrip()
+            "  ".join([row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in (1, 2, 3)), row[4]]).rstrip()
             for row in rows
         ]
         if cut:
@@ -258,9 +258,7 @@ class Tape:
                 "compute it inside `with Tape() as tape:`, and ask that tape"
             )
         if loss.dtype.kind != "f":
-            raise TypeError(
-                f"gradient: the loss {loss.describe()} is {loss.dtype}\nonly floats have a gradient"
-            )
+            raise TypeError(f"gradient: the loss {loss.describe()} is {loss.dtype}\nonly floats have a gradient")
         if seed is None:
             if loss.size != 1:
                 raise ValueError(
@@ -418,7 +416,7 @@ def _accumulate(pending: dict[Tensor, Any], x: Tensor, product: Any, owned: set[
         if x not in owned:
             pending[x] = held = np.zeros(x.shape, x.dtype) if held is None else np.array(held)
             owned.add(x)
-        add_part(held, product.index, product.g)
+        add_part(held, product.place, product.g)
     elif x in owned:
         held += product
     else:

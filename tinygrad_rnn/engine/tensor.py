@@ -39,9 +39,7 @@ class Primitive:
 
     __slots__ = ("analytic", "function", "name", "variadic", "vjps")
 
-    def __init__(
-        self, name: str, function: Callable[..., Any], vjps: Any, *, variadic: bool, analytic: bool
-    ) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], vjps: Any, *, variadic: bool, analytic: bool) -> None:
         self.name = name
         self.function = function
         self.vjps = vjps
@@ -417,8 +415,9 @@ class Tensor:
         return _dispatch(func, args, kwargs)
 
 
-def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return TABLE[function](*args, **kwargs)
+def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Tensor:
+    result: Tensor = TABLE[function](*args, **kwargs)
+    return result
 
 
 def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """Cells: plain functions `cell(params, x, *state) -> new state`, written in NumPy.
 
-On arrays a cell just computes; on Tensors the tape records it. Shapes: x (B, I) or (I,), states (B, H) or (H,): examples
-are rows. `params` is a dict with PyTorch's names and layout (G gates stacked along the first axis):
+On arrays a cell just computes; on Tensors the tape records it. Shapes: x (B, I) or (I,), states (B, H) or (H,):
+examples are rows. `params` is a dict with PyTorch's names and layout (G gates stacked along the first axis):
 `weight_ih` (G*H, I), `weight_hh` (G*H, H), `bias_ih` (G*H,), `bias_hh` (G*H,). A state that is not given is zero.
 
 Any function of this form is a cell: `unroll`, the comparison and the drawings take it as they take these.

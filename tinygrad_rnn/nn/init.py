@@ -17,23 +17,17 @@ import numpy as np
 from tinygrad_rnn.engine.tensor import Tensor
 
 
-def rnn(
-    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
-) -> dict[str, Tensor]:
+def rnn(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
     """Parameters of `nn.rnn`: one block of H rows."""
     return _recurrent(rng, 1, input_size, hidden_size, dtype)
 
 
-def lstm(
-    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
-) -> dict[str, Tensor]:
+def lstm(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
     """Parameters of `nn.lstm`: gates i, f, g, o stacked, 4 H rows."""
     return _recurrent(rng, 4, input_size, hidden_size, dtype)
 
 
-def gru(
-    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
-) -> dict[str, Tensor]:
+def gru(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
     """Parameters of `nn.gru` and `nn.gru_textbook`: gates r, z, n stacked, 3 H rows."""
     return _recurrent(rng, 3, input_size, hidden_size, dtype)
 
@@ -52,7 +46,4 @@ def _recurrent(
         "bias_ih": (rows,),
         "bias_hh": (rows,),
     }
-    return {
-        name: Tensor(rng.uniform(-bound, bound, shape).astype(dtype), name=name)
-        for name, shape in shapes.items()
-    }
+    return {name: Tensor(rng.uniform(-bound, bound, shape).astype(dtype), name=name) for name, shape in shapes.items()}

@@ -31,10 +31,8 @@ def cross_entropy(logits: Array, targets: Any) -> Array:
     targets = np.asarray(targets)
     _require_shape("cross_entropy", targets.shape, np.shape(logits)[:-1], np.shape(logits))
     if targets.dtype.kind not in "iu":
-        raise TypeError(
-            f"cross_entropy: targets are {targets.dtype}\ngive the index of the class, an integer"
-        )
-    if targets.size and not (0 <= targets.min() and targets.max() < classes):
+        raise TypeError(f"cross_entropy: targets are {targets.dtype}\ngive the index of the class, an integer")
+    if targets.size and not (targets.min() >= 0 and targets.max() < classes):
         raise ValueError(
             f"cross_entropy: targets from {targets.min()} to {targets.max()}, for {classes} classes\n"
             f"each target is the index of a class, 0 to {classes - 1}"
@@ -43,9 +41,7 @@ def cross_entropy(logits: Array, targets: Any) -> Array:
     return -rows[np.arange(targets.size), targets.ravel()].mean()
 
 
-def _require_shape(
-    name: str, shape: tuple[int, ...], expected: tuple[int, ...], outputs: tuple[int, ...]
-) -> None:
+def _require_shape(name: str, shape: tuple[int, ...], expected: tuple[int, ...], outputs: tuple[int, ...]) -> None:
     if shape != expected:
         raise ValueError(
             f"{name}: targets of shape {shape} for outputs {outputs}\nexpected targets of shape {expected}"

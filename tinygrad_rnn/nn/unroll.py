@@ -17,11 +17,11 @@ def unroll(cell: Callable[..., Any], params: Params, xs: Array, state: Any = Non
     """Run `cell` over time: (the first state of every step, stacked; the last state).
 
     xs: (T, B, I), time first, or a sequence of T inputs. state: what the cell starts from, a tuple, or bare where
-    there is one; the cells in `nn` start from zeros without it. The outputs have shape (T, B, H); the last state is bare
-    where there is one, else a tuple.
+    there is one; the cells in `nn` start from zeros without it. The outputs have shape (T, B, H); the last state is
+    bare where there is one, else a tuple.
 
-    While a tape is open, inputs and states given as arrays become Tensors, and everything has the name of the cell's own
-    argument: x, the initial states h0, c0, and at each step h, c.
+    While a tape is open, inputs and states given as arrays become Tensors, and everything has the name of the cell's
+    own argument: x, the initial states h0, c0, and at each step h, c.
 
     Raises ValueError for an empty sequence, or where the cell returns another number of states than it takes.
     """

@@ -38,7 +38,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """x - log(sum(exp(x))) along `axis`."""
+    """X - log(sum(exp(x))) along `axis`."""
     return _log_softmax(x, axis=axis)
 
 

@@ -12,7 +12,7 @@ from tinygrad_rnn.engine.tensor import primitive
 
 
 def _one_less(b: Any) -> Any:
-    """b - 1, and 0 where b is 0: there the derivative is 0 * a**0, also at a = 0. A number stays a number."""
+    """B - 1, and 0 where b is 0: there the derivative is 0 * a**0, also at a = 0. A number stays a number."""
     return (b or 1) - 1 if isinstance(b, int | float) else np.where(b == 0, 1, b) - 1
 
 

@@ -14,7 +14,5 @@ logical_and = primitive(np.logical_and, None, None, analytic=False)
 logical_or = primitive(np.logical_or, None, None, analytic=False)
 logical_not = primitive(np.logical_not, None, analytic=False)
 sign = primitive(np.sign, None, analytic=False)
-argmax = primitive(
-    lambda x, axis=None: np.argmax(x, axis=axis), None, name="argmax", numpy=np.argmax, analytic=False
-)
+argmax = primitive(lambda x, axis=None: np.argmax(x, axis=axis), None, name="argmax", numpy=np.argmax, analytic=False)
 detach = primitive(lambda x: x, None, name="detach", analytic=False)

@@ -4,6 +4,7 @@ All the parts of one x are put together once, by `scatter`, when the walk back r
 O(T), not O(T^2).
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,9 @@ from tinygrad_rnn.engine.tensor import TABLE, primitive
 
 
 class Part(NamedTuple):
-    """A cotangent of x that is `g` at `x[index]` and zero elsewhere; `index` is a tuple."""
+    """A cotangent of x that is `g` at `x[place]` and zero elsewhere; `place` is a tuple."""
 
-    index: tuple[Any, ...]
+    place: tuple[Any, ...]
     g: Any
 
     @property
@@ -70,8 +71,8 @@ _scatter = primitive(_scattered, _scatter_vjp, name="scatter", variadic=True)
 
 def scatter(parts: list[Part], shape: tuple[int, ...], dtype: Any) -> Any:
     """The dense array that the parts make up together."""
-    flat = [value for index, g in parts for value in (g, *index)]
-    return _scatter(*flat, lengths=tuple(len(index) for index, _ in parts), shape=shape, dtype=dtype)
+    flat = [value for place, g in parts for value in (g, *place)]
+    return _scatter(*flat, lengths=tuple(len(part.place) for part in parts), shape=shape, dtype=dtype)
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
@@ -88,7 +89,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *indices_or_sections, length]
     before = (slice(None),) * (axis % x.ndim)
-    return [x[(*before, slice(start, stop))] for start, stop in zip(cuts, cuts[1:], strict=False)]
+    return [x[(*before, slice(start, stop))] for start, stop in itertools.pairwise(cuts)]
 
 
 TABLE[np.split] = split

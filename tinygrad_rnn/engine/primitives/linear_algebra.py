@@ -22,9 +22,7 @@ def _right(g: Any, a: Any, b: Any) -> Any:
         return a[:, None] * g[..., None, :] if b.ndim > 1 else g * a
     if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
         return (a.swapaxes(-1, -2) @ g[..., None])[..., 0]
-    if (
-        b.ndim == 2 and a.ndim > 2
-    ):  # one product over all the rows, in place of a batch that is summed afterwards
+    if b.ndim == 2 and a.ndim > 2:  # one product over all the rows, in place of a batch that is summed afterwards
         return a.reshape((-1, a.shape[-1])).T @ g.reshape((-1, g.shape[-1]))
     return a.swapaxes(-1, -2) @ g
 

@@ -42,9 +42,7 @@ max = primitive(
 )
 _logsumexp = primitive(
     lambda x, axis=None, keepdims=False: _stable_logsumexp(x, axis, keepdims),
-    lambda g, y, x, axis=None, keepdims=False: (
-        _kept(g, x, axis, keepdims) * np.exp(x - _kept(y, x, axis, keepdims))
-    ),
+    lambda g, y, x, axis=None, keepdims=False: _kept(g, x, axis, keepdims) * np.exp(x - _kept(y, x, axis, keepdims)),
     name="logsumexp",
 )
 

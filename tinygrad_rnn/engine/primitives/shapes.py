@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import TABLE, primitive
+from tinygrad_rnn.engine.tensor import TABLE, Primitive, primitive
 
-astype = primitive(
+astype: Primitive = primitive(
     lambda x, dtype: x.astype(dtype), lambda g, y, x, dtype: astype(g, dtype=x.dtype), name="astype"
 )
 reshape = primitive(
@@ -22,7 +22,7 @@ transpose = primitive(
     name="transpose",
     numpy=np.transpose,
 )
-swapaxes = primitive(
+swapaxes: Primitive = primitive(
     lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
     lambda g, y, x, axis1, axis2: swapaxes(g, axis1, axis2),
     name="swapaxes",
