@@ -13,8 +13,9 @@
 from tinygrad_rnn.engine.primitives.activations import log_softmax, relu, sigmoid, softmax
 from tinygrad_rnn.engine.primitives.reductions import logsumexp
 from tinygrad_rnn.engine.recording import Entry, scope
-from tinygrad_rnn.engine.tape import Step, Tape
+from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor, named, primitive
+from tinygrad_rnn.engine.walk import Step
 
 __version__ = "0.1.0"
 

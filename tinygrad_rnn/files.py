@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, as UTF-8 with `\\n` line ends on every system."""
+"""Files are written whole or not at all, as UTF-8 with Unix line ends on every system."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The picture in Graphviz's language, with the places of `layout`: time from left to right, steps from bottom to top.
 
-The text carries the places (`layout=nop2`, `pos`), so `dot` draws every box and arrow where it belongs and has nothing to search for.
+The text carries the places (`layout=nop2`, `pos`), so `dot` draws every box and arrow where it belongs and has nothing
+to search for.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def digraph(pic: Picture) -> graphviz.Digraph:
     for k, (column, (left, right)) in enumerate(places.columns.items()):
         dot.node(
             f"t{k}",
-            label=graphviz.escape(column_title(column, pic)),
+            label=graphviz.escape(column_title(column)),
             shape="plaintext",
             fontcolor=FAINT,
             pos=f"{(left + right) / 2:.1f},{places.band[0] - BOX_HEIGHT / 2:.1f}",

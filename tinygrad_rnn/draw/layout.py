@@ -10,6 +10,7 @@ are nearest to the neighbours' by least squares. An arrow over several rows hold
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tinygrad_rnn.draw.picture import GAP, Picture
@@ -59,6 +60,7 @@ class _Placer:
         self.row: dict[str, int] = {}
         self.x: dict[str, float] = {}
         self.lanes: dict[tuple[str, str], list[str]] = {}
+        self.in_row: dict[tuple[Any, int], list[str]] = {}
         self.at_left, self.at_right = self._edges()
 
     def layout(self) -> Layout:
@@ -67,8 +69,11 @@ class _Placer:
         ceiling = floor
         for column in self.pic.columns:
             ceiling = max(ceiling, self._rows(groups[column], floor))
+        if GAP in groups:
+            self.row[GAP] = (floor + ceiling) // 2
         top = self._rows(groups["after"], ceiling)
-        right, columns = 0.0, {}
+        right = 0.0
+        columns: dict[Any, tuple[float, float]] = {}
         for column in self.pic.columns:
             left = right + (BETWEEN_COLUMNS if columns else 0.0)
             right = left + self._place(groups[column], left)
@@ -78,31 +83,37 @@ class _Placer:
             wide = self._place(groups[band], 0.0)
             for name in groups[band]:
                 self.x[name] += middle - wide / 2
+        start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
+        self.x = {name: x - start for name, x in self.x.items()}
+        columns = {column: (a - start, b - start) for column, (a, b) in columns.items()}
         centre = {name: (self.x[name], (self.row[name] + 0.5) * ROW) for name in self.pic.boxes}
-        curves = {arrow: self._curve(arrow, columns) for arrow in self.pic.arrows}
         reach = max(self.x[name] + self.width[name] / 2 for name in centre)
-        start = min(self.x[name] - self.width[name] / 2 for name in centre)
-        if start < 0:
-            return _moved(
-                Layout(centre, self.width, curves, columns, (floor * ROW, ceiling * ROW), (reach, top * ROW)), -start
-            )
+        for name, box in self.pic.boxes.items():
+            self.in_row.setdefault((box.column, self.row[name]), []).append(name)
+        curves = {arrow: self._curve(arrow, columns) for arrow in self.pic.arrows}
         return Layout(centre, self.width, curves, columns, (floor * ROW, ceiling * ROW), (reach, top * ROW))
 
     def _edges(self) -> tuple[set[str], set[str]]:
         """Boxes at a column's left edge, which read the step before, and at its right, which are read by the next.
 
-        The first step reads initial states where later ones read the step before: its boxes are found by their place.
+        The first step reads initial states where later ones read the step before, and the last hands nothing on: a box
+        belongs at an edge if the box of the same place and operation in any step does.
         """
-        left, right = {target for _, target in self.handed}, {source for source, _ in self.handed}
-        if len(self.pic.columns) > 1:
-            first, second = (
-                [n for n, b in self.pic.boxes.items() if b.column == c and "_" not in n] for c in self.pic.columns[:2]
-            )
-            for a, b in zip(first, second, strict=False):
-                if b in left and self.pic.boxes[a].title == self.pic.boxes[b].title:
-                    left.add(a)
-                    left.update(n for n in self.below[a] if self.pic.boxes[n].kind == "input")
-        return left, right
+        boxes = self.pic.boxes
+        columns: dict[Any, list[str]] = {column: [] for column in self.pic.columns}
+        for name, box in boxes.items():
+            if box.column is not None and "_" not in name:
+                columns[box.column].append(name)
+        place = {
+            name: (k, boxes[name].detail, boxes[name].shape)
+            for names in columns.values()
+            for k, name in enumerate(names)
+        }
+        left = {place[target] for _, target in self.handed}
+        right = {place[source] for source, _ in self.handed}
+        at_left = {name for name in place if place[name] in left}
+        at_left |= {copy for name in at_left for copy in self.below[name] if boxes[copy].kind == "input"}
+        return at_left, {name for name in place if place[name] in right} - at_left
 
     def _groups(self) -> dict[Any, list[str]]:
         """The boxes of each step, and of what stands before and after all steps, in the order of the tape."""
@@ -188,25 +199,47 @@ class _Placer:
         source, target = arrow
         (x0, y0), (x1, y1) = ((self.x[n], (self.row[n] + 0.5) * ROW) for n in arrow)
         if arrow in self.handed:
-            forward = x0 < x1
-            x0 += self.width[source] / 2 if forward else -self.width[source] / 2
-            x1 -= self.width[target] / 2 if forward else -self.width[target] / 2
-            out = columns[self.pic.boxes[source].column][1 if forward else 0]
-            into = columns[self.pic.boxes[target].column][0 if forward else 1]
-            bend = (into - out) * 0.6
-            return [(x0, y0), (x0, y0), (out, y0), (out, y0), (out + bend, y0), (into - bend, y1), (into, y1)] + [
-                (into, y1),
-                (x1, y1),
-                (x1, y1),
-            ]
+            return self._across(source, target, columns)
         stops = [(x0, y0 + BOX_HEIGHT / 2)]
         stops += [(self.x[lane], (self.row[lane] + 0.5) * ROW) for lane in self.lanes.get(arrow, ())]
         stops += [(x1, y1 - BOX_HEIGHT / 2)]
         curve = stops[:1]
-        for (xa, ya), (xb, yb) in zip(stops, stops[1:], strict=False):
+        for (xa, ya), (xb, yb) in pairwise(stops):
             bend = (yb - ya) * 0.45
             curve += [(xa, ya + bend), (xb, yb - bend), (xb, yb)]
         return curve
+
+    def _across(self, source: str, target: str, columns: dict[Any, tuple[float, float]]) -> list[Point]:
+        """From step to step: along the row to the gutter, through it, along the row of the reader.
+
+        Where another box of the row is in the way, the arrow runs above the row it leaves and below the one it enters.
+        """
+        (x0, y0), (x1, y1) = ((self.x[n], (self.row[n] + 0.5) * ROW) for n in (source, target))
+        side = 1 if x0 < x1 else -1
+        out = columns[self.pic.boxes[source].column][side > 0]
+        into = columns[self.pic.boxes[target].column][side < 0]
+        bend = (into - out) * 0.6
+        if self._blocked(source, side):
+            high, low = y0 + ROW / 2, y0 + BOX_HEIGHT / 2
+            leave = [(x0, low), (x0, low), (x0, high), (x0 + 12 * side, high), (x0 + 12 * side, high), (out, high)]
+            leave, y0 = [*leave, (out, high)], high
+        else:
+            edge = x0 + side * self.width[source] / 2
+            leave = [(edge, y0), (edge, y0), (out, y0), (out, y0)]
+        if self._blocked(target, -side):
+            low, high = y1 - ROW / 2, y1 - BOX_HEIGHT / 2
+            before = x1 - 12 * side
+            enter = [(into, low), (before, low), (before, low), (before, low), (x1, low), (x1, high)]
+            y1 = low
+        else:
+            edge = x1 - side * self.width[target] / 2
+            enter = [(into, y1), (edge, y1), (edge, y1)]
+        return [*leave, (out + bend, y0), (into - bend, y1), (into, y1), *enter]
+
+    def _blocked(self, name: str, side: int) -> bool:
+        """Whether a box of the same row and step stands on that side: 1 is right, -1 left."""
+        column, row = self.pic.boxes[name].column, self.row[name]
+        return any((self.x[other] - self.x[name]) * side > 0 for other in self.in_row.get((column, row), ()))
 
 
 def _nearest(wanted: list[float], widths: list[float]) -> list[float]:
@@ -215,7 +248,7 @@ def _nearest(wanted: list[float], widths: list[float]) -> list[float]:
     With the needed distances taken off, this is isotonic regression: pool adjacent violators.
     """
     offsets = [0.0]
-    for left, right in zip(widths, widths[1:], strict=False):
+    for left, right in pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2 + BETWEEN_BOXES)
     pools: list[tuple[float, int]] = []  # mean, count
     for want, offset in zip(wanted, offsets, strict=True):
@@ -234,18 +267,6 @@ def _box_width(pic: Picture, name: str) -> float:
     return max(34.0, 7.2 * len(box.label) + 12.0, 5.2 * len(box.shape) + 10.0)
 
 
-def _moved(places: Layout, right: float) -> Layout:
-    """The same layout, shifted to the right."""
-    return Layout(
-        {name: (x + right, y) for name, (x, y) in places.centre.items()},
-        places.width,
-        {arrow: [(x + right, y) for x, y in curve] for arrow, curve in places.curves.items()},
-        {column: (a + right, b + right) for column, (a, b) in places.columns.items()},
-        places.band,
-        (places.size[0] + right, places.size[1]),
-    )
-
-
-def column_title(column: Any, pic: Picture) -> str:
+def column_title(column: Any) -> str:
     """What stands under a column."""
-    return f"{pic.left_out} left out" if column == GAP else f"t = {column}"
+    return "" if column == GAP else f"t = {column}"

@@ -16,9 +16,13 @@ from tinygrad_rnn.engine.recording import Entry
 from tinygrad_rnn.engine.steps import carried, steps, time_of
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.text import index_text
 
 BUDGET = 300
-"""How many boxes a drawing may have before its middle is left out: about what can be read."""
+"""How many entries are drawn before the middle of the tape is left out: about what can be read."""
+
+ENDS = 3
+"""How many steps are then shown at either end, if they fit."""
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "sigmoid": "σ", "negative": "−"}
 
@@ -92,7 +96,7 @@ class _Drawer:
         name = entry.out.name
         t = time_of(entry.scope)
         if entry.op.name == "getitem":
-            symbol = _index_text(entry.args[1:])
+            symbol = index_text(entry.args[1:])
         if name is None:
             kind, title, detail = "op", symbol, ""
         else:
@@ -114,7 +118,7 @@ class _Drawer:
         """A small box for what comes from outside, beside the entry that reads it."""
         if isinstance(a, Tensor):
             leaf, title = self._leaf(a)
-            shared = len(self.users.get(leaf, ())) > 1
+            shared = len(self.users.get((leaf, title), ())) > 1
             kind = "parameter" if shared else "input"
         elif isinstance(a, np.ndarray):
             title, kind = "array", "constant"
@@ -128,7 +132,7 @@ class _Drawer:
         suffix = ""
         while (maker := self.number.get(a)) is not None:
             op, args = self.entries[maker].op.name, self.entries[maker].args
-            suffix = ("ᵀ" if op == "transpose" else _index_text(args[1:])) + suffix
+            suffix = ("ᵀ" if op == "transpose" else index_text(args[1:])) + suffix
             a = args[0]
         return a, (a.name or "leaf") + suffix
 
@@ -143,18 +147,17 @@ class _Drawer:
                     views.add(k)
         return views
 
-    def _steps_that_use(self) -> dict[Tensor, set[Any]]:
-        """In which steps each leaf, or the same view of it, is read: what several steps share is a parameter.
+    def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Any]]:
+        """In which steps each leaf, or each view of it, is read: what several steps share is a parameter.
 
-        One row of x is read in one step, though x is read in all: a view by index counts by itself.
+        A view counts by itself: x is read in all steps, but each of its rows in one.
         """
-        users: dict[Tensor, set[Any]] = {}
+        users: dict[tuple[Tensor, str], set[Any]] = {}
         for k, entry in enumerate(self.entries):
             for a in entry.args:
-                if isinstance(a, Tensor) and (a not in self.number or self.number[a] in self.views):
-                    leaf, title = self._leaf(a)
-                    if k not in self.views and not title.endswith("]"):
-                        users.setdefault(leaf, set()).add(time_of(entry.scope))
+                outside = isinstance(a, Tensor) and (a not in self.number or self.number[a] in self.views)
+                if outside and k not in self.views:
+                    users.setdefault(self._leaf(a), set()).add(time_of(entry.scope))
         return users
 
     def _hidden(self, ends: int | None) -> set[int]:
@@ -166,10 +169,10 @@ class _Drawer:
             self.picture.left_out = f"{len(hidden):,} entries" if hidden else ""
             return hidden
         times = list(by_time)
-        if ends is None:
+        if ends is None and len(self.entries) > BUDGET:
             in_a_step = max(len(numbers) for numbers in by_time.values())
-            ends = max(1, BUDGET // (2 * in_a_step + 8))
-        if len(times) <= 2 * ends + 1:
+            ends = min(ENDS, max(1, BUDGET // (2 * in_a_step)))
+        if ends is None or len(times) <= 2 * ends + 1:
             self.picture.columns = times
             return set()
         left_out = times[ends:-ends]
@@ -201,16 +204,3 @@ def _subscript(t: Any) -> str:
 
 def _shape(value: Any) -> str:
     return "×".join(map(str, value.shape)) if value.shape else "scalar"
-
-
-def _index_text(parts: tuple[Any, ...]) -> str:
-    return f"[{', '.join(_index_part(part) for part in parts)}]"
-
-
-def _index_part(part: Any) -> str:
-    if isinstance(part, slice):
-        ends = ("" if end is None else str(end) for end in (part.start, part.stop))
-        return ":".join(ends) + ("" if part.step is None else f":{part.step}")
-    if isinstance(part, Tensor | np.ndarray):
-        return "…" if part.size > 4 else str(getattr(part, "data", part).tolist())
-    return "…" if part is Ellipsis else "new" if part is None else str(part)

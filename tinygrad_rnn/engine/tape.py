@@ -6,9 +6,9 @@
 >>> with Tape() as tape:
 ...     loss = (x * x).sum()
 >>> print(tape)
-#  scope  output    operation  inputs
-0         %0 (3,)   multiply   x (3,), x (3,)
-1         %1 ()     sum        %0 (3,), axis=None, keepdims=False
+#  scope  output  operation  inputs
+0         (3,)    multiply   x (3,), x (3,)
+1         ()      sum        #0 (3,)
 >>> tape.gradient(loss, x)
 array([2., 4., 6.])
 """
@@ -18,18 +18,14 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, overload
 
 import numpy as np
-from numpy import ndarray
 
-from tinygrad_rnn.engine.primitives.indexing import Part, add_part, scatter
 from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import (
     Entry,
-    Scope,
     current,
     not_recording,
     recording_on,
@@ -37,33 +33,8 @@ from tinygrad_rnn.engine.recording import (
     scope_text,
 )
 from tinygrad_rnn.engine.tensor import Tensor, apply
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """One entry of the walk back: the tape's line `entry`, number `index`, read in reverse.
-
-    `cotangent` is dL/d(entry.out), complete; `products` says what the line adds to which of its inputs:
-    pairs (input, contribution to dL/d(input)), the vector-Jacobian products, each of its input's shape.
-    Arrays; Tensors where a tape is open. `products` is made when asked for: that of `x[t]` is as large as x.
-    """
-
-    index: int
-    entry: Entry
-    cotangent: Any
-    parts: list[tuple[Tensor, Any]]
-
-    @property
-    def products(self) -> list[tuple[Tensor, Any]]:
-        """What the line adds to dL/d(input), for each input."""
-        return [(x, _dense(part, x) if type(part) is Part else part) for x, part in self.parts]
-
-    def __str__(self) -> str:
-        entry = self.entry
-        to = ", ".join(f"{x.name or 'input'} {x.shape}" for x, _ in self.parts)
-        out = f"{entry.out.name or f'%{self.index}'} {entry.out.shape}"
-        where = f"  in {scope_text(entry.scope)}" if entry.scope else ""
-        return f"{self.index}: d{out} through {entry.op.name} to {to or 'nothing'}{where}"
+from tinygrad_rnn.engine.text import table
+from tinygrad_rnn.engine.walk import Step, finished, walk
 
 
 class Tape:
@@ -126,33 +97,7 @@ class Tape:
 
         `ends` lines from either end, with the number left out between them; all of them with `ends=None`.
         """
-        total = len(self)
-        cut = ends is not None and total > 2 * ends + 1
-        shown = list(range(total)) if not cut else [*range(ends or 0), *range(total - (ends or 0), total)]
-        wanted = {id(x) for k in shown for x in (self[k].out, *self[k].args) if isinstance(x, Tensor)}
-        number = {id(e.out): k for k, e in enumerate(self) if id(e.out) in wanted}
-        rows = [("#", "scope", "output", "operation", "inputs")]
-        for k in shown:
-            entry = self[k]
-            inputs = [_input_text(a, number) for a in entry.args]
-            inputs += [f"{key}={value!r}" for key, value in entry.kwargs.items()]
-            rows.append(
-                (
-                    str(k),
-                    scope_text(entry.scope),
-                    _output_text(entry.out, k),
-                    entry.op.name,
-                    _shortened(inputs),
-                )
-            )
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [
-            "  ".join([row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in (1, 2, 3)), row[4]]).rstrip()
-            for row in rows
-        ]
-        if cut:
-            lines.insert(1 + (ends or 0), f"... {total - 2 * (ends or 0):,} more entries ...")
-        return "\n".join(lines)
+        return table(self._lines, ends)
 
     def leaves(self) -> list[Tensor]:
         """The Tensors that came from outside: inputs of entries that no entry made, in order of first use."""
@@ -197,8 +142,8 @@ class Tape:
         on are passed over. Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed.
         """
         start, seed = self._start(loss, seed)
-        walk = self._walk(start, {loss: seed}, None)
-        return (Step(index, self[index], cotangent, products) for index, cotangent, products in walk)
+        steps = walk(self._lines, start, {loss: seed}, None)
+        return (Step(index, self[index], cotangent, products) for index, cotangent, products in steps)
 
     @overload
     def gradient(self, loss: Tensor, wrt: Tensor, seed: Any = None) -> Any: ...
@@ -221,9 +166,8 @@ class Tape:
             _require_differentiable(name, x)
         start, seed = self._start(loss, seed)
         pending: dict[Tensor, Any] = {loss: seed}
-        walk = self._walk(start, pending, tensors)
-        deque(walk, maxlen=0)
-        gradients = [_finished(pending.get(x), x) for x in tensors]
+        deque(walk(self._lines, start, pending, tensors), maxlen=0)
+        gradients = [finished(pending.get(x), x) for x in tensors]
         if isinstance(wrt, Tensor):
             return gradients[0]
         return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
@@ -277,43 +221,6 @@ class Tape:
             seed = np.asarray(seed)
         return start, seed if seed.dtype == loss.dtype else astype(seed, dtype=loss.dtype)
 
-    def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
-        """The walk itself. `pending` maps each Tensor to the sum of what has come back to it.
-
-        With `wrt`, only towards these, and their sums stay in `pending`; other sums leave it when their entry is read.
-        """
-        lines = self._lines
-        recording = bool(current()[0])
-        kept = set(wrt or ())
-        leads = None if wrt is None else _dependent(lines, start, kept)
-        owned: set[Tensor] = set()  # sums in an array of our own, into which more can be added in place
-        for index in range(start, -1, -1):
-            op, args, kwargs, out, labels = lines[index]
-            g = pending.pop(out, None)
-            if g is None:
-                continue
-            if type(g) is _Parts:
-                g = g.sum(out)
-            if out in kept:
-                pending[out] = g
-            if recording:
-                with recording_under(_one_order_up(labels)):
-                    products = _products(op, g, out, args, kwargs, args, leads)
-                    for x, product in products:
-                        _accumulate_recorded(pending, x, product)
-            else:
-                values = [a._data if type(a) is Tensor else a for a in args]
-                products = _products(op, g, out._data, values, kwargs, args, leads)
-                for x, product in products:
-                    if x in pending or type(product) is Part:
-                        _accumulate(pending, x, product, owned)
-                    else:
-                        pending[x] = product
-            yield index, g, products
-        for x in kept:
-            if type(pending.get(x)) is _Parts:
-                pending[x] = pending[x].sum(x)
-
     # ------------------------------------------------------------------------------------------ replay
 
     def replay(self, feed: Mapping[Tensor, Any]) -> tuple[Tape, dict[Tensor, Tensor]]:
@@ -356,116 +263,6 @@ class Tape:
             line[3]._tape = self.ref
 
 
-class _Parts:
-    """A sum of recorded cotangents of which some are parts: kept as a list until the sum is needed."""
-
-    __slots__ = ("_parts", "_whole")
-
-    def __init__(self, part: Part, whole: Any) -> None:
-        self._parts = [part]
-        self._whole = whole
-
-    def add(self, product: Any) -> None:
-        if type(product) is Part:
-            self._parts.append(product)
-        else:
-            self._whole = product if self._whole is None else self._whole + product
-
-    def sum(self, x: Tensor) -> Any:
-        total = scatter(self._parts[::-1], x.shape, x.dtype)  # in the order of the tape
-        return total if self._whole is None else total + self._whole
-
-
-def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[Tensor]:
-    """Every Tensor up to line `start` that depends on one of `wrt`, and these."""
-    found = set(wrt)
-    for k in range(start + 1):
-        line = lines[k]
-        for a in line[1]:
-            if type(a) is Tensor and a in found:
-                found.add(line[3])
-                break
-    return found
-
-
-def _products(
-    op: Any, g: Any, y: Any, values: Any, kwargs: Any, args: tuple[Any, ...], leads: set[Tensor] | None
-) -> list[tuple[Tensor, Any]]:
-    """The vector-Jacobian products of one entry: (input, contribution), with broadcasting and promotion undone."""
-    products = []
-    together = op.vjps(g, y, *values, **kwargs) if op.variadic else None
-    for x, vjp in zip(args, op.vjps if together is None else together, strict=False):
-        if type(x) is not Tensor or vjp is None or (leads is not None and x not in leads):
-            continue
-        product = vjp(g, y, *values, **kwargs) if together is None else vjp
-        like = x._data
-        if type(product) is not Part and product.shape != like.shape:
-            product = _unbroadcast(product, like.shape)
-        if product.dtype is not like.dtype and product.dtype != like.dtype:
-            if like.dtype.kind != "f":
-                continue
-            product = astype(product, dtype=like.dtype)
-        products.append((x, product))
-    return products
-
-
-def _accumulate(pending: dict[Tensor, Any], x: Tensor, product: Any, owned: set[Tensor]) -> None:
-    """Add what has come back to x to the sum, in place where the sum is in an array of our own."""
-    held = pending.get(x)
-    if type(product) is Part:
-        if x not in owned:
-            pending[x] = held = np.zeros(x.shape, x.dtype) if held is None else np.array(held)
-            owned.add(x)
-        add_part(held, product.place, product.g)
-    elif x in owned:
-        held += product
-    else:
-        pending[x] = held = held + product
-        if type(held) is ndarray:  # a sum of 0-d arrays is a NumPy scalar
-            owned.add(x)
-
-
-def _accumulate_recorded(pending: dict[Tensor, Any], x: Tensor, product: Any) -> None:
-    """The same for Tensors: every sum is an operation on the tape."""
-    held = pending.get(x)
-    if type(held) is _Parts:
-        held.add(product)
-    elif type(product) is Part:
-        pending[x] = _Parts(product, held)
-    else:
-        pending[x] = product if held is None else held + product
-
-
-def _unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """Sum over the axes along which an argument of this shape was repeated."""
-    extra = len(g.shape) - len(shape)
-    axes = tuple(range(extra))
-    axes += tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
-    g = g.sum(axis=axes) if axes else g
-    return g if g.shape == shape else g.reshape(shape)
-
-
-def _dense(part: Part, x: Tensor) -> Any:
-    return scatter([part], x.shape, x.dtype)
-
-
-def _one_order_up(labels: Scope) -> Scope:
-    """The scope of work done backward: that of the entry, under `grad=1`, or one more than it has."""
-    order = 1
-    if labels and labels[0][0] == "grad":
-        order, labels = labels[0][1] + 1, labels[1:]
-    return (("grad", order), *labels)
-
-
-def _finished(g: Any, x: Tensor) -> Any:
-    """A gradient as it leaves the walk: complete, of x's shape and dtype, and nobody else's array."""
-    if current()[0]:
-        if g is None:
-            g = np.zeros(x.shape, x.dtype)
-        return g if isinstance(g, Tensor) else Tensor(g)
-    return np.zeros(x.shape, x.dtype) if g is None else np.array(g, order="C")
-
-
 def _listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
     if isinstance(wrt, Mapping):
         return list(wrt), list(wrt.values())
@@ -484,21 +281,3 @@ def _require_differentiable(name: Any, x: Any) -> None:
             f"gradient: {x.describe()} is {x.dtype}, and only floats have a gradient\n"
             "make it a float Tensor before it is used: Tensor(values.astype(float))"
         )
-
-
-def _output_text(x: Tensor, number: int) -> str:
-    return f"{x.name or f'%{number}'} {x.shape}"
-
-
-def _input_text(a: Any, number: dict[int, int]) -> str:
-    if isinstance(a, Tensor):
-        made = number.get(id(a))
-        name = a.name if a.name and made is None else f"{a.name or ''}%{made}" if made is not None else "leaf"
-        return f"{name} {a.shape}"
-    return f"array {a.shape}" if isinstance(a, ndarray) else repr(a)
-
-
-def _shortened(inputs: list[str], most: int = 6) -> str:
-    if len(inputs) > most:
-        inputs = [*inputs[:3], f"... {len(inputs) - 5} more ...", *inputs[-2:]]
-    return ", ".join(inputs)

@@ -1,0 +1,148 @@
+"""The command line: `tinygrad-rnn demo`, `compare` and `draw`. Exit status 1 where a comparison fails, 2 for bad input."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tinygrad_rnn
+from tinygrad_rnn import bptt, draw, nn
+from tinygrad_rnn.bptt.report import Report
+from tinygrad_rnn.draw.render import GET_GRAPHVIZ
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.lm import text
+
+CELLS: dict[str, Callable[..., Any]] = {
+    cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console's code page may lack a character: show it escaped
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"tinygrad-rnn: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tinygrad-rnn", description="See and check backpropagation through time.")
+    parser.add_argument("--version", action="version", version=f"tinygrad-rnn {tinygrad_rnn.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True)
+
+    demo = commands.add_parser(
+        "demo", help="real text through five cells: recorded, walked back, compared with BPTT by hand, drawn"
+    )
+    demo.add_argument("--out", type=Path, default=Path("out"), help="folder for the drawings (default: out)")
+    demo.add_argument("--text", type=Path, help="a UTF-8 text file (default: Python's own help texts)")
+    demo.set_defaults(run=_demo)
+
+    compare = commands.add_parser("compare", help="a cell's gradients: the tape against BPTT by hand and numbers alone")
+    _problem(compare, steps=7)
+    compare.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    compare.set_defaults(run=_compare)
+
+    drawing = commands.add_parser("draw", help="draw a cell's unrolled graph")
+    _problem(drawing, steps=4)
+    drawing.add_argument("-o", "--output", type=Path, required=True, help="file: .svg, .png, .pdf or .dot")
+    drawing.add_argument("--engine", choices=("auto", "dot", "grid"), default="auto")
+    drawing.set_defaults(run=_draw)
+    return parser
+
+
+def _problem(parser: argparse.ArgumentParser, steps: int) -> None:
+    parser.add_argument("--cell", choices=list(CELLS), default="lstm")
+    for name, default in (("steps", steps), ("batch", 3), ("input", 4), ("hidden", 5)):
+        parser.add_argument(f"--{name}", type=_at_least_one, default=default, help=f"default: {default}")
+    parser.add_argument("--seed", type=int, default=0, help="of the random parameters and inputs (default: 0)")
+
+
+def _at_least_one(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def _demo(options: argparse.Namespace) -> int:
+    steps, batch, hidden = 4, 3, 5
+    options.out.mkdir(parents=True, exist_ok=True)
+    letters = text.windows(text.load(options.text), steps, batch)
+    print(f"{batch} windows of text, {steps} characters in, the next one as the target:")
+    for window in letters.T:
+        shown = "".join(text.ALPHABET[k] for k in window)
+        print(f"  {shown[:-1]!r} -> {shown[1:]!r}")
+    xs, targets = text.one_hot(letters[:-1]), letters[1:]
+    failed = []
+    for name, cell in CELLS.items():
+        print(f"\n=== {name} " + "=" * (70 - len(name)))
+        rng = np.random.default_rng(0)
+        params = getattr(nn.init, name)(rng, xs.shape[-1], hidden)
+        V = Tensor(rng.normal(0, 0.5, (len(text.ALPHABET), hidden)), name="V")
+        c = Tensor(np.zeros(len(text.ALPHABET)), name="c")
+        with Tape() as tape:
+            hs, _ = nn.unroll(cell, params, xs)
+            loss = named("L", nn.cross_entropy(hs @ V.T + c, targets))
+        print(
+            f"\nThe tape, {len(tape)} entries, softmax(V h + c) and the mean cross entropy at its end: L = {loss:.6f}\n"
+        )
+        print(tape.table(ends=9))
+
+        for report in _reports(name, params, xs, V, c, hs, loss, targets, tape):
+            print(f"\n{report}")
+            failed += [] if report else [report.title]
+        for ending in (".dot", ".svg"):
+            drawn = draw.render(tape, options.out / f"{name}{ending}")
+            by = f" (drawn by {drawn.engine})" if ending == ".svg" else ""
+            print(f"{'' if by else chr(10)}wrote {drawn.path}{by}")
+    if drawn.engine == "grid":
+        print(f"\nThe drawings are the project's own, since Graphviz's `dot` is not installed; {GET_GRAPHVIZ}")
+    print(f"\n{len(failed)} comparisons FAILED: {'; '.join(failed)}" if failed else "\nEvery comparison agrees.")
+    return 1 if failed else 0
+
+
+def _reports(
+    name: str, params: Any, xs: Any, V: Tensor, c: Tensor, hs: Tensor, loss: Tensor, targets: Any, tape: Tape
+) -> list[Report]:
+    """The readout by hand against the tape; then the cell, given the readout's gradient of every hidden state."""
+    tape_readout = tape.gradient(loss, {"V": V, "c": c, "hs": hs})
+    _, hand_readout = bptt.by_hand.softmax_readout(V.data, c.data, hs.data, targets)
+    readout = bptt.compare_gradients("softmax readout: tape against the derivation by hand", tape_readout, hand_readout)
+    by_hand = getattr(bptt.by_hand, name)
+    zeros = tuple(np.zeros(hs.shape[1:]) for _ in range(2 if name == "lstm" else 1))
+    return [readout, bptt.compare(CELLS[name], params, xs, by_hand, state=zeros, dhs=hand_readout["hs"])]
+
+
+def _compare(options: argparse.Namespace) -> int:
+    params, xs = _inputs(options, options.dtype)
+    by_hand = getattr(bptt.by_hand, options.cell)
+    report = bptt.compare(CELLS[options.cell], params, xs, by_hand, seed=options.seed)
+    print(report)
+    return 0 if report else 1
+
+
+def _draw(options: argparse.Namespace) -> int:
+    params, xs = _inputs(options, "float64")
+    with Tape() as tape:
+        nn.unroll(CELLS[options.cell], params, xs)
+    drawn = draw.render(tape, options.output, engine=options.engine)
+    print(f"wrote {drawn.path} (drawn by {drawn.engine})" if drawn.engine != "text" else f"wrote {drawn.path}")
+    return 0
+
+
+def _inputs(options: argparse.Namespace, dtype: str) -> tuple[Any, Any]:
+    rng = np.random.default_rng(options.seed)
+    params = getattr(nn.init, options.cell)(rng, options.input, options.hidden, dtype)
+    return params, rng.standard_normal((options.steps, options.batch, options.input)).astype(dtype)

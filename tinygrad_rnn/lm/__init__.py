@@ -1,0 +1,1 @@
+"""Characters of real text, as numbers."""
