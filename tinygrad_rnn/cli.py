@@ -1,4 +1,4 @@
-"""The command line: `tinygrad-rnn demo`, `compare` and `draw`. Exit status 1 where a comparison fails, 2 for bad input."""
+"""The command line: `tinygrad-rnn demo`, `compare`, `draw`. Exit status 1 where a comparison fails, 2 for bad input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 import tinygrad_rnn
 from tinygrad_rnn import bptt, draw, nn
 from tinygrad_rnn.bptt.report import Report
-from tinygrad_rnn.draw.render import GET_GRAPHVIZ
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.lm import text
@@ -96,19 +95,15 @@ def _demo(options: argparse.Namespace) -> int:
             hs, _ = nn.unroll(cell, params, xs)
             loss = named("L", nn.cross_entropy(hs @ V.T + c, targets))
         print(
-            f"\nThe tape, {len(tape)} entries, softmax(V h + c) and the mean cross entropy at its end: L = {loss:.6f}\n"
+            f"\nThe tape, {len(tape)} entries, softmax(V h + c) and the mean cross entropy at its end: L = {loss:.6f}"
         )
-        print(tape.table(ends=9))
-
+        print(f"\n{tape.table(ends=9)}")
         for report in _reports(name, params, xs, V, c, hs, loss, targets, tape):
             print(f"\n{report}")
             failed += [] if report else [report.title]
+        print()
         for ending in (".dot", ".svg"):
-            drawn = draw.render(tape, options.out / f"{name}{ending}")
-            by = f" (drawn by {drawn.engine})" if ending == ".svg" else ""
-            print(f"{'' if by else chr(10)}wrote {drawn.path}{by}")
-    if drawn.engine == "grid":
-        print(f"\nThe drawings are the project's own, since Graphviz's `dot` is not installed; {GET_GRAPHVIZ}")
+            _write_drawing(tape, options.out / f"{name}{ending}")
     print(f"\n{len(failed)} comparisons FAILED: {'; '.join(failed)}" if failed else "\nEvery comparison agrees.")
     return 1 if failed else 0
 
@@ -137,9 +132,13 @@ def _draw(options: argparse.Namespace) -> int:
     params, xs = _inputs(options, "float64")
     with Tape() as tape:
         nn.unroll(CELLS[options.cell], params, xs)
-    drawn = draw.render(tape, options.output, engine=options.engine)
-    print(f"wrote {drawn.path} (drawn by {drawn.engine})" if drawn.engine != "text" else f"wrote {drawn.path}")
+    _write_drawing(tape, options.output, options.engine)
     return 0
+
+
+def _write_drawing(tape: Tape, path: Path, engine: str = "auto") -> None:
+    drawn = draw.render(tape, path, engine=engine)
+    print(f"wrote {drawn.path}" + (f" (drawn by {drawn.engine})" if drawn.engine != "text" else ""))
 
 
 def _inputs(options: argparse.Namespace, dtype: str) -> tuple[Any, Any]:

@@ -83,9 +83,10 @@ def _box(box: Box, centre: Point, width: float) -> str:
     lines = f'<text x="{x:.1f}" y="{y + (-1 if box.shape else 4):.1f}">{name}</text>'
     if box.shape:
         lines += f'<text x="{x:.1f}" y="{y + 10:.1f}" font-size="8" fill="{FAINT}">{_text(box.shape)}</text>'
+    left, top = x - width / 2, y - BOX_HEIGHT / 2
     return (
         f'<g id="{box.id}"><title>{_text(f"{box.label} {box.shape}")}</title>'
-        f'<rect x="{x - width / 2:.1f}" y="{y - BOX_HEIGHT / 2:.1f}" width="{width:.1f}" height="{BOX_HEIGHT:.1f}"{corner} '
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{BOX_HEIGHT:.1f}"{corner} '
         f'fill="{style.fill}" stroke="{style.border}"{dash}/>{lines}</g>'
     )
 

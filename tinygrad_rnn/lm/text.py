@@ -1,6 +1,6 @@
 """Text as the network sees it: cleaned to letters and spaces, cut into windows, one-hot.
 
->>> clean("The Time-Traveller,\\n(for so...)")
+>>> clean("The Time-Traveller, (for so...)")
 'the time traveller for so '
 """
 

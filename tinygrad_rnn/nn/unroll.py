@@ -21,7 +21,7 @@ def unroll(cell: Callable[..., Any], params: Params, xs: Array, state: Any = Non
     bare where there is one, else a tuple.
 
     While a tape is open, inputs and states given as arrays become Tensors, and everything has the name of the cell's
-    own argument: x, the initial states h0, c0, and at each step h, c.
+    own argument: x, the initial states h0, c0, and at each step h, c; the outputs are hs.
 
     Raises ValueError for an empty sequence, or where the cell returns another number of states than it takes.
     """
@@ -44,7 +44,7 @@ def unroll(cell: Callable[..., Any], params: Params, xs: Array, state: Any = Non
             for name, s in zip(names, states, strict=True):
                 named(name, s)
         outputs.append(states[0])
-    return np.stack(outputs), states if len(states) > 1 else states[0]
+    return named("hs", np.stack(outputs)), states if len(states) > 1 else states[0]
 
 
 def state_names(cell: Callable[..., Any]) -> tuple[str, ...]:
