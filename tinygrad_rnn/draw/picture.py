@@ -7,7 +7,7 @@ steps into a knot; a transposed parameter or one row of x is part of that copy's
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -192,10 +192,15 @@ class _Drawer:
                         self._arrow(f"v{maker}", GAP)
 
     def _box(self, box: Box) -> None:
-        self.picture.boxes[box.id] = box
+        self.picture.boxes[box.id] = replace(box, title=_printable(box.title))
 
     def _arrow(self, source: str, target: str) -> None:
         self.picture.arrows[source, target] = None
+
+
+def _printable(name: str) -> str:
+    """A name without what neither XML nor DOT can hold: control characters and halves of surrogate pairs."""
+    return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)
 
 
 def _subscript(t: Any) -> str:

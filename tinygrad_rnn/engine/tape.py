@@ -23,6 +23,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygrad_rnn.engine import text
 from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import (
     Entry,
@@ -33,7 +34,6 @@ from tinygrad_rnn.engine.recording import (
     scope_text,
 )
 from tinygrad_rnn.engine.tensor import Tensor, apply
-from tinygrad_rnn.engine.text import table
 from tinygrad_rnn.engine.walk import Step, finished, walk
 
 
@@ -97,7 +97,7 @@ class Tape:
 
         `ends` lines from either end, with the number left out between them; all of them with `ends=None`.
         """
-        return table(self._lines, ends)
+        return text.table(self._lines, ends)
 
     def leaves(self) -> list[Tensor]:
         """The Tensors that came from outside: inputs of entries that no entry made, in order of first use."""

@@ -1,0 +1,96 @@
+"""The commands, as a person types them."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from tinygrad_rnn import bptt, cli
+
+
+def test_demo_compares_and_draws_the_five_cells_on_real_text(tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path / "made" / "out")]) == 0
+    said = capsys.readouterr().out
+    for name in cli.CELLS:
+        assert f"=== {name} " in said
+        for ending in (".dot", ".svg"):
+            path = tmp_path / "made" / "out" / f"{name}{ending}"
+            assert f"wrote {path}" in said
+            assert path.stat().st_size > 1000
+        ET.parse(tmp_path / "made" / "out" / f"{name}.svg")
+    assert said.count("all agree") == 10
+    assert said.rstrip().endswith("Every comparison agrees.")
+
+
+def test_demo_reads_a_utf8_file(tmp_path, capsys):
+    text = tmp_path / "téxt.txt"
+    text.write_bytes("Ünï¢ödé and then plain words 你好 again and again".encode())
+    assert cli.main(["demo", "--out", str(tmp_path), "--text", str(text)]) == 0
+    assert "'ain '" not in capsys.readouterr().err
+
+
+def test_demo_says_what_is_wrong_with_a_text(tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path), "--text", str(tmp_path / "none.txt")]) == 2
+    assert "none.txt" in capsys.readouterr().err
+    (tmp_path / "latin.txt").write_bytes("naïve".encode("latin-1"))
+    assert cli.main(["demo", "--out", str(tmp_path), "--text", str(tmp_path / "latin.txt")]) == 2
+    assert "not UTF-8" in capsys.readouterr().err
+    (tmp_path / "short.txt").write_text("ab", encoding="utf-8")
+    assert cli.main(["demo", "--out", str(tmp_path), "--text", str(tmp_path / "short.txt")]) == 2
+    assert "too few" in capsys.readouterr().err
+
+
+def test_demo_fails_where_a_derivation_is_wrong(tmp_path, capsys, monkeypatch):
+    right = bptt.by_hand.rnn
+
+    def wrong(*args, **kwargs):
+        gradients = right(*args, **kwargs)
+        return {**gradients, "weight_hh": -gradients["weight_hh"]}
+
+    monkeypatch.setattr(bptt.by_hand, "rnn", wrong)
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 1
+    assert "1 comparisons FAILED: rnn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", list(cli.CELLS))
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_compare(cell, dtype, capsys):
+    arguments = ["--cell", cell, "--steps", "7", "--hidden", "8", "--batch", "3", "--seed", "1", "--dtype", dtype]
+    assert cli.main(["compare", *arguments]) == 0
+    assert "all agree" in capsys.readouterr().out
+
+
+def test_compare_fails_where_a_derivation_is_wrong(capsys, monkeypatch):
+    monkeypatch.setattr(bptt.by_hand, "gru", bptt.by_hand.gru_textbook)
+    assert cli.main(["compare", "--cell", "gru"]) == 1
+    assert "WRONG: HAND" in capsys.readouterr().out
+
+
+def test_draw(tmp_path, capsys):
+    path = tmp_path / "gru.svg"
+    assert cli.main(["draw", "--cell", "gru", "--steps", "4", "-o", str(path), "--engine", "grid"]) == 0
+    assert capsys.readouterr().out == f"wrote {path} (drawn by grid)\n"
+    ET.parse(path)
+    assert cli.main(["draw", "-o", str(tmp_path / "x.jpeg")]) == 2
+    assert "ends in none of" in capsys.readouterr().err
+    assert cli.main(["draw", "-o", str(tmp_path / "nowhere" / "x.svg"), "--engine", "grid"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_bad_options_are_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["compare", "--steps", "0"])
+    assert stop.value.code == 2
+    assert "at least 1" in capsys.readouterr().err
+
+
+def test_the_module_runs_on_any_code_page(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tinygrad_rnn", "draw", "-o", str(tmp_path / "ħ.dot")],
+        capture_output=True,
+        env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PATH": ""},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb"\u0127.dot" in done.stdout
