@@ -37,12 +37,13 @@ class Primitive:
     `analytic` says that the function is complex differentiable as NumPy computes it, which a complex step needs.
     """
 
-    __slots__ = ("analytic", "function", "name", "variadic", "vjps")
+    __slots__ = ("analytic", "function", "name", "numbered_vjps", "variadic", "vjps")
 
     def __init__(self, name: str, function: Callable[..., Any], vjps: Any, *, variadic: bool, analytic: bool) -> None:
         self.name = name
         self.function = function
         self.vjps = vjps
+        self.numbered_vjps = () if variadic else tuple((k, vjp) for k, vjp in enumerate(vjps) if vjp is not None)
         self.variadic = variadic
         self.analytic = analytic
 

@@ -115,37 +115,46 @@ class _Parts:
         return total if self._whole is None else total + self._whole
 
 
-def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[Tensor]:
-    """Every Tensor up to line `start` that depends on one of `wrt`, and these."""
-    found = set(wrt)
-    for k in range(start + 1):
-        line = lines[k]
-        for a in line[1]:
-            if type(a) is Tensor and a in found:
-                found.add(line[3])
+def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[int]:
+    """The ids of all Tensors up to line `start` that depend on one of `wrt`, and of these. The tape keeps them alive."""
+    found = {id(x) for x in wrt}
+    for _, args, _, out, _ in lines[: start + 1]:
+        for a in args:
+            if id(a) in found:
+                found.add(id(out))
                 break
     return found
 
 
 def _products(
-    op: Any, g: Any, y: Any, values: Any, kwargs: Any, args: tuple[Any, ...], leads: set[Tensor] | None
+    op: Any, g: Any, y: Any, values: Any, kwargs: Any, args: tuple[Any, ...], leads: set[int] | None
 ) -> list[tuple[Tensor, Any]]:
     """The vector-Jacobian products of one entry: (input, contribution), with broadcasting and promotion undone."""
+    if op.variadic:
+        together = zip(args, op.vjps(g, y, *values, **kwargs), strict=True)
+        found = [(x, part) for x, part in together if part is not None and (leads is None or id(x) in leads)]
+        return [(x, _fitted(part, x._data)) for x, part in found if x._data.dtype.kind == "f"]
     products = []
-    together = op.vjps(g, y, *values, **kwargs) if op.variadic else None
-    for x, vjp in zip(args, op.vjps if together is None else together, strict=False):
-        if type(x) is not Tensor or vjp is None or (leads is not None and x not in leads):
-            continue
-        product = vjp(g, y, *values, **kwargs) if together is None else vjp
-        like = x._data
-        if type(product) is not Part and product.shape != like.shape:
-            product = _unbroadcast(product, like.shape)
-        if product.dtype is not like.dtype and product.dtype != like.dtype:
-            if like.dtype.kind != "f":
-                continue
-            product = astype(product, dtype=like.dtype)
-        products.append((x, product))
+    for k, vjp in op.numbered_vjps:
+        x = args[k]
+        if type(x) is Tensor and (leads is None or id(x) in leads):
+            product = vjp(g, y, *values, **kwargs) if kwargs else vjp(g, y, *values)
+            like = x._data
+            if product.shape != like.shape or product.dtype is not like.dtype:
+                if like.dtype.kind != "f":
+                    continue
+                product = _fitted(product, like)
+            products.append((x, product))
     return products
+
+
+def _fitted(product: Any, like: ndarray[Any, Any]) -> Any:
+    """A product in the shape and dtype of its argument."""
+    if type(product) is Part:
+        return product if product.g.dtype == like.dtype else Part(product.place, astype(product.g, dtype=like.dtype))
+    if product.shape != like.shape:
+        product = _unbroadcast(product, like.shape)
+    return product if product.dtype == like.dtype else astype(product, dtype=like.dtype)
 
 
 def _accumulate(pending: dict[Tensor, Any], x: Tensor, product: Any, owned: set[Tensor]) -> None:

@@ -18,11 +18,6 @@ class Part(NamedTuple):
     place: tuple[Any, ...]
     g: Any
 
-    @property
-    def dtype(self) -> Any:
-        """The dtype of the cotangent."""
-        return self.g.dtype
-
 
 getitem = primitive(
     lambda x, *index: x[index],
