@@ -1,5 +1,6 @@
 """What an error says: what is wrong, with operation, shapes, names and scope; then, on a second line, what to do."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,12 @@ def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
     elif "broadcast" in str(error) and len(shapes) > 1:
         wrong = f"shapes {' and '.join(map(str, shapes))} do not fit together"
         remedy = "shapes are aligned at their last axes; each pair of lengths must be equal, or one of them 1"
+    elif (keyword := re.search(r"unexpected keyword argument '(\w+)'", str(error))) is not None:
+        wrong = f"{keyword[1]}= cannot be recorded, for shapes {', '.join(map(str, shapes))}"
+        remedy = "leave that keyword out: an operation on a tape takes only the keywords that its derivative knows"
     else:
         wrong = f"{error}, for shapes {', '.join(map(str, shapes))}"
-        remedy = f"look at the arguments of {name}: they go to NumPy's function of that name as they are"
-        if isinstance(error, TypeError) and "keyword" in str(error):
-            remedy = "leave that keyword out: an operation on a tape takes only the keywords that it names"
+        remedy = f"the arguments of {name} go to NumPy as they are: its documentation says what fits"
     by_name = f" (named {', '.join(names)})" if names else ""
     kind = next((k for k in (TypeError, IndexError, ValueError) if isinstance(error, k)), RuntimeError)
     return kind(f"{name}: {wrong}{by_name}{where_text()}\n{remedy}")

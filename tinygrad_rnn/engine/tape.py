@@ -112,7 +112,7 @@ class Tape:
     def find(self, name: str, **labels: Any) -> Tensor:
         """The one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
 
-        A leaf (a parameter, an initial state) is found by its name alone. Raises KeyError where none fits or several.
+        A leaf (a parameter, an initial state) is found by its name alone. Raises LookupError where none fits or several.
         """
         wanted = labels.items()
         found = [e for e in self if e.out.name == name and wanted <= dict(e.scope).items()]
@@ -124,11 +124,11 @@ class Tape:
         asked = " ".join([repr(name), scope_text(tuple(wanted))]).strip()
         if found or leaves:
             where = "; ".join(scope_text(e.scope) or "no scope" for e in found[:4]) or "leaves"
-            raise KeyError(
+            raise LookupError(
                 f"find: {len(found) or len(leaves)} Tensors fit {asked} ({where}, ...)\nadd labels: t=, layer="
             )
         names = sorted({e.out.name for e in self if e.out.name} | {x.name for x in self.leaves() if x.name})
-        raise KeyError(
+        raise LookupError(
             f"find: no Tensor {asked} on this tape, which has the names {', '.join(names) or '(none)'}\n"
             'name one where it is made: named("z", value)'
         )
@@ -228,13 +228,13 @@ class Tape:
 
         `feed` maps Tensors of this tape to new values (arrays or Tensors). A Tensor that an entry made can be fed too:
         its entry is left out, and what depends on it is computed from the value given. Leaves that are not fed are
-        shared by both tapes. Raises KeyError for a Tensor that is not on this tape.
+        shared by both tapes. Raises LookupError for a Tensor that is not on this tape.
         """
         known = {id(x) for e in self for x in (e.out, *e.args) if type(x) is Tensor}
         new: dict[Tensor, Tensor] = {}
         for old, value in feed.items():
             if id(old) not in known:
-                raise KeyError(
+                raise LookupError(
                     f"replay: {old.describe()} is not on this tape\nfeed Tensors that it has, as tape.find(name)"
                 )
             new[old] = value if isinstance(value, Tensor) else Tensor(value, name=old.name)

@@ -224,8 +224,8 @@ class Tensor:
         return self._data.item()
 
     def describe(self) -> str:
-        """`'h' (3, 5)`, or `(3, 5)` without a name: how messages speak of it."""
-        return f"{self.name!r} {self.shape}" if self.name else str(self.shape)
+        """`'h' (3, 5)`, or `unnamed (3, 5)`: how messages speak of it."""
+        return f"{self.name!r} {self.shape}" if self.name else f"unnamed {self.shape}"
 
     def __len__(self) -> int:
         return len(self._data)
