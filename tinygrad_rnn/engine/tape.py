@@ -112,7 +112,7 @@ class Tape:
     def find(self, name: str, **labels: Any) -> Tensor:
         """The one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
 
-        A leaf (a parameter, an initial state) is found by its name alone. Raises LookupError where none fits or several.
+        A leaf (a parameter, an initial state) is found by its name alone. Raises LookupError where none or several fit.
         """
         wanted = labels.items()
         found = [e for e in self if e.out.name == name and wanted <= dict(e.scope).items()]

@@ -116,7 +116,7 @@ class _Parts:
 
 
 def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[int]:
-    """The ids of all Tensors up to line `start` that depend on one of `wrt`, and of these; the tape keeps them alive."""
+    """The ids of all Tensors up to line `start` that depend on one of `wrt`, and of these. (The tape keeps them.)"""
     found = {id(x) for x in wrt}
     for _, args, _, out, _ in lines[: start + 1]:
         for a in args:
