@@ -34,7 +34,7 @@ from tinygrad_rnn.engine.recording import (
     scope_text,
 )
 from tinygrad_rnn.engine.tensor import Tensor, apply
-from tinygrad_rnn.engine.walk import Step, finished, walk
+from tinygrad_rnn.engine.walk import Step, finished, read_only, walk
 
 
 class Tape:
@@ -143,7 +143,7 @@ class Tape:
         """
         start, seed = self._start(loss, seed)
         steps = walk(self._lines, start, {loss: seed}, None)
-        return (Step(index, self[index], cotangent, products) for index, cotangent, products in steps)
+        return (Step(index, self[index], read_only(cotangent), products) for index, cotangent, products in steps)
 
     @overload
     def gradient(self, loss: Tensor, wrt: Tensor, seed: Any = None) -> Any: ...
@@ -215,10 +215,10 @@ class Tape:
                 f"gradient: the seed has shape {np.shape(seed)}, the loss {loss.describe()}\n"
                 "the seed is the cotangent of the loss, one number for each of its entries"
             )
-        if isinstance(seed, Tensor):
-            seed = seed if current()[0] else seed.data
+        if current()[0]:
+            seed = seed if isinstance(seed, Tensor) else Tensor(seed)
         else:
-            seed = np.asarray(seed)
+            seed = seed.data if isinstance(seed, Tensor) else np.asarray(seed)
         return start, seed if seed.dtype == loss.dtype else astype(seed, dtype=loss.dtype)
 
     # ------------------------------------------------------------------------------------------ replay

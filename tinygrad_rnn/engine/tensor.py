@@ -375,7 +375,11 @@ class Tensor:
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in another order; reversed by default."""
         axes = _spread(axes)
-        return _call(np.transpose, self, axes) if axes else _call(np.transpose, self)
+        return _call(np.transpose, self) if axes in ((), (None,)) else _call(np.transpose, self, axes)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Two axes exchanged."""
+        return _call(np.swapaxes, self, axis1, axis2)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same entries in another shape."""

@@ -36,7 +36,7 @@ class Step:
     @property
     def products(self) -> list[tuple[Tensor, Any]]:
         """What the line adds to dL/d(input), for each input."""
-        return [(x, _dense(part, x) if type(part) is Part else part) for x, part in self.parts]
+        return [(x, _dense(part, x) if type(part) is Part else read_only(part)) for x, part in self.parts]
 
     def __str__(self) -> str:
         entry = self.entry
@@ -64,7 +64,7 @@ def walk(
         if g is None:
             continue
         if type(g) is _Parts:
-            g = g.sum(out)
+            g = g.sum(out, labels)
         if out in kept:
             pending[out] = g
         if recording:
@@ -83,7 +83,7 @@ def walk(
         yield index, g, products
     for x in kept:
         if type(pending.get(x)) is _Parts:
-            pending[x] = pending[x].sum(x)
+            pending[x] = pending[x].sum(x, ())
 
 
 def finished(g: Any, x: Tensor) -> Any:
@@ -93,6 +93,15 @@ def finished(g: Any, x: Tensor) -> Any:
             g = np.zeros(x.shape, x.dtype)
         return g if isinstance(g, Tensor) else Tensor(g)
     return np.zeros(x.shape, x.dtype) if g is None else np.array(g, order="C")
+
+
+def read_only(g: Any) -> Any:
+    """A cotangent to look at: the walk goes on with the same numbers, so they must not change."""
+    if isinstance(g, Tensor):
+        return g
+    view = np.asarray(g).view()
+    view.setflags(write=False)
+    return view
 
 
 class _Parts:
@@ -110,9 +119,10 @@ class _Parts:
         else:
             self._whole = product if self._whole is None else self._whole + product
 
-    def sum(self, x: Tensor) -> Any:
-        total = scatter(self._parts[::-1], x.shape, x.dtype)  # in the order of the tape
-        return total if self._whole is None else total + self._whole
+    def sum(self, x: Tensor, labels: Scope) -> Any:
+        with recording_under(_one_order_up(labels)):
+            total = scatter(self._parts[::-1], x.shape, x.dtype)  # in the order of the tape
+            return total if self._whole is None else total + self._whole
 
 
 def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[int]:

@@ -61,7 +61,7 @@ def _scatter_vjp(g: Any, y: Any, *args: Any, lengths: tuple[int, ...], shape: An
     return products
 
 
-_scatter = primitive(_scattered, _scatter_vjp, name="scatter", variadic=True)
+_scatter = primitive(_scattered, _scatter_vjp, name="scatter", variadic=True, analytic=False)
 
 
 def scatter(parts: list[Part], shape: tuple[int, ...], dtype: Any) -> Any:

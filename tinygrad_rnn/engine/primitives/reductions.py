@@ -60,5 +60,6 @@ def _shared(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 def _stable_logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # the logarithm of an empty sum is -inf, and meant
+        total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis=axis)

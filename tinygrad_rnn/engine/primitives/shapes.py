@@ -8,7 +8,10 @@ import numpy as np
 from tinygrad_rnn.engine.tensor import TABLE, Primitive, primitive
 
 astype: Primitive = primitive(
-    lambda x, dtype: x.astype(dtype), lambda g, y, x, dtype: astype(g, dtype=x.dtype), name="astype"
+    lambda x, dtype: x.astype(dtype),
+    lambda g, y, x, dtype: astype(g, dtype=x.dtype),
+    name="astype",
+    analytic=False,  # a cast to a real dtype drops the imaginary part
 )
 reshape = primitive(
     lambda x, shape: x.reshape(shape),

@@ -1,0 +1,239 @@
+"""Every wrong input: the type of the error, what it says is wrong and where, and, on the second line, what to do."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+
+@pytest.fixture
+def x():
+    return tg.Tensor(np.ones((4, 3)), name="x")
+
+
+@pytest.fixture
+def weight():
+    return tg.Tensor(np.ones((5, 8)), name="W")
+
+
+def refused(error, *words):
+    """Expect an error whose first line holds the words before the last, and whose second line holds the last."""
+
+    class Expect:
+        def __enter__(self):
+            pass
+
+        def __exit__(self, kind, value, trace):
+            assert kind is error, f"{kind} in the place of {error}: {value}"
+            wrong, remedy = str(value).split("\n")
+            for word in words[:-1]:
+                assert word in wrong
+            assert words[-1] in remedy
+            return True
+
+    return Expect()
+
+
+def test_shapes_that_do_not_fit(x, weight):
+    with (
+        refused(
+            ValueError, "matmul: shapes (4, 3) @ (5, 8) do not fit (3 against 5)", "x, W", "in layer=0 t=3 gate=f", ".T"
+        ),
+        tg.Tape(),
+        tg.scope(layer=0, t=3, gate="f"),
+    ):
+        x @ weight
+    with refused(ValueError, "add: shapes (4, 3) and (5, 8) do not fit together", "x, W", "in t=3", "aligned"):
+        with tg.Tape(), tg.scope(t=3):
+            x + weight
+    with refused(ValueError, "stack:", "same shape", "(4, 3), (5, 8)", "NumPy"):
+        np.stack([x, weight])
+    with refused(ValueError, "reshape: cannot reshape array of size 12", "(4, 3)", "x", "NumPy"):
+        x.reshape(5, 5)
+    with refused(IndexError, "getitem: index 7 is out of bounds", "(4, 3)", "NumPy"):
+        x[7]
+    with refused(
+        ValueError, "split: 'x' (4, 3) has length 3 on axis 1, which is not 2 equal parts", "np.split(x, [3, 5], axis)"
+    ):
+        np.split(x, 2, axis=1)
+
+
+def test_a_wrong_shape_in_a_cell_names_the_step():
+    params = nn.init.lstm(np.random.default_rng(0), 3, 4)
+    with refused(ValueError, "matmul: shapes (2, 5) @ (3, 16)", "in t=0", "last axis"), tg.Tape():
+        nn.unroll(nn.lstm, params, np.ones((2, 2, 5)))
+
+
+def test_a_numpy_function_without_a_rule(x):
+    for function in (np.median, np.linalg.svd, np.floor, np.cross):
+        with (
+            refused(
+                TypeError, f"np.{function.__name__}: has no derivative rule", "in t=1", "primitive(function, *vjps)"
+            ),
+            tg.Tape(),
+            tg.scope(t=1),
+        ):
+            function(x, x) if function is np.cross else function(x)
+
+
+def test_what_a_tape_cannot_record(x):
+    with tg.Tape():
+        with refused(TypeError, "np.add.reduce", "'x' (4, 3)", "no ufunc methods"):
+            np.add.reduce(x)
+        with refused(TypeError, "np.tanh with out=", "'x' (4, 3)", "no out="):
+            np.tanh(x, out=np.empty((4, 3)))
+        with refused(TypeError, "np.add with where=", "no out="):
+            np.add(x, 1, where=np.ones((4, 3), bool))
+        with refused(TypeError, "sum: where= cannot be recorded", "x", "leave that keyword out"):
+            np.sum(x, where=np.ones((4, 3), bool))
+        with refused(TypeError, "np.add with out=", "an array cannot take a Tensor in place"):
+            array = np.ones((4, 3))
+            array += x
+
+
+def test_complex_numbers_have_no_place_on_a_tape(x):
+    with refused(TypeError, "complex128", "real and the imaginary part"):
+        tg.Tensor(1j)
+    with tg.Tape():
+        for constant in (1j, np.ones(3) * 1j, np.complex128(1j)):
+            with refused(TypeError, "a constant of dtype complex128", "real and the imaginary part"):
+                x * constant
+
+
+def test_what_is_no_array_of_numbers(x):
+    for value, dtype in (("a", "<U1"), (None, "object"), ({}, "object")):
+        with refused(TypeError, f"a value of dtype {dtype}", "rectangular array of numbers"):
+            tg.Tensor(value)
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        tg.Tensor([[1], [1, 2]])
+    with refused(TypeError, "is a Tensor already ('x' (4, 3))", "x.detach()"):
+        tg.Tensor(x)
+
+
+def test_values_do_not_change(x):
+    with refused(TypeError, "assignment into a Tensor ('x' (4, 3))", "in t=2", "np.where(mask, new, x)"), tg.scope(t=2):
+        x[0] = 1
+    with refused(TypeError, "assignment into a Tensor", "np.stack"):
+        x[0] += 1
+    with refused(AttributeError, "the values of 'x' (4, 3) do not change", "make a new one"):
+        x.data = np.zeros(3)
+    with pytest.raises(ValueError, match="read-only"):
+        x.data[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        x.data -= 0.1
+
+
+def test_values_do_not_leave_an_open_tape_in_silence(x):
+    with tg.Tape(), tg.scope(t=3):
+        with refused(
+            TypeError, "np.array(): would take the values of 'x' (4, 3) off the tape", "in t=3", "np.stack(xs)"
+        ):
+            np.array([x, x])
+        with refused(TypeError, "np.array()", "x.data"):
+            np.asarray(x)
+        with refused(TypeError, "float(): would take the values of unnamed () off", "in t=3", "x.item()"):
+            float(x.sum())
+        with refused(TypeError, "int()", "x.item()"):
+            int(x.sum())
+
+
+def test_iteration_over_a_number():
+    with refused(TypeError, "iteration over a 0-d Tensor", "x.item()"):
+        list(tg.Tensor(1.0))
+
+
+def test_a_loss_that_is_no_scalar_and_a_seed_that_does_not_fit(x):
+    with tg.Tape() as tape:
+        y = tg.named("y", x * 2)
+    with refused(ValueError, "the loss 'y' (4, 3), made by multiply, is not a scalar", "seed="):
+        tape.gradient(y, x)
+    with refused(ValueError, "the seed has shape (3,), the loss 'y' (4, 3)", "one number for each"):
+        tape.gradient(y, x, seed=np.ones(3))
+    with refused(ValueError, "is not a scalar", "loss.sum()"):
+        tape.rewind(y)
+    with refused(ValueError, "is not a scalar", "loss.sum()"):
+        y.backward()
+
+
+def test_a_loss_that_is_not_on_the_tape(x):
+    with tg.Tape() as tape:
+        x.sum()
+    for loss in (x.sum(), x):
+        with refused(ValueError, "was not made on this tape (1 entries)", "with Tape() as tape:"):
+            tape.gradient(loss, x)
+    with refused(TypeError, "the loss is a float, not a Tensor", "inside"):
+        tape.gradient(1.0, x)
+
+
+def test_a_backward_whose_tape_is_gone(x):
+    with tg.Tape():
+        loss = tg.named("L", x.sum())
+    with refused(RuntimeError, "no tape holds the history of 'L' ()", "with Tape() as tape"):
+        loss.backward()
+    with refused(RuntimeError, "no tape holds the history of 'x'", "with Tape() as tape"):
+        x.backward()
+
+
+def test_a_second_backward(x):
+    with tg.Tape() as tape:
+        loss = x.sum()
+    loss.backward()
+    with refused(RuntimeError, "was called for unnamed () before", "tape.gradient(loss, wrt)"):
+        loss.backward()
+    assert (x.grad == 1).all()
+    assert len(tape) == 1
+
+
+def test_gradients_with_respect_to_what_has_none(x):
+    ids = tg.Tensor([1, 2], name="ids")
+    with tg.Tape() as tape:
+        loss = x[ids].sum()
+        count = (ids * 2).sum()
+    with refused(TypeError, "'ids' (2,) is int64, and only floats have a gradient", "values.astype(float)"):
+        tape.gradient(loss, {"ids": ids})
+    with refused(TypeError, "wrt['x'] is a ndarray, not a Tensor", "x = Tensor(values)"):
+        tape.gradient(loss, {"x": x.data})
+    with refused(TypeError, "wrt[0] is a float", "x = Tensor(values)"):
+        tape.gradient(loss, [1.0])
+    with refused(TypeError, "the loss unnamed () is int64", "only floats"):
+        tape.gradient(count, x)
+    loss.backward()
+    assert ids.grad is None
+
+
+def test_tapes_that_are_open_or_foreign(x):
+    with tg.Tape() as tape:
+        with refused(RuntimeError, "this tape is open already", "with Tape() as inner:"), tape:
+            pass
+        x * 2
+    with refused(LookupError, "replay: unnamed () is not on this tape", "tape.find(name)"):
+        tape.replay({tg.Tensor(1.0): 2.0})
+
+
+def test_losses_refuse_what_broadcasting_would_hide(x):
+    with refused(ValueError, "mse: targets of shape (3,) for outputs (4, 3)", "expected targets of shape (4, 3)"):
+        nn.mse(x, np.ones(3))
+    with refused(
+        ValueError, "cross_entropy: targets of shape (3,) for outputs (4, 3)", "expected targets of shape (4,)"
+    ):
+        nn.cross_entropy(x, np.array([0, 1, 2]))
+    with refused(TypeError, "cross_entropy: targets are float64", "an integer"):
+        nn.cross_entropy(x, np.ones(4))
+    for wrong in ([0, 1, 2, 3], [0, -1, 2, 0]):
+        with refused(ValueError, "cross_entropy: targets from", "for 3 classes", "0 to 2"):
+            nn.cross_entropy(x, np.array(wrong))
+
+
+def test_unroll_refuses_what_is_no_cell_and_no_sequence():
+    params = nn.init.rnn(np.random.default_rng(0), 3, 4)
+    with refused(ValueError, "the sequence has no steps (T = 0)", "T >= 1"):
+        nn.unroll(nn.rnn, params, np.ones((0, 2, 3)))
+    with refused(ValueError, "two takes the states (h, c) and returned 1 at t=0", "all of its states"):
+        nn.unroll(two, params, np.ones((2, 2, 3)), (np.ones((2, 4)),) * 2)
+    with refused(ValueError, "<lambda>: a cell takes (params, x, *state)", "def cell(params, x, h)"):
+        nn.unroll(lambda params, x: x, params, np.ones((2, 2, 3)))
+
+
+def two(params, x, h, c):
+    return h

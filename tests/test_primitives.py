@@ -1,0 +1,255 @@
+"""Every primitive is tested by being registered: its value, its first and its second derivative."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.engine.check import central_differences, complex_step, random_direction
+from tinygrad_rnn.engine.primitives.activations import log_softmax, softmax
+from tinygrad_rnn.engine.tensor import PRIMITIVES
+
+RNG = np.random.default_rng(0)
+A, B, COLUMN, ROW = (RNG.uniform(0.3, 2, shape) for shape in ((3, 4), (3, 4), (3, 1), (4,)))
+SIGNED = A * np.where(RNG.random((3, 4)) < 0.5, -1, 1)
+MASK = RNG.random((3, 4)) < 0.5
+CUBE = RNG.standard_normal((2, 3, 4))
+KEEP = {"keepdims": True}
+REDUCTIONS = [
+    ((CUBE,), dict(zip(("axis", "keepdims"), o, strict=True))) for o in product((None, 0, -1, (0, 2)), (False, True))
+]
+ELEMENTWISE = [((A,), {}), ((np.array(0.7),), {}), ((np.ones((0, 3)),), {})]
+PAIRS = [
+    ((A, B), {}),
+    ((COLUMN, ROW), {}),
+    ((A, 1.5), {}),
+    ((1.5, A), {}),
+    ((np.array(0.7), A), {}),
+    ((ROW, CUBE + 3), {}),
+]
+
+# For each primitive some calls: the positional arguments, of which the float arrays are differentiated, and the others.
+SAMPLES = {
+    **dict.fromkeys(("exp", "log", "sqrt"), ELEMENTWISE),
+    **{name: [((SIGNED,), {})] for name in ("negative", "square", "tanh", "sin", "cos", "absolute", "sigmoid", "relu")},
+    **dict.fromkeys(("add", "subtract", "multiply", "divide", "power", "maximum", "minimum"), PAIRS),
+    **dict.fromkeys(("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"), PAIRS[:2]),
+    **{name: [((MASK, ~MASK), {})] for name in ("logical_and", "logical_or")},
+    "logical_not": [((MASK,), {})],
+    "sign": [((SIGNED,), {})],
+    "argmax": [((A,), {}), ((A,), {"axis": 1})],
+    "detach": [((A,), {})],
+    "where": [((MASK, A, B), {}), ((MASK, ROW, 0.5), {}), ((MASK, COLUMN, ROW), {})],
+    "astype": [((A,), {"dtype": np.dtype(np.float64)})],
+    "reshape": [((A, (2, 6)), {}), ((A, -1), {}), ((A, (1, 12)), {})],
+    "transpose": [((A,), {}), ((CUBE, (2, 0, 1)), {}), ((CUBE, (-1, 0, 1)), {})],
+    "swapaxes": [((CUBE, 0, -1), {})],
+    "broadcast_to": [((ROW, (3, 4)), {}), ((COLUMN, (2, 3, 4)), {})],
+    "expand_dims": [((A, 1), {}), ((A, (0, -1)), {})],
+    "squeeze": [((COLUMN,), {}), ((COLUMN[None],), {"axis": 0})],
+    "stack": [((A, B), {"axis": 0}), ((A, B), {"axis": -1}), ((A, B, A), {"axis": 1})],
+    "concatenate": [((A, B[:1]), {"axis": 0}), ((COLUMN, A), {"axis": -1})],
+    "sum": REDUCTIONS,
+    "mean": REDUCTIONS,
+    "max": REDUCTIONS,
+    "logsumexp": REDUCTIONS,
+    "softmax": [((CUBE,), {"axis": k}) for k in (0, -1)],
+    "log_softmax": [((CUBE,), {"axis": k}) for k in (0, -1)],
+    "matmul": [
+        ((a, b), {})
+        for a, b in (
+            (A, A.T),
+            (ROW, ROW),
+            (A, ROW),
+            (ROW, A.T),
+            (CUBE, ROW),
+            (CUBE, A.T),
+            (ROW, CUBE.swapaxes(1, 2)),
+            (CUBE, CUBE.swapaxes(1, 2)),
+            (A, CUBE.swapaxes(1, 2)),
+            (CUBE[:, None], CUBE.swapaxes(1, 2)),
+        )
+    ],
+    "getitem": [
+        ((CUBE, *index), {})
+        for index in (
+            (1,),
+            (slice(None), -1),
+            (slice(None, None, -1), slice(0, 3, 2)),
+            (Ellipsis, 2),
+            (None, 0, None),
+            (np.array([0, 1, 1, 0, 0]),),
+            (np.array([[0], [1]]), np.array([2, 2])),
+            (CUBE > 0,),
+            (slice(None), np.array([True, False, True])),
+        )
+    ],
+    "scatter": [
+        ((A, 1, B, slice(0, 1)), {"lengths": (1, 1), "shape": (2, 3, 4), "dtype": np.dtype(float)}),
+        ((ROW, np.array([1, 1, 0, 1])), {"lengths": (1,), "shape": (3,), "dtype": np.dtype(float)}),
+    ],
+}
+OURS = [name for name in PRIMITIVES if not name.startswith(("doctest_", "test_"))]
+CALLS = [pytest.param(n, *call, id=f"{n}-{k}") for n in OURS for k, call in enumerate(SAMPLES.get(n, ()))]
+NO_GRADIENT = {n for n, op in PRIMITIVES.items() if not op.variadic and not any(op.vjps)}
+
+
+def test_every_primitive_has_a_sample_and_every_sample_a_primitive():
+    assert set(SAMPLES) == set(OURS)
+
+
+def floats(args):
+    return [k for k, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+
+
+def replaced(args, k, value):
+    return [value if j == k else a for j, a in enumerate(args)]
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), CALLS)
+def test_value_first_and_second_derivative(name, args, kwargs):
+    op = PRIMITIVES[name]
+    expected = op.function(*args, **kwargs)
+    seed, rng = np.random.default_rng(1).standard_normal(np.shape(expected)), np.random.default_rng(2)
+    for k in floats(args):
+        x, v = tg.Tensor(args[k], name="x"), random_direction(rng, args[k].shape)
+        all_tensors = [tg.Tensor(a) if isinstance(a, np.ndarray) else a for a in args]
+        with tg.Tape() as outer:
+            with tg.Tape() as tape:
+                y = op(*replaced(all_tensors, k, x), **kwargs)
+            np.testing.assert_array_equal(y.data, expected)
+            assert type(y.data) is np.ndarray
+            if y.dtype.kind != "f":
+                break
+            first = tape.gradient(y, x, seed=seed)
+            slope = (first * v).sum()
+        assert first.shape == x.shape
+
+        def loss(value, k=k):
+            return np.sum(op.function(*replaced(args, k, value), **kwargs) * seed)
+
+        def slope_at(value, k=k, v=v):
+            z = tg.Tensor(value)
+            with tg.Tape() as inner:
+                y = op(*replaced(args, k, z), **kwargs)
+            return np.sum(inner.gradient(y, z, seed=seed) * v)
+
+        if name in NO_GRADIENT:
+            assert not first.data.any()
+            continue
+        exact = op.analytic and args[k].size
+        numeric = complex_step(loss, args[k], v) if exact else central_differences(loss, args[k], v, 1e-3)
+        scale = np.abs(first.data * v).sum() + 1e-300
+        assert abs(slope.item() - numeric.value) <= (1e-13 if exact else 1e-8) * max(scale, 1)
+        w = random_direction(rng, args[k].shape)
+        second = np.sum(outer.gradient(slope, x) * w)
+        numeric = central_differences(slope_at, args[k], w, 1e-3)
+        assert second == pytest.approx(numeric.value, rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), CALLS)
+def test_float32_in_float32_out_and_float32_back(name, args, kwargs):
+    kwargs = {**kwargs, "dtype": np.dtype(np.float32)} if "dtype" in kwargs else kwargs
+    single = [a.astype(np.float32) if k in floats(args) else a for k, a in enumerate(args)]
+    for k in floats(args):
+        x = tg.Tensor(single[k])
+        with tg.Tape() as tape:
+            y = PRIMITIVES[name](*replaced(single, k, x), **kwargs)
+        if y.dtype.kind == "f":
+            assert y.dtype == np.float32
+            seed = np.ones(y.shape)
+            assert tape.gradient(y, x, seed=seed).dtype == np.float32
+            with tg.Tape():
+                assert tape.gradient(y, x, seed=seed).dtype == np.float32
+
+
+def gradient(f, *values):
+    xs = [tg.Tensor(v) for v in values]
+    with tg.Tape() as tape:
+        y = f(*xs)
+    found = tape.gradient(y, xs, seed=np.ones(y.shape))
+    return found[0] if len(xs) == 1 else found
+
+
+def test_ties_are_shared():
+    a, b = gradient(np.maximum, [1.0, 2.0, 3.0], [1.0, 5.0, 0.0])
+    assert a.tolist() == [0.5, 0, 1]
+    assert b.tolist() == [0.5, 1, 0]
+    a, b = gradient(np.minimum, [1.0, 2.0, 3.0], [1.0, 5.0, 0.0])
+    assert a.tolist() == [0.5, 1, 0]
+    assert b.tolist() == [0.5, 0, 1]
+    assert gradient(lambda x: x.max(), [2.0, 5.0, 5.0]).tolist() == [0, 0.5, 0.5]
+    assert gradient(tg.relu, [-1.0, 0.0, 2.0]).tolist() == [0, 0, 1]
+    assert gradient(np.abs, [-1.0, 0.0, 2.0]).tolist() == [-1, 0, 1]
+
+
+def test_powers_of_zero():
+    assert gradient(lambda x: x**0, [0.0, 2.0]).tolist() == [0, 0]
+    assert gradient(lambda x: x**1, [0.0, 2.0]).tolist() == [1, 1]
+    assert gradient(lambda x: x**2, [0.0, 2.0]).tolist() == [0, 4]
+    assert gradient(lambda b: 0.0**b, [2.0]).tolist() == [0]
+    assert gradient(lambda b: 2.0**b, [3.0]) == pytest.approx(8 * np.log(2), rel=1e-15)
+
+
+@pytest.mark.parametrize("big", [1e4, -1e4])
+def test_softmax_and_its_relatives_are_exact_at_large_logits(big):
+    logits = np.array([[big, 0.0, big - 1], [0.0, big, big]])
+    exact = np.array([[np.exp(-1)], [1.0]])
+    p = np.hstack([1 / (1 + exact), exact / (1 + exact)])
+    if big > 0:
+        np.testing.assert_allclose(softmax(logits)[0, [0, 2]], p[0], rtol=1e-15)
+        np.testing.assert_allclose(log_softmax(logits)[0, [0, 2]], np.log(p[0]), rtol=1e-14)
+        assert tg.logsumexp(logits, axis=-1)[1] == pytest.approx(big + np.log(2), rel=1e-15)
+    for f in (softmax, log_softmax, tg.logsumexp):
+        assert np.isfinite(f(logits)).all()
+        assert np.isfinite(gradient(lambda x, f=f: f(x, axis=-1), logits)).all()
+    assert tg.sigmoid(np.array([-1e4, 0, 1e4])).tolist() == [0, 0.5, 1]
+    assert tg.logsumexp(np.array([-np.inf, -np.inf])) == -np.inf if big > 0 else True
+
+
+def test_repeated_indices_add_up():
+    assert gradient(lambda x: x[np.array([0, 2, 0, 0])], [1.0, 2.0, 3.0]).tolist() == [3, 0, 1]
+    assert gradient(lambda x: x[[0, 2, 0, 0]], [1.0, 2.0, 3.0]).tolist() == [3, 0, 1]
+
+
+def test_an_index_may_be_a_tensor_and_is_an_input_of_its_own():
+    x, k = tg.Tensor([1.0, 2.0, 3.0]), tg.Tensor([0, 2, 0])
+    with tg.Tape() as tape:
+        y = x[k] * 2
+    assert y.data.tolist() == [2, 6, 2]
+    assert tape.gradient(y, x, seed=np.ones(3)).tolist() == [4, 0, 2]
+    again, new = tape.replay({k: [1, 1, 1]})
+    assert new[y].data.tolist() == [4, 4, 4]
+    assert again.gradient(new[y], x, seed=np.ones(3)).tolist() == [0, 6, 0]
+
+
+def test_split_gives_the_parts_that_numpy_gives():
+    x = tg.Tensor(CUBE)
+    for cuts, axis in ((2, 0), (3, 1), ([1, 3], -1), ([2], 2)):
+        for ours, theirs in zip(np.split(x, cuts, axis), np.split(CUBE, cuts, axis), strict=True):
+            np.testing.assert_array_equal(ours.data, theirs)
+
+
+def test_comparisons_are_recorded_so_that_a_replay_makes_the_mask_anew():
+    x = tg.Tensor([1.0, -2.0])
+    with tg.Tape() as tape:
+        y = (np.where(x > 0, x * x, -x)).sum()
+    assert tape.gradient(y, x).tolist() == [2, -1]
+    again, new = tape.replay({x: [-3.0, 4.0]})
+    assert new[y].item() == 3 + 16
+    assert again.gradient(new[y], new[x]).tolist() == [-1, 8]
+
+
+def test_a_primitive_of_ones_own_in_one_statement():
+    cube = tg.primitive(lambda x: x**3, lambda g, y, x: g * (3 * x * x), name="test_cube")
+    x = tg.Tensor([2.0])
+    with tg.Tape() as outer:
+        with tg.Tape() as tape:
+            y = cube(x)
+        first = tape.gradient(y, x)
+    assert first.data.tolist() == [12]
+    assert outer.gradient(first, x).tolist() == [12]
+    assert cube(np.array(2.0)) == 8
+    with pytest.raises(ValueError, match="the name 'test_cube' is taken"):
+        tg.primitive(lambda x: x, name="test_cube")
