@@ -30,7 +30,7 @@ def gradients(case: Case) -> dict[str, Array] | None:
     loss = (torch.stack(hs) * torch.tensor(case.dhs)).sum()
     for state, d in zip(states, case.dlast, strict=True):
         loss = loss + (state * torch.tensor(d)).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     return {
         name: np.zeros(leaf.shape) if leaf.grad is None else np.asarray(leaf.grad.numpy())
         for name, leaf in leaves.items()
