@@ -124,7 +124,7 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
     if tapes:
         out._tape = tapes[0].ref
         if bare:
-            args = tuple([a if type(a) is Tensor else _fixed_constant(a) for a in args])
+            args = tuple([a if type(a) in _IMMUTABLE else _fixed_constant(a) for a in args])
         entry = (op, args, kwargs or NO_KWARGS, out, labels)
         for tape in tapes:
             tape.record(entry)
@@ -357,7 +357,10 @@ class Tensor:
         return apply(PRIMITIVES["not_equal"], self, other)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return apply(PRIMITIVES["getitem"], self, *_index_parts(index))
+        parts = index if type(index) is tuple else (index,)
+        if list in map(type, parts):
+            parts = tuple(np.asarray(part) if type(part) is list else part for part in parts)
+        return apply(PRIMITIVES["getitem"], self, *parts)  # an integer Tensor in the index is an input like any other
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
@@ -460,13 +463,10 @@ def _spread(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
 
 
-def _index_parts(index: Any) -> tuple[Any, ...]:
-    """An index as positional arguments, so that a Tensor of integers in it is an input like any other."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return tuple(np.asarray(part) if isinstance(part, list) else part for part in parts)
-
-
 def _rebuilt(data: NDArray[Any], name: str | None, grad: NDArray[Any] | None) -> Tensor:
     out = Tensor(data, name)
     out.grad = grad
     return out
+
+
+_IMMUTABLE = frozenset({Tensor, int, float, bool, slice, type(None), type(Ellipsis)})

@@ -161,7 +161,7 @@ def _products(
 def _fitted(product: Any, like: ndarray[Any, Any]) -> Any:
     """A product in the shape and dtype of its argument."""
     if type(product) is Part:
-        return product if product.g.dtype == like.dtype else Part(product.place, astype(product.g, dtype=like.dtype))
+        return product if product.dtype == like.dtype else product._replace(g=astype(product.g, dtype=like.dtype))
     if product.shape != like.shape:
         product = _unbroadcast(product, like.shape)
     return product if product.dtype == like.dtype else astype(product, dtype=like.dtype)

@@ -13,17 +13,18 @@ from tinygrad_rnn.engine.tensor import TABLE, primitive
 
 
 class Part(NamedTuple):
-    """A cotangent of x that is `g` at `x[place]` and zero elsewhere; `place` is a tuple."""
+    """A cotangent of x, of x's shape, that is `g` at `x[place]` and zero elsewhere; `place` is a tuple."""
 
     place: tuple[Any, ...]
     g: Any
+    shape: tuple[int, ...]
+    dtype: Any
 
 
 getitem = primitive(
     lambda x, *index: x[index],
-    lambda g, y, x, *index: [Part(index, g)] + [None] * len(index),
+    lambda g, y, x, *index: Part(index, g, x.shape, g.dtype),
     name="getitem",
-    variadic=True,
 )
 
 
@@ -38,18 +39,20 @@ def _scattered(*args: Any, lengths: tuple[int, ...], shape: tuple[int, ...], dty
     return out
 
 
-def add_part(out: Any, index: tuple[Any, ...], g: Any) -> None:
-    """`out[index] += g`, in place, where places that the index names twice get both."""
-    if all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in index):
-        out[index] += g
-    else:
-        np.add.at(out, index, g)
+def add_part(out: Any, place: tuple[Any, ...], g: Any) -> None:
+    """`out[place] += g`, in place, where entries that `place` names twice get both."""
+    for part in place:
+        if isinstance(part, np.ndarray):
+            np.add.at(out, place, g)
+            return
+    out[place] += g
 
 
-def _parts(args: Any, lengths: tuple[int, ...]) -> list[Part]:
+def _parts(args: Any, lengths: tuple[int, ...]) -> list[tuple[tuple[Any, ...], Any]]:
+    """The index and the cotangent of each part."""
     parts, start = [], 0
     for length in lengths:
-        parts.append(Part(tuple(args[start + 1 : start + 1 + length]), args[start]))
+        parts.append((tuple(args[start + 1 : start + 1 + length]), args[start]))
         start += 1 + length
     return parts
 
@@ -66,7 +69,7 @@ _scatter = primitive(_scattered, _scatter_vjp, name="scatter", variadic=True, an
 
 def scatter(parts: list[Part], shape: tuple[int, ...], dtype: Any) -> Any:
     """The dense array that the parts make up together."""
-    flat = [value for place, g in parts for value in (g, *place)]
+    flat = [value for part in parts for value in (part.g, *part.place)]
     return _scatter(*flat, lengths=tuple(len(part.place) for part in parts), shape=shape, dtype=dtype)
 
 
