@@ -195,6 +195,11 @@ def test_a_derivation_may_write_into_its_arguments():
     assert compared("rnn", careless)
 
 
+def test_whole_numbers_are_numbers():
+    report = compared("rnn", lambda params, xs, state, dhs: {"bias_ih": np.ones(5, int)})
+    assert report["bias_ih"].verdict(report.rtol) == "WRONG: HAND"
+
+
 def test_nan_is_not_agreement():
     def nan(*args, **options):
         return {k: g * np.nan for k, g in my_rnn(*args, **options).items()}
@@ -214,6 +219,8 @@ def test_without_a_derivation_the_numbers_stand_alone():
     [
         ({"U": np.zeros((5, 5))}, ValueError, r"unknown names \['U'\]\nthe names are weight_ih"),
         ([1, 2], TypeError, "returned a list\nreturn a dict"),
+        ({"bias_ih": 1j * np.ones(5)}, TypeError, "returned complex128 for 'bias_ih'\nreturn real numbers"),
+        ({"bias_ih": None}, TypeError, "returned object for 'bias_ih'"),
     ],
 )
 def test_answers_that_cannot_be_compared(answer, error, message):

@@ -354,6 +354,21 @@ def test_pickle_and_copies_of_a_tape_share_identity_inside():
         assert len(copied) == len(tape) + 1
 
 
+def test_a_shallow_copy_records_on_by_itself():
+    x = tg.Tensor(2.0)
+    with tg.Tape() as tape:
+        y = x * x
+    other = copy.copy(tape)
+    with other:
+        z = y * 3
+    assert (len(tape), len(other)) == (1, 2)
+    assert other.gradient(z, x) == 12
+    del other
+    y.backward()
+    assert x.grad == 4
+    assert len(pickle.loads(pickle.dumps(tg.Tape()))) == 0
+
+
 def test_threads_do_not_see_each_others_tapes():
     x, lengths, barrier = tg.Tensor(1.0), {}, threading.Barrier(3)
 

@@ -123,7 +123,13 @@ class Case:
                 f"compare: {name_of} returned the unknown names {sorted(map(str, unknown))}\n"
                 f"the names are {', '.join(self.inputs())}"
             )
-        return {name: as_array(gradient) for name, gradient in answer.items()}
+        gradients = {name: as_array(gradient) for name, gradient in answer.items()}
+        for name, gradient in gradients.items():
+            if gradient.dtype.kind not in "fiu":
+                raise TypeError(
+                    f"compare: {name_of} returned {gradient.dtype} for {name!r}\nreturn real numbers of one shape"
+                )
+        return {name: g if g.dtype.kind == "f" else g.astype(np.float64) for name, g in gradients.items()}
 
     def part(self, start: int, stop: int, dhs: Array, dlast: tuple[Array, ...]) -> Case:
         """The same problem from step `start` to before `stop`, with other upstream gradients."""

@@ -251,6 +251,12 @@ class Tape:
 
     # ------------------------------------------------------------------------------------------ pickling, copying
 
+    def __copy__(self) -> Tape:
+        """A tape with the same lines, which may record on without changing this one."""
+        other = Tape()
+        other._lines.extend(self._lines)
+        return other
+
     def __getstate__(self) -> list[Any]:
         return self._lines
 
