@@ -1,5 +1,6 @@
 """Long tapes: no recursion in recording, walking, printing, copying or freeing, and no cost beyond linear."""
 
+import copy
 import gc
 import pickle
 import tracemalloc
@@ -51,6 +52,7 @@ def test_a_hundred_thousand_steps_record_go_backward_print_and_are_freed(no_coll
     np.testing.assert_allclose(gradients["U"], dU, rtol=1e-10)
     assert gradients["x"].shape == (T, 1, 3)
     assert len(str(tape).splitlines()) == 42
+    assert len(tape.table(ends=1_000).splitlines()) == 2_002
     assert sum(1 for _ in tape.rewind(loss)) == len(tape)
     gone = weakref.ref(tape)
     del tape
@@ -61,6 +63,10 @@ def test_a_long_tape_is_pickled_copied_and_replayed(no_collector):
     tape, loss, leaves = long_rnn(5_000)
     copied, copied_loss, U = pickle.loads(pickle.dumps((tape, loss, leaves["U"])))
     np.testing.assert_array_equal(copied.gradient(copied_loss, U), tape.gradient(loss, leaves["U"]))
+    again = copy.deepcopy(tape)
+    again_U = again.find("U")
+    assert again_U is not leaves["U"]
+    np.testing.assert_array_equal(again.gradient(again[-1].out, again_U), tape.gradient(loss, leaves["U"]))
     again, new = tape.replay({leaves["x"]: leaves["x"].data})
     np.testing.assert_array_equal(again.gradient(new[loss], leaves["U"]), tape.gradient(loss, leaves["U"]))
 

@@ -92,6 +92,20 @@ def test_what_a_tape_cannot_record(x):
             array += x
 
 
+def test_a_list_with_tensors_in_it_says_how_to_join_them(x):
+    with refused(TypeError, "np.array(): would take the values of 'x' (4, 3) off the tape", "in t=3", "np.stack(xs)"):
+        with tg.Tape(), tg.scope(t=3):
+            x + [x, x]
+
+
+def test_a_keyword_that_joining_does_not_know(x):
+    with tg.Tape():
+        with refused(TypeError, "stack: dtype= cannot be recorded", "x", "leave that keyword out"):
+            np.stack([x, x], dtype=np.float32)
+        with refused(TypeError, "concatenate: out= cannot be recorded", "x", "leave that keyword out"):
+            np.concatenate([x, x], out=np.empty((8, 3)))
+
+
 def test_complex_numbers_have_no_place_on_a_tape(x):
     with refused(TypeError, "complex128", "real and the imaginary part"):
         tg.Tensor(1j)
@@ -237,3 +251,20 @@ def test_unroll_refuses_what_is_no_cell_and_no_sequence():
 
 def two(params, x, h, c):
     return h
+
+
+def test_a_cell_that_returns_too_many_states_is_named_with_the_step():
+    params = nn.init.rnn(np.random.default_rng(0), 3, 4)
+
+    def generous(params, x, h):
+        return h, h, h
+
+    with refused(ValueError, "generous takes the states (h) and returned 3 at t=0", "returns all of its states"):
+        with tg.Tape():
+            nn.unroll(generous, params, np.ones((2, 2, 3)), np.zeros((2, 4)))
+
+
+def test_a_first_line_speaks_of_the_place_in_time_and_layer(x, weight):
+    with refused(ValueError, "add: shapes (4, 3) and (5, 8) do not fit together", "in layer=0 t=3", "last axes"):
+        with tg.Tape(), tg.scope(layer=0), tg.scope(t=3):
+            x + weight

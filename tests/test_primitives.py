@@ -8,7 +8,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn.engine.check import central_differences, complex_step, random_direction
 from tinygrad_rnn.engine.primitives.activations import log_softmax, softmax
-from tinygrad_rnn.engine.tensor import PRIMITIVES
+from tinygrad_rnn.engine.tensor import PRIMITIVES, TABLE, Primitive
 
 RNG = np.random.default_rng(0)
 A, B, COLUMN, ROW = (RNG.uniform(0.3, 2, shape) for shape in ((3, 4), (3, 4), (3, 1), (4,)))
@@ -19,6 +19,7 @@ KEEP = {"keepdims": True}
 REDUCTIONS = [
     ((CUBE,), dict(zip(("axis", "keepdims"), o, strict=True))) for o in product((None, 0, -1, (0, 2)), (False, True))
 ]
+REDUCTIONS += [((A,), {"axis": (-1, -2)}), ((np.array(0.7),), {})]
 ELEMENTWISE = [((A,), {}), ((np.array(0.7),), {}), ((np.ones((0, 3)),), {})]
 PAIRS = [
     ((A, B), {}),
@@ -54,8 +55,8 @@ SAMPLES = {
     "mean": REDUCTIONS,
     "max": REDUCTIONS,
     "logsumexp": REDUCTIONS,
-    "softmax": [((CUBE,), {"axis": k}) for k in (0, -1)],
-    "log_softmax": [((CUBE,), {"axis": k}) for k in (0, -1)],
+    "softmax": [((CUBE,), {"axis": k}) for k in (0, 1, -1)],
+    "log_softmax": [((CUBE,), {"axis": k}) for k in (0, 1, -1)],
     "matmul": [
         ((a, b), {})
         for a, b in (
@@ -83,6 +84,9 @@ SAMPLES = {
             (np.array([[0], [1]]), np.array([2, 2])),
             (CUBE > 0,),
             (slice(None), np.array([True, False, True])),
+            (np.array(1), None, slice(2)),
+            ((0, 1, 0),),
+            (),
         )
     ],
     "scatter": [
@@ -93,6 +97,77 @@ SAMPLES = {
 OURS = [name for name in PRIMITIVES if not name.startswith(("doctest_", "test_"))]
 CALLS = [pytest.param(n, *call, id=f"{n}-{k}") for n in OURS for k, call in enumerate(SAMPLES.get(n, ()))]
 NO_GRADIENT = {n for n, op in PRIMITIVES.items() if not op.variadic and not any(op.vjps)}
+
+
+def added_up(*args, lengths, shape, dtype):
+    out = np.zeros(shape, dtype)
+    numbers = np.arange(out.size).reshape(shape)
+    args = list(args)
+    for length in lengths:
+        g, index, args = args[0], tuple(args[1 : 1 + length]), args[1 + length :]
+        for number, value in zip(numbers[index].ravel(), g.ravel(), strict=True):
+            out.flat[number] += value
+    return out
+
+
+# What each primitive must compute: NumPy's function, or its definition.
+EXPECTED = {op.name: function for function, op in TABLE.items() if isinstance(op, Primitive)}
+BY_DEFINITION = {
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relu": lambda x: np.where(x > 0, x, 0),
+    "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True),
+    "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis=axis, keepdims=True)),
+    "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
+    "stack": lambda *xs, axis: np.stack(xs, axis),
+    "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
+    "getitem": lambda x, *index: x[index],
+    "scatter": added_up,
+    "astype": lambda x, dtype: np.array(x, dtype),
+    "detach": np.array,
+}
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), CALLS)
+def test_a_primitive_computes_what_numpy_or_its_definition_says(name, args, kwargs):
+    expected = {**EXPECTED, **BY_DEFINITION}[name](*args, **kwargs)
+    tensors = [tg.Tensor(a) if isinstance(a, np.ndarray) else a for a in args]
+    found = [PRIMITIVES[name](*tensors, **kwargs), PRIMITIVES[name](*args, **kwargs)]
+    if name in EXPECTED:
+        found.append(EXPECTED[name](*tensors, **kwargs))
+        assert type(found[-1]) is tg.Tensor
+    for value in found:
+        np.testing.assert_allclose(np.asarray(value), expected, rtol=1e-13, atol=1e-15)
+        assert value.dtype == expected.dtype
+        assert value.shape == expected.shape
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), [c for c in CALLS if c.values[0] not in NO_GRADIENT])
+def test_the_second_derivative_in_all_arguments_and_the_seed_together(name, args, kwargs):
+    op, rng, where = PRIMITIVES[name], np.random.default_rng(3), floats(args)
+    seed = rng.standard_normal(np.shape(op.function(*args, **kwargs)))
+    values = [*(args[k] for k in where), seed]
+    v = [random_direction(rng, value.shape) for value in values[:-1]]
+    w = [random_direction(rng, value.shape) for value in values]
+
+    def slope(xs):
+        all_args = list(args)
+        for k, x in zip(where, xs, strict=False):
+            all_args[k] = x
+        with tg.Tape() as tape:
+            y = op(*all_args, **kwargs)
+        found = tape.gradient(y, xs[:-1], seed=xs[-1])
+        return sum((g * d).sum() for g, d in zip(found, v, strict=True))
+
+    xs = [tg.Tensor(value) for value in values]
+    with tg.Tape() as outer:
+        total = slope(xs)
+    second = sum(np.sum(g * d) for g, d in zip(outer.gradient(total, xs), w, strict=True))
+
+    def along(e):
+        return slope([tg.Tensor(value + e * d) for value, d in zip(values, w, strict=True)])
+
+    numeric = central_differences(along, np.array(0.0), np.array(1.0), 1e-3)
+    assert second == pytest.approx(numeric.value, rel=1e-7, abs=1e-7)
 
 
 def test_every_primitive_has_a_sample_and_every_sample_a_primitive():
@@ -253,3 +328,88 @@ def test_a_primitive_of_ones_own_in_one_statement():
     assert cube(np.array(2.0)) == 8
     with pytest.raises(ValueError, match="the name 'test_cube' is taken"):
         tg.primitive(lambda x: x, name="test_cube")
+
+
+@pytest.mark.parametrize("shift", [1e4, -1e4])
+def test_softmax_and_its_relatives_do_not_see_a_shift_of_the_logits(shift):
+    z = np.array([[0.0, 1.0, -2.0], [3.0, 3.0, -1.0]])
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax(z + shift), p, rtol=1e-14)
+    np.testing.assert_allclose(log_softmax(z + shift), np.log(p), rtol=1e-13)
+    np.testing.assert_allclose(tg.logsumexp(z + shift, axis=1), shift + np.log(np.exp(z).sum(axis=1)), rtol=1e-15)
+    np.testing.assert_allclose(gradient(lambda x: tg.logsumexp(x, axis=1), z + shift), p, rtol=1e-11)
+    np.testing.assert_allclose(gradient(lambda x: log_softmax(x)[:, 0], z + shift), np.eye(3)[[0, 0]] - p, rtol=1e-11)
+    np.testing.assert_allclose(
+        gradient(lambda x: softmax(x)[:, 1], z + shift), p[:, 1:2] * (np.eye(3)[[1, 1]] - p), rtol=1e-11
+    )
+
+
+def test_equal_maxima_along_an_axis_share():
+    x = [[1.0, 4.0, 4.0], [7.0, 4.0, 2.0]]
+    assert gradient(lambda x: x.max(axis=0), x).tolist() == [[0, 0.5, 1], [1, 0.5, 0]]
+    assert gradient(lambda x: x.max(axis=1, keepdims=True), x).tolist() == [[0, 0.5, 0.5], [1, 0, 0]]
+    assert gradient(lambda x: x.max(), [[2.0, 2.0], [2.0, 2.0]]).tolist() == [[0.25, 0.25], [0.25, 0.25]]
+
+
+def test_a_power_of_nothing():
+    a, b = gradient(np.power, [0.0, 0.0, 2.0], [0.0, 3.0, 0.0])
+    assert a.tolist() == [0, 0, 0]
+    assert b.tolist() == [0, 0, np.log(2)]
+
+
+@pytest.mark.parametrize("index", [((0, 2, 0, 0),), (range(3),), ([True, False, True],), ([0, 0], [1, 1])])
+def test_an_index_may_be_any_sequence_that_numpy_takes(index):
+    x, g = np.arange(9.0).reshape(3, 3), np.zeros((3, 3))
+    seed = 1 + np.arange(float(x[index].size)).reshape(x[index].shape)
+    np.add.at(g, index, seed)
+    t = tg.Tensor(x)
+    with tg.Tape() as tape:
+        y = t[index]
+    np.testing.assert_array_equal(y.data, x[index])
+    np.testing.assert_array_equal(tape.gradient(y, t, seed=seed), g)
+
+
+def test_a_mask_that_is_a_tensor_is_made_anew_by_a_replay():
+    x = tg.Tensor([1.0, -2.0, 3.0])
+    with tg.Tape() as tape:
+        y = (x[x > 0] ** 2).sum()
+    assert tape.gradient(y, x).tolist() == [2, 0, 6]
+    again, new = tape.replay({x: [-1.0, 5.0, -3.0]})
+    assert new[y].item() == 25
+    assert again.gradient(new[y], new[x]).tolist() == [0, 10, 0]
+
+
+@pytest.mark.parametrize(("cuts", "axis"), [(2, 0), (3, 1), ([1, 3], -1), ([2], 2), ([-1], 1)])
+def test_the_parts_of_a_split_send_their_gradients_to_where_they_were(cuts, axis):
+    weights = np.random.default_rng(4).standard_normal(CUBE.shape)
+    x = tg.Tensor(CUBE)
+    with tg.Tape() as tape:
+        parts = np.split(x, cuts, axis)
+        y = sum((part * w).sum() for part, w in zip(parts, np.split(weights, cuts, axis), strict=True))
+    np.testing.assert_array_equal(tape.gradient(y, x), weights)
+
+
+def test_concatenate_without_an_axis_joins_flat():
+    a, b = tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), tg.Tensor([5.0])
+    seed = np.array([6.0, 7.0, 8.0, 9.0, 10.0])
+    with tg.Tape() as tape:
+        y = np.concatenate([a, b], axis=None)
+    assert y.data.tolist() == [1, 2, 3, 4, 5]
+    found = tape.gradient(y, [a, b], seed=seed)
+    assert [g.tolist() for g in found] == [[[6, 7], [8, 9]], [10]]
+
+
+@pytest.mark.parametrize("compare", [np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal])
+def test_a_comparison_is_a_bool_tensor_without_gradient_that_a_replay_makes_anew(compare):
+    first, second = np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])
+    x = tg.Tensor(first)
+    with tg.Tape() as tape:
+        mask = compare(x, 2.0)
+        y = (mask * x).sum()
+    assert type(mask) is tg.Tensor
+    assert mask.dtype == bool
+    np.testing.assert_array_equal(mask.data, compare(first, 2.0))
+    np.testing.assert_array_equal(tape.gradient(y, x), compare(first, 2.0).astype(float))
+    again, new = tape.replay({x: second})
+    np.testing.assert_array_equal(new[mask].data, compare(second, 2.0))
+    np.testing.assert_array_equal(again.gradient(new[y], new[x]), compare(second, 2.0).astype(float))

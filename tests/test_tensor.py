@@ -115,6 +115,35 @@ def test_a_constant_that_is_refilled_does_not_spoil_a_gradient():
     assert tape[0].args[1] is frozen  # what nobody can write is not copied
 
 
+def test_an_index_or_a_mask_that_is_refilled_does_not_spoil_a_gradient():
+    index, mask, w = np.array([0, 1]), np.array([True, False, True]), tg.Tensor([1.0, 2.0, 3.0])
+    with tg.Tape() as tape:
+        loss = w[index].sum() + (w[mask] * 5).sum() + np.where(mask, w * w, 0.0).sum()
+        index[:] = 2
+        mask[:] = False
+    assert tape.gradient(loss, w).tolist() == [1 + 5 + 2, 1, 5 + 6]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda y: np.asarray(y).__setitem__(0, 99),
+        lambda y: np.ravel(y).__setitem__(0, 99),
+        lambda y: np.copyto(y, 99),
+        lambda y: np.put(y, [0], 99),
+    ],
+    ids=["asarray", "ravel", "copyto", "put"],
+)
+def test_a_result_cannot_be_written_by_way_of_numpy_either(write):
+    x = tg.Tensor([1.0, 2.0])
+    with tg.Tape() as tape:
+        y = x * 2
+        loss = (y * y).sum()
+    with pytest.raises(ValueError, match="read-only"):
+        write(y)
+    assert tape.gradient(loss, x).tolist() == [8, 16]
+
+
 def test_detach_cuts_inside_one_tape_and_is_computed_anew_by_a_replay():
     x = tg.Tensor(3.0)
     with tg.Tape() as tape:
@@ -174,3 +203,32 @@ def test_mixed_methods_are_those_of_arrays(x):
     ):
         np.testing.assert_array_equal(ours.data, theirs)
         assert ours.dtype == theirs.dtype
+
+
+NO_NUMBERS = [1j, np.array([None]), "text", np.array(["a"]), tg.Tensor(1.0), [tg.Tensor(1.0)] * 2]
+
+
+@pytest.mark.parametrize("values", NO_NUMBERS)
+def test_a_tensor_holds_real_numbers_or_booleans_and_no_tensors(values):
+    with tg.Tape(), pytest.raises(TypeError):
+        tg.Tensor(values)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, bool])
+def test_dtype_and_values_stay_as_they_were_given(dtype):
+    values = np.array([0, 1, 1]).astype(dtype)
+    x = tg.Tensor(values)
+    assert x.dtype == dtype
+    assert x.data.tolist() == values.tolist()
+    assert tg.Tensor(True).dtype == bool
+    assert tg.Tensor([1, 2]).dtype == np.array([1, 2]).dtype
+
+
+def test_float64_from_numpy_on_the_left_of_a_number_is_recorded():
+    x = tg.Tensor(3.0)
+    with tg.Tape() as tape:
+        y = np.float64(2) * x + np.array(5.0) * x - np.float64(1) / x
+    assert type(y) is tg.Tensor
+    g = tape.gradient(y, x)
+    assert type(g) is np.ndarray
+    assert g == pytest.approx(2 + 5 + 1 / 9, rel=1e-15)

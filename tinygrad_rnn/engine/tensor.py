@@ -241,7 +241,7 @@ class Tensor:
         return f"Tensor({values}{kind}{f', name={self.name!r}' if self.name else ''})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data if self.ndim else self.item(), spec) if spec else str(self)
+        return format(self.data if self.ndim else self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
         return bool(self._data)
@@ -256,7 +256,7 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         self._refuse_to_leave("np.array()")
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def _refuse_to_leave(self, how: str) -> None:
         if current()[0]:
@@ -358,8 +358,8 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if type(index) is tuple else (index,)
-        if list in map(type, parts):
-            parts = tuple(np.asarray(part) if type(part) is list else part for part in parts)
+        if any(isinstance(part, list | tuple | range) for part in parts):
+            parts = tuple(np.asarray(p) if isinstance(p, list | tuple | range) else p for p in parts)
         return apply(PRIMITIVES["getitem"], self, *parts)  # an integer Tensor in the index is an input like any other
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -444,7 +444,7 @@ def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 
 def _values(tree: Any) -> Any:
     if isinstance(tree, Tensor):
-        return tree._data
+        return tree.data
     return type(tree)(_values(item) for item in tree) if type(tree) in (list, tuple) else tree
 
 

@@ -142,8 +142,8 @@ def _products(
     """The vector-Jacobian products of one entry: (input, contribution), with broadcasting and promotion undone."""
     if op.variadic:
         together = zip(args, op.vjps(g, y, *values, **kwargs), strict=True)
-        found = [(x, part) for x, part in together if part is not None and (leads is None or id(x) in leads)]
-        return [(x, _fitted(part, x._data)) for x, part in found if x._data.dtype.kind == "f"]
+        wanted = [(x, product) for x, product in together if type(x) is Tensor and (leads is None or id(x) in leads)]
+        return [(x, _fitted(product, x._data)) for x, product in wanted if x._data.dtype.kind == "f"]
     products = []
     for k, vjp in op.numbered_vjps:
         x = args[k]

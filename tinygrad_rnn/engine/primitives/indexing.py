@@ -42,7 +42,7 @@ def _scattered(*args: Any, lengths: tuple[int, ...], shape: tuple[int, ...], dty
 def add_part(out: Any, place: tuple[Any, ...], g: Any) -> None:
     """`out[place] += g`, in place, where entries that `place` names twice get both."""
     for part in place:
-        if isinstance(part, np.ndarray):
+        if isinstance(part, np.ndarray | list | tuple):
             np.add.at(out, place, g)
             return
     out[place] += g

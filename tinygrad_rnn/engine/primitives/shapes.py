@@ -1,6 +1,5 @@
 """The same entries in another shape, order, dtype or company. All linear."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -82,12 +81,20 @@ def _consecutive(xs: tuple[Any, ...], axis: int) -> list[slice]:
     return parts
 
 
-def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda arrays, axis=0: op(*arrays, axis=axis)
+def stack(arrays: Any, axis: int = 0) -> Any:
+    """Arrays of one shape, joined along a new axis, as np.stack."""
+    return _stack(*arrays, axis=axis)
 
 
-TABLE[np.stack] = _joined(_stack)
-TABLE[np.concatenate] = _joined(_concatenate)
+def concatenate(arrays: Any, axis: int | None = 0) -> Any:
+    """Arrays joined along an axis that they have, or flat with axis None, as np.concatenate."""
+    if axis is None:
+        return _concatenate(*(reshape(x, -1) for x in arrays), axis=0)
+    return _concatenate(*arrays, axis=axis)
+
+
+TABLE[np.stack] = stack
+TABLE[np.concatenate] = concatenate
 for plain in (np.shape, np.ndim, np.size):
     # What these say of a Tensor is a plain number, the same at every replay of the same shapes.
     TABLE[plain] = lambda x, *args, _plain=plain: _plain(x.data, *args)
