@@ -268,3 +268,22 @@ def test_a_first_line_speaks_of_the_place_in_time_and_layer(x, weight):
     with refused(ValueError, "add: shapes (4, 3) and (5, 8) do not fit together", "in layer=0 t=3", "last axes"):
         with tg.Tape(), tg.scope(layer=0), tg.scope(t=3):
             x + weight
+
+
+def test_numpy_by_its_own_keywords_and_where_it_has_no_second_argument(x):
+    assert np.sum(a=x).item() == 12
+    assert np.shape(a=x) == (4, 3)
+    assert np.zeros_like(a=x).shape == (4, 3)
+    assert np.reshape(x, shape=(3, 4)).shape == (3, 4)
+    with refused(TypeError, "where:", "'a' and 'b'", "NumPy"):
+        np.where(x > 0)
+    with refused(ValueError, "split: 'x' (4, 3) has no axis -3", "-2 to 1"):
+        np.split(x, 2, axis=-3)
+
+
+def test_a_shape_given_as_an_array_is_the_shape_it_was(x):
+    shape = np.array([3, 4])
+    with tg.Tape() as tape:
+        y = np.reshape(x, shape=shape)
+        shape[:] = 1
+    assert tape.replay({x: x.data})[1][y].shape == (3, 4)

@@ -24,6 +24,8 @@ def refuse_dtype(dtype: np.dtype[Any], what: str) -> None:
 
 def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
     """The error of an operation, with its inputs' names and shapes and the scope, of the same built-in type."""
+    if "\n" in str(error):  # an error of ours, met on the way: it says already what to do
+        return type(error)(f"{name}: {error}")
     values = [getattr(a, "_data", a) for a in args]  # a Tensor's array
     shapes = [np.shape(value) for value in values if isinstance(value, np.ndarray | np.number | float)]
     names = [a.name for a in args if getattr(a, "name", None)]

@@ -125,6 +125,8 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
         out._tape = tapes[0].ref
         if bare:
             args = tuple([a if type(a) in _IMMUTABLE else _fixed_constant(a) for a in args])
+        if kwargs:
+            kwargs = {key: _fixed_constant(value) for key, value in kwargs.items()}
         entry = (op, args, kwargs or NO_KWARGS, out, labels)
         for tape in tapes:
             tape.record(entry)
@@ -432,6 +434,8 @@ def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     """NumPy was called with a Tensor: our function for it, or, outside any tape, NumPy's on the values."""
     ours = TABLE.get(function)
     if ours is not None:
+        if "a" in kwargs:  # NumPy's name of the first argument, as in np.sum(a=x)
+            args, kwargs = (kwargs["a"], *args), {key: value for key, value in kwargs.items() if key != "a"}
         return ours(*args, **kwargs)
     if current()[0]:
         raise TypeError(

@@ -50,9 +50,10 @@ minimum = primitive(
     analytic=False,
 )
 where = primitive(
-    np.where,
+    lambda condition, a, b: np.where(condition, a, b),
     None,
     lambda g, y, condition, a, b: np.where(condition, g, 0),
     lambda g, y, condition, a, b: np.where(condition, 0, g),
+    name="where",
     numpy=np.where,
 )

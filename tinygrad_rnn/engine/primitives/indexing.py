@@ -75,6 +75,8 @@ def scatter(parts: list[Part], shape: tuple[int, ...], dtype: Any) -> Any:
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """The parts of x along an axis: so many equal ones, or between the given positions, as np.split."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"split: {x.describe()} has no axis {axis}\ngive an axis from {-x.ndim} to {x.ndim - 1}")
     length = x.shape[axis]
     if isinstance(indices_or_sections, int | np.integer):
         count = int(indices_or_sections)

@@ -81,16 +81,16 @@ def _consecutive(xs: tuple[Any, ...], axis: int) -> list[slice]:
     return parts
 
 
-def stack(arrays: Any, axis: int = 0) -> Any:
+def stack(arrays: Any, axis: int = 0, **options: Any) -> Any:
     """Arrays of one shape, joined along a new axis, as np.stack."""
-    return _stack(*arrays, axis=axis)
+    return _stack(*arrays, axis=axis, **options)
 
 
-def concatenate(arrays: Any, axis: int | None = 0) -> Any:
+def concatenate(arrays: Any, axis: int | None = 0, **options: Any) -> Any:
     """Arrays joined along an axis that they have, or flat with axis None, as np.concatenate."""
     if axis is None:
-        return _concatenate(*(reshape(x, -1) for x in arrays), axis=0)
-    return _concatenate(*arrays, axis=axis)
+        return _concatenate(*(reshape(x, -1) for x in arrays), axis=0, **options)
+    return _concatenate(*arrays, axis=axis, **options)
 
 
 TABLE[np.stack] = stack
