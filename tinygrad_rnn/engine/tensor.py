@@ -360,8 +360,10 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if type(index) is tuple else (index,)
-        if any(isinstance(part, list | tuple | range) for part in parts):
-            parts = tuple(np.asarray(p) if isinstance(p, list | tuple | range) else p for p in parts)
+        for part in parts:
+            if isinstance(part, _SEQUENCES):
+                parts = tuple(np.asarray(p) if isinstance(p, _SEQUENCES) else p for p in parts)
+                break
         return apply(PRIMITIVES["getitem"], self, *parts)  # an integer Tensor in the index is an input like any other
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -473,4 +475,5 @@ def _rebuilt(data: NDArray[Any], name: str | None, grad: NDArray[Any] | None) ->
     return out
 
 
+_SEQUENCES = (list, tuple, range)
 _IMMUTABLE = frozenset({Tensor, int, float, bool, slice, type(None), type(Ellipsis)})

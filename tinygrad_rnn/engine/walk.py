@@ -14,6 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from tinygrad_rnn.engine.primitives.indexing import Part, add_part, scatter
+from tinygrad_rnn.engine.primitives.reductions import sum
 from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import Entry, Scope, current, recording_under, scope_text
 from tinygrad_rnn.engine.tensor import Tensor
@@ -198,8 +199,9 @@ def _unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum over the axes along which an argument of this shape was repeated."""
     extra = len(g.shape) - len(shape)
     axes = tuple(range(extra))
-    axes += tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
-    g = g.sum(axis=axes) if axes else g
+    if g.shape[extra:] != shape:
+        axes += tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
+    g = sum(g, axis=axes) if axes else g
     return g if g.shape == shape else g.reshape(shape)
 
 

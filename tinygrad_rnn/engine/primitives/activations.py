@@ -11,7 +11,7 @@ from tinygrad_rnn.engine.tensor import primitive
 
 sigmoid = primitive(
     lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,  # 1 / (1 + exp(-x)) without overflow
-    lambda g, y, x: g * (y * (1 - y)),
+    lambda g, y, x: g * (y - y * y),
     name="sigmoid",
 )
 relu = primitive(

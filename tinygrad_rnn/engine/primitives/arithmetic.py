@@ -32,7 +32,7 @@ sqrt = primitive(np.sqrt, lambda g, y, x: g / (2 * y))
 
 exp = primitive(np.exp, lambda g, y, x: g * y)
 log = primitive(np.log, lambda g, y, x: g / x)
-tanh = primitive(np.tanh, lambda g, y, x: g * (1 - y * y))
+tanh = primitive(np.tanh, lambda g, y, x: g - g * (y * y))  # g (1 - y^2), without a number for NumPy to convert
 sin = primitive(np.sin, lambda g, y, x: g * np.cos(x))
 cos = primitive(np.cos, lambda g, y, x: -g * np.sin(x))
 

@@ -9,6 +9,8 @@ from tinygrad_rnn.engine.tensor import primitive
 
 def _left(g: Any, a: Any, b: Any) -> Any:
     """dL/da = g bᵀ, for a @ b."""
+    if a.ndim == b.ndim == 2:
+        return g @ b.T
     if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
         return g[..., None] * b
     if a.ndim == 1:  # (k,) @ (..., k, m) -> (..., m)
@@ -18,6 +20,8 @@ def _left(g: Any, a: Any, b: Any) -> Any:
 
 def _right(g: Any, a: Any, b: Any) -> Any:
     """dL/db = aᵀ g, for a @ b."""
+    if a.ndim == b.ndim == 2:
+        return a.T @ g
     if a.ndim == 1:  # (k,) @ (..., k, m) -> (..., m)
         return a[:, None] * g[..., None, :] if b.ndim > 1 else g * a
     if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
