@@ -66,7 +66,7 @@ def test_a_wrong_shape_in_a_cell_names_the_step():
 
 
 def test_a_numpy_function_without_a_rule(x):
-    for function in (np.median, np.linalg.svd, np.floor, np.cross):
+    for function in (np.median, np.linalg.svd, np.spacing, np.cross):
         with (
             refused(
                 TypeError, f"np.{function.__name__}: has no derivative rule", "in t=1", "primitive(function, *vjps)"

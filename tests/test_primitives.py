@@ -32,7 +32,13 @@ PAIRS = [
 
 # For each primitive some calls: the positional arguments, of which the float arrays are differentiated, and the others.
 SAMPLES = {
-    **dict.fromkeys(("exp", "log", "sqrt"), ELEMENTWISE),
+    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "reciprocal"), ELEMENTWISE),
+    **{key: [((SIGNED,), {})] for key in ("cbrt", "arctan", "sinh", "cosh", "arcsinh")},
+    **{key: [((SIGNED / 3,), {})] for key in ("tan", "arcsin", "arccos", "arctanh")},
+    **{key: [((SIGNED, B), {}), ((COLUMN, -ROW), {})] for key in ("logaddexp", "hypot", "arctan2")},
+    **{key: [((SIGNED,), {})] for key in ("floor", "ceil", "rint", "isfinite", "isnan")},
+    "arccosh": [((A + 1,), {})],
+    "argmin": [((A,), {}), ((A,), {"axis": 1})],
     **{name: [((SIGNED,), {})] for name in ("negative", "square", "tanh", "sin", "cos", "absolute", "sigmoid", "relu")},
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "power", "maximum", "minimum"), PAIRS),
     **dict.fromkeys(("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"), PAIRS[:2]),

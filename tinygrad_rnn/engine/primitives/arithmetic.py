@@ -3,6 +3,7 @@
 Ties: `maximum` and `minimum` give each of two equal arguments half of the cotangent; `absolute` has slope 0 at 0.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,39 @@ power = primitive(
 square = primitive(np.square, lambda g, y, x: g * (2 * x))
 sqrt = primitive(np.sqrt, lambda g, y, x: g / (2 * y))
 
+cbrt = primitive(np.cbrt, lambda g, y, x: g / (3 * y * y), analytic=False)  # NumPy has it for real numbers only
+reciprocal = primitive(np.reciprocal, lambda g, y, x: -g * y * y)
+
 exp = primitive(np.exp, lambda g, y, x: g * y)
+exp2 = primitive(np.exp2, lambda g, y, x: g * y * math.log(2))
+expm1 = primitive(np.expm1, lambda g, y, x: g * (y + 1))
 log = primitive(np.log, lambda g, y, x: g / x)
-tanh = primitive(np.tanh, lambda g, y, x: g - g * (y * y))  # g (1 - y^2), without a number for NumPy to convert
+log2 = primitive(np.log2, lambda g, y, x: g / (x * math.log(2)))
+log10 = primitive(np.log10, lambda g, y, x: g / (x * math.log(10)))
+log1p = primitive(np.log1p, lambda g, y, x: g / (1 + x))
+logaddexp = primitive(
+    np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y), analytic=False
+)
+hypot = primitive(np.hypot, lambda g, y, a, b: g * a / y, lambda g, y, a, b: g * b / y, analytic=False)
+
 sin = primitive(np.sin, lambda g, y, x: g * np.cos(x))
 cos = primitive(np.cos, lambda g, y, x: -g * np.sin(x))
+tan = primitive(np.tan, lambda g, y, x: g * (1 + y * y))
+arcsin = primitive(np.arcsin, lambda g, y, x: g / np.sqrt(1 - x * x))
+arccos = primitive(np.arccos, lambda g, y, x: -g / np.sqrt(1 - x * x))
+arctan = primitive(np.arctan, lambda g, y, x: g / (1 + x * x))
+arctan2 = primitive(
+    np.arctan2,
+    lambda g, y, a, b: g * b / (a * a + b * b),
+    lambda g, y, a, b: -g * a / (a * a + b * b),
+    analytic=False,
+)
+sinh = primitive(np.sinh, lambda g, y, x: g * np.cosh(x))
+cosh = primitive(np.cosh, lambda g, y, x: g * np.sinh(x))
+tanh = primitive(np.tanh, lambda g, y, x: g - g * (y * y))  # g (1 - y^2), without a number for NumPy to convert
+arcsinh = primitive(np.arcsinh, lambda g, y, x: g / np.sqrt(1 + x * x))
+arccosh = primitive(np.arccosh, lambda g, y, x: g / np.sqrt(x * x - 1))
+arctanh = primitive(np.arctanh, lambda g, y, x: g / (1 - x * x))
 
 absolute = primitive(np.absolute, lambda g, y, x: g * sign(x), analytic=False)
 maximum = primitive(
