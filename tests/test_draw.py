@@ -274,6 +274,35 @@ def test_a_dot_that_fails_is_reported_and_leaves_no_file(does, message, tmp_path
     assert not os.listdir(tmp_path / "out")
 
 
+def test_a_view_that_nobody_reads_is_drawn_itself():
+    x = tg.Tensor(np.ones((2, 3)), name="x")
+    with tg.Tape() as tape:
+        x.T[0]
+    pic = picture(tape)
+    assert {name: box.label for name, box in pic.boxes.items()} == {"v1": "[0]", "v1_0": "xᵀ"}
+    ET.fromstring(svg(pic))
+
+
+def test_layers_stand_in_one_column_for_each_step():
+    rng = np.random.default_rng(0)
+    first, second = nn.init.rnn(rng, 3, 4), nn.init.rnn(rng, 4, 4)
+    with tg.Tape() as tape:
+        with tg.scope(layer=0):
+            hs, _ = nn.unroll(nn.rnn, first, rng.standard_normal((3, 2, 3)))
+        with tg.scope(layer=1):
+            nn.unroll(nn.rnn, second, hs)
+    pic = picture(tape)
+    assert pic.columns == [0, 1, 2]
+    states = [name for name, box in pic.boxes.items() if box.kind == "state" and box.column == 1]
+    assert len(states) == 2
+    places = layout(pic)
+    assert places.centre[states[0]][1] < places.centre[states[1]][1]  # the second layer above the first
+    assert [box.label for box in pic.boxes.values()].count("hs = stack") == 1
+    assert all(f"[{t}]" not in {box.label for box in pic.boxes.values()} for t in range(3))
+    ET.fromstring(svg(pic))
+    assert "layout=nop2" in str(draw.graph(tape))
+
+
 def test_bad_requests_are_refused(tmp_path):
     tape = cell_tape("rnn")
     with pytest.raises(ValueError, match=r"ends in none of .svg"):

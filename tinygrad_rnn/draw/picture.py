@@ -75,9 +75,9 @@ def picture(tape: Tape, ends: int | None = None) -> Picture:
 
 class _Drawer:
     def __init__(self, tape: Tape, ends: int | None) -> None:
-        self.entries = list(tape)
+        self.entries, passed_on = _without_restacking(list(tape))
         self.number = {entry.out: k for k, entry in enumerate(self.entries)}
-        self.views = self._views()
+        self.views = self._views() | passed_on
         self.picture = Picture()
         self.hidden = self._hidden(ends)
         self.users = self._steps_that_use()
@@ -137,10 +137,11 @@ class _Drawer:
         return a, (a.name or "leaf") + suffix
 
     def _views(self) -> set[int]:
-        """The entries that only take a part or the transpose of a leaf, and have no name of their own."""
+        """The entries that only take a part or the transpose of a leaf, for others to read, and have no name."""
         views: set[int] = set()
+        read = {a for entry in self.entries for a in entry.args if isinstance(a, Tensor)}
         for k, entry in enumerate(self.entries):
-            if entry.op.name in ("getitem", "transpose") and entry.out.name is None:
+            if entry.op.name in ("getitem", "transpose") and entry.out.name is None and entry.out in read:
                 maker = self.number.get(entry.args[0])
                 plain = all(not isinstance(part, Tensor | np.ndarray) for part in entry.args[1:])
                 if plain and (maker is None or maker in views):
@@ -196,6 +197,28 @@ class _Drawer:
 
     def _arrow(self, source: str, target: str) -> None:
         self.picture.arrows[source, target] = None
+
+
+def _without_restacking(entries: list[Entry]) -> tuple[list[Entry], set[int]]:
+    """Between two layers the states are stacked, and each step of the next takes its own out again.
+
+    The entries with such a part replaced by the state itself, and the numbers of those that then say nothing.
+    """
+    made = {entry.out: entry for entry in entries}
+    itself: dict[Tensor, Tensor] = {}
+    for entry in entries:
+        if entry.op.name == "getitem" and len(entry.args) == 2 and isinstance(entry.args[1], int):
+            stack = made.get(entry.args[0])
+            if stack is not None and stack.op.name == "stack" and stack.kwargs["axis"] == 0:
+                itself[entry.out] = stack.args[entry.args[1]]
+    if not itself:
+        return entries, set()
+    same = {a: itself.get(a, a) for entry in entries for a in entry.args if isinstance(a, Tensor)}
+    read = {a for entry in entries if entry.out not in itself for a in entry.args if isinstance(a, Tensor)}
+    stacks = {entry.args[0] for entry in entries if entry.out in itself}
+    silent = {k for k, e in enumerate(entries) if e.out in itself or (e.out in stacks and e.out not in read)}
+    shown = [replace(e, args=tuple(same[a] if isinstance(a, Tensor) else a for a in e.args)) for e in entries]
+    return shown, silent
 
 
 def _printable(name: str) -> str:
