@@ -287,3 +287,10 @@ def test_a_shape_given_as_an_array_is_the_shape_it_was(x):
         y = np.reshape(x, shape=shape)
         shape[:] = 1
     assert tape.replay({x: x.data})[1][y].shape == (3, 4)
+
+
+def test_arguments_that_our_form_of_a_function_does_not_take(x):
+    with refused(TypeError, "roll:", "'axis'", "x", "NumPy"):
+        np.roll(x, 1)
+    with refused(TypeError, "var: ddof= cannot be recorded", "leave that keyword out"):
+        np.var(x, ddof=1)

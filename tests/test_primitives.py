@@ -47,6 +47,8 @@ SAMPLES = {
     "sign": [((SIGNED,), {})],
     "argmax": [((A,), {}), ((A,), {"axis": 1})],
     "detach": [((A,), {})],
+    "cumsum": [((CUBE,), {"axis": k}) for k in (0, -1)],
+    "min": REDUCTIONS,
     "where": [((MASK, A, B), {}), ((MASK, ROW, 0.5), {}), ((MASK, COLUMN, ROW), {})],
     "astype": [((A,), {"dtype": np.dtype(np.float64)})],
     "reshape": [((A, (2, 6)), {}), ((A, -1), {}), ((A, (1, 12)), {})],

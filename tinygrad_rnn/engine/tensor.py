@@ -438,7 +438,10 @@ def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     if ours is not None:
         if "a" in kwargs:  # NumPy's name of the first argument, as in np.sum(a=x)
             args, kwargs = (kwargs["a"], *args), {key: value for key, value in kwargs.items() if key != "a"}
-        return ours(*args, **kwargs)
+        try:
+            return ours(*args, **kwargs)
+        except TypeError as error:  # of Python's own, for arguments that the function does not take
+            raise error if "\n" in str(error) else explained(function.__name__, args, error) from error
     if current()[0]:
         raise TypeError(
             f"np.{function.__name__}: has no derivative rule, so a tape cannot record it{where_text()}\n"

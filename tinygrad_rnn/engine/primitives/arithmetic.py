@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives.comparisons import equal, greater, less, sign
-from tinygrad_rnn.engine.tensor import primitive
+from tinygrad_rnn.engine.tensor import TABLE, primitive
 
 
 def _one_less(b: Any) -> Any:
@@ -78,6 +78,14 @@ minimum = primitive(
     lambda g, y, a, b: np.where(equal(a, b), g / 2, np.where(greater(a, b), g, 0)),
     analytic=False,
 )
+
+
+def clip(x: Any, a_min: Any, a_max: Any) -> Any:
+    """Each entry kept between two bounds, as np.clip; slope 0 beyond them, 1/2 on them."""
+    return minimum(maximum(x, a_min), a_max)
+
+
+TABLE[np.clip] = clip
 where = primitive(
     lambda condition, a, b: np.where(condition, a, b),
     None,

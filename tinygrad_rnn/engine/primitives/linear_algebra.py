@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import primitive
+from tinygrad_rnn.engine.tensor import TABLE, primitive
 
 
 def _left(g: Any, a: Any, b: Any) -> Any:
@@ -31,4 +31,18 @@ def _right(g: Any, a: Any, b: Any) -> Any:
     return a.swapaxes(-1, -2) @ g
 
 
+def outer(a: Any, b: Any) -> Any:
+    """All products of the entries of two vectors, as np.outer."""
+    return a.reshape((-1, 1)) * b.reshape((1, -1))
+
+
+def dot(a: Any, b: Any) -> Any:
+    """The product a @ b of vectors and matrices, or a * b where one is a number: np.dot with at most two axes."""
+    if np.ndim(a) > 2 or np.ndim(b) > 2:
+        raise ValueError("dot: more than two axes\nuse a @ b, whose rule for batches is another")
+    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else a @ b
+
+
+TABLE[np.outer] = outer
+TABLE[np.dot] = dot
 matmul = primitive(np.matmul, lambda g, y, a, b: _left(g, a, b), lambda g, y, a, b: _right(g, a, b))

@@ -1,11 +1,11 @@
-"""Sums and the like over one axis, several, or all. Ties: `max` shares the cotangent equally among equal maxima."""
+"""Sums and the like over one axis, several, or all. Ties: `max` and `min` share the cotangent equally."""
 
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.primitives.comparisons import detach
-from tinygrad_rnn.engine.tensor import primitive
+from tinygrad_rnn.engine.tensor import TABLE, primitive
 
 
 def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -33,11 +33,24 @@ mean = primitive(
     name="mean",
     numpy=np.mean,
 )
+cumsum = primitive(
+    lambda x, axis: np.cumsum(x, axis=axis),
+    lambda g, y, x, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),
+    name="cumsum",
+    numpy=np.cumsum,
+)
 max = primitive(
     lambda x, axis=None, keepdims=False: np.max(x, axis=axis, keepdims=keepdims),
     lambda g, y, x, axis=None, keepdims=False: _shared(g, y, x, axis, keepdims),
     name="max",
     numpy=np.max,
+    analytic=False,
+)
+min = primitive(
+    lambda x, axis=None, keepdims=False: np.min(x, axis=axis, keepdims=keepdims),
+    lambda g, y, x, axis=None, keepdims=False: _shared(g, y, x, axis, keepdims),
+    name="min",
+    numpy=np.min,
     analytic=False,
 )
 _logsumexp = primitive(
@@ -50,6 +63,21 @@ _logsumexp = primitive(
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis` (all of them by default), without overflow. Shape as of a sum; dtype as of x."""
     return _logsumexp(x, axis=axis, keepdims=keepdims)
+
+
+def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The mean squared distance from the mean, as np.var."""
+    from_mean = x - mean(x, axis=axis, keepdims=True)
+    return mean(from_mean * from_mean, axis=axis, keepdims=keepdims)
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The root of `var`, as np.std."""
+    return np.sqrt(var(x, axis, keepdims))
+
+
+TABLE[np.var] = var
+TABLE[np.std] = std
 
 
 def _shared(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:

@@ -93,6 +93,49 @@ def concatenate(arrays: Any, axis: int | None = 0, **options: Any) -> Any:
     return _concatenate(*arrays, axis=axis, **options)
 
 
+def ravel(x: Any) -> Any:
+    """All entries in one axis, as np.ravel."""
+    return reshape(x, (-1,))
+
+
+def moveaxis(x: Any, source: int, destination: int) -> Any:
+    """One axis at another place, the others in their order, as np.moveaxis."""
+    order = [k for k in range(x.ndim) if k != source % x.ndim]
+    order.insert(destination % x.ndim, source % x.ndim)
+    return transpose(x, tuple(order))
+
+
+def flip(x: Any, axis: Any = None) -> Any:
+    """The entries of an axis, several, or all axes in reverse, as np.flip."""
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in np.atleast_1d(axis)]
+    return x[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(x.ndim))]
+
+
+def roll(x: Any, shift: int, axis: int) -> Any:
+    """The entries of an axis moved on by `shift`, and round its end, as np.roll."""
+    places = (np.arange(x.shape[axis]) - shift) % x.shape[axis]
+    return x[_at(axis, x.ndim, places)]
+
+
+def repeat(x: Any, repeats: int, axis: int) -> Any:
+    """Each entry of an axis so many times, as np.repeat."""
+    return x[_at(axis, x.ndim, np.repeat(np.arange(x.shape[axis]), repeats))]
+
+
+def hstack(arrays: Any) -> Any:
+    """Arrays joined along their second axis, vectors along their only one, as np.hstack."""
+    return concatenate(arrays, axis=0 if np.ndim(arrays[0]) == 1 else 1)
+
+
+def vstack(arrays: Any) -> Any:
+    """Arrays joined along their first axis, vectors as rows, as np.vstack."""
+    return concatenate([x if np.ndim(x) > 1 else reshape(x, (1, -1)) for x in arrays], axis=0)
+
+
+for name, ours in (("ravel", ravel), ("moveaxis", moveaxis), ("flip", flip), ("roll", roll), ("repeat", repeat)):
+    TABLE[getattr(np, name)] = ours
+TABLE[np.hstack] = hstack
+TABLE[np.vstack] = vstack
 TABLE[np.stack] = stack
 TABLE[np.concatenate] = concatenate
 for plain in (np.shape, np.ndim, np.size):
