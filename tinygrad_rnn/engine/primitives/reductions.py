@@ -39,20 +39,21 @@ cumsum = primitive(
     name="cumsum",
     numpy=np.cumsum,
 )
-max = primitive(
-    lambda x, axis=None, keepdims=False: np.max(x, axis=axis, keepdims=keepdims),
-    lambda g, y, x, axis=None, keepdims=False: _shared(g, y, x, axis, keepdims),
-    name="max",
-    numpy=np.max,
-    analytic=False,
-)
-min = primitive(
-    lambda x, axis=None, keepdims=False: np.min(x, axis=axis, keepdims=keepdims),
-    lambda g, y, x, axis=None, keepdims=False: _shared(g, y, x, axis, keepdims),
-    name="min",
-    numpy=np.min,
-    analytic=False,
-)
+
+
+def _extreme(function: Any) -> Any:
+    """np.max or np.min as a primitive: they differ in nothing but which entry they find."""
+    return primitive(
+        lambda x, axis=None, keepdims=False: function(x, axis=axis, keepdims=keepdims),
+        lambda g, y, x, axis=None, keepdims=False: _shared(g, y, x, axis, keepdims),
+        name=function.__name__,
+        numpy=function,
+        analytic=False,
+    )
+
+
+max = _extreme(np.max)
+min = _extreme(np.min)
 _logsumexp = primitive(
     lambda x, axis=None, keepdims=False: _stable_logsumexp(x, axis, keepdims),
     lambda g, y, x, axis=None, keepdims=False: _kept(g, x, axis, keepdims) * np.exp(x - _kept(y, x, axis, keepdims)),
