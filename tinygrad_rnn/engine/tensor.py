@@ -37,14 +37,14 @@ class Primitive:
     `analytic` says that the function is complex differentiable as NumPy computes it, which a complex step needs.
     """
 
-    __slots__ = ("analytic", "function", "name", "numbered_vjps", "variadic", "vjps")
+    __slots__ = ("analytic", "arity", "function", "name", "variadic", "vjps")
 
     def __init__(self, name: str, function: Callable[..., Any], vjps: Any, *, variadic: bool, analytic: bool) -> None:
         self.name = name
         self.function = function
         self.vjps = vjps
-        self.numbered_vjps = () if variadic else tuple((k, vjp) for k, vjp in enumerate(vjps) if vjp is not None)
         self.variadic = variadic
+        self.arity = None if variadic else len(vjps)
         self.analytic = analytic
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -411,6 +411,9 @@ class Tensor:
     # ------------------------------------------------------------------------------------------ NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        ours = TABLE.get(ufunc)
+        if type(ours) is Primitive and method == "__call__" and not kwargs:
+            return apply(ours, *inputs)
         if method != "__call__" or kwargs:
             what = f"np.{ufunc.__name__}.{method}" if method != "__call__" else f"np.{ufunc.__name__}"
             options = f" with {', '.join(f'{key}=' for key in kwargs)}" if kwargs else ""

@@ -6,7 +6,7 @@ which its argument was repeated, and comes back in that argument's dtype.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from tinygrad_rnn.engine.primitives.reductions import sum
 from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import Entry, Scope, current, recording_under, scope_text
 from tinygrad_rnn.engine.tensor import Tensor
+
+Hook = Callable[[int, Any], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +34,13 @@ class Step:
     index: int
     entry: Entry
     cotangent: Any
-    parts: list[tuple[Tensor, Any]]
+    parts: list[tuple[Tensor, Any]]  # the products as the rule gives them: broadcast, sparse, or of integers
 
     @property
     def products(self) -> list[tuple[Tensor, Any]]:
         """What the line adds to dL/d(input), for each input."""
-        return [(x, _dense(part, x) if type(part) is Part else read_only(part)) for x, part in self.parts]
+        pairs = [(x, fitted(part, x)) for x, part in self.parts]
+        return [(x, _dense(p, x) if type(p) is Part else read_only(p)) for x, p in pairs if p is not None]
 
     def __str__(self) -> str:
         entry = self.entry
@@ -48,35 +51,52 @@ class Step:
 
 
 def walk(
-    lines: list[Any], start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None
+    lines: list[Any], start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None, hook: Hook | None = None
 ) -> Iterator[tuple[int, Any, list[tuple[Tensor, Any]]]]:
     """Walk back from line `start`: at each line that was reached, (number, cotangent of its result, products).
 
     `pending` maps each Tensor to the sum of what has come back to it so far. With `wrt`, only towards these, and their
-    sums stay in `pending`; any other sum leaves it when its line is read. Recorded, if a tape is open.
+    sums stay in `pending`; any other sum leaves it when its line is read. Recorded, if a tape is open. A `hook` is
+    given the number and the cotangent of each line, and what it returns takes the cotangent's place.
+
+    The products are as the derivative rules give them; `fitted` undoes broadcasting and promotion.
     """
     recording = bool(current()[0])
     kept = set(wrt or ())
-    leads = None if wrt is None else _dependent(lines, start, kept)
+    leads: set[int] | None = None  # what leads to `wrt`; found when the first leaf is met that nobody asked for
+    asked_for_all = wrt is not None
     owned: set[Tensor] = set()  # sums in an array of our own, into which more can be added in place
+    pop = pending.pop
     for index in range(start, -1, -1):
         op, args, kwargs, out, labels = lines[index]
-        g = pending.pop(out, None)
+        g = pop(out, None)
         if g is None:
             continue
         if type(g) is _Parts:
             g = g.sum(out, labels)
+        if hook is not None:
+            g = hook(index, g)
         if out in kept:
             pending[out] = g
         if recording:
-            with recording_under(_one_order_up(labels)):
+            with recording_under(one_order_up(labels)):
                 products = _products(op, g, out, args, kwargs, args, leads)
                 for x, product in products:
-                    _accumulate_recorded(pending, x, product)
+                    if asked_for_all and x._tape is None and x not in kept:
+                        leads, asked_for_all = _dependent(lines, start, kept), False
+                    product = fitted(product, x)
+                    if product is not None:
+                        _accumulate_recorded(pending, x, product)
         else:
-            values = [a._data if type(a) is Tensor else a for a in args]
-            products = _products(op, g, out._data, values, kwargs, args, leads)
+            products = _products_of_arrays(op, g, out._data, args, kwargs, leads)
             for x, product in products:
+                if asked_for_all and x._tape is None and x not in kept:
+                    leads, asked_for_all = _dependent(lines, start, kept), False
+                like = x._data
+                if product.shape != like.shape or product.dtype is not like.dtype:
+                    product = fitted(product, x)
+                    if product is None:
+                        continue
                 if x in pending or type(product) is Part:
                     _accumulate(pending, x, product, owned)
                 else:
@@ -121,7 +141,7 @@ class _Parts:
             self._whole = product if self._whole is None else self._whole + product
 
     def sum(self, x: Tensor, labels: Scope) -> Any:
-        with recording_under(_one_order_up(labels)):
+        with recording_under(one_order_up(labels)):
             total = scatter(self._parts[::-1], x.shape, x.dtype)  # in the order of the tape
             return total if self._whole is None else total + self._whole
 
@@ -137,30 +157,51 @@ def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[int]:
     return found
 
 
-def _products(
-    op: Any, g: Any, y: Any, values: Any, kwargs: Any, args: tuple[Any, ...], leads: set[int] | None
+def _products_of_arrays(
+    op: Any, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any], leads: set[int] | None
 ) -> list[tuple[Tensor, Any]]:
-    """The vector-Jacobian products of one entry: (input, contribution), with broadcasting and promotion undone."""
-    if op.variadic:
-        together = zip(args, op.vjps(g, y, *values, **kwargs), strict=True)
-        wanted = [(x, product) for x, product in together if type(x) is Tensor and (leads is None or id(x) in leads)]
-        return [(x, _fitted(product, x._data)) for x, product in wanted if x._data.dtype.kind == "f"]
+    """The vector-Jacobian products of one entry, on bare values: (input, contribution).
+
+    Nearly every entry has one or two inputs and no keywords: naming them halves the time of getting at their values.
+    """
+    if kwargs or len(args) > 2 or len(args) != op.arity:
+        values = [a._data if type(a) is Tensor else a for a in args]
+        return _products(op, g, y, values, kwargs, args, leads)
+    if len(args) == 1:
+        x, vjp = args[0], op.vjps[0]
+        return [] if vjp is None or (leads is not None and id(x) not in leads) else [(x, vjp(g, y, x._data))]
+    a, b = args
+    left, right = op.vjps
+    a_value, b_value = (a._data if type(a) is Tensor else a), (b._data if type(b) is Tensor else b)
     products = []
-    for k, vjp in op.numbered_vjps:
-        x = args[k]
-        if type(x) is Tensor and (leads is None or id(x) in leads):
-            product = vjp(g, y, *values, **kwargs) if kwargs else vjp(g, y, *values)
-            like = x._data
-            if product.shape != like.shape or product.dtype is not like.dtype:
-                if like.dtype.kind != "f":
-                    continue
-                product = _fitted(product, like)
-            products.append((x, product))
+    if left is not None and type(a) is Tensor and (leads is None or id(a) in leads):
+        products.append((a, left(g, y, a_value, b_value)))
+    if right is not None and type(b) is Tensor and (leads is None or id(b) in leads):
+        products.append((b, right(g, y, a_value, b_value)))
     return products
 
 
-def _fitted(product: Any, like: ndarray[Any, Any]) -> Any:
-    """A product in the shape and dtype of its argument."""
+def _products(
+    op: Any, g: Any, y: Any, values: Any, kwargs: dict[str, Any], args: tuple[Any, ...], leads: set[int] | None
+) -> list[tuple[Tensor, Any]]:
+    """The vector-Jacobian products of one entry: (input, contribution)."""
+    vjps = op.vjps
+    if op.variadic:
+        together = zip(args, vjps(g, y, *values, **kwargs), strict=True)
+        wanted = [(x, p) for x, p in together if p is not None and type(x) is Tensor]
+        return wanted if leads is None else [(x, p) for x, p in wanted if id(x) in leads]
+    return [
+        (x, vjp(g, y, *values, **kwargs))
+        for x, vjp in zip(args, vjps, strict=False)  # an index has any number of parts
+        if vjp is not None and type(x) is Tensor and (leads is None or id(x) in leads)
+    ]
+
+
+def fitted(product: Any, x: Tensor) -> Any:
+    """A product in the shape and dtype of its argument x; None where x is of integers and has no cotangent."""
+    like = x._data
+    if like.dtype.kind != "f":
+        return None
     if type(product) is Part:
         return product if product.dtype == like.dtype else product._replace(g=astype(product.g, dtype=like.dtype))
     if product.shape != like.shape:
@@ -209,7 +250,7 @@ def _dense(part: Part, x: Tensor) -> Any:
     return scatter([part], x.shape, x.dtype)
 
 
-def _one_order_up(labels: Scope) -> Scope:
+def one_order_up(labels: Scope) -> Scope:
     """The scope of work done backward: that of the entry, under `grad=1`, or one more than it has."""
     order = 1
     if labels and labels[0][0] == "grad":
