@@ -128,7 +128,7 @@ def test_what_is_no_array_of_numbers(x):
 def test_values_do_not_change(x):
     with refused(TypeError, "assignment into a Tensor ('x' (4, 3))", "in t=2", "np.where(mask, new, x)"), tg.scope(t=2):
         x[0] = 1
-    with refused(TypeError, "assignment into a Tensor", "np.stack"):
+    with refused(TypeError, "assignment into a Tensor", "set_at(x, index, value)"):
         x[0] += 1
     with refused(AttributeError, "the values of 'x' (4, 3) do not change", "make a new one"):
         x.data = np.zeros(3)
@@ -290,7 +290,7 @@ def test_a_shape_given_as_an_array_is_the_shape_it_was(x):
 
 
 def test_arguments_that_our_form_of_a_function_does_not_take(x):
-    with refused(TypeError, "roll:", "'axis'", "x", "NumPy"):
-        np.roll(x, 1)
+    with refused(TypeError, "roll:", "'shift'", "x", "NumPy"):
+        np.roll(x)
     with refused(TypeError, "var: ddof= cannot be recorded", "leave that keyword out"):
         np.var(x, ddof=1)

@@ -15,6 +15,8 @@ A, B, COLUMN, ROW = (RNG.uniform(0.3, 2, shape) for shape in ((3, 4), (3, 4), (3
 SIGNED = A * np.where(RNG.random((3, 4)) < 0.5, -1, 1)
 MASK = RNG.random((3, 4)) < 0.5
 CUBE = RNG.standard_normal((2, 3, 4))
+WITH_ZEROS = A * [[1, 0, 1, 1], [0, 1, 0, 1], [1, 1, 1, 1]]
+SQUARES = RNG.standard_normal((2, 3, 3)) + 2 * np.eye(3)
 KEEP = {"keepdims": True}
 REDUCTIONS = [
     ((CUBE,), dict(zip(("axis", "keepdims"), o, strict=True))) for o in product((None, 0, -1, (0, 2)), (False, True))
@@ -37,12 +39,34 @@ SAMPLES = {
     **{key: [((SIGNED / 3,), {})] for key in ("tan", "arcsin", "arccos", "arctanh")},
     **{key: [((SIGNED, B), {}), ((COLUMN, -ROW), {})] for key in ("logaddexp", "hypot", "arctan2")},
     **{key: [((SIGNED,), {})] for key in ("floor", "ceil", "rint", "isfinite", "isnan")},
+    **{key: [((SIGNED,), {})] for key in ("positive", "softplus", "trunc", "isinf", "round")},
+    "elu": [((SIGNED,), {"alpha": 1.0}), ((SIGNED,), {"alpha": 0.3})],
+    "argsort": [((SIGNED,), {}), ((CUBE,), {"axis": 0})],
+    "prod": [*REDUCTIONS, ((WITH_ZEROS,), {"axis": 1}), ((WITH_ZEROS,), {})],
+    "norm": [(args, {"axis": None, "keepdims": False, **kwargs}) for args, kwargs in REDUCTIONS],
+    "einsum": [
+        ((A, B), {"subscripts": "ij,kj->ik"}),
+        ((CUBE, A, B), {"subscripts": "tij,ij,kj->tk"}),
+        ((SQUARES,), {"subscripts": "bii->b"}),
+    ],
+    "inv": [((SQUARES,), {}), ((SQUARES[0],), {})],
+    "det": [((SQUARES,), {}), ((SQUARES[0],), {})],
+    "logabsdet": [((SQUARES,), {})],
+    "sign_of_det": [((SQUARES,), {})],
+    "solve": [((SQUARES[0], A), {}), ((SQUARES[0], A[:, 0]), {}), ((SQUARES, A), {}), ((SQUARES[0], SQUARES), {})],
+    "set_at": [
+        ((A, ROW, 1), {}),
+        ((A, np.array(0.7), slice(None), slice(0, 4, 2)), {}),
+        ((CUBE, A[:2, :2], 1, slice(0, 2), np.array([3, 0])), {}),
+        ((A, B[MASK], MASK), {}),
+        ((A, np.array(0.7), 0, 2), {}),
+    ],
     "arccosh": [((A + 1,), {})],
     "argmin": [((A,), {}), ((A,), {"axis": 1})],
     **{name: [((SIGNED,), {})] for name in ("negative", "square", "tanh", "sin", "cos", "absolute", "sigmoid", "relu")},
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "power", "maximum", "minimum"), PAIRS),
     **dict.fromkeys(("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"), PAIRS[:2]),
-    **{name: [((MASK, ~MASK), {})] for name in ("logical_and", "logical_or")},
+    **{name: [((MASK, ~MASK), {})] for name in ("logical_and", "logical_or", "logical_xor")},
     "logical_not": [((MASK,), {})],
     "sign": [((SIGNED,), {})],
     "argmax": [((A,), {}), ((A,), {"axis": 1})],
@@ -118,6 +142,12 @@ def added_up(*args, lengths, shape, dtype):
     return out
 
 
+def assigned(x, value, *index):
+    out = x.copy()
+    out[index] = value
+    return out
+
+
 # What each primitive must compute: NumPy's function, or its definition.
 EXPECTED = {op.name: function for function, op in TABLE.items() if isinstance(op, Primitive)}
 BY_DEFINITION = {
@@ -129,6 +159,14 @@ BY_DEFINITION = {
     "stack": lambda *xs, axis: np.stack(xs, axis),
     "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
     "getitem": lambda x, *index: x[index],
+    "cumsum": np.cumsum,
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "elu": lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x) - 1)),
+    "norm": lambda x, axis, keepdims: np.sqrt((x * x).sum(axis=axis, keepdims=keepdims)),
+    "einsum": lambda *operands, subscripts: np.einsum(subscripts, *operands),
+    "logabsdet": lambda x: np.log(np.abs(np.linalg.det(x))),
+    "sign_of_det": lambda x: np.sign(np.linalg.det(x)),
+    "set_at": assigned,
     "scatter": added_up,
     "astype": lambda x, dtype: np.array(x, dtype),
     "detach": np.array,

@@ -10,7 +10,17 @@
 - `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison. `draw`: the graph.
 """
 
-from tinygrad_rnn.engine.primitives.activations import log_softmax, relu, sigmoid, softmax
+from tinygrad_rnn.engine.primitives.activations import (
+    elu,
+    gelu_tanh,
+    log_softmax,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+)
+from tinygrad_rnn.engine.primitives.comparisons import stop_gradient
+from tinygrad_rnn.engine.primitives.indexing import add_at, set_at
 from tinygrad_rnn.engine.primitives.reductions import logsumexp
 from tinygrad_rnn.engine.recording import Entry, scope
 from tinygrad_rnn.engine.tape import Tape
@@ -24,12 +34,18 @@ __all__ = [
     "Step",
     "Tape",
     "Tensor",
+    "add_at",
+    "elu",
+    "gelu_tanh",
     "log_softmax",
     "logsumexp",
     "named",
     "primitive",
     "relu",
     "scope",
+    "set_at",
     "sigmoid",
     "softmax",
+    "softplus",
+    "stop_gradient",
 ]

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, final
+from typing import Any, Literal, NoReturn, final
 
 import numpy as np
 from numpy import ndarray
 from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_rnn.engine.errors import explained, refuse_dtype
+from tinygrad_rnn.engine.methods import ArrayMethods
 from tinygrad_rnn.engine.recording import NO_KWARGS, current, where_text
 
 Vjp = Callable[..., Any]
+Tangent = Literal["elementwise", "linear", "multilinear"]
 
 
 class Primitive:
@@ -35,17 +37,31 @@ class Primitive:
 
     A vjp is written in functions that are recorded themselves, so every higher derivative is there.
     `analytic` says that the function is complex differentiable as NumPy computes it, which a complex step needs.
+
+    `tangent` says how forward mode goes through: "elementwise", by the vjp, which is the tangent's rule as well;
+    "linear", by the function itself, applied to all tangents together; "multilinear", to one tangent at a time with
+    the other arguments as they are. None: by the transpose of the vjp, which serves every operation, at twice the cost.
     """
 
-    __slots__ = ("analytic", "arity", "function", "name", "variadic", "vjps")
+    __slots__ = ("analytic", "arity", "function", "name", "tangent", "variadic", "vjps")
 
-    def __init__(self, name: str, function: Callable[..., Any], vjps: Any, *, variadic: bool, analytic: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        vjps: Any,
+        *,
+        variadic: bool,
+        analytic: bool,
+        tangent: Tangent | None,
+    ) -> None:
         self.name = name
         self.function = function
         self.vjps = vjps
         self.variadic = variadic
         self.arity = None if variadic else len(vjps)
         self.analytic = analytic
+        self.tangent = tangent
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result: a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
@@ -75,6 +91,7 @@ def primitive(
     numpy: Callable[..., Any] | None = None,
     variadic: bool = False,
     analytic: bool = True,
+    tangent: Tangent | None = None,
 ) -> Primitive:
     """Add an operation to the table: the function on arrays, and one vjp for each argument (see `Primitive`).
 
@@ -87,7 +104,9 @@ def primitive(
     name = name or function.__name__
     if name in PRIMITIVES:
         raise ValueError(f"primitive: the name {name!r} is taken\nchoose another name")
-    op = Primitive(name, function, vjps[0] if variadic else vjps, variadic=variadic, analytic=analytic)
+    if tangent is None and isinstance(function, np.ufunc) and function.signature is None:
+        tangent = "elementwise"
+    op = Primitive(name, function, vjps[0] if variadic else vjps, variadic=variadic, analytic=analytic, tangent=tangent)
     PRIMITIVES[name] = op
     stands_for = numpy or (function if isinstance(function, np.ufunc) else None)
     if stands_for is not None:
@@ -155,7 +174,7 @@ def _fixed_constant(value: Any) -> Any:
 
 
 @final
-class Tensor:
+class Tensor(ArrayMethods):
     """A value that tapes follow: `data`, a read-only array that is a copy of what was given; `name`; `grad`.
 
     Wrap what you want to differentiate or feed; leave constants as arrays and numbers. dtype and shape are those of
@@ -369,40 +388,8 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
             f"assignment into a Tensor ({self.describe()}): values on a tape do not change{where_text()}\n"
-            "build the new value instead: np.where(mask, new, x), or np.stack / np.concatenate of its parts"
+            "build the new value instead: set_at(x, index, value), add_at(x, index, value) or np.where(mask, new, x)"
         )
-
-    # ------------------------------------------------------------------------------------------ methods of arrays
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
-        """The transpose: the axes in reverse order."""
-        return self.transpose()
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order; reversed by default."""
-        axes = _spread(axes)
-        return _call(np.transpose, self) if axes in ((), (None,)) else _call(np.transpose, self, axes)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        """Two axes exchanged."""
-        return _call(np.swapaxes, self, axis1, axis2)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """The same entries in another shape."""
-        return _call(np.reshape, self, _spread(shape))
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The sum over `axis` (all of them by default)."""
-        return _call(np.sum, self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The mean over `axis` (all of them by default)."""
-        return _call(np.mean, self, axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The maximum over `axis` (all of them by default)."""
-        return _call(np.max, self, axis=axis, keepdims=keepdims)
 
     def astype(self, dtype: Any) -> Tensor:
         """The values in another dtype; the cotangent comes back in this one."""
@@ -428,11 +415,6 @@ class Tensor:
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         return _dispatch(func, args, kwargs)
-
-
-def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Tensor:
-    result: Tensor = TABLE[function](*args, **kwargs)
-    return result
 
 
 def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -468,11 +450,6 @@ def named(name: str, value: Any) -> Any:
     if isinstance(value, Tensor) and value.name is None:
         value.name = name
     return value
-
-
-def _spread(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`x.reshape(2, 3)` and `x.reshape((2, 3))` say the same."""
-    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
 
 
 def _rebuilt(data: NDArray[Any], name: str | None, grad: NDArray[Any] | None) -> Tensor:

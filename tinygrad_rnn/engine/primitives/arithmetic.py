@@ -28,6 +28,7 @@ power = primitive(
     lambda g, y, a, b: g * b * np.power(a, _one_less(b)),
     lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a)),
 )
+positive = primitive(np.positive, lambda g, y, x: g)
 square = primitive(np.square, lambda g, y, x: g * (2 * x))
 sqrt = primitive(np.sqrt, lambda g, y, x: g / (2 * y))
 
@@ -80,9 +81,10 @@ minimum = primitive(
 )
 
 
-def clip(x: Any, a_min: Any, a_max: Any) -> Any:
-    """Each entry kept between two bounds, as np.clip; slope 0 beyond them, 1/2 on them."""
-    return minimum(maximum(x, a_min), a_max)
+def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    """Each entry kept between two bounds (None: no bound), as np.clip; slope 0 beyond them, 1/2 on them."""
+    above = x if a_min is None else maximum(x, a_min)
+    return above if a_max is None else minimum(above, a_max)
 
 
 TABLE[np.clip] = clip
@@ -93,4 +95,5 @@ where = primitive(
     lambda g, y, condition, a, b: np.where(condition, 0, g),
     name="where",
     numpy=np.where,
+    tangent="elementwise",
 )

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import TABLE, primitive
+from tinygrad_rnn.engine.primitives.comparisons import argsort
+from tinygrad_rnn.engine.tensor import TABLE, Primitive, primitive
 
 
 class Part(NamedTuple):
@@ -25,6 +26,7 @@ getitem = primitive(
     lambda x, *index: x[index],
     lambda g, y, x, *index: Part(index, g, x.shape, g.dtype),
     name="getitem",
+    tangent="linear",
 )
 
 
@@ -92,4 +94,76 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return [x[(*before, slice(start, stop))] for start, stop in itertools.pairwise(cuts)]
 
 
-TABLE[np.split] = split
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The entries at these places of an axis (of the flat array by default), as np.take; repeated ones add up."""
+    if axis is None:
+        return x.reshape((-1,))[indices]
+    return x[(*(slice(None),) * (axis % x.ndim), indices)]
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Entry by entry, the one at the place that `indices` gives on an axis, as np.take_along_axis."""
+    if axis is None:
+        return x.reshape((-1,))[indices]
+    axis %= x.ndim
+    places: list[Any] = list(np.ogrid[tuple(slice(n) for n in x.shape)])
+    places[axis] = indices
+    return x[tuple(places)]
+
+
+def sort(x: Any, axis: int | None = -1) -> Any:
+    """The entries of an axis in order, as np.sort. Ties: equal entries keep their order, and so do their cotangents."""
+    x, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
+    return take_along_axis(x, argsort(x, axis=axis), axis)
+
+
+_set_at: Primitive = primitive(
+    lambda x, value, *index: _written(x, value, index),
+    lambda g, y, x, value, *index: _set_at(g, np.zeros((), g.dtype), *index),
+    lambda g, y, x, value, *index: g[index],
+    name="set_at",
+    tangent="linear",
+)
+
+
+def set_at(x: Any, index: Any, value: Any) -> Any:
+    """A copy of x with `value` (broadcast) at `x[index]`: what `x[index] = value` is on an array.
+
+    Raises ValueError where the index names an entry twice: which of two values stays there is not for a tape to guess.
+    """
+    return _set_at(x, value, *_as_parts(index))
+
+
+def add_at(x: Any, index: Any, value: Any) -> Any:
+    """A copy of x with `value` (broadcast) added at `x[index]`; an entry named twice gets both, as with np.add.at."""
+    place = _as_parts(index)
+    shape = np.shape(x[place])
+    return x + scatter([Part(place, np.broadcast_to(value, shape), x.shape, x.dtype)], x.shape, x.dtype)
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
+    """X in the middle of a constant frame, as np.pad with its mode "constant"."""
+    if mode != "constant":
+        raise ValueError(f"pad: mode={mode!r} has no derivative rule\nthere is mode='constant'")
+    widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
+    frame = np.pad(np.zeros(x.shape, x.dtype), widths, constant_values=constant_values)
+    return set_at(frame, tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True)), x)
+
+
+def _as_parts(index: Any) -> tuple[Any, ...]:
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(np.asarray(part) if isinstance(part, list | range) else part for part in parts)
+
+
+def _written(x: Any, value: Any, index: tuple[Any, ...]) -> Any:
+    marks = np.zeros(np.shape(x), bool)
+    marks[index] = True
+    if marks.sum() != np.size(x[index]):
+        raise ValueError("the index names an entry twice\nuse add_at, or set each entry once")
+    out = np.array(x, dtype=np.result_type(x, value))
+    out[index] = value
+    return out
+
+
+for ours in (split, take, take_along_axis, sort, pad):
+    TABLE[getattr(np, ours.__name__)] = ours

@@ -1,11 +1,14 @@
-"""Sums and the like over one axis, several, or all. Ties: `max` and `min` share the cotangent equally."""
+"""Sums and the like over one axis, several, or all. Ties: `max` and `min` share the cotangent equally.
+
+`prod` and `cumprod` divide by nothing, so their derivatives of every order are exact where entries are zero.
+"""
 
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.primitives.comparisons import detach
-from tinygrad_rnn.engine.tensor import TABLE, primitive
+from tinygrad_rnn.engine.tensor import TABLE, Primitive, primitive
 
 
 def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -26,19 +29,90 @@ sum = primitive(
     lambda g, y, x, axis=None, keepdims=False: _spread(g, x, axis, keepdims),
     name="sum",
     numpy=np.sum,
+    tangent="linear",
 )
 mean = primitive(
     lambda x, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims),
     lambda g, y, x, axis=None, keepdims=False: _spread(g / (x.size // y.size), x, axis, keepdims),
     name="mean",
     numpy=np.mean,
+    tangent="linear",
 )
-cumsum = primitive(
+_cumsum: Primitive = primitive(
     lambda x, axis: np.cumsum(x, axis=axis),
-    lambda g, y, x, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),
+    lambda g, y, x, axis: np.flip(_cumsum(np.flip(g, axis), axis=axis), axis),
     name="cumsum",
-    numpy=np.cumsum,
+    tangent="linear",
 )
+prod = primitive(
+    lambda x, axis=None, keepdims=False: np.prod(x, axis=axis, keepdims=keepdims),
+    lambda g, y, x, axis=None, keepdims=False: _kept(g, x, axis, keepdims) * _product_of_the_others(x, axis),
+    name="prod",
+    numpy=np.prod,
+)
+_norm = primitive(
+    lambda x, axis, keepdims: np.sqrt(np.add.reduce(np.square(x), axis=axis, keepdims=keepdims)),
+    lambda g, y, x, axis, keepdims: x * _kept(g / np.where(y == 0, 1, y), x, axis, keepdims),  # 0 at 0
+    name="norm",
+    analytic=False,
+)
+
+
+def _flat_unless(x: Any, axis: int | None) -> tuple[Any, int]:
+    """What a cumulative function runs over: x and its axis, or, with None, all entries in one axis."""
+    return (np.reshape(x, (-1,)), 0) if axis is None else (x, axis % np.ndim(x))
+
+
+def cumsum(x: Any, axis: int | None = None) -> Any:
+    """The sums of all entries up to each, along an axis or (None) over the flat array, as np.cumsum."""
+    x, axis = _flat_unless(x, axis)
+    return _cumsum(x, axis=axis)
+
+
+def cumprod(x: Any, axis: int | None = None) -> Any:
+    """The products of all entries up to each, along an axis or (None) over the flat array, as np.cumprod.
+
+    By doubling: after k rounds each entry is the product of the 2^k before it. No division, so zeros are exact.
+    """
+    x, axis = _flat_unless(x, axis)
+    before = (slice(None),) * axis
+    shift = 1
+    while shift < x.shape[axis]:
+        head, late, early = (x[(*before, part)] for part in (slice(shift), slice(shift, None), slice(-shift)))
+        x = np.concatenate([head, late * early], axis=axis)
+        shift *= 2
+    return x
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The root of the sum of squares over `axis` (all of them by default), as np.linalg.norm; gradient 0 at 0.
+
+    `ord` 1 and infinity, over one axis, are the sum and the largest of the absolute values.
+    """
+    one_axis = isinstance(axis, int) or (axis is None and np.ndim(x) == 1)
+    if ord is None or (ord == 2 and one_axis) or (ord == "fro" and not one_axis):
+        return _norm(x, axis=axis, keepdims=keepdims)
+    if one_axis and ord in (1, np.inf):
+        return (sum if ord == 1 else max)(np.abs(x), axis=axis, keepdims=keepdims)
+    raise ValueError(
+        f"norm: ord={ord!r} over axis={axis} has no derivative rule\n"
+        "there are: no ord (the root of the sum of squares), and 1, 2 and np.inf over one axis"
+    )
+
+
+def _product_of_the_others(x: Any, axis: Any) -> Any:
+    """For each entry the product of all others along the reduced axes: those before it times those after it."""
+    if not x.size:
+        return x
+    reduced = tuple(range(x.ndim)) if axis is None else tuple(int(a) % x.ndim for a in np.atleast_1d(axis))
+    order = [k for k in range(x.ndim) if k not in reduced] + list(reduced)
+    moved = np.transpose(x, order)
+    rows = np.reshape(moved, (*(x.shape[k] for k in order[: x.ndim - len(reduced)]), -1))
+    one = np.ones((*rows.shape[:-1], 1), x.dtype)
+    before = cumprod(np.concatenate([one, rows[..., :-1]], axis=-1), -1)
+    after = np.flip(cumprod(np.concatenate([one, np.flip(rows[..., 1:], -1)], axis=-1), -1), -1)
+    others = np.reshape(before * after, moved.shape)
+    return np.transpose(others, tuple(order.index(k) for k in range(x.ndim)))
 
 
 def _extreme(function: Any) -> Any:
@@ -79,6 +153,9 @@ def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 TABLE[np.var] = var
 TABLE[np.std] = std
+TABLE[np.cumsum] = cumsum
+TABLE[np.cumprod] = cumprod
+TABLE[np.linalg.norm] = norm
 
 
 def _shared(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:

@@ -11,54 +11,63 @@ astype: Primitive = primitive(
     lambda g, y, x, dtype: astype(g, dtype=x.dtype),
     name="astype",
     analytic=False,  # a cast to a real dtype drops the imaginary part
+    tangent="linear",
 )
 reshape = primitive(
     lambda x, shape: x.reshape(shape),
     lambda g, y, x, shape: g.reshape(x.shape),
     name="reshape",
     numpy=np.reshape,
+    tangent="linear",
 )
 transpose = primitive(
     lambda x, axes=None: x.transpose(axes),
     lambda g, y, x, axes=None: g.transpose(axes if axes is None else _inverse(axes)),
     name="transpose",
     numpy=np.transpose,
+    tangent="linear",
 )
 swapaxes: Primitive = primitive(
     lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
     lambda g, y, x, axis1, axis2: swapaxes(g, axis1, axis2),
     name="swapaxes",
     numpy=np.swapaxes,
+    tangent="linear",
 )
 broadcast_to = primitive(
     lambda x, shape: np.broadcast_to(x, shape),
     lambda g, y, x, shape: g,  # the walk back sums over the broadcast axes
     name="broadcast_to",
     numpy=np.broadcast_to,
+    tangent="linear",
 )
 expand_dims = primitive(
     lambda x, axis: np.expand_dims(x, axis),
     lambda g, y, x, axis: g.reshape(x.shape),
     name="expand_dims",
     numpy=np.expand_dims,
+    tangent="linear",
 )
 squeeze = primitive(
     lambda x, axis=None: np.squeeze(x, axis),
     lambda g, y, x, axis=None: g.reshape(x.shape),
     name="squeeze",
     numpy=np.squeeze,
+    tangent="linear",
 )
 _stack = primitive(
     lambda *xs, axis: np.stack(xs, axis=axis),
     lambda g, y, *xs, axis: [g[_at(axis, y.ndim, k)] for k in range(len(xs))],
     name="stack",
     variadic=True,
+    tangent="linear",
 )
 _concatenate = primitive(
     lambda *xs, axis: np.concatenate(xs, axis=axis),
     lambda g, y, *xs, axis: [g[_at(axis, y.ndim, part)] for part in _consecutive(xs, axis)],
     name="concatenate",
     variadic=True,
+    tangent="linear",
 )
 
 
@@ -98,10 +107,12 @@ def ravel(x: Any) -> Any:
     return reshape(x, (-1,))
 
 
-def moveaxis(x: Any, source: int, destination: int) -> Any:
-    """One axis at another place, the others in their order, as np.moveaxis."""
-    order = [k for k in range(x.ndim) if k != source % x.ndim]
-    order.insert(destination % x.ndim, source % x.ndim)
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Axes at other places, the rest in their order, as np.moveaxis."""
+    moved = [int(a) % x.ndim for a in np.atleast_1d(source)]
+    order = [k for k in range(x.ndim) if k not in moved]
+    for to, axis in sorted(zip((int(d) % x.ndim for d in np.atleast_1d(destination)), moved, strict=True)):
+        order.insert(to, axis)
     return transpose(x, tuple(order))
 
 
@@ -111,15 +122,39 @@ def flip(x: Any, axis: Any = None) -> Any:
     return x[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(x.ndim))]
 
 
-def roll(x: Any, shift: int, axis: int) -> Any:
-    """The entries of an axis moved on by `shift`, and round its end, as np.roll."""
-    places = (np.arange(x.shape[axis]) - shift) % x.shape[axis]
-    return x[_at(axis, x.ndim, places)]
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """The entries of an axis, or several, moved on by `shift` and round the end (flat by default), as np.roll."""
+    rolled, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
+    for by, a in np.broadcast(shift, axis):
+        length = rolled.shape[a]
+        rolled = rolled[_at(int(a), rolled.ndim, (np.arange(length) - by) % max(length, 1))]
+    return rolled.reshape(x.shape)
 
 
-def repeat(x: Any, repeats: int, axis: int) -> Any:
-    """Each entry of an axis so many times, as np.repeat."""
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Each entry of an axis (of the flat array by default) so many times, as np.repeat."""
+    x, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
     return x[_at(axis, x.ndim, np.repeat(np.arange(x.shape[axis]), repeats))]
+
+
+def tile(x: Any, reps: Any) -> Any:
+    """The whole array so many times along each axis, as np.tile."""
+    reps = (reps,) if isinstance(reps, int | np.integer) else tuple(reps)
+    shape = (1,) * (len(reps) - x.ndim) + x.shape
+    reps = (1,) * (len(shape) - len(reps)) + reps
+    between = x.reshape(tuple(n for length in shape for n in (1, length)))
+    copies = broadcast_to(between, tuple(n for pair in zip(reps, shape, strict=True) for n in pair))
+    return copies.reshape(tuple(r * n for r, n in zip(reps, shape, strict=True)))
+
+
+def atleast_1d(x: Any) -> Any:
+    """X with an axis, if it has none, as np.atleast_1d of one array."""
+    return x if x.ndim else x.reshape((1,))
+
+
+def atleast_2d(x: Any) -> Any:
+    """X with two axes, if it has fewer, a vector as a row, as np.atleast_2d of one array."""
+    return x if x.ndim > 1 else x.reshape((1, -1))
 
 
 def hstack(arrays: Any) -> Any:
@@ -132,8 +167,8 @@ def vstack(arrays: Any) -> Any:
     return concatenate([x if np.ndim(x) > 1 else reshape(x, (1, -1)) for x in arrays], axis=0)
 
 
-for name, ours in (("ravel", ravel), ("moveaxis", moveaxis), ("flip", flip), ("roll", roll), ("repeat", repeat)):
-    TABLE[getattr(np, name)] = ours
+for ours in (ravel, moveaxis, flip, roll, repeat, tile, atleast_1d, atleast_2d):
+    TABLE[getattr(np, ours.__name__)] = ours
 TABLE[np.hstack] = hstack
 TABLE[np.vstack] = vstack
 TABLE[np.stack] = stack
