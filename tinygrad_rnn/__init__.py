@@ -6,7 +6,9 @@
 - `Tensor(values, name)`: what is differentiated or fed; NumPy's functions and operators work on it.
 - `with Tape() as tape:` records; `tape.gradient(loss, wrt)` and `tape.rewind(loss)` walk back; `tape.replay(feed)`.
 - `scope(t=3)`, `named("z", value)`: labels and names for tables, drawings and `tape.find`.
-- `sigmoid`, `relu`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks. `primitive(...)` adds an operation.
+- `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`: functions of functions, nested to any order.
+- `sigmoid`, `relu`, `softplus`, `elu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks;
+  `set_at`, `add_at`: in the place of assignment; `stop_gradient`. `primitive(...)` adds an operation.
 - `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison. `draw`: the graph.
 """
 
@@ -25,6 +27,7 @@ from tinygrad_rnn.engine.primitives.reductions import logsumexp
 from tinygrad_rnn.engine.recording import Entry, scope
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor, named, primitive
+from tinygrad_rnn.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_rnn.engine.walk import Step
 
 __version__ = "0.1.0"
@@ -37,6 +40,11 @@ __all__ = [
     "add_at",
     "elu",
     "gelu_tanh",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "log_softmax",
     "logsumexp",
     "named",
@@ -48,4 +56,6 @@ __all__ = [
     "softmax",
     "softplus",
     "stop_gradient",
+    "value_and_grad",
+    "vjp",
 ]

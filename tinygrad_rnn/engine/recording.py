@@ -22,7 +22,8 @@ Scope = tuple[tuple[str, Any], ...]
 class Entry:
     """One line of a tape: the call `out = op(*args, **kwargs)`, made under `scope`.
 
-    A tape keeps each line as the plain tuple of these five and hands it out as an Entry: recording one costs a third.
+    `line` is the line of code that made it, `path:number`, where the tape keeps that: `Tape(lines=True)`. A tape keeps
+    the other five as a plain tuple and hands it out as an Entry: recording one costs a third.
     """
 
     op: Any
@@ -30,6 +31,7 @@ class Entry:
     kwargs: dict[str, Any]
     out: Any
     scope: Scope
+    line: str | None = None
 
     def __str__(self) -> str:
         line = f"{_shown(self.out)} = {self.op.name}({', '.join(_shown(a) for a in self.args)}"
@@ -43,7 +45,7 @@ class OpenTape(Protocol):
     ref: Any
 
     def record(self, line: tuple[Any, ...], /) -> None:
-        """Write one line down: the five fields of an Entry."""
+        """Write one line down: the first five fields of an Entry."""
 
 
 NO_KWARGS: dict[str, Any] = {}

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_rnn.engine import text
+from tinygrad_rnn.engine import text, watch
+from tinygrad_rnn.engine.hooks import Hook, Hooks
 from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import (
     Entry,
@@ -44,17 +45,31 @@ class Tape:
     tape backward (`gradient`, `rewind`) is backpropagation; through a recurrence it is BPTT. No method recurses:
     the length of a tape is limited by memory alone. Tapes may be nested, pickled and copied; a tape that is opened
     again records on.
+
+    `Tape(lines=True)` keeps the line of code that made each entry. `Tape(check_finite=True)` does so too, and raises
+    FloatingPointError at the first NaN or infinity, forward or backward, naming that line, the operation, its scope and
+    the ranges of its inputs. Both cost about as much again as recording does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lines: bool = False, check_finite: bool = False) -> None:
         self._lines: list[Any] = []
+        self._code: list[str] = []  # for each line, the line of code; empty where it is not kept
+        self._check_finite = check_finite
+        self._keeps_code = lines or check_finite
         self._open: list[recording_on] = []
         self._spent: set[int] = set()
+        self._hooks = Hooks()
         self._become_known()
 
     def _become_known(self) -> None:
-        self.record = self._lines.append
+        self.record = self._record_with_care if self._keeps_code else self._lines.append
         self.ref = weakref.ref(self)
+
+    def _record_with_care(self, line: tuple[Any, ...]) -> None:
+        self._lines.append(line)
+        self._code.append(watch.code_line())
+        if self._check_finite:
+            watch.require_finite(line, self._code[-1])
 
     def __enter__(self) -> Tape:
         block = recording_on(self)
@@ -80,11 +95,13 @@ class Tape:
     @overload
     def __getitem__(self, index: slice) -> list[Entry]: ...
     def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
-        lines = self._lines[index]
-        return [Entry(*line) for line in lines] if isinstance(index, slice) else Entry(*lines)
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        op, args, kwargs, out, labels = self._lines[index]
+        return Entry(op, args, kwargs, out, labels, self._code[index] if self._code else None)
 
     def __iter__(self) -> Iterator[Entry]:
-        return (Entry(*line) for line in self._lines)
+        return (self[k] for k in range(len(self)))
 
     def __str__(self) -> str:
         return self.table()
@@ -97,7 +114,19 @@ class Tape:
 
         `ends` lines from either end, with the number left out between them; all of them with `ends=None`.
         """
-        return text.table(self._lines, ends)
+        return text.table(self._lines, ends, self._code)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all values that the tape holds: results, leaves and constants, views counted once."""
+        return sum(watch.held_bytes(self._lines, None).values())
+
+    def nbytes_by(self, label: str) -> dict[Any, int]:
+        """The same by the value of one label of the scope, as `tape.nbytes_by("t")`; None for what is outside of it.
+
+        A value counts where it was first used.
+        """
+        return watch.held_bytes(self._lines, label)
 
     def leaves(self) -> list[Tensor]:
         """The Tensors that came from outside: inputs of entries that no entry made, in order of first use."""
@@ -135,28 +164,30 @@ class Tape:
 
     # ------------------------------------------------------------------------------------------ the walk back
 
-    def rewind(self, loss: Tensor, seed: Any = None) -> Iterator[Step]:
+    def rewind(self, loss: Any, seed: Any = None) -> Iterator[Step]:
         """Walk the tape backward from `loss`, one entry at a time: the backward pass, as a generator of `Step`.
 
         `seed` is the cotangent of `loss`, of its shape (default 1, for a scalar). Entries that `loss` does not depend
-        on are passed over. Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed.
+        on are passed over. Several results at once: a mapping from each to its cotangent, in the place of `loss`.
+        Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed.
         """
-        start, seed = self._start(loss, seed)
-        steps = walk(self._lines, start, {loss: seed}, None)
+        start, pending = self._start(loss, seed)
+        steps = self._walk(start, pending, None)
         return (Step(index, self[index], read_only(cotangent), products) for index, cotangent, products in steps)
 
     @overload
-    def gradient(self, loss: Tensor, wrt: Tensor, seed: Any = None) -> Any: ...
+    def gradient(self, loss: Any, wrt: Tensor, seed: Any = None) -> Any: ...
     @overload
-    def gradient(self, loss: Tensor, wrt: Mapping[str, Tensor], seed: Any = None) -> dict[str, Any]: ...
+    def gradient(self, loss: Any, wrt: Mapping[str, Tensor], seed: Any = None) -> dict[str, Any]: ...
     @overload
-    def gradient(self, loss: Tensor, wrt: Sequence[Tensor], seed: Any = None) -> list[Any]: ...
-    def gradient(self, loss: Tensor, wrt: Any, seed: Any = None) -> Any:
+    def gradient(self, loss: Any, wrt: Sequence[Tensor], seed: Any = None) -> list[Any]: ...
+    def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
         """The gradient of `loss` with respect to `wrt`: a Tensor, a sequence or a dict of them; the answer is alike.
 
         Each gradient has the shape and dtype of its Tensor: an ndarray of its own, or a Tensor, recorded on every
         open tape under the scope `grad=...`, where one is open. `wrt` may be intermediate results. What `loss` does
         not depend on has gradient zero. `seed` is the cotangent of `loss`, of its shape (default 1, for a scalar).
+        Several results at once: a mapping from each to its cotangent, in the place of `loss`.
 
         Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed; TypeError for a `wrt` that
         is no Tensor, or has no gradient because its dtype is integer or boolean.
@@ -164,10 +195,13 @@ class Tape:
         names, tensors = _listed(wrt)
         for name, x in zip(names, tensors, strict=True):
             _require_differentiable(name, x)
-        start, seed = self._start(loss, seed)
-        pending: dict[Tensor, Any] = {loss: seed}
-        deque(walk(self._lines, start, pending, tensors), maxlen=0)
+        start, pending = self._start(loss, seed)
+        deque(self._walk(start, pending, tensors), maxlen=0)
         gradients = [finished(pending.get(x), x) for x in tensors]
+        if self._hooks:
+            made = {id(line[3]) for line in self._lines}
+            pairs = zip(tensors, gradients, strict=True)
+            gradients = [g if id(x) in made else self._hooks.at_leaf(x, g) for x, g in pairs]
         if isinstance(wrt, Tensor):
             return gradients[0]
         return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
@@ -186,17 +220,25 @@ class Tape:
         for x, gradient in zip(leaves, gradients, strict=True):
             x.grad = gradient if x.grad is None else np.asarray(x.grad + gradient)
 
-    def _start(self, loss: Tensor, seed: Any) -> tuple[int, Any]:
-        """Where the walk begins, and the checked cotangent that it begins with."""
+    def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Any]]:
+        """Where the walk begins, and the checked cotangents that it begins with."""
+        if isinstance(loss, Mapping) and seed is None:
+            number = {line[3]: k for k, line in enumerate(self._lines)}
+            seeds = {y: self._seed(y, number.get(y, -1), g) for y, g in loss.items()}
+            return max((number[y] for y in seeds), default=-1), seeds
+        start = len(self._lines) - 1
+        while start >= 0 and self._lines[start][3] is not loss:
+            start -= 1
+        return start, {loss: self._seed(loss, start, seed)}
+
+    def _seed(self, loss: Any, index: int, seed: Any) -> Any:
+        """The checked cotangent of one result, which line `index` made."""
         if not isinstance(loss, Tensor):
             raise TypeError(
                 f"gradient: the loss is a {type(loss).__name__}, not a Tensor\n"
                 "compute it from Tensors, inside `with Tape() as tape:`"
             )
-        start = len(self._lines) - 1
-        while start >= 0 and self._lines[start][3] is not loss:
-            start -= 1
-        if start < 0:
+        if index < 0:
             raise ValueError(
                 f"gradient: {loss.describe()} was not made on this tape ({len(self)} entries)\n"
                 "compute it inside `with Tape() as tape:`, and ask that tape"
@@ -206,7 +248,7 @@ class Tape:
         if seed is None:
             if loss.size != 1:
                 raise ValueError(
-                    f"gradient: the loss {loss.describe()}, made by {self[start].op.name}, is not a scalar\n"
+                    f"gradient: the loss {loss.describe()}, made by {self[index].op.name}, is not a scalar\n"
                     "reduce it (loss.sum(), loss.mean()), or give its cotangent: seed=array of its shape"
                 )
             seed = np.ones(loss.shape, loss.dtype)
@@ -219,7 +261,30 @@ class Tape:
             seed = seed if isinstance(seed, Tensor) else Tensor(seed)
         else:
             seed = seed.data if isinstance(seed, Tensor) else np.asarray(seed)
-        return start, seed if seed.dtype == loss.dtype else astype(seed, dtype=loss.dtype)
+        return seed if seed.dtype == loss.dtype else astype(seed, dtype=loss.dtype)
+
+    def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
+        """The walk back, with this tape's hooks and under its watch."""
+        hook = (lambda index, g: self._hooks.at_entry(self[index], g)) if self._hooks else None
+        for index, g, products in walk(self._lines, start, pending, wrt, hook):
+            if self._check_finite:
+                watch.require_finite_products(self._lines[index], self._code[index], g, products)
+            yield index, g, products
+
+    # ------------------------------------------------------------------------------------------ hooks
+
+    def hook(self, function: Hook, name: str | None = None, **labels: Any) -> Callable[[], None]:
+        """Let `function(entry, cotangent)` see the cotangents that a walk back passes, and change them.
+
+        It is called at each entry whose result has that name (any, by default) under these labels, once the cotangent
+        is complete; what it returns, unless None, takes the cotangent's place: `tape.hook(clip, "h")`,
+        `tape.hook(print, t=3)`. A leaf of that name has no entry (None), and its hook sees what `gradient` returns.
+        The cotangent is a read-only array; a Tensor where the walk is recorded. Hooks run in the order in which they
+        were added; the answer is a function that takes this one away.
+
+        The walk raises ValueError for what is returned in another shape.
+        """
+        return self._hooks.add(function, name, labels)
 
     # ------------------------------------------------------------------------------------------ replay
 
@@ -252,20 +317,22 @@ class Tape:
     # ------------------------------------------------------------------------------------------ pickling, copying
 
     def __copy__(self) -> Tape:
-        """A tape with the same lines, which may record on without changing this one."""
-        other = Tape()
+        """A tape with the same lines, which may record on without changing this one. Hooks stay behind."""
+        other = Tape(lines=self._keeps_code, check_finite=self._check_finite)
         other._lines.extend(self._lines)
+        other._code.extend(self._code)
         return other
 
-    def __getstate__(self) -> list[Any]:
-        return self._lines
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._lines, self._code, self._keeps_code, self._check_finite
 
-    def __setstate__(self, lines: list[Any]) -> None:
-        self._lines = lines
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._lines, self._code, self._keeps_code, self._check_finite = state
         self._open = []
         self._spent = set()
+        self._hooks = Hooks()
         self._become_known()
-        for line in lines:
+        for line in self._lines:
             line[3]._tape = self.ref
 
 

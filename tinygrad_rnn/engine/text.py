@@ -5,6 +5,7 @@ What an operation makes is called by its name, and by the number of its line whe
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from numpy import ndarray
@@ -13,8 +14,11 @@ from tinygrad_rnn.engine.recording import scope_text
 from tinygrad_rnn.engine.tensor import Tensor
 
 
-def table(lines: list[Any], ends: int | None) -> str:
-    """The lines as a table: number, scope, output, operation, inputs; only `ends` lines from either end, if given."""
+def table(lines: list[Any], ends: int | None, code: list[str]) -> str:
+    """The lines as a table: number, scope, output, operation, inputs, and the line of code where that is kept.
+
+    Only `ends` lines from either end, if given.
+    """
     total = len(lines)
     shown = list(range(total))
     cut = ends is not None and total > 2 * ends + 1
@@ -22,7 +26,7 @@ def table(lines: list[Any], ends: int | None) -> str:
         shown = [*shown[:ends], *shown[total - (ends or 0) :]]
     read = {id(a) for k in shown for a in lines[k][1] if type(a) is Tensor}
     number = {id(line[3]): k for k, line in enumerate(lines) if id(line[3]) in read}
-    rows = [("#", "scope", "output", "operation", "inputs")]
+    rows = [("#", "scope", "output", "operation", "inputs", "line")]
     for k in shown:
         op, args, kwargs, out, labels = lines[k]
         if op.name == "getitem":
@@ -32,10 +36,11 @@ def table(lines: list[Any], ends: int | None) -> str:
             parts += [f"{key}={value!r}" for key, value in kwargs.items() if value is not None and value is not False]
             inputs = ", ".join(parts if len(parts) < 7 else [*parts[:3], f"... {len(parts) - 5} more ...", *parts[-2:]])
         output = f"{out.name} {out.shape}" if out.name else str(out.shape)
-        rows.append((str(k), scope_text(labels), output, op.name, inputs))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        rows.append((str(k), scope_text(labels), output, op.name, inputs, Path(code[k]).name if code else ""))
+    columns = 6 if code else 5
+    widths = [max(len(row[column]) for row in rows) for column in range(columns)]
     text = [
-        "  ".join([row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in (1, 2, 3)), row[4]]).rstrip()
+        "  ".join([row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in range(1, columns))]).rstrip()
         for row in rows
     ]
     if cut:

@@ -19,8 +19,6 @@ from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import Entry, Scope, current, recording_under, scope_text
 from tinygrad_rnn.engine.tensor import Tensor
 
-Hook = Callable[[int, Any], Any]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
@@ -51,7 +49,11 @@ class Step:
 
 
 def walk(
-    lines: list[Any], start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None, hook: Hook | None = None
+    lines: list[Any],
+    start: int,
+    pending: dict[Tensor, Any],
+    wrt: list[Tensor] | None,
+    hook: Callable[[int, Any], Any] | None = None,
 ) -> Iterator[tuple[int, Any, list[tuple[Tensor, Any]]]]:
     """Walk back from line `start`: at each line that was reached, (number, cotangent of its result, products).
 
@@ -250,9 +252,9 @@ def _dense(part: Part, x: Tensor) -> Any:
     return scatter([part], x.shape, x.dtype)
 
 
-def one_order_up(labels: Scope) -> Scope:
-    """The scope of work done backward: that of the entry, under `grad=1`, or one more than it has."""
+def one_order_up(labels: Scope, kind: str = "grad") -> Scope:
+    """The scope of derivatives of what was recorded under `labels`: under `grad=1`, or one more than it has."""
     order = 1
-    if labels and labels[0][0] == "grad":
+    if labels and labels[0][0] == kind:
         order, labels = labels[0][1] + 1, labels[1:]
-    return (("grad", order), *labels)
+    return ((kind, order), *labels)
