@@ -30,6 +30,7 @@ ORDERS = {
         "transforms",
         "steps",
         "check",
+        "check_grads",
     ],
     "nn": ["cells", "unroll", "layers", "losses", "init", "optim", "weights"],
     "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
@@ -123,7 +124,7 @@ def test_public_names_are_listed_and_documented(module):
 
 def test_nothing_recurses_over_the_tape():
     """A function of the engine or the drawing that calls itself by name would die on a long tape."""
-    may = {"_values", "_collect", "_built"}  # descend into the nested arguments of one call, not into the tape
+    may = {"_values", "_collect", "_built", "_check"}  # descend into the arguments of one call, or in order
     for name in NAMES:
         if not name.startswith(("engine", "draw")):
             continue

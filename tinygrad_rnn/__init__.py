@@ -7,11 +7,13 @@
 - `with Tape() as tape:` records; `tape.gradient(loss, wrt)` and `tape.rewind(loss)` walk back; `tape.replay(feed)`.
 - `scope(t=3)`, `named("z", value)`: labels and names for tables, drawings and `tape.find`.
 - `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`: functions of functions, nested to any order.
+- `check_grads(f, args)`: are the derivatives of f right, of first and second order, backward and forward?
 - `sigmoid`, `relu`, `softplus`, `elu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks;
   `set_at`, `add_at`: in the place of assignment; `stop_gradient`. `primitive(...)` adds an operation.
 - `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison. `draw`: the graph.
 """
 
+from tinygrad_rnn.engine.check_grads import check_grads
 from tinygrad_rnn.engine.primitives.activations import (
     elu,
     gelu_tanh,
@@ -38,6 +40,7 @@ __all__ = [
     "Tape",
     "Tensor",
     "add_at",
+    "check_grads",
     "elu",
     "gelu_tanh",
     "grad",

@@ -95,7 +95,7 @@ def primitive(
 ) -> Primitive:
     """Add an operation to the table: the function on arrays, and one vjp for each argument (see `Primitive`).
 
-    `numpy` is the NumPy function that it stands for, if that is not `function` itself.
+    `numpy` is the NumPy function that it stands for; by default `function`, if that is a ufunc without a rule.
 
     >>> double = primitive(lambda x: 2 * x, lambda g, y, x: 2 * g, name="doctest_double")
     >>> double(Tensor(3.0))
@@ -108,9 +108,10 @@ def primitive(
         tangent = "elementwise"
     op = Primitive(name, function, vjps[0] if variadic else vjps, variadic=variadic, analytic=analytic, tangent=tangent)
     PRIMITIVES[name] = op
-    stands_for = numpy or (function if isinstance(function, np.ufunc) else None)
-    if stands_for is not None:
-        TABLE[stands_for] = op
+    if numpy is not None:
+        TABLE[numpy] = op
+    elif isinstance(function, np.ufunc):
+        TABLE.setdefault(function, op)
     return op
 
 

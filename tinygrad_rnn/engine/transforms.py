@@ -204,9 +204,9 @@ def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
         return [y if isinstance(y, Tensor) else Tensor(y) for _, y in results]
     returned = ", ".join(_kind(y) for _, y in results) or "nothing"
     raise TypeError(
-        f"{what}: the function returned {returned}, not a Tensor: what it was made of is not on the tape{where_text()}\n"
-        "compute it from the arguments with NumPy and operators, not from x.data or float(x); a constant is "
-        "tg.Tensor(1.0)"
+        f"{what}: the function returned {returned}, not a Tensor: what it was made of is not on the tape"
+        f"{where_text()}\ncompute it from the arguments with NumPy and operators, not from x.data or float(x); a "
+        "constant is tg.Tensor(1.0)"
     )
 
 

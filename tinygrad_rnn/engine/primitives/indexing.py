@@ -35,8 +35,10 @@ def _scattered(*args: Any, lengths: tuple[int, ...], shape: tuple[int, ...], dty
 
     Flat, so that a Tensor in an index is an input like any other; `lengths` says how long each index is.
     """
-    out = np.zeros(shape, dtype)
-    for index, g in _parts(args, lengths):
+    parts = _parts(args, lengths)
+    kind = complex if any(np.iscomplexobj(g) for _, g in parts) else dtype  # complex inside a complex step alone
+    out = np.zeros(shape, kind)
+    for index, g in parts:
         add_part(out, index, g)
     return out
 
@@ -66,7 +68,7 @@ def _scatter_vjp(g: Any, y: Any, *args: Any, lengths: tuple[int, ...], shape: An
     return products
 
 
-_scatter = primitive(_scattered, _scatter_vjp, name="scatter", variadic=True, analytic=False)
+_scatter = primitive(_scattered, _scatter_vjp, name="scatter", variadic=True)
 
 
 def scatter(parts: list[Part], shape: tuple[int, ...], dtype: Any) -> Any:
