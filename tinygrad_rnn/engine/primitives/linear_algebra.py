@@ -1,5 +1,6 @@
 """Products of matrices, vectors and batches of matrices."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ def _right(g: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
         return (a.swapaxes(-1, -2) @ g[..., None])[..., 0]
     if b.ndim == 2 and a.ndim > 2:  # one product over all the rows, in place of a batch that is summed afterwards
-        return a.reshape((-1, a.shape[-1])).T @ g.reshape((-1, g.shape[-1]))
+        rows = math.prod(a.shape[:-1])
+        return a.reshape((rows, a.shape[-1])).T @ g.reshape((rows, g.shape[-1]))
     return a.swapaxes(-1, -2) @ g
 
 
