@@ -25,7 +25,9 @@ def refuse_dtype(dtype: np.dtype[Any], what: str) -> None:
 def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
     """The error of an operation, with its inputs' names and shapes and the scope, of the same built-in type."""
     if "\n" in str(error):  # an error of ours, met on the way: it says already what to do
-        return type(error)(f"{name}: {error}")
+        wrong, _, remedy = str(error).partition("\n")
+        where = where_text()
+        return type(error)(f"{name}: {wrong}{'' if where in wrong else where}\n{remedy}")
     values = [getattr(a, "_data", a) for a in args]  # a Tensor's array
     shapes = [np.shape(value) for value in values if isinstance(value, np.ndarray | np.number | float)]
     names = [a.name for a in args if getattr(a, "name", None)]
@@ -38,12 +40,17 @@ def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
     elif "broadcast" in str(error) and len(shapes) > 1:
         wrong = f"shapes {' and '.join(map(str, shapes))} do not fit together"
         remedy = "shapes are aligned at their last axes; each pair of lengths must be equal, or one of them 1"
+    elif "Singular matrix" in str(error):
+        wrong = f"the matrix is singular, for shapes {', '.join(map(str, shapes))}"
+        remedy = "it has no inverse: look at its values, or add a small multiple of the identity"
     elif (keyword := re.search(r"unexpected keyword argument '(\w+)'", str(error))) is not None:
         wrong = f"{keyword[1]}= cannot be recorded, for shapes {', '.join(map(str, shapes))}"
         remedy = "leave that keyword out: an operation on a tape takes only the keywords that its derivative knows"
     else:
         wrong = f"{error}, for shapes {', '.join(map(str, shapes))}"
         remedy = f"the arguments of {name} go to NumPy as they are: its documentation says what fits"
+        if name.endswith(", backward"):
+            remedy = "a derivative rule returns, for each argument, an array of its shape"
     by_name = f" (named {', '.join(names)})" if names else ""
     kind = next((k for k in (TypeError, IndexError, ValueError) if isinstance(error, k)), RuntimeError)
     return kind(f"{name}: {wrong}{by_name}{where_text()}\n{remedy}")

@@ -152,10 +152,18 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
             tape.record(entry)
     else:
         out._tape = None
+        if bare:
+            _refuse_constants(args)
     return out
 
 
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
+
+
+def _refuse_constants(args: tuple[Any, ...]) -> None:
+    for a in args:
+        if isinstance(a, ndarray | complex):
+            refuse_dtype(np.asarray(a).dtype, "a constant")
 
 
 def _fixed_constant(value: Any) -> Any:
@@ -198,7 +206,10 @@ class Tensor(ArrayMethods):
                 f"Tensor: the value is a Tensor already ({data.describe()})\n"
                 "use it as it is, or x.detach() to cut its history"
             )
-        array = np.array(data)
+        try:
+            array = np.array(data)
+        except ValueError as error:
+            raise ValueError(f"Tensor: {error}{where_text()}\npass a rectangular array of numbers") from error
         refuse_dtype(array.dtype, "Tensor: a value")
         array.setflags(write=False)
         self._data = array
@@ -427,7 +438,9 @@ def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
         try:
             return ours(*args, **kwargs)
         except TypeError as error:  # of Python's own, for arguments that the function does not take
-            raise error if "\n" in str(error) else explained(function.__name__, args, error) from error
+            if "\n" in str(error):
+                raise
+            raise explained(function.__name__, args, error) from error
     if current()[0]:
         raise TypeError(
             f"np.{function.__name__}: has no derivative rule, so a tape cannot record it{where_text()}\n"

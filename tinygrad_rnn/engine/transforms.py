@@ -195,7 +195,7 @@ def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
 
 
 def _kind(value: Any) -> str:
-    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.40}, a {type(value).__name__}"
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.40} ({type(value).__name__})"
 
 
 def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:

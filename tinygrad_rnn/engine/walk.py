@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from tinygrad_rnn.engine.errors import explained
 from tinygrad_rnn.engine.primitives.indexing import Part, add_part, scatter
 from tinygrad_rnn.engine.primitives.reductions import sum
 from tinygrad_rnn.engine.primitives.shapes import astype
@@ -80,29 +81,33 @@ def walk(
             g = hook(index, g)
         if out in kept:
             pending[out] = g
-        if recording:
-            with recording_under(one_order_up(labels)):
-                products = _products(op, g, out, args, kwargs, args, leads)
+        try:
+            if recording:
+                with recording_under(one_order_up(labels)):
+                    products = _products(op, g, out, args, kwargs, args, leads)
+                    for x, product in products:
+                        if asked_for_all and x._tape is None and x not in kept:
+                            leads, asked_for_all = _dependent(lines, start, kept), False
+                        product = fitted(product, x)
+                        if product is not None:
+                            _accumulate_recorded(pending, x, product)
+            else:
+                products = _products_of_arrays(op, g, out._data, args, kwargs, leads)
                 for x, product in products:
                     if asked_for_all and x._tape is None and x not in kept:
                         leads, asked_for_all = _dependent(lines, start, kept), False
-                    product = fitted(product, x)
-                    if product is not None:
-                        _accumulate_recorded(pending, x, product)
-        else:
-            products = _products_of_arrays(op, g, out._data, args, kwargs, leads)
-            for x, product in products:
-                if asked_for_all and x._tape is None and x not in kept:
-                    leads, asked_for_all = _dependent(lines, start, kept), False
-                like = x._data
-                if product.shape != like.shape or product.dtype is not like.dtype:
-                    product = fitted(product, x)
-                    if product is None:
-                        continue
-                if x in pending or type(product) is Part:
-                    _accumulate(pending, x, product, owned)
-                else:
-                    pending[x] = product
+                    like = x._data
+                    if product.shape != like.shape or product.dtype is not like.dtype:
+                        product = fitted(product, x)
+                        if product is None:
+                            continue
+                    if x in pending or type(product) is Part:
+                        _accumulate(pending, x, product, owned)
+                    else:
+                        pending[x] = product
+        except Exception as error:
+            with recording_under(labels):
+                raise explained(f"{op.name}, backward", args, error) from error
         yield index, g, products
     for x in kept:
         if type(pending.get(x)) is _Parts:
@@ -207,7 +212,7 @@ def fitted(product: Any, x: Tensor) -> Any:
     if type(product) is Part:
         return product if product.dtype == like.dtype else product._replace(g=astype(product.g, dtype=like.dtype))
     if product.shape != like.shape:
-        product = _unbroadcast(product, like.shape)
+        product = _unbroadcast(product, like.shape, x)
     return product if product.dtype == like.dtype else astype(product, dtype=like.dtype)
 
 
@@ -238,12 +243,16 @@ def _accumulate_recorded(pending: dict[Tensor, Any], x: Tensor, product: Any) ->
         pending[x] = product if held is None else held + product
 
 
-def _unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+def _unbroadcast(g: Any, shape: tuple[int, ...], x: Tensor) -> Any:
     """Sum over the axes along which an argument of this shape was repeated."""
     extra = len(g.shape) - len(shape)
-    axes = tuple(range(extra))
-    if g.shape[extra:] != shape:
-        axes += tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
+    repeated = [k for k, n in enumerate(shape, start=extra) if n == 1 and g.shape[k] != 1] if extra >= 0 else []
+    if extra < 0 or any(n != g.shape[k] and k not in repeated for k, n in enumerate(shape, start=extra)):
+        raise ValueError(
+            f"the derivative rule gave shape {g.shape} for {x.describe()}\n"
+            "a vjp returns the shape of its argument, or the shape that this was broadcast to"
+        )
+    axes = (*range(extra), *repeated)
     g = sum(g, axis=axes) if axes else g
     return g if g.shape == shape else g.reshape(shape)
 
