@@ -53,6 +53,14 @@ def test_a_demo_runs_and_holds_what_it_asserts(demo, tmp_path):
     assert done.stdout
 
 
+def test_the_benchmark_runs_and_prints_ratios():
+    command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / "engine.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ours / it") == 2
+    assert "bytes each" in done.stdout
+
+
 def test_the_readme_fits_a_screen_or_two_and_gives_two_commands_for_each_system():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 90

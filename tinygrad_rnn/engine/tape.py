@@ -266,9 +266,12 @@ class Tape:
     def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
         """The walk back, with this tape's hooks and under its watch."""
         hook = (lambda index, g: self._hooks.at_entry(self[index], g)) if self._hooks else None
-        for index, g, products in walk(self._lines, start, pending, wrt, hook):
-            if self._check_finite:
-                watch.require_finite_products(self._lines[index], self._code[index], g, products)
+        steps = walk(self._lines, start, pending, wrt, hook)
+        return self._watched(steps) if self._check_finite else steps
+
+    def _watched(self, steps: Iterator[Any]) -> Iterator[Any]:
+        for index, g, products in steps:
+            watch.require_finite_products(self._lines[index], self._code[index], g, products)
             yield index, g, products
 
     # ------------------------------------------------------------------------------------------ hooks

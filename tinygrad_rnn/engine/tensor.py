@@ -65,6 +65,8 @@ class Primitive:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result: a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
+        if args and type(args[0]) is Tensor and not kwargs:
+            return apply(self, *args)
         for a in args:
             if type(a) is Tensor:
                 return apply(self, *args, **kwargs)
@@ -125,13 +127,14 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
     Errors of the function come back with the operation, the shapes and names of its inputs, and the scope.
     """
     values = []
-    bare = False
+    constants = False  # arrays and the like among the arguments, which could change after they were recorded
     for a in args:
         if type(a) is Tensor:
             values.append(a._data)
         else:
             values.append(a)
-            bare = True
+            if type(a) not in _IMMUTABLE:
+                constants = True
     try:
         data = op.function(*values, **kwargs) if kwargs else op.function(*values)
     except Exception as error:
@@ -143,7 +146,7 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
     tapes, labels = current()
     if tapes:
         out._tape = tapes[0].ref
-        if bare:
+        if constants:
             args = tuple([a if type(a) in _IMMUTABLE else _fixed_constant(a) for a in args])
         if kwargs:
             kwargs = {key: _fixed_constant(value) for key, value in kwargs.items()}
@@ -152,7 +155,7 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
             tape.record(entry)
     else:
         out._tape = None
-        if bare:
+        if constants:
             _refuse_constants(args)
     return out
 
@@ -392,7 +395,7 @@ class Tensor(ArrayMethods):
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if type(index) is tuple else (index,)
         for part in parts:
-            if isinstance(part, _SEQUENCES):
+            if type(part) not in _IMMUTABLE:
                 parts = tuple(np.asarray(p) if isinstance(p, _SEQUENCES) else p for p in parts)
                 break
         return apply(PRIMITIVES["getitem"], self, *parts)  # an integer Tensor in the index is an input like any other

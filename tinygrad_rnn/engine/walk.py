@@ -76,7 +76,7 @@ def walk(
         if g is None:
             continue
         if type(g) is _Parts:
-            g = g.sum(out, labels)
+            g = g.sum(out, labels, recording)
         if hook is not None:
             g = hook(index, g)
         if out in kept:
@@ -97,21 +97,33 @@ def walk(
                     if asked_for_all and x._tape is None and x not in kept:
                         leads, asked_for_all = _dependent(lines, start, kept), False
                     like = x._data
-                    if product.shape != like.shape or product.dtype is not like.dtype:
+                    if type(product) is Part:
+                        if product.g.dtype is not like.dtype:
+                            product = fitted(product, x)
+                    elif product.shape != like.shape or product.dtype is not like.dtype:
                         product = fitted(product, x)
-                        if product is None:
-                            continue
-                    if x in pending or type(product) is Part:
-                        _accumulate(pending, x, product, owned)
-                    else:
+                    held = pending.get(x)
+                    if product is None:
+                        continue
+                    if type(held) is _Parts:
+                        held.add(product)
+                    elif type(product) is Part:
+                        pending[x] = _Parts(product, held)
+                    elif held is None:
                         pending[x] = product
+                    elif x in owned:
+                        held += product
+                    else:
+                        pending[x] = held = held + product
+                        if type(held) is ndarray:  # a sum of 0-d arrays is a NumPy scalar
+                            owned.add(x)
         except Exception as error:
             with recording_under(labels):
                 raise explained(f"{op.name}, backward", args, error) from error
         yield index, g, products
     for x in kept:
         if type(pending.get(x)) is _Parts:
-            pending[x] = pending[x].sum(x, ())
+            pending[x] = pending[x].sum(x, (), recording)
 
 
 def finished(g: Any, x: Tensor) -> Any:
@@ -133,7 +145,7 @@ def read_only(g: Any) -> Any:
 
 
 class _Parts:
-    """A sum of recorded cotangents of which some are parts: kept as a list until the sum is needed."""
+    """A sum of cotangents of which some are parts: kept as a list until the sum is needed."""
 
     __slots__ = ("_parts", "_whole")
 
@@ -147,10 +159,16 @@ class _Parts:
         else:
             self._whole = product if self._whole is None else self._whole + product
 
-    def sum(self, x: Tensor, labels: Scope) -> Any:
-        with recording_under(one_order_up(labels)):
-            total = scatter(self._parts[::-1], x.shape, x.dtype)  # in the order of the tape
-            return total if self._whole is None else total + self._whole
+    def sum(self, x: Tensor, labels: Scope, recording: bool) -> Any:
+        parts = self._parts[::-1]  # in the order of the tape
+        if recording:
+            with recording_under(one_order_up(labels)):
+                total = scatter(parts, x.shape, x.dtype)
+                return total if self._whole is None else total + self._whole
+        total = np.zeros(x.shape, x.dtype) if self._whole is None else np.array(self._whole)
+        for part in parts:
+            add_part(total, part.place, part.g)
+        return total
 
 
 def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[int]:
@@ -171,12 +189,14 @@ def _products_of_arrays(
 
     Nearly every entry has one or two inputs and no keywords: naming them halves the time of getting at their values.
     """
+    if op.arity == 1 and not kwargs:  # what follows the one input is an index, a shape or axes
+        x, vjp = args[0], op.vjps[0]
+        if vjp is None or (leads is not None and id(x) not in leads):
+            return []
+        return [(x, vjp(g, y, x._data, *args[1:]))]
     if kwargs or len(args) > 2 or len(args) != op.arity:
         values = [a._data if type(a) is Tensor else a for a in args]
         return _products(op, g, y, values, kwargs, args, leads)
-    if len(args) == 1:
-        x, vjp = args[0], op.vjps[0]
-        return [] if vjp is None or (leads is not None and id(x) not in leads) else [(x, vjp(g, y, x._data))]
     a, b = args
     left, right = op.vjps
     a_value, b_value = (a._data if type(a) is Tensor else a), (b._data if type(b) is Tensor else b)
@@ -210,26 +230,10 @@ def fitted(product: Any, x: Tensor) -> Any:
     if like.dtype.kind != "f":
         return None
     if type(product) is Part:
-        return product if product.dtype == like.dtype else product._replace(g=astype(product.g, dtype=like.dtype))
+        return product if product.g.dtype == like.dtype else product._replace(g=astype(product.g, dtype=like.dtype))
     if product.shape != like.shape:
         product = _unbroadcast(product, like.shape, x)
     return product if product.dtype == like.dtype else astype(product, dtype=like.dtype)
-
-
-def _accumulate(pending: dict[Tensor, Any], x: Tensor, product: Any, owned: set[Tensor]) -> None:
-    """Add what has come back to x to the sum, in place where the sum is in an array of our own."""
-    held = pending.get(x)
-    if type(product) is Part:
-        if x not in owned:
-            pending[x] = held = np.zeros(x.shape, x.dtype) if held is None else np.array(held)
-            owned.add(x)
-        add_part(held, product.place, product.g)
-    elif x in owned:
-        held += product
-    else:
-        pending[x] = held = held + product
-        if type(held) is ndarray:  # a sum of 0-d arrays is a NumPy scalar
-            owned.add(x)
 
 
 def _accumulate_recorded(pending: dict[Tensor, Any], x: Tensor, product: Any) -> None:
@@ -246,6 +250,8 @@ def _accumulate_recorded(pending: dict[Tensor, Any], x: Tensor, product: Any) ->
 def _unbroadcast(g: Any, shape: tuple[int, ...], x: Tensor) -> Any:
     """Sum over the axes along which an argument of this shape was repeated."""
     extra = len(g.shape) - len(shape)
+    if extra > 0 and g.shape[extra:] == shape:
+        return sum(g, axis=tuple(range(extra)))
     repeated = [k for k, n in enumerate(shape, start=extra) if n == 1 and g.shape[k] != 1] if extra >= 0 else []
     if extra < 0 or any(n != g.shape[k] and k not in repeated for k, n in enumerate(shape, start=extra)):
         raise ValueError(

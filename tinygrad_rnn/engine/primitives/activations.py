@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.engine.tensor import primitive
 
 sigmoid = primitive(
-    lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,  # 1 / (1 + exp(-x)) without overflow
+    lambda x: _logistic(x),
     lambda g, y, x: g * (y - y * y),
     name="sigmoid",
     tangent="elementwise",
@@ -68,6 +68,15 @@ def softmax(x: Any, axis: int = -1) -> Any:
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """X - log(sum(exp(x))) along `axis`."""
     return _log_softmax(x, axis=axis)
+
+
+def _logistic(x: Any) -> Any:
+    """1 / (1 + exp(-x)) without overflow, as tanh(x/2)/2 + 1/2, in one array."""
+    y = np.asarray(0.5 * x)
+    np.tanh(y, y)
+    y *= 0.5
+    y += 0.5
+    return y
 
 
 def _stable_softmax(x: Any, axis: int) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_rnn.engine.primitives.comparisons import argsort
-from tinygrad_rnn.engine.tensor import TABLE, Primitive, primitive
+from tinygrad_rnn.engine.tensor import TABLE, Primitive, apply, primitive
 
 
 class Part(NamedTuple):
@@ -18,16 +18,18 @@ class Part(NamedTuple):
 
     place: tuple[Any, ...]
     g: Any
-    shape: tuple[int, ...]
-    dtype: Any
 
 
 getitem = primitive(
     lambda x, *index: x[index],
-    lambda g, y, x, *index: Part(index, g, x.shape, g.dtype),
+    lambda g, y, x, *index: Part(index, g),
     name="getitem",
     tangent="linear",
 )
+
+
+_BASIC = frozenset({slice, int, type(None), type(Ellipsis)})
+"""The parts of an index that read a view, in which no entry comes twice."""
 
 
 def _scattered(*args: Any, lengths: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> Any:
@@ -46,10 +48,15 @@ def _scattered(*args: Any, lengths: tuple[int, ...], shape: tuple[int, ...], dty
 def add_part(out: Any, place: tuple[Any, ...], g: Any) -> None:
     """`out[place] += g`, in place, where entries that `place` names twice get both."""
     for part in place:
-        if isinstance(part, np.ndarray | list | tuple):
-            np.add.at(out, place, g)
+        if type(part) not in _BASIC:
+            values = tuple(getattr(p, "_data", p) for p in place)  # of an index that is a Tensor
+            np.add.at(out, values, g)
             return
-    out[place] += g
+    view = out[place]
+    if type(view) is np.ndarray:
+        view += g
+    else:  # one entry, which NumPy gives as a number
+        out[place] = view + g
 
 
 def _parts(args: Any, lengths: tuple[int, ...]) -> list[tuple[tuple[Any, ...], Any]]:
@@ -93,7 +100,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *indices_or_sections, length]
     before = (slice(None),) * (axis % x.ndim)
-    return [x[(*before, slice(start, stop))] for start, stop in itertools.pairwise(cuts)]
+    return [apply(getitem, x, *before, slice(start, stop)) for start, stop in itertools.pairwise(cuts)]
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -140,7 +147,7 @@ def add_at(x: Any, index: Any, value: Any) -> Any:
     """A copy of x with `value` (broadcast) added at `x[index]`; an entry named twice gets both, as with np.add.at."""
     place = _as_parts(index)
     shape = np.shape(x[place])
-    return x + scatter([Part(place, np.broadcast_to(value, shape), x.shape, x.dtype)], x.shape, x.dtype)
+    return x + scatter([Part(place, np.broadcast_to(value, shape))], x.shape, x.dtype)
 
 
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:

@@ -94,7 +94,7 @@ def diag(x: Any, k: int = 0) -> Any:
     if x.ndim != 1:
         raise ValueError(f"diag: {x.describe()} has {x.ndim} axes\ngive a vector or a matrix")
     shape = (x.shape[0] + abs(k),) * 2
-    return scatter([Part(_on_diagonal(*shape, k), x, shape, x.dtype)], shape, x.dtype)
+    return scatter([Part(_on_diagonal(*shape, k), x)], shape, x.dtype)
 
 
 def tril(x: Any, k: int = 0) -> Any:
