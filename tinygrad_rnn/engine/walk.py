@@ -69,7 +69,8 @@ def walk(
     leads: set[int] | None = None  # what leads to `wrt`; found when the first leaf is met that nobody asked for
     asked_for_all = wrt is not None
     owned: set[Tensor] = set()  # sums in an array of our own, into which more can be added in place
-    pop = pending.pop
+    results = {x for x in kept if x._tape is not None}  # asked for, and made by an operation
+    get, pop = pending.get, pending.pop
     for index in range(start, -1, -1):
         op, args, kwargs, out, labels = lines[index]
         g = pop(out, None)
@@ -79,7 +80,7 @@ def walk(
             g = g.sum(out, labels, recording)
         if hook is not None:
             g = hook(index, g)
-        if out in kept:
+        if results and out in results:
             pending[out] = g
         try:
             if recording:
@@ -96,23 +97,21 @@ def walk(
                 for x, product in products:
                     if asked_for_all and x._tape is None and x not in kept:
                         leads, asked_for_all = _dependent(lines, start, kept), False
-                    like = x._data
                     if type(product) is Part:
-                        if product.g.dtype is not like.dtype:
-                            product = fitted(product, x)
-                    elif product.shape != like.shape or product.dtype is not like.dtype:
-                        product = fitted(product, x)
-                    held = pending.get(x)
-                    if product is None:
+                        _keep_part(pending, x, product, owned)
                         continue
-                    if type(held) is _Parts:
-                        held.add(product)
-                    elif type(product) is Part:
-                        pending[x] = _Parts(product, held)
-                    elif held is None:
+                    like = x._data
+                    if product.shape != like.shape or product.dtype is not like.dtype:
+                        product = fitted(product, x)
+                        if product is None:
+                            continue
+                    held = get(x)
+                    if held is None:
                         pending[x] = product
                     elif x in owned:
                         held += product
+                    elif type(held) is _Parts:
+                        held.add(product)
                     else:
                         pending[x] = held = held + product
                         if type(held) is ndarray:  # a sum of 0-d arrays is a NumPy scalar
@@ -234,6 +233,19 @@ def fitted(product: Any, x: Tensor) -> Any:
     if product.shape != like.shape:
         product = _unbroadcast(product, like.shape, x)
     return product if product.dtype == like.dtype else astype(product, dtype=like.dtype)
+
+
+def _keep_part(pending: dict[Tensor, Any], x: Tensor, part: Part, owned: set[Tensor]) -> None:
+    """Add a part to the sum for x, which from here on is a list."""
+    product = fitted(part, x)
+    held = pending.get(x)
+    if product is None:
+        return
+    if type(held) is _Parts:
+        held.add(product)
+    else:
+        pending[x] = _Parts(product, held)
+        owned.discard(x)
 
 
 def _accumulate_recorded(pending: dict[Tensor, Any], x: Tensor, product: Any) -> None:
