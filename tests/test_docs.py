@@ -106,3 +106,12 @@ def test_every_error_of_the_engine_is_in_the_table():
             if isinstance(node, ast.Raise) and node.exc is not None:
                 lines = {(str(path), line) for line in range(node.lineno, node.end_lineno + 1)}
                 assert lines & reached, f"{path.name}:{node.lineno} has no row in docs/make_tables.py"
+
+
+def test_the_pages_are_a_site(tmp_path):
+    pytest.importorskip("sphinx", reason="the site needs the extra `docs`")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", str(ROOT / "docs"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for page in PAGES[1:]:
+        assert (tmp_path / f"{page.stem}.html").exists()

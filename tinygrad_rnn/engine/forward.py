@@ -79,14 +79,15 @@ def _tangent(
     differentiable = [k for k in moved if op.variadic or (k < len(op.vjps) and op.vjps[k] is not None)]
     if not differentiable:
         return None
+    call = op if isinstance(y, Tensor) else op.function
     if op.tangent == "elementwise":
         terms = [op.vjps[k](known[args[k]], y, *values, **kwargs) for k in differentiable]
     elif op.tangent == "multilinear":
-        terms = [op(*values[:k], known[args[k]], *values[k + 1 :], **kwargs) for k in differentiable]
+        terms = [call(*values[:k], known[args[k]], *values[k + 1 :], **kwargs) for k in differentiable]
     else:
         count = len(args) if op.variadic else len(op.vjps)
         replaced = [known[a] if k in differentiable else _still(a) for k, a in enumerate(args[:count])]
-        terms = [op(*replaced, *values[count:], **kwargs)]
+        terms = [call(*replaced, *values[count:], **kwargs)]
     total = terms[0]
     for term in terms[1:]:
         total = total + term
