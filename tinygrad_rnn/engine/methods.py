@@ -14,11 +14,6 @@ class ArrayMethods:
 
     __slots__ = ()
 
-    @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
-        """The transpose: the axes in reverse order."""
-        return np.transpose(self)
-
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order; reversed by default."""
         axes = _spread(axes)

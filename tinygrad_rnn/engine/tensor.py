@@ -406,6 +406,11 @@ class Tensor(ArrayMethods):
             "build the new value instead: set_at(x, index, value), add_at(x, index, value) or np.where(mask, new, x)"
         )
 
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The transpose: the axes in reverse order."""
+        return apply(PRIMITIVES["transpose"], self)  # not through NumPy: a cell asks for it at every step
+
     def astype(self, dtype: Any) -> Tensor:
         """The values in another dtype; the cotangent comes back in this one."""
         return apply(PRIMITIVES["astype"], self, dtype=np.dtype(dtype))
