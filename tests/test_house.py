@@ -117,7 +117,7 @@ def test_public_names_are_listed_and_documented(module):
         for alias in node.names
     }
     assert bound == set(module.__all__)
-    assert module.__all__ == sorted(module.__all__)
+    assert len(module.__all__) == len(set(module.__all__))  # their order is the linter's
     for name in module.__all__:
         assert getattr(module, name).__doc__, f"{module.__name__}.{name} has no docstring"
 

@@ -2,7 +2,8 @@
 
 On arrays a cell just computes; on Tensors the tape records it. Shapes: x (B, I) or (I,), states (B, H) or (H,):
 examples are rows. `params` is a dict with PyTorch's names and layout (G gates stacked along the first axis):
-`weight_ih` (G*H, I), `weight_hh` (G*H, H), `bias_ih` (G*H,), `bias_hh` (G*H,). A state that is not given is zero.
+`weight_ih` (G*H, I), `weight_hh` (G*H, H), `bias_ih` (G*H,), `bias_hh` (G*H,). Biases may be left out. A state that is
+not given is zero.
 
 Any function of this form is a cell: `unroll`, the comparison and the drawings take it as they take these.
 """
@@ -49,13 +50,16 @@ def lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Ar
     z = W x_t + b_ih + U h_{t-1} + b_hh, cut into z_i, z_f, z_g, z_o
     i = sigmoid(z_i), f = sigmoid(z_f), g = tanh(z_g), o = sigmoid(z_o)
     c_t = f * c_{t-1} + i * g,  h_t = o * tanh(c_t)
+
+    With `weight_hr` (P, H) among the parameters, h_t = W_hr (o * tanh(c_t)), of size P: torch's proj_size.
     """
-    h, c = initial_state("h", h, params, x), initial_state("c", c, params, x)
+    h, c = initial_state("h", h, params, x), initial_state("c", c, params, x, gates=4)
     z_i, z_f, z_g, z_o = np.split(from_input(params, x) + from_state(params, h), 4, axis=-1)
     i, f = gate("i", sigmoid, z_i), gate("f", sigmoid, z_f)
     g, o = gate("g", np.tanh, z_g), gate("o", sigmoid, z_o)
     c = named("c", f * c + i * g)
-    return named("h", o * np.tanh(c)), c
+    h = o * np.tanh(c)
+    return named("h", h @ params["weight_hr"].T if "weight_hr" in params else h), c
 
 
 def gru(params: Params, x: Array, h: Array = None) -> Array:
@@ -89,12 +93,14 @@ def gru_textbook(params: Params, x: Array, h: Array = None) -> Array:
 
 def from_input(params: Params, x: Array) -> Array:
     """W x + b_ih for every row of x: (B, I) -> (B, G*H)."""
-    return x @ params["weight_ih"].T + params["bias_ih"]
+    z = x @ params["weight_ih"].T
+    return z + params["bias_ih"] if "bias_ih" in params else z
 
 
 def from_state(params: Params, h: Array) -> Array:
     """U h + b_hh for every row of h: (B, H) -> (B, G*H)."""
-    return h @ params["weight_hh"].T + params["bias_hh"]
+    z = h @ params["weight_hh"].T
+    return z + params["bias_hh"] if "bias_hh" in params else z
 
 
 def gate(name: str, activation: Callable[[Array], Array], *terms: Array) -> Array:
@@ -106,10 +112,14 @@ def gate(name: str, activation: Callable[[Array], Array], *terms: Array) -> Arra
         return named(name, activation(named(f"z_{name}", z)))
 
 
-def initial_state(name: str, state: Array, params: Params, x: Array) -> Array:
-    """The state itself, or zeros (B, H) of the parameters' dtype where it is None: a Tensor `<name>0` if they are."""
+def initial_state(name: str, state: Array, params: Params, x: Array, gates: int = 0) -> Array:
+    """The state itself, or zeros (B, H) of the parameters' dtype where it is None: a Tensor `<name>0` if they are.
+
+    H is the number of columns of `weight_hh`; with `gates`, the number of its rows for each gate.
+    """
     if state is not None:
         return state
     weight = params["weight_hh"]
-    zeros = np.zeros((*np.shape(x)[:-1], weight.shape[1]), weight.dtype)
+    size = weight.shape[0] // gates if gates else weight.shape[1]
+    zeros = np.zeros((*np.shape(x)[:-1], size), weight.dtype)
     return Tensor(zeros, name=f"{name}0") if isinstance(weight, Tensor) else zeros

@@ -13,17 +13,30 @@ from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells import Array, Params
 
 
-def unroll(cell: Callable[..., Any], params: Params, xs: Array, state: Any = None) -> tuple[Array, Any]:
+def unroll(
+    cell: Callable[..., Any],
+    params: Params,
+    xs: Array,
+    state: Any = None,
+    *,
+    reverse: bool = False,
+    lengths: Any = None,
+) -> tuple[Array, Any]:
     """Run `cell` over time: (the first state of every step, stacked; the last state).
 
     xs: (T, B, I), time first, or a sequence of T inputs. state: what the cell starts from, a tuple, or bare where
     there is one; the cells in `nn` start from zeros without it. The outputs have shape (T, B, H); the last state is
     bare where there is one, else a tuple.
 
+    `reverse` runs from the last step to the first; the outputs stay in the order of time. `lengths` (B,) says how many
+    steps of each sequence count: in the others its state stays as it is, its output is zero, and no gradient flows; in
+    reverse a sequence starts at its own end.
+
     While a tape is open, inputs and states given as arrays become Tensors, and everything has the name of the cell's
     own argument: x, the initial states h0, c0, and at each step h, c; the outputs are hs.
 
-    Raises ValueError for an empty sequence, or where the cell returns another number of states than it takes.
+    Raises ValueError for an empty sequence, for lengths outside of 1 to T, or where the cell returns another number of
+    states than it takes.
     """
     names = state_names(cell)
     if len(xs) == 0:
@@ -32,10 +45,11 @@ def unroll(cell: Callable[..., Any], params: Params, xs: Array, state: Any = Non
     if current()[0]:
         xs = _followed("x", xs) if isinstance(xs, np.ndarray | Tensor) else xs
         states = tuple(_followed(f"{name}0", s) for name, s in zip(names, states, strict=False))
+    counts = None if lengths is None else _checked_lengths(lengths, xs)
     outputs = []
-    for t in range(len(xs)):
+    for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with scope(t=t):
-            states = as_tuple(cell(params, xs[t], *states))
+            before, states = states, as_tuple(cell(params, xs[t], *states))
             if len(states) != len(names):
                 raise ValueError(
                     f"unroll: {cell_name(cell)} takes the states ({', '.join(names)}) and returned {len(states)} "
@@ -43,8 +57,32 @@ def unroll(cell: Callable[..., Any], params: Params, xs: Array, state: Any = Non
                 )
             for name, s in zip(names, states, strict=True):
                 named(name, s)
-        outputs.append(states[0])
+            output = states[0]
+            if counts is not None and counts.min() <= t:
+                running = (t < counts)[:, None]
+                # Before the first step that counts, a state that was not given is still the cell's own zeros.
+                before = before or tuple(np.zeros_like(s) for s in states)
+                states = tuple(np.where(running, new, old) for new, old in zip(states, before, strict=True))
+                output = np.where(running, output, 0)
+        outputs.append(output)
+    outputs = outputs[::-1] if reverse else outputs
     return named("hs", np.stack(outputs)), states if len(states) > 1 else states[0]
+
+
+def _checked_lengths(lengths: Any, xs: Array) -> np.ndarray[Any, Any]:
+    counts = np.asarray(lengths)
+    batch = np.shape(xs[0])[0] if np.ndim(xs[0]) == 2 else None
+    if counts.shape != (batch,) or counts.dtype.kind not in "iu":
+        raise ValueError(
+            f"unroll: lengths of shape {counts.shape} and dtype {counts.dtype}, for inputs (T, B, I) = "
+            f"{(len(xs), *np.shape(xs[0]))}\ngive one integer for each of the B sequences"
+        )
+    if not (counts.min() >= 1 and counts.max() <= len(xs)):
+        raise ValueError(
+            f"unroll: lengths from {counts.min()} to {counts.max()}, for T = {len(xs)} steps\n"
+            f"a length is the number of steps of a sequence that count, 1 to {len(xs)}"
+        )
+    return counts
 
 
 def state_names(cell: Callable[..., Any]) -> tuple[str, ...]:
