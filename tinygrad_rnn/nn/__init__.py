@@ -1,10 +1,12 @@
 """Recurrent networks as ordinary forward code: cells, the loop over time, losses, initial parameters."""
 
-from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn import init, optim
 from tinygrad_rnn.nn.cells import gru, gru_textbook, lstm, residual_rnn, rnn
 from tinygrad_rnn.nn.layers import GRU, LSTM, RNN, Embedding, LayerNorm, Linear
-from tinygrad_rnn.nn.losses import cross_entropy, mse
+from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, mse
+from tinygrad_rnn.nn.more_cells import coupled_lstm, layer_norm_lstm, leaky_rnn, mgu, peephole_lstm
 from tinygrad_rnn.nn.unroll import unroll
+from tinygrad_rnn.nn.wrappers import dropout_mask, variational_dropout, zoneout
 
 __all__ = [
     "GRU",
@@ -13,13 +15,23 @@ __all__ = [
     "Embedding",
     "LayerNorm",
     "Linear",
+    "binary_cross_entropy",
+    "coupled_lstm",
     "cross_entropy",
+    "dropout_mask",
     "gru",
     "gru_textbook",
     "init",
+    "layer_norm_lstm",
+    "leaky_rnn",
     "lstm",
+    "mgu",
     "mse",
+    "optim",
+    "peephole_lstm",
     "residual_rnn",
     "rnn",
     "unroll",
+    "variational_dropout",
+    "zoneout",
 ]

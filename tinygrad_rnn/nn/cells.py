@@ -112,6 +112,12 @@ def gate(name: str, activation: Callable[[Array], Array], *terms: Array) -> Arra
         return named(name, activation(named(f"z_{name}", z)))
 
 
+def normalized(a: Array, eps: float = 1e-5) -> Array:
+    """(a - mean) / sqrt(var + eps) over the last axis, var the biased variance."""
+    below = a - a.mean(axis=-1, keepdims=True)
+    return below / np.sqrt((below * below).mean(axis=-1, keepdims=True) + eps)
+
+
 def initial_state(name: str, state: Array, params: Params, x: Array, gates: int = 0) -> Array:
     """The state itself, or zeros (B, H) of the parameters' dtype where it is None: a Tensor `<name>0` if they are.
 

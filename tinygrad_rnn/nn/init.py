@@ -32,12 +32,61 @@ def gru(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any 
     return _recurrent(rng, 3, input_size, hidden_size, dtype)
 
 
+def peephole_lstm(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+) -> dict[str, Tensor]:
+    """Parameters of `nn.peephole_lstm`: those of `lstm`, and a peephole for each gate, (H,)."""
+    peepholes: dict[str, tuple[int, ...]] = {f"weight_c{gate}": (hidden_size,) for gate in "ifo"}
+    return _recurrent(rng, 4, input_size, hidden_size, dtype, peepholes)
+
+
+def coupled_lstm(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+) -> dict[str, Tensor]:
+    """Parameters of `nn.coupled_lstm`: gates f, g, o stacked, 3 H rows."""
+    return _recurrent(rng, 3, input_size, hidden_size, dtype)
+
+
+def layer_norm_lstm(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+) -> dict[str, Tensor]:
+    """Parameters of `nn.layer_norm_lstm`: those of `lstm`, gains of one and a bias of zero."""
+    gains = {"gain_ih": 4 * hidden_size, "gain_hh": 4 * hidden_size, "gain_c": hidden_size}
+    norms = {name: Tensor(np.ones(size, dtype), name=name) for name, size in gains.items()}
+    bias = {"bias_c": Tensor(np.zeros(hidden_size, dtype), name="bias_c")}
+    return lstm(rng, input_size, hidden_size, dtype) | norms | bias
+
+
+def mgu(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
+    """Parameters of `nn.mgu`: gates f, n stacked, 2 H rows."""
+    return _recurrent(rng, 2, input_size, hidden_size, dtype)
+
+
+def irnn(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64, scale: float = 1.0
+) -> dict[str, Tensor]:
+    """Parameters of `nn.rnn` with relu: U = scale * I, W from N(0, 0.001^2), biases 0 (Le, Jaitly, Hinton 2015)."""
+    values = {
+        "weight_ih": 0.001 * rng.standard_normal((hidden_size, input_size)),
+        "weight_hh": scale * np.eye(hidden_size),
+        "bias_ih": np.zeros(hidden_size),
+        "bias_hh": np.zeros(hidden_size),
+    }
+    return {name: Tensor(value.astype(dtype), name=name) for name, value in values.items()}
+
+
 residual_rnn = rnn
+leaky_rnn = rnn
 gru_textbook = gru
 
 
 def _recurrent(
-    rng: np.random.Generator, gates: int, input_size: int, hidden_size: int, dtype: Any
+    rng: np.random.Generator,
+    gates: int,
+    input_size: int,
+    hidden_size: int,
+    dtype: Any,
+    more: dict[str, tuple[int, ...]] | None = None,
 ) -> dict[str, Tensor]:
     rows, bound = gates * hidden_size, 1 / np.sqrt(hidden_size)
     shapes = {
@@ -45,5 +94,6 @@ def _recurrent(
         "weight_hh": (rows, hidden_size),
         "bias_ih": (rows,),
         "bias_hh": (rows,),
+        **(more or {}),
     }
     return {name: Tensor(rng.uniform(-bound, bound, shape).astype(dtype), name=name) for name, shape in shapes.items()}

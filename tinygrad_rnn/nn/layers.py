@@ -25,8 +25,9 @@ import numpy as np
 
 from tinygrad_rnn.engine.recording import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.nn.cells import Array, Params, gru, lstm, rnn
+from tinygrad_rnn.nn.cells import Array, Params, gru, lstm, normalized, rnn
 from tinygrad_rnn.nn.unroll import as_tuple, unroll
+from tinygrad_rnn.nn.wrappers import dropout_mask
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -127,8 +128,7 @@ class _Recurrent:
                 last.append(as_tuple(end))
             x = np.concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
             if self.dropout and rng is not None and layer < self.num_layers - 1:
-                kept = rng.random(np.shape(x)) >= self.dropout
-                x = x * (kept / np.asarray(1 - self.dropout)).astype(x.dtype)
+                x = x * dropout_mask(rng, self.dropout, np.shape(x), x.dtype)
         ends = [np.stack(parts) for parts in zip(*last, strict=True)]
         if not batched:
             x, ends = x[:, 0], [s[:, 0] for s in ends]
@@ -281,9 +281,7 @@ class LayerNorm:
     def __call__(self, params: Params, x: Array) -> Array:
         """(..., normalized_shape) -> the same shape."""
         require_parameters("LayerNorm", self.shapes(), params)
-        below = x - x.mean(axis=-1, keepdims=True)
-        variance = (below * below).mean(axis=-1, keepdims=True)
-        return below / np.sqrt(variance + self.eps) * params["weight"] + params["bias"]
+        return normalized(x, self.eps) * params["weight"] + params["bias"]
 
 
 def require_parameters(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> None:

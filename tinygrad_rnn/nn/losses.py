@@ -6,25 +6,30 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives.activations import log_softmax
+from tinygrad_rnn.engine.primitives.activations import log_softmax, softplus
 from tinygrad_rnn.nn.cells import Array
 
 
-def mse(outputs: Array, targets: Array) -> Array:
-    """mean((outputs - targets)**2) over *all* entries: time, batch and features. Both have the same shape.
+def mse(outputs: Array, targets: Array, *, mask: Any = None, reduction: str = "mean") -> Array:
+    """(outputs - targets)**2, by default the mean over *all* entries: time, batch and features. Both of one shape.
 
-    torch.nn.functional.mse_loss. Raises ValueError where the shapes differ (broadcasting would hide a mistake).
+    torch.nn.functional.mse_loss. `mask` and `reduction` as in `cross_entropy`; the mask has the shape of the outputs.
+    Raises ValueError where the shapes differ (broadcasting would hide a mistake).
     """
     _require_shape("mse", np.shape(targets), np.shape(outputs), np.shape(outputs))
     difference = outputs - targets
-    return (difference * difference).mean()
+    return _reduced("mse", difference * difference, mask, reduction)
 
 
-def cross_entropy(logits: Array, targets: Any) -> Array:
-    """-log softmax(logits)[target], averaged over *all* positions (time and batch).
+def cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduction: str = "mean") -> Array:
+    """-log softmax(logits)[target], by default averaged over *all* positions (time and batch).
 
     logits: (..., V), scores before the softmax. targets: (...), integer classes 0 <= target < V.
     torch.nn.functional.cross_entropy with the classes on the last axis. Stable at logits of +-1e4.
+
+    `mask` (...), true or false: positions that count; the others have no loss and no gradient, whatever their target.
+    `reduction`: "mean" over the positions that count, "sum", or "none" for an array (...), with 0 where it is masked.
+
     Raises ValueError for targets of another shape or out of range, TypeError where they are no integers.
     """
     classes = np.shape(logits)[-1]
@@ -32,13 +37,59 @@ def cross_entropy(logits: Array, targets: Any) -> Array:
     _require_shape("cross_entropy", targets.shape, np.shape(logits)[:-1], np.shape(logits))
     if targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: targets are {targets.dtype}\ngive the index of the class, an integer")
+    if mask is not None:
+        targets = np.where(_checked_mask("cross_entropy", mask, targets.shape), targets, 0)
     if targets.size and not (targets.min() >= 0 and targets.max() < classes):
         raise ValueError(
             f"cross_entropy: targets from {targets.min()} to {targets.max()}, for {classes} classes\n"
             f"each target is the index of a class, 0 to {classes - 1}"
         )
     rows = log_softmax(logits).reshape(-1, classes)
-    return -rows[np.arange(targets.size), targets.ravel()].mean()
+    each = -rows[np.arange(targets.size), targets.ravel()]
+    return _reduced("cross_entropy", each.reshape(targets.shape), mask, reduction)
+
+
+def binary_cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduction: str = "mean") -> Array:
+    """-(y log p + (1 - y) log(1 - p)) with p = sigmoid(logit), by default the mean over all entries.
+
+    torch.nn.functional.binary_cross_entropy_with_logits: computed as softplus(logit) - y logit, stable at +-1e4.
+    targets y: of the shape of the logits, 0 <= y <= 1. `mask` and `reduction` as in `cross_entropy`.
+
+    Raises ValueError for targets of another shape or out of range.
+    """
+    values = np.asarray(targets, getattr(logits, "dtype", None))
+    _require_shape("binary_cross_entropy", values.shape, np.shape(logits), np.shape(logits))
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError(
+            f"binary_cross_entropy: targets from {values.min()} to {values.max()}\na target is a probability, 0 to 1"
+        )
+    return _reduced("binary_cross_entropy", softplus(logits) - logits * values, mask, reduction)
+
+
+def _reduced(name: str, each: Array, mask: Any, reduction: str) -> Array:
+    """The losses of all entries as one number, or as they are."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{name}: reduction={reduction!r}\nthere are 'mean', 'sum' and 'none'")
+    count = np.size(each)
+    if mask is not None:
+        counts = _checked_mask(name, mask, np.shape(each))
+        count = int(counts.sum())
+        each = np.where(counts, each, np.zeros((), each.dtype))
+    if reduction == "none":
+        return each
+    if reduction == "mean" and not count:
+        raise ValueError(f"{name}: the mean over no entries\ngive a mask that is true somewhere, or reduction='sum'")
+    return each.sum() / count if reduction == "mean" else each.sum()
+
+
+def _checked_mask(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    counts = np.asarray(mask)
+    if counts.shape != shape or counts.dtype != bool:
+        raise ValueError(
+            f"{name}: the mask has shape {counts.shape} and dtype {counts.dtype}\n"
+            f"expected booleans of shape {shape}, true where an entry counts"
+        )
+    return counts
 
 
 def _require_shape(name: str, shape: tuple[int, ...], expected: tuple[int, ...], outputs: tuple[int, ...]) -> None:

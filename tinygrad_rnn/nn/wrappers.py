@@ -1,0 +1,75 @@
+"""Cells made of cells: noise that regularizes, from masks that are given, so that a run can be repeated."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.recording import current, scope_text
+from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.nn.cells import Array, Params, initial_state
+
+Cell = Callable[..., Any]
+
+
+def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
+    """The cell with the same dropout at every step (Gal and Ghahramani 2016): x * on_x, h_{t-1} * on_h.
+
+    The masks, of shapes (B, I) and (B, H), are 0 where a unit is dropped and 1 / (1 - p) where it is kept, as
+    `dropout_mask` draws them.
+    """
+
+    @functools.wraps(cell)
+    def dropped(params: Params, x: Array, h: Array = None, *state: Array) -> Any:
+        return cell(params, x * on_x, initial_state("h", h, params, x) * on_h, *state)
+
+    return dropped
+
+
+def zoneout(cell: Cell, *held: Any) -> Cell:
+    """The cell in which units keep their state for a step (Krueger et al. 2017).
+
+    `held` has, for each state, booleans of shape (T, B, H), true where step t keeps the old value: the step is that of
+    `unroll`. In their place a number p is the expectation, p * old + (1 - p) * new, for evaluation.
+    """
+
+    @functools.wraps(cell)
+    def zoned(params: Params, x: Array, *state: Array) -> Any:
+        new = cell(params, x, *state)
+        several = isinstance(new, tuple)
+        results = new if several else (new,)
+        if len(results) != len(held) or len(state) != len(held):
+            raise ValueError(
+                f"zoneout: {len(held)} masks for a cell with {len(results)} states, started with {len(state)}\n"
+                "give one for each state, and the initial states"
+            )
+        mixed = tuple(
+            named(f"{getattr(s, 'name', None) or 'state'}_held", _held(old, s, keep))
+            for old, s, keep in zip(state, results, held, strict=True)
+        )
+        return mixed if several else mixed[0]
+
+    return zoned
+
+
+def dropout_mask(rng: np.random.Generator, p: float, shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
+    """0 with probability p, else 1 / (1 - p). Raises ValueError unless 0 <= p < 1."""
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p = {p}\np is the share that is dropped, 0 <= p < 1")
+    return ((rng.random(shape) >= p) / (1 - p)).astype(dtype)
+
+
+def _held(old: Array, new: Array, keep: Any) -> Array:
+    if np.ndim(keep) == 0:
+        return keep * old + (1 - keep) * new
+    labels = current()[1]
+    t = dict(labels).get("t")
+    if t is None or not 0 <= t < len(keep):
+        raise ValueError(
+            f"zoneout: masks for {len(keep)} steps, and this is {scope_text(labels) or 'no step'}\n"
+            "run the cell with unroll, and give masks (T, B, H) for all of its steps"
+        )
+    return np.where(keep[t], old, new)
