@@ -39,7 +39,12 @@ ORDERS = {
 }
 
 # The third-party packages, and the rooms that may know them.
-THIRD_PARTY = {"numpy": None, "graphviz": {"draw/graph.py"}, "torch": {"bptt/torch_reference.py"}}
+THIRD_PARTY = {
+    "numpy": None,
+    "graphviz": {"draw/graph.py"},
+    "torch": {"bptt/torch_reference.py"},
+    "safetensors": {"nn/weights.py"},
+}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [path.relative_to(PACKAGE).as_posix() for path in FILES]

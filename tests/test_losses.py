@@ -49,7 +49,7 @@ def test_masks_and_reductions(loss, outputs, targets, mask, each):
     assert gradient[mask].any()
     single = tg.Tensor(outputs.astype(np.float32))
     with tg.Tape() as tape:
-        value = loss(single, targets, mask=mask)
+        value = loss(single, targets if targets.dtype.kind == "i" else targets.astype(np.float32), mask=mask)
     assert value.dtype == tape.gradient(value, single).dtype == np.float32
 
 
@@ -86,15 +86,13 @@ def test_a_masked_position_may_have_any_target_and_any_logits():
 
 
 def test_wrong_masks_and_reductions():
-    with pytest.raises(
-        ValueError, match=r"cross_entropy: the mask has shape \(4,\) and dtype bool\nexpected booleans of"
-    ):
+    with pytest.raises(ValueError, match=r"cross_entropy: the mask has shape \(4,\) and dtype bool\nexpected booleans"):
         nn.cross_entropy(LOGITS, TARGETS, mask=MASK[:, 0])
     with pytest.raises(ValueError, match=r"mse: the mask has shape \(4, 2, 5\) and dtype float64"):
         nn.mse(LOGITS, LOGITS, mask=np.ones(LOGITS.shape))
     with pytest.raises(ValueError, match="mse: reduction='avg'\nthere are 'mean', 'sum' and 'none'"):
         nn.mse(LOGITS, LOGITS, reduction="avg")
-    with pytest.raises(ValueError, match="the mean over no entries\ngive a mask that is true somewhere"):
+    with pytest.raises(ValueError, match=r"the mean over no entries\ngive a mask that is true"):
         nn.cross_entropy(LOGITS, TARGETS, mask=np.zeros((4, 2), bool))
-    with pytest.raises(ValueError, match="binary_cross_entropy: targets from 0.0 to 2.0\na target is a probability"):
+    with pytest.raises(ValueError, match=r"binary_cross_entropy: targets from 0\.0 to 2\.0\na target is"):
         nn.binary_cross_entropy(np.zeros(2), np.array([0, 2]))

@@ -1,6 +1,6 @@
 """Recurrent networks as ordinary forward code: cells, the loop over time, losses, initial parameters."""
 
-from tinygrad_rnn.nn import init, optim
+from tinygrad_rnn.nn import init, optim, weights
 from tinygrad_rnn.nn.cells import gru, gru_textbook, lstm, residual_rnn, rnn
 from tinygrad_rnn.nn.layers import GRU, LSTM, RNN, Embedding, LayerNorm, Linear
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, mse
@@ -33,5 +33,6 @@ __all__ = [
     "rnn",
     "unroll",
     "variational_dropout",
+    "weights",
     "zoneout",
 ]

@@ -85,9 +85,9 @@ def gru_textbook(params: Params, x: Array, h: Array = None) -> Array:
     """
     h = initial_state("h", h, params, x)
     x_r, x_z, x_n = np.split(from_input(params, x), 3, axis=-1)
-    (U_r, U_z, U_n), (b_r, b_z, b_n) = np.split(params["weight_hh"], 3), np.split(params["bias_hh"], 3)
-    r, z = gate("r", sigmoid, x_r, h @ U_r.T + b_r), gate("z", sigmoid, x_z, h @ U_z.T + b_z)
-    n = gate("n", np.tanh, x_n, (r * h) @ U_n.T + b_n)
+    of_r, of_z, of_n = by_gate(params, 3)
+    r, z = gate("r", sigmoid, x_r, from_state(of_r, h)), gate("z", sigmoid, x_z, from_state(of_z, h))
+    n = gate("n", np.tanh, x_n, from_state(of_n, r * h))
     return named("h", (1 - z) * n + z * h)
 
 
@@ -101,6 +101,13 @@ def from_state(params: Params, h: Array) -> Array:
     """U h + b_hh for every row of h: (B, H) -> (B, G*H)."""
     z = h @ params["weight_hh"].T
     return z + params["bias_hh"] if "bias_hh" in params else z
+
+
+def by_gate(params: Params, gates: int) -> list[Params]:
+    """The rows of `weight_hh` and `bias_hh` of each gate, for cells whose gates read different states."""
+    names = [name for name in ("weight_hh", "bias_hh") if name in params]
+    blocks = [np.split(params[name], gates) for name in names]
+    return [dict(zip(names, block, strict=True)) for block in zip(*blocks, strict=True)]
 
 
 def gate(name: str, activation: Callable[[Array], Array], *terms: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives.activations import sigmoid
 from tinygrad_rnn.engine.tensor import named
-from tinygrad_rnn.nn.cells import Array, Params, from_input, from_state, gate, initial_state, normalized
+from tinygrad_rnn.nn.cells import Array, Params, by_gate, from_input, from_state, gate, initial_state, normalized
 
 
 def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
@@ -63,9 +63,9 @@ def mgu(params: Params, x: Array, h: Array = None) -> Array:
     """
     h = initial_state("h", h, params, x)
     x_f, x_n = np.split(from_input(params, x), 2, axis=-1)
-    (U_f, U_n), (b_f, b_n) = np.split(params["weight_hh"], 2), np.split(params["bias_hh"], 2)
-    f = gate("f", sigmoid, x_f, h @ U_f.T + b_f)
-    n = gate("n", np.tanh, x_n, (f * h) @ U_n.T + b_n)
+    of_f, of_n = by_gate(params, 2)
+    f = gate("f", sigmoid, x_f, from_state(of_f, h))
+    n = gate("n", np.tanh, x_n, from_state(of_n, f * h))
     return named("h", (1 - f) * h + f * n)
 
 

@@ -1,0 +1,287 @@
+"""Converters: each origin's own formulas, with weights that differ for every gate, against our cells; files."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.nn import weights
+
+RNG = np.random.default_rng(0)
+T, B, I, H = 3, 2, 3, 4
+XS = RNG.standard_normal((T, B, I))
+H0, C0 = RNG.standard_normal((B, H)), RNG.standard_normal((B, H))
+
+
+def s(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def drawn(*shape):
+    return RNG.uniform(-1, 1, shape)
+
+
+def same(cell, params, states, expected):
+    """Our cell on the converted parameters gives the hidden states that the origin's formulas gave."""
+    hs, _ = nn.unroll(cell, params, XS, states)
+    np.testing.assert_allclose(hs, np.array(expected), rtol=1e-13, atol=1e-14)
+
+
+def states_of(step, *states):
+    hs = []
+    for x in XS:
+        states = step(x, *states)
+        states = states if isinstance(states, tuple) else (states,)
+        hs.append(states[0])
+    return hs
+
+
+# ---------------------------------------------------------------------------------------------- Keras
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_keras_lstm(bias):
+    K, R, b = drawn(I, 4 * H), drawn(H, 4 * H), drawn(4 * H) * bias
+
+    def step(x, h, c):
+        i, f, g, o = np.split(x @ K + h @ R + b, 4, axis=1)  # i, f, c, o
+        c = s(f) * c + s(i) * np.tanh(g)
+        return s(o) * np.tanh(c), c
+
+    params = weights.from_keras("LSTM", [K, R, b] if bias else [K, R])
+    same(nn.lstm, params, (H0, C0), states_of(step, H0, C0))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_keras_gru(reset_after, bias):
+    K, R = drawn(I, 3 * H), drawn(H, 3 * H)
+    b = (drawn(2, 3 * H) if reset_after else drawn(3 * H)) * bias
+    b_x, b_h = b if reset_after else (b, np.zeros(3 * H))
+
+    def step(x, h):
+        x_z, x_r, x_h = np.split(x @ K + b_x, 3, axis=1)
+        R_z, R_r, R_h = np.split(R, 3, axis=1)
+        b_z, b_r, b_n = np.split(b_h, 3)
+        z, r = s(x_z + h @ R_z + b_z), s(x_r + h @ R_r + b_r)
+        candidate = np.tanh(x_h + r * (h @ R_h + b_n)) if reset_after else np.tanh(x_h + (r * h) @ R_h)
+        return z * h + (1 - z) * candidate
+
+    params = weights.from_keras("GRU", [K, R, b] if bias else [K, R], reset_after=reset_after)
+    same(nn.gru if reset_after else nn.gru_textbook, params, H0, states_of(step, H0))
+
+
+def test_keras_simple_rnn():
+    K, R, b = drawn(I, H), drawn(H, H), drawn(H)
+    params = weights.from_keras("SimpleRNN", [K, R, b])
+    same(nn.rnn, params, H0, states_of(lambda x, h: np.tanh(x @ K + h @ R + b), H0))
+
+
+# ---------------------------------------------------------------------------------------------- ONNX
+
+
+@pytest.mark.parametrize("direction", [0, 1])
+@pytest.mark.parametrize("peepholes", [True, False])
+def test_onnx_lstm(peepholes, direction):
+    W, R, Bs, P = drawn(2, 4 * H, I), drawn(2, 4 * H, H), drawn(2, 8 * H), drawn(2, 3 * H) * peepholes
+
+    def step(x, h, c):
+        (W_i, W_o, W_f, W_c), (R_i, R_o, R_f, R_c) = np.split(W[direction], 4), np.split(R[direction], 4)
+        Wb_i, Wb_o, Wb_f, Wb_c, Rb_i, Rb_o, Rb_f, Rb_c = np.split(Bs[direction], 8)
+        P_i, P_o, P_f = np.split(P[direction], 3)
+        i = s(x @ W_i.T + h @ R_i.T + P_i * c + Wb_i + Rb_i)
+        f = s(x @ W_f.T + h @ R_f.T + P_f * c + Wb_f + Rb_f)
+        new = f * c + i * np.tanh(x @ W_c.T + h @ R_c.T + Wb_c + Rb_c)
+        o = s(x @ W_o.T + h @ R_o.T + P_o * new + Wb_o + Rb_o)
+        return o * np.tanh(new), new
+
+    params = weights.from_onnx("LSTM", W, R, Bs, P if peepholes else None, direction=direction)
+    same(nn.peephole_lstm if peepholes else nn.lstm, params, (H0, C0), states_of(step, H0, C0))
+
+
+@pytest.mark.parametrize("linear_before_reset", [0, 1])
+def test_onnx_gru(linear_before_reset):
+    W, R, Bs = drawn(1, 3 * H, I), drawn(1, 3 * H, H), drawn(1, 6 * H)
+
+    def step(x, h):
+        (W_z, W_r, W_h), (R_z, R_r, R_h) = np.split(W[0], 3), np.split(R[0], 3)
+        Wb_z, Wb_r, Wb_h, Rb_z, Rb_r, Rb_h = np.split(Bs[0], 6)
+        z, r = s(x @ W_z.T + h @ R_z.T + Wb_z + Rb_z), s(x @ W_r.T + h @ R_r.T + Wb_r + Rb_r)
+        if linear_before_reset:
+            n = np.tanh(x @ W_h.T + r * (h @ R_h.T + Rb_h) + Wb_h)
+        else:
+            n = np.tanh(x @ W_h.T + (r * h) @ R_h.T + Rb_h + Wb_h)
+        return (1 - z) * n + z * h
+
+    params = weights.from_onnx("GRU", W, R, Bs)
+    same(nn.gru if linear_before_reset else nn.gru_textbook, params, H0, states_of(step, H0))
+
+
+def test_onnx_rnn():
+    W, R, Bs = drawn(1, H, I), drawn(1, H, H), drawn(1, 2 * H)
+    expected = states_of(lambda x, h: np.tanh(x @ W[0].T + h @ R[0].T + Bs[0, :H] + Bs[0, H:]), H0)
+    same(nn.rnn, weights.from_onnx("RNN", W, R, Bs), H0, expected)
+
+
+# ---------------------------------------------------------------------------------------------- assignments
+
+
+def test_cs231n():
+    Wx, Wh, b = drawn(I, 4 * H), drawn(H, 4 * H), drawn(4 * H)
+
+    def step(x, h, c):
+        i, f, o, g = np.split(x @ Wx + h @ Wh + b, 4, axis=1)
+        c = s(f) * c + s(i) * np.tanh(g)
+        return s(o) * np.tanh(c), c
+
+    same(nn.lstm, weights.from_cs231n(Wx, Wh, b), (H0, C0), states_of(step, H0, C0))
+    Wx, Wh, b = drawn(I, H), drawn(H, H), drawn(H)
+    expected = states_of(lambda x, h: np.tanh(x @ Wx + h @ Wh + b), H0)
+    same(nn.rnn, weights.from_cs231n(Wx, Wh, b), H0, expected)
+
+
+def test_columns():
+    p = {f"W{gate}": drawn(H, H + I) for gate in "ifco"} | {f"b{gate}": drawn(H, 1) for gate in "ifco"}
+
+    def step(x, h, c):
+        stacked = np.vstack([h.T, x.T])
+        i, f, o = (s(p[f"W{g}"] @ stacked + p[f"b{g}"]) for g in "ifo")
+        c = f * c.T + i * np.tanh(p["Wc"] @ stacked + p["bc"])
+        return (o * np.tanh(c)).T, c.T
+
+    same(nn.lstm, weights.from_columns({**p, "Wy": drawn(2, H)}), (H0, C0), states_of(step, H0, C0))
+    p = {"Wax": drawn(H, I), "Waa": drawn(H, H), "ba": drawn(H, 1)}
+    expected = states_of(lambda x, a: np.tanh(p["Wax"] @ x.T + p["Waa"] @ a.T + p["ba"]).T, H0)
+    same(nn.rnn, weights.from_columns(p), H0, expected)
+
+
+def test_names_of_a_layer():
+    params = weights.for_layer(
+        weights.from_keras("LSTM", [drawn(I, 4 * H), drawn(H, 4 * H), drawn(4 * H)]), 1, reverse=True
+    )
+    assert list(params) == [f"{name}_l1_reverse" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+
+# ---------------------------------------------------------------------------------------------- PyTorch
+
+
+@pytest.mark.needs_torch
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_state_dict_makes_the_round_trip_bit_for_bit(dtype):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.LSTM(I, H, 2, bidirectional=True, dtype=getattr(torch, dtype))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    params = weights.from_torch(module.state_dict())
+    layer = nn.LSTM(I, H, 2, bidirectional=True)
+    ours, _ = layer({name: tg.Tensor(p, name=name) for name, p in params.items()}, XS.astype(dtype))
+    theirs, _ = module(torch.tensor(XS.astype(dtype)))
+    np.testing.assert_allclose(
+        ours.data, theirs.detach().numpy(), rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-7
+    )
+    for p in module.parameters():
+        torch.nn.init.zeros_(p)
+    tensors = {name: tg.Tensor(p) for name, p in params.items()}
+    module.load_state_dict({name: torch.from_numpy(a) for name, a in weights.arrays(tensors).items()})
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert value.dtype == before[name].dtype
+
+
+def test_a_prefix_chooses_one_module_of_a_model():
+    state = {"rnn.weight_ih_l0": np.ones((4, 3)), "head.weight": np.ones((2, 4))}
+    assert list(weights.from_torch(state, "rnn.")) == ["weight_ih_l0"]
+    with pytest.raises(ValueError, match=r"no name begins with 'lstm\.'\nthe names are rnn\.weight_ih_l0, head"):
+        weights.from_torch(state, "lstm.")
+
+
+# ---------------------------------------------------------------------------------------------- wrong input
+
+
+def test_what_does_not_fit_is_named():
+    def refused(words):
+        return pytest.raises(ValueError, match=words)
+
+    with refused(r"LSTM: recurrent kernel has 12 rows or columns of gates for 4 hidden units\nexpected 4 \* 4 = 16"):
+        weights.from_keras("LSTM", [drawn(I, 12), drawn(H, 12)])
+    with refused(r"GRU: bias has shape \(12,\)\nexpected \(2, 12\)"):
+        weights.from_keras("GRU", [drawn(I, 12), drawn(H, 12), drawn(12)])
+    with refused("LTSM: 'LTSM' is not one of SimpleRNN, LSTM, GRU"):
+        weights.from_keras("LTSM", [drawn(I, 12), drawn(H, 12)])
+    with refused(r"LSTM: B has shape \(1, 16\)\nexpected \(1, 32\)"):
+        weights.from_onnx("LSTM", drawn(1, 16, I), drawn(1, 16, H), drawn(1, 16))
+    with refused(r"from_onnx: clip=3\.0\nour cells do not clip"):
+        weights.from_onnx("RNN", drawn(1, H, I), drawn(1, H, H), clip=3.0)
+    with refused("CS231n: 3 is not one of 1, 4"):
+        weights.from_cs231n(drawn(I, 12), drawn(H, 12), drawn(12))
+    with refused("from_columns: Wc, bc are missing"):
+        weights.from_columns({f"{a}{g}": drawn(H, H + I if a == "W" else 1) for g in "ifo" for a in "Wb"})
+    with refused(r"columns: bf has shape \(4,\)\nexpected \(4, 1\)"):
+        weights.from_columns(
+            {f"W{g}": drawn(H, H + I) for g in "ifco"} | {f"b{g}": drawn(H, 1) for g in "ico"} | {"bf": drawn(H)}
+        )
+
+
+# ---------------------------------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path, ending):
+    if ending == ".safetensors":
+        pytest.importorskip("safetensors")
+    params = {"w": tg.Tensor(drawn(3, 4), name="w"), "t": drawn(4, 3).astype(np.float32).T, "n": np.array(2.5)}
+    path = weights.save(tmp_path / f"p{ending}", params)
+    found = weights.load(path, like=params)
+    for name, value in weights.arrays(params).items():
+        np.testing.assert_array_equal(found[name], value)
+        assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape)
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_a_truncated_or_foreign_file_is_an_error_and_changes_nothing(tmp_path, ending):
+    if ending == ".safetensors":
+        pytest.importorskip("safetensors")
+    path = weights.save(tmp_path / f"p{ending}", {"w": drawn(30, 40)})
+    whole = path.read_bytes()
+    for wrong in (whole[:100], whole[: len(whole) // 2], whole[:-1], b"", b"hello, world", b"\x80\x04N."):
+        path.write_bytes(wrong)
+        with pytest.raises(ValueError, match=r"not a whole file of parameters .*\n.*nothing was loaded"):
+            weights.load(path)
+    np.save(tmp_path / "a.npy", np.ones(3))
+    (tmp_path / "a.npy").rename(path)
+    with pytest.raises(ValueError, match="not a whole file"):
+        weights.load(path)
+
+
+def test_pickled_objects_are_not_loaded(tmp_path):
+    path = tmp_path / "p.npz"
+    np.savez(path, w=np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="not a whole file of parameters"):
+        weights.load(path)
+
+
+def test_a_file_of_another_model_says_what_is_different(tmp_path):
+    path = weights.save(tmp_path / "p.npz", {"w": np.ones(3), "b": np.ones(2)})
+    with pytest.raises(ValueError, match=r"p\.npz: lacks u, has beyond b\nexpected w, u"):
+        weights.load(path, like={"w": np.ones(3), "u": np.ones(2)})
+    with pytest.raises(ValueError, match=r"w is float64 \(3,\)\nexpected float64 \(4,\)"):
+        weights.load(path, like={"w": np.ones(4), "b": np.ones(2)})
+    with pytest.raises(ValueError, match=r"w is float64 \(3,\)\nexpected float32 \(3,\)"):
+        weights.load(path, like={"w": np.ones(3, np.float32), "b": np.ones(2)})
+    with pytest.raises(ValueError, match=r"kept in \.npz or \.safetensors files"):
+        weights.save(tmp_path / "p.pkl", {"w": np.ones(3)})
+    with pytest.raises(FileNotFoundError):
+        weights.load(tmp_path / "none.npz")
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = weights.save(tmp_path / "p.npz", {"w": np.ones(3)})
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        weights.save(path, {"w": np.zeros(3)})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["p.npz"]
