@@ -35,7 +35,7 @@ ORDERS = {
     "nn": ["cells", "more_cells", "unroll", "wrappers", "layers", "losses", "init", "optim", "weights"],
     "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
     "bptt": ["by_hand", "report", "case", "numerical", "locate", "torch_reference", "compare"],
-    "lm": ["text", "train"],
+    "lm": ["text", "corpus", "model", "curve", "train"],
 }
 
 # The third-party packages, and the rooms that may know them.

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.errors import refuse_dtype
 from tinygrad_rnn.engine.primitives.indexing import Part, scatter
 from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import current, recording_under
@@ -63,6 +64,8 @@ def _checked(x: Tensor, v: Any, recording: bool) -> Any:
             f"jvp: the tangent of {x.describe()} has shape {np.shape(v)}\n"
             "a tangent is a direction in which its input moves, one number for each entry"
         )
+    if not isinstance(v, Tensor):
+        refuse_dtype(np.asarray(v).dtype, "jvp: a tangent")
     if isinstance(v, Tensor):
         v = v if recording else v.data
     else:

@@ -27,7 +27,7 @@ class Hooks:
         """Add one; the answer is a function that takes it away."""
         hook = (function, name, labels)
         self._hooks.append(hook)
-        return lambda: self._hooks.remove(hook)
+        return lambda: self._hooks.remove(hook) if hook in self._hooks else None
 
     def at_entry(self, entry: Entry, g: Any) -> Any:
         """The cotangent of the entry's result, after every hook that it concerns."""
@@ -53,5 +53,6 @@ def _changed(new: Any, g: Any, x: Tensor) -> Any:
             "return the cotangent in its own shape, or None to leave it as it is"
         )
     if isinstance(g, Tensor):
-        return new if isinstance(new, Tensor) else Tensor(np.asarray(new, x.dtype))
+        new = new if isinstance(new, Tensor) else Tensor(np.asarray(new, x.dtype))
+        return new if new.dtype == x.dtype else new.astype(x.dtype)
     return np.array(new, x.dtype)

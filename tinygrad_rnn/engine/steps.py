@@ -29,10 +29,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 
 def time_of(labels: Scope) -> Any:
     """The step that a scope belongs to, or None outside of time."""
-    for key, value in labels:
-        if key == "t":
-            return value
-    return None
+    return dict(labels).get("t")  # of nested scopes the inner one counts
 
 
 def steps(tape: Iterable[Entry]) -> dict[Any, list[int]]:

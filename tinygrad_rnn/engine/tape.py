@@ -18,12 +18,14 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, overload
 
 import numpy as np
 
 from tinygrad_rnn.engine import text, watch
+from tinygrad_rnn.engine.errors import refuse_dtype
 from tinygrad_rnn.engine.hooks import Hook, Hooks
 from tinygrad_rnn.engine.primitives.shapes import astype
 from tinygrad_rnn.engine.recording import (
@@ -62,14 +64,11 @@ class Tape:
         self._become_known()
 
     def _become_known(self) -> None:
-        self.record = self._record_with_care if self._keeps_code else self._lines.append
+        # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
+        self.record = self._lines.append
+        if self._keeps_code:
+            self.record = partial(watch.record, self._lines, self._code, self._check_finite)
         self.ref = weakref.ref(self)
-
-    def _record_with_care(self, line: tuple[Any, ...]) -> None:
-        self._lines.append(line)
-        self._code.append(watch.code_line())
-        if self._check_finite:
-            watch.require_finite(line, self._code[-1])
 
     def __enter__(self) -> Tape:
         block = recording_on(self)
@@ -213,8 +212,10 @@ class Tape:
                 f"backward: was called for {loss.describe()} before, and would add the same gradient to .grad again\n"
                 "tape.gradient(loss, wrt) can be asked as often as you like"
             )
-        leaves = [x for x in self.leaves() if x.dtype.kind == "f"]
         with not_recording():
+            start, _ = self._start(loss, seed)
+            reached = _dependencies(self._lines, start, loss)
+            leaves = [x for x in self.leaves() if x.dtype.kind == "f" and id(x) in reached]
             gradients = self.gradient(loss, leaves, seed)
         self._spent.add(id(loss))
         for x, gradient in zip(leaves, gradients, strict=True):
@@ -223,6 +224,8 @@ class Tape:
     def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Any]]:
         """Where the walk begins, and the checked cotangents that it begins with."""
         if isinstance(loss, Mapping) and seed is None:
+            if not loss:
+                raise ValueError("gradient: no results\ngive a mapping from each result to its cotangent")
             number = {line[3]: k for k, line in enumerate(self._lines)}
             seeds = {y: self._seed(y, number.get(y, -1), g) for y, g in loss.items()}
             return max((number[y] for y in seeds), default=-1), seeds
@@ -252,6 +255,9 @@ class Tape:
                     "reduce it (loss.sum(), loss.mean()), or give its cotangent: seed=array of its shape"
                 )
             seed = np.ones(loss.shape, loss.dtype)
+        if not isinstance(seed, Tensor):
+            seed = np.asarray(seed)
+            refuse_dtype(seed.dtype, "gradient: a seed")
         if np.shape(seed) != loss.shape:
             raise ValueError(
                 f"gradient: the seed has shape {np.shape(seed)}, the loss {loss.describe()}\n"
@@ -266,7 +272,7 @@ class Tape:
     def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
         """The walk back, with this tape's hooks and under its watch."""
         hook = (lambda index, g: self._hooks.at_entry(self[index], g)) if self._hooks else None
-        steps = walk(self._lines, start, pending, wrt, hook)
+        steps = walk(self._lines, start, pending, wrt, hook, self._check_finite)
         return self._watched(steps) if self._check_finite else steps
 
     def _watched(self, steps: Iterator[Any]) -> Iterator[Any]:
@@ -302,9 +308,8 @@ class Tape:
         new: dict[Tensor, Tensor] = {}
         for old, value in feed.items():
             if id(old) not in known:
-                raise LookupError(
-                    f"replay: {old.describe()} is not on this tape\nfeed Tensors that it has, as tape.find(name)"
-                )
+                which = old.describe() if isinstance(old, Tensor) else repr(old)
+                raise LookupError(f"replay: {which} is not on this tape\nfeed Tensors that it has, as tape.find(name)")
             new[old] = value if isinstance(value, Tensor) else Tensor(value, name=old.name)
         tape = Tape()
         with tape:
@@ -339,9 +344,22 @@ class Tape:
             line[3]._tape = self.ref
 
 
+def _dependencies(lines: list[Any], start: int, loss: Tensor) -> set[int]:
+    """The ids of all Tensors that the loss, made in line `start` or before, is made of."""
+    found = {id(loss)}
+    for _, args, _, out, _ in reversed(lines[: start + 1]):
+        if id(out) in found:
+            found.update(id(a) for a in args if type(a) is Tensor)
+    return found
+
+
 def _listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
     if isinstance(wrt, Mapping):
         return list(wrt), list(wrt.values())
+    if not isinstance(wrt, Tensor | Sequence):
+        raise TypeError(
+            f"gradient: wrt is a {type(wrt).__name__}\ngive a Tensor, a sequence of Tensors or a dict of them"
+        )
     tensors = [wrt] if isinstance(wrt, Tensor) else list(wrt)
     return list(range(len(tensors))), tensors
 

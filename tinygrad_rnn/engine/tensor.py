@@ -104,6 +104,8 @@ def primitive(
     Tensor(6.)
     """
     name = name or function.__name__
+    if variadic and len(vjps) != 1:
+        raise ValueError(f"primitive: {name} is variadic, with {len(vjps)} rules\ngive one function for all products")
     if name in PRIMITIVES:
         raise ValueError(f"primitive: the name {name!r} is taken\nchoose another name")
     if tangent is None and isinstance(function, np.ufunc) and function.signature is None:
@@ -135,6 +137,9 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
             values.append(a)
             if type(a) not in _IMMUTABLE:
                 constants = True
+    if constants:
+        args = tuple([_constant(a, op.arity is None or k < op.arity) for k, a in enumerate(args)])
+        values = [a._data if type(a) is Tensor else a for a in args]
     try:
         data = op.function(*values, **kwargs) if kwargs else op.function(*values)
     except Exception as error:
@@ -147,42 +152,53 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
     if tapes:
         out._tape = tapes[0].ref
         if constants:
-            args = tuple([a if type(a) in _IMMUTABLE else _fixed_constant(a) for a in args])
+            args = tuple([_fixed(a) for a in args])
         if kwargs:
-            kwargs = {key: _fixed_constant(value) for key, value in kwargs.items()}
+            kwargs = {key: _fixed(_constant(value, operand=False)) for key, value in kwargs.items()}
         entry = (op, args, kwargs or NO_KWARGS, out, labels)
         for tape in tapes:
             tape.record(entry)
     else:
         out._tape = None
-        if constants:
-            _refuse_constants(args)
     return out
 
 
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 
-def _refuse_constants(args: tuple[Any, ...]) -> None:
-    for a in args:
-        if isinstance(a, ndarray | complex):
-            refuse_dtype(np.asarray(a).dtype, "a constant")
-
-
-def _fixed_constant(value: Any) -> Any:
-    if isinstance(value, list):
-        value = np.array(value)
-    if isinstance(value, ndarray):
-        refuse_dtype(value.dtype, "a constant")
-        owner: Any = value
-        while isinstance(owner, ndarray) and not owner.flags.writeable:
-            owner = owner.base
-        if owner is not None:
-            value = value.copy()
-            value.setflags(write=False)
-    elif isinstance(value, complex):
-        refuse_dtype(np.dtype(complex), "a constant")
+def _constant(value: Any, operand: bool) -> Any:
+    """A constant argument as an operation takes it: a plain array where it is an operand, however it was written."""
+    if type(value) in _IMMUTABLE or (type(value) is ndarray and value.dtype.kind in "fiub"):
+        return value
+    if isinstance(value, list | tuple) and not operand:
+        return tuple(value)  # axes, a shape, an index
+    if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
+        value = np.array(value)  # refused, with what to do, where a tape is open
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"a masked array as a constant{where_text()}\nfill it, or use np.where(mask, ...)")
+    if isinstance(value, list | tuple | ndarray | complex):
+        array = np.asarray(value)
+        refuse_dtype(array.dtype, "a constant")
+        return array
     return value
+
+
+def _fixed(value: Any) -> Any:
+    """A constant as a tape keeps it: a copy, unless nobody can change it."""
+    if type(value) is not ndarray:
+        return value
+    owner: Any = value
+    while isinstance(owner, ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    if owner is not None:
+        value = value.copy()
+        value.setflags(write=False)
+    return value
+
+
+def as_index(part: Any) -> NDArray[Any]:
+    """A sequence in an index as an array: of integers where it is empty."""
+    return np.asarray(part, None if len(part) else np.intp)
 
 
 @final
@@ -209,6 +225,8 @@ class Tensor(ArrayMethods):
                 f"Tensor: the value is a Tensor already ({data.describe()})\n"
                 "use it as it is, or x.detach() to cut its history"
             )
+        if isinstance(data, np.ma.MaskedArray):
+            raise TypeError(f"Tensor: a masked array{where_text()}\nfill it, or keep the mask beside it")
         try:
             array = np.array(data)
         except ValueError as error:
@@ -257,13 +275,15 @@ class Tensor(ArrayMethods):
 
     def item(self) -> Any:
         """The value of a Tensor with one entry, as a Python number."""
-        return self._data.item()
+        return self._only_entry("item()")
 
     def describe(self) -> str:
         """`'h' (3, 5)`, or `unnamed (3, 5)`: how messages speak of it."""
         return f"{self.name!r} {self.shape}" if self.name else f"unnamed {self.shape}"
 
     def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError(f"len() of a 0-d Tensor{where_text()}\nit is one number: use it as it is, or x.item()")
         return len(self._data)
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -280,15 +300,23 @@ class Tensor(ArrayMethods):
         return format(self.data if self.ndim else self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._only_entry("bool()"))
 
     def __float__(self) -> float:
         self._refuse_to_leave("float()")
-        return float(self._data)
+        return float(self._only_entry("float()"))
 
     def __int__(self) -> int:
         self._refuse_to_leave("int()")
-        return int(self._data)
+        return int(self._only_entry("int()"))
+
+    def _only_entry(self, how: str) -> Any:
+        if self.size != 1:
+            raise TypeError(
+                f"{how}: {self.describe()} has {self.size} entries, not one{where_text()}\n"
+                "reduce it first, as with .sum(), .any() of its .data, or an index"
+            )
+        return self._data.item()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         self._refuse_to_leave("np.array()")
@@ -392,11 +420,34 @@ class Tensor(ArrayMethods):
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
         return apply(PRIMITIVES["not_equal"], self, other)
 
+    def __and__(self, other: Any) -> Tensor:
+        return self._logical("logical_and", other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return self._logical("logical_or", other)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return self._logical("logical_xor", other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __invert__(self) -> Tensor:
+        return self._logical("logical_not")
+
+    def _logical(self, name: str, *others: Any) -> Tensor:
+        """`&`, `|`, `^` and `~` of booleans."""
+        if any(np.asarray(getattr(x, "_data", x)).dtype != bool for x in (self, *others)):
+            raise TypeError(
+                f"{name}: {self.describe()} is {self.dtype}; & | ^ ~ are for booleans{where_text()}\n"
+                "compare first: (x > 0) & (y > 0)"
+            )
+        return apply(PRIMITIVES[name], self, *others)
+
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if type(index) is tuple else (index,)
         for part in parts:
             if type(part) not in _IMMUTABLE:
-                parts = tuple(np.asarray(p) if isinstance(p, _SEQUENCES) else p for p in parts)
+                parts = tuple(as_index(p) if isinstance(p, _SEQUENCES) else p for p in parts)
                 break
         return apply(PRIMITIVES["getitem"], self, *parts)  # an integer Tensor in the index is an input like any other
 
@@ -445,7 +496,7 @@ def _dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
             args, kwargs = (kwargs["a"], *args), {key: value for key, value in kwargs.items() if key != "a"}
         try:
             return ours(*args, **kwargs)
-        except TypeError as error:  # of Python's own, for arguments that the function does not take
+        except (TypeError, ValueError, IndexError, ArithmeticError) as error:  # of NumPy's or Python's own
             if "\n" in str(error):
                 raise
             raise explained(function.__name__, args, error) from error

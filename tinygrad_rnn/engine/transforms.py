@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.errors import refuse_dtype
 from tinygrad_rnn.engine.forward import pushforward
 from tinygrad_rnn.engine.recording import current, where_text
 from tinygrad_rnn.engine.tape import Tape
@@ -85,6 +86,10 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     Each tangent is built like its primal; None stands for an argument that does not move, and may be anything. With
     `has_aux`, (result, derivative, anything).
     """
+    if not (isinstance(primals, tuple | list) and isinstance(tangents, tuple | list)):
+        raise TypeError(
+            "jvp: arguments and tangents come as tuples\nwrite jvp(f, (x,), (v,)): one tangent for each argument"
+        )
     if len(primals) != len(tangents):
         raise ValueError(
             f"jvp: {len(primals)} arguments and {len(tangents)} tangents\n"
@@ -125,6 +130,8 @@ def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
 
     Forward over reverse: a few runs of f, whatever the size of v.
     """
+    if not isinstance(args, tuple | list):
+        raise TypeError("hvp: arguments come as a tuple\nwrite hvp(f, (x,), v)")
     tangents = [v if k == argnums % len(args) else None for k in range(len(args))]
     return jvp(grad(f, argnums), args, tangents)[1]
 
@@ -135,8 +142,10 @@ class _Run:
     def __init__(
         self, what: str, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
     ) -> None:
-        self._bare = isinstance(argnums, int)
-        chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+        self._bare = isinstance(argnums, int | np.integer)
+        chosen = [int(argnums)] if isinstance(argnums, int | np.integer) else list(argnums)
+        if not all(isinstance(k, int | np.integer) for k in chosen):
+            raise TypeError(f"{what}: argnums={argnums!r}\nargnums is the number of an argument, or several")
         for k in chosen:
             if not -len(args) <= k < len(args):
                 raise ValueError(
@@ -144,6 +153,8 @@ class _Run:
                     "argnums counts positional arguments from 0"
                 )
         chosen = [k % len(args) for k in chosen]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"{what}: argnums={argnums} names an argument twice\nname each once")
         leaves, self._rebuild = flattened(tuple(args[k] for k in chosen))
         self.inputs = [_fresh(what, chosen, path, value) for path, value in leaves]
         new = list(args)
@@ -217,19 +228,22 @@ def _leaving(value: Any) -> Any:
 
 def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
     """The leaves of a tree that must be built like another one."""
-    leaves, wanted = flattened(given)[0], flattened(like)[0]
-    if [path for path, _ in leaves] != [path for path, _ in wanted]:
+    leaves, wanted = dict(flattened(given)[0]), flattened(like)[0]
+    if set(leaves) != {path for path, _ in wanted}:
         raise ValueError(
-            f"{what}: {name} has the parts {[p for p, _ in leaves]}, in the place of {[p for p, _ in wanted]}\n"
+            f"{what}: {name} has the parts {list(leaves)}, in the place of {[p for p, _ in wanted]}\n"
             "build it like what it belongs to: the same tuples, lists and dicts"
         )
-    for (path, value), (_, target) in zip(leaves, wanted, strict=True):
+    for path, target in wanted:
+        value = leaves[path]
+        if not isinstance(value, Tensor):
+            refuse_dtype(np.asarray(value).dtype, f"{what}: {name}{path}")
         if np.shape(value) != np.shape(target):
             raise ValueError(
                 f"{what}: {name}{path} has shape {np.shape(value)}, in the place of {np.shape(target)}\n"
                 "one number for each entry of what it belongs to"
             )
-    return [value for _, value in leaves]
+    return [leaves[path] for path, _ in wanted]
 
 
 def _by_rows(run: _Run) -> list[list[Any]]:
@@ -249,6 +263,7 @@ def _by_columns(run: _Run) -> list[list[Any]]:
         row = []
         for x, found in zip(run.inputs, columns, strict=True):
             last = _stacked([column[k] for column in found], x.shape + y.shape, y)
+            last = last if last.dtype == x.dtype else last.astype(x.dtype)
             row.append(np.moveaxis(last, range(x.ndim), range(-x.ndim, 0)) if x.ndim else last)
         blocks.append(row)
     return blocks

@@ -55,6 +55,7 @@ def walk(
     pending: dict[Tensor, Any],
     wrt: list[Tensor] | None,
     hook: Callable[[int, Any], Any] | None = None,
+    prune_first: bool = False,
 ) -> Iterator[tuple[int, Any, list[tuple[Tensor, Any]]]]:
     """Walk back from line `start`: at each line that was reached, (number, cotangent of its result, products).
 
@@ -62,12 +63,17 @@ def walk(
     sums stay in `pending`; any other sum leaves it when its line is read. Recorded, if a tape is open. A `hook` is
     given the number and the cotangent of each line, and what it returns takes the cotangent's place.
 
+    Lines that do not lead to `wrt` are left out: from the first leaf on that nobody asked for, since finding them costs
+    a pass over the tape; with `prune_first`, from the beginning, so that every cotangent passed is complete.
+
     The products are as the derivative rules give them; `fitted` undoes broadcasting and promotion.
     """
     recording = bool(current()[0])
     kept = set(wrt or ())
     leads: set[int] | None = None  # what leads to `wrt`; found when the first leaf is met that nobody asked for
     asked_for_all = wrt is not None
+    if asked_for_all and (prune_first or hook is not None):
+        leads, asked_for_all = _dependent(lines, start, kept), False
     owned: set[Tensor] = set()  # sums in an array of our own, into which more can be added in place
     results = {x for x in kept if x._tape is not None}  # asked for, and made by an operation
     get, pop = pending.get, pending.pop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,8 +13,8 @@ from numpy import ndarray
 from tinygrad_rnn.engine.recording import scope_text
 from tinygrad_rnn.engine.tensor import Tensor
 
-_ENGINE = str(Path(__file__).parent)
-_NUMPY = str(Path(np.__file__).parent)
+_ENGINE = str(Path(__file__).parent) + os.sep
+_NUMPY = str(Path(np.__file__).parent) + os.sep
 
 
 def code_line() -> str:
@@ -22,6 +23,14 @@ def code_line() -> str:
     while frame.f_back is not None and frame.f_code.co_filename.startswith((_ENGINE, _NUMPY)):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def record(lines: list[Any], code: list[str], check_finite: bool, line: tuple[Any, ...]) -> None:
+    """Write a line on a tape that keeps lines of code, and, if asked to, refuse values that are not finite."""
+    lines.append(line)
+    code.append(code_line())
+    if check_finite:
+        require_finite(line, code[-1])
 
 
 def require_finite(line: tuple[Any, ...], where: str | None) -> None:
@@ -43,11 +52,15 @@ def require_finite_products(
     """Raise FloatingPointError if a cotangent that this line sends back holds a NaN or an infinity."""
     op, args, _, _, labels = line
     for x, product in products:
+        if x.dtype.kind != "f":
+            continue
         values = getattr(product, "g", product)  # of a Part, what is not zero
         if not _is_finite(values):
             remedy = (
                 f"the cotangent that arrived is {_range(cotangent)}; the derivative of {op.name} is not finite here"
             )
+            if not _is_finite(cotangent):
+                remedy = f"it came in with the cotangent, {_range(cotangent)}: look at the seed, or at the hooks"
             what = f"{op.name}, backward: the cotangent for {x.describe()} has {_bad(values)}"
             _refuse(what, args, labels, where, remedy)
 
@@ -92,7 +105,7 @@ def _range(value: Any) -> str:
     name = getattr(value, "name", None) or "an array"
     finite = values[np.isfinite(values)]
     span = f"from {finite.min():.4g} to {finite.max():.4g}" if finite.size else "without a finite value"
-    return f"{name} {values.shape} {span}" + ("" if finite.size == values.size else " where finite")
+    return f"{name} {values.shape} {span}" + (" where finite" if 0 < finite.size < values.size else "")
 
 
 def _refuse(what: str, args: tuple[Any, ...], labels: Any, where: str | None, remedy: str) -> NoReturn:

@@ -33,7 +33,7 @@ softplus = primitive(
 )
 _elu = primitive(
     lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
-    lambda g, y, x, alpha: g * np.where(x > 0, 1, y + alpha),
+    lambda g, y, x, alpha: g * np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))),
     name="elu",
     analytic=False,
     tangent="elementwise",
@@ -71,12 +71,11 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 
 def _logistic(x: Any) -> Any:
-    """1 / (1 + exp(-x)) without overflow, as tanh(x/2)/2 + 1/2, in one array."""
-    y = np.asarray(0.5 * x)
-    np.tanh(y, y)
-    y *= 0.5
-    y += 0.5
-    return y
+    """1 / (1 + exp(-x)): to the last digits for negative x too, where tanh(x/2)/2 + 1/2 loses them all."""
+    with np.errstate(over="ignore"):  # where exp(-x) is infinite the result is 0, to rounding
+        y = np.asarray(np.exp(np.negative(x)))
+    y += 1
+    return np.reciprocal(y, y)
 
 
 def _stable_softmax(x: Any, axis: int) -> Any:

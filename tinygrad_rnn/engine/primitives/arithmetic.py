@@ -12,9 +12,11 @@ from tinygrad_rnn.engine.primitives.comparisons import equal, greater, less, sig
 from tinygrad_rnn.engine.tensor import TABLE, primitive
 
 
-def _one_less(b: Any) -> Any:
-    """B - 1, and 0 where b is 0: there the derivative is 0 * a**0, also at a = 0. A number stays a number."""
-    return (b or 1) - 1 if isinstance(b, int | float) else np.where(b == 0, 1, b) - 1
+def _one_less(a: Any, b: Any) -> Any:
+    """B - 1, but 0 where a and b are 0: there the derivative b a**(b - 1) is 0 * a**0, and not 0 / 0."""
+    if isinstance(b, int | float) and b != 0:
+        return b - 1
+    return np.where(np.logical_and(equal(a, 0), equal(b, 0)), 1, b) - 1
 
 
 add = primitive(np.add, lambda g, y, a, b: g, lambda g, y, a, b: g)
@@ -25,7 +27,7 @@ negative = primitive(np.negative, lambda g, y, x: -g)
 
 power = primitive(
     np.power,
-    lambda g, y, a, b: g * b * np.power(a, _one_less(b)),
+    lambda g, y, a, b: g * b * np.power(a, _one_less(a, b)),
     lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a)),
 )
 positive = primitive(np.positive, lambda g, y, x: g)
@@ -37,7 +39,7 @@ reciprocal = primitive(np.reciprocal, lambda g, y, x: -g * y * y)
 
 exp = primitive(np.exp, lambda g, y, x: g * y)
 exp2 = primitive(np.exp2, lambda g, y, x: g * y * math.log(2))
-expm1 = primitive(np.expm1, lambda g, y, x: g * (y + 1))
+expm1 = primitive(np.expm1, lambda g, y, x: g * np.exp(x))
 log = primitive(np.log, lambda g, y, x: g / x)
 log2 = primitive(np.log2, lambda g, y, x: g / (x * math.log(2)))
 log10 = primitive(np.log10, lambda g, y, x: g / (x * math.log(10)))
@@ -81,8 +83,9 @@ minimum = primitive(
 )
 
 
-def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Each entry kept between two bounds (None: no bound), as np.clip; slope 0 beyond them, 1/2 on them."""
+    a_min, a_max = (min if a_min is None else a_min), (max if a_max is None else a_max)
     above = x if a_min is None else maximum(x, a_min)
     return above if a_max is None else minimum(above, a_max)
 

@@ -41,6 +41,11 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     if not arrow:
         once = [c for c in "".join(terms) if "".join(terms).count(c) == 1 and c not in dots]
         return f"{','.join(terms)}->{dots}{''.join(sorted(once))}"
+    if dots and "..." not in result:
+        raise ValueError(
+            f"einsum: {subscripts!r} has an ellipsis for axes that the result leaves out\n"
+            "an ellipsis is never summed over: write ... after the arrow, or letters"
+        )
     return f"{','.join(terms)}->{result.replace('...', dots)}"
 
 

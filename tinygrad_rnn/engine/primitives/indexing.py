@@ -8,9 +8,10 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_rnn.engine.primitives.comparisons import argsort
-from tinygrad_rnn.engine.tensor import TABLE, Primitive, apply, primitive
+from tinygrad_rnn.engine.tensor import TABLE, Primitive, apply, as_index, primitive
 
 
 class Part(NamedTuple):
@@ -105,16 +106,17 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The entries at these places of an axis (of the flat array by default), as np.take; repeated ones add up."""
+    indices = as_index(indices) if isinstance(indices, list | tuple | range) else indices
     if axis is None:
         return x.reshape((-1,))[indices]
-    return x[(*(slice(None),) * (axis % x.ndim), indices)]
+    return x[(*(slice(None),) * normalize_axis_index(axis, x.ndim), indices)]
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """Entry by entry, the one at the place that `indices` gives on an axis, as np.take_along_axis."""
     if axis is None:
         return x.reshape((-1,))[indices]
-    axis %= x.ndim
+    axis = normalize_axis_index(axis, x.ndim)
     places: list[Any] = list(np.ogrid[tuple(slice(n) for n in x.shape)])
     places[axis] = indices
     return x[tuple(places)]
@@ -140,14 +142,15 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
 
     Raises ValueError where the index names an entry twice: which of two values stays there is not for a tape to guess.
     """
-    return _set_at(x, value, *_as_parts(index))
+    place = _as_parts(index)
+    return _set_at(x, _without_leading_ones(value, np.shape(x[place])), *place)
 
 
 def add_at(x: Any, index: Any, value: Any) -> Any:
     """A copy of x with `value` (broadcast) added at `x[index]`; an entry named twice gets both, as with np.add.at."""
     place = _as_parts(index)
-    shape = np.shape(x[place])
-    return x + scatter([Part(place, np.broadcast_to(value, shape))], x.shape, x.dtype)
+    value = np.broadcast_to(_without_leading_ones(value, np.shape(x[place])), np.shape(x[place]))
+    return x + scatter([Part(place, value)], x.shape, np.result_type(x.dtype, value.dtype))
 
 
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
@@ -161,7 +164,15 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
 
 def _as_parts(index: Any) -> tuple[Any, ...]:
     parts = index if isinstance(index, tuple) else (index,)
-    return tuple(np.asarray(part) if isinstance(part, list | range) else part for part in parts)
+    return tuple(as_index(part) if isinstance(part, list | range) else part for part in parts)
+
+
+def _without_leading_ones(value: Any, shape: tuple[int, ...]) -> Any:
+    """A value with more axes than the place it goes to, which NumPy allows where these have length 1."""
+    extra = np.ndim(value) - len(shape)
+    if extra > 0 and all(n == 1 for n in np.shape(value)[:extra]):
+        return np.reshape(value, np.shape(value)[extra:])
+    return value
 
 
 def _written(x: Any, value: Any, index: tuple[Any, ...]) -> Any:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_rnn.engine.primitives.indexing import Part, scatter
 from tinygrad_rnn.engine.tensor import TABLE, primitive
@@ -62,10 +63,10 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """The sum over pairs of axes, or over so many last ones of a and first ones of b, as np.tensordot."""
     if isinstance(axes, int | np.integer):
         axes = range(np.ndim(a) - axes, np.ndim(a)), range(axes)
-    of_a, of_b = ([int(k) % np.ndim(x) for k in np.atleast_1d(list_)] for x, list_ in zip((a, b), axes, strict=True))
+    of_a, of_b = (normalize_axis_tuple(list_, np.ndim(x)) for x, list_ in zip((a, b), axes, strict=True))
     if [np.shape(a)[k] for k in of_a] != [np.shape(b)[k] for k in of_b]:
         raise ValueError(
-            f"tensordot: axes {of_a} of shape {np.shape(a)} and {of_b} of shape {np.shape(b)} do not fit\n"
+            f"tensordot: axes {list(of_a)} of shape {np.shape(a)} and {list(of_b)} of shape {np.shape(b)} do not fit\n"
             "each pair of axes that is summed over must have equal lengths"
         )
     free_a, free_b = [k for k in range(np.ndim(a)) if k not in of_a], [k for k in range(np.ndim(b)) if k not in of_b]
@@ -99,12 +100,19 @@ def diag(x: Any, k: int = 0) -> Any:
 
 def tril(x: Any, k: int = 0) -> Any:
     """The entries on and below the k-th diagonal of the last two axes, and zeros, as np.tril."""
-    return np.where(np.tri(x.shape[-2], x.shape[-1], k, dtype=bool), x, 0)
+    return np.where(np.tri(*_last_two(x, "tril"), k, dtype=bool), x, 0)
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """The entries on and above the k-th diagonal of the last two axes, and zeros, as np.triu."""
-    return np.where(np.tri(x.shape[-2], x.shape[-1], k - 1, dtype=bool), 0, x)
+    return np.where(np.tri(*_last_two(x, "triu"), k - 1, dtype=bool), 0, x)
+
+
+def _last_two(x: Any, name: str) -> tuple[int, int]:
+    if x.ndim < 2:
+        raise ValueError(f"{name}: {x.describe()} has {x.ndim} axes\ngive a matrix, or a batch of matrices")
+    rows, columns = x.shape[-2:]
+    return rows, columns
 
 
 def _on_diagonal(rows: int, columns: int, offset: int) -> tuple[Any, Any]:
@@ -121,8 +129,8 @@ inv = primitive(
 )
 solve = primitive(
     lambda a, b: np.linalg.solve(a, b),
-    lambda g, y, a, b: -_outer_of_last(np.linalg.solve(_transposed(a), g), y),
-    lambda g, y, a, b: np.linalg.solve(_transposed(a), g),
+    lambda g, y, a, b: -_outer_of_last(_solved_back(a, b, g), y, b),
+    lambda g, y, a, b: _solved_back(a, b, g),
     name="solve",
     numpy=np.linalg.solve,
 )
@@ -153,9 +161,16 @@ def _transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
-def _outer_of_last(w: Any, y: Any) -> Any:
-    """W yᵀ, for two vectors or two (batches of) matrices."""
-    return w[:, None] * y if w.ndim == 1 else w @ _transposed(y)
+def _solved_back(a: Any, b: Any, g: Any) -> Any:
+    """The solution w of aᵀ w = g, where b, and so g for each matrix, is one vector or a matrix of columns."""
+    if b.ndim == 1:
+        return np.linalg.solve(_transposed(a), g[..., None])[..., 0]
+    return np.linalg.solve(_transposed(a), g)
+
+
+def _outer_of_last(w: Any, y: Any, b: Any) -> Any:
+    """W yᵀ, for vectors or matrices, as b is."""
+    return w[..., :, None] * y[..., None, :] if b.ndim == 1 else w @ _transposed(y)
 
 
 for ours in (dot, inner, outer, tensordot, diagonal, trace, diag, tril, triu):

@@ -6,6 +6,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_rnn.engine.primitives.comparisons import detach
 from tinygrad_rnn.engine.tensor import TABLE, Primitive, primitive
@@ -33,7 +34,7 @@ sum = primitive(
 )
 mean = primitive(
     lambda x, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims),
-    lambda g, y, x, axis=None, keepdims=False: _spread(g / (x.size // y.size), x, axis, keepdims),
+    lambda g, y, x, axis=None, keepdims=False: _spread(g * (y.size / (x.size or 1)), x, axis, keepdims),
     name="mean",
     numpy=np.mean,
     tangent="linear",
@@ -51,7 +52,7 @@ prod = primitive(
     numpy=np.prod,
 )
 _norm = primitive(
-    lambda x, axis, keepdims: np.sqrt(np.add.reduce(np.square(x), axis=axis, keepdims=keepdims)),
+    lambda x, axis, keepdims: np.sqrt(np.add.reduce(np.square(_inexact(x)), axis=axis, keepdims=keepdims)),
     lambda g, y, x, axis, keepdims: x * _kept(g / np.where(y == 0, 1, y), x, axis, keepdims),  # 0 at 0
     name="norm",
     analytic=False,
@@ -60,7 +61,7 @@ _norm = primitive(
 
 def _flat_unless(x: Any, axis: int | None) -> tuple[Any, int]:
     """What a cumulative function runs over: x and its axis, or, with None, all entries in one axis."""
-    return (np.reshape(x, (-1,)), 0) if axis is None else (x, axis % np.ndim(x))
+    return (np.reshape(x, (-1,)), 0) if axis is None else (x, normalize_axis_index(axis, np.ndim(x)))
 
 
 def cumsum(x: Any, axis: int | None = None) -> Any:
@@ -100,11 +101,16 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     )
 
 
+def _inexact(x: Any) -> Any:
+    """Integers as floats, whose squares do not wrap around."""
+    return x if x.dtype.kind in "fc" else x.astype(float)
+
+
 def _product_of_the_others(x: Any, axis: Any) -> Any:
     """For each entry the product of all others along the reduced axes: those before it times those after it."""
     if not x.size:
         return x
-    reduced = tuple(range(x.ndim)) if axis is None else tuple(int(a) % x.ndim for a in np.atleast_1d(axis))
+    reduced = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
     order = [k for k in range(x.ndim) if k not in reduced] + list(reduced)
     moved = np.transpose(x, order)
     rows = np.reshape(moved, (*(x.shape[k] for k in order[: x.ndim - len(reduced)]), -1))
@@ -159,8 +165,8 @@ TABLE[np.linalg.norm] = norm
 
 
 def _shared(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    at_max = detach(x == _kept(y, x, axis, keepdims)) * np.ones((), x.dtype)
-    return _kept(g, x, axis, keepdims) * at_max / at_max.sum(axis=axis, keepdims=True)
+    tied = detach(x == _kept(y, x, axis, keepdims))
+    return _kept(g, x, axis, keepdims) * (tied / tied.sum(axis=axis, keepdims=True))
 
 
 def _stable_logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:

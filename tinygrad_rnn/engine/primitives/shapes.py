@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_rnn.engine.tensor import TABLE, Primitive, primitive
 
@@ -109,23 +110,23 @@ def ravel(x: Any) -> Any:
 
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Axes at other places, the rest in their order, as np.moveaxis."""
-    moved = [int(a) % x.ndim for a in np.atleast_1d(source)]
+    moved, places = normalize_axis_tuple(source, x.ndim), normalize_axis_tuple(destination, x.ndim)
     order = [k for k in range(x.ndim) if k not in moved]
-    for to, axis in sorted(zip((int(d) % x.ndim for d in np.atleast_1d(destination)), moved, strict=True)):
+    for to, axis in sorted(zip(places, moved, strict=True)):
         order.insert(to, axis)
     return transpose(x, tuple(order))
 
 
 def flip(x: Any, axis: Any = None) -> Any:
     """The entries of an axis, several, or all axes in reverse, as np.flip."""
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in np.atleast_1d(axis)]
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
     return x[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(x.ndim))]
 
 
 def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     """The entries of an axis, or several, moved on by `shift` and round the end (flat by default), as np.roll."""
     rolled, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
-    for by, a in np.broadcast(shift, axis):
+    for by, a in np.broadcast(shift, normalize_axis_tuple(axis, rolled.ndim)):
         length = rolled.shape[a]
         rolled = rolled[_at(int(a), rolled.ndim, (np.arange(length) - by) % max(length, 1))]
     return rolled.reshape(x.shape)
@@ -134,6 +135,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each entry of an axis (of the flat array by default) so many times, as np.repeat."""
     x, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
+    axis = normalize_axis_index(axis, x.ndim)
     return x[_at(axis, x.ndim, np.repeat(np.arange(x.shape[axis]), repeats))]
 
 
