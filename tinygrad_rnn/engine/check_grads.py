@@ -81,7 +81,8 @@ def _check(
 ) -> None:
     """Check the first derivative of f, then, one order lower, each mode's derivative as a function of its own."""
     results, back = vjp(f, *values)
-    u = [random_direction(rng, np.shape(y)) for y in results]
+    # A result of large numbers counts as much as one of small ones, or an error in these would not be seen beside it.
+    u = [random_direction(rng, np.shape(y)) / max(1.0, np.max(np.abs(y), initial=0)) for y in results]
     v = [random_direction(rng, np.shape(x)) for x in values]
     total = _Total(f, values, u)
     cotangents = back(u)

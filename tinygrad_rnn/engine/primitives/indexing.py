@@ -149,8 +149,9 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
 def add_at(x: Any, index: Any, value: Any) -> Any:
     """A copy of x with `value` (broadcast) added at `x[index]`; an entry named twice gets both, as with np.add.at."""
     place = _as_parts(index)
+    dtype = np.result_type(x.dtype, getattr(value, "dtype", value))
     value = np.broadcast_to(_without_leading_ones(value, np.shape(x[place])), np.shape(x[place]))
-    return x + scatter([Part(place, value)], x.shape, np.result_type(x.dtype, value.dtype))
+    return x + scatter([Part(place, value)], x.shape, dtype)
 
 
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
