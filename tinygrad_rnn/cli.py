@@ -1,10 +1,15 @@
-"""The command line: `tinygrad-rnn demo`, `compare`, `draw`. Exit status 1 where a comparison fails, 2 for bad input."""
+"""The command line: `tinygrad-rnn demo`, `compare`, `draw`, `train`, `sample`.
+
+Exit status 1 where a comparison fails, 2 for bad input, 130 where it was interrupted.
+"""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,9 @@ from tinygrad_rnn import bptt, draw, nn
 from tinygrad_rnn.bptt.report import Report
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor, named
-from tinygrad_rnn.lm import text
+from tinygrad_rnn.lm import text, train
+from tinygrad_rnn.lm.model import LAYERS
+from tinygrad_rnn.lm.train import OPTIMIZERS
 
 CELLS: dict[str, Callable[..., Any]] = {
     cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)
@@ -31,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError) as error:
         print(f"tinygrad-rnn: error: {error}", file=sys.stderr)
         return 2
 
@@ -58,6 +65,31 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("-o", "--output", type=Path, required=True, help="file: .svg, .png, .pdf or .dot")
     drawing.add_argument("--engine", choices=("auto", "dot", "grid"), default="auto")
     drawing.set_defaults(run=_draw)
+
+    training = commands.add_parser("train", help="train a character language model by truncated BPTT")
+    training.add_argument("--text", default="timemachine", help='a UTF-8 text file, or "timemachine" (the default)')
+    training.add_argument("--cell", choices=list(LAYERS), default="gru")
+    for name, default in (("hidden", 128), ("layers", 1), ("window", 35), ("batch", 32), ("epochs", 10)):
+        training.add_argument(f"--{name}", type=_at_least_one, default=default, help=f"default: {default}")
+    training.add_argument("--optimizer", choices=list(OPTIMIZERS), default="sgd")
+    training.add_argument("--rate", type=float, default=1.0, help="learning rate (default: 1)")
+    training.add_argument("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
+    training.add_argument("--dropout", type=float, default=0.0, help="between layers (default: 0)")
+    training.add_argument("--characters", type=_at_least_one, help="only the first so many of the cleaned text")
+    training.add_argument("--validate", type=float, default=0.0, help="share of the text, at its end, to validate on")
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--prompt", default="time traveller", help="what samples begin with")
+    training.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log, curve and samples")
+    training.add_argument("--resume", action="store_true", help="go on with the run in --out, to --epochs")
+    training.set_defaults(run=_train)
+
+    sampling = commands.add_parser("sample", help="let a trained language model write")
+    sampling.add_argument("--from", dest="folder", type=Path, required=True, help="the folder that train wrote")
+    sampling.add_argument("--prompt", default="time traveller")
+    sampling.add_argument("--length", type=_at_least_one, default=500, help="characters to write (default: 500)")
+    sampling.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: 0.8)")
+    sampling.add_argument("--seed", type=int, default=0)
+    sampling.set_defaults(run=_sample)
     return parser
 
 
@@ -133,6 +165,72 @@ def _draw(options: argparse.Namespace) -> int:
     with Tape() as tape:
         nn.unroll(CELLS[options.cell], params, xs)
     _write_drawing(tape, options.output, options.engine)
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    names = [field.name for field in dataclasses.fields(train.Settings)]
+    settings = train.Settings(**{name: getattr(options, name) for name in names})
+    progress = None
+    if options.resume:
+        kept, progress = train.load(options.out)
+        settings = dataclasses.replace(kept, epochs=options.epochs)
+    shown = sys.stderr.isatty()
+    try:
+        progress = train.train(settings, options.out, progress, _Line() if shown else lambda *_: None)
+    except KeyboardInterrupt:
+        print(f"\nstopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {options.out}")
+        return 130
+    if progress.log:
+        row = progress.log[-1]
+        held_out = row.get("validation_perplexity")
+        if shown:
+            print(file=sys.stderr)
+        print(
+            f"epoch {progress.epoch}: perplexity {row['perplexity']:.3f}"
+            + (f", on held-out text {held_out:.3f}" if held_out is not None else "")
+            + f", {row['characters_per_second']:,.0f} characters/s; wrote {options.out}"
+        )
+    return 0
+
+
+class _Line:
+    """The line of progress on a terminal."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._first: tuple[int, int] | None = None
+        self._shown = 0.0
+
+    def __call__(self, settings: train.Settings, progress: train.Progress, loss: float, windows: int) -> None:
+        now = time.perf_counter()
+        self._first = self._first or (progress.epoch, progress.window - 1)
+        if now - self._shown < 0.2 and progress.window < windows:
+            return
+        self._shown = now
+        done = (progress.epoch - self._first[0]) * windows + progress.window - self._first[1]
+        left = (settings.epochs - progress.epoch) * windows - progress.window
+        seconds = (now - self._started) / done
+        rate = settings.batch * settings.window / seconds
+        print(
+            f"\repoch {progress.epoch + 1}/{settings.epochs}  loss {loss:.4f}  perplexity {np.exp(loss):.3f}  "
+            f"|g| {progress.norm:.2f}  {rate:,.0f} characters/s  {_clock(left * seconds)} left   ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) % 3600 // 60:02}:{int(seconds) % 60:02}"
+
+
+def _sample(options: argparse.Namespace) -> int:
+    settings, progress = train.load(options.folder)
+    written = settings.model().sample(
+        progress.params, options.prompt, options.length, options.temperature, options.seed
+    )
+    print(written)
     return 0
 
 

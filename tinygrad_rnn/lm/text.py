@@ -46,6 +46,37 @@ def windows(text: str, steps: int, count: int) -> NDArray[Any]:
     return np.array([[ALPHABET.index(c) for c in text[s : s + steps + 1]] for s in starts]).T
 
 
+def indices(text: str) -> NDArray[Any]:
+    """The index of each character in the alphabet. Raises ValueError, naming them, for characters outside of it."""
+    unknown = sorted(set(text) - set(ALPHABET))
+    if unknown:
+        raise ValueError(
+            f"characters that the network does not know: {' '.join(map(repr, unknown[:8]))}\n"
+            "use small letters a to z and spaces"
+        )
+    return np.array([ALPHABET.index(c) for c in text], dtype=np.intp)
+
+
+def streams(text: str, batch: int, window: int, offset: int = 0) -> NDArray[Any]:
+    """A cleaned text as `batch` streams side by side, cut into windows: indices (windows, window + 1, batch).
+
+    Stream b reads its own part of the text from the beginning to the end, a window after the other, so that the state
+    after one window is the one to begin the next with. A window's last character is the next one's first: inputs are
+    `w[:-1]`, targets `w[1:]`. The first `offset` characters are left out. Raises ValueError for too short a text.
+    """
+    length = (len(text) - offset - 1) // batch
+    if length < window:
+        raise ValueError(
+            f"streams: {len(text)} characters are too few for {batch} streams of windows of {window}\n"
+            f"give a text of at least {batch * window + offset + 1} characters, or a smaller batch or window"
+        )
+    values = indices(text)
+    starts = offset + length * np.arange(batch)
+    count = length // window
+    places = starts[None, None, :] + window * np.arange(count)[:, None, None] + np.arange(window + 1)[None, :, None]
+    return np.asarray(values[places])
+
+
 def one_hot(indices: NDArray[Any], size: int = len(ALPHABET), dtype: Any = np.float64) -> NDArray[Any]:
     """1 at each index, 0 elsewhere: (...) integers -> (..., size)."""
     return np.asarray(np.eye(size, dtype=dtype)[indices])

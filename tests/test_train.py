@@ -1,0 +1,256 @@
+"""The language model: it learns, a stopped run goes on to the same numbers, files are whole, errors are clear."""
+
+import csv
+import hashlib
+import io
+import urllib.error
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.lm import corpus, curve, text, train
+from tinygrad_rnn.lm.model import SYMBOLS, Model
+
+PHRASE = "the time traveller for so it will be convenient to speak of him was expounding a recondite matter to us "
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text(PHRASE * 12, encoding="utf-8")
+    return path
+
+
+def settings(book, **changes):
+    small = {"hidden": 12, "window": 10, "batch": 4, "epochs": 3, "optimizer": "adam", "rate": 0.02, "seed": 3}
+    return train.Settings(text=str(book), **{**small, **changes})
+
+
+# ---------------------------------------------------------------------------------------------- streams
+
+
+def test_streams_follow_each_other_and_targets_are_the_next_characters():
+    letters = PHRASE * 3
+    windows = text.streams(letters, batch=2, window=5, offset=3)
+    length = (len(letters) - 3 - 1) // 2
+    assert windows.shape == (length // 5, 6, 2)
+    for b in range(2):
+        stream = letters[3 + b * length :]
+        for k, window in enumerate(windows):
+            assert "".join(text.ALPHABET[i] for i in window[:, b]) == stream[5 * k : 5 * k + 6]
+    with pytest.raises(ValueError, match="20 characters are too few for 4 streams of windows of 10\ngive a text of at"):
+        text.streams(PHRASE[:20], 4, 10)
+
+
+# ---------------------------------------------------------------------------------------------- the model
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_the_state_is_carried_so_that_windows_make_one_text(cell):
+    model = Model(cell, 7, layers=2)
+    params = {k: p.data for k, p in model.init(np.random.default_rng(0), np.float64).items()}
+    ids = text.indices(PHRASE[:41])[:, None]
+    whole, _ = model.scores(params, ids[:40], None)
+    state, parts = None, []
+    for k in range(0, 40, 10):
+        scores, state = model.scores(params, ids[k : k + 10], state)
+        parts.append(scores)
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12, atol=1e-14)
+    p = np.exp(whole) / np.exp(whole).sum(axis=-1, keepdims=True)
+    expected = np.exp(-np.mean(np.log(p[np.arange(40), 0, ids[1:, 0]])))
+    windows = np.array([ids[k : k + 11] for k in range(0, 40, 10)])
+    assert model.perplexity(params, windows) == pytest.approx(expected, rel=1e-12)
+
+
+def test_samples_are_decided_by_the_seed_and_the_temperature():
+    model = Model("gru", 7)
+    params = model.init(np.random.default_rng(0))
+    one = model.sample(params, "time", 30, 1.0, seed=1)
+    assert one.startswith("time")
+    assert len(one) == 34
+    assert set(one) <= set(text.ALPHABET)
+    assert one == model.sample(params, "time", 30, 1.0, seed=1)
+    assert one != model.sample(params, "time", 30, 1.0, seed=2)
+    assert model.sample(params, "time", 30, 0.0, seed=1) == model.sample(params, "time", 30, 0.0, seed=2)
+    with pytest.raises(ValueError, match="does not know: '3' 'T'"):
+        model.sample(params, "T3", 5)
+    with pytest.raises(ValueError, match="an empty prompt"):
+        model.sample(params, "", 5)
+    with pytest.raises(ValueError, match="temperature -1"):
+        model.sample(params, "a", 5, -1)
+    assert SYMBOLS == 28
+
+
+# ---------------------------------------------------------------------------------------------- training
+
+
+def test_it_learns_and_writes_its_files(book, tmp_path):
+    out = tmp_path / "run"
+    done = train.train(settings(book, epochs=12, validate=0.1), out)
+    assert sorted(p.name for p in out.iterdir()) == ["checkpoint.npz", "curve.svg", "log.csv", "samples.txt"]
+    rows = list(csv.DictReader(io.StringIO((out / "log.csv").read_text(encoding="utf-8"))))
+    assert len(rows) == 12
+    perplexity = [float(row["perplexity"]) for row in rows]
+    assert perplexity[-1] < 0.6 * perplexity[0]
+    assert perplexity[0] == pytest.approx(np.exp(float(rows[0]["loss"])))
+    assert float(rows[-1]["validation_perplexity"]) > 1
+    drawing = ET.fromstring((out / "curve.svg").read_text(encoding="utf-8"))
+    assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 2
+    assert "time traveller" in (out / "samples.txt").read_text(encoding="utf-8")
+    kept, progress = train.load(out)
+    assert kept == settings(book, epochs=12, validate=0.1)
+    assert progress.epoch == 12
+    for name, p in done.params.items():
+        np.testing.assert_array_equal(progress.params[name].data, p.data)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("stop", [1, 17, 29, 31])
+def test_a_stopped_run_goes_on_to_the_same_numbers(book, tmp_path, stop, optimizer):
+    chosen = settings(book, layers=2, dropout=0.3, optimizer=optimizer, rate=0.05)
+    whole = train.train(chosen, tmp_path / "whole")
+    seen = []
+
+    def interrupt(*_):
+        seen.append(1)
+        if len(seen) == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.train(chosen, tmp_path / "cut", watch=interrupt)
+    kept, progress = train.load(tmp_path / "cut")
+    resumed = train.train(kept, tmp_path / "cut", progress)
+    for name, p in whole.params.items():
+        np.testing.assert_array_equal(resumed.params[name].data, p.data)
+    keys = ("epoch", "loss", "perplexity", "largest_norm")
+    assert [[row[k] for k in keys] for row in resumed.log] == [[row[k] for k in keys] for row in whole.log]
+
+
+def test_a_longer_run_goes_on_from_a_finished_one(book, tmp_path):
+    whole = train.train(settings(book, epochs=4), tmp_path / "whole")
+    train.train(settings(book, epochs=2), tmp_path / "short")
+    assert main(["train", "--resume", "--epochs", "4", "--out", str(tmp_path / "short"), "--text", "ignored"]) == 0
+    _, progress = train.load(tmp_path / "short")
+    for name, p in whole.params.items():
+        np.testing.assert_array_equal(progress.params[name].data, p.data)
+
+
+# ---------------------------------------------------------------------------------------------- the command line
+
+
+def test_train_and_sample_from_the_command_line(book, tmp_path, capsys):
+    out = tmp_path / "run"
+    command = ["train", "--text", str(book), "--cell", "lstm", "--hidden", "8", "--window", "10", "--batch", "4"]
+    assert main([*command, "--epochs", "1", "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("epoch 1: perplexity ")
+    assert said.err == ""  # no line of progress where nobody looks
+    assert main(["sample", "--from", str(out), "--prompt", "the ", "--length", "20"]) == 0
+    assert len(capsys.readouterr().out.rstrip("\n")) == 24
+    assert main(["sample", "--from", str(out), "--prompt", "The"]) == 2
+    assert "does not know: 'T'" in capsys.readouterr().err
+    assert main(["sample", "--from", str(tmp_path)]) == 2
+    assert "no checkpoint.npz in this folder" in capsys.readouterr().err
+
+
+def test_the_line_of_progress(monkeypatch, book, tmp_path, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    command = ["train", "--text", str(book), "--hidden", "8", "--window", "10", "--batch", "4", "--epochs", "2"]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    line = capsys.readouterr().err.split("\r")[-1]
+    for part in ("epoch 2/2", "loss ", "perplexity ", "|g| ", "characters/s", "0:00:00 left"):
+        assert part in line
+
+
+def test_an_interrupted_command_says_how_to_go_on(monkeypatch, book, tmp_path, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train", stopped)
+    assert main(["train", "--text", str(book), "--out", str(tmp_path / "run")]) == 130
+    assert "--resume --epochs 10 --out" in capsys.readouterr().out
+
+
+def test_wrong_input_is_an_error_and_nothing_is_half_written(book, tmp_path, monkeypatch, capsys):
+    def refused(words, *arguments):
+        assert main(["train", "--out", str(tmp_path / "run"), *arguments]) == 2
+        assert words in capsys.readouterr().err
+
+    empty = tmp_path / "empty.txt"
+    empty.write_text("1234 !", encoding="utf-8")
+    refused("a text without letters", "--text", str(empty))
+    refused("characters are too few", "--text", str(book), "--batch", "1000")
+    refused("No such file", "--text", str(tmp_path / "none.txt"))
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    assert main(["train", "--text", str(book), "--out", str(tmp_path / "file")]) == 2
+    capsys.readouterr()
+
+    out = tmp_path / "full"
+    done = train.train(settings(book, epochs=1), out)
+    before = (out / "checkpoint.npz").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    assert main(["train", "--resume", "--epochs", "2", "--out", str(out)]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert (out / "checkpoint.npz").read_bytes() == before
+    assert sorted(p.name for p in out.iterdir()) == ["checkpoint.npz", "curve.svg", "log.csv", "samples.txt"]
+    assert done.epoch == 1
+
+
+def test_a_broken_checkpoint_is_said_to_be_broken(book, tmp_path):
+    out = tmp_path / "run"
+    train.train(settings(book, epochs=1), out)
+    path = out / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="not a whole file of parameters"):
+        train.load(out)
+    np.savez(path, w=np.ones(3))
+    with pytest.raises(ValueError, match="no checkpoint of a language model"):
+        train.load(out)
+
+
+# ---------------------------------------------------------------------------------------------- the corpus
+
+
+def test_the_time_machine_is_fetched_once_and_checked(tmp_path, monkeypatch):
+    content = PHRASE.encode()
+    asked = []
+
+    def answer(address, timeout):
+        asked.append(address)
+        return io.BytesIO(content)
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    with pytest.raises(OSError, match=r"is not the text \(sha1 .*\)\ntry again, or pass a text of your own"):
+        corpus.time_machine(tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(corpus, "TIME_MACHINE_SHA1", hashlib.sha1(content).hexdigest())
+    assert corpus.time_machine(tmp_path).read_bytes() == content
+    assert corpus.time_machine(tmp_path).read_bytes() == content
+    assert len(asked) == 2
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert corpus.load("timemachine", 8) == PHRASE[:8]
+
+
+def test_without_a_network_the_error_says_how_to_pass_a_file(tmp_path, monkeypatch):
+    def fails(address, timeout):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr("urllib.request.urlopen", fails)
+    with pytest.raises(OSError, match=r"cannot be fetched .*no route to host.*\npass a text of your own: --text FILE"):
+        corpus.time_machine(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------- the curve
+
+
+def test_a_curve_of_odd_values_is_a_drawing():
+    for series in ({}, {"a": []}, {"a": [3.0]}, {"a": [float("nan"), 2.0, float("inf"), 1.0]}, {"<b>&": [2.0, 1.0]}):
+        ET.fromstring(curve.svg("a <title> & more", series))
+    assert curve.svg("t", {"a": [5.0, 2.0]}) == curve.svg("t", {"a": [5.0, 2.0]})

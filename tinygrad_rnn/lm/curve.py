@@ -1,0 +1,62 @@
+"""A curve of the perplexity over the epochs, as an SVG of its own: no plotting library is needed to see a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from xml.sax.saxutils import escape
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 400, 64, 120, 48, 48
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by the colour-blind (Okabe and Ito)
+DASHES = ("", "6 4", "2 3", "8 3 2 3")
+
+
+def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch") -> str:
+    """Curves by name, one value for each epoch from 1, on a logarithmic axis. What is not finite is left out."""
+    values = [v for curve in series.values() for v in curve if v > 0 and math.isfinite(v)]
+    low, high = (min(values), max(values)) if values else (1.0, 10.0)
+    low, high = low / 1.05, max(high, low * 1.2) * 1.05
+    count = max((len(curve) for curve in series.values()), default=1)
+
+    def x(epoch: int) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(count - 1, 1)
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (math.log(high / value) / math.log(high / low))
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'role="img" font-family="sans-serif" font-size="13"><title>{escape(title)}</title>',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        f'<text x="{LEFT}" y="26" font-size="16">{escape(title)}</text>',
+    ]
+    for value in _ticks(low, high):
+        parts.append(
+            f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDTH - RIGHT}" y2="{y(value):.1f}" stroke="#ddd"/>'
+            f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
+        )
+    for epoch in sorted({1, (count + 1) // 2, count}):
+        parts.append(f'<text x="{x(epoch):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{epoch}</text>')
+    parts.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>'
+    )
+    for k, (name, curve) in enumerate(series.items()):
+        shown = [(x(e), y(v)) for e, v in enumerate(curve, start=1) if v > 0 and math.isfinite(v)]
+        if not shown:
+            continue
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in shown)
+        colour, dash = COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)]
+        parts.append(
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+            f'<text x="{shown[-1][0] + 6:.1f}" y="{shown[-1][1] + 4 + 16 * (k % 2) * (len(series) > 1):.1f}" '
+            f'fill="{colour}">{escape(name)} {curve[-1]:.3g}</text>'
+        )
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two bounds, on a logarithmic axis."""
+    found = []
+    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
+        found += [m * 10**power for m in (1, 1.2, 1.5, 2, 3, 5, 7) if low <= m * 10**power <= high]
+    return found if len(found) < 10 else found[:: len(found) // 5]

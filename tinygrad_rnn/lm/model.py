@@ -1,0 +1,88 @@
+"""A character language model: one-hot characters, a recurrent layer, and a score for every next character."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn import nn
+from tinygrad_rnn.engine.primitives.activations import log_softmax
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.lm import text
+
+Params = Mapping[str, Any]
+LAYERS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+SYMBOLS = len(text.ALPHABET) + 1
+"""The letters, the space, and one for an unknown character, as in D2L."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A layer of `nn` (cell "rnn", "lstm" or "gru") and a linear readout of its hidden state."""
+
+    cell: str
+    hidden: int
+    layers: int = 1
+    dropout: float = 0.0
+
+    def _layer(self) -> Any:
+        return LAYERS[self.cell](SYMBOLS, self.hidden, self.layers, dropout=self.dropout)
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Tensor]:
+        """Parameters as PyTorch would draw them: those of the layer under `rnn.`, of the readout under `head.`."""
+        parts = {"rnn": self._layer().init(rng, dtype), "head": nn.Linear(self.hidden, SYMBOLS).init(rng, dtype)}
+        found = {f"{part}.{name}": p for part, params in parts.items() for name, p in params.items()}
+        return {name: Tensor(p.data, name=name) for name, p in found.items()}
+
+    def scores(
+        self, params: Params, characters: NDArray[Any], state: Any, rng: np.random.Generator | None = None
+    ) -> tuple[Any, Any]:
+        """The logits (T, B, symbols) of the next characters, from characters (T, B); and the last state.
+
+        `rng` draws the dropout masks; without it there is no dropout.
+        """
+        own = {name.removeprefix("rnn."): p for name, p in params.items() if name.startswith("rnn.")}
+        dtype = next(iter(own.values())).dtype
+        hs, last = self._layer()(own, text.one_hot(characters, SYMBOLS, dtype), state, rng=rng)
+        return hs @ params["head.weight"].T + params["head.bias"], last
+
+    def loss(
+        self, params: Params, window: NDArray[Any], state: Any, rng: np.random.Generator | None = None
+    ) -> tuple[Any, Any]:
+        """The mean cross entropy of a window (T + 1, B): each character from those before; and the last state."""
+        scores, last = self.scores(params, window[:-1], state, rng)
+        return nn.cross_entropy(scores, window[1:]), last
+
+    def perplexity(self, params: Params, windows: NDArray[Any]) -> float:
+        """Exp of the mean cross entropy over windows that follow each other, the state carried from one to the next."""
+        values, state, total = nn.weights.arrays(params), None, 0.0
+        for window in windows:
+            loss, state = self.loss(values, window, state)
+            total += float(loss)
+        return float(np.exp(total / len(windows)))
+
+    def sample(self, params: Params, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
+        """The prompt, continued by `length` characters drawn from softmax(logits / temperature); 0: the likeliest.
+
+        Raises ValueError for an empty prompt, for characters that are not in the alphabet, or a negative temperature.
+        """
+        if not prompt:
+            raise ValueError("sample: an empty prompt\ngive the characters to begin with")
+        if temperature < 0:
+            raise ValueError(f"sample: temperature {temperature}\n0 takes the likeliest character, 1 draws as trained")
+        values, rng = nn.weights.arrays(params), np.random.default_rng(seed)
+        found, given, state = prompt, text.indices(prompt)[:, None], None
+        for _ in range(length):
+            scores, state = self.scores(values, given, state)
+            last = np.asarray(scores[-1, 0, : len(text.ALPHABET)], np.float64)  # never the unknown character
+            if temperature == 0:
+                chosen = int(last.argmax())
+            else:
+                chosen = int(rng.choice(len(last), p=np.exp(log_softmax(last / temperature))))
+            found += text.ALPHABET[chosen]
+            given = np.array([[chosen]])
+        return found

@@ -1,0 +1,214 @@
+"""Training a character language model: truncated BPTT over streams of text, with checkpoints that are whole.
+
+The state is carried from one window to the next as plain numbers, so the gradient of a window ends where it began.
+Every random choice is made from the seed and the place in the run (epoch, window), so a run that was stopped and
+resumed gives the same numbers as one that was not.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import files, nn
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.lm import corpus, curve, text
+from tinygrad_rnn.lm.model import LAYERS, Model
+from tinygrad_rnn.nn.optim import SGD, Adam, clip_by_norm
+from tinygrad_rnn.nn.unroll import as_tuple
+
+CHECKPOINT = "checkpoint.npz"
+OPTIMIZERS: dict[str, Callable[[float], Any]] = {
+    "sgd": lambda rate: SGD(rate=rate),
+    "adam": lambda rate: Adam(rate=rate),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a run; kept in its checkpoint."""
+
+    text: str
+    cell: str = "gru"
+    hidden: int = 128
+    layers: int = 1
+    dropout: float = 0.0
+    window: int = 35
+    batch: int = 32
+    epochs: int = 10
+    optimizer: str = "sgd"
+    rate: float = 1.0
+    clip: float = 1.0
+    characters: int | None = None
+    validate: float = 0.0
+    seed: int = 0
+    prompt: str = "time traveller"
+
+    def model(self) -> Model:
+        """The network of these settings."""
+        return Model(self.cell, self.hidden, self.layers, self.dropout)
+
+
+@dataclass
+class Progress:
+    """Where a run stands: everything that the next window needs."""
+
+    params: dict[str, Any]
+    moments: dict[str, Any]
+    epoch: int = 0
+    window: int = 0
+    state: tuple[Any, ...] = ()
+    total: float = 0.0
+    norm: float = 0.0
+    seconds: float = 0.0
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+def start(settings: Settings) -> Progress:
+    """A run before its first window. Raises ValueError for settings that name no cell or optimiser."""
+    for name, known in (("cell", LAYERS), ("optimizer", OPTIMIZERS)):
+        if getattr(settings, name) not in known:
+            raise ValueError(f"train: {name} {getattr(settings, name)!r}\nthere are {', '.join(known)}")
+    params = settings.model().init(np.random.default_rng(settings.seed))
+    return Progress(params, OPTIMIZERS[settings.optimizer](settings.rate).init(params))
+
+
+def train(
+    settings: Settings,
+    out: Path,
+    progress: Progress | None = None,
+    watch: Callable[[Settings, Progress, float, int], None] = lambda *_: None,
+) -> Progress:
+    """Train to the last epoch of the settings, from `progress` or from the beginning; files into `out`.
+
+    After each epoch: checkpoint.npz, log.csv, curve.svg, samples.txt. On KeyboardInterrupt the checkpoint of the last
+    finished window is written, then it is raised on. `watch(settings, progress, loss, windows)` is called after each
+    window.
+    """
+    whole = corpus.load(settings.text, settings.characters)
+    cut = len(whole) - int(len(whole) * settings.validate)
+    held_out = text.streams(whole[cut:], min(settings.batch, 8), settings.window) if settings.validate else None
+    text.streams(whole[:cut], settings.batch, settings.window, settings.window)  # long enough at every offset
+    out.mkdir(parents=True, exist_ok=True)
+    progress = progress or start(settings)
+    save(out, settings, progress)  # a folder that cannot be written is found out here, not after an epoch
+    model, optimizer = settings.model(), OPTIMIZERS[settings.optimizer](settings.rate)
+    try:
+        while progress.epoch < settings.epochs:
+            offset = int(np.random.default_rng([settings.seed, progress.epoch]).integers(settings.window))
+            windows = text.streams(whole[:cut], settings.batch, settings.window, offset)
+            while progress.window < len(windows):
+                progress = _after_window(settings, model, optimizer, progress, windows[progress.window])
+                watch(settings, progress, progress.total / progress.window, len(windows))
+            progress = _after_epoch(settings, model, progress, len(windows), held_out)
+            save(out, settings, progress)
+            write_log(out, settings, progress)
+    except KeyboardInterrupt:
+        save(out, settings, progress)
+        raise
+    return progress
+
+
+def _after_window(settings: Settings, model: Model, optimizer: Any, before: Progress, window: Any) -> Progress:
+    """One step of truncated BPTT. A new Progress: what is interrupted halfway leaves the old one whole."""
+    started = time.perf_counter()
+    rng = np.random.default_rng([settings.seed, before.epoch, before.window, 1]) if settings.dropout else None
+    with Tape() as tape:
+        loss, last = model.loss(before.params, window, before.state or None, rng)
+    gradients, norm = clip_by_norm(tape.gradient(loss, before.params), settings.clip)
+    params, moments = optimizer.step(before.params, gradients, before.moments)
+    return replace(
+        before,
+        params=params,
+        moments=moments,
+        window=before.window + 1,
+        state=tuple(s.data for s in as_tuple(last)),
+        total=before.total + loss.item(),
+        norm=max(before.norm, norm),
+        seconds=before.seconds + time.perf_counter() - started,
+    )
+
+
+def _after_epoch(settings: Settings, model: Model, before: Progress, windows: int, held_out: Any) -> Progress:
+    """The epoch's line in the log, and the beginning of the next."""
+    row = {
+        "epoch": before.epoch + 1,
+        "loss": before.total / windows,
+        "perplexity": float(np.exp(before.total / windows)),
+        "largest_norm": before.norm,
+        "characters_per_second": windows * settings.window * settings.batch / max(before.seconds, 1e-9),
+    }
+    if held_out is not None:
+        row["validation_perplexity"] = model.perplexity(before.params, held_out)
+    log = [*before.log, row]
+    return replace(before, epoch=before.epoch + 1, window=0, state=(), total=0.0, norm=0.0, seconds=0.0, log=log)
+
+
+# ---------------------------------------------------------------------------------------------- files
+
+
+def save(out: Path, settings: Settings, progress: Progress) -> Path:
+    """Write the checkpoint, whole or not at all: plain arrays, and the rest as JSON in one of them."""
+    plain = {
+        "settings": asdict(settings),
+        "progress": {name: getattr(progress, name) for name in ("epoch", "window", "total", "norm", "seconds", "log")},
+        "count": progress.moments["count"],
+        "states": len(progress.state),
+    }
+    arrays = {"plain": np.frombuffer(json.dumps(plain).encode(), np.uint8)}
+    arrays |= {f"params/{name}": p for name, p in nn.weights.arrays(progress.params).items()}
+    for moment, values in progress.moments.items():
+        if moment != "count":
+            arrays |= {f"{moment}/{name}": value for name, value in values.items()}
+    arrays |= {f"state/{k}": s for k, s in enumerate(progress.state)}
+    return nn.weights.save(out / CHECKPOINT, arrays)
+
+
+def load(out: Path) -> tuple[Settings, Progress]:
+    """The settings and the progress of a run. Raises ValueError for a folder without a checkpoint, or a broken one."""
+    path = out / CHECKPOINT
+    if not path.exists():
+        raise ValueError(f"{out}: no {CHECKPOINT} in this folder\ngive the folder that `train --out` wrote")
+    arrays = nn.weights.load(path)
+    if "plain" not in arrays:
+        raise ValueError(f"{path}: no checkpoint of a language model\ngive the folder that `train --out` wrote")
+    plain = json.loads(arrays["plain"].tobytes().decode())
+    groups: dict[str, dict[str, Any]] = {}
+    for key, value in arrays.items():
+        group, _, name = key.partition("/")
+        groups.setdefault(group, {})[name] = value
+    params = {name: Tensor(p, name=name) for name, p in groups.pop("params").items()}
+    states = groups.pop("state", {})
+    groups.pop("plain")
+    moments = {"count": plain["count"], **groups}
+    state = tuple(states[str(k)] for k in range(plain["states"]))
+    return Settings(**plain["settings"]), Progress(params, moments, state=state, **plain["progress"])
+
+
+def write_log(out: Path, settings: Settings, progress: Progress) -> None:
+    """log.csv, curve.svg and samples.txt of a run."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(progress.log[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(progress.log)
+    files.write(out / "log.csv", table.getvalue())
+    series = {"training": [row["perplexity"] for row in progress.log]}
+    if "validation_perplexity" in progress.log[0]:
+        series["validation"] = [row["validation_perplexity"] for row in progress.log]
+    title = f"Perplexity of a character {settings.cell.upper()}, {settings.hidden} hidden units"
+    files.write(out / "curve.svg", curve.svg(title, series))
+    sample = settings.model().sample
+    shown = [
+        f"temperature {temperature}: {sample(progress.params, settings.prompt, 200, temperature, settings.seed)}\n"
+        for temperature in (0.0, 0.8)
+    ]
+    files.write(out / "samples.txt", f"after epoch {progress.epoch}\n" + "".join(shown))
