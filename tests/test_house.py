@@ -32,7 +32,7 @@ ORDERS = {
         "check",
         "check_grads",
     ],
-    "nn": ["cells", "more_cells", "unroll", "wrappers", "layers", "losses", "init", "optim", "weights"],
+    "nn": ["cells", "more_cells", "unroll", "wrappers", "onnx", "layers", "losses", "init", "optim", "weights"],
     "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
     "bptt": ["by_hand", "report", "case", "numerical", "locate", "torch_reference", "compare"],
     "lm": ["text", "corpus", "model", "curve", "train"],

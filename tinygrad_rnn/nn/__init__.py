@@ -5,6 +5,7 @@ from tinygrad_rnn.nn.cells import gru, gru_textbook, lstm, residual_rnn, rnn
 from tinygrad_rnn.nn.layers import GRU, LSTM, RNN, Embedding, LayerNorm, Linear
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, mse
 from tinygrad_rnn.nn.more_cells import coupled_lstm, layer_norm_lstm, leaky_rnn, mgu, peephole_lstm
+from tinygrad_rnn.nn.onnx import onnx_node
 from tinygrad_rnn.nn.unroll import unroll
 from tinygrad_rnn.nn.wrappers import dropout_mask, variational_dropout, zoneout
 
@@ -27,6 +28,7 @@ __all__ = [
     "lstm",
     "mgu",
     "mse",
+    "onnx_node",
     "optim",
     "peephole_lstm",
     "residual_rnn",
