@@ -53,12 +53,12 @@ def test_a_demo_runs_and_holds_what_it_asserts(demo, tmp_path):
     assert done.stdout
 
 
-def test_the_benchmark_runs_and_prints_ratios():
-    command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / "engine.py"), "--quick"]
+@pytest.mark.parametrize("name", ["engine.py", "language_model.py"])
+def test_a_benchmark_runs_and_prints_ratios(name):
+    command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / name), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ours / it") == 2
-    assert "bytes each" in done.stdout
+    assert "ours / it" in done.stdout
 
 
 def test_the_readme_fits_a_screen_or_two_and_gives_two_commands_for_each_system():

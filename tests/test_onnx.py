@@ -24,6 +24,8 @@ SCALAR = {
     "ScaledTanh": lambda v, a, b: (1.0 if a is None else a) * math.tanh((1.0 if b is None else b) * v),
     "Elu": lambda v, a, b: v if v >= 0 else (1.0 if a is None else a) * (math.exp(v) - 1),
 }
+WITH_ALPHA = ("LeakyRelu", "HardSigmoid", "Affine", "ThresholdedRelu", "ScaledTanh", "Elu")
+WITH_BETA = ("HardSigmoid", "Affine", "ScaledTanh")
 DEFAULTS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
 
 
@@ -51,11 +53,11 @@ def one_direction(kind, n, d, x, h, c, f, lbr, clip):
     g, found = GATES[kind], []
     for step in x:
 
-        def z(gate, unit, state, with_r=True):
+        def z(gate, unit, state, together=True, step=step):
             row = gate * H + unit
             total = sum(n["W"][d][row][j] * step[j] for j in range(I)) + n["B"][d][row]
             part = sum(n["R"][d][row][j] * state[j] for j in range(H)) + n["B"][d][g * H + row]
-            return (total + part) if with_r else (total, part)
+            return (total + part) if together else (total, part)
 
         if kind == "RNN":
             h = [act(0, z(0, u, h)) for u in range(H)]
@@ -84,12 +86,8 @@ def by_specification(kind, n, direction="forward", lens=None, lbr=0, clip=0, nam
     names, alphas, betas = list(names or DEFAULTS[kind] * len(ways)), list(alphas), list(betas)
     functions = []
     for name in names:
-        a = (
-            alphas.pop(0)
-            if alphas and name in ("LeakyRelu", "HardSigmoid", "Affine", "ThresholdedRelu", "ScaledTanh", "Elu")
-            else None
-        )
-        b = betas.pop(0) if betas and name in ("HardSigmoid", "Affine", "ScaledTanh") else None
+        a = alphas.pop(0) if alphas and name in WITH_ALPHA else None
+        b = betas.pop(0) if betas and name in WITH_BETA else None
         functions.append(lambda v, name=name, a=a, b=b: SCALAR[name](v, a, b))
     count = len(DEFAULTS[kind])
     Y = np.zeros((T, len(ways), B, H))
@@ -166,7 +164,7 @@ def test_activations_of_both_directions_take_their_parameters_in_order():
 @pytest.mark.parametrize("kind", GATES)
 def test_a_tape_records_it_and_its_gradients_are_right(kind):
     n = drawn(kind, 2)
-    arrays = {k: v for k, v in n.items()}
+    arrays = dict(n)
 
     def f(arrays):
         return nn.onnx_node(kind, **arrays, direction="bidirectional", sequence_lens=[4, 2, 3], linear_before_reset=1)
