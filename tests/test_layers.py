@@ -186,6 +186,10 @@ def test_what_does_not_fit_is_said_with_what_was_expected():
         layer({name: p for name, p in params.items() if name != "weight_hh_l1"}, x)
     with refused("LSTM: weight_ih_l1 has shape (9, 3)\nexpected (12, 3): 4 gates i, f, g, o stacked"):
         layer({**params, "weight_ih_l1": np.ones((9, 3))}, x)
+    with refused("LSTM: bias_hh_l1 is float32, weight_ih_l0 is float64\nexpected floats of one dtype"):
+        layer({**params, "bias_hh_l1": np.ones(12, np.float32)}, x)
+    with refused("LSTM: weight_ih_l0 is int64, weight_ih_l0 is int64"):
+        layer({**params, "weight_ih_l0": np.ones((12, 2), int)}, x)
     with refused("LSTM: x has shape (5, 4, 7)\nexpected (T, B, I), or (T, I)", "I = 2"):
         layer(params, np.ones((5, 4, 7)))
     with refused("x has shape (5,)"):

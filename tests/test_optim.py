@@ -24,6 +24,8 @@ OURS = {
     "adam": optim.Adam(rate=0.03, l2=0.01),
     "adamw": optim.AdamW(rate=0.03, decay=0.1),
     "adam cosine": optim.Adam(rate=optim.cosine(0.03, 40)),
+    "sgd clip norm": optim.SGD(rate=0.1, momentum=0.5),
+    "sgd clip value": optim.SGD(rate=0.1, momentum=0.5),
     "sgd step": optim.SGD(rate=optim.step_decay(0.1, 10, 0.5)),
     "sgd exponential": optim.SGD(rate=optim.exponential_decay(0.1, 0.9)),
 }
@@ -39,7 +41,10 @@ def test_fifty_steps_are_those_of_pytorch(name):
     params = {k: np.array(v) for k, v in make_optim.START.items()}
     state = OURS[name].init(params)
     for expected in STORED[name]:
-        params, state = OURS[name].step(params, slope(params), state)
+        grads = slope(params)
+        if "clip" in name:
+            grads, _ = (optim.clip_by_norm if "norm" in name else optim.clip_by_value)(grads, 1.2)
+        params, state = OURS[name].step(params, grads, state)
         for key, value in expected.items():
             np.testing.assert_allclose(params[key], value, rtol=1e-12, atol=1e-14)
     assert len(STORED[name]) == state["count"] == 50

@@ -1,8 +1,13 @@
 """The language model: it learns, a stopped run goes on to the same numbers, files are whole, errors are clear."""
 
 import csv
+import dataclasses
 import hashlib
 import io
+import os
+import signal
+import subprocess
+import sys
 import urllib.error
 import xml.etree.ElementTree as ET
 
@@ -171,6 +176,25 @@ def test_an_interrupted_command_says_how_to_go_on(monkeypatch, book, tmp_path, c
     monkeypatch.setattr(train, "train", stopped)
     assert main(["train", "--text", str(book), "--out", str(tmp_path / "run")]) == 130
     assert "--resume --epochs 10 --out" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends its own kind of interrupt")
+def test_a_real_interrupt_leaves_a_checkpoint_that_samples_and_resumes(book, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "tinygrad_rnn", "train", "--text", str(book), "--hidden", "8", "--window", "10"]
+    command += ["--batch", "4", "--epochs", "100000", "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        while not (out / "log.csv").exists():  # an epoch is done
+            assert run.poll() is None, run.stdout.read()
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=60)[0]
+    assert run.returncode == 130
+    assert "stopped; go on with: tinygrad-rnn train --resume" in said
+    kept, progress = train.load(out)
+    assert progress.epoch >= 1
+    assert main(["sample", "--from", str(out), "--length", "5"]) == 0
+    again = train.train(dataclasses.replace(kept, epochs=progress.epoch + 1), out, progress)
+    assert again.epoch == progress.epoch + 1
 
 
 def test_wrong_input_is_an_error_and_nothing_is_half_written(book, tmp_path, monkeypatch, capsys):

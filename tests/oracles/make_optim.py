@@ -27,6 +27,8 @@ def _rules(torch):
         "adam": (lambda p: o.Adam(p, 0.03, weight_decay=0.01), None),
         "adamw": (lambda p: o.AdamW(p, 0.03, weight_decay=0.1), None),
         "adam cosine": (lambda p: o.Adam(p, 0.03), lambda rule: schedules.LambdaLR(rule, _cosine)),
+        "sgd clip norm": (lambda p: o.SGD(p, 0.1, momentum=0.5), None),
+        "sgd clip value": (lambda p: o.SGD(p, 0.1, momentum=0.5), None),
         "sgd step": (lambda p: o.SGD(p, 0.1), lambda rule: schedules.StepLR(rule, 10, 0.5)),
         "sgd exponential": (lambda p: o.SGD(p, 0.1), lambda rule: schedules.ExponentialLR(rule, 0.9)),
     }
@@ -51,6 +53,9 @@ def by_torch():
         for _ in range(50):
             for p in params.values():
                 p.grad = slope(torch, p.detach())
+            if "clip" in name:
+                clip = getattr(torch.nn.utils, "clip_grad_norm_" if "norm" in name else "clip_grad_value_")
+                clip(list(params.values()), 1.2)
             rule.step()
             if rates:
                 rates.step()

@@ -285,7 +285,7 @@ class LayerNorm:
 
 
 def require_parameters(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> None:
-    """Raise ValueError unless `params` has every parameter of the layer, in its shape, and no recurrent one beyond."""
+    """Raise ValueError unless `params` has every parameter of the layer, in its shape, all of one float dtype."""
     missing = [name for name in shapes if name not in params]
     if missing:
         raise ValueError(
@@ -295,6 +295,13 @@ def require_parameters(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> 
     for name, shape in shapes.items():
         if np.shape(params[name]) != shape:
             raise ValueError(f"{kind}: {name} has shape {np.shape(params[name])}\nexpected {shape}: {_why(kind, name)}")
+    first = next(iter(shapes))
+    for name in shapes:
+        dtype, expected = params[name].dtype, params[first].dtype
+        if dtype != expected or dtype.kind != "f":
+            raise ValueError(
+                f"{kind}: {name} is {dtype}, {first} is {expected}\nexpected floats of one dtype: cast with .astype"
+            )
 
 
 def _why(kind: str, name: str) -> str:
