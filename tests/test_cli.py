@@ -53,7 +53,7 @@ def test_demo_fails_where_a_derivation_is_wrong(tmp_path, capsys, monkeypatch):
     assert "1 comparisons FAILED: rnn" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("cell", list(cli.CELLS))
+@pytest.mark.parametrize("cell", list(cli.ALL_CELLS))
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_compare(cell, dtype, capsys):
     arguments = ["--cell", cell, "--steps", "7", "--hidden", "8", "--batch", "3", "--seed", "1", "--dtype", dtype]
