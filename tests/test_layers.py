@@ -210,3 +210,36 @@ def test_what_does_not_fit_is_said_with_what_was_expected():
         nn.Embedding(5, 2)({"weight": np.ones((5, 2))}, [-1, 2])
     with refused("Embedding: indices of dtype float64"):
         nn.Embedding(5, 2)({"weight": np.ones((5, 2))}, [1.0])
+
+
+def test_what_stands_in_the_padding_is_not_even_looked_at():
+    layer = nn.LSTM(2, 3, num_layers=2, bidirectional=True)
+    params, x = layer.init(np.random.default_rng(0)), np.random.default_rng(1).standard_normal((4, 2, 2))
+    for junk in (np.nan, np.inf):
+        found = []
+        for padding in (0.0, junk):
+            filled = x.copy()
+            filled[2:, 1] = padding
+            leaf = tg.Tensor(filled)
+            with tg.Tape() as tape:
+                output, _ = layer(params, leaf, lengths=[4, 2])
+                loss = (output * output).sum()
+            found.append([loss.data, *tape.gradient(loss, {**params, "x": leaf}).values()])
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_layer_reads_its_own_parameters_alone_and_is_checked_when_it_is_made():
+    rng = np.random.default_rng(0)
+    params, x = nn.RNN(2, 3).init(rng), rng.standard_normal((4, 2, 2))
+    weights = {name: p for name, p in params.items() if name.startswith("weight")}
+    bare = nn.RNN(2, 3, bias=False)
+    np.testing.assert_array_equal(bare(params, x)[0].data, bare(weights, x)[0].data)
+    with refused("LSTM: proj_size=3\nit is less than hidden_size, 3"):
+        nn.LSTM(2, 3, proj_size=3)
+    with refused("RNN: nonlinearity='foo'\nthere are 'tanh' and 'relu'"):
+        nn.RNN(2, 3, nonlinearity="foo")
+    with refused("GRU: dropout=1.0"):
+        nn.GRU(2, 3, dropout=1.0)
+    with refused("at least 1"):
+        nn.GRU(2, 0)

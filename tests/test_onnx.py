@@ -194,6 +194,8 @@ def test_what_a_node_cannot_be():
         ({"B": n["B"][:, :5]}, r"B of the LSTM has shape \(1, 5\)"),
         ({"activations": ["Tanh"]}, "activations Tanh\nexpected 3 for each of 1"),
         ({"activations": ["Tanh", "Tanh", "Swish"]}, "Swish"),
+        ({"initial_h": n["initial_h"][:, :1]}, r"initial_h of the LSTM has shape \(1, 1, 3\)\nexpected \(1, 3, 3\)"),
+        ({"initial_c": np.ones((2, 3, 3))}, r"initial_c of the LSTM has shape \(2, 3, 3\)"),
         ({"sequence_lens": [4, 4, 9]}, "lengths from 4 to 9"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -116,3 +116,10 @@ def test_wrong_gradients_are_named():
     for bad in (np.nan, np.inf):
         with pytest.raises(FloatingPointError, match="the gradient of w has entries that are not finite\nrecord with"):
             optim.clip_by_norm({"w": np.array([1.0, bad])}, 1.0)
+
+
+@pytest.mark.parametrize("clip", [optim.clip_by_norm, optim.clip_by_value])
+@pytest.mark.parametrize("limit", [0, -1.0, float("nan")])
+def test_a_limit_is_positive(clip, limit):
+    with pytest.raises(ValueError, match=r"clip: limit .*\na limit is a positive number"):
+        clip({"w": np.ones(2)}, limit)

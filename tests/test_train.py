@@ -136,7 +136,7 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(book, tmp_path, stop, optimiz
 def test_a_longer_run_goes_on_from_a_finished_one(book, tmp_path):
     whole = train.train(settings(book, epochs=4), tmp_path / "whole")
     train.train(settings(book, epochs=2), tmp_path / "short")
-    assert main(["train", "--resume", "--epochs", "4", "--out", str(tmp_path / "short"), "--text", "ignored"]) == 0
+    assert main(["train", "--resume", "--epochs", "4", "--out", str(tmp_path / "short")]) == 0
     _, progress = train.load(tmp_path / "short")
     for name, p in whole.params.items():
         np.testing.assert_array_equal(progress.params[name].data, p.data)
@@ -278,3 +278,50 @@ def test_a_curve_of_odd_values_is_a_drawing():
     for series in ({}, {"a": []}, {"a": [3.0]}, {"a": [float("nan"), 2.0, float("inf"), 1.0]}, {"<b>&": [2.0, 1.0]}):
         ET.fromstring(curve.svg("a <title> & more", series))
     assert curve.svg("t", {"a": [5.0, 2.0]}) == curve.svg("t", {"a": [5.0, 2.0]})
+
+
+# ---------------------------------------------------------------------------------------------- what must not happen
+
+
+def test_settings_that_no_run_can_have_are_refused_before_anything_is_written(book, tmp_path, capsys):
+    for arguments, words in (
+        (["--rate", "-1"], "rate -1.0"),
+        (["--rate", "nan"], "rate nan"),
+        (["--clip", "0"], "clip 0.0"),
+        (["--clip", "nan"], "clip nan"),
+        (["--validate", "1.5"], "validate 1.5"),
+        (["--validate", "nan"], "validate nan"),
+        (["--dropout", "-1", "--layers", "2"], "dropout -1.0"),
+        (["--dropout", "0.5"], "more than 1 for dropout"),
+        (["--seed", "-1"], "seed -1"),
+        (["--prompt", "Hello!"], "does not know"),
+        (["--prompt", ""], "at least one character"),
+    ):
+        assert main(["train", "--text", str(book), "--out", str(tmp_path / "run"), *arguments]) == 2
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_overwritten_nor_changed_by_mistake(book, tmp_path, capsys):
+    out = tmp_path / "run"
+    train.train(settings(book, epochs=2), out)
+    before = (out / "checkpoint.npz").read_bytes()
+
+    def refused(words, *arguments):
+        assert main(["train", "--out", str(out), *arguments]) == 2
+        assert words in capsys.readouterr().err
+        assert (out / "checkpoint.npz").read_bytes() == before
+
+    refused("holds a run", "--text", str(book))
+    refused("--rate\na run goes on as it began", "--resume", "--rate", "5")
+    refused("2 epochs are done, of 2", "--resume")
+    whole = book.read_text(encoding="utf-8")
+    book.write_text(whole.replace("time", "tame"), encoding="utf-8")
+    refused("is not the text that this run began with", "--resume", "--epochs", "3")
+    book.write_text(whole, encoding="utf-8")
+    assert main(["train", "--resume", "--epochs", "3", "--prompt", "so it", "--out", str(out)]) == 0
+    assert "so it" in (out / "samples.txt").read_text(encoding="utf-8")
+    assert main(["train", "--text", str(book), "--epochs", "1", "--overwrite", "--batch", "4", "--out", str(out)]) == 0
+    assert train.load(out)[1].epoch == 1
+    with pytest.raises(ValueError, match="temperature nan"):
+        Model("gru", 3).sample({}, "a", 1, float("nan"))

@@ -72,20 +72,22 @@ def _parser() -> argparse.ArgumentParser:
     drawing.set_defaults(run=_draw)
 
     training = commands.add_parser("train", help="train a character language model by truncated BPTT")
-    training.add_argument("--text", default="timemachine", help='a UTF-8 text file, or "timemachine" (the default)')
-    training.add_argument("--cell", choices=list(LAYERS), default="gru")
-    for name, default in (("hidden", 128), ("layers", 1), ("window", 35), ("batch", 32), ("epochs", 10)):
-        training.add_argument(f"--{name}", type=_at_least_one, default=default, help=f"default: {default}")
-    training.add_argument("--optimizer", choices=list(OPTIMIZERS), default="sgd")
-    training.add_argument("--rate", type=float, default=1.0, help="learning rate (default: 1)")
-    training.add_argument("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
-    training.add_argument("--dropout", type=float, default=0.0, help="between layers (default: 0)")
+    kept = {field.name: field.default for field in dataclasses.fields(train.Settings)}
+    training.add_argument("--text", help='a UTF-8 text file, or "timemachine" (the default)')
+    training.add_argument("--cell", choices=list(LAYERS), help=f"default: {kept['cell']}")
+    for name in ("hidden", "layers", "window", "batch", "epochs"):
+        training.add_argument(f"--{name}", type=_at_least_one, help=f"default: {kept[name]}")
+    training.add_argument("--optimizer", choices=list(OPTIMIZERS), help=f"default: {kept['optimizer']}")
+    training.add_argument("--rate", type=float, help=f"learning rate (default: {kept['rate']:g})")
+    training.add_argument("--clip", type=float, help=f"largest norm of the gradient (default: {kept['clip']:g})")
+    training.add_argument("--dropout", type=float, help="between layers (default: 0)")
     training.add_argument("--characters", type=_at_least_one, help="only the first so many of the cleaned text")
-    training.add_argument("--validate", type=float, default=0.0, help="share of the text, at its end, to validate on")
-    training.add_argument("--seed", type=int, default=0)
-    training.add_argument("--prompt", default="time traveller", help="what samples begin with")
+    training.add_argument("--validate", type=float, help="share of the text, at its end, to validate on (default: 0)")
+    training.add_argument("--seed", type=int, help="default: 0")
+    training.add_argument("--prompt", help=f"what samples begin with (default: {kept['prompt']!r})")
     training.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log, curve and samples")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out, to --epochs")
+    training.add_argument("--overwrite", action="store_true", help="begin anew, even if --out holds a run")
     training.set_defaults(run=_train)
 
     sampling = commands.add_parser("sample", help="let a trained language model write")
@@ -175,11 +177,24 @@ def _draw(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     names = [field.name for field in dataclasses.fields(train.Settings)]
-    settings = train.Settings(**{name: getattr(options, name) for name in names})
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     progress = None
     if options.resume:
-        kept, progress = train.load(options.out)
-        settings = dataclasses.replace(kept, epochs=options.epochs)
+        settings, progress = train.load(options.out)
+        other = [f"--{name}" for name in given if name not in ("epochs", "prompt")]
+        if other:
+            raise ValueError(
+                f"train --resume: {', '.join(other)}\na run goes on as it began: only --epochs and --prompt may change"
+            )
+        settings = dataclasses.replace(settings, **given)
+        if progress.epoch >= settings.epochs:
+            raise ValueError(
+                f"train --resume: {progress.epoch} epochs are done, of {settings.epochs}\nask for more: --epochs N"
+            )
+    else:
+        settings = train.Settings(**{"text": "timemachine", **given})
+        if (options.out / train.CHECKPOINT).exists() and not options.overwrite:
+            raise ValueError(f"train: {options.out} holds a run\ngo on with --resume, or begin anew with --overwrite")
     shown = sys.stderr.isatty()
     try:
         progress = train.train(settings, options.out, progress, _Line() if shown else lambda *_: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ class Model:
         """
         if not prompt:
             raise ValueError("sample: an empty prompt\ngive the characters to begin with")
-        if temperature < 0:
+        if not 0 <= temperature < math.inf:
             raise ValueError(f"sample: temperature {temperature}\n0 takes the likeliest character, 1 draws as trained")
         values, rng = nn.weights.arrays(params), np.random.default_rng(seed)
         found, given, state = prompt, text.indices(prompt)[:, None], None

@@ -8,8 +8,10 @@ resumed gives the same numbers as one that was not.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -70,14 +72,33 @@ class Progress:
     total: float = 0.0
     norm: float = 0.0
     seconds: float = 0.0
+    digest: str = ""
     log: list[dict[str, float]] = field(default_factory=list)
 
 
-def start(settings: Settings) -> Progress:
-    """A run before its first window. Raises ValueError for settings that name no cell or optimiser."""
+def check(settings: Settings) -> None:
+    """Raise ValueError for settings that no run can have."""
     for name, known in (("cell", LAYERS), ("optimizer", OPTIMIZERS)):
         if getattr(settings, name) not in known:
             raise ValueError(f"train: {name} {getattr(settings, name)!r}\nthere are {', '.join(known)}")
+    within = {
+        "rate": (0 < settings.rate < math.inf, "a positive number"),
+        "clip": (settings.clip > 0, "a positive number, inf for none"),
+        "validate": (0 <= settings.validate < 1, "a share of the text, 0 <= validate < 1"),
+        "dropout": (0 <= settings.dropout < 1, "the share that is dropped, 0 <= dropout < 1"),
+        "layers": (settings.layers > 1 or not settings.dropout, "more than 1 for dropout, which is between layers"),
+        "seed": (settings.seed >= 0, "an integer from 0 on"),
+        "prompt": (bool(settings.prompt), "at least one character"),
+    }
+    for name, (fits, expected) in within.items():
+        if not fits:
+            raise ValueError(f"train: {name} {getattr(settings, name)!r}\nexpected {expected}")
+    text.indices(settings.prompt)
+
+
+def start(settings: Settings) -> Progress:
+    """A run before its first window."""
+    check(settings)
     params = settings.model().init(np.random.default_rng(settings.seed))
     return Progress(params, OPTIMIZERS[settings.optimizer](settings.rate).init(params))
 
@@ -94,12 +115,18 @@ def train(
     finished window is written, then it is raised on. `watch(settings, progress, loss, windows)` is called after each
     window.
     """
+    check(settings)
     whole = corpus.load(settings.text, settings.characters)
+    digest = hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest()
+    if progress is not None and progress.digest != digest:
+        raise ValueError(
+            f"train: {settings.text} is not the text that this run began with\nput that text back, or begin a new run"
+        )
     cut = len(whole) - int(len(whole) * settings.validate)
     held_out = text.streams(whole[cut:], min(settings.batch, 8), settings.window) if settings.validate else None
     text.streams(whole[:cut], settings.batch, settings.window, settings.window)  # long enough at every offset
     out.mkdir(parents=True, exist_ok=True)
-    progress = progress or start(settings)
+    progress = progress or replace(start(settings), digest=digest)
     save(out, settings, progress)  # a folder that cannot be written is found out here, not after an epoch
     model, optimizer = settings.model(), OPTIMIZERS[settings.optimizer](settings.rate)
     try:
@@ -156,11 +183,17 @@ def _after_epoch(settings: Settings, model: Model, before: Progress, windows: in
 # ---------------------------------------------------------------------------------------------- files
 
 
+_PLAIN = ("epoch", "window", "total", "norm", "seconds", "digest", "log")
+"""What of a Progress is no array."""
+
+
 def save(out: Path, settings: Settings, progress: Progress) -> Path:
     """Write the checkpoint, whole or not at all: plain arrays, and the rest as JSON in one of them."""
     plain = {
         "settings": asdict(settings),
-        "progress": {name: getattr(progress, name) for name in ("epoch", "window", "total", "norm", "seconds", "log")},
+        "progress": {
+            name: getattr(progress, name) for name in ("epoch", "window", "total", "norm", "seconds", "digest", "log")
+        },
         "count": progress.moments["count"],
         "states": len(progress.state),
     }

@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.recording import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.nn.cells import Array, Params, gru, lstm, normalized, rnn
+from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, normalized, rnn
 from tinygrad_rnn.nn.unroll import as_tuple, unroll
 from tinygrad_rnn.nn.wrappers import dropout_mask
 
@@ -44,6 +44,17 @@ class _Recurrent:
     batch_first: bool
     dropout: float
     bidirectional: bool
+
+    def __post_init__(self) -> None:
+        kind, projected = type(self).__name__, getattr(self, "proj_size", 0)
+        if min(self.input_size, self.hidden_size, self.num_layers) < 1:
+            raise ValueError(f"{kind}: {self}\nsizes and the number of layers are at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"{kind}: dropout={self.dropout}\nit is the share that is dropped, 0 <= dropout < 1")
+        if projected and not 0 < projected < self.hidden_size:
+            raise ValueError(f"{kind}: proj_size={projected}\nit is less than hidden_size, {self.hidden_size}, or 0")
+        if getattr(self, "nonlinearity", "tanh") not in ACTIVATIONS:
+            raise ValueError(f"{kind}: nonlinearity={getattr(self, 'nonlinearity', '')!r}\nthere are 'tanh' and 'relu'")
 
     def _cell(self) -> Callable[..., Any]:
         raise NotImplementedError
@@ -101,7 +112,8 @@ class _Recurrent:
         fit.
         """
         kind = type(self).__name__
-        require_parameters(kind, self.shapes(), params)
+        shapes = self.shapes()
+        require_parameters(kind, shapes, params)
         batched = np.ndim(x) == 3
         if np.ndim(x) not in (2, 3) or np.shape(x)[-1] != self.input_size:
             axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
@@ -119,7 +131,7 @@ class _Recurrent:
             outputs = []
             for direction in self._directions:
                 suffix = _suffix(layer, direction)
-                own = {name.removesuffix(suffix): params[name] for name in params if name.endswith(suffix)}
+                own = {name.removesuffix(suffix): params[name] for name in shapes if name.endswith(suffix)}
                 start = tuple(s[len(last)] for s in states)
                 labels = {"direction": direction} if self.bidirectional else {}
                 with scope(layer=layer, **labels):

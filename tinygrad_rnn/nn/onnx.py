@@ -84,6 +84,13 @@ def onnx_node(
                 f"onnx_node: {name} of the {op_type} has shape {np.shape(value)}\n"
                 f"expected {expected.get(name, 'none')}: {len(several)} directions, {gates} gates of {hidden}"
             )
+    states = {"initial_h": initial_h, "initial_c": initial_c if gates == 4 else None}
+    batch = (xs.shape[1], len(several)) if layout else (len(several), xs.shape[1])
+    for name, value in states.items():
+        if value is not None and np.shape(value) != (*batch, hidden):
+            raise ValueError(
+                f"onnx_node: {name} of the {op_type} has shape {np.shape(value)}\nexpected {(*batch, hidden)}"
+            )
     functions = _activations(op_type, len(several), activations, activation_alpha, activation_beta, clip)
     starts = [initial_h, initial_c] if gates == 4 else [initial_h]
     shape = (xs.shape[1], hidden)

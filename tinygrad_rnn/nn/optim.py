@@ -186,6 +186,7 @@ def clip_by_norm(grads: Mapping[str, Any], limit: float) -> tuple[Values, float]
     torch.nn.utils.clip_grad_norm_: the factor is limit / (norm + 1e-6), at most 1. The norm is computed on a scale of
     its own, so that it neither over- nor underflows. Raises FloatingPointError where a gradient is not finite.
     """
+    _require_limit(limit)
     norm = global_norm(grads)
     factor = min(1.0, limit / (norm + 1e-6))
     return {name: _bare(g) * np.asarray(factor, g.dtype) for name, g in grads.items()}, norm
@@ -193,8 +194,14 @@ def clip_by_norm(grads: Mapping[str, Any], limit: float) -> tuple[Values, float]
 
 def clip_by_value(grads: Mapping[str, Any], limit: float) -> tuple[Values, float]:
     """The gradients with every entry between -limit and limit; and the norm of all of them, before."""
+    _require_limit(limit)
     norm = global_norm(grads)
     return {name: np.clip(_bare(g), -limit, limit) for name, g in grads.items()}, norm
+
+
+def _require_limit(limit: float) -> None:
+    if not limit > 0:
+        raise ValueError(f"clip: limit {limit}\na limit is a positive number; math.inf for none")
 
 
 def global_norm(grads: Mapping[str, Any]) -> float:

@@ -49,7 +49,10 @@ def unroll(
     outputs = []
     for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with scope(t=t):
-            before, states = states, as_tuple(cell(params, xs[t], *states))
+            running = (t < counts)[:, None] if counts is not None and counts.min() <= t else None
+            # What stands in the padding is not even looked at: a NaN there would make 0 * NaN of its gradient.
+            x = xs[t] if running is None else np.where(running, xs[t], np.zeros((), xs[t].dtype))
+            before, states = states, as_tuple(cell(params, x, *states))
             if len(states) != len(names):
                 raise ValueError(
                     f"unroll: {cell_name(cell)} takes the states ({', '.join(names)}) and returned {len(states)} "
@@ -58,8 +61,7 @@ def unroll(
             for name, s in zip(names, states, strict=True):
                 named(name, s)
             output = states[0]
-            if counts is not None and counts.min() <= t:
-                running = (t < counts)[:, None]
+            if running is not None:
                 # Before the first step that counts, a state that was not given is still the cell's own zeros.
                 before = before or tuple(np.zeros_like(s) for s in states)
                 states = tuple(np.where(running, new, old) for new, old in zip(states, before, strict=True))
