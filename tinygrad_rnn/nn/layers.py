@@ -1,223 +1,20 @@
-"""Layers as in PyTorch: the same constructor arguments, the same names and layout of parameters, the same numbers.
+"""Layers without time, as in PyTorch: Linear, Embedding, LayerNorm; and the check of parameters that all layers share.
 
-A layer is a description; parameters are a flat dict, so a PyTorch `state_dict` of arrays is one:
-
->>> layer = LSTM(3, 5, num_layers=2, bidirectional=True)
->>> params = layer.init(np.random.default_rng(0))
->>> list(params)[:5]
-['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0', 'weight_ih_l0_reverse']
->>> output, (h, c) = layer(params, np.zeros((7, 2, 3)))
->>> output.shape, h.shape
-((7, 2, 10), (4, 2, 5))
-
-What runs inside is `unroll` of a cell, under `scope(layer=..., direction=...)`: every pre-activation, gate and state
-can be asked for, as `tape.find("z_f", layer=1, direction="reverse", t=3)`; with one direction there is no such label.
+A layer is a description; its parameters are a flat dict by PyTorch's names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.recording import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, normalized, rnn
-from tinygrad_rnn.nn.unroll import as_tuple, unroll
-from tinygrad_rnn.nn.wrappers import dropout_mask
+from tinygrad_rnn.nn.cells import Array, Params, normalized
 
 Shapes = dict[str, tuple[int, ...]]
-
-
-class _Recurrent:
-    """What RNN, LSTM and GRU share: a stack of layers, each a cell run over time in one direction or two."""
-
-    gates: ClassVar[int]
-    states: ClassVar[int]
-    input_size: int
-    hidden_size: int
-    num_layers: int
-    bias: bool
-    batch_first: bool
-    dropout: float
-    bidirectional: bool
-
-    def __post_init__(self) -> None:
-        kind, projected = type(self).__name__, getattr(self, "proj_size", 0)
-        if min(self.input_size, self.hidden_size, self.num_layers) < 1:
-            raise ValueError(f"{kind}: {self}\nsizes and the number of layers are at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"{kind}: dropout={self.dropout}\nit is the share that is dropped, 0 <= dropout < 1")
-        if projected and not 0 < projected < self.hidden_size:
-            raise ValueError(f"{kind}: proj_size={projected}\nit is less than hidden_size, {self.hidden_size}, or 0")
-        if getattr(self, "nonlinearity", "tanh") not in ACTIVATIONS:
-            raise ValueError(f"{kind}: nonlinearity={getattr(self, 'nonlinearity', '')!r}\nthere are 'tanh' and 'relu'")
-
-    def _cell(self) -> Callable[..., Any]:
-        raise NotImplementedError
-
-    @property
-    def _output_size(self) -> int:
-        return getattr(self, "proj_size", 0) or self.hidden_size
-
-    @property
-    def _directions(self) -> tuple[str, ...]:
-        return ("forward", "reverse") if self.bidirectional else ("forward",)
-
-    def shapes(self) -> Shapes:
-        """The name and shape of every parameter, in PyTorch's order."""
-        rows, size, found = self.gates * self.hidden_size, self._output_size, {}
-        for layer in range(self.num_layers):
-            columns = self.input_size if layer == 0 else size * len(self._directions)
-            for direction in self._directions:
-                own: Shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, size)}
-                if self.bias:
-                    own |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-                if size != self.hidden_size:
-                    own["weight_hr"] = (size, self.hidden_size)
-                found.update({f"{name}{_suffix(layer, direction)}": shape for name, shape in own.items()})
-        return found
-
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch draws them, in the order of `shapes`."""
-        bound = 1 / np.sqrt(self.hidden_size)
-        return {
-            name: Tensor(rng.uniform(-bound, bound, shape).astype(dtype), name=name)
-            for name, shape in self.shapes().items()
-        }
-
-    def __call__(
-        self,
-        params: Params,
-        x: Array,
-        state: Any = None,
-        lengths: Any = None,
-        *,
-        rng: np.random.Generator | None = None,
-    ) -> tuple[Array, Any]:
-        """Run over x: (output, last state).
-
-        x: (T, B, I), or (B, T, I) with `batch_first`, or (T, I) for one sequence without a batch. output: the same with
-        D * H features in the last axis, D directions side by side (H is `proj_size` where there is one). state: h of
-        shape (D * num_layers, B, H), for the LSTM (h, c), c of the hidden size; zeros by default; the last state is
-        alike. `lengths` (B,): steps that count, see `unroll`.
-
-        Dropout is applied between layers where `rng` is given: that is training; without it, evaluation. The masks are
-        drawn from it and stand on the tape as constants, so that a replay repeats them.
-
-        Raises ValueError, naming the parameter, for a missing one or a wrong shape; for x, state or lengths that do not
-        fit.
-        """
-        kind = type(self).__name__
-        shapes = self.shapes()
-        require_parameters(kind, shapes, params)
-        batched = np.ndim(x) == 3
-        if np.ndim(x) not in (2, 3) or np.shape(x)[-1] != self.input_size:
-            axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
-            raise ValueError(
-                f"{kind}: x has shape {np.shape(x)}\n"
-                f"expected {axes}, or (T, I) without a batch, with I = {self.input_size} features"
-            )
-        if not batched:
-            x = x[:, None]
-        elif self.batch_first:
-            x = np.swapaxes(x, 0, 1)
-        states = self._given(state, batched, np.shape(x)[1])
-        last: list[tuple[Any, ...]] = []
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction in self._directions:
-                suffix = _suffix(layer, direction)
-                own = {name.removesuffix(suffix): params[name] for name in shapes if name.endswith(suffix)}
-                start = tuple(s[len(last)] for s in states)
-                labels = {"direction": direction} if self.bidirectional else {}
-                with scope(layer=layer, **labels):
-                    hs, end = unroll(self._cell(), own, x, start, reverse=direction == "reverse", lengths=lengths)
-                outputs.append(hs)
-                last.append(as_tuple(end))
-            x = np.concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
-            if self.dropout and rng is not None and layer < self.num_layers - 1:
-                x = x * dropout_mask(rng, self.dropout, np.shape(x), x.dtype)
-        ends = [np.stack(parts) for parts in zip(*last, strict=True)]
-        if not batched:
-            x, ends = x[:, 0], [s[:, 0] for s in ends]
-        elif self.batch_first:
-            x = np.swapaxes(x, 0, 1)
-        return x, tuple(ends) if self.states > 1 else ends[0]
-
-    def _given(self, state: Any, batched: bool, batch: int) -> list[Any]:
-        """The initial states as (D * num_layers, B, H), checked; none where none was given."""
-        states = list(as_tuple(state))
-        if not states:
-            return []
-        sizes = [self._output_size, self.hidden_size][: self.states]
-        count = self.num_layers * len(self._directions)
-        expected = [(count, *((batch,) if batched else ()), size) for size in sizes]
-        if [np.shape(s) for s in states] != expected:
-            raise ValueError(
-                f"{type(self).__name__}: the state has shapes {[np.shape(s) for s in states]}\n"
-                f"expected {expected}: (directions * layers{', batch' if batched else ''}, size)"
-            )
-        return states if batched else [s[:, None] for s in states]
-
-
-@dataclass(frozen=True)
-class RNN(_Recurrent):
-    """torch.nn.RNN: the simple RNN (`nn.rnn`), `nonlinearity` "tanh" or "relu"."""
-
-    input_size: int
-    hidden_size: int
-    num_layers: int = 1
-    nonlinearity: str = "tanh"
-    bias: bool = True
-    batch_first: bool = False
-    dropout: float = 0.0
-    bidirectional: bool = False
-    gates: ClassVar[int] = 1
-    states: ClassVar[int] = 1
-
-    def _cell(self) -> Callable[..., Any]:
-        return partial(rnn, nonlinearity=self.nonlinearity) if self.nonlinearity != "tanh" else rnn
-
-
-@dataclass(frozen=True)
-class LSTM(_Recurrent):
-    """torch.nn.LSTM: `nn.lstm`, gates in the order i, f, g, o; with `proj_size` P, h = W_hr (o tanh(c)), of size P."""
-
-    input_size: int
-    hidden_size: int
-    num_layers: int = 1
-    bias: bool = True
-    batch_first: bool = False
-    dropout: float = 0.0
-    bidirectional: bool = False
-    proj_size: int = 0
-    gates: ClassVar[int] = 4
-    states: ClassVar[int] = 2
-
-    def _cell(self) -> Callable[..., Any]:
-        return lstm
-
-
-@dataclass(frozen=True)
-class GRU(_Recurrent):
-    """torch.nn.GRU: `nn.gru`, gates in the order r, z, n, the reset gate after the matrix."""
-
-    input_size: int
-    hidden_size: int
-    num_layers: int = 1
-    bias: bool = True
-    batch_first: bool = False
-    dropout: float = 0.0
-    bidirectional: bool = False
-    gates: ClassVar[int] = 3
-    states: ClassVar[int] = 1
-
-    def _cell(self) -> Callable[..., Any]:
-        return gru
 
 
 @dataclass(frozen=True)
@@ -323,7 +120,3 @@ def _why(kind: str, name: str) -> str:
     if name.startswith("weight_"):
         return f"{gates}(rows, columns that read the {'input' if '_ih' in name else 'state'})"
     return f"{gates}(rows,)" if gates else "as the layer was described"
-
-
-def _suffix(layer: int, direction: str) -> str:
-    return f"_l{layer}" + ("_reverse" if direction == "reverse" else "")
