@@ -7,12 +7,13 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from tinygrad_rnn import bptt, cli
+from tinygrad_rnn.commands import common
 
 
 def test_demo_compares_and_draws_the_five_cells_on_real_text(tmp_path, capsys):
     assert cli.main(["demo", "--out", str(tmp_path / "made" / "out")]) == 0
     said = capsys.readouterr().out
-    for name in cli.CELLS:
+    for name in common.CELLS:
         assert f"=== {name} " in said
         for ending in (".dot", ".svg"):
             path = tmp_path / "made" / "out" / f"{name}{ending}"
@@ -53,7 +54,7 @@ def test_demo_fails_where_a_derivation_is_wrong(tmp_path, capsys, monkeypatch):
     assert "1 comparisons FAILED: rnn" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("cell", list(cli.ALL_CELLS))
+@pytest.mark.parametrize("cell", list(common.ALL_CELLS))
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_compare(cell, dtype, capsys):
     arguments = ["--cell", cell, "--steps", "7", "--hidden", "8", "--batch", "3", "--seed", "1", "--dtype", dtype]

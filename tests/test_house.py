@@ -10,7 +10,18 @@ from tinygrad_rnn import bptt, draw, nn
 
 PACKAGE = Path(tinygrad_rnn.__file__).parent
 
-FLOORS = {"files": 0, "engine": 0, "nn": 1, "replay": 1, "draw": 1, "bptt": 2, "lm": 2, "cli": 3, "__main__": 4}
+FLOORS = {
+    "files": 0,
+    "engine": 0,
+    "nn": 1,
+    "replay": 1,
+    "draw": 1,
+    "bptt": 2,
+    "lm": 2,
+    "commands": 3,
+    "cli": 4,
+    "__main__": 5,
+}
 
 # Inside the engine, and inside the rooms above it, each file may import only those before it.
 ORDERS = {
@@ -29,6 +40,7 @@ ORDERS = {
         "forward",
         "transforms",
         "steps",
+        "split",
         "check",
         "check_grads",
     ],
@@ -48,6 +60,7 @@ ORDERS = {
     "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
     "bptt": ["by_hand", "report", "case", "numerical", "locate", "torch_reference", "compare"],
     "lm": ["text", "corpus", "model", "curve", "train"],
+    "commands": ["common", "demo", "compare", "drawing", "training", "sampling"],
 }
 
 # The third-party packages, and the rooms that may know them.

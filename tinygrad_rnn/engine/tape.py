@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, overload
@@ -99,6 +99,10 @@ class Tape:
         op, args, kwargs, out, labels = self._lines[index]
         return Entry(op, args, kwargs, out, labels, self._code[index] if self._code else None)
 
+    def lines(self) -> list[tuple[Any, ...]]:
+        """The entries as plain tuples (op, args, kwargs, out, scope), for code that reads many."""
+        return self._lines[:]
+
     def __iter__(self) -> Iterator[Entry]:
         return (self[k] for k in range(len(self)))
 
@@ -137,6 +141,18 @@ class Tape:
                     found.setdefault(id(a), a)
         return list(found.values())
 
+    def part(self, numbers: Iterable[int]) -> Tape:
+        """A tape of these entries alone, in this order: what others made are leaves of it.
+
+        `tape.part(steps(tape)[3]).gradient(y, x, seed)` is the derivative within step 3, everything from before held.
+        """
+        other = Tape(lines=self._keeps_code, check_finite=self._check_finite)
+        for k in numbers:
+            other._lines.append(self._lines[k])
+            if self._code:
+                other._code.append(self._code[k])
+        return other
+
     def find(self, name: str, **labels: Any) -> Tensor:
         """The one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
 
@@ -162,6 +178,10 @@ class Tape:
         )
 
     # ------------------------------------------------------------------------------------------ the walk back
+
+    def seeds(self, loss: Any, seed: Any = None) -> dict[Tensor, Any]:
+        """What a walk back begins with: results of this tape and their cotangents, checked as `rewind` checks them."""
+        return self._start(loss, seed)[1]
 
     def rewind(self, loss: Any, seed: Any = None) -> Iterator[Step]:
         """Walk the tape backward from `loss`, one entry at a time: the backward pass, as a generator of `Step`.

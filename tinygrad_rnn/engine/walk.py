@@ -6,7 +6,7 @@ which its argument was repeated, and comes back in that argument's dtype.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,7 @@ def walk(
     leads: set[int] | None = None  # what leads to `wrt`; found when the first leaf is met that nobody asked for
     asked_for_all = wrt is not None
     if asked_for_all and (prune_first or hook is not None):
-        leads, asked_for_all = _dependent(lines, start, kept), False
+        leads, asked_for_all = dependent(lines[: start + 1], kept), False
     owned: set[Tensor] = set()  # sums in an array of our own, into which more can be added in place
     results = {x for x in kept if x._tape is not None}  # asked for, and made by an operation
     get, pop = pending.get, pending.pop
@@ -94,7 +94,7 @@ def walk(
                     products = _products(op, g, out, args, kwargs, args, leads)
                     for x, product in products:
                         if asked_for_all and x._tape is None and x not in kept:
-                            leads, asked_for_all = _dependent(lines, start, kept), False
+                            leads, asked_for_all = dependent(lines[: start + 1], kept), False
                         product = fitted(product, x)
                         if product is not None:
                             _accumulate_recorded(pending, x, product)
@@ -102,7 +102,7 @@ def walk(
                 products = _products_of_arrays(op, g, out._data, args, kwargs, leads)
                 for x, product in products:
                     if asked_for_all and x._tape is None and x not in kept:
-                        leads, asked_for_all = _dependent(lines, start, kept), False
+                        leads, asked_for_all = dependent(lines[: start + 1], kept), False
                     if type(product) is Part:
                         _keep_part(pending, x, product, owned)
                         continue
@@ -176,10 +176,10 @@ class _Parts:
         return total
 
 
-def _dependent(lines: list[Any], start: int, wrt: set[Tensor]) -> set[int]:
-    """The ids of all Tensors up to line `start` that depend on one of `wrt`, and of these. (The tape keeps them.)"""
+def dependent(lines: Iterable[Any], wrt: set[Tensor]) -> set[int]:
+    """The ids of all Tensors made in these lines that depend on one of `wrt`, and of these. (The tape keeps them.)"""
     found = {id(x) for x in wrt}
-    for _, args, _, out, _ in lines[: start + 1]:
+    for _, args, _, out, _ in lines:
         for a in args:
             if id(a) in found:
                 found.add(id(out))
@@ -227,6 +227,16 @@ def _products(
         for x, vjp in zip(args, vjps, strict=False)  # an index has any number of parts
         if vjp is not None and type(x) is Tensor and (leads is None or id(x) in leads)
     ]
+
+
+def products_of(line: tuple[Any, ...], g: Any, leads: set[int] | None = None) -> list[tuple[Tensor, Any]]:
+    """What one line of a tape, given the cotangent g of its result, adds to which of its inputs: dense arrays.
+
+    `leads`: the ids of those Tensors that count, all by default.
+    """
+    op, args, kwargs, out, _ = line
+    pairs = [(x, fitted(p, x)) for x, p in _products_of_arrays(op, g, out._data, args, kwargs, leads)]
+    return [(x, _dense(p, x) if type(p) is Part else p) for x, p in pairs if p is not None]
 
 
 def fitted(product: Any, x: Tensor) -> Any:

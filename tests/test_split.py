@@ -1,0 +1,108 @@
+"""The walk back in parts: they add up to the gradient, each is what a derivation gives, and edges scale what passes."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.engine.split import split_gradient, total
+from tinygrad_rnn.engine.steps import time_of
+
+
+def by_step(tag, labels):
+    t = time_of(labels)
+    return tag if t is None else t
+
+
+def recorded(cell, T=4, B=3, dtype="float64"):
+    rng = np.random.default_rng(0)
+    params = getattr(nn.init, cell)(rng, 4, 5, dtype)
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(getattr(nn, cell), params, rng.standard_normal((T, B, 4)).astype(dtype))
+        loss = (hs * rng.standard_normal(hs.shape).astype(dtype)).sum()
+    return tape, loss, params, hs
+
+
+@pytest.mark.parametrize("cell", ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"])
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_parts_by_step_add_up_to_the_gradient(cell, T, dtype):
+    tape, loss, params, _ = recorded(cell, T, dtype=dtype)
+    whole = tape.gradient(loss, params)
+    for name, parts in zip(params, split_gradient(tape, loss, list(params.values()), by_step), strict=True):
+        assert set(parts) == set(range(T))
+        assert all(part.dtype == dtype for part in parts.values())
+        apart = np.abs(total(parts, params[name]) - whole[name]).max()
+        assert apart <= (1e-13 if dtype == "float64" else 1e-5) * np.abs(whole[name]).max()
+
+
+def test_a_part_by_step_is_the_term_of_the_sum_over_time():
+    tape, loss, params, _ = recorded("rnn", T=5)
+    parts = split_gradient(tape, loss, [params["weight_hh"]], by_step)[0]
+    for k in range(1, 5):
+        dz = tape.gradient(loss, tape.find("z", t=k))
+        np.testing.assert_allclose(parts[k], dz.T @ tape.find("h", t=k - 1).data, rtol=1e-12, atol=1e-15)
+
+
+def test_parameters_prepared_outside_of_time_are_split_too():
+    """W.T is made once, before the loop: the transposition has no step, what comes to it has."""
+    W, h = tg.Tensor(np.arange(4.0).reshape(2, 2) / 4, name="W"), tg.Tensor(np.ones((1, 2)))
+    with tg.Tape() as tape:
+        W_T = W.T
+        for t in range(3):
+            with tg.scope(t=t):
+                h = np.tanh(h @ W_T)
+        loss = h.sum()
+    parts = split_gradient(tape, loss, [W], by_step)[0]
+    assert set(parts) == {0, 1, 2}
+    np.testing.assert_allclose(total(parts, W), tape.gradient(loss, W), rtol=1e-14)
+
+
+def test_an_edge_of_zero_cuts_and_one_of_a_half_halves():
+    tape, loss, params, _ = recorded("lstm")
+    cut = split_gradient(
+        tape, loss, [params["weight_hh"]], by_step, lambda tag, reader, maker: float(time_of(reader) is None)
+    )[0]
+    assert cut == {}  # nothing passes from an entry of a step to another
+    state = tg.Tensor(2.0)
+    with tg.Tape() as tape:
+        h = state
+        for t in range(3):
+            with tg.scope(t=t):
+                h = 3 * h
+    halved = split_gradient(tape, h, [state], by_step, lambda tag, reader, maker: 0.5)
+    assert total(halved[0], state) == 27 / 4  # two edges between three steps
+
+
+def test_intermediate_results_and_seeds():
+    tape, loss, _, hs = recorded("gru")
+    h_2 = tape.find("h", t=2)
+    whole = tape.gradient(loss, h_2)
+    np.testing.assert_allclose(total(split_gradient(tape, loss, [h_2], by_step)[0], h_2), whole, rtol=1e-13)
+    seed = np.random.default_rng(1).standard_normal(hs.shape)
+    seeded = total(split_gradient(tape, hs, [h_2], by_step, seed=seed)[0], h_2)
+    np.testing.assert_allclose(seeded, tape.gradient(hs, h_2, seed), rtol=1e-13)
+    together = total(split_gradient(tape, {loss: 1.0, hs: seed}, [h_2], by_step)[0], h_2)
+    np.testing.assert_allclose(together, whole + seeded, rtol=1e-13)
+
+
+def test_what_is_not_reached_has_no_parts_and_a_foreign_loss_is_refused():
+    tape, loss, _, _ = recorded("rnn")
+    other = tg.Tensor(np.ones(2))
+    assert split_gradient(tape, loss, [other], by_step) == [{}]
+    assert not total({}, other).any()
+    with pytest.raises(ValueError, match="was not made on this tape"):
+        split_gradient(tape, other, [other], by_step)
+
+
+def test_a_part_of_a_tape_holds_everything_else_constant():
+    tape, _, params, _ = recorded("rnn")
+    numbers = tg.engine.steps.steps(tape)[2]
+    step = tape.part(numbers)
+    assert len(step) == len(numbers)
+    assert str(step[0]) == str(tape[numbers[0]])
+    z, before = tape.find("z", t=2), tape.find("h", t=1)
+    seed = np.random.default_rng(0).standard_normal(z.shape)
+    dU = step.gradient(z, params["weight_hh"], seed)
+    np.testing.assert_allclose(dU, seed.T @ before.data, rtol=1e-13)  # not the way through h_1
+    assert np.abs(tape.gradient(z, params["weight_hh"], seed) - dU).max() > 0.1

@@ -1,0 +1,51 @@
+"""What the commands share: the cells by name, a small random problem, drawings."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.engine.tape import Tape
+
+CELLS: dict[str, Callable[..., Any]] = {
+    cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)
+}
+"""Those with a derivation by hand to compare with."""
+MORE_CELLS: dict[str, Callable[..., Any]] = {
+    cell.__name__: cell for cell in (nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn)
+}
+ALL_CELLS = CELLS | MORE_CELLS
+
+
+def problem(parser: argparse.ArgumentParser, steps: int) -> None:
+    """The arguments that say which cell, of which size."""
+    parser.add_argument("--cell", choices=list(ALL_CELLS), default="lstm")
+    for name, default in (("steps", steps), ("batch", 3), ("input", 4), ("hidden", 5)):
+        parser.add_argument(f"--{name}", type=at_least_one, default=default, help=f"default: {default}")
+    parser.add_argument("--seed", type=int, default=0, help="of the random parameters and inputs (default: 0)")
+
+
+def at_least_one(value: str) -> int:
+    """A positive number, as argparse takes it."""
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def inputs(options: argparse.Namespace, dtype: str) -> tuple[Any, Any]:
+    """Random parameters and inputs of the size that was asked for."""
+    rng = np.random.default_rng(options.seed)
+    params = getattr(nn.init, options.cell)(rng, options.input, options.hidden, dtype)
+    return params, rng.standard_normal((options.steps, options.batch, options.input)).astype(dtype)
+
+
+def write_drawing(tape: Tape, path: Path, engine: str = "auto") -> None:
+    """Draw a tape into a file, and say so."""
+    drawn = draw.render(tape, path, engine=engine)
+    print(f"wrote {drawn.path}" + (f" (drawn by {drawn.engine})" if drawn.engine != "text" else ""))

@@ -1,0 +1,25 @@
+"""`tinygrad-rnn compare`: a cell's gradients, on the tape, by hand and by numbers alone."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinygrad_rnn import bptt
+from tinygrad_rnn.commands.common import ALL_CELLS, inputs, problem
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    compare = commands.add_parser("compare", help="a cell's gradients: the tape against BPTT by hand and numbers alone")
+    problem(compare, steps=7)
+    compare.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    compare.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table; status 1 where a gradient is wrong."""
+    params, xs = inputs(options, options.dtype)
+    by_hand = getattr(bptt.by_hand, options.cell, None)
+    report = bptt.compare(ALL_CELLS[options.cell], params, xs, by_hand, seed=options.seed)
+    print(report)
+    return 0 if report else 1

@@ -1,0 +1,72 @@
+"""`tinygrad-rnn demo`: the whole path, on real text."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import bptt, nn
+from tinygrad_rnn.bptt.report import Report
+from tinygrad_rnn.commands.common import CELLS, write_drawing
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.lm import text
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    demo = commands.add_parser(
+        "demo", help="real text through five cells: recorded, walked back, compared with BPTT by hand, drawn"
+    )
+    demo.add_argument("--out", type=Path, default=Path("out"), help="folder for the drawings (default: out)")
+    demo.add_argument("--text", type=Path, help="a UTF-8 text file (default: Python's own help texts)")
+    demo.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Record, walk back, compare, draw."""
+    steps, batch, hidden = 4, 3, 5
+    options.out.mkdir(parents=True, exist_ok=True)
+    letters = text.windows(text.load(options.text), steps, batch)
+    print(f"{batch} windows of text, {steps} characters in, the next one as the target:")
+    for window in letters.T:
+        shown = "".join(text.ALPHABET[k] for k in window)
+        print(f"  {shown[:-1]!r} -> {shown[1:]!r}")
+    xs, targets = text.one_hot(letters[:-1]), letters[1:]
+    failed = []
+    for name, cell in CELLS.items():
+        print(f"\n=== {name} " + "=" * (70 - len(name)))
+        rng = np.random.default_rng(0)
+        params = getattr(nn.init, name)(rng, xs.shape[-1], hidden)
+        V = Tensor(rng.normal(0, 0.5, (len(text.ALPHABET), hidden)), name="V")
+        c = Tensor(np.zeros(len(text.ALPHABET)), name="c")
+        with Tape() as tape:
+            hs, _ = nn.unroll(cell, params, xs)
+            loss = named("L", nn.cross_entropy(hs @ V.T + c, targets))
+        print(
+            f"\nThe tape, {len(tape)} entries, softmax(V h + c) and the mean cross entropy at its end: L = {loss:.6f}"
+        )
+        print(f"\n{tape.table(ends=9)}")
+        for report in _reports(name, params, xs, V, c, hs, loss, targets, tape):
+            print(f"\n{report}")
+            failed += [] if report else [report.title]
+        print()
+        for ending in (".dot", ".svg"):
+            write_drawing(tape, options.out / f"{name}{ending}")
+    print(f"\n{len(failed)} comparisons FAILED: {'; '.join(failed)}" if failed else "\nEvery comparison agrees.")
+    return 1 if failed else 0
+
+
+def _reports(
+    name: str, params: Any, xs: Any, V: Tensor, c: Tensor, hs: Tensor, loss: Tensor, targets: Any, tape: Tape
+) -> list[Report]:
+    """The readout by hand against the tape; then the cell, given the readout's gradient of every hidden state."""
+    tape_readout = tape.gradient(loss, {"V": V, "c": c, "hs": hs})
+    _, hand_readout = bptt.by_hand.softmax_readout(V.data, c.data, hs.data, targets)
+    readout = bptt.compare_gradients("softmax readout: tape against the derivation by hand", tape_readout, hand_readout)
+    by_hand = getattr(bptt.by_hand, name)
+    zeros = tuple(np.zeros(hs.shape[1:]) for _ in range(2 if name == "lstm" else 1))
+    return [readout, bptt.compare(CELLS[name], params, xs, by_hand, state=zeros, dhs=hand_readout["hs"])]

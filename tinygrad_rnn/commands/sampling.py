@@ -1,0 +1,30 @@
+"""`tinygrad-rnn sample`: let a trained language model write."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tinygrad_rnn.commands.common import at_least_one
+from tinygrad_rnn.lm import train
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    sampling = commands.add_parser("sample", help="let a trained language model write")
+    sampling.add_argument("--from", dest="folder", type=Path, required=True, help="the folder that train wrote")
+    sampling.add_argument("--prompt", default="time traveller")
+    sampling.add_argument("--length", type=at_least_one, default=500, help="characters to write (default: 500)")
+    sampling.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: 0.8)")
+    sampling.add_argument("--seed", type=int, default=0)
+    sampling.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what the model writes."""
+    settings, progress = train.load(options.folder)
+    written = settings.model().sample(
+        progress.params, options.prompt, options.length, options.temperature, options.seed
+    )
+    print(written)
+    return 0

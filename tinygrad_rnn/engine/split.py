@@ -1,0 +1,90 @@
+"""The walk back with every cotangent kept as a sum of parts, told apart by tags.
+
+A gradient is a sum over paths. Where `Tape.gradient` adds the paths up, `split_gradient` keeps them apart by whatever a
+`tag` says of them (the step through which a path came to a parameter, the gate that it passed), and lets an `edge`
+scale what passes from one entry to the one before it: by 0, to cut it. That is all that the decompositions of a
+gradient and the truncations of BPTT are made of.
+
+>>> import numpy as np
+>>> from tinygrad_rnn.engine.recording import scope
+>>> from tinygrad_rnn.engine.steps import time_of
+>>> w, h = Tensor(0.5), Tensor(1.0)
+>>> with Tape() as tape:
+...     for t in range(3):
+...         with scope(t=t):
+...             h = w * h
+>>> split_gradient(tape, h, [w], tag=lambda tag, labels: time_of(labels))[0]
+{2: array(0.25), 1: array(0.25), 0: array(0.25)}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.recording import Scope
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.walk import dependent, products_of
+
+Parts = dict[Hashable, Any]
+"""A cotangent in parts: by tag, arrays that add up to it."""
+
+Tag = Callable[[Any, Scope], Hashable]
+"""(the tag with which a part comes to an entry, the entry's scope) -> the tag with which it goes on."""
+
+Edge = Callable[[Any, Scope, Scope], float]
+"""(tag, scope of the entry that read a value, scope of the entry that made it) -> the factor on the cotangent."""
+
+
+def split_gradient(
+    tape: Tape, loss: Any, wrt: Sequence[Tensor], tag: Tag, edge: Edge | None = None, seed: Any = None
+) -> list[Parts]:
+    """The gradient of `loss` by each of `wrt`, in parts by tag: arrays of the shape of its Tensor.
+
+    loss: a Tensor (with `seed`, its cotangent, 1 by default), or a mapping from several to their cotangents. A part
+    starts with the tag None; at every entry `tag` gives it the tag with which it goes on to the entry's inputs, and
+    parts of one tag become one. `edge` is asked for what passes to a value that an entry of this tape made, and not
+    for leaves; a part with factor 0 ends there. Parts that are never reached are absent: an empty dict is zero.
+
+    The parts add up to the gradient to rounding, where `edge` is None. Values are arrays; hooks are not asked, and
+    nothing is recorded. Raises what `Tape.gradient` raises for its `loss`.
+    """
+    lines = tape.lines()
+    made: dict[int, Scope] = {id(line[3]): line[4] for line in lines}
+    seeds = tape.seeds(loss, seed)
+    pending: dict[Tensor, Parts] = {x: {None: g} for x, g in seeds.items()}
+    kept = set(wrt)
+    leads = dependent(lines, kept)
+    for line in reversed(lines):
+        out, labels = line[3], line[4]
+        parts = pending.get(out)
+        if not parts or id(out) not in leads:
+            continue
+        if out not in kept:
+            del pending[out]
+        for key, g in _retagged(parts, tag, labels).items():
+            for x, product in products_of(line, g, leads):
+                factor = edge(key, labels, made[id(x)]) if edge is not None and id(x) in made else 1.0
+                if factor:
+                    _add(pending.setdefault(x, {}), key, product if factor == 1 else factor * product)
+    return [{key: np.array(g) for key, g in pending.get(x, {}).items()} for x in wrt]
+
+
+def total(parts: Mapping[Any, Any], like: Tensor) -> Any:
+    """The sum of all parts: what they are parts of; zeros like `like` where there are none."""
+    return sum(parts.values(), np.zeros(like.shape, like.dtype))
+
+
+def _retagged(parts: Parts, tag: Tag, labels: Scope) -> Parts:
+    found: Parts = {}
+    for key, g in parts.items():
+        _add(found, tag(key, labels), g)
+    return found
+
+
+def _add(parts: Parts, key: Hashable, g: Any) -> None:
+    held = parts.get(key)
+    parts[key] = g if held is None else held + g
