@@ -45,6 +45,7 @@ class Case:
             raise ValueError(
                 f"compare: xs has shape {self.xs.shape}\ngive (T, B, I): time, batch, features, with T >= 1"
             )
+        self.batch = self.xs.shape[1]
         self.dtype = np.result_type(self.xs, *self.params.values())
         if self.dtype.name not in DTYPES:
             raise TypeError(f"compare: parameters and xs are {self.dtype}\ngive float64 or float32")

@@ -1,0 +1,240 @@
+"""The doctor: is a hand-written BPTT right, and if not, what is wrong first, at which step, and by which mistake?
+
+>>> import numpy as np
+>>> from tinygrad_rnn import bptt, nn
+>>> def my_bptt(params, xs, state, dhs):
+...     W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
+...     hs = [state[0]]
+...     for x in xs:
+...         hs.append(np.tanh(x @ W.T + hs[-1] @ U.T + b))
+...     dU, carry = np.zeros_like(U), 0
+...     for t in reversed(range(len(xs))):
+...         dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+...         dU += dz.T @ hs[t + 1]
+...         carry = dz @ U
+...     return {"dU": dU}
+>>> print(bptt.doctor(nn.rnn, my_bptt, names={"U": "weight_hh"}).mistake)
+in dweight_hh, h[t].T @ dz[t] stands in the place of h[t-1].T @ dz[t]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_rnn.bptt.case import Gradients, takes_dlast
+from tinygrad_rnn.bptt.problems import BATCHES, LENGTHS, SEEDS, Example, Problem, Problems, problems_of
+from tinygrad_rnn.bptt.search import pairs, predicted, predictions, same
+from tinygrad_rnn.bptt.slips import Mistake
+from tinygrad_rnn.bptt.student import Log, Student
+from tinygrad_rnn.bptt.symptoms import Symptom, first_logged, first_wrong, terms_table
+from tinygrad_rnn.nn.unroll import cell_name
+
+SECONDS = 800
+"""How many of the known mistakes, the commonest, are tried as the second of two."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found. `print(diagnosis)` says it in words; `bool(diagnosis)` is whether the derivation is right.
+
+    symptom: the first quantity and step that are wrong, walking from the last step down. mistake: the known mistake
+    that gives the same numbers, None where there is none; `second` one that is needed besides; `complete` says whether
+    they explain every gradient on every problem. remarks: what else was noticed.
+    """
+
+    title: str
+    right: bool
+    tried: str
+    wrong: dict[str, str]  # by gradient: on which problems
+    symptom: Symptom | None = None
+    mistake: Mistake | None = None
+    second: Mistake | None = None
+    complete: bool = False
+    considered: int = 0
+    remarks: tuple[str, ...] = ()
+    table: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def check(self) -> Diagnosis:
+        """The diagnosis itself where the derivation is right; otherwise AssertionError, with its words."""
+        if not self:
+            raise AssertionError(f"\n{self}")
+        return self
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}: {'right' if self.right else 'WRONG'}", f"tried: {self.tried}"]
+        lines += [f"wrong: {name}, {where}" for name, where in self.wrong.items()]
+        lines += [f"first: {self.symptom}"] if self.symptom else []
+        if self.mistake:
+            lines.append(f"mistake: {self.mistake.words}")
+            lines += [f"and then: {self.second.words}"] if self.second else []
+            if self.complete:
+                whole = "both together explain" if self.second else "this explains"
+                lines.append(f"{whole} every gradient on every problem, to rounding")
+            else:
+                lines.append("this explains what is wrong first, not everything: mend it and ask again")
+        elif self.wrong and self.considered:
+            lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
+            lines += self.table
+        return "\n".join([*lines, *self.remarks])
+
+
+def doctor(
+    cell: Callable[..., Any],
+    by_hand: Callable[..., Any],
+    *,
+    example: Example | None = None,
+    names: Mapping[str, str] | None = None,
+    layout: str = "rows",
+) -> Diagnosis:
+    """Examine a derivation of BPTT by hand.
+
+    cell: any `cell(params, x, *state)`, with its activation fixed: `functools.partial(nn.rnn, nonlinearity="relu")`.
+    by_hand: `f(params, xs, state, dhs, dlast=None) -> gradients`, a dict of any of the parameters' names, "x", "h0", ...;
+    the loss is sum(dhs * hs), plus sum(dlast * last state) for a function that takes dlast. As a second value, or into a
+    dict that it takes as `log`, it may give its intermediates by (t, name): "dh", "dz_f", or a parameter's own term of
+    step t. `names` and `layout` as for `Student`.
+
+    example(rng, T, B) -> params, xs (T, B, I), state: problems of a length and a batch size; the cells of `nn` have one.
+    With layout="columns" it gives xs (I, B, T), and states and parameters as the function takes them; the cell itself
+    then takes x (I, B).
+
+    It is tried on T = 1, 2, 3, 7, batch 1 and 3, two seeds, in float64. Raises TypeError or ValueError for a function
+    that returns no dict, or unknown names, and for a cell whose steps are not alike.
+    """
+    student = Student(by_hand, names, layout, cell_in_columns=example is not None)
+    problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand))
+    return _Examination(student, problems, f"{student.name}, BPTT of {cell_name(cell)}").diagnosis()
+
+
+class _Examination:
+    """One derivation on all problems: its answers, asked for once, and what follows from them."""
+
+    def __init__(self, student: Student, problems: Problems, title: str) -> None:
+        self._student, self._problems, self._title = student, problems, title
+        self._answers: dict[Problem, tuple[Gradients, Log]] = {}
+        self._failed: dict[Problem, Exception] = {}
+
+    def _answer(self, problem: Problem) -> Gradients | None:
+        """Its gradients on one problem; None where it fails."""
+        if problem not in self._answers and problem not in self._failed:
+            try:
+                self._answers[problem] = self._student(problem.case)
+            except Exception as error:
+                if str(error).startswith("doctor: "):
+                    raise
+                self._failed[problem] = error
+        return self._answers[problem][0] if problem in self._answers else None
+
+    def diagnosis(self) -> Diagnosis:
+        """What is wrong, first symptom, mistake."""
+        wrong: dict[str, list[Problem]] = {}
+        compared: dict[str, None] = {}
+        for problem in self._problems.tried:
+            hand = self._answer(problem) or {}
+            compared |= dict.fromkeys(hand)
+            for name, g in hand.items():
+                if not same(g, problem.true[name]):
+                    wrong.setdefault(name, []).append(problem)
+        student = self._student
+        report = Diagnosis(
+            title=self._title,
+            right=not (wrong or self._failed or student.changed or student.unsteady) and bool(compared),
+            tried=f"T = {', '.join(map(str, LENGTHS))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; upstream "
+            f"gradients at every step, and at one alone; d{', d'.join(compared) or ' of nothing: it returned no gradient'}",
+            wrong={name: _where(found) for name, found in wrong.items()},
+            remarks=tuple(_remarks(student, self._failed, bool(wrong))),
+        )
+        if not wrong:
+            return report
+        smallest = min((p for found in wrong.values() for p in found), key=lambda p: (p.T, -p.B))
+        return self._explained(dataclasses.replace(report, symptom=self._symptom(smallest)), smallest)
+
+    def _symptom(self, problem: Problem) -> Symptom | None:
+        """The first wrong intermediate where there are any, else the first wrong term."""
+        log = self._answers[problem][1]
+        if log and (found := first_logged(problem.anatomy, self._student, log)):
+            return found
+        try:
+            return first_wrong(problem.case, self._student)
+        except Exception as error:  # it cannot be asked about shorter sequences
+            if str(error).startswith("doctor: "):
+                raise
+            return None
+
+    def _explained(self, report: Diagnosis, smallest: Problem) -> Diagnosis:
+        """The diagnosis with the mistake that gives these numbers, or the first of two, or term by term."""
+        searched = self._problems.searched
+        hand = self._answer(searched)
+        if hand is None:
+            return report
+        known = predictions(searched)
+        report = dataclasses.replace(report, considered=len(known.mistakes))
+        for mistake in known.matching(hand):
+            if self._confirms(mistake):
+                return dataclasses.replace(report, mistake=mistake, complete=True)
+        firsts = predictions(self._first_sign(smallest)).beginnings(self._answer(self._first_sign(smallest)) or {})
+        for first, second, together in pairs(firsts[:3], known.mistakes[:SECONDS]):
+            made = predicted(searched.anatomy, together.changes)
+            if made and all(same(g, made[name]) for name, g in hand.items()) and self._confirms(together):
+                return dataclasses.replace(report, mistake=first, second=second, complete=True)
+        if firsts:
+            return dataclasses.replace(report, mistake=firsts[0])
+        return dataclasses.replace(report, table=tuple(terms_table(smallest.case, self._student)))
+
+    def _first_sign(self, smallest: Problem) -> Problem:
+        """The problem of the smallest length at which anything is wrong, one for all derivations."""
+        return next(p for p in self._problems.tried if (p.T, p.B) == (smallest.T, smallest.B))
+
+    def _confirms(self, mistake: Mistake) -> bool:
+        """Whether a mistake gives what the derivation gave on every problem."""
+        for problem in self._problems.tried:
+            hand = self._answer(problem)
+            if hand is None:
+                continue
+            made = predicted(problem.anatomy, mistake.changes)
+            if made is None or not all(same(g, made[name]) for name, g in hand.items()):
+                return False
+        return True
+
+
+def _where(found: list[Problem]) -> str:
+    lengths = sorted({p.T for p in found})
+    batches = {p.B for p in found}
+    text = f"at T = {', '.join(map(str, lengths))}"
+    right = [T for T in LENGTHS if T not in lengths]
+    text += f" (right at T = {', '.join(map(str, right))})" if right else ""
+    return text if len(batches) > 1 else f"{text}, batch {batches.pop()} only"
+
+
+def _remarks(student: Student, failed: Mapping[Problem, Exception], wrong: bool) -> Iterator[str]:
+    the_rest = "wrong as said above" if wrong else "right by themselves"
+    if student.changed:
+        yield (
+            f"it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it gets other "
+            f"numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
+        )
+    if student.unsteady:
+        yield (
+            "it gives two answers to one question: something from an earlier call is used again, as an array made "
+            "outside of the function, or a default argument that is written into"
+        )
+    if failed:
+        error = next(iter(failed.values()))
+        sizes = sorted({(p.T, p.B) for p in failed})
+        yield (
+            f"it fails on {len(failed)} problems, T and batch {', '.join(map(str, sizes))}; first: "
+            f"{type(error).__name__}: {error} ({_line_of(error)})"
+        )
+
+
+def _line_of(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"line {trace.tb_lineno}" if trace else "no line"

@@ -1,0 +1,112 @@
+"""A derivative rule in words a person would write: `dz_f[t] = df[t] * (f[t] - f[t] * f[t])`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.anatomy import Anatomy, Called, G, Made, Ref, Rule
+
+INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@"}
+BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2}
+DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
+
+
+def value_text(anatomy: Anatomy, ref: Any) -> str:
+    """A value of the step: `h[t-1]`, `f[t]`, `weight_hh`, or for what has no name the expression that made it."""
+    return _value(anatomy, ref, DEPTH)[0]
+
+
+def quantity(anatomy: Anatomy, ref: Ref) -> str:
+    """What the cotangent of a value is called: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
+    kind, index, _ = _same_cotangent(anatomy, ref)
+    if kind == "line":
+        name = anatomy.roles[index].name
+        pieces = [role.name for role in anatomy.roles if role.op.name == "getitem" and role.args[0] == ref]
+        if not name and pieces and all(pieces):
+            return f"d[{', '.join(map(str, pieces))}]"
+        return f"d{name}" if name else f"d({value_text(anatomy, ref).replace('[t]', '').replace('[t-1]', '')})"
+    if kind == "state":
+        return f"d{anatomy.names[index]}"
+    return f"d{index}" if kind == "param" else "dx"
+
+
+def _same_cotangent(anatomy: Anatomy, ref: Ref) -> Ref:
+    """What has no name and is only added to something has that sum's cotangent."""
+    while ref.kind == "line" and not anatomy.roles[ref.index].name:
+        readers = [(r, slot) for r, slot, target in anatomy.edges() if target == ref]
+        if len(readers) != 1:
+            break
+        rule = anatomy.rule(*readers[0])
+        if rule.instructions or rule.result != G or rule.place is not None:
+            break
+        ref = Ref("line", readers[0][0])
+    return ref
+
+
+def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:
+    """The rule of an edge of line r, as an expression in the cotangent of what the line made."""
+    cotangent = f"{quantity(anatomy, Ref('line', r))}[t]"
+    texts: list[tuple[str, int]] = []
+
+    def of(a: Any) -> tuple[str, int]:
+        if type(a) is Made:
+            return texts[a.number]
+        if type(a) is Called:
+            return _call(a.op.name, [of(a.of)])
+        if type(a) is Rule:
+            return rule_text(anatomy, r, a), 1
+        return (cotangent, 9) if a == G else _value(anatomy, a, 2)
+
+    for op, args, _ in rule.instructions:
+        texts.append(_call(op.name, [of(a) for a in args]))
+    return of(rule.result)[0]
+
+
+def _value(anatomy: Anatomy, ref: Any, depth: int) -> tuple[str, int]:
+    """The text, and how tightly its outermost operation binds."""
+    if not isinstance(ref, Ref):
+        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.shape(ref)}"), 9
+    kind, index, shift = ref
+    if kind == "param":
+        return str(index), 9
+    if kind == "line" and not anatomy.roles[index].name:
+        role = anatomy.roles[index]
+        if depth == 0:
+            return "...", 9
+        text, binds = _call(role.op.name, [_value(anatomy, a, depth - 1) for a in role.args])
+        return (f"({text})[t{shift:+d}]", 9) if shift else (text, binds)
+    if kind == "state":
+        shift -= 1
+    named = {
+        "line": anatomy.roles[index].name if kind == "line" else "",
+        "state": anatomy.names[index] if kind in ("state", "carry", "local") else "",
+        "x": "x",
+        "cotangent": quantity(anatomy, Ref("line", index)) if kind == "cotangent" else "",
+        "upstream": "dhs",
+    }
+    state = named["state"]
+    name = named | {"carry": f"d{state}_next", "local": f"(d{state} without what comes from step t+1)"}
+    return f"{name[kind]}[t{shift:+d}]" if shift else f"{name[kind]}[t]", 9
+
+
+def _call(name: str, args: list[tuple[str, int]]) -> tuple[str, int]:
+    if name in INFIX and len(args) == 2:
+        sign = INFIX[name]
+        binds = BINDS[sign]
+        left = _in(args[0], binds)
+        return f"{left} {sign} {_in(args[1], binds + (sign not in '+*'))}", binds
+    if name == "negative":
+        return f"-{_in(args[0], 3)}", 2
+    if name == "transpose":
+        inner = _in(args[0], 8)
+        return (inner[:-2] if inner.endswith(".T") else f"{inner}.T"), 9
+    if name == "getitem":
+        return args[0]  # a piece, as of a split: which one its name says
+    return f"{name}({', '.join(text for text, _ in args)})", 9
+
+
+def _in(arg: tuple[str, int], binds: int) -> str:
+    text, own = arg
+    return text if own >= binds else f"({text})"

@@ -1,0 +1,91 @@
+"""The problems on which a derivation by hand is tried: lengths, batches, seeds, and where the upstream gradient is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.anatomy import Anatomy
+from tinygrad_rnn.bptt.case import Case, Gradients
+from tinygrad_rnn.bptt.symptoms import one_step_at_a_time
+from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.unroll import cell_name
+
+Example = Callable[[np.random.Generator, int, int], tuple[Any, Any, Any]]
+"""`example(rng, T, B) -> params, xs, state`: a problem for a cell."""
+
+LENGTHS, BATCHES, SEEDS = (1, 2, 3, 7), (1, 3), (0, 1)
+SEARCHED = (4, 3)
+"""T and B of the problem on which mistakes are looked for: neither is a size of anything else."""
+
+
+class Problem:
+    """A case, its cell's anatomy, and its gradients on the tape."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.T, self.B = len(case.xs), case.batch
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """The cell's anatomy, with the values of this case."""
+        return Anatomy(self.case)
+
+    @cached_property
+    def true(self) -> Gradients:
+        """The gradients on the tape."""
+        return self.case.tape_gradients()
+
+
+class Problems:
+    """The problems of one cell, made once: `tried`, and `searched`, on which mistakes are looked for."""
+
+    def __init__(self, cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool) -> None:
+        self._cell, self._example, self._with_dlast = cell, example or _standard(cell), with_dlast
+        self._columns = columns and example is not None
+
+    def problem(self, T: int, B: int, seed: int) -> Problem:
+        """The problem of that length, batch and seed, with upstream gradients at every step."""
+        params, xs, state = self._example(np.random.default_rng(seed), T, B)
+        xs = np.asarray(xs, np.float64)
+        xs = np.moveaxis(xs, -1, 0) if self._columns else xs
+        case = Case(self._cell, params, xs, state, None, None, seed, self._with_dlast)
+        case.batch = B
+        return Problem(case)
+
+    @cached_property
+    def searched(self) -> Problem:
+        """The problem on which mistakes are looked for."""
+        return self.problem(*SEARCHED, SEEDS[0])
+
+    @cached_property
+    def tried(self) -> list[Problem]:
+        """Every length, batch and seed; and for T = 3 an upstream gradient at one step alone."""
+        found = [self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS]
+        middle = next(problem for problem in found if (problem.T, problem.B) == (3, 3))
+        return found + [Problem(alone) for _, alone in one_step_at_a_time(middle.case)]
+
+
+@lru_cache(maxsize=16)
+def problems_of(cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool) -> Problems:
+    """The problems of a cell; the same ones when asked again."""
+    return Problems(cell, example, columns, with_dlast)
+
+
+def _standard(cell: Callable[..., Any]) -> Example:
+    """Problems for a cell of `nn`: 6 inputs, 5 hidden units, random states."""
+    make = getattr(init, getattr(getattr(cell, "func", cell), "__name__", ""), None)
+    if make is None:
+        raise ValueError(
+            f"doctor: there are no problems for the cell {cell_name(cell)}\n"
+            "give example(rng, T, B) -> params, xs, state, which makes them"
+        )
+
+    def example(rng: np.random.Generator, T: int, B: int) -> tuple[Any, Any, Any]:
+        params = {name: rng.normal(0, 0.6, np.shape(p)) for name, p in make(rng, 6, 5).items()}
+        return params, rng.standard_normal((T, B, 6)), None
+
+    return example

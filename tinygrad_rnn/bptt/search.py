@@ -1,0 +1,132 @@
+"""The search for the mistake that gives a derivation's numbers: every known one is made, and the answers are compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.anatomy import Anatomy, Changes, gradients
+from tinygrad_rnn.bptt.case import Array, Gradients
+from tinygrad_rnn.bptt.mistakes import catalogue
+from tinygrad_rnn.bptt.problems import Problem
+from tinygrad_rnn.bptt.slips import Mistake
+
+RTOL = 1e-9
+"""Largest error over largest entry of what is still the same to rounding."""
+
+
+class Predictions:
+    """What every known mistake makes of the gradients of one problem: those that change any, no two alike."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._places: dict[str, slice] = {}
+        start = 0
+        for name, g in problem.true.items():
+            self._places[name] = slice(start, start + g.size)
+            start += g.size
+        truth = self._flat(problem.true)
+        self.mistakes: list[Mistake] = []
+        rows, seen = [], {truth.round(10).tobytes()}
+        for mistake in catalogue(problem.anatomy):
+            made = predicted(problem.anatomy, mistake.changes)
+            if made is None:
+                continue
+            row = self._flat(made)
+            key = row.round(10).tobytes()
+            if key not in seen:
+                seen.add(key)
+                self.mistakes.append(mistake)
+                rows.append(row)
+        self._rows = np.array(rows)
+
+    def _flat(self, answer: Gradients) -> Array:
+        return np.concatenate([answer[name].ravel() for name in self._places])
+
+    def agreement(self, hand: Gradients) -> dict[str, Any]:
+        """By gradient: which mistakes (a boolean for each) give what was given."""
+        found = {}
+        for name, g in hand.items():
+            rows = self._rows[:, self._places[name]]
+            if g.size != rows.shape[1] or g.shape != self.problem.true[name].shape:
+                found[name] = np.zeros(len(rows), bool)
+                continue
+            scale = np.maximum(np.abs(g).max(initial=0), np.abs(rows).max(axis=1, initial=0))
+            found[name] = np.abs(rows - g.ravel()).max(axis=1, initial=0) <= RTOL * scale
+        return found
+
+    def matching(self, hand: Gradients) -> list[Mistake]:
+        """The mistakes that give all of it, the commonest first."""
+        all_of_it = np.logical_and.reduce([*self.agreement(hand).values()])
+        return [self.mistakes[k] for k in np.flatnonzero(all_of_it)]
+
+    def beginnings(self, hand: Gradients) -> list[Mistake]:
+        """The mistakes that explain some wrong gradients and spoil no right one, those that explain most first.
+
+        Of several that explain as much, the one that backward comes to first.
+        """
+        true = self.problem.true
+        wrong = {name for name, g in hand.items() if not same(g, true[name])}
+        agreement = self.agreement(hand)
+        found = []
+        for k, mistake in enumerate(self.mistakes):
+            explained = sum(bool(agreement[name][k]) for name in wrong)
+            if explained and all(agreement[name][k] for name in hand if name not in wrong):
+                found.append((-explained, -mistake.line, k, mistake))
+        return [mistake for *_, mistake in sorted(found, key=lambda entry: entry[:3])]
+
+
+def predicted(anatomy: Anatomy, changes: Changes) -> Gradients | None:
+    """The gradients with these changes; None where they are not possible for this cell, as where shapes do not fit."""
+    try:
+        with np.errstate(all="ignore"):
+            made = gradients(anatomy, changes)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    true = {**anatomy.case.inputs()}
+    return made if all(made[name].shape == true[name].shape for name in true) else None
+
+
+@lru_cache(maxsize=16)
+def predictions(problem: Problem) -> Predictions:
+    """The predictions for a problem; the same ones when asked again."""
+    return Predictions(problem)
+
+
+def both(first: Mistake, second: Mistake) -> Mistake | None:
+    """Two mistakes made at once; None where both change the same place."""
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(Changes):
+        a, b = getattr(first.changes, field.name), getattr(second.changes, field.name)
+        if isinstance(a, dict):
+            if set(a) & set(b):
+                return None
+            changes[field.name] = {**a, **b}
+        elif field.name == "result" and a and b:
+            changes[field.name] = lambda answer, at, a=a, b=b: b(a(answer, at), at)
+        elif a and b:
+            return None
+        else:
+            changes[field.name] = a or b
+    return Mistake("", first.quantity, Changes(**changes))
+
+
+def pairs(firsts: list[Mistake], seconds: list[Mistake]) -> Iterator[tuple[Mistake, Mistake, Mistake]]:
+    """Every pair that can be made at once: the first, the second, both."""
+    for first in firsts:
+        for second in seconds:
+            together = both(first, second) if second is not first else None
+            if together:
+                yield first, second, together
+
+
+def same(hand: Array, true: Array) -> bool:
+    """Whether two gradients are the same to rounding."""
+    if hand.shape != true.shape:
+        return False
+    scale = max(np.abs(true).max(initial=0), np.abs(hand).max(initial=0))
+    return bool(np.abs(hand - true).max(initial=0) <= RTOL * scale)

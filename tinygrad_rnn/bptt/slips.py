@@ -1,0 +1,624 @@
+"""Slips in a single rule: a factor missing, twice, transposed or at the wrong value, a path forgotten, a wrong sign.
+
+Nothing here knows a cell. A rule is the tape's own, as a little program (`anatomy.Rule`); a slip is one edit of it:
+the edits that a pen or an editor makes on a formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.anatomy import (
+    Anatomy,
+    At,
+    Called,
+    Changes,
+    Edge,
+    G,
+    Instruction,
+    Made,
+    Ref,
+    Role,
+    Rule,
+    Values,
+    gradients,
+    reached,
+)
+from tinygrad_rnn.bptt.case import Array
+from tinygrad_rnn.bptt.formula import INFIX, quantity, rule_text, value_text
+from tinygrad_rnn.engine.primitives.activations import relu, sigmoid
+from tinygrad_rnn.engine.tensor import TABLE
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake: in words, which quantity it makes wrong first, and the change to BPTT that it amounts to."""
+
+    words: str
+    quantity: str
+    changes: Changes
+    line: int = -1  # of the step, where it is one line's; backward comes to the last line first
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def slips(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The slips in each rule of a cell, the commonest first."""
+    yield from _paths(anatomy)
+    yield from _activations(anatomy)
+    yield from _edited_rules(anatomy)
+    yield from _blocks(anatomy)
+    yield from _batch_sums(anatomy)
+    yield from _other_values(anatomy)
+    yield from _saved(anatomy)
+    yield from _other_cotangents(anatomy)
+    yield from _forward(anatomy)
+
+
+def ones_and_twins(anatomy: Anatomy) -> list[tuple[str, ...]]:
+    """Each parameter, and those together that always have the same gradient, as two biases that are added up."""
+    true = gradients(anatomy)
+    names = list(anatomy.case.params)
+    twins: dict[bytes, list[str]] = {}
+    for name in names:
+        twins.setdefault(true[name].tobytes(), []).append(name)
+    return [tuple(group) for group in twins.values() if len(group) > 1] + [(name,) for name in names]
+
+
+# ------------------------------------------------------------------------------------------------ ways of a cotangent
+
+
+def _paths(anatomy: Anatomy) -> Iterator[Mistake]:
+    """What one line hands to one of its inputs: forgotten, or with a wrong factor."""
+    for r, slot, target in anatomy.edges():
+        to, of = quantity(anatomy, target), rule_text(anatomy, r, anatomy.rule(r, slot))
+        for words, factor in (
+            ("is forgotten", None),
+            ("has the wrong sign", -1.0),
+            ("is counted twice", 2.0),
+            ("is halved", 0.5),
+        ):
+            change = _nothing if factor is None else _times(anatomy.rule(r, slot), factor)
+            yield _edge(anatomy, (r, slot), f"in {to}, the path {of} {words}", change)
+
+
+def _nothing(at: At, g: Array) -> None:
+    return None
+
+
+def _times(rule: Rule, factor: float) -> Callable[[At, Array], Any]:
+    return lambda at, g: rule(at, factor * g)  # every rule is linear in g
+
+
+def _edge(anatomy: Anatomy, edge: Edge, words: str, change: Callable[[At, Array], Any]) -> Mistake:
+    r, slot = edge
+    target = anatomy.roles[r].args[slot]
+    return Mistake(words, quantity(anatomy, target), Changes(edges={edge: change}), r)
+
+
+# ------------------------------------------------------------------------------------------------ nonlinearities
+
+Slope = Callable[[Array, Array], Any]
+"""What stands in the place of f'(x): a function of x and y = f(x)."""
+
+SLOPES: dict[str, dict[str, Slope]] = {
+    "tanh": {
+        "1 - z**2 at the net input z in the place of the output": lambda x, y: 1 - x * x,
+        "1 - tanh(y)**2: taken at the output once more": lambda x, y: 1 - np.tanh(y) ** 2,
+        "y * (1 - y): the derivative of a sigmoid": lambda x, y: y * (1 - y),
+        "1 - y: the square is missing": lambda x, y: 1 - y,
+        "1 + y**2: the sign": lambda x, y: 1 + y * y,
+        "y**2: the 1 is missing": lambda x, y: y * y,
+        "-y**2: the 1 is missing": lambda x, y: -y * y,
+        "y**2 - 1: the sign": lambda x, y: y * y - 1,
+        "1 - 2 * y": lambda x, y: 1 - 2 * y,
+        "y: the output itself": lambda x, y: y,
+        "(x > 0): the derivative of relu": lambda x, y: x > 0,
+    },
+    "sigmoid": {
+        "1 - y: the factor y is missing": lambda x, y: 1 - y,
+        "y: the factor 1 - y is missing": lambda x, y: y,
+        "z * (1 - z) at the net input z in the place of the output": lambda x, y: x * (1 - x),
+        "sigmoid(y) * (1 - sigmoid(y)): taken at the output once more": lambda x, y: sigmoid(y) * (1 - sigmoid(y)),
+        "1 - y**2: the derivative of tanh": lambda x, y: 1 - y * y,
+        "y * (1 + y): the sign": lambda x, y: y * (1 + y),
+        "y * (y - 1): the sign": lambda x, y: y * (y - 1),
+        "y**2: the 1 is missing": lambda x, y: y * y,
+        "-y**2: the 1 is missing": lambda x, y: -y * y,
+        "1 + y": lambda x, y: 1 + y,
+        "y + 1 - y": lambda x, y: 1 + 0 * y,
+    },
+    "relu": {
+        "(1 - y**2): the derivative of tanh": lambda x, y: 1 - y * y,
+        "y: the output itself": lambda x, y: y,
+        "x: the net input itself": lambda x, y: x,
+        "(x < 0): the wrong side": lambda x, y: x < 0,
+    },
+}
+
+
+def _activations(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The derivative of a nonlinearity: of one, of all of a kind, of all at once."""
+    of_kind: dict[str, list[int]] = {}
+    for r, role in enumerate(anatomy.roles):
+        if role.op.name in SLOPES and isinstance(role.args[0], Ref):
+            of_kind.setdefault(role.op.name, []).append(r)
+    everywhere = [r for found in of_kind.values() for r in found]
+    groups = [
+        (f"of {kind} in all of {_named(anatomy, found)}", kind, found)
+        for kind, found in of_kind.items()
+        if len(found) > 1
+    ]
+    if len(of_kind) > 1:
+        groups.append((f"of every nonlinearity ({_named(anatomy, everywhere)})", "", everywhere))
+    for kind, found in of_kind.items():
+        groups += [(f"of {value_text(anatomy, Ref('line', r))}", kind, [r]) for r in found]
+    for what, kind, lines in groups:
+        to = quantity(anatomy, anatomy.roles[lines[-1]].args[0])
+        slopes = {"missing": None, "taken twice": "twice", **SLOPES.get(kind, {})}
+        for words, slope in slopes.items():
+            said = (
+                f"the derivative {what} is {words}"
+                if slope in (None, "twice")
+                else f"the derivative {what} is taken as {words}"
+            )
+            yield Mistake(
+                f"in {to}, {said}",
+                to,
+                Changes(edges={(r, 0): _slope(anatomy, r, slope) for r in lines}),
+                max(lines),
+            )
+
+
+def _named(anatomy: Anatomy, lines: list[int]) -> str:
+    return ", ".join(value_text(anatomy, Ref("line", r)) for r in lines)
+
+
+def _slope(anatomy: Anatomy, r: int, slope: Any) -> Callable[[At, Array], Any]:
+    if slope is None:
+        return lambda at, g: g
+    if slope == "twice":
+        rule = anatomy.rule(r, 0)
+        return lambda at, g: rule(at, rule(at, g))
+
+    def change(at: At, g: Array) -> Any:
+        return g * slope(at.arguments(r)[0], at.values.lines[at.t][r])
+
+    return change
+
+
+# ------------------------------------------------------------------------------------------------ edits of a rule
+
+
+def _edited_rules(anatomy: Anatomy) -> Iterator[Mistake]:
+    """One operation of a rule changed: an operand dropped, doubled, transposed, a sign turned."""
+    for r, slot, target in anatomy.edges():
+        rule = anatomy.rule(r, slot)
+        before = rule_text(anatomy, r, rule)
+        for edited in edits(rule):
+            to = quantity(anatomy, target)
+            words = f"in {to}, {rule_text(anatomy, r, edited)} stands in the place of {before}"
+            yield _edge(anatomy, (r, slot), words, edited)
+
+
+def edits(rule: Rule) -> Iterator[Rule]:
+    """The rule with one of its operations changed."""
+    for number, (op, args, _) in enumerate(rule.instructions):
+        for new in _other_instructions(op, args):
+            instructions = [*rule.instructions]
+            if isinstance(new, Instruction):
+                instructions[number] = new
+                yield replace(rule, instructions=tuple(instructions))
+            else:
+                yield _without(rule, number, new)
+        for k, a in enumerate(args if op.name == "matmul" else ()):
+            yield _with_argument(rule, number, k, Called(TABLE[np.transpose], a))
+
+
+def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
+    """What may stand in an operation's place: another operation, or one of its operands alone."""
+    if op.name in INFIX and len(args) == 2:
+        yield args[0]
+        yield args[1]
+    if op.name == "subtract":
+        yield Instruction(TABLE[np.negative], (args[1],), {})
+        yield Instruction(TABLE[np.add], args, {})
+        yield Instruction(op, args[::-1], {})
+    if op.name == "add":
+        yield Instruction(TABLE[np.subtract], args, {})
+        yield Instruction(TABLE[np.subtract], args[::-1], {})
+    if op.name == "multiply":
+        yield Instruction(TABLE[np.divide], args, {})
+        yield Instruction(TABLE[np.add], args, {})
+    if op.name == "divide":
+        yield Instruction(TABLE[np.multiply], args, {})
+    if op.name in UNARY:
+        yield args[0]
+
+
+ELEMENTWISE = ("add", "subtract", "multiply", "divide")
+UNARY = ("negative", "transpose", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu")
+
+
+def _without(rule: Rule, number: int, instead: Any) -> Rule:
+    """The rule with the result of one instruction replaced by something known before it."""
+
+    def of(a: Any) -> Any:
+        return instead if type(a) is Made and a.number == number else a
+
+    instructions = [i._replace(args=tuple(of(a) for a in i.args)) for i in rule.instructions]
+    return replace(rule, instructions=tuple(instructions), result=of(rule.result))
+
+
+def _as_rule(role: Role) -> Rule:
+    """A line of the forward pass as a program, so that it can be edited like one."""
+    return Rule((Instruction(role.op, role.args, role.kwargs),), Made(0))
+
+
+def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
+    instructions = [*rule.instructions]
+    args = instructions[number].args
+    instructions[number] = instructions[number]._replace(args=(*args[:k], value, *args[k + 1 :]))
+    return replace(rule, instructions=tuple(instructions))
+
+
+# ------------------------------------------------------------------------------------------------ blocks and batches
+
+
+def _blocks(anatomy: Anatomy) -> Iterator[Mistake]:
+    """Pieces that were cut from one array (the gates), put back, or cut, in another order."""
+    cut_from: dict[Any, list[int]] = {}
+    for r, role in enumerate(anatomy.roles):
+        if role.op.name == "getitem" and isinstance(role.args[0], Ref):
+            cut_from.setdefault((role.args[0], role.like.shape), []).append(r)
+    for (source, _), lines in cut_from.items():
+        if not 1 < len(lines) <= 4:
+            continue
+        names = [quantity(anatomy, Ref("line", r)) for r in lines]
+        for order in list(permutations(range(len(lines))))[1:]:
+            said = ", ".join(names[k] for k in order)
+            edges = {
+                (r, 0): _placed(anatomy.rule(r, 0), anatomy.rule(lines[k], 0).place)
+                for r, k in zip(lines, order, strict=True)
+            }
+            inverse = {
+                (lines[k], 0): _placed(anatomy.rule(lines[k], 0), anatomy.rule(r, 0).place)
+                for r, k in zip(lines, order, strict=True)
+            }
+            to = quantity(anatomy, source)
+            yield Mistake(
+                f"in {to}, the gates are put together in another order: {said} in the place of {', '.join(names)}",
+                to,
+                Changes(edges=inverse),
+                max(lines),
+            )
+            forward = {r: _read(anatomy.roles[lines[k]]) for r, k in zip(lines, order, strict=True)}
+            yield Mistake(
+                "the gates are read in another order than the parameters have them: "
+                f"{', '.join(n[1:] for n in names)} where {', '.join(names[k][1:] for k in order)} stand",
+                names[0],
+                Changes(forward=forward, edges=edges),
+                len(anatomy.roles),
+            )
+
+
+def _placed(rule: Rule, place: Any) -> Rule:
+    return replace(rule, place=place)
+
+
+def _read(role: Role) -> Callable[[At], Array]:
+    return lambda at: role.op.function(*[at.value(a) for a in role.args], **role.kwargs)
+
+
+def _batch_sums(anatomy: Anatomy) -> Iterator[Mistake]:
+    """Where an argument was repeated, as a bias over the batch, its cotangent is a sum: a mean, or one example."""
+    for r, slot, target in anatomy.edges():
+        like, out = anatomy.likes[target], anatomy.roles[r].like
+        if like.shape == out.shape or anatomy.roles[r].op.name not in INFIX or anatomy.roles[r].op.name == "matmul":
+            continue
+        to = quantity(anatomy, target)
+        extra = out.ndim - like.ndim
+        axes = (*range(extra), *(k for k in range(extra, out.ndim) if like.shape[k - extra] != out.shape[k]))
+        for words, reduce in (
+            ("averaged over the batch where it should be summed", np.mean),
+            ("taken from the last example only, where it should be summed over the batch", _pick(-1)),
+            ("taken from the first example only, where it should be summed over the batch", _pick(0)),
+        ):
+            yield _edge(anatomy, (r, slot), f"{to} is {words}", _reduced(anatomy.rule(r, slot), reduce, axes))
+
+
+def _pick(k: int) -> Callable[..., Any]:
+    return lambda a, axis, keepdims: a[np.ix_(*[[k] if n in axis else range(size) for n, size in enumerate(a.shape)])]
+
+
+def _reduced(rule: Rule, reduce: Callable[..., Any], axes: tuple[int, ...]) -> Callable[[At, Array], Any]:
+    return lambda at, g: reduce(rule(at, g), axis=axes, keepdims=True)
+
+
+# ------------------------------------------------------------------------------------------------ another step's values
+
+
+def _saved(anatomy: Anatomy) -> Iterator[Mistake]:
+    """Backward reads the values of another step: of one quantity, of everything kept, wherever it uses them."""
+    states = {ref.index for ref in anatomy.after if ref.kind == "line"}
+    inner = [r for r, role in enumerate(anatomy.roles) if role.op.name != "transpose" and r not in states]
+    named = [r for r in inner if anatomy.roles[r].name]
+    told = "of " + ", ".join(str(anatomy.roles[r].name) for r in named)
+    groups = [(told, named), (f"{told} and all else that is kept", inner)] if len(named) > 1 else []
+    groups += [(f"of {value_text(anatomy, Ref('line', r))}", [r]) for r in inner]
+    places = [(what, quantity(anatomy, Ref("line", lines[-1])), _lines_of(lines), max(lines)) for what, lines in groups]
+    places += [(f"of {name}", f"d{name}", _states_of(k), -1) for k, name in enumerate(anatomy.names)]
+    places += [("of x", "dW", _xs_of(), -1)]
+    unnamed = [r for r in inner if not anatomy.roles[r].name and anatomy.roles[r].op.name in ELEMENTWISE]
+    again = _again(anatomy, unnamed)
+    for what, first, move, line in places:
+        for words, step in STEPS.items():
+            said = f"backward reads the value {what} that belongs to {words}"
+            yield Mistake(said, first, Changes(saved=move(step)), line)
+            if unnamed:
+                yield Mistake(said, first, Changes(saved=_then(move(step), again)), line)
+    for r, role in enumerate(anatomy.roles):
+        if role.op.name in SLOPES and isinstance(role.args[0], Ref):
+            for other in _alike(anatomy, role.args[0], r):
+                text = f"{role.op.name}({value_text(anatomy, other)})"
+                yield Mistake(
+                    f"backward uses {text} in the place of {value_text(anatomy, Ref('line', r))}",
+                    quantity(anatomy, role.args[0]),
+                    Changes(saved=_recomputed(anatomy, r, other)),
+                    r,
+                )
+
+
+Step = Callable[[int, int], int]
+Saved = Callable[[Values], Values]
+
+STEPS: dict[str, Step] = {
+    "step t-1": lambda t, T: (t - 1) % T,
+    "step t+1": lambda t, T: (t + 1) % T,
+    "the last step, at every step (one array was overwritten, not kept)": lambda t, T: T - 1,
+    "the first step, at every step": lambda t, T: 0,
+}
+
+
+def _lines_of(lines: list[int]) -> Callable[[Step], Saved]:
+    def moved(step: Step, values: Values) -> Values:
+        T = len(values.lines)
+        chosen = [
+            [values.lines[step(t, T)][r] if r in lines else value for r, value in enumerate(made)]
+            for t, made in enumerate(values.lines)
+        ]
+        return replace(values, lines=chosen)
+
+    return lambda step: partial(moved, step)
+
+
+def _states_of(k: int) -> Callable[[Step], Saved]:
+    def moved(step: Step, values: Values) -> Values:
+        states = [*values.states]
+        T = len(states[k])
+        states[k] = [states[k][step(t, T)] for t in range(T)]
+        return replace(values, states=states)
+
+    return lambda step: partial(moved, step)
+
+
+def _xs_of() -> Callable[[Step], Saved]:
+    def moved(step: Step, values: Values) -> Values:
+        T = len(values.xs)
+        return replace(values, xs=values.xs[[step(t, T) for t in range(T)]])
+
+    return lambda step: partial(moved, step)
+
+
+def _again(anatomy: Anatomy, lines: list[int]) -> Saved:
+    """What backward computes itself from the values that it reads: as 1 - z, or r * h."""
+
+    def computed(values: Values) -> Values:
+        made = [[*found] for found in values.lines]
+        values = replace(values, lines=made)
+        for t, found in enumerate(made):
+            at = At(anatomy, values, t)
+            for r in lines:
+                found[r] = anatomy.roles[r].op.function(*at.arguments(r), **anatomy.roles[r].kwargs)
+        return values
+
+    return computed
+
+
+def _then(first: Saved, second: Saved) -> Saved:
+    return lambda values: second(first(values))
+
+
+def _recomputed(anatomy: Anatomy, r: int, other: Ref) -> Callable[[Values], Values]:
+    def saved(values: Values) -> Values:
+        function = anatomy.roles[r].op.function
+        lines = [[*made] for made in values.lines]
+        for t, made in enumerate(lines):
+            made[r] = function(At(anatomy, values, t).value(other))
+        return replace(values, lines=lines)
+
+    return saved
+
+
+# ------------------------------------------------------------------------------------------------ other quantities
+
+
+def _alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Ref]:
+    """The values that could be taken for another: its own at another step, then those of its shape in the step."""
+    if ref.kind == "param":
+        candidates = [Ref("param", name) for name in anatomy.case.params]
+    else:
+        candidates = [ref._replace(shift=ref.shift + 1), ref._replace(shift=ref.shift - 1)]
+        for k in range(len(anatomy.names)):
+            candidates += [Ref("state", k), Ref("state", k, 1), Ref("state", k, -1)]
+        candidates += [Ref("line", q) for q in range(len(anatomy.roles))] + [Ref("x")]
+    shape = anatomy.likes[ref._replace(shift=0)].shape
+    for other in dict.fromkeys(candidates):
+        if other != ref and anatomy.likes[other._replace(shift=0)].shape == shape:
+            yield other
+
+
+def _other_cotangents(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The cotangent of a line's result: with a factor, or another's in its place."""
+    for r in reversed(range(len(anatomy.roles))):
+        ref = Ref("line", r)
+        what = quantity(anatomy, ref)
+        for words, factor in FACTORS.items():
+            yield Mistake(f"{what} {words}", what, Changes(cotangents={r: _by(factor)}), r)
+        for k, after in enumerate(anatomy.after):
+            if ref != after:
+                words = f"in {what}, the factor d{anatomy.names[k]}[t] is missing"
+                yield Mistake(words, what, Changes(cotangents={r: _of_ones(after, ref)}), r)
+        for other in _cotangents_alike(anatomy, r):
+            yield Mistake(
+                f"{value_text(anatomy, other)} stands in the place of {what}[t]",
+                what,
+                Changes(cotangents={r: lambda at, g, other=other: at.value(other)}),  # type: ignore[misc]
+                r,
+            )
+
+
+FACTORS: dict[str, Callable[[int, int], float]] = {
+    "has the wrong sign": lambda T, B: -1.0,
+    "is counted twice": lambda T, B: 2.0,
+    "is halved": lambda T, B: 0.5,
+    "is divided by T": lambda T, B: 1 / T,
+    "is multiplied by T": lambda T, B: T,
+    "is divided by B": lambda T, B: 1 / B,
+    "is multiplied by B": lambda T, B: B,
+}
+
+
+def _of_ones(source: Ref, ref: Ref) -> Callable[[At, Array], Array]:
+    """What comes to `ref` where the cotangent of `source` is one."""
+    return lambda at, g: reached(at, source, ref)
+
+
+def _by(factor: Callable[[int, int], float]) -> Callable[[At, Array], Array]:
+    return lambda at, g: factor(len(at.anatomy.case.xs), at.anatomy.case.batch) * g
+
+
+def _cotangents_alike(anatomy: Anatomy, r: int) -> Iterator[Ref]:
+    """The cotangents that could be taken for that of line r: parts of it, and others of its shape."""
+    for k, after in enumerate(anatomy.after):
+        if after == Ref("line", r):
+            yield Ref("carry", k)
+            yield Ref("local", k)
+            if k == 0:
+                yield Ref("upstream")
+                yield Ref("upstream", 0, 1)
+    shape = anatomy.roles[r].like.shape
+    for other in range(len(anatomy.roles)):
+        if other != r and anatomy.roles[other].like.shape == shape:
+            yield Ref("cotangent", other)
+
+
+def _other_values(anatomy: Anatomy) -> Iterator[Mistake]:
+    """One operand of a rule taken for another: in one place, then wherever the rule reads it."""
+    for r, slot, target in anatomy.edges():
+        rule = anatomy.rule(r, slot)
+        before, to = rule_text(anatomy, r, rule), quantity(anatomy, target)
+        for edited in with_other_values(anatomy, r, rule):
+            words = f"in {to}, {rule_text(anatomy, r, edited)} stands in the place of {before}"
+            yield _edge(anatomy, (r, slot), words, edited)
+
+
+def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
+    """The rule with one value that it reads replaced by another of its shape."""
+    places: dict[Ref, list[tuple[int, int]]] = {}
+    for number, instruction in enumerate(rule.instructions):
+        for k, a in enumerate(instruction.args):
+            if isinstance(a, Ref):
+                places.setdefault(a, []).append((number, k))
+    if rule.result == G:
+        for other in _cotangents_alike(anatomy, r):
+            yield replace(rule, result=other)
+    for ref, found in places.items():
+        for other in _cotangents_alike(anatomy, r) if ref == G else _called_alike(anatomy, ref, r):
+            for group in [found, *([[place] for place in found] if len(found) > 1 else [])]:
+                edited = rule
+                for number, k in group:
+                    edited = _with_argument(edited, number, k, other)
+                yield edited
+    if G in places:
+        edited = rule
+        for number, k in places[G]:
+            edited = _with_argument(edited, number, k, 1.0)
+        yield edited
+
+
+def _called_alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Any]:
+    """The same; what a nonlinearity gives for another value; and what has no name, written otherwise."""
+    yield from _alike(anatomy, ref, r)
+    role = anatomy.roles[ref.index] if ref.kind == "line" else None
+    if role and role.op.name in SLOPES and isinstance(role.args[0], Ref):
+        for other in _alike(anatomy, role.args[0], r):
+            yield Called(role.op, other)
+    if role and not role.name and role.op.name in ELEMENTWISE:
+        yield from edits(_as_rule(role))
+
+
+# ------------------------------------------------------------------------------------------------ the forward pass
+
+
+def _forward(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The derivation's own forward pass computes another cell."""
+    for r, role in enumerate(anatomy.roles):
+        if role.op.variadic or role.op.name == "getitem":
+            continue
+        line = _as_rule(role)
+        before, what = rule_text(anatomy, r, line), role.name or "it"
+        others = [op for op in (TABLE[np.tanh], sigmoid, relu) if op is not role.op and role.op.name in SLOPES]
+        swapped = [Rule((Instruction(op, role.args, {}),), Made(0)) for op in others]
+        backward = [None, _again(anatomy, [r])] if role.op.name in ELEMENTWISE and not role.name else [None]
+        for edited in [*edits(line), *swapped, *with_other_values(anatomy, r, line)]:
+            words = f"the forward pass computes {rule_text(anatomy, r, edited)} in the place of {before}"
+            words += f" for {what}" if role.name else ""
+            for saved in backward:
+                yield Mistake(
+                    words + (" (backward has it right)" if saved else ""),
+                    f"forward {what}",
+                    Changes(forward={r: _computed(edited)}, saved=saved),
+                    len(anatomy.roles),
+                )
+    for group in ones_and_twins(anatomy):
+        for words, factor in (("without", 0.0), ("with the wrong sign of", -1.0), ("with twice", 2.0)):
+            readers = {
+                r: role
+                for r, role in enumerate(anatomy.roles)
+                if any(_param(name) in _refs(role.args) for name in group)
+            }
+            forward = {r: _with_factor(role, set(map(_param, group)), factor) for r, role in readers.items()}
+            yield Mistake(
+                f"the forward pass computes the cell {words} {' and '.join(group)}",
+                f"forward {group[0]}",
+                Changes(forward=forward),
+                len(anatomy.roles),
+            )
+
+
+def _refs(args: tuple[Any, ...]) -> list[Ref]:
+    return [a for a in args if isinstance(a, Ref)]
+
+
+def _param(name: str) -> Ref:
+    return Ref("param", name)
+
+
+def _with_factor(role: Role, which: set[Ref], factor: float) -> Callable[[At], Array]:
+    def computed(at: At) -> Array:
+        arguments = [factor * at.value(a) if isinstance(a, Ref) and a in which else at.value(a) for a in role.args]
+        return np.asarray(role.op.function(*arguments, **role.kwargs))
+
+    return computed
+
+
+def _computed(line: Rule) -> Callable[[At], Array]:
+    return lambda at: np.asarray(line(at, np.zeros(())))

@@ -1,0 +1,187 @@
+"""Where a derivation by hand first goes wrong, walking from the last step down: which quantity, at which step.
+
+It is found from outside, by answers alone. With the upstream gradient at step s only, and the sequence cut to the steps
+k..s and started at the true state of step k, the derivation gives the contributions of these steps; less those of
+k+1..s, what remains is step k's own: the term (s, k) of every gradient. What is wrong in it is compared with what each
+quantity of the step reaches: a wrong dz_f spoils the rows of gate f and what is carried on, a wrong dh everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.anatomy import Anatomy, Ref, gradients, reach
+from tinygrad_rnn.bptt.case import Array, Case, Gradients
+from tinygrad_rnn.bptt.formula import quantity
+from tinygrad_rnn.bptt.student import Log, Student
+
+RTOL = 1e-9
+"""Of a term's largest entry: what differs by less is rounding."""
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """The first quantity that is wrong, at step `k` of T, for an upstream gradient at step `s` alone (T: dlast alone)."""
+
+    quantity: str
+    k: int
+    s: int | None
+    T: int
+    detail: str
+    wrong: tuple[str, ...]  # the gradients whose term of step k is wrong
+
+    def __str__(self) -> str:
+        alone = ""
+        if self.s is not None:
+            what = f"an upstream gradient at step {self.s}" if self.s < self.T else "the last state's gradient"
+            alone = f", with {what} alone"
+        return f"{self.quantity} at step {self.k} of 0..{self.T - 1}{alone}: {self.detail}"
+
+
+def first_wrong(case: Case, student: Student) -> Symptom | None:
+    """The first wrong term, from the answers; None where each term by itself is right."""
+    for s, k, rest, hand, true in _terms(case, student):
+        if symptom := _symptom(rest, hand, true, k, s, len(case.xs)):
+            return symptom
+    return None
+
+
+def terms_table(case: Case, student: Student) -> Iterator[str]:
+    """For every term (s, k): the largest error of each gradient over its largest entry, as a line of text."""
+    for s, k, _, hand, true in _terms(case, student):
+        cells = []
+        for name, g in hand.items():
+            if g.shape != true[name].shape:
+                cells.append(f"d{name} shape {g.shape}")
+            elif _apart(g, true[name]).any():
+                cells.append(f"d{name} {np.abs(g - true[name]).max() / max(np.abs(true[name]).max(), 1e-300):.1e}")
+        above = f"upstream at step {s}" if s < len(case.xs) else "dlast alone"
+        yield f"  {above}, term of step {k}: {'wrong: ' + ', '.join(cells) if cells else 'right'}"
+
+
+def _terms(case: Case, student: Student) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
+    """The terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
+    T = len(case.xs)
+    for s, alone in one_step_at_a_time(case):
+        last = min(s, T - 1)
+        hand_after: Gradients = {}
+        true_after: Gradients = {}
+        for k in reversed(range(last + 1)):
+            rest = alone.part(k, last + 1, alone.dhs[k : last + 1], alone.dlast if s == T else _zeros(alone.dlast))
+            hand, true = student(rest)[0], rest.tape_gradients()
+            yield s, k, rest, _own(hand, hand_after, rest), _own(true, true_after, rest)
+            hand_after, true_after = hand, true
+
+
+def one_step_at_a_time(case: Case) -> Iterator[tuple[int, Case]]:
+    """The case with the upstream gradient of the last step alone, of the one before, ...; at last of dlast alone."""
+    T = len(case.xs)
+    for s in reversed(range(T)):
+        dhs = np.zeros_like(case.dhs)
+        dhs[s] = case.dhs[s] if case.dhs[s].any() else 1
+        yield s, case.part(0, T, dhs, _zeros(case.dlast))
+    if any(d.any() for d in case.dlast):
+        yield T, case.part(0, T, np.zeros_like(case.dhs), case.dlast)
+
+
+def first_logged(anatomy: Anatomy, student: Student, log: Log) -> Symptom | None:
+    """The first wrong one of the intermediates that the derivation gave, in the order in which it made them.
+
+    Raises ValueError for a name that the cell does not have.
+    """
+    seen: dict[tuple[int, Ref], Array] = {}
+    gradients(anatomy, seen=seen)
+    T = len(anatomy.case.xs)
+    refs = quantities(anatomy)
+    steps = sorted({t for t, _ in log}, reverse=True)
+    for t in steps:
+        for name, value in ((name, value) for (step, name), value in log.items() if step == t):
+            ref = refs[student.ours(name, refs)]
+            hand = student.intermediate(value, ref.kind == "param")
+            true = seen.get((t % T, ref), np.zeros(anatomy.likes[ref].shape))
+            wrong = _apart(hand, true)
+            if hand.shape != true.shape:
+                detail = f"its shape is {np.shape(value)}, and should be that of {name.removeprefix('d')}"
+                return Symptom(name, t, None, T, detail, (name,))
+            if wrong.any():
+                return Symptom(name, t, None, T, _numbers(name, hand, true, wrong), (name,))
+    return None
+
+
+def quantities(anatomy: Anatomy) -> dict[str, Ref]:
+    """The cotangents that have a name, without its d: of what the cell names, its states, x, and the parameters."""
+    refs = {role.name: Ref("line", r) for r, role in enumerate(anatomy.roles) if role.name}
+    refs |= {name: anatomy.after[k] for k, name in enumerate(anatomy.names)}
+    refs |= {f"{name}_prev": Ref("state", k) for k, name in enumerate(anatomy.names)}
+    return {**refs, "x": Ref("x"), **{name: Ref("param", name) for name in anatomy.case.params}}
+
+
+def _zeros(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(np.zeros_like(a) for a in arrays)
+
+
+def _own(answer: Gradients, after: Gradients, rest: Case) -> Gradients:
+    """What the first step of a cut sequence adds by itself: its answer, less that of the sequence without it."""
+    own = {}
+    for name, g in answer.items():
+        if name == "x":
+            own[name] = g[0] if g.ndim == 3 else g
+        elif name in rest.state_names or name not in after or after[name].shape != g.shape:
+            own[name] = g
+        else:
+            own[name] = g - after[name]
+    return own
+
+
+def _symptom(rest: Case, hand: Gradients, true: Gradients, k: int, s: int, T: int) -> Symptom | None:
+    wrong = {name: _apart(g, true[name]) for name, g in hand.items()}
+    names = tuple(name for name, mask in wrong.items() if mask.any())
+    if not names:
+        return None
+    misfit = [name for name in names if hand[name].shape != true[name].shape]
+    if misfit:
+        name = misfit[0]
+        return Symptom(f"d{name}", k, s, T, f"its shape is {hand[name].shape}, and should be {true[name].shape}", names)
+    what = _source(Anatomy(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong)
+    name = max(names, key=lambda name: wrong[name].mean())
+    return Symptom(what, k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names)
+
+
+def _source(anatomy: Anatomy, wrong: dict[str, Array]) -> str:
+    """The quantity that reaches all that is wrong and least else; of several the one nearest to the answer."""
+    candidates = [Ref("param", name) for name in anatomy.case.params] + [Ref("x")]
+    candidates += [Ref("state", k) for k in range(len(anatomy.names))]
+    candidates += [Ref("line", r) for r in range(len(anatomy.roles)) if anatomy.roles[r].op.name != "transpose"]
+    best, least = "the gradients as a whole", np.inf
+    for ref in candidates:
+        reached = {name: g != 0 for name, g in reach(anatomy, ref).items() if name in wrong}
+        if all((reached[name] | ~wrong[name]).all() for name in wrong):
+            size = sum(int(mask.sum()) for mask in reached.values())
+            if size < least:
+                best, least = quantity(anatomy, ref), size
+                if ref.kind == "state":
+                    best += " as it is handed to step t-1"
+    return best
+
+
+def _apart(hand: Array, true: Array) -> Any:
+    """Which entries differ by more than rounding; all, where the shapes do."""
+    if hand.shape != true.shape:
+        return np.ones(np.shape(hand) or (1,), bool)
+    scale = max(float(np.max(np.abs(true), initial=0)), 1e-300)
+    return ~(np.abs(hand - true) <= RTOL * scale)
+
+
+def _numbers(name: str, hand: Array, true: Array, wrong: Any) -> str:
+    """One entry with both numbers, and the ratio where it is one for all that is wrong."""
+    at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
+    where = f"{name}{[int(k) for k in at]}" if at else name
+    text = f"{where} is {hand[at]:.6g} by hand and {true[at]:.6g} on the tape"
+    ratios = hand[wrong & (true != 0)] / true[wrong & (true != 0)]
+    if ratios.size > 1 and np.ptp(ratios) <= 1e-6 * abs(ratios[0]):
+        return f"{text}; by hand it is {ratios[0]:.6g} times the tape's wherever it is wrong"
+    return text
