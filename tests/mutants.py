@@ -34,9 +34,9 @@ def _edits(node, path):
         for k in range(len(_chain(node, op)) if _outermost(node, path, op) else 0):
             yield f"{what} dropped", _without(node, op, k)
     match node:
-        case ast.BinOp(left, ast.Add(), right):
+        case ast.BinOp(op=ast.Add()):
             yield "sign", _with(node, op=ast.Sub())
-        case ast.BinOp(left, ast.Sub(), right):
+        case ast.BinOp(op=ast.Sub()):
             yield "sign", _with(node, op=ast.Add())
         case ast.Subscript(value, ast.Name("t") as index):
             yield "index", _with(node, slice=ast.BinOp(index, ast.Add(), ast.Constant(1)))

@@ -14,7 +14,7 @@
 ...         carry = dz @ U
 ...     return {"dU": dU}
 >>> print(bptt.doctor(nn.rnn, my_bptt, names={"U": "weight_hh"}).mistake)
-in dweight_hh, h[t].T @ dz[t] stands in the place of h[t-1].T @ dz[t]
+in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_rnn.bptt.anatomy import Changes
 from tinygrad_rnn.bptt.case import Gradients, takes_dlast
 from tinygrad_rnn.bptt.problems import BATCHES, LENGTHS, SEEDS, Example, Problem, Problems, problems_of
-from tinygrad_rnn.bptt.search import pairs, predicted, predictions, same
+from tinygrad_rnn.bptt.search import never_filled, pairs, predicted, predictions, reshaped, same
 from tinygrad_rnn.bptt.slips import Mistake
 from tinygrad_rnn.bptt.student import Log, Student
 from tinygrad_rnn.bptt.symptoms import Symptom, first_logged, first_wrong, terms_table
@@ -95,12 +96,12 @@ def doctor(
     """Examine a derivation of BPTT by hand.
 
     cell: any `cell(params, x, *state)`, with its activation fixed: `functools.partial(nn.rnn, nonlinearity="relu")`.
-    by_hand: `f(params, xs, state, dhs, dlast=None) -> gradients`, a dict of any of the parameters' names, "x", "h0", ...;
-    the loss is sum(dhs * hs), plus sum(dlast * last state) for a function that takes dlast. As a second value, or into a
-    dict that it takes as `log`, it may give its intermediates by (t, name): "dh", "dz_f", or a parameter's own term of
-    step t. `names` and `layout` as for `Student`.
+    by_hand: `f(params, xs, state, dhs, dlast=None) -> gradients`, a dict, of any parameter, "x", "h0", ...;
+    the loss is sum(dhs * hs), plus sum(dlast * last state) for a function that takes dlast. As a second value, or into
+    a dict that it takes as `log`, it may give its intermediates by (t, name): "dh", "dz_f", or a parameter's own term
+    of step t. `names` and `layout` as for `Student`.
 
-    example(rng, T, B) -> params, xs (T, B, I), state: problems of a length and a batch size; the cells of `nn` have one.
+    example(rng, T, B) -> params, xs (T, B, I), state: problems of a length and a batch size; nn's cells have one.
     With layout="columns" it gives xs (I, B, T), and states and parameters as the function takes them; the cell itself
     then takes x (I, B).
 
@@ -119,6 +120,7 @@ class _Examination:
         self._student, self._problems, self._title = student, problems, title
         self._answers: dict[Problem, tuple[Gradients, Log]] = {}
         self._failed: dict[Problem, Exception] = {}
+        self._shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
 
     def _answer(self, problem: Problem) -> Gradients | None:
         """Its gradients on one problem; None where it fails."""
@@ -145,8 +147,7 @@ class _Examination:
         report = Diagnosis(
             title=self._title,
             right=not (wrong or self._failed or student.changed or student.unsteady) and bool(compared),
-            tried=f"T = {', '.join(map(str, LENGTHS))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; upstream "
-            f"gradients at every step, and at one alone; d{', d'.join(compared) or ' of nothing: it returned no gradient'}",
+            tried=_tried(list(compared)),
             wrong={name: _where(found) for name, found in wrong.items()},
             remarks=tuple(_remarks(student, self._failed, bool(wrong))),
         )
@@ -170,37 +171,77 @@ class _Examination:
     def _explained(self, report: Diagnosis, smallest: Problem) -> Diagnosis:
         """The diagnosis with the mistake that gives these numbers, or the first of two, or term by term."""
         searched = self._problems.searched
-        hand = self._answer(searched)
+        hand = self._meant(searched)
         if hand is None:
             return report
         known = predictions(searched)
         report = dataclasses.replace(report, considered=len(known.mistakes))
-        for mistake in known.matching(hand):
+        shapes = Mistake("; ".join(self._shapes), ", ".join(self._shapes.values()), Changes()) if self._shapes else None
+        if shapes and self._confirms(shapes):
+            return dataclasses.replace(report, mistake=shapes, complete=True)
+        empty = never_filled(hand, searched.true)
+        for mistake in [*([empty] if empty else []), *known.matching(hand)]:
             if self._confirms(mistake):
-                return dataclasses.replace(report, mistake=mistake, complete=True)
-        firsts = predictions(self._first_sign(smallest)).beginnings(self._answer(self._first_sign(smallest)) or {})
+                second = mistake if shapes else None
+                return _named(dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True))
+        if shapes:
+            return dataclasses.replace(report, mistake=shapes)
+        stage, begun = self._first_stage()
+        firsts = predictions(stage).beginnings(begun) if stage else []
         for first, second, together in pairs(firsts[:3], known.mistakes[:SECONDS]):
             made = predicted(searched.anatomy, together.changes)
             if made and all(same(g, made[name]) for name, g in hand.items()) and self._confirms(together):
-                return dataclasses.replace(report, mistake=first, second=second, complete=True)
+                return _named(dataclasses.replace(report, mistake=first, second=second, complete=True))
         if firsts:
-            return dataclasses.replace(report, mistake=firsts[0])
+            return _named(dataclasses.replace(report, mistake=firsts[0]))
         return dataclasses.replace(report, table=tuple(terms_table(smallest.case, self._student)))
 
-    def _first_sign(self, smallest: Problem) -> Problem:
-        """The problem of the smallest length at which anything is wrong, one for all derivations."""
-        return next(p for p in self._problems.tried if (p.T, p.B) == (smallest.T, smallest.B))
+    def _first_stage(self) -> tuple[Problem | None, Gradients]:
+        """The simplest problem on which something is wrong, and the answer to it."""
+        for problem in self._problems.stages:
+            hand = self._meant(problem)
+            if hand and not all(same(g, problem.true[name]) for name, g in hand.items()):
+                return problem, hand
+        return None, {}
+
+    def _meant(self, problem: Problem) -> Gradients | None:
+        """Its answer, gradients of a wrong shape as they were meant; these shapes are noted."""
+        hand = self._answer(problem)
+        if hand is None:
+            return None
+        meant = {}
+        for name, g in hand.items():
+            words, meant[name] = reshaped(name, g, problem.true[name]) or ("", g)
+            if words:
+                self._shapes[words] = f"d{name}"
+        return meant
 
     def _confirms(self, mistake: Mistake) -> bool:
         """Whether a mistake gives what the derivation gave on every problem."""
         for problem in self._problems.tried:
-            hand = self._answer(problem)
+            hand = self._meant(problem)
             if hand is None:
                 continue
             made = predicted(problem.anatomy, mistake.changes)
             if made is None or not all(same(g, made[name]) for name, g in hand.items()):
                 return False
         return True
+
+
+def _tried(names: list[str]) -> str:
+    what = ", ".join(f"d{name}" for name in names) or "nothing, for it returned no gradient"
+    return (
+        f"T = {', '.join(map(str, LENGTHS))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; "
+        f"upstream gradients at every step, and at one alone; {what}"
+    )
+
+
+def _named(report: Diagnosis) -> Diagnosis:
+    """The diagnosis, its first symptom called by the quantity that the mistake names where several would look alike."""
+    symptom, mistake = report.symptom, report.mistake
+    if symptom and mistake and mistake.quantity in symptom.also:
+        symptom = dataclasses.replace(symptom, quantity=mistake.quantity)
+    return dataclasses.replace(report, symptom=symptom)
 
 
 def _where(found: list[Problem]) -> str:
@@ -216,8 +257,8 @@ def _remarks(student: Student, failed: Mapping[Problem, Exception], wrong: bool)
     the_rest = "wrong as said above" if wrong else "right by themselves"
     if student.changed:
         yield (
-            f"it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it gets other "
-            f"numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
+            f"it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it gets "
+            f"other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
         )
     if student.unsteady:
         yield (

@@ -21,6 +21,8 @@ def value_text(anatomy: Anatomy, ref: Any) -> str:
 def quantity(anatomy: Anatomy, ref: Ref) -> str:
     """What the cotangent of a value is called: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
     kind, index, _ = _same_cotangent(anatomy, ref)
+    if param := _transposed_param(anatomy, ref):
+        return f"d{param}"
     if kind == "line":
         name = anatomy.roles[index].name
         pieces = [role.name for role in anatomy.roles if role.op.name == "getitem" and role.args[0] == ref]
@@ -45,6 +47,28 @@ def _same_cotangent(anatomy: Anatomy, ref: Ref) -> Ref:
     return ref
 
 
+def _transposed_param(anatomy: Anatomy, ref: Any) -> str:
+    """The parameter of which a line is the transpose; a person speaks of that one's gradient."""
+    if isinstance(ref, Ref) and ref.kind == "line":
+        role = anatomy.roles[ref.index]
+        if role.op.name == "transpose" and isinstance(role.args[0], Ref) and role.args[0].kind == "param":
+            return str(role.args[0].index)
+    return ""
+
+
+def edge_text(anatomy: Anatomy, r: int, slot: int, rule: Rule) -> str:
+    """The rule of an edge as a person writes it: for W, where the cell reads its transpose."""
+    text = rule_text(anatomy, r, rule)
+    if _transposed_param(anatomy, anatomy.roles[r].args[slot]) and text.count(" @ ") == 1:
+        left, right = text.split(" @ ")
+        return f"{_turned(right)} @ {_turned(left)}"
+    return text
+
+
+def _turned(text: str) -> str:
+    return text.removesuffix(".T") if text.endswith(".T") else f"{text}.T"
+
+
 def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:
     """The rule of an edge of line r, as an expression in the cotangent of what the line made."""
     cotangent = f"{quantity(anatomy, Ref('line', r))}[t]"
@@ -57,7 +81,7 @@ def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:
             return _call(a.op.name, [of(a.of)])
         if type(a) is Rule:
             return rule_text(anatomy, r, a), 1
-        return (cotangent, 9) if a == G else _value(anatomy, a, 2)
+        return (cotangent, 9) if a == G else _value(anatomy, a, 3)
 
     for op, args, _ in rule.instructions:
         texts.append(_call(op.name, [of(a) for a in args]))

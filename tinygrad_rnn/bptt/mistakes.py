@@ -26,6 +26,7 @@ def catalogue(anatomy: Anatomy) -> Iterator[Mistake]:
     yield from _everything_scaled(anatomy)
     yield from _carried(anatomy)
     yield from _from_above(anatomy)
+    yield from _overwritten(anatomy)
     yield from _sums(anatomy)
     yield from _answers(anatomy)
     yield from slips(anatomy)
@@ -34,16 +35,16 @@ def catalogue(anatomy: Anatomy) -> Iterator[Mistake]:
 # ------------------------------------------------------------------------------------------------ factors
 
 SCALES: dict[str, Callable[[int, int], float]] = {
-    "has the wrong sign": lambda T, B: -1.0,
-    "is divided by the number of steps T": lambda T, B: 1 / T,
-    "is multiplied by the number of steps T": lambda T, B: T,
-    "is divided by the batch size B (a mean over the batch where there should be a sum)": lambda T, B: 1 / B,
-    "is multiplied by the batch size B": lambda T, B: B,
-    "is divided by T * B (a mean where there should be a sum)": lambda T, B: 1 / (T * B),
-    "is multiplied by T * B": lambda T, B: T * B,
-    "has a factor 2 too many": lambda T, B: 2.0,
-    "has a factor 1/2 too many": lambda T, B: 0.5,
-    "is never filled in (all zero)": lambda T, B: 0.0,
+    "the wrong sign": lambda T, B: -1.0,
+    "divided by the number of steps T": lambda T, B: 1 / T,
+    "multiplied by the number of steps T": lambda T, B: T,
+    "divided by the batch size B (a mean over the batch where there should be a sum)": lambda T, B: 1 / B,
+    "multiplied by the batch size B": lambda T, B: B,
+    "divided by T * B (a mean where there should be a sum)": lambda T, B: 1 / (T * B),
+    "multiplied by T * B": lambda T, B: T * B,
+    "a factor 2 too many": lambda T, B: 2.0,
+    "a factor 1/2 too many": lambda T, B: 0.5,
+    "never filled in (all zero)": lambda T, B: 0.0,
 }
 
 
@@ -62,9 +63,9 @@ def _size(case: Case) -> tuple[int, int]:
 def _everything_scaled(anatomy: Anatomy) -> Iterator[Mistake]:
     parameters = set(anatomy.case.params)
     for words, scale in SCALES.items():
-        yield Mistake(f"every gradient {words}", "every gradient", _scaled(lambda name: True, scale))
+        yield Mistake(f"every gradient: {words}", "every gradient", _scaled(lambda name: True, scale))
     for words, scale in SCALES.items():
-        yield Mistake(f"every parameter's gradient {words}", "dW", _scaled(parameters.__contains__, scale))
+        yield Mistake(f"every parameter's gradient: {words}", "dW", _scaled(parameters.__contains__, scale))
 
 
 # ------------------------------------------------------------------------------------------------ time
@@ -103,15 +104,6 @@ def _carried(anatomy: Anatomy) -> Iterator[Mistake]:
             ),
         )
         yield Mistake(f"the carry of {what} adds up over the steps (`+=` for `=`)", what, Changes(adds_up=which))
-    for k, ref in enumerate(anatomy.after):
-        name = anatomy.names[k]
-        if ref.kind == "line":
-            yield Mistake(
-                f"what step t+1 hands back to d{name} overwrites what comes to it in step t (`=` for `+=`)",
-                f"d{name}",
-                Changes(cotangents={ref.index: _carry_alone(k)}),
-                ref.index,
-            )
     if len(anatomy.names) > 1:
         swapped = " and ".join(f"d{name}" for name in anatomy.names)
         changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
@@ -166,6 +158,19 @@ def _from_above(anatomy: Anatomy) -> Iterator[Mistake]:
             )
 
 
+def _overwritten(anatomy: Anatomy) -> Iterator[Mistake]:
+    """What comes to a state within a step, and from the step after, is not added up."""
+    for k, ref in enumerate(anatomy.after):
+        name = anatomy.names[k]
+        if ref.kind == "line":
+            yield Mistake(
+                f"what step t+1 hands back to d{name} overwrites what comes to it in step t (`=` for `+=`)",
+                f"d{name}",
+                Changes(cotangents={ref.index: _carry_alone(k)}),
+                ref.index,
+            )
+
+
 def _with_dhs(change: Callable[[Array], Array]) -> Any:
     return lambda dhs, dlast: (change(dhs), dlast)
 
@@ -193,12 +198,12 @@ def _last_of(value: Array, like: Array) -> Array:
 
 SUMS: dict[str, Callable[[list[Array]], Array]] = {
     # The terms come as backward makes them: the last step's first.
-    "counts only the first step (`=` for `+=`: the loop ends there)": lambda terms: terms[-1],
-    "counts only the last step": lambda terms: terms[0],
-    "leaves the first step out": lambda terms: sum(terms[:-1], np.zeros_like(terms[0])),
-    "leaves the last step out": lambda terms: sum(terms[1:], np.zeros_like(terms[0])),
-    "counts the last step twice": lambda terms: sum(terms, terms[0]),
-    "is subtracted step by step (`-=` for `+=`)": lambda terms: -sum(terms, np.zeros_like(terms[0])),
+    "only the first step counts (`=` for `+=`)": lambda terms: terms[-1],
+    "only the last step counts": lambda terms: terms[0],
+    "the first step is left out": lambda terms: sum(terms[:-1], np.zeros_like(terms[0])),
+    "the last step is left out": lambda terms: sum(terms[1:], np.zeros_like(terms[0])),
+    "the last step counts twice": lambda terms: sum(terms, terms[0]),
+    "subtracted step by step (`-=` for `+=`)": lambda terms: -sum(terms, np.zeros_like(terms[0])),
 }
 
 
@@ -208,11 +213,11 @@ def _sums(anatomy: Anatomy) -> Iterator[Mistake]:
     for words, add_up in SUMS.items():
         if len(params) > 1:
             changes = Changes(summed=lambda name, terms, add_up=add_up: add_up(terms))  # type: ignore[misc]
-            yield Mistake(f"the gradient of every parameter {words}", "dW", changes)
+            yield Mistake(f"the gradient of every parameter: {words}", "dW", changes)
     for words, add_up in SUMS.items():
         for names in ones_and_twins(anatomy):
             what = " and ".join(f"d{name}" for name in names)
-            yield Mistake(f"{what} {words}", what, Changes(summed=_summed(names, add_up)))
+            yield Mistake(f"{what}: {words}", what, Changes(summed=_summed(names, add_up)))
 
 
 def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> Any:
@@ -229,7 +234,7 @@ def _answers(anatomy: Anatomy) -> Iterator[Mistake]:
     for group in [*ones_and_twins(anatomy), ("x",), *((name,) for name in case.state_names)]:
         what = " and ".join(f"d{name}" for name in group)
         for words, scale in SCALES.items():
-            yield Mistake(f"{what} {words}", what, _scaled(group.__contains__, scale))
+            yield Mistake(f"{what}: {words}", what, _scaled(group.__contains__, scale))
     for one in names:
         shape = case.inputs()[one].shape
         if len(shape) == 2 and shape[0] == shape[1]:

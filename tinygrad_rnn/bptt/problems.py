@@ -68,6 +68,16 @@ class Problems:
         middle = next(problem for problem in found if (problem.T, problem.B) == (3, 3))
         return found + [Problem(alone) for _, alone in one_step_at_a_time(middle.case)]
 
+    @cached_property
+    def stages(self) -> list[Problem]:
+        """From the simplest on: T = 1, 2, 3; an upstream gradient at the last step alone, dlast alone, all of them."""
+        found = []
+        for T in (1, 2, 3):
+            whole = self.problem(T, 3, SEEDS[0])
+            found += [Problem(alone) for s, alone in one_step_at_a_time(whole.case) if s in (T - 1, T)]
+            found.append(whole)
+        return found
+
 
 @lru_cache(maxsize=16)
 def problems_of(cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool) -> Problems:

@@ -1,4 +1,4 @@
-"""The search for the mistake that gives a derivation's numbers: every known one is made, and the answers are compared."""
+"""The search for the mistake that gives a derivation's numbers: every known one is made, and its answers compared."""
 
 from __future__ import annotations
 
@@ -130,3 +130,32 @@ def same(hand: Array, true: Array) -> bool:
         return False
     scale = max(np.abs(true).max(initial=0), np.abs(hand).max(initial=0))
     return bool(np.abs(hand - true).max(initial=0) <= RTOL * scale)
+
+
+def never_filled(hand: Gradients, true: Gradients) -> Mistake | None:
+    """The gradients that are zero and should not be, as a mistake."""
+    names = {name for name, g in hand.items() if not g.any() and true[name].any()}
+    if not names or len(names) == len(hand):
+        return None
+    what = ", ".join(f"d{name}" for name in sorted(names))
+    return Mistake(f"{what}: never filled in (all zero)", what, Changes(result=_zeroed(names)))
+
+
+def _zeroed(names: set[str]) -> Any:
+    return lambda answer, at: {name: 0 * g if name in names else g for name, g in answer.items()}
+
+
+def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
+    """A gradient of the wrong shape as it was meant: what is wrong with the shape, and the gradient in the right one.
+
+    None where the shape is right, or cannot be understood.
+    """
+    if hand.shape == true.shape:
+        return None
+    if hand.shape == true.shape[::-1]:
+        return f"d{name} is transposed: its shape is that of d{name}.T", hand.T
+    if hand.ndim == true.ndim + 1 and hand.shape[1:] == true.shape:
+        return f"d{name} is not summed over the batch: it has a row for each example", hand.sum(axis=0)
+    if hand.size == true.size:
+        return f"the shape of d{name} is {hand.shape} in the place of {true.shape}", hand.reshape(true.shape)
+    return None

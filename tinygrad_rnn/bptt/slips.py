@@ -31,7 +31,7 @@ from tinygrad_rnn.bptt.anatomy import (
     reached,
 )
 from tinygrad_rnn.bptt.case import Array
-from tinygrad_rnn.bptt.formula import INFIX, quantity, rule_text, value_text
+from tinygrad_rnn.bptt.formula import INFIX, edge_text, quantity, rule_text, value_text
 from tinygrad_rnn.engine.primitives.activations import relu, sigmoid
 from tinygrad_rnn.engine.tensor import TABLE
 
@@ -54,7 +54,9 @@ def slips(anatomy: Anatomy) -> Iterator[Mistake]:
     yield from _paths(anatomy)
     yield from _activations(anatomy)
     yield from _edited_rules(anatomy)
+    yield from _exchanged(anatomy)
     yield from _blocks(anatomy)
+    yield from _missing_blocks(anatomy)
     yield from _batch_sums(anatomy)
     yield from _other_values(anatomy)
     yield from _saved(anatomy)
@@ -78,7 +80,7 @@ def ones_and_twins(anatomy: Anatomy) -> list[tuple[str, ...]]:
 def _paths(anatomy: Anatomy) -> Iterator[Mistake]:
     """What one line hands to one of its inputs: forgotten, or with a wrong factor."""
     for r, slot, target in anatomy.edges():
-        to, of = quantity(anatomy, target), rule_text(anatomy, r, anatomy.rule(r, slot))
+        to, of = quantity(anatomy, target), edge_text(anatomy, r, slot, anatomy.rule(r, slot))
         for words, factor in (
             ("is forgotten", None),
             ("has the wrong sign", -1.0),
@@ -156,12 +158,15 @@ def _activations(anatomy: Anatomy) -> Iterator[Mistake]:
         for kind, found in of_kind.items()
         if len(found) > 1
     ]
+    gates = [r for r in everywhere if anatomy.roles[r].name and anatomy.roles[r].name not in anatomy.names]
+    if len(of_kind) > 1 and len(gates) > 1:
+        groups.append((f"of the nonlinearity in each of {_named(anatomy, gates)}", "", gates))
     if len(of_kind) > 1:
         groups.append((f"of every nonlinearity ({_named(anatomy, everywhere)})", "", everywhere))
     for kind, found in of_kind.items():
         groups += [(f"of {value_text(anatomy, Ref('line', r))}", kind, [r]) for r in found]
     for what, kind, lines in groups:
-        to = quantity(anatomy, anatomy.roles[lines[-1]].args[0])
+        to = ", ".join(quantity(anatomy, anatomy.roles[r].args[0]) for r in lines)
         slopes = {"missing": None, "taken twice": "twice", **SLOPES.get(kind, {})}
         for words, slope in slopes.items():
             said = (
@@ -201,11 +206,25 @@ def _edited_rules(anatomy: Anatomy) -> Iterator[Mistake]:
     """One operation of a rule changed: an operand dropped, doubled, transposed, a sign turned."""
     for r, slot, target in anatomy.edges():
         rule = anatomy.rule(r, slot)
-        before = rule_text(anatomy, r, rule)
+        before = edge_text(anatomy, r, slot, rule)
         for edited in edits(rule):
             to = quantity(anatomy, target)
-            words = f"in {to}, {rule_text(anatomy, r, edited)} stands in the place of {before}"
+            words = f"in {to}, {edge_text(anatomy, r, slot, edited)} stands in the place of {before}"
             yield _edge(anatomy, (r, slot), words, edited)
+
+
+def _exchanged(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The gradients of the two factors of a product, exchanged."""
+    for r, role in enumerate(anatomy.roles):
+        if role.op.name == "multiply" and all(isinstance(a, Ref) for a in role.args):
+            a, b = (quantity(anatomy, ref) for ref in role.args)
+            product = value_text(anatomy, Ref("line", r))
+            yield Mistake(
+                f"{a} and {b} are exchanged, the gradients of the factors of {product}",
+                a,
+                Changes(edges={(r, 0): anatomy.rule(r, 1), (r, 1): anatomy.rule(r, 0)}),
+                r,
+            )
 
 
 def edits(rule: Rule) -> Iterator[Rule]:
@@ -272,45 +291,63 @@ def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
 # ------------------------------------------------------------------------------------------------ blocks and batches
 
 
-def _blocks(anatomy: Anatomy) -> Iterator[Mistake]:
-    """Pieces that were cut from one array (the gates), put back, or cut, in another order."""
-    cut_from: dict[Any, list[int]] = {}
+def _cuts(anatomy: Anatomy) -> dict[Ref, list[int]]:
+    """What is cut into pieces of one shape, as the gates are: of each source, the lines that take a piece."""
+    found: dict[tuple[Ref, Any], list[int]] = {}
     for r, role in enumerate(anatomy.roles):
         if role.op.name == "getitem" and isinstance(role.args[0], Ref):
-            cut_from.setdefault((role.args[0], role.like.shape), []).append(r)
-    for (source, _), lines in cut_from.items():
-        if not 1 < len(lines) <= 4:
-            continue
-        names = [quantity(anatomy, Ref("line", r)) for r in lines]
+            found.setdefault((role.args[0], role.like.shape), []).append(r)
+    return {source: lines for (source, _), lines in found.items() if 1 < len(lines) <= 4}
+
+
+def _blocks(anatomy: Anatomy) -> Iterator[Mistake]:
+    """Pieces that were cut from one array (the gates), put back, or cut, in another order."""
+    for source, lines in _cuts(anatomy).items():
+        names, to = [quantity(anatomy, Ref("line", r)) for r in lines], quantity(anatomy, source)
+        rules = [anatomy.rule(r, 0) for r in lines]
         for order in list(permutations(range(len(lines))))[1:]:
             said = ", ".join(names[k] for k in order)
-            edges = {
-                (r, 0): _placed(anatomy.rule(r, 0), anatomy.rule(lines[k], 0).place)
-                for r, k in zip(lines, order, strict=True)
-            }
-            inverse = {
-                (lines[k], 0): _placed(anatomy.rule(lines[k], 0), anatomy.rule(r, 0).place)
-                for r, k in zip(lines, order, strict=True)
-            }
-            to = quantity(anatomy, source)
+            back = {(lines[k], 0): replace(rules[k], place=rule.place) for rule, k in zip(rules, order, strict=True)}
             yield Mistake(
                 f"in {to}, the gates are put together in another order: {said} in the place of {', '.join(names)}",
                 to,
-                Changes(edges=inverse),
+                Changes(edges=back),
                 max(lines),
             )
-            forward = {r: _read(anatomy.roles[lines[k]]) for r, k in zip(lines, order, strict=True)}
+            there = {
+                (r, 0): replace(rule, place=rules[k].place) for r, rule, k in zip(lines, rules, order, strict=True)
+            }
             yield Mistake(
                 "the gates are read in another order than the parameters have them: "
                 f"{', '.join(n[1:] for n in names)} where {', '.join(names[k][1:] for k in order)} stand",
                 names[0],
-                Changes(forward=forward, edges=edges),
+                Changes(
+                    forward={r: _read(anatomy.roles[lines[k]]) for r, k in zip(lines, order, strict=True)}, edges=there
+                ),
                 len(anatomy.roles),
             )
 
 
-def _placed(rule: Rule, place: Any) -> Rule:
-    return replace(rule, place=place)
+def _missing_blocks(anatomy: Anatomy) -> Iterator[Mistake]:
+    """One gate's part of a product with all gates' cotangents is forgotten, as of dz U or of dW."""
+    for source, lines in _cuts(anatomy).items():
+        for r, slot, target in anatomy.edges():
+            role = anatomy.roles[r]
+            if role.like.shape != anatomy.likes[source].shape or role.op.name != "matmul":
+                continue
+            for piece in lines:
+                name, to = quantity(anatomy, Ref("line", piece)), quantity(anatomy, target)
+                change = _masked(anatomy.rule(r, slot), anatomy.rule(piece, 0).place)
+                yield _edge(anatomy, (r, slot), f"in {to}, the part of {name} is forgotten", change)
+
+
+def _masked(rule: Rule, place: Any) -> Callable[[At, Array], Any]:
+    def change(at: At, g: Array) -> Any:
+        rest = g.copy()
+        rest[place] = 0
+        return rule(at, rest)
+
+    return change
 
 
 def _read(role: Role) -> Callable[[At], Array]:
@@ -355,6 +392,11 @@ def _saved(anatomy: Anatomy) -> Iterator[Mistake]:
     groups += [(f"of {value_text(anatomy, Ref('line', r))}", [r]) for r in inner]
     places = [(what, quantity(anatomy, Ref("line", lines[-1])), _lines_of(lines), max(lines)) for what, lines in groups]
     places += [(f"of {name}", f"d{name}", _states_of(k), -1) for k, name in enumerate(anatomy.names)]
+    places += [
+        (f"of {name}, wherever it stands,", f"d{name}", _both(_states_of(k), _lines_of([after.index])), -1)
+        for k, (name, after) in enumerate(zip(anatomy.names, anatomy.after, strict=True))
+        if after.kind == "line"
+    ]
     places += [("of x", "dW", _xs_of(), -1)]
     unnamed = [r for r in inner if not anatomy.roles[r].name and anatomy.roles[r].op.name in ELEMENTWISE]
     again = _again(anatomy, unnamed)
@@ -407,6 +449,10 @@ def _states_of(k: int) -> Callable[[Step], Saved]:
         return replace(values, states=states)
 
     return lambda step: partial(moved, step)
+
+
+def _both(first: Callable[[Step], Saved], second: Callable[[Step], Saved]) -> Callable[[Step], Saved]:
+    return lambda step: _then(first(step), second(step))
 
 
 def _xs_of() -> Callable[[Step], Saved]:
@@ -524,9 +570,9 @@ def _other_values(anatomy: Anatomy) -> Iterator[Mistake]:
     """One operand of a rule taken for another: in one place, then wherever the rule reads it."""
     for r, slot, target in anatomy.edges():
         rule = anatomy.rule(r, slot)
-        before, to = rule_text(anatomy, r, rule), quantity(anatomy, target)
+        before, to = edge_text(anatomy, r, slot, rule), quantity(anatomy, target)
         for edited in with_other_values(anatomy, r, rule):
-            words = f"in {to}, {rule_text(anatomy, r, edited)} stands in the place of {before}"
+            words = f"in {to}, {edge_text(anatomy, r, slot, edited)} stands in the place of {before}"
             yield _edge(anatomy, (r, slot), words, edited)
 
 

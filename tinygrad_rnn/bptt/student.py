@@ -122,7 +122,7 @@ class Student:
                 gradient = gradient.T
             elif name in case.params and case.params[name].ndim == 1 and gradient.shape[1:] == (1,):
                 gradient = gradient[:, 0]
-        return np.asarray(gradient, np.float64)
+        return np.array(gradient, np.float64)  # a copy: it may be written into at the next call
 
     def intermediate(self, value: Any, of_parameter: bool) -> Array:
         """An intermediate in the cell's layout."""

@@ -1,9 +1,9 @@
 """Where a derivation by hand first goes wrong, walking from the last step down: which quantity, at which step.
 
 It is found from outside, by answers alone. With the upstream gradient at step s only, and the sequence cut to the steps
-k..s and started at the true state of step k, the derivation gives the contributions of these steps; less those of
-k+1..s, what remains is step k's own: the term (s, k) of every gradient. What is wrong in it is compared with what each
-quantity of the step reaches: a wrong dz_f spoils the rows of gate f and what is carried on, a wrong dh everything.
+from k on and started at the true state of step k, the derivation gives the contributions of these steps; less those of
+k+1 and on, what remains is step k's own: the term (s, k) of every gradient. What is wrong in it is compared with what
+each quantity of the step reaches: a wrong dz_f spoils the rows of gate f and what is carried on, a wrong dh everything.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from tinygrad_rnn.bptt.student import Log, Student
 RTOL = 1e-9
 """Of a term's largest entry: what differs by less is rounding."""
 
+LAST = 10**6
+
 
 @dataclass(frozen=True)
 class Symptom:
-    """The first quantity that is wrong, at step `k` of T, for an upstream gradient at step `s` alone (T: dlast alone)."""
+    """The first quantity that is wrong, at step k of T, for an upstream gradient at step s alone (T: dlast alone)."""
 
     quantity: str
     k: int
@@ -33,6 +35,7 @@ class Symptom:
     T: int
     detail: str
     wrong: tuple[str, ...]  # the gradients whose term of step k is wrong
+    also: tuple[str, ...] = ()  # other quantities that would spoil the same
 
     def __str__(self) -> str:
         alone = ""
@@ -67,11 +70,10 @@ def _terms(case: Case, student: Student) -> Iterator[tuple[int, int, Case, Gradi
     """The terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
     T = len(case.xs)
     for s, alone in one_step_at_a_time(case):
-        last = min(s, T - 1)
         hand_after: Gradients = {}
         true_after: Gradients = {}
-        for k in reversed(range(last + 1)):
-            rest = alone.part(k, last + 1, alone.dhs[k : last + 1], alone.dlast if s == T else _zeros(alone.dlast))
+        for k in reversed(range(T)):
+            rest = alone.part(k, T, alone.dhs[k:], alone.dlast)
             hand, true = student(rest)[0], rest.tape_gradients()
             yield s, k, rest, _own(hand, hand_after, rest), _own(true, true_after, rest)
             hand_after, true_after = hand, true
@@ -146,26 +148,26 @@ def _symptom(rest: Case, hand: Gradients, true: Gradients, k: int, s: int, T: in
     if misfit:
         name = misfit[0]
         return Symptom(f"d{name}", k, s, T, f"its shape is {hand[name].shape}, and should be {true[name].shape}", names)
-    what = _source(Anatomy(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong)
+    sources = _sources(Anatomy(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
     name = max(names, key=lambda name: wrong[name].mean())
-    return Symptom(what, k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names)
+    return Symptom(sources[0], k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names, sources[1:])
 
 
-def _source(anatomy: Anatomy, wrong: dict[str, Array]) -> str:
-    """The quantity that reaches all that is wrong and least else; of several the one nearest to the answer."""
+def _sources(anatomy: Anatomy, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The quantities that reach all that is wrong and least else; first the one nearest to the answer."""
     candidates = [Ref("param", name) for name in anatomy.case.params] + [Ref("x")]
     candidates += [Ref("state", k) for k in range(len(anatomy.names))]
     candidates += [Ref("line", r) for r in range(len(anatomy.roles)) if anatomy.roles[r].op.name != "transpose"]
-    best, least = "the gradients as a whole", np.inf
-    for ref in candidates:
+    found = [(sum(wrong[name].size for name in names), 2 * LAST, " and ".join(f"d{name}" for name in names))]
+    for number, ref in enumerate(candidates):
         reached = {name: g != 0 for name, g in reach(anatomy, ref).items() if name in wrong}
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
+            handed = " as it is handed to step t-1" if ref.kind == "state" else ""
+            unnamed = LAST if ref.kind == "line" and not anatomy.roles[ref.index].name else 0
             size = sum(int(mask.sum()) for mask in reached.values())
-            if size < least:
-                best, least = quantity(anatomy, ref), size
-                if ref.kind == "state":
-                    best += " as it is handed to step t-1"
-    return best
+            found.append((size, unnamed + number, quantity(anatomy, ref) + handed))
+    least = min(size for size, _, _ in found)
+    return tuple(dict.fromkeys(text for size, _, text in sorted(found) if size == least))
 
 
 def _apart(hand: Array, true: Array) -> Any:
