@@ -58,7 +58,20 @@ ORDERS = {
         "weights",
     ],
     "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
-    "bptt": ["by_hand", "report", "case", "numerical", "locate", "torch_reference", "compare"],
+    "bptt": [
+        "by_hand",
+        "report",
+        "case",
+        "numerical",
+        "locate",
+        "torch_reference",
+        "compare",
+        "magnitude",
+        "terms",
+        "jacobians",
+        "verdict",
+        "flow",
+    ],
     "lm": ["text", "corpus", "model", "curve", "train"],
     "commands": ["common", "demo", "compare", "drawing", "training", "sampling"],
 }
@@ -67,6 +80,7 @@ ORDERS = {
 THIRD_PARTY = {
     "numpy": None,
     "graphviz": {"draw/graph.py"},
+    "matplotlib": {"draw/plots.py"},
     "torch": {"bptt/torch_reference.py"},
     "safetensors": {"nn/weights.py"},
 }
