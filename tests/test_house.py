@@ -73,7 +73,7 @@ ORDERS = {
         "flow",
     ],
     "lm": ["text", "corpus", "model", "curve", "train"],
-    "commands": ["common", "demo", "compare", "drawing", "training", "sampling"],
+    "commands": ["common", "demo", "compare", "flow", "drawing", "training", "sampling"],
 }
 
 # The third-party packages, and the rooms that may know them.
