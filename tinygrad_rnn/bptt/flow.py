@@ -151,9 +151,9 @@ def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
     """The walk back from the last state, a step at a time, scaled in between: what `Flow` has of norms and shares."""
     T, count, params = len(run.states), len(run.start), list(run.params.values())
     names = [name.removesuffix("0") for name in (s.name or "" for s in run.start)]
-    states, terms, norms, contributions = np.empty((count, T)), np.empty((len(params), T)), np.empty(T), np.empty(T)
+    states, terms = np.empty((count, T)), np.empty((len(params), T))
+    norms, contributions, ungated = np.empty(T), np.empty(T), np.empty(T)
     gates: list[dict[Any, float]] = []
-    direct_share = np.ones(T)
     whole = direct = scaled([upstream, *(np.zeros(s.shape, s.dtype) for s in run.states[-1][1:])])
     gradient: Scaled | None = None
     parts = step_parts(run.tape, run.states)
@@ -168,13 +168,13 @@ def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
         terms[:, k] = [Scaled([g], whole.exponent).log10_norm for g in added_here.values]
         contributions[k] = added_here.log10_norm
         gradient = added_here if gradient is None else added(gradient, added_here)
+        ungated[k] = direct.log10_norm
         if k:
             gates.append(shares(_by_gate(split[count : 2 * count], before)))
             seeds = dict(zip(run.states[k], direct.values, strict=True))
-            ungated = split_gradient(parts[k], seeds, before, last_gate)
-            direct = scaled([_part(part, None, s) for part, s in zip(ungated, before, strict=True)], direct.exponent)
+            by_gate = split_gradient(parts[k], seeds, before, last_gate)
+            direct = scaled([_part(part, None, s) for part, s in zip(by_gate, before, strict=True)], direct.exponent)
             whole = scaled(back, whole.exponent)
-            direct_share[k - 1] = _share(direct, whole)
     every = sorted({gate for found in gates for gate in found}, key=lambda gate: (gate is not None, str(gate)))
     return {
         "states": dict(zip(names, states, strict=True)),
@@ -183,7 +183,7 @@ def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
         "contributions": contributions,
         "gradient": gradient.log10_norm if gradient else -np.inf,
         "shares": {gate: np.array([found.get(gate, 0.0) for found in gates[::-1]]) for gate in every},
-        "direct": direct_share,
+        "direct": ungated,
     }
 
 
@@ -195,8 +195,3 @@ def _by_gate(split: list[Parts], like: State) -> Parts:
 
 def _part(parts: Parts, gate: Any, like: Tensor) -> Array:
     return parts[gate] if gate in parts else np.zeros(like.shape, like.dtype)
-
-
-def _share(part: Scaled, whole: Scaled) -> float:
-    a, b = flat(part.values).astype(np.float64), flat(whole.values).astype(np.float64)
-    return float(np.ldexp(np.sum(a * b) / np.sum(b * b), max(min(part.exponent - whole.exponent, 5000), -5000)))

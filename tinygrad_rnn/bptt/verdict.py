@@ -40,7 +40,7 @@ class Flow:
     shares: dict[Any, Array]
     """by gate (None: through no gate), (T - 1,): the share of dL_T/ds_k that came to step k + 1 and went this way"""
     direct: Array
-    """(T,): the share of dL_T/ds_k that passed no gate on its whole way from step T"""
+    """(T,): log10 of the norm of that part of dL_T/ds_k which passed no gate on its whole way"""
     losses: NDArray[np.int64]
     """(n,): the steps t of the losses in `deltas`"""
     deltas: Array
@@ -136,14 +136,15 @@ class Flow:
         )
 
     def _of_the_paths(self) -> str:
-        if set(self.shares) <= {None} or not np.isfinite(self.direct[0]):
+        if set(self.shares) <= {None} or not np.isfinite(self.norms).all():
             return ""
         middle = {gate: float(np.nanmedian(share)) for gate, share in self.shares.items()}
         ways = sorted(middle.items(), key=lambda pair: -abs(pair[1]))
         listed = ", ".join(f"{'no gate' if gate is None else gate} {share:.2g}" for gate, share in ways)
         return (
             f"Paths: of what one step passes back, by the last gate on the way (median): {listed}. Over all "
-            f"{len(self.direct) - 1} steps, the path that passes no gate carries {self.direct[0]:.3g} of the whole."
+            f"{len(self.direct) - 1} steps, the path that passes no gate brings {power_text(float(self.direct[0]))} of "
+            f"{power_text(float(self.norms[0]))} in all."
         )
 
     def _of_the_dtype(self) -> str:

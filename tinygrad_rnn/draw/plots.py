@@ -65,10 +65,10 @@ def plot_flow(
             'plot_flow: matplotlib is not installed\ninstall the extra `plot`: pip install "tinygrad_rnn[plot]"'
         ) from error
     with style.context(["default", {"svg.hashsalt": "tinygrad_rnn", "font.size": 14, "lines.linewidth": 2.2}]):
-        map_rows = math.ceil(len(deltas) / MAPS_IN_A_ROW)
-        figure = Figure(figsize=(15, 6.2 + 4.1 * map_rows), layout="constrained")
+        map_rows = math.ceil(len(deltas) / MAPS_IN_A_ROW) if len(rows) else 0
+        figure: Any = Figure(figsize=(15, 6.2 + 4.1 * map_rows), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)
-        grid = figure.add_gridspec(1 + map_rows, 1, height_ratios=[1.35] + [1] * map_rows)
+        grid = figure.add_gridspec(2, 1, height_ratios=[1.35, map_rows]) if len(rows) else figure.add_gridspec(1, 1)
         lines = grid[0].subgridspec(1, 2)
         T = len(np.asarray(next(iter(norms.values()))))
         left, right = figure.add_subplot(lines[0]), figure.add_subplot(lines[1])
@@ -77,10 +77,9 @@ def plot_flow(
         left.legend(handlelength=4)
         _lines(right, {name: np.asarray(a) for name, a in terms.items()})
         right.set(title="(b) contributions to dL$_T$/dW", xlabel="step k", ylabel="|term of step k|")
-        maps = [grid[1 + row].subgridspec(1, min(len(deltas), MAPS_IN_A_ROW)) for row in range(map_rows)]
-        places = [maps[n // MAPS_IN_A_ROW][n % MAPS_IN_A_ROW] for n in range(len(deltas))]
         if len(rows):
-            _maps(figure, places, deltas, rows, T)
+            maps = grid[1].subgridspec(map_rows, min(len(deltas), MAPS_IN_A_ROW))
+            _maps(figure, [maps[n] for n in range(len(deltas))], deltas, rows, T)
         drawn = io.BytesIO()
         figure.savefig(drawn, format=kind, metadata=METADATA[kind])
     return files.write(path, drawn.getvalue())
