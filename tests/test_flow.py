@@ -630,7 +630,7 @@ def test_a_verdict_keeps_the_state_apart_from_the_parameters():
     assert state.startswith("State: its gradient VANISHES")
     assert parameters.startswith("Parameters: their gradient does NOT vanish")
     flow = bptt.flow(*problem("residual_rnn", T=10))
-    assert flow.verdict()[0].startswith("State: its gradient survives")
+    assert flow.verdict()[0].startswith("State: its gradient survives 9 steps")
     assert bptt.flow(*problem("rnn", T=1)).verdict()[0].startswith("State: one step")
     said = bptt.flow(*problem("gru", T=5)).verdict()[2]
     assert said.startswith("Paths: of what one step passes back")
@@ -677,6 +677,39 @@ def test_states_that_are_passed_on_or_returned_twice(cell):
     expected = np.array(found[::-1])
     close(10 ** flow.states["h"][:-1], expected[:-1, 0] if cell is passing else 2 * expected[:-1, 0])
     close(10 ** flow.states["c"][:-1], expected[:-1, 1])
+
+
+def test_a_counter_among_the_states_has_no_gradient():
+    def counting(params, x, h, n):
+        return np.tanh(x @ params["W"] + h / (n + 1)), n + 1
+
+    rng = np.random.default_rng(0)
+    W, xs, start = rng.standard_normal((4, 5)), rng.standard_normal((3, 2, 4)), (np.ones((2, 5)), np.zeros((2, 1), int))
+    flow = bptt.flow(counting, {"W": W}, xs, start, np.ones((3, 2, 5)))
+    assert list(flow.states) == ["h"]
+    h = np.ones((2, 5))
+    for n, x in enumerate(xs):
+        h = np.tanh(x @ W + h / (n + 1))
+    np.testing.assert_allclose(flow.norms[1], np.log10(np.linalg.norm((1 - h**2) / 3)), atol=1e-12)
+
+
+def test_a_derivative_that_is_not_finite_is_not_called_exploding():
+    def root(params, x, h):
+        return np.sqrt(h * params["u"])
+
+    flow = bptt.flow(root, {"u": np.ones(1)}, np.zeros((4, 1, 1)), np.zeros((1, 1)))
+    state, parameters = flow.verdict()
+    assert state.startswith("State: its gradient is NaN or infinite from step 2 back")
+    assert parameters in ("Parameters: |dL/dW| = nan.", "Parameters: |dL/dW| = inf.")
+
+
+def test_step_jacobians_of_a_tape_with_a_recorded_walk_back():
+    function, params, xs = problem("rnn")
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(function, params, xs)
+        before = bptt.step_jacobians(tape)
+        tape.gradient((hs**2).sum(), params)
+    assert np.array_equal(bptt.step_jacobians(tape), before)
 
 
 def test_what_flow_refuses():

@@ -112,7 +112,7 @@ def butterfly(
 
 class _Run(NamedTuple):
     tape: Tape
-    start: State
+    names: list[str]
     states: list[State]
     params: dict[str, Tensor]
 
@@ -124,7 +124,9 @@ def _recorded(case: Case) -> _Run:
     states: list[tuple[Any, ...]] = []
     with Tape() as tape:
         unroll(_keeping(case.cell, states), params, Tensor(case.xs, name="x"), start)
-    return _Run(tape, start, states, params)
+    floats = [n for n, s in enumerate(states[0]) if s.dtype.kind == "f"]  # a counter has no gradient
+    names = [case.state_names[n].removesuffix("0") for n in floats]
+    return _Run(tape, names, [tuple(state[n] for n in floats) for state in states], params)
 
 
 def _keeping(cell: Callable[..., Any], kept: list[tuple[Any, ...]]) -> Callable[..., Any]:
@@ -149,8 +151,7 @@ def _keeping(cell: Callable[..., Any], kept: list[tuple[Any, ...]]) -> Callable[
 
 def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
     """The walk back from the last state, a step at a time, scaled in between: what `Flow` has of norms and shares."""
-    T, count, params = len(run.states), len(run.start), list(run.params.values())
-    names = [name.removesuffix("0") for name in (s.name or "" for s in run.start)]
+    T, count, params = len(run.states), len(run.names), list(run.params.values())
     states, terms = np.empty((count, T)), np.empty((len(params), T))
     norms, contributions, ungated = np.empty(T), np.empty(T), np.empty(T)
     gates: list[dict[Any, float]] = []
@@ -158,11 +159,12 @@ def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
     gradient: Scaled | None = None
     parts = step_parts(run.tape, run.states)
     for k in reversed(range(T)):
-        before = run.states[k - 1] if k else run.start
+        before = run.states[k - 1] if k else ()
         wrt = [*run.states[k], *before, *params]
         split = split_gradient(parts[k], dict(zip(run.states[k], whole.values, strict=True)), wrt, last_gate)
         sums = [summed(part, x) for part, x in zip(split, wrt, strict=True)]
-        own, back, added_here = sums[:count], sums[count : 2 * count], Scaled(sums[2 * count :], whole.exponent)
+        own, back = sums[:count], sums[count : count + len(before)]
+        added_here = Scaled(sums[count + len(before) :], whole.exponent)
         states[:, k] = [Scaled([g], whole.exponent).log10_norm for g in own]
         norms[k] = Scaled(own, whole.exponent).log10_norm
         terms[:, k] = [Scaled([g], whole.exponent).log10_norm for g in added_here.values]
@@ -177,7 +179,7 @@ def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
             whole = scaled(back, whole.exponent)
     every = sorted({gate for found in gates for gate in found}, key=lambda gate: (gate is not None, str(gate)))
     return {
-        "states": dict(zip(names, states, strict=True)),
+        "states": dict(zip(run.names, states, strict=True)),
         "norms": norms,
         "terms": dict(zip(run.params, terms, strict=True)),
         "contributions": contributions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,14 +86,14 @@ class Flow:
         norms, T = self.norms, len(self.norms)
         if T == 1:
             return "State: one step, so there is no distance over which its gradient could vanish."
-        if np.isnan(norms).any():
-            last = int(np.flatnonzero(np.isnan(norms))[-1])
-            return f"State: its gradient is NaN from step {last} back: a derivative on the way is not finite."
+        if (wrong := np.isnan(norms) | np.isposinf(norms)).any():
+            last = int(np.flatnonzero(wrong)[-1])
+            return f"State: its gradient is NaN or infinite from step {last} back: a derivative there is not finite."
         if np.isneginf(norms[0]):
             last = int(np.flatnonzero(np.isneginf(norms))[-1])
             return (
-                f"State: its gradient is exactly 0 from step {last} back, by no underflow: a factor itself is 0 (a "
-                "relu that is off, a gate or a tanh saturated until its derivative rounds to 0)."
+                f"State: its gradient is exactly 0 from step {last} back, by no underflow: a factor itself is 0 "
+                "(a relu that is off, a gate or a tanh saturated until its derivative rounds to 0, a state not read)."
             )
         change = float(norms[0] - norms[-1])
         fact = (
@@ -103,11 +104,13 @@ class Flow:
             return f"State: its gradient VANISHES: {fact}"
         if change > FAR:
             return f"State: its gradient EXPLODES: {fact}"
-        return f"State: its gradient survives: {fact}"
+        return f"State: its gradient survives {T - 1} steps: {fact}"
 
     def _of_the_parameters(self) -> str:
         terms, T = self.contributions, len(self.contributions)
         size = power_text(self.gradient)
+        if math.isnan(self.gradient) or self.gradient == math.inf:
+            return f"Parameters: |dL/dW| = {size}."
         if not np.isfinite(terms).any():
             return f"Parameters: |dL/dW| = {size}: no term arrives."
         with np.errstate(all="ignore"):
