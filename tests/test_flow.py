@@ -79,6 +79,25 @@ def test_deltas_are_separate_walks_back(cell, dtype):
             assert np.array_equal(found[t, k], tape.gradient(loss, tape.find("h", t=k)))
 
 
+@pytest.mark.parametrize("cell", ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"])
+@pytest.mark.parametrize("B", [1, 3])
+def test_deltas_are_what_a_derivation_by_hand_hands_back(cell, B):
+    """dL_t/dh_k is the gradient by the initial state of the steps k + 1 to t: NumPy alone, no tape."""
+    T = 7
+    tape, losses, _, params = recorded(cell, T, B)
+    xs, arrays = tape.find("x").data, {name: p.data for name, p in params.items()}
+    found = bptt.deltas(tape, losses, "h")
+    names = ("h", "c") if cell == "lstm" else ("h",)
+    for t in range(T):
+        upstream = tape.gradient(losses[t], tape.find("h", t=t))
+        for k in range(t):
+            state = tuple(tape.find(name, t=k).data for name in names)
+            dhs = np.zeros((t - k, B, 5))
+            dhs[-1] = upstream
+            by_hand = getattr(bptt.by_hand, cell)(arrays, xs[k + 1 : t + 1], state, dhs)
+            close(found[t, k], by_hand["h0"])
+
+
 def test_deltas_of_any_named_quantity_and_layer():
     rng = np.random.default_rng(0)
     layer = nn.LSTM(4, 5, num_layers=2, bidirectional=True)
@@ -219,6 +238,23 @@ def test_contributions_by_layer_and_direction_of_a_shared_weight():
             below = tape.find("h", layer=0, t=t).data if n else tape.find("x").data[t]
             expected += dz.T @ (h + below)
         close(found[n], expected)
+
+
+@pytest.mark.parametrize("by", ["t", "layer", "direction", "gate", ("layer", "direction", "t", "gate")])
+def test_contributions_of_a_deep_bidirectional_layer_add_up(by):
+    rng = np.random.default_rng(0)
+    layer = nn.LSTM(4, 5, num_layers=2, bidirectional=True)
+    params = layer.init(rng)
+    with tg.Tape() as tape:
+        output, _ = layer(params, rng.standard_normal((3, 2, 4)))
+        losses = [(output[t] ** 2).sum() for t in range(3)]
+        loss = sum(losses[1:], losses[0])
+    for W in params.values():
+        terms = bptt.contributions(tape, loss, W, by)
+        close(sum(terms.values()), tape.gradient(loss, W), 1e-13)
+        if by == "direction":
+            assert set(terms) == {"reverse" if W.name.endswith("reverse") else "forward"}
+        close(sum(bptt.contributions(tape, losses, W, by).values()), tape.gradient(loss, W), 1e-13)
 
 
 def test_a_weight_prepared_outside_of_time_and_a_readout():
@@ -677,6 +713,13 @@ def test_states_that_are_passed_on_or_returned_twice(cell):
     expected = np.array(found[::-1])
     close(10 ** flow.states["h"][:-1], expected[:-1, 0] if cell is passing else 2 * expected[:-1, 0])
     close(10 ** flow.states["c"][:-1], expected[:-1, 1])
+
+
+def test_a_cell_without_parameters():
+    flow = bptt.flow(lambda params, x, h: np.tanh(0.5 * h + x), {}, np.ones((3, 1, 2)), np.ones((1, 2)))
+    assert flow.gradient == -np.inf
+    assert flow.terms == {}
+    assert "|dL/dW| = 0: no term arrives" in str(flow)
 
 
 def test_a_counter_among_the_states_has_no_gradient():

@@ -45,7 +45,7 @@ class Scaled(NamedTuple):
 
 def scaled(values: Sequence[Array], exponent: int = 0) -> Scaled:
     """The same numbers with the largest entry between 1/2 and 1. Only powers of two move, so no digit is lost."""
-    largest = max(float(np.max(np.abs(v), initial=0)) for v in values)
+    largest = max((float(np.max(np.abs(v), initial=0)) for v in values), default=0.0)
     if not largest or not math.isfinite(largest):
         return Scaled(list(values), exponent)
     shift = math.frexp(largest)[1]
@@ -61,8 +61,8 @@ def added(a: Scaled, b: Scaled) -> Scaled:
 
 
 def flat(values: Sequence[Any]) -> Array:
-    """All entries of several arrays, in a row."""
-    return np.concatenate([np.ravel(v) for v in values])
+    """All entries of several arrays, in a row of float64."""
+    return np.concatenate([np.zeros(0), *(np.ravel(v) for v in values)])
 
 
 def power_text(log10: float) -> str:

@@ -98,7 +98,7 @@ def contributions(tape: Tape, loss: Loss | Sequence[Loss], W: Tensor, by: str | 
     by: "t", the step in which a path from the loss came to W; "gate", the last gate scope that it passed within its
     step (forgotten where it crosses into another), None where it passed none; "layer", or any other label: the last
     one that it passed. A tuple, as ("t", "gate"), gives tuples as keys. Of a sequence of losses the key begins with the
-    loss's number: (t, k) for by="t", the double sum above.
+    loss's number: (t, k) for by="t", the double sum above, each term of it an array as large as W.
 
     W: a parameter, whether it is read as it is, through W.T, in blocks, or prepared outside of time; or an
     intermediate result, as h_{k-1}. A label is None where a path met none. Terms that no path reaches are absent.
