@@ -66,6 +66,7 @@ def _bars(flows: dict[str, Flow]) -> str:
     values = np.array([flow.norms for flow in flows.values()])
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    low = min(low, high - 1)
     width = max(WIDTH // len(flows), 12)
     lines = [
         f"|dL_T/ds_k| by distance, from {power_text(low)} (no bar) to {power_text(high)} (full), logarithmic:",
@@ -73,6 +74,6 @@ def _bars(flows: dict[str, Flow]) -> str:
     ]
     for distance in spread(T, 12):
         column = values[:, T - 1 - distance]
-        bars = ["#" * round(width * (v - low) / (high - low or 1)) if np.isfinite(v) else power_text(v) for v in column]
+        bars = ["#" * round(width * (v - low) / (high - low)) if np.isfinite(v) else power_text(v) for v in column]
         lines.append(f"{distance:8}  " + "  ".join(bar.ljust(width) for bar in bars))
     return "\n".join(line.rstrip() for line in lines)
