@@ -79,6 +79,58 @@ def test_draw(tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
+def test_flow_prints_tables_verdicts_and_bars_and_draws(tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="the figure needs the extra `plot`")
+    path = tmp_path / "flow.svg"
+    arguments = ["flow", "--cells", "rnn, lstm", "--steps", "60", "--hidden", "8", "--seed", "1"]
+    assert cli.main([*arguments, "-o", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith(f"wrote {path}\n")
+    ET.parse(path)
+    assert cli.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert said == f"{text}wrote {path}\n"
+    for name in ("rnn", "lstm"):
+        assert f"{name}: T=60 float64, the loss at step 59" in text
+    assert text.count("State: its gradient VANISHES") == 2
+    assert text.count("Parameters: their gradient does NOT vanish") == 2
+    bars = [line for line in text.splitlines() if line.endswith("#")]
+    assert bars[0].count("#") > bars[-1].count("#")
+
+
+def test_flow_in_float32_says_where_it_underflows(capsys):
+    assert cli.main(["flow", "--cells", "rnn", "--steps", "200", "--hidden", "8", "--dtype", "float32"]) == 0
+    said = capsys.readouterr().out
+    assert "Range: float32 has underflowed: from step" in said
+    assert "ask again with float64" in said
+
+
+@pytest.mark.parametrize("cell", list(common.ALL_CELLS))
+def test_flow_takes_every_cell_and_a_single_step(cell, capsys):
+    assert cli.main(["flow", "--cells", cell, "--steps", "1", "--batch", "1", "--hidden", "3"]) == 0
+    assert "State: one step" in capsys.readouterr().out
+
+
+def test_flow_without_matplotlib_prints_the_text_and_says_what_to_install(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not there
+    assert cli.main(["flow", "--cells", "rnn", "--steps", "5", "-o", str(tmp_path / "flow.svg")]) == 2
+    said = capsys.readouterr()
+    assert "rnn: T=5 float64" in said.out
+    assert "|dL_T/ds_k| by distance" in said.out
+    assert "matplotlib is not installed" in said.err
+    assert 'pip install "tinygrad_rnn[plot]"' in said.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_flow_refuses_other_cells_and_endings(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["flow", "--cells", "rnn,lstmm"])
+    assert stop.value.code == 2
+    assert "'lstmm': choose from rnn, residual_rnn, lstm" in capsys.readouterr().err
+    assert cli.main(["flow", "--cells", "rnn", "--steps", "3", "-o", str(tmp_path / "x.jpeg")]) == 2
+    assert "ends in none of" in capsys.readouterr().err
+
+
 def test_bad_options_are_refused(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["compare", "--steps", "0"])

@@ -75,15 +75,21 @@ ORDERS = {
         "problems",
         "search",
         "doctor",
+        "magnitude",
+        "terms",
+        "jacobians",
+        "verdict",
+        "flow",
     ],
     "lm": ["text", "corpus", "model", "curve", "train"],
-    "commands": ["common", "demo", "compare", "drawing", "training", "sampling"],
+    "commands": ["common", "demo", "compare", "flow", "drawing", "training", "sampling"],
 }
 
 # The third-party packages, and the rooms that may know them.
 THIRD_PARTY = {
     "numpy": None,
     "graphviz": {"draw/graph.py"},
+    "matplotlib": {"draw/plots.py"},
     "torch": {"bptt/torch_reference.py"},
     "safetensors": {"nn/weights.py"},
 }

@@ -10,7 +10,8 @@
 - `check_grads(f, args)`: are the derivatives of f right, of first and second order, backward and forward?
 - `sigmoid`, `relu`, `softplus`, `elu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks;
   `set_at`, `add_at`: in the place of assignment; `stop_gradient`. `primitive(...)` adds an operation.
-- `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison. `draw`: the graph.
+- `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison, how a gradient flows.
+  `draw`: the graph.
 """
 
 from tinygrad_rnn.engine.check_grads import check_grads

@@ -37,27 +37,27 @@ class Case:
         dlast: Any,
         seed: int,
         with_dlast: bool,
+        who: str = "compare",
     ) -> None:
+        self.who = who  # whom errors speak of
         self.cell = cell
         self.params = {name: as_array(p) for name, p in params.items()}
         self.xs = as_array(xs)
         if self.xs.ndim != 3 or not self.xs.shape[0]:
-            raise ValueError(
-                f"compare: xs has shape {self.xs.shape}\ngive (T, B, I): time, batch, features, with T >= 1"
-            )
+            raise ValueError(f"{who}: xs has shape {self.xs.shape}\ngive (T, B, I): time, batch, features, with T >= 1")
         self.batch = self.xs.shape[1]
         self.dtype = np.result_type(self.xs, *self.params.values())
         if self.dtype.name not in DTYPES:
-            raise TypeError(f"compare: parameters and xs are {self.dtype}\ngive float64 or float32")
+            raise TypeError(f"{who}: parameters and xs are {self.dtype}\ngive float64 or float32")
         self.state_names = tuple(f"{name}0" for name in state_names(cell))
         if clash := set(self.params) & {"x", *self.state_names}:
-            raise ValueError(f"compare: {sorted(clash)} is a parameter and an input\nrename the parameter")
+            raise ValueError(f"{who}: {sorted(clash)} is a parameter and an input\nrename the parameter")
         rng = np.random.default_rng(seed)
         self.state = self._state(state, rng)
         hs, last = self.forward(self.params, self.xs, self.state)
-        self.dhs = rng.standard_normal(hs.shape).astype(self.dtype) if dhs is None else _like("dhs", dhs, hs)
+        self.dhs = rng.standard_normal(hs.shape).astype(self.dtype) if dhs is None else _like(f"{who}: dhs", dhs, hs)
         if dlast is not None:
-            self.dlast = tuple(_like("dlast", d, s) for d, s in zip(as_tuple(dlast), last, strict=True))
+            self.dlast = tuple(_like(f"{who}: dlast", d, s) for d, s in zip(as_tuple(dlast), last, strict=True))
         elif with_dlast and dhs is None:
             self.dlast = tuple(rng.standard_normal(s.shape).astype(self.dtype) for s in last)
         else:
@@ -68,14 +68,14 @@ class Case:
             states = tuple(as_array(s) for s in as_tuple(state))
             if len(states) != len(self.state_names):
                 raise ValueError(
-                    f"compare: {len(states)} states given, the cell takes {self.state_names}\ngive them all"
+                    f"{self.who}: {len(states)} states given, the cell takes {self.state_names}\ngive them all"
                 )
             return states
         try:
             shapes = [np.shape(s) for s in as_tuple(self.cell(self.params, self.xs[0]))]
         except TypeError as error:
             raise ValueError(
-                f"compare: {cell_name(self.cell)} does not start by itself ({error})\n"
+                f"{self.who}: {cell_name(self.cell)} does not start by itself ({error})\n"
                 f"give state=, a tuple ({', '.join(self.state_names)}) of arrays (B, H)"
             ) from error
         return tuple(0.5 * rng.standard_normal(shape).astype(self.dtype) for shape in shapes)
@@ -154,5 +154,5 @@ def as_array(value: Any) -> Array:
 def _like(name: str, value: Any, output: Array) -> Array:
     value = as_array(value)
     if value.shape != output.shape:
-        raise ValueError(f"compare: {name} has shape {value.shape}\nit is a gradient of the cell's {output.shape}")
+        raise ValueError(f"{name} has shape {value.shape}\nit is a gradient of the cell's {output.shape}")
     return np.asarray(value, output.dtype)

@@ -25,7 +25,12 @@ ALL_CELLS = CELLS | MORE_CELLS
 def problem(parser: argparse.ArgumentParser, steps: int) -> None:
     """The arguments that say which cell, of which size."""
     parser.add_argument("--cell", choices=list(ALL_CELLS), default="lstm")
-    for name, default in (("steps", steps), ("batch", 3), ("input", 4), ("hidden", 5)):
+    sizes(parser, steps)
+
+
+def sizes(parser: argparse.ArgumentParser, steps: int, hidden: int = 5) -> None:
+    """The arguments that say how large a problem is, and its seed."""
+    for name, default in (("steps", steps), ("batch", 3), ("input", 4), ("hidden", hidden)):
         parser.add_argument(f"--{name}", type=at_least_one, default=default, help=f"default: {default}")
     parser.add_argument("--seed", type=int, default=0, help="of the random parameters and inputs (default: 0)")
 
@@ -38,10 +43,10 @@ def at_least_one(value: str) -> int:
     return number
 
 
-def inputs(options: argparse.Namespace, dtype: str) -> tuple[Any, Any]:
-    """Random parameters and inputs of the size that was asked for."""
+def inputs(options: argparse.Namespace, dtype: str, cell: str | None = None) -> tuple[Any, Any]:
+    """Random parameters and inputs of the size that was asked for; of `options.cell` by default."""
     rng = np.random.default_rng(options.seed)
-    params = getattr(nn.init, options.cell)(rng, options.input, options.hidden, dtype)
+    params = getattr(nn.init, cell or options.cell)(rng, options.input, options.hidden, dtype)
     return params, rng.standard_normal((options.steps, options.batch, options.input)).astype(dtype)
 
 

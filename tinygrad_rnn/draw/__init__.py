@@ -1,6 +1,7 @@
-"""The unrolled graph: as a `graphviz.Digraph`, or as a file."""
+"""The unrolled graph: as a `graphviz.Digraph`, or as a file; and how gradients flow, as a figure."""
 
 from tinygrad_rnn.draw.graph import graph
+from tinygrad_rnn.draw.plots import plot_flow
 from tinygrad_rnn.draw.render import Rendered, render
 
-__all__ = ["Rendered", "graph", "render"]
+__all__ = ["Rendered", "graph", "plot_flow", "render"]

@@ -1,0 +1,79 @@
+"""`tinygrad-rnn flow`: how gradients vanish, explode or survive, cell by cell."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from tinygrad_rnn import bptt, draw
+from tinygrad_rnn.bptt.case import DTYPES
+from tinygrad_rnn.bptt.magnitude import power_text
+from tinygrad_rnn.bptt.verdict import Flow, spread
+from tinygrad_rnn.commands.common import ALL_CELLS, inputs, sizes
+
+WIDTH = 64
+"""Characters that the bars of one line take together."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    flow = commands.add_parser("flow", help="how gradients flow back through time: norms, contributions, a verdict")
+    default = "rnn,residual_rnn,lstm,gru"
+    flow.add_argument(
+        "--cells", type=_cells, default=default, help=f"of {', '.join(ALL_CELLS)}, with commas (default: {default})"
+    )
+    sizes(flow, steps=100, hidden=32)
+    flow.add_argument("--dtype", choices=DTYPES, default="float64")
+    flow.add_argument("-o", "--output", type=Path, help="draw a figure into this file: .svg, .png or .pdf")
+    flow.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print table and verdict of each cell, and bars of all; draw them where a file was asked for."""
+    flows = {}
+    for name in options.cells:
+        params, xs = inputs(options, options.dtype, name)
+        rows = 100 if options.output else 0
+        flows[name] = bptt.flow(ALL_CELLS[name], params, xs, seed=options.seed, rows=rows)
+        print(f"{flows[name]}\n")
+    print(_bars(flows))
+    if options.output:
+        path = draw.plot_flow(
+            options.output,
+            norms={name: flow.norms for name, flow in flows.items()},
+            terms={name: flow.contributions for name, flow in flows.items()},
+            deltas={name: flow.deltas for name, flow in flows.items()},
+            losses=flows[options.cells[0]].losses,
+        )
+        print(f"wrote {path}")
+    return 0
+
+
+def _cells(value: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in value.split(",")))
+    if unknown := [name for name in names if name not in ALL_CELLS]:
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(map(repr, unknown))}: choose from {', '.join(ALL_CELLS)}, with commas in between"
+        )
+    return names
+
+
+def _bars(flows: dict[str, Flow]) -> str:
+    """log10 of the state's gradient as bars: a line for each distance, a column for each cell."""
+    T = len(next(iter(flows.values())).norms)
+    values = np.array([flow.norms for flow in flows.values()])
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    low = min(low, high - 1)
+    width = max(WIDTH // len(flows), 12)
+    lines = [
+        f"|dL_T/ds_k| by distance, from {power_text(low)} (no bar) to {power_text(high)} (full), logarithmic:",
+        "distance  " + "  ".join(name.ljust(width) for name in flows),
+    ]
+    for distance in spread(T, 12):
+        column = values[:, T - 1 - distance]
+        bars = ["#" * round(width * (v - low) / (high - low)) if np.isfinite(v) else power_text(v) for v in column]
+        lines.append(f"{distance:8}  " + "  ".join(bar.ljust(width) for bar in bars))
+    return "\n".join(line.rstrip() for line in lines)

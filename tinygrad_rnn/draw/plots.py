@@ -1,0 +1,142 @@
+"""How gradients flow, as a figure: by matplotlib, which is installed with the extra `plot`.
+
+Arrays and names come in; what they mean is said by the labels. Lines differ in colour, dashes and markers, and the heat
+maps use a scale of even lightness, so that the figure can be read without colours, and from the last row.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tinygrad_rnn import files
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
+DASHES = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)), (0, (10, 3)))
+MARKERS = "os^DvPX"
+ZERO, BROKEN = "#bdbdbd", "#d55e00"
+METADATA: dict[str, dict[str, None]] = {  # no date and no version: the same numbers give the same bytes
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+MAPS_IN_A_ROW = 4
+
+
+def plot_flow(
+    path: str | os.PathLike[str],
+    norms: Mapping[str, ArrayLike],
+    terms: Mapping[str, ArrayLike],
+    deltas: Mapping[str, ArrayLike],
+    losses: ArrayLike,
+) -> Path:
+    """Draw gradient norms of several cells into a file, .svg, .png or .pdf, and give back its path.
+
+    All numbers are log10, by the name of the cell, axis k the step. norms (T,): |dL_T/ds_k|, drawn against the distance
+    T - 1 - k. terms (T,): what step k adds to the gradient of the parameters. deltas (n, T): |dL_t/dh_k| for the
+    `losses` t (n,), as heat maps: -inf is grey up to t, and white for k > t. The same numbers give the same bytes.
+
+    Raises ValueError for an unknown ending, or arrays that do not fit; RuntimeError where matplotlib is not installed.
+    Nothing is left half-written.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in METADATA:
+        raise ValueError(f"plot_flow: {path.name!r} ends in none of .svg, .png, .pdf\ngive the file one of these")
+    rows = np.asarray(losses)
+    shapes = {np.shape(a) for a in (*norms.values(), *terms.values())} | {np.shape(m)[1:] for m in deltas.values()}
+    if not norms or len(shapes) != 1 or any(len(np.asarray(m)) != len(rows) for m in deltas.values()):
+        raise ValueError(
+            f"plot_flow: arrays of lengths {sorted(shapes)}, for {len(rows)} losses\n"
+            "give for at least one cell norms (T,), terms (T,) and deltas (n, T), of the same T, with n losses"
+        )
+    try:
+        from matplotlib import style
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RuntimeError(
+            'plot_flow: matplotlib is not installed\ninstall the extra `plot`: pip install "tinygrad_rnn[plot]"'
+        ) from error
+    with style.context(["default", {"svg.hashsalt": "tinygrad_rnn", "font.size": 14, "lines.linewidth": 2.2}]):
+        map_rows = math.ceil(len(deltas) / MAPS_IN_A_ROW) if len(rows) else 0
+        figure: Any = Figure(figsize=(15, 6.2 + 4.1 * map_rows), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)
+        grid = figure.add_gridspec(2, 1, height_ratios=[1.35, map_rows]) if len(rows) else figure.add_gridspec(1, 1)
+        lines = grid[0].subgridspec(1, 2)
+        T = len(np.asarray(next(iter(norms.values()))))
+        left, right = figure.add_subplot(lines[0]), figure.add_subplot(lines[1])
+        _lines(left, {name: np.asarray(a)[::-1] for name, a in norms.items()})
+        left.set(title="(a) gradient of the state", xlabel="distance from the loss in steps", ylabel="|dL$_T$/ds$_k$|")
+        left.legend(handlelength=4)
+        _lines(right, {name: np.asarray(a) for name, a in terms.items()})
+        right.set(title="(b) contributions to dL$_T$/dW", xlabel="step k", ylabel="|term of step k|")
+        if len(rows):
+            maps = grid[1].subgridspec(map_rows, min(len(deltas), MAPS_IN_A_ROW))
+            _maps(figure, [maps[n] for n in range(len(deltas))], deltas, rows, T)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind, metadata=METADATA[kind])
+    return files.write(path, drawn.getvalue())
+
+
+def _lines(axes: Any, curves: Mapping[str, Any]) -> None:
+    """Curves of log10 over 0, 1, 2, ...; what is not finite is left out."""
+    for n, (name, curve) in enumerate(curves.items()):
+        shown = np.where(np.isfinite(curve), curve, np.nan)
+        every = max(len(curve) // 8, 1)
+        axes.plot(
+            np.arange(len(curve)),
+            shown,
+            label=name,
+            color=COLOURS[n % len(COLOURS)],
+            linestyle=DASHES[n % len(DASHES)],
+            marker=MARKERS[n % len(MARKERS)],
+            markersize=8,
+            markevery=(n * every // max(len(curves), 1), every),
+        )
+    _powers(axes.yaxis)
+    axes.grid(alpha=0.35)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _maps(figure: Any, places: list[Any], deltas: Mapping[str, ArrayLike], rows: Any, T: int) -> None:
+    matrices = {name: np.asarray(m, np.float64) for name, m in deltas.items()}
+    seen = np.concatenate([m[np.isfinite(m)] for m in matrices.values()])
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
+    low = min(low, high - 1)  # a scale of one colour says nothing
+    half = (rows[-1] - rows[0]) / max(len(rows) - 1, 1) / 2 or 0.5
+    axes, image = [], None
+    for n, (place, (name, m)) in enumerate(zip(places, matrices.items(), strict=True)):
+        ax = figure.add_subplot(place)
+        extent = (-0.5, T - 0.5, float(rows[-1]) + half, float(rows[0]) - half)
+        until = np.arange(T)[None, :] <= rows[:, None]
+        for colour, wrong in ((ZERO, np.isneginf(m) & until), (BROKEN, np.isnan(m) | np.isposinf(m))):
+            if wrong.any():
+                layer = np.ones((*m.shape, 4))
+                layer[..., :3] = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+                layer[..., 3] = wrong
+                ax.imshow(layer, extent=extent, aspect="auto", interpolation="nearest")
+        finite = np.ma.masked_where(~np.isfinite(m), m)
+        image = ax.imshow(
+            finite, extent=extent, aspect="auto", interpolation="nearest", cmap="cividis", vmin=low, vmax=high
+        )
+        ax.set(title=("(c) " if n == 0 else "") + name, xlabel="step k")
+        if n % MAPS_IN_A_ROW == 0:
+            ax.set_ylabel("loss at step t")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_major_locator().set_params(integer=True, nbins=5)
+        axes.append(ax)
+    bar = figure.colorbar(image, ax=axes, label="|dL$_t$/dh$_k$|")
+    _powers(bar.ax.yaxis)
+
+
+def _powers(axis: Any) -> None:
+    """Ticks of log10 values as powers of ten."""
+    axis.get_major_locator().set_params(integer=True, nbins=7)
+    axis.set_major_formatter(lambda value, _: f"$10^{{{value:.0f}}}$")
