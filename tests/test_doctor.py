@@ -22,9 +22,9 @@ from zoo import (
 )
 
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.bptt.anatomy import Anatomy, Changes, Ref, gradients
 from tinygrad_rnn.bptt.case import Case
-from tinygrad_rnn.bptt.problems import problems_of
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Changes, Ref, gradients
+from tinygrad_rnn.bptt.diagnosis.problems import problems_of
 
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 

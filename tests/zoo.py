@@ -237,7 +237,7 @@ ZOO = [
     (nn.rnn, my_rnn, "x of step t-1", "dz[t].T @ x[t-1] stands in the place of dz[t].T @ x[t]", "dweight_ih", -2),
     (nn.rnn, my_rnn, "U for its transpose", "stands in the place of dz[t] @ weight_hh", "dh", -1),
     (nn.rnn, my_rnn, "no derivative", "the derivative of h[t] is missing", "dz", -1),
-    (nn.rnn, my_rnn, "derivative at z", "at the net input z in the place of the output", "dz", -1),
+    (nn.rnn, my_rnn, "derivative at z", "taken as 1 - z[t]**2: at the input of tanh", "dz", -1),
     (nn.rnn, my_rnn, "derivative of a sigmoid", "the derivative of a sigmoid", "dz", -1),
     (nn.rnn, my_rnn, "derivative twice", "taken twice", "dz", -1),
     (
@@ -276,7 +276,7 @@ ZOO = [
     (nn.lstm, my_lstm, "no output gate in dc", "dh[t] stands in the place of dh[t] * o[t]", "d(tanh(c))", -1),
     (nn.lstm, my_lstm, "i and g exchanged", "di and dg are exchanged", "dc", -1),
     (nn.lstm, my_lstm, "tanh' at f", "the derivative of tanh", "dz_f", -1),
-    (nn.lstm, my_lstm, "1 - i missing", "the factor 1 - y is missing", "dz_i", -1),
+    (nn.lstm, my_lstm, "1 - i missing", "the factor 1 - i[t] is missing", "dz_i", -1),
     (nn.lstm, my_lstm, "dh_{t-1} without gate o", "in dh, the part of dz_o is forgotten", "dh as it is handed", -1),
     (nn.lstm, my_lstm, "dc carried without f", "dc[t] stands in the place of dc[t] * f[t]", "dc", -1),
     (nn.lstm, my_lstm, "gates returned in another order", "block 0, 1, 3, 2 stands in the place of", "", -1),

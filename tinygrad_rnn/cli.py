@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 
 import tinygrad_rnn
-from tinygrad_rnn.commands import compare, demo, drawing, flow, sampling, training
+from tinygrad_rnn.commands import compare, demo, doctor, drawing, flow, sampling, training
 
-COMMANDS = (demo, compare, flow, drawing, training, sampling)
+COMMANDS = (demo, compare, doctor, flow, drawing, training, sampling)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -84,6 +84,8 @@ def compare(
     if by_hand:
         wrong = [row for row in rows if "HAND" in row.verdict(rtol)]
         report.findings.extend(first_fault(case, by_hand, row, rtol) for row in wrong)
+        if wrong:
+            report.findings.append("Which mistake it is, bptt.doctor(cell, by_hand) says.")
     return report
 
 

@@ -20,17 +20,18 @@ in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.bptt.anatomy import Changes
 from tinygrad_rnn.bptt.case import Gradients, takes_dlast
-from tinygrad_rnn.bptt.problems import BATCHES, LENGTHS, SEEDS, Example, Problem, Problems, problems_of
-from tinygrad_rnn.bptt.search import never_filled, pairs, predicted, predictions, reshaped, same
-from tinygrad_rnn.bptt.slips import Mistake
-from tinygrad_rnn.bptt.student import Log, Student
-from tinygrad_rnn.bptt.symptoms import Symptom, first_logged, first_wrong, terms_table
+from tinygrad_rnn.bptt.diagnosis.anatomy import Changes
+from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, SEEDS, Example, Problem, Problems, problems_of
+from tinygrad_rnn.bptt.diagnosis.search import never_filled, pairs, predicted, predictions, reshaped, same
+from tinygrad_rnn.bptt.diagnosis.slips import Mistake
+from tinygrad_rnn.bptt.diagnosis.student import Log, Student
+from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom, first_logged, first_wrong, terms_table
 from tinygrad_rnn.nn.unroll import cell_name
 
 SECONDS = 800
@@ -57,6 +58,7 @@ class Diagnosis:
     considered: int = 0
     remarks: tuple[str, ...] = ()
     table: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)  # the derivation's own, for the cell's: so it is spoken to
 
     def __bool__(self) -> bool:
         return self.right
@@ -69,7 +71,9 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [f"{self.title}: {'right' if self.right else 'WRONG'}", f"tried: {self.tried}"]
-        lines += [f"wrong: {name}, {where}" for name, where in self.wrong.items()]
+        for where in dict.fromkeys(self.wrong.values()):
+            names = [f"d{name}" for name, found in self.wrong.items() if found == where]
+            lines.append(f"wrong: {', '.join(names)}, {where}")
         lines += [f"first: {self.symptom}"] if self.symptom else []
         if self.mistake:
             lines.append(f"mistake: {self.mistake.words}")
@@ -82,7 +86,10 @@ class Diagnosis:
         elif self.wrong and self.considered:
             lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
             lines += self.table
-        return "\n".join([*lines, *self.remarks])
+        text = "\n".join([*lines, *self.remarks])
+        for theirs, ours in self.names.items():
+            text = re.sub(rf"\b(d?){re.escape(ours)}\b", rf"\g<1>{theirs}", text)
+        return text
 
 
 def doctor(
@@ -148,6 +155,7 @@ class _Examination:
             title=self._title,
             right=not (wrong or self._failed or student.changed or student.unsteady) and bool(compared),
             tried=_tried(list(compared)),
+            names=student.names,
             wrong={name: _where(found) for name, found in wrong.items()},
             remarks=tuple(_remarks(student, self._failed, bool(wrong))),
         )

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.anatomy import Anatomy, Changes, gradients
 from tinygrad_rnn.bptt.case import Array, Gradients
-from tinygrad_rnn.bptt.mistakes import catalogue
-from tinygrad_rnn.bptt.problems import Problem
-from tinygrad_rnn.bptt.slips import Mistake
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Changes, gradients
+from tinygrad_rnn.bptt.diagnosis.mistakes import catalogue
+from tinygrad_rnn.bptt.diagnosis.problems import Problem
+from tinygrad_rnn.bptt.diagnosis.slips import Mistake
 
 RTOL = 1e-9
 """Largest error over largest entry of what is still the same to rounding."""

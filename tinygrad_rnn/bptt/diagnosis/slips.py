@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.anatomy import (
+from tinygrad_rnn.bptt.case import Array
+from tinygrad_rnn.bptt.diagnosis.anatomy import (
     Anatomy,
     At,
     Called,
@@ -30,8 +31,7 @@ from tinygrad_rnn.bptt.anatomy import (
     gradients,
     reached,
 )
-from tinygrad_rnn.bptt.case import Array
-from tinygrad_rnn.bptt.formula import INFIX, edge_text, quantity, rule_text, value_text
+from tinygrad_rnn.bptt.diagnosis.formula import INFIX, edge_text, quantity, rule_text, value_text
 from tinygrad_rnn.engine.primitives.activations import relu, sigmoid
 from tinygrad_rnn.engine.tensor import TABLE
 
@@ -112,36 +112,35 @@ Slope = Callable[[Array, Array], Any]
 
 SLOPES: dict[str, dict[str, Slope]] = {
     "tanh": {
-        "1 - z**2 at the net input z in the place of the output": lambda x, y: 1 - x * x,
-        "1 - tanh(y)**2: taken at the output once more": lambda x, y: 1 - np.tanh(y) ** 2,
-        "y * (1 - y): the derivative of a sigmoid": lambda x, y: y * (1 - y),
-        "1 - y: the square is missing": lambda x, y: 1 - y,
-        "1 + y**2: the sign": lambda x, y: 1 + y * y,
-        "y**2: the 1 is missing": lambda x, y: y * y,
-        "-y**2: the 1 is missing": lambda x, y: -y * y,
-        "y**2 - 1: the sign": lambda x, y: y * y - 1,
-        "1 - 2 * y": lambda x, y: 1 - 2 * y,
-        "y: the output itself": lambda x, y: y,
-        "(x > 0): the derivative of relu": lambda x, y: x > 0,
+        "1 - {x}**2: at the input of tanh, in the place of its output": lambda x, y: 1 - x * x,
+        "1 - tanh({y})**2: at the output, once more": lambda x, y: 1 - np.tanh(y) ** 2,
+        "{y} * (1 - {y}): that is the derivative of a sigmoid": lambda x, y: y * (1 - y),
+        "1 - {y}: the square is missing": lambda x, y: 1 - y,
+        "1 + {y}**2: the sign": lambda x, y: 1 + y * y,
+        "{y}**2: the 1 is missing": lambda x, y: y * y,
+        "-{y}**2: the 1 is missing": lambda x, y: -y * y,
+        "{y}**2 - 1: the sign": lambda x, y: y * y - 1,
+        "1 - 2 * {y}: a power of two is no product with two": lambda x, y: 1 - 2 * y,
+        "{y}: the output itself": lambda x, y: y,
+        "({x} > 0): that is the derivative of relu": lambda x, y: x > 0,
     },
     "sigmoid": {
-        "1 - y: the factor y is missing": lambda x, y: 1 - y,
-        "y: the factor 1 - y is missing": lambda x, y: y,
-        "z * (1 - z) at the net input z in the place of the output": lambda x, y: x * (1 - x),
-        "sigmoid(y) * (1 - sigmoid(y)): taken at the output once more": lambda x, y: sigmoid(y) * (1 - sigmoid(y)),
-        "1 - y**2: the derivative of tanh": lambda x, y: 1 - y * y,
-        "y * (1 + y): the sign": lambda x, y: y * (1 + y),
-        "y * (y - 1): the sign": lambda x, y: y * (y - 1),
-        "y**2: the 1 is missing": lambda x, y: y * y,
-        "-y**2: the 1 is missing": lambda x, y: -y * y,
-        "1 + y": lambda x, y: 1 + y,
-        "y + 1 - y": lambda x, y: 1 + 0 * y,
+        "1 - {y}: the factor {y} is missing": lambda x, y: 1 - y,
+        "{y}: the factor 1 - {y} is missing": lambda x, y: y,
+        "{x} * (1 - {x}): at the input of the sigmoid, in the place of its output": lambda x, y: x * (1 - x),
+        "s * (1 - s) with s = sigmoid({y}): at the output, once more": lambda x, y: sigmoid(y) * (1 - sigmoid(y)),
+        "1 - {y}**2: that is the derivative of tanh": lambda x, y: 1 - y * y,
+        "{y} * (1 + {y}): the sign": lambda x, y: y * (1 + y),
+        "{y} * ({y} - 1): the sign": lambda x, y: y * (y - 1),
+        "{y}**2: the 1 is missing": lambda x, y: y * y,
+        "-{y}**2: the 1 is missing": lambda x, y: -y * y,
+        "1 + {y}": lambda x, y: 1 + y,
     },
     "relu": {
-        "(1 - y**2): the derivative of tanh": lambda x, y: 1 - y * y,
-        "y: the output itself": lambda x, y: y,
-        "x: the net input itself": lambda x, y: x,
-        "(x < 0): the wrong side": lambda x, y: x < 0,
+        "1 - {y}**2: that is the derivative of tanh": lambda x, y: 1 - y * y,
+        "{y}: the output itself": lambda x, y: y,
+        "{x}: the input itself": lambda x, y: x,
+        "({x} < 0): the wrong side": lambda x, y: x < 0,
     },
 }
 
@@ -167,13 +166,11 @@ def _activations(anatomy: Anatomy) -> Iterator[Mistake]:
         groups += [(f"of {value_text(anatomy, Ref('line', r))}", kind, [r]) for r in found]
     for what, kind, lines in groups:
         to = ", ".join(quantity(anatomy, anatomy.roles[r].args[0]) for r in lines)
-        slopes = {"missing": None, "taken twice": "twice", **SLOPES.get(kind, {})}
+        slopes: dict[str, Any] = {"missing": None, "taken twice": "twice", **SLOPES.get(kind, {})}
         for words, slope in slopes.items():
-            said = (
-                f"the derivative {what} is {words}"
-                if slope in (None, "twice")
-                else f"the derivative {what} is taken as {words}"
-            )
+            known = slope in (None, "twice")
+            x, y = (value_text(anatomy, ref) for ref in (anatomy.roles[lines[0]].args[0], Ref("line", lines[0])))
+            said = f"the derivative {what} is {words if known else 'taken as ' + words.format(x=x, y=y)}"
             yield Mistake(
                 f"in {to}, {said}",
                 to,

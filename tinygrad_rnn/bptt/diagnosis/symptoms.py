@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.anatomy import Anatomy, Ref, gradients, reach
 from tinygrad_rnn.bptt.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.formula import quantity
-from tinygrad_rnn.bptt.student import Log, Student
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Ref, gradients, reach
+from tinygrad_rnn.bptt.diagnosis.formula import quantity
+from tinygrad_rnn.bptt.diagnosis.student import Log, Student
 
 RTOL = 1e-9
 """Of a term's largest entry: what differs by less is rounding."""
@@ -42,7 +42,7 @@ class Symptom:
         if self.s is not None:
             what = f"an upstream gradient at step {self.s}" if self.s < self.T else "the last state's gradient"
             alone = f", with {what} alone"
-        return f"{self.quantity} at step {self.k} of 0..{self.T - 1}{alone}: {self.detail}"
+        return f"{self.quantity} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
 
 
 def first_wrong(case: Case, student: Student) -> Symptom | None:

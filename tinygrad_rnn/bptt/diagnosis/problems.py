@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.anatomy import Anatomy
 from tinygrad_rnn.bptt.case import Case, Gradients
-from tinygrad_rnn.bptt.symptoms import one_step_at_a_time
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
+from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.unroll import cell_name
 
@@ -52,7 +52,7 @@ class Problems:
         params, xs, state = self._example(np.random.default_rng(seed), T, B)
         xs = np.asarray(xs, np.float64)
         xs = np.moveaxis(xs, -1, 0) if self._columns else xs
-        case = Case(self._cell, params, xs, state, None, None, seed, self._with_dlast)
+        case = Case(self._cell, params, xs, state, None, None, seed, self._with_dlast, who="doctor")
         case.batch = B
         return Problem(case)
 

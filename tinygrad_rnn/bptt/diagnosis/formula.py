@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.anatomy import Anatomy, Called, G, Made, Ref, Rule
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Called, G, Made, Ref, Rule
 
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@"}
 BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2}

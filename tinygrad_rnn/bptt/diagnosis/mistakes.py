@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.anatomy import Anatomy, At, Changes
 from tinygrad_rnn.bptt.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.slips import Mistake, ones_and_twins, slips
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes
+from tinygrad_rnn.bptt.diagnosis.slips import Mistake, ones_and_twins, slips
 
 Group = tuple[str, Callable[[int], bool]]
 """What some states' gradients are called, and which states these are."""

@@ -1,0 +1,47 @@
+"""Functions from somebody's own file: `FILE.py:function`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def load(path: Path) -> ModuleType:
+    """Run a file as a module. Raises ValueError, with the line, where it cannot be run."""
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file\ngive it as FILE.py:function")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path}: this is no Python file\nits name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        trace = error.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        line = trace.tb_lineno if trace else "?"
+        raise ValueError(f"{path} cannot be run: {type(error).__name__}: {error} (line {line})") from error
+    return module
+
+
+def split(text: str) -> tuple[Path, str]:
+    """A path and a name from FILE.py:name."""
+    file, colon, name = text.rpartition(":")
+    if not colon or not file or not name.isidentifier():
+        raise ValueError(f"{text!r} names no function in a file\ngive it as FILE.py:function")
+    return Path(file), name
+
+
+def function(module: ModuleType, name: str) -> Callable[..., Any]:
+    """A function of a module. Raises ValueError, with those that are there."""
+    found = getattr(module, name, None)
+    if not callable(found):
+        there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise ValueError(f"{module.__file__} has no function {name!r}\nit has {', '.join(there) or 'none'}")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,67 @@
+"""`tinygrad-rnn doctor`: is a hand-written BPTT right, and if not, by which mistake?"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from tinygrad_rnn import bptt
+from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
+from tinygrad_rnn.commands import code
+from tinygrad_rnn.commands.common import ALL_CELLS
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    doctor = commands.add_parser(
+        "doctor", help="examine a hand-written BPTT: right, or what is wrong first, and by which mistake"
+    )
+    doctor.add_argument("function", help="FILE.py:function, with function(params, xs, state, dhs) -> dict of gradients")
+    doctor.add_argument(
+        "--cell",
+        required=True,
+        help=f"of {', '.join(ALL_CELLS)}; or a function in the same file, which then defines "
+        "example(rng, T, B) -> params, xs, state too",
+    )
+    doctor.add_argument("--nonlinearity", choices=("tanh", "relu"), help="of the cell rnn (default: tanh)")
+    doctor.add_argument("--layout", choices=LAYOUTS, default="rows", help="of the function's arrays (default: rows)")
+    doctor.add_argument(
+        "--names", type=_names, default={}, help="the function's names for the cell's: Wax=weight_ih,Waa=weight_hh"
+    )
+    doctor.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the diagnosis; status 1 where the derivation is wrong."""
+    path, name = code.split(options.function)
+    module = code.load(path)
+    cell, example = _cell(options, module)
+    found = bptt.doctor(cell, code.function(module, name), example=example, names=options.names, layout=options.layout)
+    print(found)
+    return 0 if found else 1
+
+
+def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Callable[..., Any], Any]:
+    """The cell, and the file's own problems for a cell of its own."""
+    own = inspect.isfunction(getattr(module, options.cell, None)) and options.cell not in ALL_CELLS
+    if not own and options.cell not in ALL_CELLS:
+        raise ValueError(
+            f"--cell {options.cell}: neither one of {', '.join(ALL_CELLS)}, nor a function in {module.__file__}"
+        )
+    if options.nonlinearity and options.cell != "rnn":
+        raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
+    if own:
+        return getattr(module, options.cell), code.function(module, "example")
+    cell = ALL_CELLS[options.cell]
+    return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), None
+
+
+def _names(value: str) -> dict[str, str]:
+    pairs = [pair.split("=") for pair in value.split(",")]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise argparse.ArgumentTypeError(f"{value!r}: write theirs=ours, with commas in between")
+    return {theirs.strip(): ours.strip() for theirs, ours in pairs}
