@@ -33,6 +33,10 @@ def test_the_code_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, cap
         promised = re.search(r"print\(report\)  # \.\.\. (.*)", page.read_text(encoding="utf-8")).group(1)
         assert promised in said
         assert (tmp_path / "lstm.svg").exists()
+    if page.name == "doctor.md":
+        said = capsys.readouterr().out
+        for shown in re.findall(r"^```text\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S):
+            assert shown in said
     if page.name == "tape.md":
         shown = re.search(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S).group(1)
         assert shown in capsys.readouterr().out
