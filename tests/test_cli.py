@@ -147,3 +147,96 @@ def test_the_module_runs_on_any_code_page(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert rb"\u0127.dot" in done.stdout
+
+
+HOMEWORK = """
+import numpy as np
+
+
+def mine(params, xs, state, dhs):
+    W, U, b = params["W"], params["U"], params["bias_ih"] + params["bias_hh"]
+    hs = [state[0]]
+    for x in xs:
+        hs.append(f(x @ W.T + hs[-1] @ U.T + b))
+    dU, carry = np.zeros_like(U), 0
+    for t in reversed(range(len(xs))):
+        dz = (dhs[t] + carry) * slope(hs[t + 1])
+        dU += dz.T @ hs[t]
+        carry = dz @ U
+    return {"dU": dU}
+
+
+f, slope = np.tanh, lambda h: 1 - h**2
+
+
+def cell(params, x, h):
+    return np.tanh(params["V"] @ x + params["A"] @ h)
+
+
+def example(rng, T, B):
+    params = {"V": rng.standard_normal((4, 2)), "A": rng.standard_normal((4, 4))}
+    return params, rng.standard_normal((2, B, T)), np.zeros((4, B))
+
+
+def of_my_cell(params, x, state, dh):
+    return {"A": np.ones((4, 4))}
+"""
+
+
+def doctor(tmp_path, capsys, source, function, *arguments):
+    path = tmp_path / "homework.py"
+    path.write_text(source, encoding="utf-8")
+    status = cli.main(["doctor", f"{path}:{function}", *arguments])
+    said = capsys.readouterr()
+    return status, said.out + said.err
+
+
+NAMES = ("--names", "W=weight_ih,U=weight_hh")
+
+
+def test_doctor(tmp_path, capsys):
+    status, said = doctor(tmp_path, capsys, HOMEWORK, "mine", "--cell", "rnn", *NAMES)
+    assert (status, said.splitlines()[0]) == (0, "mine, BPTT of rnn: right")
+    status, said = doctor(tmp_path, capsys, HOMEWORK.replace("hs[t]\n", "hs[t + 1]\n"), "mine", "--cell", "rnn", *NAMES)
+    assert status == 1
+    assert "mistake: in dU, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]" in said
+    relu = HOMEWORK.replace(
+        "f, slope = np.tanh, lambda h: 1 - h**2", "f, slope = lambda z: z * (z > 0), lambda h: h > 0"
+    )
+    assert doctor(tmp_path, capsys, relu, "mine", "--cell", "rnn", *NAMES)[0] == 1
+    assert doctor(tmp_path, capsys, relu, "mine", "--cell", "rnn", "--nonlinearity", "relu", *NAMES)[0] == 0
+
+
+def test_doctor_takes_the_files_own_cell(tmp_path, capsys):
+    status, said = doctor(tmp_path, capsys, HOMEWORK, "of_my_cell", "--cell", "cell", "--layout", "columns")
+    assert status == 1
+    assert "of_my_cell, BPTT of cell: WRONG" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "arguments", "words"),
+    [
+        (HOMEWORK, "mien", ("--cell", "rnn"), "has no function 'mien'\nit has mine, slope, cell, example, of_my_cell"),
+        (HOMEWORK, "mine", ("--cell", "elman"), "--cell elman: neither one of rnn, residual_rnn,"),
+        (HOMEWORK, "mine", ("--cell", "lstm", "--nonlinearity", "relu"), "lstm has none to choose"),
+        (HOMEWORK + "\ndef f(:\n", "mine", ("--cell", "rnn"), "homework.py, line 33: invalid syntax"),
+        (HOMEWORK + "\n1 / 0\n", "mine", ("--cell", "rnn"), "ZeroDivisionError: division by zero (line 33)"),
+        (HOMEWORK, "mine", ("--cell", "rnn"), "it fails on 19 problems"),
+        (HOMEWORK.replace("example", "sample"), "of_my_cell", ("--cell", "cell"), "has no function 'example'"),
+    ],
+)
+def test_doctor_says_what_is_wrong_with_a_file(source, function, arguments, words, tmp_path, capsys):
+    status, said = doctor(tmp_path, capsys, source, function, *arguments)
+    assert status == (1 if "fails" in words else 2)
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_doctor_needs_a_file_and_a_function(tmp_path, capsys):
+    assert cli.main(["doctor", str(tmp_path / "none.py:mine"), "--cell", "rnn"]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert cli.main(["doctor", "homework.py", "--cell", "rnn"]) == 2
+    assert "give it as FILE.py:function" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "homework.py:mine", "--cell", "rnn", "--names", "W"])
+    assert "write theirs=ours" in capsys.readouterr().err

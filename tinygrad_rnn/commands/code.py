@@ -42,6 +42,6 @@ def function(module: ModuleType, name: str) -> Callable[..., Any]:
     """A function of a module. Raises ValueError, with those that are there."""
     found = getattr(module, name, None)
     if not callable(found):
-        there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        there = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
         raise ValueError(f"{module.__file__} has no function {name!r}\nit has {', '.join(there) or 'none'}")
     return found  # type: ignore[no-any-return]
