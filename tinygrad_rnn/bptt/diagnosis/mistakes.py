@@ -1,8 +1,9 @@
 """The mistakes that are made in BPTT by hand, for any cell: each is one change to its anatomy, and says what it is.
 
 `catalogue` lists them, the commonest first: what is done wrong with the answer as a whole, with time (what is carried,
-where the losses enter, how the steps are added up), with one gradient; then the slips of `slips.py` in a single rule.
-A derivation by hand that gives the numbers of a changed walk, to rounding and on every problem, has made that mistake.
+where the losses enter, how the steps are added up), with one gradient; then with a single rule (`slips`), and with the
+values that are read (`values`). A derivation by hand that gives the numbers of a changed walk, to rounding and on every
+problem, has made that mistake.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from tinygrad_rnn.bptt.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes
 from tinygrad_rnn.bptt.diagnosis.slips import Mistake, ones_and_twins, slips
+from tinygrad_rnn.bptt.diagnosis.values import forward, saved
 
 Group = tuple[str, Callable[[int], bool]]
 """What some states' gradients are called, and which states these are."""
@@ -30,6 +32,8 @@ def catalogue(anatomy: Anatomy) -> Iterator[Mistake]:
     yield from _sums(anatomy)
     yield from _answers(anatomy)
     yield from slips(anatomy)
+    yield from saved(anatomy)
+    yield from forward(anatomy)
 
 
 # ------------------------------------------------------------------------------------------------ factors

@@ -8,32 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.case import Array
-from tinygrad_rnn.bptt.diagnosis.anatomy import (
-    Anatomy,
-    At,
-    Called,
-    Changes,
-    Edge,
-    G,
-    Instruction,
-    Made,
-    Ref,
-    Role,
-    Rule,
-    Values,
-    gradients,
-    reached,
-)
-from tinygrad_rnn.bptt.diagnosis.formula import INFIX, edge_text, quantity, rule_text, value_text
-from tinygrad_rnn.engine.primitives.activations import relu, sigmoid
-from tinygrad_rnn.engine.tensor import TABLE
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes, Edge, Ref, Role, Rule, gradients, reached
+from tinygrad_rnn.bptt.diagnosis.edits import NONLINEAR, cotangents_alike, edits, with_other_values
+from tinygrad_rnn.bptt.diagnosis.formula import INFIX, edge_text, quantity, value_text
+from tinygrad_rnn.engine.primitives.activations import sigmoid
 
 
 @dataclass(frozen=True)
@@ -59,9 +43,7 @@ def slips(anatomy: Anatomy) -> Iterator[Mistake]:
     yield from _missing_blocks(anatomy)
     yield from _batch_sums(anatomy)
     yield from _other_values(anatomy)
-    yield from _saved(anatomy)
     yield from _other_cotangents(anatomy)
-    yield from _forward(anatomy)
 
 
 def ones_and_twins(anatomy: Anatomy) -> list[tuple[str, ...]]:
@@ -72,9 +54,6 @@ def ones_and_twins(anatomy: Anatomy) -> list[tuple[str, ...]]:
     for name in names:
         twins.setdefault(true[name].tobytes(), []).append(name)
     return [tuple(group) for group in twins.values() if len(group) > 1] + [(name,) for name in names]
-
-
-# ------------------------------------------------------------------------------------------------ ways of a cotangent
 
 
 def _paths(anatomy: Anatomy) -> Iterator[Mistake]:
@@ -105,10 +84,9 @@ def _edge(anatomy: Anatomy, edge: Edge, words: str, change: Callable[[At, Array]
     return Mistake(words, quantity(anatomy, target), Changes(edges={edge: change}), r)
 
 
-# ------------------------------------------------------------------------------------------------ nonlinearities
-
 Slope = Callable[[Array, Array], Any]
 """What stands in the place of f'(x): a function of x and y = f(x)."""
+
 
 SLOPES: dict[str, dict[str, Slope]] = {
     "tanh": {
@@ -149,7 +127,7 @@ def _activations(anatomy: Anatomy) -> Iterator[Mistake]:
     """The derivative of a nonlinearity: of one, of all of a kind, of all at once."""
     of_kind: dict[str, list[int]] = {}
     for r, role in enumerate(anatomy.roles):
-        if role.op.name in SLOPES and isinstance(role.args[0], Ref):
+        if role.op.name in NONLINEAR and isinstance(role.args[0], Ref):
             of_kind.setdefault(role.op.name, []).append(r)
     everywhere = [r for found in of_kind.values() for r in found]
     groups = [
@@ -196,9 +174,6 @@ def _slope(anatomy: Anatomy, r: int, slope: Any) -> Callable[[At, Array], Any]:
     return change
 
 
-# ------------------------------------------------------------------------------------------------ edits of a rule
-
-
 def _edited_rules(anatomy: Anatomy) -> Iterator[Mistake]:
     """One operation of a rule changed: an operand dropped, doubled, transposed, a sign turned."""
     for r, slot, target in anatomy.edges():
@@ -222,70 +197,6 @@ def _exchanged(anatomy: Anatomy) -> Iterator[Mistake]:
                 Changes(edges={(r, 0): anatomy.rule(r, 1), (r, 1): anatomy.rule(r, 0)}),
                 r,
             )
-
-
-def edits(rule: Rule) -> Iterator[Rule]:
-    """The rule with one of its operations changed."""
-    for number, (op, args, _) in enumerate(rule.instructions):
-        for new in _other_instructions(op, args):
-            instructions = [*rule.instructions]
-            if isinstance(new, Instruction):
-                instructions[number] = new
-                yield replace(rule, instructions=tuple(instructions))
-            else:
-                yield _without(rule, number, new)
-        for k, a in enumerate(args if op.name == "matmul" else ()):
-            yield _with_argument(rule, number, k, Called(TABLE[np.transpose], a))
-
-
-def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
-    """What may stand in an operation's place: another operation, or one of its operands alone."""
-    if op.name in INFIX and len(args) == 2:
-        yield args[0]
-        yield args[1]
-    if op.name == "subtract":
-        yield Instruction(TABLE[np.negative], (args[1],), {})
-        yield Instruction(TABLE[np.add], args, {})
-        yield Instruction(op, args[::-1], {})
-    if op.name == "add":
-        yield Instruction(TABLE[np.subtract], args, {})
-        yield Instruction(TABLE[np.subtract], args[::-1], {})
-    if op.name == "multiply":
-        yield Instruction(TABLE[np.divide], args, {})
-        yield Instruction(TABLE[np.add], args, {})
-    if op.name == "divide":
-        yield Instruction(TABLE[np.multiply], args, {})
-    if op.name in UNARY:
-        yield args[0]
-
-
-ELEMENTWISE = ("add", "subtract", "multiply", "divide")
-UNARY = ("negative", "transpose", "square", "sqrt", "exp", "log", "tanh", "sigmoid", "relu")
-
-
-def _without(rule: Rule, number: int, instead: Any) -> Rule:
-    """The rule with the result of one instruction replaced by something known before it."""
-
-    def of(a: Any) -> Any:
-        return instead if type(a) is Made and a.number == number else a
-
-    instructions = [i._replace(args=tuple(of(a) for a in i.args)) for i in rule.instructions]
-    return replace(rule, instructions=tuple(instructions), result=of(rule.result))
-
-
-def _as_rule(role: Role) -> Rule:
-    """A line of the forward pass as a program, so that it can be edited like one."""
-    return Rule((Instruction(role.op, role.args, role.kwargs),), Made(0))
-
-
-def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
-    instructions = [*rule.instructions]
-    args = instructions[number].args
-    instructions[number] = instructions[number]._replace(args=(*args[:k], value, *args[k + 1 :]))
-    return replace(rule, instructions=tuple(instructions))
-
-
-# ------------------------------------------------------------------------------------------------ blocks and batches
 
 
 def _cuts(anatomy: Anatomy) -> dict[Ref, list[int]]:
@@ -376,138 +287,6 @@ def _reduced(rule: Rule, reduce: Callable[..., Any], axes: tuple[int, ...]) -> C
     return lambda at, g: reduce(rule(at, g), axis=axes, keepdims=True)
 
 
-# ------------------------------------------------------------------------------------------------ another step's values
-
-
-def _saved(anatomy: Anatomy) -> Iterator[Mistake]:
-    """Backward reads the values of another step: of one quantity, of everything kept, wherever it uses them."""
-    states = {ref.index for ref in anatomy.after if ref.kind == "line"}
-    inner = [r for r, role in enumerate(anatomy.roles) if role.op.name != "transpose" and r not in states]
-    named = [r for r in inner if anatomy.roles[r].name]
-    told = "of " + ", ".join(str(anatomy.roles[r].name) for r in named)
-    groups = [(told, named), (f"{told} and all else that is kept", inner)] if len(named) > 1 else []
-    groups += [(f"of {value_text(anatomy, Ref('line', r))}", [r]) for r in inner]
-    places = [(what, quantity(anatomy, Ref("line", lines[-1])), _lines_of(lines), max(lines)) for what, lines in groups]
-    places += [(f"of {name}", f"d{name}", _states_of(k), -1) for k, name in enumerate(anatomy.names)]
-    places += [
-        (f"of {name}, wherever it stands,", f"d{name}", _both(_states_of(k), _lines_of([after.index])), -1)
-        for k, (name, after) in enumerate(zip(anatomy.names, anatomy.after, strict=True))
-        if after.kind == "line"
-    ]
-    places += [("of x", "dW", _xs_of(), -1)]
-    unnamed = [r for r in inner if not anatomy.roles[r].name and anatomy.roles[r].op.name in ELEMENTWISE]
-    again = _again(anatomy, unnamed)
-    for what, first, move, line in places:
-        for words, step in STEPS.items():
-            said = f"backward reads the value {what} that belongs to {words}"
-            yield Mistake(said, first, Changes(saved=move(step)), line)
-            if unnamed:
-                yield Mistake(said, first, Changes(saved=_then(move(step), again)), line)
-    for r, role in enumerate(anatomy.roles):
-        if role.op.name in SLOPES and isinstance(role.args[0], Ref):
-            for other in _alike(anatomy, role.args[0], r):
-                text = f"{role.op.name}({value_text(anatomy, other)})"
-                yield Mistake(
-                    f"backward uses {text} in the place of {value_text(anatomy, Ref('line', r))}",
-                    quantity(anatomy, role.args[0]),
-                    Changes(saved=_recomputed(anatomy, r, other)),
-                    r,
-                )
-
-
-Step = Callable[[int, int], int]
-Saved = Callable[[Values], Values]
-
-STEPS: dict[str, Step] = {
-    "step t-1": lambda t, T: (t - 1) % T,
-    "step t+1": lambda t, T: (t + 1) % T,
-    "the last step, at every step (one array was overwritten, not kept)": lambda t, T: T - 1,
-    "the first step, at every step": lambda t, T: 0,
-}
-
-
-def _lines_of(lines: list[int]) -> Callable[[Step], Saved]:
-    def moved(step: Step, values: Values) -> Values:
-        T = len(values.lines)
-        chosen = [
-            [values.lines[step(t, T)][r] if r in lines else value for r, value in enumerate(made)]
-            for t, made in enumerate(values.lines)
-        ]
-        return replace(values, lines=chosen)
-
-    return lambda step: partial(moved, step)
-
-
-def _states_of(k: int) -> Callable[[Step], Saved]:
-    def moved(step: Step, values: Values) -> Values:
-        states = [*values.states]
-        T = len(states[k])
-        states[k] = [states[k][step(t, T)] for t in range(T)]
-        return replace(values, states=states)
-
-    return lambda step: partial(moved, step)
-
-
-def _both(first: Callable[[Step], Saved], second: Callable[[Step], Saved]) -> Callable[[Step], Saved]:
-    return lambda step: _then(first(step), second(step))
-
-
-def _xs_of() -> Callable[[Step], Saved]:
-    def moved(step: Step, values: Values) -> Values:
-        T = len(values.xs)
-        return replace(values, xs=values.xs[[step(t, T) for t in range(T)]])
-
-    return lambda step: partial(moved, step)
-
-
-def _again(anatomy: Anatomy, lines: list[int]) -> Saved:
-    """What backward computes itself from the values that it reads: as 1 - z, or r * h."""
-
-    def computed(values: Values) -> Values:
-        made = [[*found] for found in values.lines]
-        values = replace(values, lines=made)
-        for t, found in enumerate(made):
-            at = At(anatomy, values, t)
-            for r in lines:
-                found[r] = anatomy.roles[r].op.function(*at.arguments(r), **anatomy.roles[r].kwargs)
-        return values
-
-    return computed
-
-
-def _then(first: Saved, second: Saved) -> Saved:
-    return lambda values: second(first(values))
-
-
-def _recomputed(anatomy: Anatomy, r: int, other: Ref) -> Callable[[Values], Values]:
-    def saved(values: Values) -> Values:
-        function = anatomy.roles[r].op.function
-        lines = [[*made] for made in values.lines]
-        for t, made in enumerate(lines):
-            made[r] = function(At(anatomy, values, t).value(other))
-        return replace(values, lines=lines)
-
-    return saved
-
-
-# ------------------------------------------------------------------------------------------------ other quantities
-
-
-def _alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Ref]:
-    """The values that could be taken for another: its own at another step, then those of its shape in the step."""
-    if ref.kind == "param":
-        candidates = [Ref("param", name) for name in anatomy.case.params]
-    else:
-        candidates = [ref._replace(shift=ref.shift + 1), ref._replace(shift=ref.shift - 1)]
-        for k in range(len(anatomy.names)):
-            candidates += [Ref("state", k), Ref("state", k, 1), Ref("state", k, -1)]
-        candidates += [Ref("line", q) for q in range(len(anatomy.roles))] + [Ref("x")]
-    shape = anatomy.likes[ref._replace(shift=0)].shape
-    for other in dict.fromkeys(candidates):
-        if other != ref and anatomy.likes[other._replace(shift=0)].shape == shape:
-            yield other
-
-
 def _other_cotangents(anatomy: Anatomy) -> Iterator[Mistake]:
     """The cotangent of a line's result: with a factor, or another's in its place."""
     for r in reversed(range(len(anatomy.roles))):
@@ -519,7 +298,7 @@ def _other_cotangents(anatomy: Anatomy) -> Iterator[Mistake]:
             if ref != after:
                 words = f"in {what}, the factor d{anatomy.names[k]}[t] is missing"
                 yield Mistake(words, what, Changes(cotangents={r: _of_ones(after, ref)}), r)
-        for other in _cotangents_alike(anatomy, r):
+        for other in cotangents_alike(anatomy, r):
             yield Mistake(
                 f"{value_text(anatomy, other)} stands in the place of {what}[t]",
                 what,
@@ -548,21 +327,6 @@ def _by(factor: Callable[[int, int], float]) -> Callable[[At, Array], Array]:
     return lambda at, g: factor(len(at.anatomy.case.xs), at.anatomy.case.batch) * g
 
 
-def _cotangents_alike(anatomy: Anatomy, r: int) -> Iterator[Ref]:
-    """The cotangents that could be taken for that of line r: parts of it, and others of its shape."""
-    for k, after in enumerate(anatomy.after):
-        if after == Ref("line", r):
-            yield Ref("carry", k)
-            yield Ref("local", k)
-            if k == 0:
-                yield Ref("upstream")
-                yield Ref("upstream", 0, 1)
-    shape = anatomy.roles[r].like.shape
-    for other in range(len(anatomy.roles)):
-        if other != r and anatomy.roles[other].like.shape == shape:
-            yield Ref("cotangent", other)
-
-
 def _other_values(anatomy: Anatomy) -> Iterator[Mistake]:
     """One operand of a rule taken for another: in one place, then wherever the rule reads it."""
     for r, slot, target in anatomy.edges():
@@ -571,97 +335,3 @@ def _other_values(anatomy: Anatomy) -> Iterator[Mistake]:
         for edited in with_other_values(anatomy, r, rule):
             words = f"in {to}, {edge_text(anatomy, r, slot, edited)} stands in the place of {before}"
             yield _edge(anatomy, (r, slot), words, edited)
-
-
-def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
-    """The rule with one value that it reads replaced by another of its shape."""
-    places: dict[Ref, list[tuple[int, int]]] = {}
-    for number, instruction in enumerate(rule.instructions):
-        for k, a in enumerate(instruction.args):
-            if isinstance(a, Ref):
-                places.setdefault(a, []).append((number, k))
-    if rule.result == G:
-        for other in _cotangents_alike(anatomy, r):
-            yield replace(rule, result=other)
-    for ref, found in places.items():
-        for other in _cotangents_alike(anatomy, r) if ref == G else _called_alike(anatomy, ref, r):
-            for group in [found, *([[place] for place in found] if len(found) > 1 else [])]:
-                edited = rule
-                for number, k in group:
-                    edited = _with_argument(edited, number, k, other)
-                yield edited
-    if G in places:
-        edited = rule
-        for number, k in places[G]:
-            edited = _with_argument(edited, number, k, 1.0)
-        yield edited
-
-
-def _called_alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Any]:
-    """The same; what a nonlinearity gives for another value; and what has no name, written otherwise."""
-    yield from _alike(anatomy, ref, r)
-    role = anatomy.roles[ref.index] if ref.kind == "line" else None
-    if role and role.op.name in SLOPES and isinstance(role.args[0], Ref):
-        for other in _alike(anatomy, role.args[0], r):
-            yield Called(role.op, other)
-    if role and not role.name and role.op.name in ELEMENTWISE:
-        yield from edits(_as_rule(role))
-
-
-# ------------------------------------------------------------------------------------------------ the forward pass
-
-
-def _forward(anatomy: Anatomy) -> Iterator[Mistake]:
-    """The derivation's own forward pass computes another cell."""
-    for r, role in enumerate(anatomy.roles):
-        if role.op.variadic or role.op.name == "getitem":
-            continue
-        line = _as_rule(role)
-        before, what = rule_text(anatomy, r, line), role.name or "it"
-        others = [op for op in (TABLE[np.tanh], sigmoid, relu) if op is not role.op and role.op.name in SLOPES]
-        swapped = [Rule((Instruction(op, role.args, {}),), Made(0)) for op in others]
-        backward = [None, _again(anatomy, [r])] if role.op.name in ELEMENTWISE and not role.name else [None]
-        for edited in [*edits(line), *swapped, *with_other_values(anatomy, r, line)]:
-            words = f"the forward pass computes {rule_text(anatomy, r, edited)} in the place of {before}"
-            words += f" for {what}" if role.name else ""
-            for saved in backward:
-                yield Mistake(
-                    words + (" (backward has it right)" if saved else ""),
-                    f"forward {what}",
-                    Changes(forward={r: _computed(edited)}, saved=saved),
-                    len(anatomy.roles),
-                )
-    for group in ones_and_twins(anatomy):
-        for words, factor in (("without", 0.0), ("with the wrong sign of", -1.0), ("with twice", 2.0)):
-            readers = {
-                r: role
-                for r, role in enumerate(anatomy.roles)
-                if any(_param(name) in _refs(role.args) for name in group)
-            }
-            forward = {r: _with_factor(role, set(map(_param, group)), factor) for r, role in readers.items()}
-            yield Mistake(
-                f"the forward pass computes the cell {words} {' and '.join(group)}",
-                f"forward {group[0]}",
-                Changes(forward=forward),
-                len(anatomy.roles),
-            )
-
-
-def _refs(args: tuple[Any, ...]) -> list[Ref]:
-    return [a for a in args if isinstance(a, Ref)]
-
-
-def _param(name: str) -> Ref:
-    return Ref("param", name)
-
-
-def _with_factor(role: Role, which: set[Ref], factor: float) -> Callable[[At], Array]:
-    def computed(at: At) -> Array:
-        arguments = [factor * at.value(a) if isinstance(a, Ref) and a in which else at.value(a) for a in role.args]
-        return np.asarray(role.op.function(*arguments, **role.kwargs))
-
-    return computed
-
-
-def _computed(line: Rule) -> Callable[[At], Array]:
-    return lambda at: np.asarray(line(at, np.zeros(())))

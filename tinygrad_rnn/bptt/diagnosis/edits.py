@@ -1,0 +1,139 @@
+"""Edits of a derivative rule: another operation, an operand dropped, doubled or transposed, one value for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Called, G, Instruction, Made, Ref, Role, Rule
+from tinygrad_rnn.bptt.diagnosis.formula import INFIX
+from tinygrad_rnn.engine.tensor import TABLE
+
+ELEMENTWISE = ("add", "subtract", "multiply", "divide")
+NONLINEAR = ("tanh", "sigmoid", "relu")
+UNARY = ("negative", "transpose", "square", "sqrt", "exp", "log", *NONLINEAR)
+
+
+def edits(rule: Rule) -> Iterator[Rule]:
+    """The rule with one of its operations changed."""
+    for number, (op, args, _) in enumerate(rule.instructions):
+        for new in _other_instructions(op, args):
+            instructions = [*rule.instructions]
+            if isinstance(new, Instruction):
+                instructions[number] = new
+                yield replace(rule, instructions=tuple(instructions))
+            else:
+                yield _without(rule, number, new)
+        for k, a in enumerate(args if op.name == "matmul" else ()):
+            yield _with_argument(rule, number, k, Called(TABLE[np.transpose], a))
+
+
+def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
+    """What may stand in an operation's place: another operation, or one of its operands alone."""
+    if op.name in INFIX and len(args) == 2:
+        yield args[0]
+        yield args[1]
+    if op.name == "subtract":
+        yield Instruction(TABLE[np.negative], (args[1],), {})
+        yield Instruction(TABLE[np.add], args, {})
+        yield Instruction(op, args[::-1], {})
+    if op.name == "add":
+        yield Instruction(TABLE[np.subtract], args, {})
+        yield Instruction(TABLE[np.subtract], args[::-1], {})
+    if op.name == "multiply":
+        yield Instruction(TABLE[np.divide], args, {})
+        yield Instruction(TABLE[np.add], args, {})
+    if op.name == "divide":
+        yield Instruction(TABLE[np.multiply], args, {})
+    if op.name in UNARY:
+        yield args[0]
+
+
+def _without(rule: Rule, number: int, instead: Any) -> Rule:
+    """The rule with the result of one instruction replaced by something known before it."""
+
+    def of(a: Any) -> Any:
+        return instead if type(a) is Made and a.number == number else a
+
+    instructions = [i._replace(args=tuple(of(a) for a in i.args)) for i in rule.instructions]
+    return replace(rule, instructions=tuple(instructions), result=of(rule.result))
+
+
+def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
+    instructions = [*rule.instructions]
+    args = instructions[number].args
+    instructions[number] = instructions[number]._replace(args=(*args[:k], value, *args[k + 1 :]))
+    return replace(rule, instructions=tuple(instructions))
+
+
+def as_rule(role: Role) -> Rule:
+    """A line of the forward pass as a program, so that it can be edited like one."""
+    return Rule((Instruction(role.op, role.args, role.kwargs),), Made(0))
+
+
+def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
+    """The rule with one value that it reads replaced by another of its shape."""
+    places: dict[Ref, list[tuple[int, int]]] = {}
+    for number, instruction in enumerate(rule.instructions):
+        for k, a in enumerate(instruction.args):
+            if isinstance(a, Ref):
+                places.setdefault(a, []).append((number, k))
+    if rule.result == G:
+        for other in cotangents_alike(anatomy, r):
+            yield replace(rule, result=other)
+    for ref, found in places.items():
+        for other in cotangents_alike(anatomy, r) if ref == G else _called_alike(anatomy, ref, r):
+            for group in [found, *([[place] for place in found] if len(found) > 1 else [])]:
+                edited = rule
+                for number, k in group:
+                    edited = _with_argument(edited, number, k, other)
+                yield edited
+    if G in places:
+        edited = rule
+        for number, k in places[G]:
+            edited = _with_argument(edited, number, k, 1.0)
+        yield edited
+
+
+def _called_alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Any]:
+    """The same; what a nonlinearity gives for another value; and what has no name, written otherwise."""
+    yield from alike(anatomy, ref, r)
+    role = anatomy.roles[ref.index] if ref.kind == "line" else None
+    if role and role.op.name in NONLINEAR and isinstance(role.args[0], Ref):
+        for other in alike(anatomy, role.args[0], r):
+            yield Called(role.op, other)
+    if role and not role.name and role.op.name in ELEMENTWISE:
+        yield from edits(as_rule(role))
+
+
+def alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Ref]:
+    """The values that could be taken for another: its own at another step, then those of its shape in the step."""
+    if ref.kind == "param":
+        candidates = [Ref("param", name) for name in anatomy.case.params]
+    else:
+        candidates = [ref._replace(shift=ref.shift + 1), ref._replace(shift=ref.shift - 1)]
+        for k in range(len(anatomy.names)):
+            candidates += [Ref("state", k), Ref("state", k, 1), Ref("state", k, -1)]
+        candidates += [Ref("line", q) for q in range(len(anatomy.roles))] + [Ref("x")]
+    shape = anatomy.likes[ref._replace(shift=0)].shape
+    for other in dict.fromkeys(candidates):
+        if other != ref and anatomy.likes[other._replace(shift=0)].shape == shape:
+            yield other
+
+
+def cotangents_alike(anatomy: Anatomy, r: int) -> Iterator[Ref]:
+    """The cotangents that could be taken for that of line r: parts of it, and others of its shape."""
+    for k, after in enumerate(anatomy.after):
+        if after == Ref("line", r):
+            yield Ref("carry", k)
+            yield Ref("local", k)
+            if k == 0:
+                yield Ref("upstream")
+                yield Ref("upstream", 0, 1)
+    shape = anatomy.roles[r].like.shape
+    for other in range(len(anatomy.roles)):
+        if other != r and anatomy.roles[other].like.shape == shape:
+            yield Ref("cotangent", other)
