@@ -23,8 +23,9 @@ from zoo import (
 
 from tinygrad_rnn import bptt, nn
 from tinygrad_rnn.bptt.case import Case
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Changes, Ref, gradients
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
+from tinygrad_rnn.bptt.diagnosis.rules import Ref
 
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 

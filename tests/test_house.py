@@ -75,6 +75,7 @@ ORDERS = {
         "flow",
     ],
     "bptt/diagnosis": [
+        "rules",
         "anatomy",
         "formula",
         "edits",

@@ -11,51 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.case import Array, Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule, plain
 from tinygrad_rnn.engine.primitives.indexing import Part, add_part
 from tinygrad_rnn.engine.recording import scope
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.engine.walk import fitted
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name
-
-
-class Ref(NamedTuple):
-    """A value in a step, whatever the step: `kind` and `index`, at `shift` steps from it.
-
-    "line" r: what line r made; "state" k: what the step reads as state k (with shift 1: what it makes); "x"; "param";
-    and for the walk back "cotangent" r: of what line r made; "upstream": dhs; "carry" k: what comes from step t+1 for
-    state k; "local" k: the cotangent of state k without it.
-    """
-
-    kind: str
-    index: Any = 0
-    shift: int = 0
-
-
-class Role(NamedTuple):
-    """One line of the step: the operation, its arguments as references or constants, and the name of its result."""
-
-    op: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    name: str | None
-    like: Tensor
-
-    def slots(self) -> list[tuple[int, Ref]]:
-        """The arguments that have a derivative: (number, what stands there)."""
-        vjps = self.op.vjps
-        count = len(self.args) if self.op.variadic else len(vjps)
-        return [
-            (k, a)
-            for k, a in enumerate(self.args[:count])
-            if isinstance(a, Ref) and (self.op.variadic or vjps[k] is not None)
-        ]
-
 
 Edge = tuple[int, int]
 """(line, argument): the way of the cotangent from what the line made to what it read there."""
@@ -139,7 +106,7 @@ class Anatomy:
         self.likes: dict[Ref, Tensor] = {refs[id(v)]: v for v in (x, *states, *params.values())}
         self.roles: list[Role] = []
         for r, (op, args, kwargs, out, _) in enumerate(tape.lines()):
-            self.roles.append(Role(op, tuple(refs.get(id(a), _plain(a)) for a in args), kwargs, out.name, out))
+            self.roles.append(Role(op, tuple(refs.get(id(a), plain(a)) for a in args), kwargs, out.name, out))
             refs[id(out)] = Ref("line", r)
             self.likes[Ref("line", r)] = out
         for name, s in zip(self.names, after, strict=True):
@@ -177,7 +144,8 @@ class Anatomy:
     def rule(self, r: int, slot: int) -> Rule:
         """The derivative rule of one edge, as a little program that can be edited."""
         if (r, slot) not in self._rules:
-            self._rules[r, slot] = Rule.traced(self, r, slot)
+            at = At(self, self.values, 0)
+            self._rules[r, slot] = Rule.traced(self.roles[r], r, slot, self.values.lines[0][r], at.arguments(r))
         return self._rules[r, slot]
 
     @cached_property
@@ -202,10 +170,6 @@ class _Forward(At):
             series = self.values.states[ref.index]
             return series[max(0, min(self.t + ref.shift, len(series) - 1))]
         return super().value(ref)
-
-
-def _plain(a: Any) -> Any:
-    return a.data if isinstance(a, Tensor) else a
 
 
 NOTHING = Changes()
@@ -311,77 +275,3 @@ def dense(product: Any, like: Tensor) -> Array:
         add_part(whole, fits.place, fits.g)
         return whole
     return np.asarray(fits)
-
-
-G = Ref("g")
-"""In a rule: the cotangent that comes in."""
-
-
-class Instruction(NamedTuple):
-    """One operation of a rule: on numbers of earlier instructions, references, constants."""
-
-    op: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-
-class Made(NamedTuple):
-    """In a rule: the result of an earlier instruction."""
-
-    number: int
-
-
-class Called(NamedTuple):
-    """In a rule: an operation, applied to what stands in an operand's place."""
-
-    op: Any
-    of: Any
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A derivative rule as a little program: its instructions, its result, and for a part the place that it goes to."""
-
-    instructions: tuple[Instruction, ...]
-    result: Any
-    place: Any = None
-
-    @classmethod
-    def traced(cls, anatomy: Anatomy, r: int, slot: int) -> Rule:
-        """The rule of an edge, recorded once on Tensors."""
-        role = anatomy.roles[r]
-        at = At(anatomy, anatomy.values, 0)
-        g, y = Tensor(np.zeros(role.like.shape, role.like.dtype)), Tensor(at.values.lines[0][r])
-        arguments = [Tensor(at.value(a)) if isinstance(a, Ref) else a for a in role.args]
-        with Tape() as tape:
-            if role.op.variadic:
-                product = role.op.vjps(g, y, *arguments, **role.kwargs)[slot]
-            else:
-                product = role.op.vjps[slot](g, y, *arguments, **role.kwargs)
-        place = product.place if type(product) is Part else None
-        result = product.g if type(product) is Part else product
-        known: dict[int, Any] = {id(g): G, id(y): Ref("line", r)}
-        known |= {id(a): ref for a, ref in zip(arguments, role.args, strict=True) if isinstance(ref, Ref)}
-        instructions = []
-        for number, (op, args, kwargs, out, _) in enumerate(tape.lines()):
-            instructions.append(Instruction(op, tuple(known.get(id(a), _plain(a)) for a in args), kwargs))
-            known[id(out)] = Made(number)
-        return cls(tuple(instructions), known.get(id(result), result), place)
-
-    def __call__(self, at: At, g: Array) -> Any:
-        """The product, at one step."""
-        made: list[Any] = []
-
-        def of(a: Any) -> Any:
-            if type(a) is Called:
-                return a.op.function(of(a.of))
-            if type(a) is Rule:
-                return a(at, g)
-            if type(a) is Made:
-                return made[a.number]
-            return g if type(a) is Ref and a == G else at.value(a)
-
-        for op, args, kwargs in self.instructions:
-            made.append(op.function(*[of(a) for a in args], **kwargs))
-        result = of(self.result)
-        return result if self.place is None else Part(self.place, result)

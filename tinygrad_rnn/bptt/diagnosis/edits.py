@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Called, G, Instruction, Made, Ref, Role, Rule
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
 from tinygrad_rnn.bptt.diagnosis.formula import INFIX
+from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
 from tinygrad_rnn.engine.tensor import TABLE
 
 ELEMENTWISE = ("add", "subtract", "multiply", "divide")

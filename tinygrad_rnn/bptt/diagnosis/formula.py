@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Called, G, Made, Ref, Rule
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
+from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Made, Ref, Rule
 
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@"}
 BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2}

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.case import Array
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes, Edge, Ref, Role, Rule, gradients, reached
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes, Edge, gradients, reached
 from tinygrad_rnn.bptt.diagnosis.edits import NONLINEAR, cotangents_alike, edits, with_other_values
 from tinygrad_rnn.bptt.diagnosis.formula import INFIX, edge_text, quantity, value_text
+from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
 from tinygrad_rnn.engine.primitives.activations import sigmoid
 
 

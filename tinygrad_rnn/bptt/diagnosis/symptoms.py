@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Ref, gradients, reach
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, gradients, reach
 from tinygrad_rnn.bptt.diagnosis.formula import quantity
+from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.student import Log, Student
 
 RTOL = 1e-9

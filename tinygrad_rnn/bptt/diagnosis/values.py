@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.case import Array
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes, Instruction, Made, Ref, Role, Rule, Values
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes, Values
 from tinygrad_rnn.bptt.diagnosis.edits import ELEMENTWISE, NONLINEAR, alike, as_rule, edits, with_other_values
 from tinygrad_rnn.bptt.diagnosis.formula import quantity, rule_text, value_text
+from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule
 from tinygrad_rnn.bptt.diagnosis.slips import Mistake, ones_and_twins
 from tinygrad_rnn.engine.primitives.activations import relu, sigmoid
 from tinygrad_rnn.engine.tensor import TABLE

@@ -1,0 +1,130 @@
+"""Derivative rules as little programs on references, so that a rule can be read, edited and run at any step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from tinygrad_rnn.bptt.case import Array
+from tinygrad_rnn.engine.primitives.indexing import Part
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+
+
+class Ref(NamedTuple):
+    """A value in a step, whatever the step: `kind` and `index`, at `shift` steps from it.
+
+    "line" r: what line r made; "state" k: what the step reads as state k (with shift 1: what it makes); "x"; "param";
+    and for the walk back "cotangent" r: of what line r made; "upstream": dhs; "carry" k: what comes from step t+1 for
+    state k; "local" k: the cotangent of state k without it.
+    """
+
+    kind: str
+    index: Any = 0
+    shift: int = 0
+
+
+class Role(NamedTuple):
+    """One line of the step: the operation, its arguments as references or constants, and the name of its result."""
+
+    op: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    name: str | None
+    like: Tensor
+
+    def slots(self) -> list[tuple[int, Ref]]:
+        """The arguments that have a derivative: (number, what stands there)."""
+        vjps = self.op.vjps
+        count = len(self.args) if self.op.variadic else len(vjps)
+        return [
+            (k, a)
+            for k, a in enumerate(self.args[:count])
+            if isinstance(a, Ref) and (self.op.variadic or vjps[k] is not None)
+        ]
+
+
+class Reader(Protocol):
+    """One step, as a rule needs it."""
+
+    def value(self, ref: Any) -> Any:
+        """What a reference stands for."""
+
+
+def plain(a: Any) -> Any:
+    """The values of a Tensor; anything else as it is."""
+    return a.data if isinstance(a, Tensor) else a
+
+
+G = Ref("g")
+"""In a rule: the cotangent that comes in."""
+
+
+class Instruction(NamedTuple):
+    """One operation of a rule: on numbers of earlier instructions, references, constants."""
+
+    op: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Made(NamedTuple):
+    """In a rule: the result of an earlier instruction."""
+
+    number: int
+
+
+class Called(NamedTuple):
+    """In a rule: an operation, applied to what stands in an operand's place."""
+
+    op: Any
+    of: Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A derivative rule as a little program: its instructions, its result, and for a part the place that it goes to."""
+
+    instructions: tuple[Instruction, ...]
+    result: Any
+    place: Any = None
+
+    @classmethod
+    def traced(cls, role: Role, r: int, slot: int, result: Any, values: list[Any]) -> Rule:
+        """The rule of an edge of line r, recorded once on Tensors, at its result and its arguments' values."""
+        g, y = Tensor(np.zeros(role.like.shape, role.like.dtype)), Tensor(result)
+        arguments = [Tensor(v) if isinstance(a, Ref) else a for a, v in zip(role.args, values, strict=True)]
+        with Tape() as tape:
+            if role.op.variadic:
+                product = role.op.vjps(g, y, *arguments, **role.kwargs)[slot]
+            else:
+                product = role.op.vjps[slot](g, y, *arguments, **role.kwargs)
+        place = product.place if type(product) is Part else None
+        given = product.g if type(product) is Part else product
+        known: dict[int, Any] = {id(g): G, id(y): Ref("line", r)}
+        known |= {id(a): ref for a, ref in zip(arguments, role.args, strict=True) if isinstance(ref, Ref)}
+        instructions = []
+        for number, (op, args, kwargs, out, _) in enumerate(tape.lines()):
+            instructions.append(Instruction(op, tuple(known.get(id(a), plain(a)) for a in args), kwargs))
+            known[id(out)] = Made(number)
+        return cls(tuple(instructions), known.get(id(given), given), place)
+
+    def __call__(self, at: Reader, g: Array) -> Any:
+        """The product, at one step."""
+        made: list[Any] = []
+
+        def of(a: Any) -> Any:
+            if type(a) is Called:
+                return a.op.function(of(a.of))
+            if type(a) is Rule:
+                return a(at, g)
+            if type(a) is Made:
+                return made[a.number]
+            return g if type(a) is Ref and a == G else at.value(a)
+
+        for op, args, kwargs in self.instructions:
+            made.append(op.function(*[of(a) for a in args], **kwargs))
+        result = of(self.result)
+        return result if self.place is None else Part(self.place, result)
