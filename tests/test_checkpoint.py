@@ -151,11 +151,11 @@ def test_ten_thousand_steps():
     """A hidden state lives as long as its tape: of the 10,000 no more than 100 do at a time."""
     params, xs, _ = problem(nn.rnn, 10_000, B=1)
     del params["V"]
-    alive, most = weakref.WeakSet(), 0
+    alive, most = {}, 0
 
     def loss(t, h):
         nonlocal most
-        alive.add(h)
+        alive[t] = weakref.ref(h.data, lambda _: alive.pop(t))
         most = max(most, len(alive))
         return (h * h).sum()
 
@@ -190,6 +190,20 @@ def test_nothing_is_recorded_on_an_open_tape():
     assert not len(tape)
     for one in (found, ahead, cut):
         assert_alike(one, expected, 1e-12)
+
+
+def _squares(V, t, h):
+    y = h @ V.T
+    return (y * y).sum()
+
+
+def test_a_parameter_may_have_the_name_of_a_state():
+    params, xs, loss = problem(nn.rnn, 5)
+    params = {"h0" if name == "V" else name: p for name, p in params.items()}
+    V = params["h0"]
+    _, found = bptt.checkpointed(nn.rnn, params, xs, lambda t, h: _squares(V, t, h), np.zeros((2, H)), every=2)
+    _, expected = gradients(nn.rnn, params, xs, lambda t, h: _squares(V, t, h))
+    assert_alike(found, {name: expected[name] for name in params}, 1e-13)
 
 
 def test_a_nan_comes_through():

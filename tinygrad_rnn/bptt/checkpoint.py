@@ -8,6 +8,7 @@ differentiation", 1992.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def checkpointed(
     out of a segment is not the one that was kept. On an open tape nothing is recorded.
     """
     run = Run("checkpointed", cell, params, xs, loss, state)
-    names = {f"{name}0": k for k, name in enumerate(run.names)}
+    names = [f"{name}0" for name in run.names]
     for name in also:
         if name != "x" and (name not in names or not run.state):
             what = "without state=, there is none" if name in names else f"the names are x, {', '.join(names)}"
@@ -64,34 +65,48 @@ def checkpointed(
     if every is not None and every < 1:
         raise ValueError(f"checkpointed: every = {every}\nexpected a number of steps, 1 or more")
     length = every or math.ceil(math.log2(run.T + 1) if recursive else math.sqrt(run.T))
-    wanted = list(params.values())
-    sums: dict[Tensor, Any] = {}
-    dxs: dict[int, Any] = {}
-    value, losses = 0.0, 0
-    carry: tuple[Any, ...] = (None,) * len(run.names)
-    for start, stop, before, after in (_halves if recursive else _pieces)(run, length):
+    back = _Back(run, "x" in also)
+    for segment in (_halves if recursive else _pieces)(run, length):
+        back.over(segment)
+    run.require_losses(back.losses)
+    with not_recording():
+        gradients = {name: finished(back.sums.get(p), p) for name, p in params.items()}
+        of_states = dict(zip(names, zip(back.carry, run.state, strict=False), strict=False))
+        gradients |= {n: finished(g, Tensor(s)) for n, (g, s) in of_states.items() if n in also}
+    if "x" in also:
+        gradients["x"] = np.stack([back.dxs[t] for t in range(run.T)])
+    return back.value, gradients
+
+
+class _Back:
+    """The walk back, segment by segment: what has come back so far, and nothing of a segment that is done."""
+
+    def __init__(self, run: Run, with_x: bool) -> None:
+        self._run = run
+        self._with_x = with_x
+        self.value, self.losses = 0.0, 0
+        self.sums: dict[Tensor, Any] = {}  # the gradients by the parameters
+        self.carry: tuple[Any, ...] = (None,) * len(run.names)  # what came back to the states between two segments
+        self.dxs: dict[int, Any] = {}
+
+    def over(self, segment: Segment) -> None:
+        """Record one segment from its state, walk back over it, and drop it."""
+        start, stop, before, after = segment
+        run = self._run
         inputs = tuple(Tensor(s, name=f"{name}0") for name, s in zip(run.names, before, strict=False))
-        x_of = [Tensor(run.xs[t], name="x") for t in range(start, stop)] if "x" in also else None
+        xs = [Tensor(run.xs[t], name="x") for t in range(start, stop)] if self._with_x else []
         with not_recording():
             with Tape() as tape:
-                states, found, part = run.recorded(start, stop, inputs, xs=x_of)
+                states, found, part = run.recorded(start, stop, inputs, xs=xs or None)
             _require_same(run, stop, states[-1], after)
-            pending = _seeds(found, states[-1], carry) | sums
-            leaves = [*wanted, *inputs, *(x_of or ())]
-            for _ in walk(tape.lines(), len(tape) - 1, pending, leaves):
-                pass
-            sums = {p: pending[p] for p in wanted if p in pending}
-            carry = tuple(pending.get(s) for s in inputs) or carry
-            for k, x in enumerate(x_of or ()):
-                dxs[start + k] = finished(pending.get(x), x)
-        value, losses = value + part, losses + len(found)
-    run.require_losses(losses)
-    with not_recording():
-        gradients = {name: finished(sums.get(p), p) for name, p in params.items()}
-        gradients |= {name: finished(carry[names[name]], inputs[names[name]]) for name in also if name != "x"}
-    if "x" in also:
-        gradients["x"] = np.stack([dxs[t] for t in range(run.T)])
-    return value, gradients
+            # The walk adds to the sums that it begins with: one sum for all segments, in the order of one tape.
+            pending = _seeds(found, states[-1], self.carry) | self.sums
+            wanted = list(run.params.values())
+            deque(walk(tape.lines(), len(tape) - 1, pending, [*wanted, *inputs, *xs]), maxlen=0)
+            self.dxs |= {t: finished(pending.get(x), x) for t, x in enumerate(xs, start)}
+        self.sums = {p: pending[p] for p in wanted if p in pending}
+        self.carry = tuple(pending.get(s) for s in inputs)
+        self.value, self.losses = self.value + part, self.losses + len(found)
 
 
 def _seeds(losses: Mapping[int, Tensor], last: State, carry: tuple[Any, ...]) -> dict[Tensor, Any]:

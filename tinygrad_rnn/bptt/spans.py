@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.bptt.truncation import truncated_gradient
-from tinygrad_rnn.bptt.ways import AnyWay, Scaled, drawn
+from tinygrad_rnn.bptt.ways import AnyWay, Scaled, Span, drawn
 from tinygrad_rnn.engine.recording import not_recording
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
@@ -41,23 +41,26 @@ def truncated_bptt(
     value, losses = 0.0, 0
     kept: list[State] = [run.state]  # the states before the steps from `first` on
     first = 0
-    for start, earliest, stop in way.spans(run.T):
-        before = kept[start - first]
-        with not_recording():
-            with Tape() as tape:
-                states, found, part = run.recorded(start, stop, before, losses=earliest)
-            if found:
-                parts = _gradient(tape, found, params, way, start, stop)
-                gradients = {name: g + parts[name] for name, g in gradients.items()}
-        kept, first = [before, *(tuple(s.data for s in after) for after in states)], start
-        value, losses = value + part, losses + len(found)
+    for span in way.spans(run.T):
+        kept, first = kept[span.start - first :], span.start
+        after, found, part = _walked(run, way, span, kept[0], gradients)
+        kept[1:] = after
+        value, losses = value + part, losses + found
     run.require_losses(losses)
     return value, gradients
 
 
-def _gradient(
-    tape: Tape, losses: Mapping[int, Tensor], params: Mapping[str, Tensor], way: Any, start: int, stop: int
-) -> Any:
-    if isinstance(way, Scaled):
-        return truncated_gradient(tape, losses, params, Scaled(way.factors[start : stop - 1]))
-    return tape.gradient({x: np.ones(x.shape, x.dtype) for x in losses.values()}, params)
+def _walked(run: Run, way: Any, span: Span, before: State, gradients: dict[str, Any]) -> tuple[list[State], int, float]:
+    """Record one span and walk it back into `gradients`: the states after its steps, the losses' number and sum."""
+    start, earliest, stop = span
+    with not_recording():
+        with Tape() as tape:
+            states, losses, value = run.recorded(start, stop, before, losses=earliest)
+        if isinstance(way, Scaled) and losses:
+            within = Scaled(way.factors[start : stop - 1])
+            parts = truncated_gradient(tape, losses, run.params, within)
+        elif losses:
+            parts = tape.gradient({x: np.ones(x.shape, x.dtype) for x in losses.values()}, run.params)
+        for name, g in gradients.items():
+            g += parts[name] if losses else 0
+    return [tuple(s.data for s in after) for after in states], len(losses), value
