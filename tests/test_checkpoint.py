@@ -198,7 +198,7 @@ def _squares(V, t, h):
 
 
 def test_a_parameter_may_have_the_name_of_a_state():
-    params, xs, loss = problem(nn.rnn, 5)
+    params, xs, _ = problem(nn.rnn, 5)
     params = {"h0" if name == "V" else name: p for name, p in params.items()}
     V = params["h0"]
     _, found = bptt.checkpointed(nn.rnn, params, xs, lambda t, h: _squares(V, t, h), np.zeros((2, H)), every=2)

@@ -57,7 +57,7 @@ ORDERS = {
         "optim",
         "weights",
     ],
-    "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
+    "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots", "cuts"],
     "bptt": [
         "by_hand",
         "report",
@@ -75,7 +75,7 @@ ORDERS = {
         "spans",
     ],
     "lm": ["text", "corpus", "model", "curve", "train"],
-    "commands": ["common", "demo", "compare", "drawing", "training", "sampling"],
+    "commands": ["common", "demo", "compare", "drawing", "training", "sampling", "truncate"],
 }
 
 # The third-party packages, and the rooms that may know them.

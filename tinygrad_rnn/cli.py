@@ -1,4 +1,4 @@
-"""The command line: `tinygrad-rnn demo`, `compare`, `draw`, `train`, `sample`.
+"""The command line: `tinygrad-rnn demo`, `compare`, `draw`, `train`, `sample`, `truncate`.
 
 Exit status 1 where a comparison fails, 2 for bad input, 130 where it was interrupted.
 """
@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 
 import tinygrad_rnn
-from tinygrad_rnn.commands import compare, demo, drawing, sampling, training
+from tinygrad_rnn.commands import compare, demo, drawing, sampling, training, truncate
 
-COMMANDS = (demo, compare, drawing, training, sampling)
+COMMANDS = (demo, compare, drawing, training, sampling, truncate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
