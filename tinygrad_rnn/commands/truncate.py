@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         f"\n{options.cell}, {options.hidden} units, {sum(p.size for p in params.values()):,} parameters, mean cross "
         f"entropy of the next of {options.steps} characters; random ways: {options.draws} draws.\n"
         "error: |E G - g| / |g|, G the truncated and g the full gradient; deviation: sqrt(E |G - E G|^2) / |g|\n"
-        "(a random way is unbiased: its error here is that of a mean of so many draws, about deviation / sqrt(draws));\n"
+        "(a random way is unbiased: its error here is what a mean of so many draws leaves, deviation / sqrt(draws));\n"
         "memory: at its highest, with a tape for each walk that is dropped after it.\n"
     )
     print(f"{'':38}{'error':>9}{'cosine':>9}{'deviation':>11}{'seconds':>10}{'kilobytes':>11}")
@@ -100,7 +100,7 @@ def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay])
     walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
     shown = characters[:SHOWN]
     print(
-        "[--===: a walk that starts from the losses of the steps = and goes back to [, before which the state is constant."
+        "[--===: a walk that starts from the losses of the steps = and goes back to [; the state before is a constant."
     )
     if len(characters) > SHOWN:
         print(f"The first {SHOWN} of {len(characters)} characters.")
