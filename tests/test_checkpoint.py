@@ -231,6 +231,21 @@ def test_what_is_wrong_says_so(run):
         assert len(str(caught.value).splitlines()) == 2
 
 
+@pytest.mark.parametrize(
+    "run", [partial(bptt.checkpointed, every=1), bptt.rtrl, partial(bptt.truncated_bptt, how=Chunked(1))]
+)
+def test_a_loss_that_remembers_another_step_is_refused(run):
+    params, xs, _ = problem(nn.rnn, 4)
+    seen = []
+
+    def loss(t, h):
+        seen.append(np.tanh(h))
+        return (h * seen[-2]).sum() if len(seen) > 1 else (h * h).sum()
+
+    with pytest.raises(ValueError, match="no gradient would come back"):
+        run(nn.rnn, params, xs, loss)
+
+
 def test_what_checkpointing_cannot_give_says_so():
     params, xs, loss = problem(nn.rnn, 4)
     state = np.zeros((2, H))

@@ -97,7 +97,7 @@ class _Back:
         xs = [Tensor(run.xs[t], name="x") for t in range(start, stop)] if self._with_x else []
         with not_recording():
             with Tape() as tape:
-                states, found, part = run.recorded(start, stop, inputs, xs=xs or None)
+                states, found, part = run.recorded(tape, start, stop, inputs, xs=xs or None)
             _require_same(run, stop, states[-1], after)
             # The walk adds to the sums that it begins with: one sum for all segments, in the order of one tape.
             pending = _seeds(found, states[-1], self.carry) | self.sums

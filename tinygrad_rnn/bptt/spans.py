@@ -55,7 +55,7 @@ def _walked(run: Run, way: Any, span: Span, before: State, gradients: dict[str, 
     start, earliest, stop = span
     with not_recording():
         with Tape() as tape:
-            states, losses, value = run.recorded(start, stop, before, losses=earliest)
+            states, losses, value = run.recorded(tape, start, stop, before, losses=earliest)
         if isinstance(way, Scaled) and losses:
             within = Scaled(way.factors[start : stop - 1])
             parts = truncated_gradient(tape, losses, run.params, within)

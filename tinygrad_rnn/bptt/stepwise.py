@@ -1,7 +1,8 @@
 """A cell run a few steps at a time, with a loss at each step: what checkpointing, truncated runs and RTRL share.
 
 The loss of a sequence is the sum over t of `loss(t, h_t)`, h_t the cell's first state: a scalar Tensor, or a number
-for a step that has no loss. `loss` may read parameters of its own: they stand among `params`, as the same Tensors.
+for a step that has no loss. It is computed from h_t alone, and from parameters of its own: they stand among `params`,
+as the same Tensors.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.recording import not_recording, scope
-from tinygrad_rnn.engine.tape import require_differentiable
+from tinygrad_rnn.engine.tape import Tape, require_differentiable
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name, state_names
 
@@ -67,9 +68,15 @@ class Run:
             return tuple(named(name, s) for name, s in zip(self.names, after, strict=True))
 
     def recorded(
-        self, start: int, stop: int, state: State, losses: int | None = None, xs: Sequence[Any] | None = None
+        self,
+        tape: Tape,
+        start: int,
+        stop: int,
+        state: State,
+        losses: int | None = None,
+        xs: Sequence[Any] | None = None,
     ) -> tuple[list[State], dict[int, Tensor], float]:
-        """Run steps start, ..., stop - 1 on Tensors, on the open tape: states, losses by step, the sum of their values.
+        """Run steps start, ..., stop - 1 on Tensors, on the open `tape`: states, losses by step, the sum of all losses.
 
         With the losses of steps `losses`, ..., stop - 1 alone, and with other inputs `xs` for these steps, if given.
         """
@@ -78,16 +85,35 @@ class Run:
             state = self.step(self.params, t, self.xs[t] if xs is None else xs[t - start], state)
             states.append(state)
             if losses is None or t >= losses:
-                with scope(t=t):
-                    one = self.loss(t, state[0])
-                if np.size(one) != 1:
-                    raise ValueError(
-                        f"{self.what}: loss({t}, h) has shape {np.shape(one)}\nreturn a scalar: loss.sum(), loss.mean()"
-                    )
-                if isinstance(one, Tensor):
+                one, number = self.step_loss(tape, t, state[0])
+                value += number
+                if one is not None:
                     found[t] = one
-                value += float(np.asarray(_values(one)).item())
         return states, found, value
+
+    def step_loss(self, tape: Tape, t: int, h: Any) -> tuple[Tensor | None, float]:
+        """The loss of step t, None where it is a plain number, and its value; `tape` is the one that is open."""
+        before = len(tape)
+        with scope(t=t):
+            one = self.loss(t, h)
+        self._require_own_inputs(tape, t, before)
+        if np.size(one) != 1:
+            raise ValueError(
+                f"{self.what}: loss({t}, h) has shape {np.shape(one)}\nreturn a scalar: loss.sum(), loss.mean()"
+            )
+        return one if isinstance(one, Tensor) else None, float(np.asarray(_values(one)).item())
+
+    def _require_own_inputs(self, tape: Tape, t: int, start: int) -> None:
+        """Raise ValueError where a loss reads what another tape made: no gradient would come back to it."""
+        own = set(self.params.values())
+        for entry in tape[start:]:
+            for a in entry.args:
+                if isinstance(a, Tensor) and a._tape not in (None, tape.ref) and a not in own:
+                    raise ValueError(
+                        f"{self.what}: loss({t}, h) reads {a.describe()}, made by an operation outside of this step's "
+                        "tape: no gradient would come back to it\n"
+                        "compute the loss of a step from its h and from params; of a constant take .data"
+                    )
 
     def require_losses(self, count: int) -> None:
         """Raise ValueError where no step had a loss that is on a tape."""
