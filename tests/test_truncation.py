@@ -216,6 +216,29 @@ def test_two_layers_are_cut_at_the_same_steps(name):
         assert_alike(bptt.truncated_gradient(tape, loss, params, Chunked(k)), expected)
 
 
+@pytest.mark.parametrize(("k1", "k2"), [(1, 1), (1, 3), (2, 3), (3, 5), (1, 7)])
+def test_two_layers_reach_as_far_back_as_one(k1, k2):
+    """For each block its steps and those before it, from the state that the run had there, and the block's losses."""
+    layer = nn.LSTM(I, H, num_layers=2)
+    rng = np.random.default_rng(2)
+    params, xs, dhs = layer.init(rng), rng.standard_normal((7, 2, I)), rng.standard_normal((7, 2, H))
+    with tg.Tape() as tape:
+        hs, _ = layer(params, xs)
+        loss = (hs * dhs).sum()
+    expected = dict.fromkeys(params, 0)
+    for first in range(0, 7, k1):
+        stop = min(first + k1, 7)
+        start = max(stop - k2, 0)
+        state = tuple(s.data for s in layer(params, xs[:start])[1]) if start else None
+        with tg.Tape() as part:
+            hs, _ = layer(params, xs[start:stop], state)
+            own = (hs[first - start :] * dhs[first:stop]).sum()
+        expected = {name: expected[name] + g for name, g in part.gradient(own, params).items()}
+    assert_alike(bptt.truncated_gradient(tape, loss, params, WilliamsPeng(k1, k2)), expected)
+    if k1 == 1:
+        assert_alike(bptt.truncated_gradient(tape, loss, params, Window(k2)), expected)
+
+
 def test_a_bidirectional_layer_is_cut_in_both_directions():
     layer = nn.GRU(I, H, bidirectional=True)
     rng = np.random.default_rng(2)
@@ -314,8 +337,11 @@ def test_a_loss_that_is_added_up_inside_the_steps_is_refused_and_not_cut():
         with pytest.raises(ValueError, match="step 5 adds to what step 4 made") as caught:
             bptt.truncated_gradient(tape, total, params, how)
         assert len(str(caught.value).splitlines()) == 2
-    with pytest.raises(ValueError, match="added up inside"):
-        bptt.truncated_gradient(tape, [total], params, Chunked(2))
+    with tape:
+        perplexity = np.exp(total / tg.Tensor(6.0)) + 1.0
+    for given in ([total], perplexity):
+        with pytest.raises(ValueError, match="added up inside"):
+            bptt.truncated_gradient(tape, given, params, Chunked(2))
 
 
 @pytest.mark.parametrize(
@@ -383,6 +409,7 @@ def test_what_cannot_be_truncated_says_so():
         (lambda: Randomized(1.5), "pi = 1.5"),
         (lambda: Randomized((0.5, float("nan"))), "nan"),
         (lambda: Scaled([float("inf")]), "finite"),
+        (lambda: list(Randomized(0.5).outcomes(64)), "2\\^63 outcomes"),
         (lambda: RandomChunks(1), "mean = 1"),
         (lambda: RandomChunks(4, power=2), "power = 2"),
         (lambda: bptt.bias_and_variance(tape, loss, params, Randomized(0.5)), "no rng"),

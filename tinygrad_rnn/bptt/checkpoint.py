@@ -62,8 +62,8 @@ def checkpointed(
             raise ValueError(f"checkpointed: no gradient by {name!r}: {what}\ngive the initial state, and its name")
         if name in params:
             raise ValueError(f"checkpointed: {name!r} is a parameter and an input\nrename the parameter")
-    if every is not None and every < 1:
-        raise ValueError(f"checkpointed: every = {every}\nexpected a number of steps, 1 or more")
+    if every is not None and (not isinstance(every, int | np.integer) or every < 1):
+        raise ValueError(f"checkpointed: every = {every!r}\nexpected a number of steps, 1 or more")
     length = every or math.ceil(math.log2(run.T + 1) if recursive else math.sqrt(run.T))
     back = _Back(run, "x" in also)
     for segment in (_halves if recursive else _pieces)(run, length):

@@ -29,11 +29,13 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
     random way draws from; others do without.
 
     loss: a scalar of this tape; a sequence of scalars, whose sum is meant; or a mapping from steps to the scalars that
-    are these steps' losses. A step is the label `t` of the scope (`unroll` sets it), and T the number of steps from the
-    lowest to the highest on the tape. A path starts at the step through which it first enters time, coming from the
-    loss; in a mapping, at its loss's step. From there on each edge to an entry of another step is left, cut or scaled,
-    what lies outside of all steps between them notwithstanding. Distance in time counts alike in both directions: in a
-    bidirectional layer a path of the reverse direction is cut where it goes forward.
+    are these steps' losses. A step is the label `t` of the scope, which `unroll` sets; for `how`, steps count from the
+    lowest on the tape, and T is their number up to the highest.
+
+    A path starts at the step through which it first enters time, coming from the loss; in a mapping, at its loss's
+    step. From there on each edge that leads to an entry of another step is left, cut or scaled, entries outside of all
+    steps lying between or not. Distance in time counts alike in both directions: in a bidirectional layer a path of the
+    reverse direction is cut where it goes forward.
 
     Raises ValueError for a loss that was added up inside the steps (`L = L + loss_t` under `scope(t=t)`): all its paths
     would enter at the last step, and a cut would take the earlier losses with it. Raises ValueError too where a path
@@ -142,8 +144,8 @@ def _require_own_steps(tape: Tape, steps: Mapping[Tensor, Any], first: int, T: i
 def _refuse_accumulated(lines: list[tuple[Any, ...]], losses: Mapping[Tensor, Any]) -> None:
     """Raise ValueError where a loss is a sum that is carried from step to step.
 
-    That is: by sums alone the loss leads back to a value that another step made, and that nothing else has read on the
-    way to the loss. (A state that is carried by sums is read by its cell as well.)
+    That is: within the steps by sums alone, the loss leads back to a value that another step made, and that nothing
+    else has read on the way to the loss. (A state that is carried by sums is read by its cell as well.)
     """
     read_at: dict[int, set[Any]] = {id(x): set() for x in losses}  # sums of the loss, and the steps that add them
     leads, elsewhere = set(read_at), set()
@@ -160,11 +162,10 @@ def _refuse_accumulated(lines: list[tuple[Any, ...]], losses: Mapping[Tensor, An
                 "made, and a cut between them would lose the losses before it\n"
                 "give the losses of the steps: a list of them, or {step: loss}; or add them up outside of scope(t=...)"
             )
-        linear = op.name in _SUMS or (op.name in _SCALES and len(inputs) == 1 and args[0] is inputs[0])
-        linear = linear or (op.name == "multiply" and len(inputs) == 1)
+        scales = op.name in _SCALES and len(inputs) == 1
         for a in inputs:
             leads.add(id(a))
-            if summed and linear:
+            if summed and (t is None or scales or op.name in _SUMS):
                 read_at.setdefault(id(a), set()).update(read_at[id(out)] if t is None else {t})
             else:
                 elsewhere.add(id(a))

@@ -204,8 +204,10 @@ class RandomWay(_OfLength):
         return Scaled(factors)
 
     def outcomes(self, T: int) -> Iterator[tuple[float, Scaled]]:
-        """Every drawing that can come, with its probability: at most 2^(T-1)."""
+        """Every drawing that can come, with its probability: at most 2^(T-1). Raises ValueError for T > 20."""
         self.check(T)
+        if T > 20:
+            raise ValueError(f"{self}: 2^{T - 1} outcomes for {T} steps\ntake up to 20 steps, or draw")
         for mask in range(2 ** (T - 1)):
             probability, factors, since = 1.0, [], 1
             for boundary in range(T - 1):
