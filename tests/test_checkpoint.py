@@ -206,6 +206,28 @@ def test_a_parameter_may_have_the_name_of_a_state():
     assert_alike(found, {name: expected[name] for name in params}, 1e-13)
 
 
+def test_a_loss_may_be_the_state_itself_or_a_parameter():
+    """h_t = tanh(w h_{t-1} + x_t), L = sum of h_0, w, h_2: dL/dw = dh_0/dw + 1 + dh_2/dw, by the recursion."""
+    xs, w, h, slope, expected = np.array([0.3, -1.0, 0.7]), 0.8, 0.5, 0.0, 0.0
+    for t, x in enumerate(xs):
+        before, h = h, np.tanh(w * h + x)
+        slope = (1 - h * h) * (before + w * slope)
+        expected += 1 if t == 1 else slope
+    params = {"w": tg.Tensor(w)}
+
+    def cell(params, x, h):
+        return np.tanh(params["w"] * h + x)
+
+    def loss(t, h):
+        return params["w"] if t == 1 else h
+
+    start = np.array(0.5)
+    for every in (1, 2, 3):
+        assert abs(bptt.checkpointed(cell, params, xs, loss, start, every)[1]["w"] - expected) < 1e-14
+    assert abs(bptt.rtrl(cell, params, xs, loss, start).gradients["w"] - expected) < 1e-14
+    assert abs(bptt.truncated_bptt(cell, params, xs, loss, Scaled([1, 1]), start)[1]["w"] - expected) < 1e-14
+
+
 def test_a_nan_comes_through():
     params, xs, loss = problem(nn.rnn, 9)
     xs[2, 0, 0] = np.nan
@@ -222,6 +244,8 @@ def test_what_is_wrong_says_so(run):
         (lambda: run(nn.lstm, params, xs, loss, state=(np.zeros((2, H)),)), "1 states given, lstm takes h, c"),
         (lambda: run(nn.lstm, {**params, "V": params["V"].data}, xs, loss), "not a Tensor"),
         (lambda: run(nn.lstm, params, xs, lambda t, h: h), "has shape"),
+        (lambda: run(nn.lstm, params, xs, lambda t, h: None), "returned a NoneType"),
+        (lambda: run(nn.lstm, params, xs, lambda t, h: h.argmax()), "returned a Tensor of"),
         (lambda: run(nn.lstm, params, xs, lambda t, h: 1.0), "no Tensor at any step"),
         (lambda: run(lambda p, x, h=None: nn.lstm(p, x, h), params, xs, loss), "returned 2 at t=0"),
     ]

@@ -397,6 +397,7 @@ def test_what_cannot_be_truncated_says_so():
         (lambda: bptt.truncated_gradient(tape, loss, params["bias_ih"].data, Full()), "wrt"),
         (lambda: bptt.truncated_gradient(tape, loss, params, Chunked), "no way to truncate"),
         (lambda: bptt.truncated_gradient(tape, loss, params, Randomized(0.5)), "is random"),
+        (lambda: bptt.truncated_gradient(tape, loss, params, Randomized(0.5), rng=0), "rng is 0"),
         (lambda: bptt.truncated_gradient(tape, loss, params, Scaled([1, 1])), "2 factors for 4 steps"),
         (lambda: Randomized([0.5, 0.5]).draw(np.random.default_rng(0), 4), "2 values of pi for 4 steps"),
         (lambda: bptt.truncated_gradient(tape, tg.Tensor(1.0), params, Full()), "was not made on this tape"),

@@ -96,7 +96,16 @@ class Run:
         before = len(tape)
         with scope(t=t):
             one = self.loss(t, h)
+            if isinstance(one, Tensor) and (one is h or one._tape is not tape.ref):
+                one = np.positive(one)  # h itself, or a parameter: its cotangent is not that of the loss alone
         self._require_own_inputs(tape, t, before)
+        real = isinstance(one, np.ndarray | np.number | float | int)
+        if not real and not (isinstance(one, Tensor) and one.dtype.kind == "f"):
+            kind = f"Tensor of {one.dtype}" if isinstance(one, Tensor) else type(one).__name__
+            raise TypeError(
+                f"{self.what}: loss({t}, h) returned a {kind}\n"
+                "return a scalar Tensor of floats, or the number 0.0 for a step without a loss"
+            )
         if np.size(one) != 1:
             raise ValueError(
                 f"{self.what}: loss({t}, h) has shape {np.shape(one)}\nreturn a scalar: loss.sum(), loss.mean()"

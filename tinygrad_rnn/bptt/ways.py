@@ -277,8 +277,10 @@ AnyWay = Way | RandomWay
 def drawn(how: AnyWay, rng: np.random.Generator | None, T: int) -> Way:
     """The way itself, or what a random one draws from `rng`. Raises ValueError where it has none to draw from."""
     if isinstance(how, RandomWay):
-        if rng is None:
-            raise ValueError(f"{how} is random\ngive rng=np.random.default_rng(seed), or factors of your own: Scaled")
+        if not isinstance(rng, np.random.Generator):
+            raise ValueError(
+                f"{how} is random, and rng is {rng!r}\ngive rng=np.random.default_rng(seed), or Scaled(factors)"
+            )
         return how.draw(rng, T)
     if not isinstance(how, Way):
         raise TypeError(f"{how!r} is no way to truncate\ngive one as Chunked(5), an object and not its class")
