@@ -131,6 +131,53 @@ def test_flow_refuses_other_cells_and_endings(tmp_path, capsys):
     assert "ends in none of" in capsys.readouterr().err
 
 
+def test_truncate_draws_the_cuts_and_measures_each_way(tmp_path, capsys):
+    source, path = tmp_path / "text.txt", tmp_path / "cuts.svg"
+    source.write_text("A traveller, in time; and the time that he took.", encoding="utf-8")
+    arguments = ["truncate", "--text", str(source), "--steps", "12", "--length", "4", "--draws", "4"]
+    arguments += ["--cell", "rnn", "--hidden", "2", "--rtrl", "-o", str(path)]
+    assert cli.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "\nchunks of 4\na traveller \n[===[===[===\n" in said
+    assert "\nevery 2 steps, 4 back\na traveller \n[=[-==[-==\n[-==[-==[-==\n" in said
+    assert f"wrote {path}" in said
+    table = {line[:38].strip(): line[38:].split() for line in said.partition("kilobytes\n")[2].splitlines()}
+    assert len(table) == 9
+    for name in ("full", "checkpointed, every sqrt(T) steps", "checkpointed, recursively"):
+        assert float(table[name][0]) < 1e-15
+    assert float(table["real-time recurrent learning"][0]) < 1e-12
+    errors = [float(table[name][0]) for name in ("chunks of 4", "every 2 steps, 4 back", "a window of 4 for each loss")]
+    assert errors[0] > errors[2] > 0
+    assert float(table["randomized, pi = 0.75"][2]) > 0
+    drawn = path.read_bytes()
+    ET.fromstring(drawn)
+    assert cli.main(arguments) == 0
+    assert path.read_bytes() == drawn
+
+
+def test_truncate_takes_a_single_step_and_a_long_text(tmp_path, capsys):
+    source = tmp_path / "text.txt"
+    source.write_text("so long a text " * 6, encoding="utf-8")
+    arguments = ["truncate", "--text", str(source), "--hidden", "2", "--draws", "2", "--cell", "rnn"]
+    assert cli.main([*arguments, "--steps", "1"]) == 0
+    assert cli.main([*arguments, "--steps", "80"]) == 0
+    said = capsys.readouterr().out
+    assert "The first 72 of 80 characters." in said
+    assert max(len(line) for line in said.splitlines()) < 120
+
+
+def test_truncate_says_what_is_wrong(tmp_path, capsys):
+    for arguments, words in (
+        (["--length", "1"], "--length 1"),
+        (["-o", str(tmp_path / "cuts.png")], "no .svg"),
+        (["--draws", "1"], "--draws 1"),
+        (["--text", str(tmp_path / "none.txt")], "none.txt"),
+        (["--steps", "100000000"], "too few"),
+    ):
+        assert cli.main(["truncate", "--hidden", "2", *arguments]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_bad_options_are_refused(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["compare", "--steps", "0"])

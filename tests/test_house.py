@@ -57,7 +57,7 @@ ORDERS = {
         "optim",
         "weights",
     ],
-    "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
+    "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots", "cuts"],
     "bptt": [
         "by_hand",
         "report",
@@ -73,6 +73,13 @@ ORDERS = {
         "jacobians",
         "verdict",
         "flow",
+        "ways",
+        "truncation",
+        "bias",
+        "stepwise",
+        "checkpoint",
+        "rtrl",
+        "spans",
     ],
     "bptt/diagnosis": [
         "rules",
@@ -88,7 +95,7 @@ ORDERS = {
         "search",
     ],
     "lm": ["text", "corpus", "model", "curve", "train"],
-    "commands": ["common", "code", "demo", "compare", "doctor", "flow", "drawing", "training", "sampling"],
+    "commands": ["common", "code", "demo", "compare", "doctor", "flow", "truncate", "drawing", "training", "sampling"],
 }
 
 # The third-party packages, and the rooms that may know them.

@@ -106,3 +106,41 @@ def test_a_part_of_a_tape_holds_everything_else_constant():
     dU = step.gradient(z, params["weight_hh"], seed)
     np.testing.assert_allclose(dU, seed.T @ before.data, rtol=1e-13)  # not the way through h_1
     assert np.abs(tape.gradient(z, params["weight_hh"], seed) - dU).max() > 0.1
+
+
+def test_where_parts_start_and_under_which_tag_they_end():
+    w, h = tg.Tensor(0.5), tg.Tensor(1.0)
+    losses = []
+    with tg.Tape() as tape:
+        for t in range(3):
+            with tg.scope(t=t):
+                h = w * h
+                losses.append(1.0 * h)
+    start = {x: f"loss {t}" for t, x in enumerate(losses)}
+    parts = split_gradient(tape, dict.fromkeys(losses, 1.0), [w], lambda tag, labels: tag, start=start)[0]
+    assert parts == {"loss 0": 1.0, "loss 1": 2 * 0.5, "loss 2": 3 * 0.25}
+    merged = split_gradient(
+        tape, dict.fromkeys(losses, 1.0), [w], lambda tag, labels: tag, start=start, at_leaf=lambda tag: tag == "loss 2"
+    )[0]
+    assert merged == {False: 2.0, True: 0.75}
+
+
+def test_a_part_of_a_stack_goes_to_what_it_touches_alone():
+    x = tg.Tensor(2.0)
+    with tg.Tape() as tape:
+        values = []
+        for t in range(3):
+            with tg.scope(t=t):
+                values.append(x * (t + 1))
+        stacked = np.stack(values)
+        reads = [stacked[t] * 1.0 for t in range(3)]
+    start = {y: t for t, y in enumerate(reads)}
+    seen = set()
+
+    def edge(tag, reader, maker):
+        seen.add((tag, time_of(maker)))
+        return 1.0
+
+    parts = split_gradient(tape, dict.fromkeys(reads, 1.0), [x], lambda tag, labels: tag, edge, start=start)[0]
+    assert parts == {0: 1.0, 1: 2.0, 2: 3.0}
+    assert seen == {(t, s) for t in range(3) for s in (t, None)}

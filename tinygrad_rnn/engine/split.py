@@ -39,15 +39,29 @@ Edge = Callable[[Any, Scope, Scope], float]
 """(tag, scope of the entry that read a value, scope of the entry that made it) -> the factor on the cotangent."""
 
 
+_JOINS = {"stack", "concatenate"}
+"""Entries that lay values side by side: a part that touches some of them is zero for the others, and ends there."""
+
+
 def split_gradient(
-    tape: Tape, loss: Any, wrt: Sequence[Tensor], tag: Tag, edge: Edge | None = None, seed: Any = None
+    tape: Tape,
+    loss: Any,
+    wrt: Sequence[Tensor],
+    tag: Tag,
+    edge: Edge | None = None,
+    seed: Any = None,
+    *,
+    start: Mapping[Tensor, Hashable] | None = None,
+    at_leaf: Callable[[Any], Hashable] | None = None,
 ) -> list[Parts]:
     """The gradient of `loss` by each of `wrt`, in parts by tag: arrays of the shape of its Tensor.
 
     loss: a Tensor (with `seed`, its cotangent, 1 by default), or a mapping from several to their cotangents. A part
-    starts with the tag None; at every entry `tag` gives it the tag with which it goes on to the entry's inputs, and
-    parts of one tag become one. `edge` is asked for what passes to a value that an entry of this tape made, and not
-    for leaves; a part with factor 0 ends there. Parts that are never reached are absent: an empty dict is zero.
+    starts with the tag None, or with that which `start` has for its loss; at every entry `tag` gives it the tag with
+    which it goes on to the entry's inputs, and parts of one tag become one. `edge` is asked for what passes to a value
+    that an entry of this tape made, and not for leaves; a part with factor 0 ends there. `at_leaf` gives a part that
+    comes to a leaf the tag under which it is kept, its own by default. Parts that are never reached are absent: an
+    empty dict is zero.
 
     The parts add up to the gradient to rounding, where `edge` is None. Values are arrays; hooks are not asked, and
     nothing is recorded. Raises what `Tape.gradient` raises for its `loss`.
@@ -55,7 +69,8 @@ def split_gradient(
     lines = tape.lines()
     made: dict[int, Scope] = {id(line[3]): line[4] for line in lines}
     seeds = tape.seeds(loss, seed)
-    pending: dict[Tensor, Parts] = {x: {None: g} for x, g in seeds.items()}
+    tags = start or {}
+    pending: dict[Tensor, Parts] = {x: {tags.get(x): g} for x, g in seeds.items()}
     kept = set(wrt)
     leads = dependent(lines, kept)
     for line in reversed(lines):
@@ -67,7 +82,12 @@ def split_gradient(
             del pending[out]
         for key, g in _retagged(parts, tag, labels).items():
             for x, product in products_of(line, g, leads):
-                factor = edge(key, labels, made[id(x)]) if edge is not None and id(x) in made else 1.0
+                if id(x) not in made:
+                    _add(pending.setdefault(x, {}), key if at_leaf is None else at_leaf(key), product)
+                    continue
+                if line[0].name in _JOINS and not product.any():
+                    continue
+                factor = edge(key, labels, made[id(x)]) if edge is not None else 1.0
                 if factor:
                     _add(pending.setdefault(x, {}), key, product if factor == 1 else factor * product)
     return [{key: np.array(g) for key, g in pending.get(x, {}).items()} for x in wrt]

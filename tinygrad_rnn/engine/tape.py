@@ -211,9 +211,9 @@ class Tape:
         Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed; TypeError for a `wrt` that
         is no Tensor, or has no gradient because its dtype is integer or boolean.
         """
-        names, tensors = _listed(wrt)
+        names, tensors = listed(wrt)
         for name, x in zip(names, tensors, strict=True):
-            _require_differentiable(name, x)
+            require_differentiable(name, x)
         start, pending = self._start(loss, seed)
         deque(self._walk(start, pending, tensors), maxlen=0)
         gradients = [finished(pending.get(x), x) for x in tensors]
@@ -373,7 +373,8 @@ def _dependencies(lines: list[Any], start: int, loss: Tensor) -> set[int]:
     return found
 
 
-def _listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
+def listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
+    """The names and the Tensors of what was asked for: a Tensor, a sequence or a mapping of them."""
     if isinstance(wrt, Mapping):
         return list(wrt), list(wrt.values())
     if not isinstance(wrt, Tensor | Sequence):
@@ -384,7 +385,8 @@ def _listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
     return list(range(len(tensors))), tensors
 
 
-def _require_differentiable(name: Any, x: Any) -> None:
+def require_differentiable(name: Any, x: Any) -> None:
+    """Raise TypeError for what has no gradient."""
     if not isinstance(x, Tensor):
         raise TypeError(
             f"gradient: wrt[{name!r}] is a {type(x).__name__}, not a Tensor\n"

@@ -1,0 +1,161 @@
+"""`tinygrad-rnn truncate`: the ways to cut a text for BPTT, drawn, and what each costs in truth, time and memory."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import bptt, files, nn
+from tinygrad_rnn.bptt.ways import AnyWay, drawn
+from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one
+from tinygrad_rnn.draw import cuts
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.lm import text
+
+SHOWN = 72
+"""So many characters are drawn at most."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    truncate = commands.add_parser(
+        "truncate", help="the ways to truncate BPTT on a text: drawn, with gradient error, variance, seconds, memory"
+    )
+    truncate.add_argument("--text", type=Path, help="a UTF-8 text file (default: Python's own help texts)")
+    truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="default: lstm")
+    truncate.add_argument("--steps", type=at_least_one, default=64, help="first characters of the text (default: 64)")
+    truncate.add_argument("--hidden", type=at_least_one, default=16, help="default: 16")
+    truncate.add_argument("--length", type=int, default=8, help="of a chunk or window, 2 or more (default: 8)")
+    truncate.add_argument("--draws", type=int, default=100, help="of each random way, 2 or more (default: 100)")
+    truncate.add_argument("--seed", type=int, default=0, help="of parameters and draws (default: 0)")
+    truncate.add_argument("--rtrl", action="store_true", help="real-time recurrent learning too: slow")
+    truncate.add_argument("-o", "--output", type=Path, help="a file, .svg, for the drawing")
+    truncate.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw the ways, then measure each."""
+    if options.length < 2:
+        raise ValueError(
+            f"truncate: --length {options.length}\na random chunk has a mean length of more than 1: 2 or more"
+        )
+    if options.draws < 2:
+        raise ValueError(f"truncate: --draws {options.draws}\na variance takes 2 or more")
+    if options.output is not None and options.output.suffix != ".svg":
+        raise ValueError(f"truncate: {options.output} is no .svg\ngive a file name that ends in .svg")
+    letters = text.windows(text.load(options.text), options.steps, 1)
+    ways = _ways(options.length)
+    _draw(options, "".join(text.ALPHABET[k] for k in letters[:-1, 0]), ways)
+    params, xs, loss = _problem(options, letters)
+    tape, losses = _one_tape(options, params, xs, loss)
+    print(
+        f"\n{options.cell}, {options.hidden} units, {sum(p.size for p in params.values()):,} parameters, mean cross "
+        f"entropy of the next of {options.steps} characters; random ways: {options.draws} draws.\n"
+        "error: |E G - g| / |g|, G the truncated and g the full gradient; deviation: sqrt(E |G - E G|^2) / |g|\n"
+        "(a random way is unbiased: its error here is what a mean of so many draws leaves, deviation / sqrt(draws));\n"
+        "memory: at its highest, with a tape for each walk that is dropped after it.\n"
+    )
+    print(f"{'':38}{'error':>9}{'cosine':>9}{'deviation':>11}{'seconds':>10}{'kilobytes':>11}")
+    for name, how in ways.items():
+        rng = np.random.default_rng(options.seed)
+        found = bptt.bias_and_variance(tape, losses, params, how, rng=rng, draws=options.draws)
+        numbers = f"{found.relative:>9.2g}{found.cosine:>9.4f}{found.spread:>11.2g}"
+        _print(name, numbers, partial(_truncated, options, params, xs, loss, how))
+    cell, full = ALL_CELLS[options.cell], tape.gradient(dict.fromkeys(losses, 1.0), params)
+    for name, exact in _exact_ways(options.rtrl):
+        gradients = exact(cell, params, xs, loss)[1]
+        size, apart = (_norm(g) for g in (full, {k: gradients[k] - full[k] for k in full}))
+        # What RTRL holds is the same at every step, and to trace it is slow: four steps show it.
+        traced = xs[:4] if exact is bptt.rtrl else xs
+        calls = (partial(exact, cell, params, x, loss) for x in (xs, traced))
+        _print(name, f"{apart / size if size else 0:>9.2g}{'1':>9}{'0':>11}", *calls)
+    return 0
+
+
+def _ways(k: int) -> dict[str, AnyWay]:
+    """The ways by what they are called, with chunks and windows of k steps, on average where they are random."""
+    return {
+        "full": bptt.Full(),
+        f"chunks of {k}": bptt.Chunked(k),
+        f"every {k // 2} steps, {k} back": bptt.WilliamsPeng(k // 2, k),
+        f"a window of {k} for each loss": bptt.Window(k),
+        f"randomized, pi = {1 - 1 / k:.3g}": bptt.Randomized(1 - 1 / k),
+        f"random chunks of {k}, power 4": bptt.RandomChunks(k, power=4),
+    }
+
+
+def _exact_ways(with_rtrl: bool) -> Iterator[tuple[str, Callable[..., Any]]]:
+    yield "checkpointed, every sqrt(T) steps", bptt.checkpointed
+    yield "checkpointed, recursively", partial(bptt.checkpointed, recursive=True)
+    if with_rtrl:
+        yield "real-time recurrent learning", bptt.rtrl
+
+
+def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay]) -> None:
+    """The cuts under the text, in the terminal and, if asked for, as a picture."""
+    rng = np.random.default_rng(options.seed)
+    walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
+    shown = characters[:SHOWN]
+    print(
+        "[--===: a walk that starts from the losses of the steps = and goes back to [; the state before is a constant."
+    )
+    if len(characters) > SHOWN:
+        print(f"The first {SHOWN} of {len(characters)} characters.")
+    for name, spans in walks.items():
+        print(f"\n{name}\n{cuts.as_text(shown, spans)}")
+    if options.output is not None:
+        files.write(options.output, cuts.svg(f"How BPTT cuts a text of {len(characters)} characters", shown, walks))
+        print(f"\nwrote {options.output}")
+
+
+def _problem(options: argparse.Namespace, letters: Any) -> tuple[dict[str, Tensor], Any, Callable[[int, Any], Any]]:
+    """Parameters with a readout, the text one-hot, and the loss of each step, which add up to the mean."""
+    rng = np.random.default_rng(options.seed)
+    size = len(text.ALPHABET)
+    params = getattr(nn.init, options.cell)(rng, size, options.hidden)
+    params["V"] = Tensor(rng.normal(0, 0.5, (size, options.hidden)), name="V")
+    params["c"] = Tensor(np.zeros(size), name="c")
+
+    def loss(t: int, h: Any) -> Any:
+        return nn.cross_entropy(h @ params["V"].T + params["c"], letters[t + 1]) / options.steps
+
+    return params, text.one_hot(letters[:-1]), loss
+
+
+def _one_tape(options: argparse.Namespace, params: Any, xs: Any, loss: Any) -> tuple[Tape, list[Tensor]]:
+    """All steps on one tape, and the loss of each."""
+    with Tape() as tape:
+        hs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
+        losses = [loss(t, hs[t]) for t in range(options.steps)]
+    return tape, losses
+
+
+def _truncated(options: argparse.Namespace, params: Any, xs: Any, loss: Any, how: AnyWay) -> Any:
+    rng = np.random.default_rng(options.seed)
+    return bptt.truncated_bptt(ALL_CELLS[options.cell], params, xs, loss, how, rng=rng)
+
+
+def _norm(gradients: dict[str, Any]) -> float:
+    return float(np.sqrt(sum(np.sum(g * g) for g in gradients.values())))
+
+
+def _print(name: str, numbers: str, call: Callable[[], Any], traced: Callable[[], Any] | None = None) -> None:
+    """One line of the table: seconds of a run by itself, memory of another one that is traced."""
+    began = time.perf_counter()
+    call()
+    seconds = time.perf_counter() - began
+    tracemalloc.start()
+    try:
+        (traced or call)()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    print(f"{name:38}{numbers}{seconds:>10.3f}{peak / 1e3:>11,.0f}", flush=True)
