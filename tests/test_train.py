@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -278,6 +279,15 @@ def test_a_curve_of_odd_values_is_a_drawing():
     for series in ({}, {"a": []}, {"a": [3.0]}, {"a": [float("nan"), 2.0, float("inf"), 1.0]}, {"<b>&": [2.0, 1.0]}):
         ET.fromstring(curve.svg("a <title> & more", series))
     assert curve.svg("t", {"a": [5.0, 2.0]}) == curve.svg("t", {"a": [5.0, 2.0]})
+
+
+def test_the_axis_of_a_curve_has_round_numbers_and_over_many_decades_powers_of_ten():
+    def marks(values):
+        return re.findall(r'text-anchor="end">([^<]*)<', curve.svg("t", {"a": values}))
+
+    assert marks([6.0, 1.9]) == ["2", "3", "5"]
+    assert marks([1e6, 1.0]) == ["1", "10", "100", "1000", "10000", "100000", "1e+06"]
+    assert marks([1e-18, 1.0]) == ["1e-18", "1e-15", "1e-12", "1e-09", "1e-06", "0.001", "1"]
 
 
 # ---------------------------------------------------------------------------------------------- what must not happen

@@ -55,7 +55,10 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two bounds, on a logarithmic axis."""
+    """Round numbers between two bounds, on a logarithmic axis; over many decades powers of ten alone."""
+    if high > 1e4 * low:
+        powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        return [10.0**power for power in powers[:: -(-len(powers) // 7)]]
     found = []
     for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
         found += [m * 10**power for m in (1, 1.2, 1.5, 2, 3, 5, 7) if low <= m * 10**power <= high]
