@@ -228,6 +228,18 @@ def test_a_loss_may_be_the_state_itself_or_a_parameter():
     assert abs(bptt.truncated_bptt(cell, params, xs, loss, Scaled([1, 1]), start)[1]["w"] - expected) < 1e-14
 
 
+def test_a_state_may_be_a_constant():
+    params, xs, loss = problem(nn.rnn, 5)
+
+    def cell(params, x, h, count):
+        return nn.rnn(params, x, h), np.ones(2)
+
+    state = np.zeros((2, H)), np.zeros(2)
+    _, expected = gradients(nn.rnn, params, xs, loss)
+    for run in (partial(bptt.checkpointed, every=2), bptt.rtrl, partial(bptt.truncated_bptt, how=Full())):
+        assert_alike(run(cell, params, xs, loss, state=state)[1], {name: expected[name] for name in params}, 1e-12)
+
+
 def test_a_nan_comes_through():
     params, xs, loss = problem(nn.rnn, 9)
     xs[2, 0, 0] = np.nan

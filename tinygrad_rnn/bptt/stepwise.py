@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.recording import not_recording, scope
+from tinygrad_rnn.engine.recording import current, not_recording, scope
 from tinygrad_rnn.engine.tape import Tape, require_differentiable
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name, state_names
@@ -65,6 +65,8 @@ class Run:
                     f"{len(after)} at t={t}\na cell is a function cell(params, x, *state) that returns all of its "
                     "states, in order"
                 )
+            if current()[0]:  # a state that came out as a plain array is a constant: no gradient goes through it
+                after = tuple(s if isinstance(s, Tensor) else Tensor(s) for s in after)
             return tuple(named(name, s) for name, s in zip(self.names, after, strict=True))
 
     def recorded(

@@ -25,8 +25,8 @@ _SCALES = {"multiply", "divide"}
 def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.random.Generator | None = None) -> Any:
     """The gradient of `loss` by `wrt`, of those paths alone that `how` leaves, times the factors that it gives them.
 
-    wrt: a Tensor, a sequence or a dict of Tensors; the answer is alike, arrays, as of `tape.gradient`. `rng` is what a
-    random way draws from; others do without.
+    wrt: a Tensor, a sequence or a dict of Tensors; the answer is alike, arrays, as of `tape.gradient`; hooks are not
+    asked, and nothing is recorded. `rng` is what a random way draws from; others do without.
 
     loss: a scalar of this tape; a sequence of scalars, whose sum is meant; or a mapping from steps to the scalars that
     are these steps' losses. A step is the label `t` of the scope, which `unroll` sets; for `how`, steps count from the
