@@ -101,7 +101,7 @@ def test_what_nothing_explains_is_shown_term_by_term():
     found = bptt.doctor(nn.rnn, odd)
     assert found.mistake is None
     assert re.search(r"none of \d+ known mistakes gives these numbers; term by term:", str(found))
-    assert "upstream at step 0, term of step 0: wrong: dweight_hh" in str(found)
+    assert "upstream at step 0, term of step 0: dweight_hh 2.6e+00" in str(found)
     assert found.symptom.quantity == "dweight_hh"
 
 
@@ -198,12 +198,164 @@ def test_no_right_derivation_is_accused(cell, function, given):
     assert found.mistake is None
     assert found.remarks == ()
     assert "right" in str(found)
-    assert "T = 1, 2, 3, 7; batch 1, 3; 2 seeds" in str(found)
+    assert "T = 1, 2, 3, 7, 20; batch 1, 3; 2 seeds" in str(found)
 
 
 def test_the_stated_activation_counts():
     assert not bptt.doctor(nn.rnn, my_relu_rnn)
     assert not bptt.doctor(partial(nn.rnn, nonlinearity="relu"), bptt.by_hand.rnn)
+
+
+def in_float32(params, xs, state, dhs):
+    return {name: g.astype(np.float32) for name, g in bptt.by_hand.rnn(params, xs, state, dhs).items()}
+
+
+def test_single_precision_is_said_to_be_the_reason():
+    found = bptt.doctor(nn.rnn, in_float32)
+    assert not found
+    assert "precision: it computes in float32" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("cell", "function", "words"),
+    [
+        (nn.gru, bptt.by_hand.gru_textbook, "right for another cell: gru_textbook, whose reset gate acts before"),
+        (nn.gru_textbook, bptt.by_hand.gru, "right for another cell: gru, whose reset gate acts after"),
+        (nn.rnn, bptt.by_hand.residual_rnn, "right for another cell: residual_rnn"),
+        (nn.rnn, my_relu_rnn, 'right for another cell: rnn with nonlinearity="relu"'),
+        (partial(nn.rnn, nonlinearity="relu"), bptt.by_hand.rnn, "right for another cell: rnn with tanh"),
+    ],
+)
+def test_a_derivation_of_another_cell_is_recognised(cell, function, words):
+    found = bptt.doctor(cell, function)
+    assert not found
+    assert words in str(found)
+
+
+def test_the_other_update_gate_is_recognised():
+    """h_t = z n + (1 - z) h_{t-1}: the rows of z change their sign, in the parameters and in the gradients."""
+
+    def chung(params, xs, state, dhs, dlast=None):
+        H = state[0].shape[1]
+        sign = np.repeat([1.0, -1.0, 1.0], H)
+        turned = {k: p * (sign if p.ndim == 1 else sign[:, None]) for k, p in params.items()}
+        answer = bptt.by_hand.gru(turned, xs, state, dhs, dlast)
+        return {k: g * (sign if g.ndim == 1 else sign[:, None]) if k in params else g for k, g in answer.items()}
+
+    assert "update gate the other way round" in str(bptt.doctor(nn.gru, chung))
+
+
+def test_clipping_is_recognised():
+    def by_value(params, xs, state, dhs):
+        return {k: np.clip(g, -0.3, 0.3) for k, g in bptt.by_hand.rnn(params, xs, state, dhs).items()}
+
+    found = bptt.doctor(nn.rnn, by_value)
+    assert "clipped to values between -0.3 and 0.3" in str(found)
+    assert not found
+
+    def by_norm(params, xs, state, dhs):
+        answer = bptt.by_hand.rnn(params, xs, state, dhs)
+        size = np.sqrt(sum((g**2).sum() for g in answer.values()))
+        return {k: g * min(1, 2 / size) for k, g in answer.items()}
+
+    found = bptt.doctor(nn.rnn, by_norm)
+    assert "scaled down to a norm of at most 2" in str(found)
+    assert not found
+
+
+@pytest.mark.parametrize("steps", [lambda T: range(T - 1, 0, -1), lambda T: reversed(range(T - 1))])
+def test_a_loop_that_leaves_a_step_out(steps):
+    def short(params, xs, state, dhs):
+        W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
+        hs = [state[0]]
+        for x in xs:
+            hs.append(np.tanh(x @ W.T + hs[-1] @ U.T + b))
+        dW, dU, carry = np.zeros_like(W), np.zeros_like(U), np.zeros_like(hs[0])
+        for t in steps(len(xs)):
+            dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+            dW, dU, carry = dW + dz.T @ xs[t], dU + dz.T @ hs[t], dz @ U
+        return {"weight_ih": dW, "weight_hh": dU, "h0": carry}
+
+    found = bptt.doctor(nn.rnn, short)
+    assert found.complete
+    assert "the loop leaves step" in str(found.mistake)
+
+
+def test_what_is_wrong_only_far_back_is_wrong():
+    def truncated(params, xs, state, dhs):
+        answer = dict(bptt.by_hand.rnn(params, xs, state, dhs))
+        return {**answer, "weight_hh": answer["weight_hh"] * (len(xs) <= 10)}
+
+    found = bptt.doctor(nn.rnn, truncated)
+    assert not found
+    assert "at T = 20 (right at T = 1, 2, 3, 7)" in str(found)
+
+
+def test_a_carry_added_behind_the_derivative():
+    def late(params, xs, state, dhs):
+        W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
+        hs = [state[0]]
+        for x in xs:
+            hs.append(np.tanh(x @ W.T + hs[-1] @ U.T + b))
+        dU, carry = np.zeros_like(U), 0
+        for t in reversed(range(len(xs))):
+            dz = dhs[t] * (1 - hs[t + 1] ** 2) + carry
+            dU, carry = dU + dz.T @ hs[t], dz @ U
+        return {"weight_hh": dU}
+
+    found = bptt.doctor(nn.rnn, late)
+    assert "in dz, what comes back from step t+1 is added after the derivative of h[t], not before" in str(found)
+    assert "; not given: dweight_ih, dbias_ih, dbias_hh, dx, dh0" in str(found)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_wrong(value):
+    def broken(params, xs, state, dhs):
+        answer = dict(bptt.by_hand.rnn(params, xs, state, dhs))
+        answer["weight_hh"][0, 0] = value
+        return answer
+
+    found = bptt.doctor(nn.rnn, broken)
+    assert not found
+    assert list(found.wrong) == ["weight_hh"]
+
+
+def test_a_gradient_that_is_zero_to_rounding_accuses_nobody():
+    """A bias that a mean takes away again: its gradient is zero, on the tape but for rounding."""
+
+    def cell(params, x, h):
+        a = x @ params["W"] + h @ params["U"] + params["b"]
+        return np.tanh(a - a.mean(axis=-1, keepdims=True))
+
+    def example(rng, T, B):
+        shapes = {"W": (3, 4), "U": (4, 4), "b": (1,)}
+        params = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+        return params, rng.standard_normal((T, B, 3)).astype(np.float32), np.zeros((B, 4), np.float32)
+
+    bptt.doctor(cell, lambda params, xs, state, dhs: {"b": np.zeros(1)}, example=example).check()
+
+
+def test_a_cell_is_recorded_anew_at_each_call():
+    scale = [1.0]
+
+    def cell(params, x, h):
+        return np.tanh(x @ params["W"] + scale[0] * h)
+
+    def example(rng, T, B):
+        return {"W": rng.standard_normal((3, 4))}, rng.standard_normal((T, B, 3)), np.zeros((B, 4))
+
+    def mine(params, xs, state, dhs):
+        hs, dW, carry = [state[0]], 0, 0
+        for x in xs:
+            hs.append(np.tanh(x @ params["W"] + scale[0] * hs[-1]))
+        for t in reversed(range(len(xs))):
+            dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+            dW, carry = dW + xs[t].T @ dz, scale[0] * dz
+        return {"W": dW}
+
+    bptt.doctor(cell, mine, example=example).check()
+    scale[0] = 0.5
+    bptt.doctor(cell, mine, example=example).check()
 
 
 # ------------------------------------------------------------------------------------------------ intermediates
@@ -265,12 +417,38 @@ def test_intermediates_may_be_returned_and_unknown_ones_are_refused():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match=r"speaks of 'dQ', which is none of weight_ih.*\nsay what it is: names="):
+    with pytest.raises(
+        ValueError, match=r"speaks of 'dQ', which is none of weight_ih.*\nleave it out, or say which it is, as names="
+    ):
         bptt.doctor(nn.rnn, lambda params, xs, state, dhs: {"dQ": 0})
     with pytest.raises(TypeError, match="returned a list"):
         bptt.doctor(nn.rnn, lambda params, xs, state, dhs: [])
     with pytest.raises(TypeError, match="returned complex128 for 'x'"):
         bptt.doctor(nn.rnn, lambda params, xs, state, dhs: {"x": xs + 0j})
+    with pytest.raises(ValueError, match=r"returned dweight_hh under two names.*\nreturn it once"):
+        bptt.doctor(nn.rnn, lambda params, xs, state, dhs: {"weight_hh": 0, "dweight_hh": 0})
+    with pytest.raises(TypeError, match=r"the derivation is a int\ngive a function \(params"):
+        bptt.doctor(nn.rnn, 3)
+    with pytest.raises(TypeError, match=r"names is a list\ngive a dict"):
+        bptt.doctor(nn.rnn, bptt.by_hand.rnn, names=["U"])
+    with pytest.raises(ValueError, match=r"names maps 'U' to 'weight_hh'\ngive each of theirs one of ours"):
+        bptt.doctor(nn.rnn, bptt.by_hand.rnn, names={"U": "weight_hh", "V": "weight_hh"})
+    with pytest.raises(ValueError, match=r"names maps 'weight_ih' to 'weight_hh', but the cell has a 'weight_ih'"):
+        bptt.doctor(nn.rnn, bptt.by_hand.rnn, names={"weight_ih": "weight_hh"})
+    with pytest.raises(ValueError, match=r"logged 'dh', for T = 1\nlog by \(t, name\)"):
+        bptt.doctor(nn.rnn, lambda params, xs, state, dhs: ({}, {"dh": 0}))
+    with pytest.raises(ValueError, match=r"example\(rng, T=4, B=3\) failed: TypeError.*\nit returns \(params"):
+        bptt.doctor(my_own, bptt.by_hand.rnn, example=lambda rng, T, B: 3)
+    with pytest.raises(ValueError, match="names maps 'U' to 'nope', which the cell does not have"):
+        bptt.doctor(nn.rnn, bptt.by_hand.rnn, names={"U": "nope"})
+    with pytest.raises(ValueError, match=r"T=\d, B=\d\) gave xs of 1 steps\ngive T of them"):
+        bptt.doctor(
+            my_own,
+            bptt.by_hand.rnn,
+            example=lambda rng, T, B: ({"W": np.ones((2, 3))}, np.ones((1, B, 2)), np.ones((B, 3))),
+        )
+    with pytest.raises(ValueError, match=r"the cell my_own fails on its example: KeyError: 'W'"):
+        bptt.doctor(my_own, bptt.by_hand.rnn, example=lambda rng, T, B: ({}, np.ones((T, B, 2)), np.ones((B, 3))))
     with pytest.raises(ValueError, match="layout 'rwos'"):
         bptt.doctor(nn.rnn, bptt.by_hand.rnn, layout="rwos")
     with pytest.raises(ValueError, match=r"no problems for the cell my_own\ngive example"):

@@ -93,6 +93,7 @@ ORDERS = {
         "symptoms",
         "problems",
         "search",
+        "siblings",
     ],
     "lm": ["text", "corpus", "model", "curve", "train"],
     "commands": ["common", "code", "demo", "compare", "doctor", "flow", "truncate", "drawing", "training", "sampling"],

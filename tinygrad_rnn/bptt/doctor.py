@@ -20,21 +20,35 @@ in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.bptt.case import Gradients, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.anatomy import Changes
-from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, SEEDS, Example, Problem, Problems, problems_of
-from tinygrad_rnn.bptt.diagnosis.search import never_filled, pairs, predicted, predictions, reshaped, same
+from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Example, Problem, Problems, problems_of
+from tinygrad_rnn.bptt.diagnosis.search import (
+    clipped,
+    fits,
+    never_filled,
+    pairs,
+    predicted,
+    predictions,
+    reshaped,
+    same,
+)
+from tinygrad_rnn.bptt.diagnosis.siblings import gradients_of, siblings
 from tinygrad_rnn.bptt.diagnosis.slips import Mistake
-from tinygrad_rnn.bptt.diagnosis.student import Log, Student
-from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom, first_logged, first_wrong, terms_table
+from tinygrad_rnn.bptt.diagnosis.student import DoctorError, Log, Student
+from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom, first_logged, first_wrong, quantities, terms_table
 from tinygrad_rnn.nn.unroll import cell_name
 
-SECONDS = 800
+SECOND_ONES = 400
 """How many of the known mistakes, the commonest, are tried as the second of two."""
 
 
@@ -87,9 +101,11 @@ class Diagnosis:
             lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
             lines += self.table
         text = "\n".join([*lines, *self.remarks])
-        for theirs, ours in self.names.items():
-            text = re.sub(rf"\b(d?){re.escape(ours)}\b", rf"\g<1>{theirs}", text)
-        return text
+        if not self.names:
+            return text
+        theirs = {ours: theirs for theirs, ours in self.names.items()}
+        known = "|".join(re.escape(ours) for ours in theirs)
+        return re.sub(rf"\b(d?)({known})\b", lambda found: found[1] + theirs[found[2]], text)
 
 
 def doctor(
@@ -112,8 +128,8 @@ def doctor(
     With layout="columns" it gives xs (I, B, T), and states and parameters as the function takes them; the cell itself
     then takes x (I, B).
 
-    It is tried on T = 1, 2, 3, 7, batch 1 and 3, two seeds, in float64. Raises TypeError or ValueError for a function
-    that returns no dict, or unknown names, and for a cell whose steps are not alike.
+    It is tried on T = 1, 2, 3, 7 and 20, batch 1 and 3, two seeds, in float64. Raises TypeError or ValueError for a
+    function that returns no dict, or unknown names, and for a cell whose steps are not alike.
     """
     student = Student(by_hand, names, layout, cell_in_columns=example is not None)
     problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand))
@@ -126,7 +142,7 @@ class _Examination:
     def __init__(self, student: Student, problems: Problems, title: str) -> None:
         self._student, self._problems, self._title = student, problems, title
         self._answers: dict[Problem, tuple[Gradients, Log]] = {}
-        self._failed: dict[Problem, Exception] = {}
+        self._failed: dict[Problem, BaseException] = {}
         self._shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
 
     def _answer(self, problem: Problem) -> Gradients | None:
@@ -134,27 +150,29 @@ class _Examination:
         if problem not in self._answers and problem not in self._failed:
             try:
                 self._answers[problem] = self._student(problem.case)
-            except Exception as error:
-                if str(error).startswith("doctor: "):
-                    raise
+            except DoctorError:
+                raise
+            except (Exception, SystemExit) as error:
                 self._failed[problem] = error
         return self._answers[problem][0] if problem in self._answers else None
 
     def diagnosis(self) -> Diagnosis:
         """What is wrong, first symptom, mistake."""
+        searched = self._problems.searched
+        self._student.check_names(searched.case.inputs() | quantities(searched.anatomy))
         wrong: dict[str, list[Problem]] = {}
         compared: dict[str, None] = {}
         for problem in self._problems.tried:
             hand = self._answer(problem) or {}
             compared |= dict.fromkeys(hand)
             for name, g in hand.items():
-                if not same(g, problem.true[name]):
+                if not same(g, problem.true[name], problem.floor):
                     wrong.setdefault(name, []).append(problem)
         student = self._student
         report = Diagnosis(
             title=self._title,
             right=not (wrong or self._failed or student.changed or student.unsteady) and bool(compared),
-            tried=_tried(list(compared)),
+            tried=_tried(list(compared), list(self._problems.searched.true)),
             names=student.names,
             wrong={name: _where(found) for name, found in wrong.items()},
             remarks=tuple(_remarks(student, self._failed, bool(wrong))),
@@ -171,9 +189,9 @@ class _Examination:
             return found
         try:
             return first_wrong(problem.case, self._student)
-        except Exception as error:  # it cannot be asked about shorter sequences
-            if str(error).startswith("doctor: "):
-                raise
+        except DoctorError:
+            raise
+        except (Exception, SystemExit):  # it cannot be asked about shorter sequences
             return None
 
     def _explained(self, report: Diagnosis, smallest: Problem) -> Diagnosis:
@@ -187,28 +205,41 @@ class _Examination:
         shapes = Mistake("; ".join(self._shapes), ", ".join(self._shapes.values()), Changes()) if self._shapes else None
         if shapes and self._confirms(shapes):
             return dataclasses.replace(report, mistake=shapes, complete=True)
-        empty = never_filled(hand, searched.true)
+        empty = never_filled(hand, searched)
         for mistake in [*([empty] if empty else []), *known.matching(hand)]:
             if self._confirms(mistake):
                 second = mistake if shapes else None
                 return _named(dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True))
+        for what, cell in siblings(self._problems.cell):
+            if all(self._agrees(p, gradients_of(cell, p.case)) for p in self._problems.tried):
+                words = f"this is right for another cell: {what}"
+                return dataclasses.replace(report, mistake=Mistake(words, "the cell", Changes()), complete=True)
         if shapes:
             return dataclasses.replace(report, mistake=shapes)
         stage, begun = self._first_stage()
         firsts = predictions(stage).beginnings(begun) if stage else []
-        for first, second, together in pairs(firsts[:3], known.mistakes[:SECONDS]):
+        firsts = [first for first in firsts if self._possible(first, hand)]
+        for first, second, together in pairs(firsts[:3], known.mistakes[:SECOND_ONES]):
             made = predicted(searched.anatomy, together.changes)
-            if made and all(same(g, made[name]) for name, g in hand.items()) and self._confirms(together):
+            if fits(hand, made, searched) and self._confirms(together):
                 return _named(dataclasses.replace(report, mistake=first, second=second, complete=True))
+        answers = [(meant, problem) for problem in self._problems.tried if (meant := self._meant(problem)) is not None]
+        if cut := clipped(answers):
+            return dataclasses.replace(report, mistake=cut, complete=True)
         if firsts:
             return _named(dataclasses.replace(report, mistake=firsts[0]))
         return dataclasses.replace(report, table=tuple(terms_table(smallest.case, self._student)))
+
+    def _possible(self, first: Mistake, hand: Gradients) -> bool:
+        """Whether a mistake does not leave a gradient empty that the derivation fills in."""
+        made = predicted(self._problems.searched.anatomy, first.changes) or {}
+        return all(np.any(made[name]) or not np.any(g) for name, g in hand.items() if name in made)
 
     def _first_stage(self) -> tuple[Problem | None, Gradients]:
         """The simplest problem on which something is wrong, and the answer to it."""
         for problem in self._problems.stages:
             hand = self._meant(problem)
-            if hand and not all(same(g, problem.true[name]) for name, g in hand.items()):
+            if hand and not fits(hand, problem.true, problem):
                 return problem, hand
         return None, {}
 
@@ -226,21 +257,20 @@ class _Examination:
 
     def _confirms(self, mistake: Mistake) -> bool:
         """Whether a mistake gives what the derivation gave on every problem."""
-        for problem in self._problems.tried:
-            hand = self._meant(problem)
-            if hand is None:
-                continue
-            made = predicted(problem.anatomy, mistake.changes)
-            if made is None or not all(same(g, made[name]) for name, g in hand.items()):
-                return False
-        return True
+        return all(self._agrees(p, predicted(p.anatomy, mistake.changes)) for p in self._problems.tried)
+
+    def _agrees(self, problem: Problem, made: Gradients | None) -> bool:
+        """Whether the answer to one problem, if there is any, is what a prediction says."""
+        hand = self._meant(problem)
+        return hand is None or fits(hand, made, problem)
 
 
-def _tried(names: list[str]) -> str:
+def _tried(names: list[str], known: list[str]) -> str:
     what = ", ".join(f"d{name}" for name in names) or "nothing, for it returned no gradient"
+    missing = ", ".join(f"d{name}" for name in known if name not in names)
     return (
-        f"T = {', '.join(map(str, LENGTHS))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; "
-        f"upstream gradients at every step, and at one alone; {what}"
+        f"T = {', '.join(map(str, [*LENGTHS, LONG]))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; "
+        f"upstream gradients at every step, and at one alone; {what}" + (f"; not given: {missing}" if missing else "")
     )
 
 
@@ -256,34 +286,36 @@ def _where(found: list[Problem]) -> str:
     lengths = sorted({p.T for p in found})
     batches = {p.B for p in found}
     text = f"at T = {', '.join(map(str, lengths))}"
-    right = [T for T in LENGTHS if T not in lengths]
+    right = [T for T in (*LENGTHS, LONG) if T not in lengths]
     text += f" (right at T = {', '.join(map(str, right))})" if right else ""
-    return text if len(batches) > 1 else f"{text}, batch {batches.pop()} only"
+    return text if len(batches) > 1 or lengths == [LONG] else f"{text}, batch {batches.pop()} only"
 
 
-def _remarks(student: Student, failed: Mapping[Problem, Exception], wrong: bool) -> Iterator[str]:
+def _remarks(student: Student, failed: Mapping[Problem, BaseException], wrong: bool) -> Iterator[str]:
     the_rest = "wrong as said above" if wrong else "right by themselves"
     if student.changed:
         yield (
-            f"it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it gets "
-            f"other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
+            f"habit: it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it "
+            f"gets other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
         )
     if student.unsteady:
         yield (
-            "it gives two answers to one question: something from an earlier call is used again, as an array made "
-            "outside of the function, or a default argument that is written into"
+            "habit: it gives two answers to one question: something from an earlier call is used again, as an array "
+            "made outside of the function, or a default argument that is written into"
         )
+    if student.single and wrong:
+        yield "precision: it computes in float32, which agrees to about 6 digits; compute in float64 to be compared"
     if failed:
         error = next(iter(failed.values()))
         sizes = sorted({(p.T, p.B) for p in failed})
         yield (
-            f"it fails on {len(failed)} problems, T and batch {', '.join(map(str, sizes))}; first: "
-            f"{type(error).__name__}: {error} ({_line_of(error)})"
+            f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
+            f"{type(error).__name__}: {error} ({_line_of(error, student)})"
         )
 
 
-def _line_of(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"line {trace.tb_lineno}" if trace else "no line"
+def _line_of(error: BaseException, student: Student) -> str:
+    """The line of the derivation's file in which an error happened."""
+    file = inspect.getsourcefile(student.function) if inspect.isfunction(student.function) else None
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"line {lines[-1]}" if lines else f"it is called as {student.name}(params, xs, state, dhs)"

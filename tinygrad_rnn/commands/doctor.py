@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -47,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Callable[..., Any], Any]:
     """The cell, and the file's own problems for a cell of its own."""
-    own = inspect.isfunction(getattr(module, options.cell, None)) and options.cell not in ALL_CELLS
+    found = getattr(module, options.cell, None)
+    own = callable(found) and found is not ALL_CELLS.get(options.cell)  # a name that both have is the file's
     if not own and options.cell not in ALL_CELLS:
         raise ValueError(
             f"--cell {options.cell}: neither one of {', '.join(ALL_CELLS)}, nor a function in {module.__file__}"

@@ -42,6 +42,7 @@ class Changes:
     summed: Callable[[str, list[Array]], Array] | None = None  # a parameter's terms, as the loop makes them, added up
     result: Callable[[Gradients, At], Gradients] | None = None  # the answer, and the last step of the walk
     in_time: bool = False  # the loop runs from the first step to the last
+    skips: Callable[[int, int], bool] | None = None  # (t, T): whether the loop leaves a step out
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,10 @@ def gradients(
     T = len(case.xs)
     terms: dict[str, list[Array]] = {name: [] for name in case.params}
     dxs = np.zeros_like(case.xs)
+    at: At | None = None
     for t in range(T) if changes.in_time else reversed(range(T)):
+        if changes.skips and changes.skips(t, T):
+            continue
         at = At(anatomy, values, t, dhs)
         at.carry = changes.carry(t, at, carry) if changes.carry else carry
         for k, ref in enumerate(anatomy.after):
@@ -207,9 +211,9 @@ def gradients(
         if seen is not None:
             seen.update({(t, ref): g for ref, g in at.pending.items()})
     add_up = changes.summed or (lambda name, found: sum(found[1:], found[0]))
-    answer = {name: add_up(name, found) for name, found in terms.items()}
+    answer = {name: add_up(name, g) if g else np.zeros_like(case.params[name]) for name, g in terms.items()}
     answer |= {"x": dxs, **dict(zip(case.state_names, carry, strict=True))}
-    return changes.result(answer, at) if changes.result else answer
+    return changes.result(answer, at) if changes.result and at else answer
 
 
 def reach(anatomy: Anatomy, ref: Ref) -> Gradients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,15 +60,18 @@ def _transposed_param(anatomy: Anatomy, ref: Any) -> str:
 
 def edge_text(anatomy: Anatomy, r: int, slot: int, rule: Rule) -> str:
     """The rule of an edge as a person writes it: for W, where the cell reads its transpose."""
-    text = rule_text(anatomy, r, rule)
-    if _transposed_param(anatomy, anatomy.roles[r].args[slot]) and text.count(" @ ") == 1:
-        left, right = text.split(" @ ")
-        return f"{_turned(right)} @ {_turned(left)}"
-    return text
+    last = rule.instructions[-1] if rule.instructions else None
+    turned = _transposed_param(anatomy, anatomy.roles[r].args[slot])
+    if turned and last and last.op.name == "matmul" and rule.result == Made(len(rule.instructions) - 1):
+        left, right = (replace(rule, result=a) for a in last.args)
+        return f"{_turned(rule_text(anatomy, r, right))} @ {_turned(rule_text(anatomy, r, left))}"
+    return rule_text(anatomy, r, rule)
 
 
 def _turned(text: str) -> str:
-    return text.removesuffix(".T") if text.endswith(".T") else f"{text}.T"
+    if text.endswith(".T"):
+        return text[:-2]
+    return f"({text}).T" if " " in text and not text.startswith("d[") else f"{text}.T"
 
 
 def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:

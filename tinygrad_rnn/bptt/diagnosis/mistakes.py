@@ -112,11 +112,10 @@ def _carried(anatomy: Anatomy) -> Iterator[Mistake]:
         swapped = " and ".join(f"d{name}" for name in anatomy.names)
         changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
         yield Mistake(f"the carries of {swapped} are exchanged", f"d{anatomy.names[0]}", changes)
-    yield Mistake(
-        "the loop runs from the first step to the last: BPTT runs backward",
-        f"d{anatomy.names[0]}",
-        Changes(in_time=True),
-    )
+    first = f"d{anatomy.names[0]}"
+    yield Mistake("the loop leaves step 0 out, the first", first, Changes(skips=lambda t, T: t == 0))
+    yield Mistake("the loop leaves step T-1 out, the last", first, Changes(skips=lambda t, T: t == T - 1))
+    yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
 
 
 def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Any:

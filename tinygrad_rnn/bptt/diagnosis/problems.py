@@ -8,16 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.case import Case, Gradients
+from tinygrad_rnn import nn
+from tinygrad_rnn.bptt.case import Case, Gradients, as_array
 from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
+from tinygrad_rnn.bptt.diagnosis.student import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.unroll import cell_name
+from tinygrad_rnn.nn.unroll import as_tuple, cell_name
 
 Example = Callable[[np.random.Generator, int, int], tuple[Any, Any, Any]]
 """`example(rng, T, B) -> params, xs, state`: a problem for a cell."""
 
 LENGTHS, BATCHES, SEEDS = (1, 2, 3, 7), (1, 3), (0, 1)
+LONG = 20
+"""One length besides, for what goes wrong only far from the end."""
 SEARCHED = (4, 3)
 """T and B of the problem on which mistakes are looked for: neither is a size of anything else."""
 
@@ -39,20 +43,44 @@ class Problem:
         """The gradients on the tape."""
         return self.case.tape_gradients()
 
+    @cached_property
+    def floor(self) -> float:
+        """What is zero to rounding: a gradient may be a difference of numbers as large as the other gradients."""
+        return 1e-12 * max((float(np.max(np.abs(g), initial=0)) for g in self.true.values()), default=0.0)
+
 
 class Problems:
     """The problems of one cell, made once: `tried`, and `searched`, on which mistakes are looked for."""
 
     def __init__(self, cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool) -> None:
-        self._cell, self._example, self._with_dlast = cell, example or _standard(cell), with_dlast
+        self.cell, self._example, self._with_dlast = cell, example or _standard(cell), with_dlast
         self._columns = columns and example is not None
 
     def problem(self, T: int, B: int, seed: int) -> Problem:
         """The problem of that length, batch and seed, with upstream gradients at every step."""
-        params, xs, state = self._example(np.random.default_rng(seed), T, B)
-        xs = np.asarray(xs, np.float64)
+        try:
+            params, xs, state = self._example(np.random.default_rng(seed), T, B)
+            params = {name: _double(p) for name, p in params.items()}
+            xs, state = _double(xs), None if state is None else tuple(_double(s) for s in as_tuple(state))
+        except Exception as error:
+            raise DoctorValueError(
+                f"doctor: example(rng, T={T}, B={B}) failed: {type(error).__name__}: {error}\n"
+                "it returns (params, xs, state): a dict of arrays, xs of that length and batch, an array for each state"
+            ) from error
         xs = np.moveaxis(xs, -1, 0) if self._columns else xs
-        case = Case(self._cell, params, xs, state, None, None, seed, self._with_dlast, who="doctor")
+        if len(xs) != T:
+            raise DoctorValueError(f"doctor: example(rng, T={T}, B={B}) gave xs of {len(xs)} steps\ngive T of them")
+        try:
+            case = Case(self.cell, params, xs, state, None, None, seed, self._with_dlast, who="doctor")
+        except DoctorError:
+            raise
+        except Exception as error:
+            if str(error).startswith("doctor: "):
+                raise
+            raise DoctorValueError(
+                f"doctor: the cell {cell_name(self.cell)} fails on its example: {type(error).__name__}: {error}\n"
+                "cell and example must fit: cell(params, x, *state), with what example gives"
+            ) from error
         case.batch = B
         return Problem(case)
 
@@ -63,10 +91,11 @@ class Problems:
 
     @cached_property
     def tried(self) -> list[Problem]:
-        """Every length, batch and seed; and for T = 3 an upstream gradient at one step alone."""
+        """Every length, batch and seed; for T = 3 an upstream gradient at one step alone; one long sequence."""
         found = [self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS]
         middle = next(problem for problem in found if (problem.T, problem.B) == (3, 3))
-        return found + [Problem(alone) for _, alone in one_step_at_a_time(middle.case)]
+        alone = [Problem(case) for _, case in one_step_at_a_time(middle.case)]
+        return [*found, *alone, self.problem(LONG, BATCHES[-1], SEEDS[0])]
 
     @cached_property
     def stages(self) -> list[Problem]:
@@ -79,17 +108,32 @@ class Problems:
         return found
 
 
-@lru_cache(maxsize=16)
 def problems_of(cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool) -> Problems:
-    """The problems of a cell; the same ones when asked again."""
-    return Problems(cell, example, columns, with_dlast)
+    """The problems of a cell; for those of `nn` the same ones when asked again."""
+    if example is None and cell in STANDARD:
+        return _known(cell, columns, with_dlast)
+    return Problems(cell, example, columns, with_dlast)  # somebody's cell may be another one by the next time
+
+
+STANDARD = [getattr(nn, name) for name in nn.__all__ if hasattr(init, name)]
+
+
+@lru_cache(maxsize=8)
+def _known(cell: Callable[..., Any], columns: bool, with_dlast: bool) -> Problems:
+    return Problems(cell, None, columns, with_dlast)
+
+
+def _double(value: Any) -> Any:
+    """In double precision, whatever was given, unless it is of integers."""
+    value = as_array(value)
+    return value.astype(np.float64) if value.dtype.kind == "f" else value
 
 
 def _standard(cell: Callable[..., Any]) -> Example:
     """Problems for a cell of `nn`: 6 inputs, 5 hidden units, random states."""
     make = getattr(init, getattr(getattr(cell, "func", cell), "__name__", ""), None)
     if make is None:
-        raise ValueError(
+        raise DoctorValueError(
             f"doctor: there are no problems for the cell {cell_name(cell)}\n"
             "give example(rng, T, B) -> params, xs, state, which makes them"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ class Predictions:
             if g.size != rows.shape[1] or g.shape != self.problem.true[name].shape:
                 found[name] = np.zeros(len(rows), bool)
                 continue
-            scale = np.maximum(np.abs(g).max(initial=0), np.abs(rows).max(axis=1, initial=0))
-            found[name] = np.abs(rows - g.ravel()).max(axis=1, initial=0) <= RTOL * scale
+            scale = np.abs(rows).max(axis=1, initial=0)
+            found[name] = np.abs(rows - g.ravel()).max(axis=1, initial=0) <= RTOL * scale + self.problem.floor
         return found
 
     def matching(self, hand: Gradients) -> list[Mistake]:
@@ -70,7 +71,7 @@ class Predictions:
         Of several that explain as much, the one that backward comes to first.
         """
         true = self.problem.true
-        wrong = {name for name, g in hand.items() if not same(g, true[name])}
+        wrong = {name for name, g in hand.items() if not same(g, true[name], self.problem.floor)}
         agreement = self.agreement(hand)
         found = []
         for k, mistake in enumerate(self.mistakes):
@@ -91,7 +92,7 @@ def predicted(anatomy: Anatomy, changes: Changes) -> Gradients | None:
     return made if all(made[name].shape == true[name].shape for name in true) else None
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def predictions(problem: Problem) -> Predictions:
     """The predictions for a problem; the same ones when asked again."""
     return Predictions(problem)
@@ -124,17 +125,24 @@ def pairs(firsts: list[Mistake], seconds: list[Mistake]) -> Iterator[tuple[Mista
                 yield first, second, together
 
 
-def same(hand: Array, true: Array) -> bool:
-    """Whether two gradients are the same to rounding."""
-    if hand.shape != true.shape:
+def same(hand: Array, true: Array, floor: float) -> bool:
+    """Whether two gradients are the same to rounding; `floor` is what counts as zero. What is not finite never is."""
+    if hand.shape != true.shape or not np.isfinite(hand).all():
         return False
-    scale = max(np.abs(true).max(initial=0), np.abs(hand).max(initial=0))
-    return bool(np.abs(hand - true).max(initial=0) <= RTOL * scale)
+    return bool(np.abs(hand - true).max(initial=0) <= RTOL * np.abs(true).max(initial=0) + floor)
 
 
-def never_filled(hand: Gradients, true: Gradients) -> Mistake | None:
+def fits(hand: Gradients, made: Gradients | None, problem: Problem) -> bool:
+    """Whether all of an answer is what a prediction says; where both overflow, that is agreement enough."""
+    return made is not None and all(
+        same(g, made[name], problem.floor) or not (np.isfinite(g).all() or np.isfinite(made[name]).all())
+        for name, g in hand.items()
+    )
+
+
+def never_filled(hand: Gradients, problem: Problem) -> Mistake | None:
     """The gradients that are zero and should not be, as a mistake."""
-    names = {name for name, g in hand.items() if not g.any() and true[name].any()}
+    names = {name for name, g in hand.items() if not g.any() and np.abs(problem.true[name]).max() > problem.floor}
     if not names or len(names) == len(hand):
         return None
     what = ", ".join(f"d{name}" for name in sorted(names))
@@ -156,6 +164,28 @@ def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
         return f"d{name} is transposed: its shape is that of d{name}.T", hand.T
     if hand.ndim == true.ndim + 1 and hand.shape[1:] == true.shape:
         return f"d{name} is not summed over the batch: it has a row for each example", hand.sum(axis=0)
+    for order in permutations(range(hand.ndim)) if hand.ndim == true.ndim else ():
+        if hand.transpose(order).shape == true.shape:
+            return f"the axes of d{name} are in another order: {hand.shape} for {true.shape}", hand.transpose(order)
     if hand.size == true.size:
         return f"the shape of d{name} is {hand.shape} in the place of {true.shape}", hand.reshape(true.shape)
+    return None
+
+
+def clipped(answers: list[tuple[Gradients, Problem]]) -> Mistake | None:
+    """A gradient that is right but for being cut off at a largest value, or scaled down to a largest norm."""
+    names = [name for name in answers[0][0] if any(not same(h[name], p.true[name], p.floor) for h, p in answers)]
+    bound = max(float(np.abs(hand[name]).max(initial=0)) for hand, _ in answers for name in names)
+    what = ", ".join(f"d{name}" for name in names)
+    if all(same(hand[name], np.clip(p.true[name], -bound, bound), p.floor) for hand, p in answers for name in names):
+        return Mistake(f"{what}: clipped to values between -{bound:g} and {bound:g}", what, Changes())
+    norms = []
+    for hand, p in answers:
+        size, right = (float(np.sqrt(sum(np.sum(g[name] ** 2) for name in names))) for g in (hand, p.true))
+        if not all(same(hand[name] * right, p.true[name] * size, p.floor * max(size, 1)) for name in names):
+            return None
+        norms.append((size, right))
+    largest = max(size for size, _ in norms)
+    if all(abs(size - min(right, largest)) <= 1e-5 * largest for size, right in norms):
+        return Mistake(f"{what}: scaled down to a norm of at most {largest:g} (gradient clipping)", what, Changes())
     return None

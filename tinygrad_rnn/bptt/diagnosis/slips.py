@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_rnn.bptt.case import Array
 from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes, Edge, gradients, reached
 from tinygrad_rnn.bptt.diagnosis.edits import NONLINEAR, cotangents_alike, edits, with_other_values
-from tinygrad_rnn.bptt.diagnosis.formula import INFIX, edge_text, quantity, value_text
+from tinygrad_rnn.bptt.diagnosis.formula import INFIX, edge_text, quantity, rule_text, value_text
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
 from tinygrad_rnn.engine.primitives.activations import sigmoid
 
@@ -37,6 +37,7 @@ class Mistake:
 def slips(anatomy: Anatomy) -> Iterator[Mistake]:
     """The slips in each rule of a cell, the commonest first."""
     yield from _paths(anatomy)
+    yield from _late_carries(anatomy)
     yield from _activations(anatomy)
     yield from _edited_rules(anatomy)
     yield from _exchanged(anatomy)
@@ -48,13 +49,15 @@ def slips(anatomy: Anatomy) -> Iterator[Mistake]:
 
 
 def ones_and_twins(anatomy: Anatomy) -> list[tuple[str, ...]]:
-    """Each parameter, and those together that always have the same gradient, as two biases that are added up."""
+    """Parameters that always have the same gradient, as two added biases; all matrices; all biases; each alone."""
     true = gradients(anatomy)
     names = list(anatomy.case.params)
     twins: dict[bytes, list[str]] = {}
     for name in names:
         twins.setdefault(true[name].tobytes(), []).append(name)
-    return [tuple(group) for group in twins.values() if len(group) > 1] + [(name,) for name in names]
+    groups = [tuple(group) for group in twins.values()]
+    groups += [tuple(n for n in names if (anatomy.case.params[n].ndim > 1) == matrices) for matrices in (True, False)]
+    return [*dict.fromkeys(g for g in groups if 1 < len(g) < len(names)), *((name,) for name in names)]
 
 
 def _paths(anatomy: Anatomy) -> Iterator[Mistake]:
@@ -68,7 +71,23 @@ def _paths(anatomy: Anatomy) -> Iterator[Mistake]:
             ("is halved", 0.5),
         ):
             change = _nothing if factor is None else _times(anatomy.rule(r, slot), factor)
-            yield _edge(anatomy, (r, slot), f"in {to}, the path {of} {words}", change)
+            bare = not anatomy.rule(r, slot).instructions
+            through = f"{of} (back through {value_text(anatomy, Ref('line', r))})" if bare else of
+            yield _edge(anatomy, (r, slot), f"in {to}, the path {through} {words}", change)
+
+
+def _late_carries(anatomy: Anatomy) -> Iterator[Mistake]:
+    """What comes back from step t+1 is added behind the derivative of the line that made the state, not before."""
+    for k, after in enumerate(anatomy.after):
+        for r, slot, target in anatomy.edges():
+            if after == Ref("line", r) and anatomy.likes[target].shape == anatomy.roles[r].like.shape:
+                to, rule = quantity(anatomy, target), anatomy.rule(r, slot)
+                words = f"in {to}, what comes back from step t+1 is added after the derivative of {anatomy.names[k]}[t]"
+                yield _edge(anatomy, (r, slot), f"{words}, not before", _with_late_carry(rule, k))
+
+
+def _with_late_carry(rule: Rule, k: int) -> Callable[[At, Array], Any]:
+    return lambda at, g: rule(at, g - at.carry[k]) + at.carry[k]
 
 
 def _nothing(at: At, g: Array) -> None:
@@ -238,7 +257,7 @@ def _blocks(anatomy: Anatomy) -> Iterator[Mistake]:
 
 
 def _missing_blocks(anatomy: Anatomy) -> Iterator[Mistake]:
-    """One gate's part of a product with all gates' cotangents is forgotten, as of dz U or of dW."""
+    """One gate's part of a product with all gates' cotangents, as of dz U, is forgotten, or lacks its last factor."""
     for source, lines in _cuts(anatomy).items():
         for r, slot, target in anatomy.edges():
             role = anatomy.roles[r]
@@ -246,14 +265,22 @@ def _missing_blocks(anatomy: Anatomy) -> Iterator[Mistake]:
                 continue
             for piece in lines:
                 name, to = quantity(anatomy, Ref("line", piece)), quantity(anatomy, target)
-                change = _masked(anatomy.rule(r, slot), anatomy.rule(piece, 0).place)
+                rule, place = anatomy.rule(r, slot), anatomy.rule(piece, 0).place
+                change = _with_block(rule, place, None)
                 yield _edge(anatomy, (r, slot), f"in {to}, the part of {name} is forgotten", change)
+                for q, side, read in anatomy.edges():
+                    if read == Ref("line", piece) and anatomy.roles[q].op.name == "multiply":
+                        other, right = Ref("cotangent", q), rule_text(anatomy, q, anatomy.rule(q, side))
+                        words = f"in {to}, {value_text(anatomy, other)} stands in the place of {right}"
+                        yield _edge(anatomy, (r, slot), words, _with_block(rule, place, other))
 
 
-def _masked(rule: Rule, place: Any) -> Callable[[At, Array], Any]:
+def _with_block(rule: Rule, place: Any, ref: Ref | None) -> Callable[[At, Array], Any]:
+    """The rule with one gate's block of the cotangent that comes in replaced, by nothing or by another cotangent."""
+
     def change(at: At, g: Array) -> Any:
         rest = g.copy()
-        rest[place] = 0
+        rest[place] = 0 if ref is None else at.value(ref)
         return rule(at, rest)
 
     return change

@@ -14,6 +14,19 @@ from tinygrad_rnn.nn.unroll import as_tuple
 Log = dict[tuple[int, str], Array]
 
 LAYOUTS = ("rows", "columns")
+SIGNATURE = "give a function (params, xs, state, dhs) -> dict of gradients, or with dlast=None besides"
+
+
+class DoctorError(Exception):
+    """What cannot be examined: bad input, which is no mistake in the derivation."""
+
+
+class DoctorValueError(DoctorError, ValueError):
+    """A value that cannot be examined."""
+
+
+class DoctorTypeError(DoctorError, TypeError):
+    """Something of a type that cannot be examined."""
 
 
 class Student:
@@ -37,12 +50,19 @@ class Student:
         cell_in_columns: bool = False,
     ) -> None:
         if layout not in LAYOUTS:
-            raise ValueError(f"doctor: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
+            raise DoctorValueError(f"doctor: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
+        if not callable(function):
+            raise DoctorTypeError(f"doctor: the derivation is a {type(function).__name__}\n{SIGNATURE}")
+        if not isinstance(names or {}, Mapping):
+            raise DoctorTypeError(
+                f'doctor: names is a {type(names).__name__}\ngive a dict, theirs to ours: {{"Wax": "weight_ih"}}'
+            )
         self.function, self.names, self.layout = function, dict(names or {}), layout
         self.cell_in_columns = cell_in_columns
         self.name = getattr(function, "__name__", "by_hand")
         self.changed: set[str] = set()  # the arguments that it wrote into
         self.unsteady = False  # whether it ever gave two answers to one question
+        self.single = False  # whether it gave numbers in float32
 
     def __call__(self, case: Case) -> tuple[Gradients, Log]:
         """Its gradients by the cell's names and in the cell's layout, and its intermediates as it gave them."""
@@ -73,23 +93,55 @@ class Student:
         self.changed |= {name for name, a in given.items() if not _equal(a, before[name])}
         if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
             answer, log = answer[0], {**log, **answer[1]}
-        if not isinstance(answer, Mapping):
-            raise TypeError(
+        if not isinstance(answer, Mapping) or not all(isinstance(name, str) for name in answer):
+            raise DoctorTypeError(
                 f"doctor: {self.name} returned a {type(answer).__name__}\n"
                 'return a dict of gradients, {"weight_hh": dU, "x": dxs, ...}; intermediates, if any, as a second dict'
             )
-        return {self.ours(name, case.inputs()): self._taken(name, g, case) for name, g in answer.items()}, log
+        for key in log:
+            pair = isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], str)
+            if not pair or key[0] not in range(len(case.xs)):
+                raise DoctorValueError(
+                    f"doctor: {self.name} logged {key!r}, for T = {len(case.xs)}\n"
+                    'log by (t, name), with t from 0 to T - 1: log[t, "dh"] = dh'
+                )
+        gradients: Gradients = {}
+        for name, g in answer.items():
+            ours = self.ours(name, case.inputs())
+            if ours in gradients:
+                raise DoctorValueError(
+                    f"doctor: {self.name} returned d{ours} under two names, of {', '.join(map(repr, answer))}\n"
+                    "return it once"
+                )
+            gradients[ours] = self._taken(name, g, case)
+        return gradients, log
+
+    def check_names(self, known: Mapping[str, Any]) -> None:
+        """Raise ValueError for names of what is not known, or that hide what is."""
+        for theirs, ours in self.names.items():
+            if not theirs.isidentifier() or list(self.names.values()).count(ours) > 1:
+                raise DoctorValueError(f"doctor: names maps {theirs!r} to {ours!r}\ngive each of theirs one of ours")
+            if ours not in known:
+                raise DoctorValueError(
+                    f"doctor: names maps {theirs!r} to {ours!r}, which the cell does not have\n"
+                    f"it has {', '.join(known)}"
+                )
+            if theirs in known and theirs not in self.names.values():
+                raise DoctorValueError(
+                    f"doctor: names maps {theirs!r} to {ours!r}, but the cell has a {theirs!r} of its own\n"
+                    "call it otherwise in the derivation"
+                )
 
     def ours(self, theirs: str, known: Iterable[str]) -> str:
         """The cell's name for one of the function's, out of those known. Raises ValueError for one that is none."""
         known = list(known)
         bare = theirs.removeprefix("d")
-        for name in (theirs, self.names.get(theirs), bare, self.names.get(bare)):
+        for name in (self.names.get(theirs), theirs, self.names.get(bare), bare):
             if name in known:
                 return str(name)
-        raise ValueError(
+        raise DoctorValueError(
             f"doctor: {self.name} speaks of {theirs!r}, which is none of {', '.join(known)}\n"
-            f'say what it is: names={{"{bare}": "{known[0]}"}}'
+            f'leave it out, or say which it is, as names={{"{bare}": "{known[0]}"}}'
         )
 
     def _parameter(self, value: Array) -> Array:
@@ -111,9 +163,10 @@ class Student:
         """A gradient in the cell's layout; as it is where its shape does not fit, so that the shape can be told."""
         gradient = as_array(gradient)
         if gradient.dtype.kind not in "fiu":
-            raise TypeError(
+            raise DoctorTypeError(
                 f"doctor: {self.name} returned {gradient.dtype} for {theirs!r}\nreturn real numbers of one shape"
             )
+        self.single = self.single or gradient.dtype in (np.float32, np.float16)
         name = self.ours(theirs, case.inputs())
         if self.layout == "columns":
             if name == "x" and gradient.ndim == 3:

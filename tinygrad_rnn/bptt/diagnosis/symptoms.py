@@ -8,7 +8,7 @@ each quantity of the step reaches: a wrong dz_f spoils the rows of gate f and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,12 @@ from tinygrad_rnn.bptt.diagnosis.formula import quantity
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.student import Log, Student
 
-RTOL = 1e-9
-"""Of a term's largest entry: what differs by less is rounding."""
+RTOL, FLOOR = 1e-9, 1e-12
+"""Of a term's largest entry, and of the largest in any gradient: what differs by less is rounding."""
 
 LAST = 10**6
+RIGHT = 10**9
+"""How much it speaks against a quantity that it reaches a gradient which is right."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,26 @@ def first_wrong(case: Case, student: Student) -> Symptom | None:
     return None
 
 
-def terms_table(case: Case, student: Student) -> Iterator[str]:
-    """For every term (s, k): the largest error of each gradient over its largest entry, as a line of text."""
+def terms_table(case: Case, student: Student, lines: int = 12) -> Iterator[str]:
+    """For every wrong term (s, k): the largest error of each wrong gradient, over its largest entry on the tape."""
+    count = 0
     for s, k, _, hand, true in _terms(case, student):
-        cells = []
+        largest, cells = _largest(true.values()), []
         for name, g in hand.items():
             if g.shape != true[name].shape:
                 cells.append(f"d{name} shape {g.shape}")
-            elif _apart(g, true[name]).any():
-                cells.append(f"d{name} {np.abs(g - true[name]).max() / max(np.abs(true[name]).max(), 1e-300):.1e}")
-        above = f"upstream at step {s}" if s < len(case.xs) else "dlast alone"
-        yield f"  {above}, term of step {k}: {'wrong: ' + ', '.join(cells) if cells else 'right'}"
+            elif _apart(g, true[name], largest).any():
+                of = np.abs(true[name]).max() or largest or 1.0
+                cells.append(f"d{name} {np.abs(g - true[name]).max() / of:.1e}")
+        if cells:
+            count += 1
+            above = f"upstream at step {s}" if s < len(case.xs) else "dlast alone"
+            if count <= lines:
+                yield f"  {above}, term of step {k}: {', '.join(cells)}"
+    if count > lines:
+        yield f"  ... and {count - lines} more"
+    if not count:
+        yield "  each term by itself is right: only several at once are wrong, as where gradients are clipped"
 
 
 def _terms(case: Case, student: Student) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
@@ -106,7 +117,7 @@ def first_logged(anatomy: Anatomy, student: Student, log: Log) -> Symptom | None
             ref = refs[student.ours(name, refs)]
             hand = student.intermediate(value, ref.kind == "param")
             true = seen.get((t % T, ref), np.zeros(anatomy.likes[ref].shape))
-            wrong = _apart(hand, true)
+            wrong = _apart(hand, true, _largest(seen.values()))
             if hand.shape != true.shape:
                 detail = f"its shape is {np.shape(value)}, and should be that of {name.removeprefix('d')}"
                 return Symptom(name, t, None, T, detail, (name,))
@@ -141,7 +152,8 @@ def _own(answer: Gradients, after: Gradients, rest: Case) -> Gradients:
 
 
 def _symptom(rest: Case, hand: Gradients, true: Gradients, k: int, s: int, T: int) -> Symptom | None:
-    wrong = {name: _apart(g, true[name]) for name, g in hand.items()}
+    largest = _largest(true.values())
+    wrong = {name: _apart(g, true[name], largest) for name, g in hand.items()}
     names = tuple(name for name, mask in wrong.items() if mask.any())
     if not names:
         return None
@@ -165,26 +177,32 @@ def _sources(anatomy: Anatomy, wrong: dict[str, Array], names: tuple[str, ...]) 
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
             handed = " as it is handed to step t-1" if ref.kind == "state" else ""
             unnamed = LAST if ref.kind == "line" and not anatomy.roles[ref.index].name else 0
-            size = sum(int(mask.sum()) for mask in reached.values())
+            accused = sum(mask.any() and not wrong[name].any() for name, mask in reached.items())
+            size = RIGHT * int(accused) + sum(int(mask.sum()) for mask in reached.values())
             found.append((size, unnamed + number, quantity(anatomy, ref) + handed))
     least = min(size for size, _, _ in found)
     return tuple(dict.fromkeys(text for size, _, text in sorted(found) if size == least))
 
 
-def _apart(hand: Array, true: Array) -> Any:
-    """Which entries differ by more than rounding; all, where the shapes do."""
+def _apart(hand: Array, true: Array, largest: float) -> Any:
+    """Which entries differ by more than rounding; all, where the shapes do. `largest` is of all gradients."""
     if hand.shape != true.shape:
         return np.ones(np.shape(hand) or (1,), bool)
-    scale = max(float(np.max(np.abs(true), initial=0)), 1e-300)
-    return ~(np.abs(hand - true) <= RTOL * scale)
+    scale = float(np.max(np.abs(true), initial=0))
+    return ~(np.abs(hand - true) <= RTOL * scale + FLOOR * largest)
+
+
+def _largest(gradients: Iterable[Array]) -> float:
+    return max((float(np.max(np.abs(g), initial=0)) for g in gradients), default=0.0)
 
 
 def _numbers(name: str, hand: Array, true: Array, wrong: Any) -> str:
     """One entry with both numbers, and the ratio where it is one for all that is wrong."""
     at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
     where = f"{name}{[int(k) for k in at]}" if at else name
-    text = f"{where} is {hand[at]:.6g} by hand and {true[at]:.6g} on the tape"
+    digits = next((n for n in (6, 9, 12, 17) if f"{hand[at]:.{n}g}" != f"{true[at]:.{n}g}"), 17)
+    text = f"{where} is {hand[at] + 0.0:.{digits}g} by hand and {true[at] + 0.0:.{digits}g} on the tape"
     ratios = hand[wrong & (true != 0)] / true[wrong & (true != 0)]
-    if ratios.size > 1 and np.ptp(ratios) <= 1e-6 * abs(ratios[0]):
+    if ratios.size > 1 and np.ptp(ratios) + abs(ratios[0]) > 0 and np.ptp(ratios) <= 1e-6 * abs(ratios[0] - 1):
         return f"{text}; by hand it is {ratios[0]:.6g} times the tape's wherever it is wrong"
     return text
