@@ -139,7 +139,7 @@ def test_no_gradient_at_all_is_not_right():
     ("shape", "words"),
     [
         (lambda g: g[..., None], "the shape of dbias_hh is (5, 1) in the place of (5,)"),
-        (lambda g: g.reshape(1, -1), "the shape of dbias_hh is (1, 5)"),
+        (lambda g: g.reshape(1, -1), "dbias_hh is not summed over the batch: it has a row for each example"),
     ],
 )
 def test_a_wrong_shape_is_named(shape, words):
@@ -149,7 +149,18 @@ def test_a_wrong_shape_is_named(shape, words):
 
     found = bptt.doctor(nn.rnn, misshapen)
     assert not found
-    assert words in str(found) or "a row for each example" in str(found)
+    assert words in str(found.mistake)
+    assert found.complete
+
+
+def test_the_batch_first_is_recognised_where_the_shape_shows_it_and_where_not():
+    def batch_first(params, xs, state, dhs):
+        answer = bptt.by_hand.rnn(params, xs, state, dhs)
+        return {**answer, "x": answer["x"].transpose(1, 0, 2)}
+
+    found = bptt.doctor(nn.rnn, batch_first)
+    assert str(found.mistake) == "the axes of dx are in another order: (3, 4, 6) for (4, 3, 6)"
+    assert found.complete
 
 
 # ------------------------------------------------------------------------------------------------ right ones

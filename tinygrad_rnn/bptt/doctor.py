@@ -33,6 +33,7 @@ from tinygrad_rnn.bptt.case import Gradients, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.anatomy import Changes
 from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Example, Problem, Problems, problems_of
 from tinygrad_rnn.bptt.diagnosis.search import (
+    axis_order,
     clipped,
     fits,
     never_filled,
@@ -250,10 +251,20 @@ class _Examination:
             return None
         meant = {}
         for name, g in hand.items():
-            words, meant[name] = reshaped(name, g, problem.true[name]) or ("", g)
-            if words:
+            true, order = problem.true[name], self._orders().get(name)
+            if order and g.shape == true.shape:  # as for a square, where the shape does not show it
+                g = g.transpose(order)
+            words, meant[name] = reshaped(name, g, true) or ("", g)
+            if words and problem is self._problems.searched:
                 self._shapes[words] = f"d{name}"
         return meant
+
+    def _orders(self) -> dict[str, tuple[int, ...]]:
+        """Of gradients whose axes are in another order, that order: told where all sizes differ."""
+        searched = self._problems.searched
+        hand = self._answer(searched) or {}
+        found = {name: axis_order(g, searched.true[name]) for name, g in hand.items() if g.ndim > 2}
+        return {name: order for name, order in found.items() if order}
 
     def _confirms(self, mistake: Mistake) -> bool:
         """Whether a mistake gives what the derivation gave on every problem."""

@@ -22,7 +22,8 @@ def value_text(anatomy: Anatomy, ref: Any) -> str:
 
 def quantity(anatomy: Anatomy, ref: Ref) -> str:
     """What the cotangent of a value is called: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
-    kind, index, _ = _same_cotangent(anatomy, ref)
+    ref = _same_cotangent(anatomy, ref)
+    kind, index, _ = ref
     if param := _transposed_param(anatomy, ref):
         return f"d{param}"
     if kind == "line":
@@ -86,7 +87,7 @@ def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:
             return _call(a.op.name, [of(a.of)])
         if type(a) is Rule:
             return rule_text(anatomy, r, a), 1
-        return (cotangent, 9) if a == G else _value(anatomy, a, 3)
+        return (cotangent, 9) if a == G else _value(anatomy, a, DEPTH)
 
     for op, args, _ in rule.instructions:
         texts.append(_call(op.name, [of(a) for a in args]))
@@ -116,7 +117,7 @@ def _value(anatomy: Anatomy, ref: Any, depth: int) -> tuple[str, int]:
         "upstream": "dhs",
     }
     state = named["state"]
-    name = named | {"carry": f"d{state}_next", "local": f"(d{state} without what comes from step t+1)"}
+    name = named | {"carry": f"d{state}_next", "local": f"d{state}_of_this_step"}
     return f"{name[kind]}[t{shift:+d}]" if shift else f"{name[kind]}[t]", 9
 
 

@@ -153,6 +153,14 @@ def _zeroed(names: set[str]) -> Any:
     return lambda answer, at: {name: 0 * g if name in names else g for name, g in answer.items()}
 
 
+def axis_order(hand: Array, true: Array) -> tuple[int, ...] | None:
+    """The order of its axes in which a gradient of another shape has the right one."""
+    if hand.ndim != true.ndim or hand.shape == true.shape:
+        return None
+    fitting = (order for order in permutations(range(hand.ndim)) if hand.transpose(order).shape == true.shape)
+    return next(fitting, None)
+
+
 def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
     """A gradient of the wrong shape as it was meant: what is wrong with the shape, and the gradient in the right one.
 
@@ -164,9 +172,8 @@ def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
         return f"d{name} is transposed: its shape is that of d{name}.T", hand.T
     if hand.ndim == true.ndim + 1 and hand.shape[1:] == true.shape:
         return f"d{name} is not summed over the batch: it has a row for each example", hand.sum(axis=0)
-    for order in permutations(range(hand.ndim)) if hand.ndim == true.ndim else ():
-        if hand.transpose(order).shape == true.shape:
-            return f"the axes of d{name} are in another order: {hand.shape} for {true.shape}", hand.transpose(order)
+    if order := axis_order(hand, true):
+        return f"the axes of d{name} are in another order: {hand.shape} for {true.shape}", hand.transpose(order)
     if hand.size == true.size:
         return f"the shape of d{name} is {hand.shape} in the place of {true.shape}", hand.reshape(true.shape)
     return None

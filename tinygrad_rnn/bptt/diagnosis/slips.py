@@ -128,6 +128,7 @@ SLOPES: dict[str, dict[str, Slope]] = {
         "{x} * (1 - {x}): at the input of the sigmoid, in the place of its output": lambda x, y: x * (1 - x),
         "s * (1 - s) with s = sigmoid({y}): at the output, once more": lambda x, y: sigmoid(y) * (1 - sigmoid(y)),
         "1 - {y}**2: that is the derivative of tanh": lambda x, y: 1 - y * y,
+        "{y} * (1 - {y}**2): that has a square too many": lambda x, y: y * (1 - y * y),
         "{y} * (1 + {y}): the sign": lambda x, y: y * (1 + y),
         "{y} * ({y} - 1): the sign": lambda x, y: y * (y - 1),
         "{y}**2: the 1 is missing": lambda x, y: y * y,
