@@ -234,7 +234,7 @@ ZOO = [
     (nn.rnn, my_rnn, "last step only", "dweight_hh: only the last step counts", "dweight_hh", -2),
     (nn.rnn, my_rnn, "= for +=", "dweight_hh: only the first step counts (`=` for `+=`)", "dweight_hh", -2),
     (nn.rnn, my_rnn, "h_t for h_{t-1}", "dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]", "dweight_hh", -1),
-    (nn.rnn, my_rnn, "x of step t-1", "dz[t].T @ x[t-1] stands in the place of dz[t].T @ x[t]", "dweight_ih", -2),
+    (nn.rnn, my_rnn, "x of step t-1", "dz[t].T @ x[t-1] stands in the place of dz[t].T @ x[t]", "dweight_ih", -1),
     (nn.rnn, my_rnn, "U for its transpose", "stands in the place of dz[t] @ weight_hh", "dh", -1),
     (nn.rnn, my_rnn, "no derivative", "the derivative of h[t] is missing", "dz", -1),
     (nn.rnn, my_rnn, "derivative at z", "taken as 1 - z[t]**2: at the input of tanh", "dz", -1),
@@ -268,13 +268,13 @@ ZOO = [
     (nn.lstm, my_lstm, "c_t for c_{t-1}", "dc[t] * c[t] stands in the place of dc[t] * c[t-1]", "df", -1),
     (nn.lstm, my_lstm, "no factor in df", "dc[t] stands in the place of dc[t] * c[t-1]", "df", -1),
     (nn.lstm, my_lstm, "no sigmoid' at o", "the derivative of o[t] is missing", "dz_o", -1),
-    (nn.lstm, my_lstm, "no sigmoid' anywhere", "the derivative of sigmoid in all of", "d[z_", -1),
-    (nn.lstm, my_lstm, "no derivative anywhere", "the derivative of the nonlinearity in each of", "d[z_", -1),
+    (nn.lstm, my_lstm, "no sigmoid' anywhere", "the derivative of sigmoid in all of", "dz_o", -1),
+    (nn.lstm, my_lstm, "no derivative anywhere", "the derivative of the nonlinearity in each of", "dz_o", -1),
     (nn.lstm, my_lstm, "no path through tanh(c)", "dh[t] * o[t] is forgotten", "d(tanh(c))", -1),
     (nn.lstm, my_lstm, "no tanh' of c", "the derivative of tanh(c[t]) is missing", "dc", -1),
-    (nn.lstm, my_lstm, "tanh(c) of the step before", "tanh(c[t-1]) in the place of tanh(c[t])", "dh", -1),
+    (nn.lstm, my_lstm, "tanh(c) of the step before", "tanh(c[t-1]) in the place of tanh(c[t])", "dc", -1),
     (nn.lstm, my_lstm, "no output gate in dc", "dh[t] stands in the place of dh[t] * o[t]", "d(tanh(c))", -1),
-    (nn.lstm, my_lstm, "i and g exchanged", "di and dg are exchanged", "dc", -1),
+    (nn.lstm, my_lstm, "i and g exchanged", "di and dg are exchanged", "dg", -1),
     (nn.lstm, my_lstm, "tanh' at f", "the derivative of tanh", "dz_f", -1),
     (nn.lstm, my_lstm, "1 - i missing", "the factor 1 - i[t] is missing", "dz_i", -1),
     (nn.lstm, my_lstm, "dh_{t-1} without gate o", "in dh, the part of dz_o is forgotten", "dh as it is handed", -1),
@@ -299,9 +299,9 @@ HABITS = [
 ]
 
 PAIRS = [
-    (nn.rnn, my_rnn, "no carry + no derivative", "the derivative of h[t] is missing", "the carry of dh"),
+    (nn.rnn, my_rnn, "no carry + no derivative", "the carry of dh", "the derivative of h[t] is missing"),
     (nn.rnn, my_rnn, "h_t for h_{t-1} + batch averaged", "", ""),
-    (nn.lstm, my_lstm, "c_t for c_{t-1} + no dc carry", "dc[t] * c[t] stands", "the carry of dc"),
+    (nn.lstm, my_lstm, "c_t for c_{t-1} + no dc carry", "the carry of dc", "dc[t] * c[t] stands"),
     (nn.gru, my_gru, "no z path + one bias for both", "", ""),
 ]
 

@@ -46,7 +46,15 @@ from tinygrad_rnn.bptt.diagnosis.search import (
 from tinygrad_rnn.bptt.diagnosis.siblings import gradients_of, siblings
 from tinygrad_rnn.bptt.diagnosis.slips import Mistake
 from tinygrad_rnn.bptt.diagnosis.student import DoctorError, Log, Student
-from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom, first_logged, first_wrong, quantities, terms_table
+from tinygrad_rnn.bptt.diagnosis.symptoms import (
+    Symptom,
+    first_changed,
+    first_logged,
+    first_wrong,
+    place_of,
+    quantities,
+    terms_table,
+)
 from tinygrad_rnn.nn.unroll import cell_name
 
 SECOND_ONES = 400
@@ -210,7 +218,8 @@ class _Examination:
         for mistake in [*([empty] if empty else []), *known.matching(hand)]:
             if self._confirms(mistake):
                 second = mistake if shapes else None
-                return _named(dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True))
+                found = dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True)
+                return _placed(found, mistake, smallest)
         for what, cell in siblings(self._problems.cell):
             if all(self._agrees(p, gradients_of(cell, p.case)) for p in self._problems.tried):
                 words = f"this is right for another cell: {what}"
@@ -223,7 +232,10 @@ class _Examination:
         for first, second, together in pairs(firsts[:3], known.mistakes[:SECOND_ONES]):
             made = predicted(searched.anatomy, together.changes)
             if fits(hand, made, searched) and self._confirms(together):
-                return _named(dataclasses.replace(report, mistake=first, second=second, complete=True))
+                anatomy = smallest.anatomy
+                first, second = sorted((first, second), key=lambda m: place_of(anatomy, m.changes))
+                found = dataclasses.replace(report, mistake=first, second=second, complete=True)
+                return _placed(found, together, smallest)
         answers = [(meant, problem) for problem in self._problems.tried if (meant := self._meant(problem)) is not None]
         if cut := clipped(answers):
             return dataclasses.replace(report, mistake=cut, complete=True)
@@ -283,6 +295,17 @@ def _tried(names: list[str], known: list[str]) -> str:
         f"T = {', '.join(map(str, [*LENGTHS, LONG]))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; "
         f"upstream gradients at every step, and at one alone; {what}" + (f"; not given: {missing}" if missing else "")
     )
+
+
+def _placed(report: Diagnosis, mistake: Mistake, smallest: Problem) -> Diagnosis:
+    """The diagnosis with the first wrong quantity and step as the mistake that explains everything has them.
+
+    What the derivation itself logged is left as it is.
+    """
+    if report.symptom and report.symptom.logged:
+        return report
+    found = first_changed(smallest.anatomy, mistake.changes)
+    return dataclasses.replace(report, symptom=found) if found else _named(report)
 
 
 def _named(report: Diagnosis) -> Diagnosis:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, gradients, reach
+from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Changes, gradients, reach
 from tinygrad_rnn.bptt.diagnosis.formula import quantity
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.student import Log, Student
@@ -23,6 +23,7 @@ from tinygrad_rnn.bptt.diagnosis.student import Log, Student
 RTOL, FLOOR = 1e-9, 1e-12
 """Of a term's largest entry, and of the largest in any gradient: what differs by less is rounding."""
 
+HANDED = " as it is handed to step t-1"
 LAST = 10**6
 RIGHT = 10**9
 """How much it speaks against a quantity that it reaches a gradient which is right."""
@@ -39,6 +40,7 @@ class Symptom:
     detail: str
     wrong: tuple[str, ...]  # the gradients whose term of step k is wrong
     also: tuple[str, ...] = ()  # other quantities that would spoil the same
+    logged: bool = False  # whether the derivation gave the quantity itself
 
     def __str__(self) -> str:
         alone = ""
@@ -120,10 +122,50 @@ def first_logged(anatomy: Anatomy, student: Student, log: Log) -> Symptom | None
             wrong = _apart(hand, true, _largest(seen.values()))
             if hand.shape != true.shape:
                 detail = f"its shape is {np.shape(value)}, and should be that of {name.removeprefix('d')}"
-                return Symptom(name, t, None, T, detail, (name,))
+                return Symptom(name, t, None, T, detail, (name,), logged=True)
             if wrong.any():
-                return Symptom(name, t, None, T, _numbers(name, hand, true, wrong), (name,))
+                return Symptom(name, t, None, T, _numbers(name, hand, true, wrong), (name,), logged=True)
     return None
+
+
+def first_changed(anatomy: Anatomy, changes: Changes) -> Symptom | None:
+    """The first cotangent that a mistake makes wrong, in the order in which backward makes them.
+
+    For a mistake that explains the answers this is where the derivation goes wrong, told from its model and not from
+    shortened sequences, in which a step has another number. None where all cotangents are right, and only what is made
+    of them is not.
+    """
+    for t, ref, hand, true, wrong in _changed(anatomy, changes):
+        what = quantity(anatomy, ref) + (HANDED if ref.kind == "state" else "")
+        detail = _numbers(quantity(anatomy, ref), hand, true, wrong)
+        return Symptom(what, t, None, len(anatomy.case.xs), detail, ())
+    return None
+
+
+def place_of(anatomy: Anatomy, changes: Changes) -> tuple[int, int]:
+    """Where a mistake first makes a cotangent wrong, as a number that grows the way backward goes."""
+    for t, ref, *_ in _changed(anatomy, changes):
+        return -t, -ref.index if ref.kind == "line" else 1
+    return 1, 0
+
+
+def _changed(anatomy: Anatomy, changes: Changes) -> Iterator[tuple[int, Ref, Array, Array, Any]]:
+    """The cotangents that are wrong, as backward makes them: step, of what, wrong, right, which entries."""
+    seen: dict[tuple[int, Ref], Array] = {}
+    changed: dict[tuple[int, Ref], Array] = {}
+    gradients(anatomy, seen=seen)
+    gradients(anatomy, changes, seen=changed)
+    largest = _largest(seen.values())
+    refs = [*(Ref("line", r) for r in reversed(range(len(anatomy.roles)))), Ref("x")]
+    refs += [Ref("state", k) for k in range(len(anatomy.names))]
+    refs += [Ref("param", name) for name in anatomy.case.params]
+    for t in reversed(range(len(anatomy.case.xs))):
+        for ref in refs:
+            zero = np.zeros(anatomy.likes[ref].shape)
+            hand, true = changed.get((t, ref), zero), seen.get((t, ref), zero)
+            wrong = _apart(hand, true, largest)
+            if wrong.any():
+                yield t, ref, hand, true, wrong
 
 
 def quantities(anatomy: Anatomy) -> dict[str, Ref]:
@@ -175,7 +217,7 @@ def _sources(anatomy: Anatomy, wrong: dict[str, Array], names: tuple[str, ...]) 
     for number, ref in enumerate(candidates):
         reached = {name: g != 0 for name, g in reach(anatomy, ref).items() if name in wrong}
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
-            handed = " as it is handed to step t-1" if ref.kind == "state" else ""
+            handed = HANDED if ref.kind == "state" else ""
             unnamed = LAST if ref.kind == "line" and not anatomy.roles[ref.index].name else 0
             accused = sum(mask.any() and not wrong[name].any() for name, mask in reached.items())
             size = RIGHT * int(accused) + sum(int(mask.sum()) for mask in reached.values())
