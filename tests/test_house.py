@@ -28,6 +28,7 @@ ORDERS = {
     "engine": [
         "recording",
         "errors",
+        "expressions",
         "methods",
         "tensor",
         "primitives",
@@ -57,7 +58,7 @@ ORDERS = {
         "optim",
         "weights",
     ],
-    "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots"],
+    "draw": ["style", "picture", "layout", "graph", "grid", "render", "wording", "film", "player", "plots"],
     "bptt": [
         "by_hand",
         "report",
