@@ -6,6 +6,7 @@ Numbers are rounded to the four digits that are shown. Large arrays are a corner
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,8 @@ class _Camera:
         adds = self._contributions()
         entries = [self._entry(k) | ({"adds": adds[k]} if k in adds else {}) for k in range(len(self.tape))]
         leaves = [
-            {"name": self.wording.names[x], "value": self._array(x.data), "float": x.dtype.kind == "f"}
+            {"name": self.wording.names[x], "cotangent": self.wording.cotangent(x), "value": self._array(x.data)}
+            | ({} if x.dtype.kind == "f" else {"fixed": True})
             for x in self.leaves
         ]
         return {
@@ -88,7 +90,7 @@ class _Camera:
             about["where"] = scope_text(entry.scope)[:100]
         about |= {key: str(labels[key])[:40] for key in ("t", "gate") if key in labels}
         if entry.line:
-            about["code"] = entry.line
+            about["code"] = Path(entry.line).name
         return about
 
     def _back(self, loss: Any, seed: Any) -> list[Data]:
@@ -124,7 +126,12 @@ class _Camera:
                 totals[x] = totals[x] + whole.data if x in totals else whole.data
                 about["total"] = self._array(totals[x], position)
             shown.append(about)
-        return {"entry": step.index, "cotangent": self._array(step.cotangent.data, position), "products": shown}
+        return {
+            "entry": step.index,
+            "name": self.wording.cotangent(step.entry.out),
+            "cotangent": self._array(step.cotangent.data, position),
+            "products": shown,
+        }
 
     def _contributions(self) -> dict[int, list[tuple[int, float]]]:
         """What comes through each entry to the gradient of each leaf, by the paths that stay in the entry's step.

@@ -57,26 +57,29 @@ function element(name, className, ...inside) {
   return made;
 }
 
-function firstOf(array) {
-  return array.rows[0].length ? String(array.rows[0][0]) : "";
+/** A number as text; small and large ones in powers of ten. */
+function said(v) {
+  const size = Math.abs(v);
+  return Number.isFinite(v) && v !== 0 && (size < 1e-3 || size >= 1e6) ? v.toExponential() : String(v);
 }
 
 function rule(name, sign, symbols, numbers, number) {
   const array = arrays[number];
-  const shown = [element("p", "rule", element("b", "", name), ` ${sign} ${symbols}`)];
-  const first = firstOf(array);
+  const shown = element("div", "", element("p", "rule", element("b", "", name), ` ${sign} ${symbols}`));
+  const first = array.rows[0].length ? said(array.rows[0][0]) : "";
   const at = array.shape.length ? `[${array.shape.map(() => 0).join(", ")}]` : "";
   if (numbers && first) {
     const result = numbers === first || Number(numbers) === Number(first) ? "" : ` = ${first}`;
-    shown.push(element("p", "numbers", `${at} ${sign} ${numbers}${result}`));
+    shown.append(element("p", "numbers", `${at} ${sign} ${numbers}${result}`));
   }
+  shown.append(arrayTable(number));
   return shown;
 }
 
 function arrayTable(number) {
   const { shape, rows, norm, from, to, broken } = arrays[number];
-  const about = [shape.length ? shape.join("×") : "scalar", `norm ${norm}`];
-  if (from !== undefined) about.push(`from ${from} to ${to}`);
+  const about = [shape.length ? shape.join("×") : "scalar", `norm ${said(norm)}`];
+  if (from !== undefined) about.push(`from ${said(from)} to ${said(to)}`);
   const shown = [element("p", "faint", about.join(", "))];
   if (broken) shown.push(element("p", "wrong", `${broken} not finite`));
   const size = shape.reduce((a, b) => a * b, 1);
@@ -85,7 +88,7 @@ function arrayTable(number) {
   const table = element("table");
   for (const row of rows) {
     const cells = row.map((v) => {
-      const cell = element("td", "", String(v));
+      const cell = element("td", "", said(v));
       const strength = Math.min(Math.abs(v) / largest, 1) * 0.4; // orange above zero, blue below
       if (Number.isFinite(strength)) cell.style.backgroundColor = `rgb(${v < 0 ? "0 114 178" : "230 159 0"} / ${strength})`;
       return cell;
@@ -108,14 +111,14 @@ function showNow() {
   const where = entry.where ? `, ${entry.where}` : "";
   if (position <= entries.length) {
     now.replaceChildren(element("h2", "", `Forward: entry ${k}, ${entry.op}${where}`),
-      ...rule(entry.name, "=", entry.rule, entry.numbers, entry.value), arrayTable(entry.value));
+      rule(entry.name, "=", entry.rule, entry.numbers, entry.value));
     return;
   }
   const step = back[position - entries.length - 1];
   const shown = [element("h2", "", `Backward: entry ${k}, ${entry.op}${where}`)];
-  for (const p of step.products) shown.push(...rule(p.name, "+=", p.rule, p.numbers, p.value), arrayTable(p.value));
+  for (const p of step.products) shown.push(rule(p.name, "+=", p.rule, p.numbers, p.value));
   if (!step.products.length) shown.push(element("p", "faint", "It has no input with a gradient."));
-  shown.push(element("p", "rule", "where ", element("b", "", "d" + entry.name), " is"), arrayTable(step.cotangent));
+  shown.push(element("div", "", element("p", "rule", "where ", element("b", "", step.name), " is"), arrayTable(step.cotangent)));
   now.replaceChildren(...shown);
 }
 
@@ -131,7 +134,7 @@ function showNode() {
   const j = backOf.get(k);
   const passed = j !== undefined && position > entries.length + j;
   const come = arrivals[k].filter(([from]) => position > entries.length + from);
-  shown.push(element("h2", "", `Its cotangent d${entry.name}`));
+  shown.push(element("h2", "", j === undefined ? "Its cotangent" : `Its cotangent ${back[j].name}`));
   if (j === undefined) shown.push(element("p", "faint", "Zero: the loss does not depend on it."));
   for (const [from, product] of come) {
     shown.push(element("p", "rule", `+= ${product.rule}`, element("span", "faint", `  from ${entries[back[from].entry].name}`)));
@@ -146,9 +149,9 @@ function showNode() {
 }
 
 function contributions(k) {
-  const head = element("h2", "", `What comes through it to each gradient, within ${entries[k].t === undefined ? "what is outside of time" : "step " + entries[k].t}`);
+  const head = element("h2", "", `What comes through it (norms), within ${entries[k].t === undefined ? "what is outside of time" : "step " + entries[k].t}`);
   if (!tape.contributions) return [head, element("p", "faint", "Not computed: the steps of this tape are too long.")];
-  const lines = (entries[k].adds ?? []).map(([leaf, norm]) => element("div", "named", element("span", "", `|d${leaves[leaf].name}|`), element("span", "", `${norm}`)));
+  const lines = (entries[k].adds ?? []).map(([leaf, norm]) => element("div", "named", element("span", "", leaves[leaf].cotangent), element("span", "", said(norm))));
   return [head, ...(lines.length ? lines : [element("p", "faint", "Nothing.")])];
 }
 
@@ -166,11 +169,11 @@ function makeSums() {
   const panel = part("sums");
   panel.append(element("h2", "", "Gradients so far"));
   leaves.forEach((leaf, n) => {
-    if (!leaf.float) return;
+    if (leaf.fixed) return; // of integers: it has no gradient
     const bar = element("div");
     const number = element("span");
     const inside = element("div");
-    const more = element("details", "", element("summary", "named", element("span", "", "d" + leaf.name), number), inside);
+    const more = element("details", "", element("summary", "named", element("span", "", leaf.cotangent), number), inside);
     more.addEventListener("toggle", showSums);
     panel.append(element("div", "", more, element("div", "bar", bar)));
     const grown = sums[n].map(([, a]) => Number(arrays[a].norm)).filter(Number.isFinite);
@@ -191,7 +194,7 @@ function showSums() {
     row.shown = key;
     const array = low ? grown[low - 1][1] : null;
     const norm = array === null ? 0 : arrays[array].norm;
-    row.number.textContent = array === null ? (position === last ? "zero" : "nothing yet") : `norm ${norm} · ${low} of ${grown.length}`;
+    row.number.textContent = array === null ? (position === last ? "zero" : "nothing yet") : `norm ${said(norm)} · ${low} of ${grown.length}`;
     row.bar.style.transform = `scaleX(${row.most ? Math.min(Number(norm) / row.most, 1) || 0 : 0})`;
     row.inside.replaceChildren(...(row.more.open && array !== null ? [arrayTable(array)] : []));
   }
@@ -226,69 +229,52 @@ function mark(from, to) {
   boxesOf(k).forEach((box) => light(box, "now"));
 }
 
-const svg = document.querySelector("#play-graph > svg");
-const whole = svg.viewBox.baseVal;
-const full = { x: whole.x, y: whole.y, w: whole.width, h: whole.height };
-const view = { ...full };
-const places = new Map(); // a box's middle, measured once
+const graph = part("graph");
+const svg = graph.querySelector("svg");
+const full = svg.viewBox.baseVal;
+const places = new Map(); // where a box is in the picture, measured once
+let scale = 1; // pixels on the screen for each point of the picture
 
 function placeOf(box) {
   if (!places.has(box)) {
     const { x, y, width, height } = box.getBBox();
-    places.set(box, { x: x + width / 2, y: y + height / 2, width });
+    places.set(box, { x: x - full.x + width / 2, y: y - full.y + height / 2, half: width / 2 });
   }
   return places.get(box);
 }
 
-function look() {
-  svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${view.h}`);
+/** The scale at which the whole picture is seen. */
+function smallest() {
+  return Math.min(graph.clientWidth / full.width, graph.clientHeight / full.height, 1);
 }
 
-/** Show the picture at `scale` pixels for each of its points, the place (x, y) where it is on the screen. */
-function zoomTo(scale, x, y) {
-  const { width, height } = part("graph").getBoundingClientRect();
-  const fit = Math.min(width / full.w, height / full.h);
-  scale = Math.min(Math.max(scale, fit * 0.9), 6);
-  const w = width / scale, h = height / scale;
-  view.x = x - (x - view.x) * (w / view.w);
-  view.y = y - (y - view.y) * (h / view.h);
-  view.w = w;
-  view.h = h;
-  look();
+function resize(wanted) {
+  scale = wanted;
+  svg.style.width = `${full.width * scale}px`;
+  svg.style.height = `${full.height * scale}px`;
 }
 
-function scaleNow() {
-  return part("graph").getBoundingClientRect().width / view.w;
+/** Show the picture at a scale, and keep what is at this place of the screen, by default the middle, where it is. */
+function zoomTo(wanted, x, y) {
+  const frame = graph.getBoundingClientRect();
+  const at = { x: x ?? frame.left + frame.width / 2, y: y ?? frame.top + frame.height / 2 };
+  const before = svg.getBoundingClientRect();
+  const factor = Math.min(Math.max(wanted, smallest()), 6) / scale;
+  resize(scale * factor);
+  const after = svg.getBoundingClientRect();
+  graph.scrollLeft += after.left + (at.x - before.left) * factor - at.x;
+  graph.scrollTop += after.top + (at.y - before.top) * factor - at.y;
 }
 
-function zoomBy(factor, x = view.x + view.w / 2, y = view.y + view.h / 2) {
-  zoomTo(scaleNow() * factor, x, y);
-}
-
-function fit() {
-  const { width, height } = part("graph").getBoundingClientRect();
-  const scale = Math.min(width / full.w, height / full.h);
-  view.w = width / scale;
-  view.h = height / scale;
-  view.x = full.x + (full.w - view.w) / 2;
-  view.y = full.y + (full.h - view.h) / 2;
-  look();
-}
-
-/** Move the picture if the box is not well inside what is seen. */
+/** Scroll if the box is not well inside what is seen. */
 function follow(box) {
   if (!box) return;
-  const { x, y, width } = placeOf(box);
-  const side = Math.min(width / 2 + view.w * 0.04, view.w / 2);
-  if (x - side < view.x || x + side > view.x + view.w) view.x = x - view.w / 2;
-  if (y < view.y + view.h * 0.06 || y > view.y + view.h * 0.94) view.y = y - view.h / 2;
-  look();
-}
-
-function start() {
-  fit();
-  const readable = part("graph").getBoundingClientRect().width < 760 ? 0.6 : 0.75;
-  if (scaleNow() < readable) zoomTo(readable, full.x, full.y + full.h);
+  const place = placeOf(box);
+  const { scrollLeft, scrollTop, clientWidth, clientHeight } = graph;
+  const [x, y] = [place.x * scale, place.y * scale];
+  const aside = Math.min(place.half * scale + 20, clientWidth / 2), above = clientHeight / 10;
+  if (x - aside < scrollLeft || x + aside > scrollLeft + clientWidth) graph.scrollLeft = x - clientWidth / 2;
+  if (y - above < scrollTop || y + above > scrollTop + clientHeight) graph.scrollTop = y - clientHeight / 2;
 }
 
 // ---------------------------------------------------------------------------------------------- moving
@@ -318,8 +304,7 @@ function pick(k) {
 
 function stop() {
   playing = false;
-  part("toggle").textContent = "▶ Play";
-  part("toggle").setAttribute("aria-label", "Play");
+  part("toggle").textContent = "Play";
   part("now").setAttribute("aria-live", "polite");
   history.replaceState(null, "", "#" + position);
 }
@@ -327,8 +312,7 @@ function stop() {
 function play() {
   if (position === last) go(0, true);
   playing = true;
-  part("toggle").textContent = "⏸ Pause";
-  part("toggle").setAttribute("aria-label", "Pause");
+  part("toggle").textContent = "Pause";
   part("now").setAttribute("aria-live", "off");
   let before = null, due = 1;
   requestAnimationFrame(function frame(time) {
@@ -376,7 +360,7 @@ const KEYS = {
   ArrowRight: () => go(position + 1), ArrowLeft: () => go(position - 1),
   ArrowUp: () => nextStep(1), ArrowDown: () => nextStep(-1), PageUp: () => nextStep(1), PageDown: () => nextStep(-1),
   Home: () => go(0), End: () => go(last), " ": toggle, Escape: () => pick(null),
-  "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  "+": () => zoomTo(scale * 1.25), "=": () => zoomTo(scale * 1.25), "-": () => zoomTo(scale / 1.25), 0: () => zoomTo(0),
 };
 
 document.addEventListener("keydown", (event) => {
@@ -392,17 +376,11 @@ document.addEventListener("keydown", (event) => {
 const pointers = new Map();
 let pressed = null; // where a press began, and on which box
 
-function inPicture(event) {
-  const frame = part("graph").getBoundingClientRect();
-  return { x: view.x + ((event.clientX - frame.left) / frame.width) * view.w, y: view.y + ((event.clientY - frame.top) / frame.height) * view.h };
-}
-
 function listenToPointers() {
-  const graph = part("graph");
   graph.addEventListener("wheel", (event) => {
     event.preventDefault();
-    const { x, y } = inPicture(event);
-    zoomBy(Math.exp(-event.deltaY / 500), x, y);
+    if (event.shiftKey || event.deltaX) graph.scrollLeft += event.deltaX || event.deltaY;
+    else zoomTo(scale * Math.exp(-event.deltaY / 500), event.clientX, event.clientY);
   }, { passive: false });
   graph.addEventListener("pointerdown", (event) => {
     pointers.set(event.pointerId, event);
@@ -415,17 +393,12 @@ function listenToPointers() {
     if (pressed && Math.hypot(event.clientX - pressed.event.clientX, event.clientY - pressed.event.clientY) > 6) pressed = null;
     const apart = () => { const [a, b] = [...pointers.values()]; return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY); };
     const was = pointers.size === 2 ? apart() : 0;
-    const [a, b] = [inPicture(before), inPicture(event)];
     pointers.set(event.pointerId, event);
     if (pressed) return;
     graph.classList.add("dragged");
-    if (was) {
-      zoomBy(apart() / was, b.x, b.y);
-    } else {
-      view.x += a.x - b.x;
-      view.y += a.y - b.y;
-      look();
-    }
+    if (was) zoomTo(scale * (apart() / was), event.clientX, event.clientY);
+    graph.scrollLeft += before.clientX - event.clientX;
+    graph.scrollTop += before.clientY - event.clientY;
   });
   for (const name of ["pointerup", "pointercancel"]) {
     graph.addEventListener(name, (event) => {
@@ -452,6 +425,7 @@ function choices(select, label, none) {
 
 function begin() {
   root.classList.add("on");
+  resize(window.innerWidth < 760 ? 0.6 : 0.75); // before anything asks for a place: the picture is laid out once
   part("slider").max = last;
   part("phases").children[0].style.flexGrow = entries.length;
   part("phases").children[1].style.flexGrow = back.length;
@@ -466,7 +440,7 @@ function begin() {
   drawn.flat().forEach((box) => box.classList.add("waits"));
   makeSums();
   listenToPointers();
-  start();
+  if (scale < smallest()) zoomTo(0);
   const asked = () => Number(location.hash.slice(1)) || 0;
   window.addEventListener("hashchange", () => go(asked(), true));
   go(asked(), true);
