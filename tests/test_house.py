@@ -89,7 +89,7 @@ ORDERS = {
         "search",
     ],
     "lm": ["text", "corpus", "model", "curve", "train"],
-    "commands": ["common", "code", "demo", "compare", "doctor", "flow", "drawing", "training", "sampling"],
+    "commands": ["common", "code", "demo", "compare", "doctor", "flow", "drawing", "playing", "training", "sampling"],
 }
 
 # The third-party packages, and the rooms that may know them.

@@ -1,4 +1,4 @@
-"""The unrolled graph: as a `graphviz.Digraph`, or as a file; as a page on which it plays; and how gradients flow, as a figure."""
+"""The unrolled graph: as a `graphviz.Digraph`, a file, or a page on which the tape plays; gradients as a figure."""
 
 from tinygrad_rnn.draw.graph import graph
 from tinygrad_rnn.draw.player import play

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.wording import Wording
+from tinygrad_rnn.draw.wording import Wording, rounded
 from tinygrad_rnn.engine.primitives.indexing import Part
 from tinygrad_rnn.engine.recording import not_recording, scope_text
 from tinygrad_rnn.engine.steps import time_of
@@ -19,11 +19,10 @@ from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.walk import Step, fitted, products_of
 
-DIGITS = 4
 ENTRIES_IN_FULL = 300
 """Up to how many entries arrays are shown with up to `LARGE` numbers; of a longer tape with up to `SMALL`."""
 LARGE, SMALL = 60, 8
-BUDGET = 300_000
+BUDGET = 500_000
 """How many products may be computed to say what each entry contributes."""
 
 Data = dict[str, Any]
@@ -96,7 +95,7 @@ class _Camera:
     def _back(self, loss: Any, seed: Any) -> list[Data]:
         """The walk back, recorded: so that the rules can be read off the record."""
         totals: dict[Tensor, Any] = {}
-        back = []
+        back: list[Data] = []
         with Tape() as rules:
             read = 0
             for step in self.tape.rewind(loss, seed):
@@ -115,14 +114,15 @@ class _Camera:
         for (x, product), (_, whole) in zip(products, step.products, strict=True):
             place, given = (product.place, product.g) if type(product) is Part else ((), product)
             rule, numbers = self.wording.value(given)
-            about = {
-                "to": self.number[id(x)],
+            to = self.number[id(x)]
+            about: Data = {
+                "to": to,
                 "name": self.wording.cotangent(x, place),
                 "rule": rule,
                 "numbers": numbers,
                 "value": self._array(given.data, position),
             }
-            if about["to"] < 0:
+            if to < 0:
                 totals[x] = totals[x] + whole.data if x in totals else whole.data
                 about["total"] = self._array(totals[x], position)
             shown.append(about)
@@ -143,7 +143,9 @@ class _Camera:
         for k, line in enumerate(lines):
             groups.setdefault(time_of(line[4]), []).append(k)
         outside = groups.get(None, [])  # what was made before all steps, as a transposed matrix, belongs to each
-        work = sum(len(group) * (len(group) + len(outside)) for group in groups.values()) // 2
+        products = {t: sum(len(lines[k][1]) for k in group) for t, group in groups.items()}
+        shared = products.get(None, 0)
+        work = sum(len(group) * (products[t] + shared) // 2 for t, group in groups.items())
         if work > BUDGET:
             return {}
         found = {}
@@ -164,7 +166,8 @@ class _Camera:
             for x, product in products_of(lines[j], g):
                 to = self.number[id(x)]
                 pending[to] = pending[to] + product if to in pending else product
-        return [(-1 - to, _rounded(_norm(g))) for to, g in sorted(pending.items(), reverse=True) if to < 0]
+        norms = {-1 - to: _norm(g) for to, g in pending.items() if to < 0}
+        return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
 
     def _array(self, values: Any, position: int | None = None) -> int:
         """The number of an array among those shown."""
@@ -187,13 +190,13 @@ class _Camera:
         return self.arrays.setdefault(json.dumps(about), len(self.arrays))
 
 
-def _rounded(v: float) -> float | int | str:
+def _rounded(v: float) -> Any:
     """A number as it is shown; what is not finite is a word, since JSON has no such number."""
     if isinstance(v, int):
         return int(v)
     if not np.isfinite(v):
         return str(v)
-    v = float(f"{v:.{DIGITS}g}")
+    v = rounded(v)
     return int(v) if v == int(v) and abs(v) < 1e15 else v
 
 

@@ -23,6 +23,9 @@ from tinygrad_rnn.engine.text import index_text
 LONGEST_NAME = 40
 LONGEST = 160
 """Of an expression, in characters."""
+DIGITS = 4
+MANY = 7
+"""Arguments, of which then only the first three and the last are written."""
 TERMS = 3
 """How many terms of a sum are written out."""
 
@@ -118,13 +121,20 @@ class Wording:
             return texts.get(id(a), (number_text(a) if texts is self._numbers else f"array {a.shape}", ATOM))
         if isinstance(a, np.ndarray):
             return (number_text(a) if a.size == 1 or texts is self._numbers else f"array {a.shape}"), ATOM
-        return (f"{a:.4g}" if isinstance(a, float) else _short(str(a))), ATOM
+        return (number_text(a) if isinstance(a, float) else _short(str(a))), ATOM
 
 
 def number_text(x: Any) -> str:
-    """The first entry of an array, with four digits."""
+    """The first entry of an array, with four digits: `0.1234`, `1.234e-5`."""
     values = np.asarray(x.data if isinstance(x, Tensor) else x)
-    return f"{values.flat[0].item():.4g}" if values.size else "nothing"
+    if not values.size:
+        return "nothing"
+    return f"{rounded(values.flat[0].item()):g}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def rounded(v: float) -> float:
+    """A number with the four digits that are shown."""
+    return float(f"{v:.{DIGITS}g}")
 
 
 def _in_time(name: str, labels: Scope) -> str:
@@ -137,16 +147,18 @@ def _short(name: str) -> str:
 
 
 def _call_text(name: str, texts: list[Text], args: Any, kwargs: dict[str, Any]) -> Text:
-    """A call with its index or keywords, cut where it is long."""
+    """A call with its index, axes or keywords, cut where it is long."""
+    said = [f"{key}={_short(str(value))}" for key, value in kwargs.items() if value is not None and value is not False]
     if name == "getitem":
         text, binds = texts[0]
         text, binds = (text if binds == ATOM else f"({text})") + index_text(args[1:]), ATOM
+    elif said or (name == "transpose" and len(texts) > 1) or len(texts) > MANY:
+        inside = [text for text, _ in texts]
+        if len(inside) > MANY:
+            inside = [*inside[:3], f"… {len(inside) - 4} more …", inside[-1]]
+        text, binds = f"{name}({', '.join(inside + said)})", ATOM
     else:
-        many = len(texts) > 7
-        text, binds = call_text(name, [*texts[:3], (f"… {len(texts) - 4} more …", ATOM), texts[-1]] if many else texts)
-        said = [f"{key}={_short(str(value))}" for key, value in kwargs.items() if value is not None and value is not False]
-        if said:
-            text, binds = f"{text.removesuffix(')')}, {', '.join(said)})", ATOM
+        text, binds = call_text(name, texts)
     return (text, binds) if len(text) <= LONGEST else (text[: LONGEST - 1] + "…", ATOM)
 
 
@@ -156,12 +168,12 @@ def _terms(name: str, args: Any, kwargs: dict[str, Any]) -> Text | None:
     if name == "matmul" and a.ndim == rest[0].ndim == 2 and a.size and rest[0].size:
         b = rest[0]
         pairs = islice(zip(a[0], b[:, 0], strict=True), TERMS)
-        terms, count = [f"{x:.4g} * {y:.4g}" for x, y in pairs], a.shape[1]
+        terms, count = [f"{number_text(x)} * {number_text(y)}" for x, y in pairs], a.shape[1]
     elif name == "sum" and not rest and a.size:
         axis = kwargs.get("axis")
         axes = range(a.ndim) if axis is None else {k % a.ndim for k in (axis if isinstance(axis, tuple) else (axis,))}
         summed = a[tuple(slice(None) if k in axes else 0 for k in range(a.ndim))]
-        terms, count = [f"{x:.4g}" for x in summed.flat[:TERMS]], summed.size
+        terms, count = [number_text(x) for x in summed.flat[:TERMS]], summed.size
     else:
         return None
     return " + ".join(terms) + (f" + … ({count} terms)" if count > TERMS else ""), 1

@@ -60,7 +60,7 @@ function element(name, className, ...inside) {
 /** A number as text; small and large ones in powers of ten. */
 function said(v) {
   const size = Math.abs(v);
-  return Number.isFinite(v) && v !== 0 && (size < 1e-3 || size >= 1e6) ? v.toExponential() : String(v);
+  return Number.isFinite(v) && v !== 0 && (size < 1e-4 || size >= 1e6) ? v.toExponential() : String(v);
 }
 
 function rule(name, sign, symbols, numbers, number) {
@@ -292,7 +292,9 @@ function go(to, quietly) {
   showNow();
   showNode();
   showSums();
-  if (k !== null) follow(boxesOf(k)[0]);
+  part("step").value = k === null ? "" : entries[k].t ?? "";
+  part("gate").value = k === null ? "" : entries[k].gate ?? "";
+  follow(boxesOf(k ?? 0)[0]);
   if (!quietly) history.replaceState(null, "", "#" + to);
 }
 
@@ -413,12 +415,13 @@ function listenToPointers() {
 
 // ---------------------------------------------------------------------------------------------- beginning
 
-function choices(select, label, none) {
+function choices(select, label) {
   const values = [...new Set(entries.map((e) => e[label]).filter((v) => v !== undefined))];
-  select.append(element("option", "", none));
-  select.firstChild.value = "";
-  for (const value of values) select.append(element("option", "", value));
-  for (const option of [...select.options].slice(1)) option.value = option.textContent;
+  for (const value of ["", ...values]) {
+    const option = element("option", "", value || "none");
+    option.value = value;
+    select.append(option);
+  }
   select.disabled = !values.length;
   select.addEventListener("change", () => { if (select.value) jump(label, select.value); });
 }
@@ -430,8 +433,8 @@ function begin() {
   part("phases").children[0].style.flexGrow = entries.length;
   part("phases").children[1].style.flexGrow = back.length;
   part("slider").addEventListener("input", () => go(Number(part("slider").value)));
-  choices(part("step"), "t", "any");
-  choices(part("gate"), "gate", "any");
+  choices(part("step"), "t");
+  choices(part("gate"), "gate");
   for (const [name, key] of [["home", "Home"], ["back", "ArrowLeft"], ["toggle", " "], ["on", "ArrowRight"], ["end", "End"], ["out", "-"], ["fit", "0"], ["in", "+"]]) {
     part(name).addEventListener("click", KEYS[key]);
   }
