@@ -46,10 +46,11 @@ def film(tape: Tape, loss: Any, seed: Any = None) -> Data:
 class _Camera:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
+        self.lines = tape.lines()
         self.wording = Wording(tape)
         self.leaves = tape.leaves()
         self.number = {id(x): -1 - k for k, x in enumerate(self.leaves)}
-        self.number |= {id(line[3]): k for k, line in enumerate(tape.lines())}
+        self.number |= {id(line[3]): k for k, line in enumerate(self.lines)}
         self.shown = LARGE if len(tape) <= ENTRIES_IN_FULL else SMALL
         self.arrays: dict[str, int] = {}  # the same array is kept once
         self.broken: list[int] = []
@@ -75,7 +76,7 @@ class _Camera:
 
     def _entry(self, k: int) -> Data:
         entry = self.tape[k]
-        rule, numbers = self.wording.call(self.tape.lines()[k])
+        rule, numbers = self.wording.call(self.lines[k])
         labels = dict(entry.scope)
         about: Data = {
             "name": self.wording.names[entry.out],
@@ -109,7 +110,7 @@ class _Camera:
         return back
 
     def _step(self, step: Step, products: list[tuple[Tensor, Any]], totals: dict[Tensor, Any], position: int) -> Data:
-        self.cotangents[step.index] = step.cotangent.data
+        self.cotangents[step.index] = _plain(step.cotangent)
         shown = []
         for (x, product), (_, whole) in zip(products, step.products, strict=True):
             place, given = (product.place, product.g) if type(product) is Part else ((), product)
@@ -120,16 +121,16 @@ class _Camera:
                 "name": self.wording.cotangent(x, place),
                 "rule": rule,
                 "numbers": numbers,
-                "value": self._array(given.data, position),
+                "value": self._array(_plain(given), position),
             }
             if to < 0:
-                totals[x] = totals[x] + whole.data if x in totals else whole.data
+                totals[x] = totals[x] + _plain(whole) if x in totals else _plain(whole)
                 about["total"] = self._array(totals[x], position)
             shown.append(about)
         return {
             "entry": step.index,
             "name": self.wording.cotangent(step.entry.out),
-            "cotangent": self._array(step.cotangent.data, position),
+            "cotangent": self._array(_plain(step.cotangent), position),
             "products": shown,
         }
 
@@ -138,7 +139,7 @@ class _Camera:
 
         The norm for each leaf. Nothing at all where the steps are so long that it would take too long.
         """
-        lines = self.tape.lines()
+        lines = self.lines
         groups: dict[Any, list[int]] = {}
         for k, line in enumerate(lines):
             groups.setdefault(time_of(line[4]), []).append(k)
@@ -157,13 +158,12 @@ class _Camera:
         return found
 
     def _through(self, k: int, members: list[int]) -> list[tuple[int, float]]:
-        lines = self.tape.lines()
         pending: dict[int, Any] = {k: self.cotangents[k]}
         for j in members:
             g = pending.pop(j, None)
             if g is None:
                 continue
-            for x, product in products_of(lines[j], g):
+            for x, product in products_of(self.lines[j], g):
                 to = self.number[id(x)]
                 pending[to] = pending[to] + product if to in pending else product
         norms = {-1 - to: _norm(g) for to, g in pending.items() if to < 0}
@@ -188,6 +188,10 @@ class _Camera:
         if not whole and finite.any():
             about["from"], about["to"] = (_rounded(v) for v in (a[finite].min().item(), a[finite].max().item()))
         return self.arrays.setdefault(json.dumps(about), len(self.arrays))
+
+
+def _plain(values: Any) -> Any:
+    return values.data if isinstance(values, Tensor) else values
 
 
 def _rounded(v: float) -> Any:

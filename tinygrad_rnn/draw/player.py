@@ -69,11 +69,11 @@ def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:
     T = len(steps(tape))
     text = Template(_read("page.html")).substitute(
         policy="$policy",
-        title=html.escape(title.encode("utf-8", "replace").decode()),
+        title=html.escape(_encodable(title)),
         summary=f"{len(tape):,} entries, {T} step{'s' * (T != 1)}; {len(data['back']):,} entries back",
         style=_read("player.css"),
         script=_read("player.js"),
-        picture=drawing[drawing.index("<svg") :].rstrip(),
+        picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
     return text.replace("$policy", _policy(text), 1)
@@ -88,6 +88,11 @@ def _policy(page: str) -> str:
         allowed[kind] = " ".join(f"'sha256-{digest}'" for digest in hashes)
     sources = "; ".join(f"{kind} {hashes}" for kind, hashes in allowed.items())
     return f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
+
+
+def _encodable(text: str) -> str:
+    """A text without halves of surrogate pairs, which UTF-8 has no bytes for."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _read(name: str) -> str:
