@@ -198,7 +198,8 @@ def test_values_are_called_by_name_step_and_layer():
     data = film(tape, loss)
     names = [e["name"] for e in data["entries"] if e["op"] not in ("transpose", "getitem")]
     assert len(set(names)) == len(names)
-    assert "h_1{layer=0 direction=forward}" in names or "h_1{layer=0}" in names
+    assert {"h_1{layer=0 direction=forward}", "c_0{layer=1 direction=reverse}"} <= set(names)
+    assert {"weight_hh_l1_reverse", "h0#1", "h0#4"} <= {leaf["name"] for leaf in data["leaves"]}
     assert any(e["rule"].startswith("sigmoid(z_f_1") for e in data["entries"])
 
 

@@ -50,25 +50,24 @@ class Wording:
     def _name(self, tape: Tape) -> None:
         """Give every value of the tape a name of its own."""
         leaves = tape.leaves()
-        plain = [_short(x.name or "leaf") for x in leaves]
-        plain += [_in_time(e.out.name, e.scope) for e in tape if e.out.name is not None]
-        count = Counter(plain)
-        taken: set[str] = set()
+        count = Counter(_short(x.name or "leaf") for x in leaves)
+        count.update(_in_time(e.out.name, e.scope) for e in tape if e.out.name is not None)
+        taken: Counter[str] = Counter()
 
-        def unique(name: str, number: str, labels: Scope = ()) -> str:
+        def unique(name: str, number: int | None = None, labels: Scope = ()) -> str:
             where = scope_text(tuple(pair for pair in labels if pair[0] not in ("t", "gate")))
             if count[name] > 1 and where:
                 name = f"{name}{{{_short(where)}}}"
-            if name in taken or (count[name] > 1 and number.startswith("leaf")):
-                name = f"{name}#{number}"
-            taken.add(name)
-            return name
+            taken[name] += 1
+            if number is None:
+                return f"{name}#{taken[name]}" if count[name] > 1 else name
+            return name if taken[name] == 1 else f"{name}#{number}"
 
-        for k, x in enumerate(leaves):
-            self._call(x, unique(plain[k], f"leaf{k}"))
+        for x in leaves:
+            self._call(x, unique(_short(x.name or "leaf")))
         for k, (op, args, kwargs, out, labels) in enumerate(tape.lines()):
             if out.name is not None:
-                name = unique(_in_time(out.name, labels), str(k), labels)
+                name = unique(_in_time(out.name, labels), k, labels)
             elif op.name == "transpose" and len(args) == 1 and not any(kwargs.values()):
                 name = f"{self.names[args[0]]}.T"
             elif op.name == "getitem" and type(args[0]) is Tensor:

@@ -31,12 +31,12 @@ entries.forEach((entry, k) => entry.args.forEach((a, n) => a !== null && a >= 0 
 const drawn = entries.map((_, k) => own[k] ? [own[k], ...copies[k].filter(Boolean)] : []);
 
 function boxesOf(start) {
+  if (own[start]) return [own[start]];
   const found = new Set();
-  const todo = [start];
-  for (let k; found.size < 8 && (k = todo.pop()) !== undefined;) {
-    if (own[k]) { found.add(own[k]); continue; }
-    for (const [reader, n] of readers[k]) {
-      if (copies[reader][n]) found.add(copies[reader][n]);
+  const todo = [start]; // a view may be read by another view
+  for (let n = 0; n < Math.min(todo.length, 50); n++) {
+    for (const [reader, argument] of readers[todo[n]]) {
+      if (copies[reader][argument]) found.add(copies[reader][argument]);
       else if (!own[reader]) todo.push(reader);
     }
   }
@@ -149,7 +149,7 @@ function showNode() {
 }
 
 function contributions(k) {
-  const head = element("h2", "", `What comes through it (norms), within ${entries[k].t === undefined ? "what is outside of time" : "step " + entries[k].t}`);
+  const head = element("h2", "", `What comes through it ${entries[k].t === undefined ? "outside of the steps" : "within step " + entries[k].t} (norms)`);
   if (!tape.contributions) return [head, element("p", "faint", "Not computed: the steps of this tape are too long.")];
   const lines = (entries[k].adds ?? []).map(([leaf, norm]) => element("div", "named", element("span", "", leaves[leaf].cotangent), element("span", "", said(norm))));
   return [head, ...(lines.length ? lines : [element("p", "faint", "Nothing.")])];
@@ -295,7 +295,12 @@ function go(to, quietly) {
   part("step").value = k === null ? "" : entries[k].t ?? "";
   part("gate").value = k === null ? "" : entries[k].gate ?? "";
   follow(boxesOf(k ?? 0)[0]);
-  if (!quietly) history.replaceState(null, "", "#" + to);
+  if (!quietly) remember();
+}
+
+/** Keep the position in the address, where a page has one that it may change. */
+function remember() {
+  try { history.replaceState(null, "", "#" + position); } catch { /* in a frame of a notebook it has none */ }
 }
 
 function pick(k) {
@@ -308,7 +313,7 @@ function stop() {
   playing = false;
   part("toggle").textContent = "Play";
   part("now").setAttribute("aria-live", "polite");
-  history.replaceState(null, "", "#" + position);
+  remember();
 }
 
 function play() {
@@ -385,6 +390,7 @@ function listenToPointers() {
     else zoomTo(scale * Math.exp(-event.deltaY / 500), event.clientX, event.clientY);
   }, { passive: false });
   graph.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || event.target === graph) return; // another button, or a scroll bar
     pointers.set(event.pointerId, event);
     pressed = pointers.size > 1 ? null : { event, box: event.target.closest("g[id]") };
     graph.setPointerCapture(event.pointerId);
