@@ -159,6 +159,23 @@ def test_a_rule_read_as_python_gives_the_product(cell):
     assert seen > 2 * len(tape) - 15
 
 
+def test_rules_are_worded_as_on_paper():
+    tape, loss = recorded("lstm", T=3)
+    data = film(tape, loss)
+    rules = {(p["name"], p["rule"]) for step in data["back"] for p in step["products"]}
+    assert {
+        ("df_2", "dc_2 * c_1"),
+        ("dc_1", "dc_2 * f_2"),
+        ("dz_f_2", "df_2 * (f_2 - f_2 * f_2)"),
+        ("do_0", "dh_0 * v19"),
+        ("dx[1]", "d(x[1])"),
+    } <= rules
+    bias = [(name, rule) for name, rule in rules if name == "dbias_hh"]
+    assert len(bias) == 3
+    assert all(re.fullmatch(r"sum\(dv\d+, axis=\(0,\)\)", rule) for _, rule in bias)
+    assert next(e["rule"] for e in data["entries"] if e["name"] == "h_0") == "o_0 * v19"
+
+
 def test_the_numbers_of_a_rule_give_its_first_entry():
     tape, loss = recorded("lstm")
     data = film(tape, loss)
@@ -449,7 +466,7 @@ def test_keys_and_scrubber_move_forward_and_then_backward(chromium, tmp_path):
 
 @pytest.mark.needs_chromium
 def test_the_numbers_on_the_screen_are_those_of_the_tape(chromium, tmp_path):
-    tape, loss = recorded("lstm", T=2, B=1, H=2)
+    tape, loss = recorded("lstm", T=1, B=1, H=2)
     back = list(tape.rewind(loss))
     with Opened(chromium, draw.play(tape, loss, tmp_path / "a.html"), "#1") as page:
         for k in range(len(tape)):

@@ -34,8 +34,9 @@ def film(tape: Tape, loss: Any, seed: Any = None) -> Data:
     "entries": the run forward, in order: name, op, where, t, gate, code; `args`, for each argument the number of the
     entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, what was computed; `value`;
     `adds`, [leaf, norm] pairs: what comes through the entry to the gradient of each leaf by paths within its step.
-    "back": the walk back, in order: entry; its cotangent; products: `to` (as in args), rule, numbers, value, and
-    for a leaf the `total` so far. "leaves": name and value. "arrays": what `value`, `cotangent` and `total` number.
+    "back": the walk back, in order: entry; its cotangent, and what that is called; products: `to` (as in args), rule,
+    numbers, value, and for a leaf the `total` so far. "leaves": name and value. "arrays": what `value`, `cotangent` and
+    `total` number.
     "broken": the first position with a NaN or an infinity, None where there is none. Position p of the player is
     after p entries forward, and then after p - len(entries) back.
     """
@@ -55,6 +56,7 @@ class _Camera:
         self.arrays: dict[str, int] = {}  # the same array is kept once
         self.broken: list[int] = []
         self.cotangents: dict[int, Any] = {}
+        self.called: dict[int, str] = {}  # what a cotangent is called, by its id; the record keeps them all
 
     def film(self, loss: Any, seed: Any) -> Data:
         back = self._back(loss, seed)
@@ -100,7 +102,7 @@ class _Camera:
         with Tape() as rules:
             read = 0
             for step in self.tape.rewind(loss, seed):
-                self.wording.called(step.cotangent, self.wording.cotangent(step.entry.out))
+                self._name(step)
                 products = [(x, fitted(part, x)) for x, part in step.parts if x.dtype.kind == "f"]
                 for line in rules[read:]:
                     if line.out is not step.cotangent:
@@ -108,6 +110,13 @@ class _Camera:
                 read = len(rules)
                 back.append(self._step(step, products, totals, len(self.tape) + len(back) + 1))
         return back
+
+    def _name(self, step: Step) -> None:
+        """Call a cotangent after its value; what has no name and is only added to a sum has that sum's cotangent."""
+        out, g = step.entry.out, step.cotangent
+        if out.name is not None or id(g) not in self.called:
+            self.called[id(g)] = self.wording.cotangent(out)
+        self.wording.called(g, self.called[id(g)])
 
     def _step(self, step: Step, products: list[tuple[Tensor, Any]], totals: dict[Tensor, Any], position: int) -> Data:
         self.cotangents[step.index] = _plain(step.cotangent)
@@ -127,12 +136,8 @@ class _Camera:
                 totals[x] = totals[x] + _plain(whole) if x in totals else _plain(whole)
                 about["total"] = self._array(totals[x], position)
             shown.append(about)
-        return {
-            "entry": step.index,
-            "name": self.wording.cotangent(step.entry.out),
-            "cotangent": self._array(_plain(step.cotangent), position),
-            "products": shown,
-        }
+        name, cotangent = self.called[id(step.cotangent)], self._array(_plain(step.cotangent), position)
+        return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}
 
     def _contributions(self) -> dict[int, list[tuple[int, float]]]:
         """What comes through each entry to the gradient of each leaf, by the paths that stay in the entry's step.

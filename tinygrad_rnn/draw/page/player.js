@@ -134,7 +134,7 @@ function showNode() {
   const j = backOf.get(k);
   const passed = j !== undefined && position > entries.length + j;
   const come = arrivals[k].filter(([from]) => position > entries.length + from);
-  shown.push(element("h2", "", j === undefined ? "Its cotangent" : `Its cotangent ${back[j].name}`));
+  shown.push(element("h2", "", j === undefined ? "Its cotangent" : `Its cotangent, ${back[j].name}`));
   if (j === undefined) shown.push(element("p", "faint", "Zero: the loss does not depend on it."));
   for (const [from, product] of come) {
     shown.push(element("p", "rule", `+= ${product.rule}`, element("span", "faint", `  from ${entries[back[from].entry].name}`)));
