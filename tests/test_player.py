@@ -262,6 +262,29 @@ def test_several_results_and_seeds():
     agrees(data, totals[-1], tape.gradient(seeds, tape.leaves()[W]))
 
 
+def test_a_cotangent_that_is_passed_on_keeps_its_name_and_no_other_gets_it():
+    x = tg.Tensor([0.5, 2.0], name="x")
+    with tg.Tape() as tape:
+        for _ in range(30):
+            x = tg.named("s", (x + 1.0) + (x - 1.0))
+        loss = tg.named("L", x.sum())
+    named = {step["entry"]: step["name"] for step in film(tape, loss)["back"]}
+    for k, entry in enumerate(tape):
+        if entry.out.name is None:  # one of the two terms of the sum after it
+            later = min(n for n in range(k, len(tape)) if tape[n].out.name)
+            assert named[k] == named[later]
+    assert len(set(named.values())) == 31
+
+
+def test_a_hook_changes_what_is_shown():
+    tape, loss = recorded("rnn", T=3)
+    tape.hook(lambda entry, g: 0 * g, "h", t=1)
+    data = film(tape, loss)
+    totals = {-1 - p["to"]: p["total"] for step in data["back"] for p in step["products"] if p["to"] < 0}
+    for k, x in enumerate(tape.leaves()):
+        agrees(data, totals[k], tape.gradient(loss, x))
+
+
 def test_integers_and_constants_have_no_gradient():
     E, k = tg.Tensor(np.eye(3), name="E"), tg.Tensor([0, 2], name="k")
     with tg.Tape() as tape:
@@ -311,7 +334,7 @@ def test_the_page_lets_nothing_in_but_what_it_was_written_with(tmp_path):
 
 
 def test_the_script_writes_text_and_never_markup():
-    script = player._read("player.js")
+    script = "".join(map(player._read, player.SCRIPTS))
     for word in (
         "innerHTML",
         "outerHTML",

@@ -56,7 +56,7 @@ class _Camera:
         self.arrays: dict[str, int] = {}  # the same array is kept once
         self.broken: list[int] = []
         self.cotangents: dict[int, Any] = {}
-        self.called: dict[int, str] = {}  # what a cotangent is called, by its id; the record keeps them all
+        self.called: dict[int, str] = {}  # what a cotangent is called, by its id: they are all kept
 
     def film(self, loss: Any, seed: Any) -> Data:
         back = self._back(loss, seed)
@@ -119,7 +119,7 @@ class _Camera:
         self.wording.called(g, self.called[id(g)])
 
     def _step(self, step: Step, products: list[tuple[Tensor, Any]], totals: dict[Tensor, Any], position: int) -> Data:
-        self.cotangents[step.index] = _plain(step.cotangent)
+        self.cotangents[step.index] = step.cotangent
         shown = []
         for (x, product), (_, whole) in zip(products, step.products, strict=True):
             place, given = (product.place, product.g) if type(product) is Part else ((), product)
@@ -163,7 +163,7 @@ class _Camera:
         return found
 
     def _through(self, k: int, members: list[int]) -> list[tuple[int, float]]:
-        pending: dict[int, Any] = {k: self.cotangents[k]}
+        pending: dict[int, Any] = {k: _plain(self.cotangents[k])}
         for j in members:
             g = pending.pop(j, None)
             if g is None:

@@ -26,6 +26,8 @@ from tinygrad_rnn.engine.tape import Tape
 
 MOST = 10_000
 """Entries that a page can hold: beyond, no browser likes it."""
+SCRIPTS = ("tape.js", "panels.js", "picture.js", "player.js")
+"""One script in the page, in this order."""
 ALL_DRAWN = 2_500
 """Up to how many entries every step is drawn."""
 
@@ -73,7 +75,7 @@ def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:
         title=html.escape(_encodable(title)),
         summary=f"{len(tape):,} entries, {T} step{'s' * (T != 1)}; {len(data['back']):,} entries back",
         style=_read("player.css"),
-        script=_read("player.js"),
+        script="\n".join(_read(name) for name in SCRIPTS),
         picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
