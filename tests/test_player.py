@@ -556,6 +556,9 @@ def test_the_page_on_a_screen_is_not_blank(chromium, tmp_path, scheme):
     with Opened(chromium, draw.play(*recorded(), tmp_path / "a.html"), "#70", color_scheme=scheme) as page:
         assert len(page.screenshot()) > 60_000  # a blank one is under 6 kB
         assert len(page.locator("#play-graph").screenshot()) > 20_000
+        before = page.evaluate("scale")
+        page.locator("#play-in").click()  # fails where something covers it
+        assert page.evaluate("scale") > before
 
 
 @pytest.mark.needs_chromium

@@ -40,7 +40,8 @@ function arrayTable(number) {
     const cells = row.map((v) => {
       const cell = element("td", "", said(v));
       const strength = Math.min(Math.abs(v) / largest, 1) * 0.4; // orange above zero, blue below
-      if (Number.isFinite(strength)) cell.style.backgroundColor = `rgb(${v < 0 ? "0 114 178" : "230 159 0"} / ${strength})`;
+      const colour = v < 0 ? "0 114 178" : "230 159 0";
+      if (Number.isFinite(strength)) cell.style.backgroundColor = `rgb(${colour} / ${strength})`;
       return cell;
     });
     if (some && row.length < shape[shape.length - 1]) cells.push(element("td", "", "…"));
@@ -54,7 +55,8 @@ function showNow() {
   const k = entryAt(position);
   const now = part("now");
   if (k === null) {
-    now.replaceChildren(element("h2", "", "The start"), element("p", "faint", "Nothing has run. Arrow right runs the first entry; space plays."));
+    const help = "Nothing has run. Arrow right runs the first entry; space plays.";
+    now.replaceChildren(element("h2", "", "The start"), element("p", "faint", help));
     return;
   }
   const entry = entries[k];
@@ -68,7 +70,8 @@ function showNow() {
   const shown = [element("h2", "", `Backward: entry ${k}, ${entry.op}${where}`)];
   for (const p of step.products) shown.push(rule(p.name, "+=", p.rule, p.numbers, p.value));
   if (!step.products.length) shown.push(element("p", "faint", "It has no input with a gradient."));
-  shown.push(element("div", "", element("p", "rule", "where ", element("b", "", step.name), " is"), arrayTable(step.cotangent)));
+  const given = element("p", "rule", "where ", element("b", "", step.name), " is");
+  shown.push(element("div", "", given, arrayTable(step.cotangent)));
   now.replaceChildren(...shown);
 }
 
@@ -87,10 +90,13 @@ function showNode() {
   shown.push(element("h2", "", j === undefined ? "Its cotangent" : `Its cotangent, ${back[j].name}`));
   if (j === undefined) shown.push(element("p", "faint", "Zero: the loss does not depend on it."));
   for (const [from, product] of come) {
-    shown.push(element("p", "rule", `+= ${product.rule}`, element("span", "faint", `  from ${entries[back[from].entry].name}`)));
+    const source = element("span", "faint", `  from ${entries[back[from].entry].name}`);
+    shown.push(element("p", "rule", `+= ${product.rule}`, source));
   }
   if (passed) shown.push(arrayTable(back[j].cotangent));
-  else if (j !== undefined) shown.push(element("p", "faint", `${come.length} of ${arrivals[k].length} terms have come so far.`));
+  else if (j !== undefined) {
+    shown.push(element("p", "faint", `${come.length} of ${arrivals[k].length} terms have come so far.`));
+  }
   if (passed) shown.push(...contributions(k));
   const jump = [button(`Forward, at ${k + 1}`, () => go(k + 1))];
   if (j !== undefined) jump.push(button(`Backward, at ${entries.length + j + 1}`, () => go(entries.length + j + 1)));
@@ -99,9 +105,12 @@ function showNode() {
 }
 
 function contributions(k) {
-  const head = element("h2", "", `What comes through it ${entries[k].t === undefined ? "outside of the steps" : "within step " + entries[k].t} (norms)`);
+  const { t, adds = [] } = entries[k];
+  const reach = t === undefined ? "outside of the steps" : `within step ${t}`;
+  const head = element("h2", "", `What comes through it ${reach} (norms)`);
   if (!tape.contributions) return [head, element("p", "faint", "Not computed: the steps of this tape are too long.")];
-  const lines = (entries[k].adds ?? []).map(([leaf, norm]) => element("div", "named", element("span", "", leaves[leaf].cotangent), element("span", "", said(norm))));
+  const lines = adds.map(([leaf, norm]) =>
+    element("div", "named", element("span", "", leaves[leaf].cotangent), element("span", "", said(norm))));
   return [head, ...(lines.length ? lines : [element("p", "faint", "Nothing.")])];
 }
 
@@ -123,7 +132,8 @@ function makeSums() {
     const bar = element("div");
     const number = element("span");
     const inside = element("div");
-    const more = element("details", "", element("summary", "named", element("span", "", leaf.cotangent), number), inside);
+    const head = element("summary", "named", element("span", "", leaf.cotangent), number);
+    const more = element("details", "", head, inside);
     more.addEventListener("toggle", showSums);
     panel.append(element("div", "", more, element("div", "bar", bar)));
     const grown = sums[n].map(([, a]) => Number(arrays[a].norm)).filter(Number.isFinite);
@@ -144,7 +154,8 @@ function showSums() {
     row.shown = key;
     const array = low ? grown[low - 1][1] : null;
     const norm = array === null ? 0 : arrays[array].norm;
-    row.number.textContent = array === null ? (position === last ? "zero" : "nothing yet") : `norm ${said(norm)} · ${low} of ${grown.length}`;
+    const nothing = position === last ? "zero" : "nothing yet";
+    row.number.textContent = array === null ? nothing : `norm ${said(norm)} · ${low} of ${grown.length}`;
     row.bar.style.transform = `scaleX(${row.most ? Math.min(Number(norm) / row.most, 1) || 0 : 0})`;
     row.inside.replaceChildren(...(row.more.open && array !== null ? [arrayTable(array)] : []));
   }

@@ -77,6 +77,10 @@ function follow(box) {
 const pointers = new Map();
 let pressed = null; // where a press began, and on which box
 
+function apart(a, b) {
+  return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+}
+
 function listenToPointers() {
   graph.addEventListener("wheel", (event) => {
     event.preventDefault();
@@ -92,13 +96,12 @@ function listenToPointers() {
   graph.addEventListener("pointermove", (event) => {
     const before = pointers.get(event.pointerId);
     if (!before) return;
-    if (pressed && Math.hypot(event.clientX - pressed.event.clientX, event.clientY - pressed.event.clientY) > 6) pressed = null;
-    const apart = () => { const [a, b] = [...pointers.values()]; return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY); };
-    const was = pointers.size === 2 ? apart() : 0;
+    if (pressed && apart(event, pressed.event) > 6) pressed = null; // a drag
+    const was = pointers.size === 2 ? apart(...pointers.values()) : 0;
     pointers.set(event.pointerId, event);
     if (pressed) return;
     graph.classList.add("dragged");
-    if (was) zoomTo(scale * (apart() / was), event.clientX, event.clientY);
+    if (was) zoomTo(scale * (apart(...pointers.values()) / was), event.clientX, event.clientY);
     graph.scrollLeft += before.clientX - event.clientX;
     graph.scrollTop += before.clientY - event.clientY;
   });

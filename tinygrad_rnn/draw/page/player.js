@@ -7,7 +7,9 @@ function go(to, quietly) {
   position = to;
   part("slider").value = to;
   const k = entryAt(to);
-  const text = k === null ? "at the start" : to <= entries.length ? `forward ${to} of ${entries.length}` : `backward ${to - entries.length} of ${back.length}`;
+  const n = entries.length;
+  const text = k === null ? "at the start"
+    : to <= n ? `forward ${to} of ${n}` : `backward ${to - n} of ${back.length}`;
   part("position").textContent = text;
   part("slider").setAttribute("aria-valuetext", k === null ? text : `${text}, ${entries[k].name}`);
   showNow();
@@ -119,9 +121,10 @@ function begin() {
   part("slider").addEventListener("input", () => go(Number(part("slider").value)));
   choices(part("step"), "t");
   choices(part("gate"), "gate");
-  for (const [name, key] of [["home", "Home"], ["back", "ArrowLeft"], ["toggle", " "], ["on", "ArrowRight"], ["end", "End"], ["out", "-"], ["fit", "0"], ["in", "+"]]) {
-    part(name).addEventListener("click", KEYS[key]);
-  }
+  const buttons = {
+    home: "Home", back: "ArrowLeft", toggle: " ", on: "ArrowRight", end: "End", out: "-", fit: "0", in: "+",
+  };
+  for (const [name, key] of Object.entries(buttons)) part(name).addEventListener("click", KEYS[key]);
   part("broken").disabled = tape.broken === null;
   part("broken").addEventListener("click", () => go(tape.broken));
   drawn.flat().forEach((box) => box.classList.add("waits"));
