@@ -176,6 +176,15 @@ def test_rules_are_worded_as_on_paper():
     assert next(e["rule"] for e in data["entries"] if e["name"] == "h_0") == "o_0 * v19"
 
 
+def test_a_rule_says_a_reshape_that_matters_and_no_other():
+    x, w = tg.Tensor(np.ones((2, 3, 4)), name="x"), tg.Tensor(np.ones((4, 5)), name="w")
+    with tg.Tape() as tape:
+        loss = (x @ w).mean()
+    rules = {p["name"]: p["rule"] for step in film(tape, loss)["back"] for p in step["products"]}
+    assert rules["dw"] == "reshape(x, (6, 4)).T @ reshape(dv0, (6, 5))"
+    assert re.fullmatch(r"dv1 \* 0\.0333\d*", rules["dv0"])
+
+
 def test_the_numbers_of_a_rule_give_its_first_entry():
     tape, loss = recorded("lstm")
     data = film(tape, loss)

@@ -29,9 +29,6 @@ MANY = 7
 TERMS = 3
 """How many terms of a sum are written out."""
 
-REPEATS = ("broadcast_to", "reshape")
-"""What a rule does to fit shapes: a person leaves it out. The first entry stays the first."""
-
 Line = tuple[Any, ...]
 
 
@@ -94,7 +91,7 @@ class Wording:
     def learn(self, line: Line) -> None:
         """Know from here on how to write what this line of a tape made."""
         out = id(line[3])
-        if line[0].name in REPEATS:
+        if _only_fits(line):  # a person leaves it out
             self._symbols[out], self._numbers[out] = (self._of(line[1][0], t) for t in (self._symbols, self._numbers))
         else:
             self._symbols[out], self._numbers[out] = self._written(line)
@@ -121,6 +118,14 @@ class Wording:
         if isinstance(a, np.ndarray):
             return (number_text(a) if a.size == 1 or texts is self._numbers else f"array {a.shape}"), ATOM
         return (number_text(a) if isinstance(a, float) else _short(str(a))), ATOM
+
+
+def _only_fits(line: Line) -> bool:
+    """Whether a line only repeats entries, or adds and takes away axes of length 1: the first entry stays the first."""
+    op, args, _, out, _ = line
+    if op.name != "reshape":
+        return bool(op.name == "broadcast_to")
+    return [n for n in np.shape(args[0]) if n != 1] == [n for n in out.shape if n != 1]
 
 
 def number_text(x: Any) -> str:
