@@ -46,7 +46,8 @@ def play(
     the gradients so far. `lstm.html#42` opens the page at position 42. `loss` and `seed` as for `Tape.rewind`; `ends`,
     as for `graph`, leaves the middle of the picture out (default: only of a tape of more than 2,500 entries).
     `Tape(lines=True)` adds lines of code. The page asks the network for nothing; the same tape gives the same bytes.
-    The walk back is recorded, to read the rules off the record: hooks of the tape see Tensors.
+    The walk back is recorded, to read the rules off the record: hooks of the tape see Tensors, and the rules of a
+    primitive of your own must be written in functions that are recorded, as second derivatives ask for too.
 
     Numbers have four digits; an array of more than 60 numbers is a corner, its range and its norm (of more than 8,
     where the tape has more than 300 entries). Within the page a value is called by its name and step, `f_2`.
