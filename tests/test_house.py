@@ -28,6 +28,7 @@ ORDERS = {
     "engine": [
         "recording",
         "errors",
+        "expressions",
         "methods",
         "tensor",
         "primitives",
@@ -57,7 +58,7 @@ ORDERS = {
         "optim",
         "weights",
     ],
-    "draw": ["style", "picture", "layout", "graph", "grid", "render", "player", "plots", "cuts"],
+    "draw": ["style", "picture", "layout", "graph", "grid", "render", "wording", "film", "player", "plots", "cuts"],
     "bptt": [
         "by_hand",
         "report",
@@ -96,7 +97,19 @@ ORDERS = {
         "siblings",
     ],
     "lm": ["text", "corpus", "model", "curve", "train"],
-    "commands": ["common", "code", "demo", "compare", "doctor", "flow", "truncate", "drawing", "training", "sampling"],
+    "commands": [
+        "common",
+        "code",
+        "demo",
+        "compare",
+        "doctor",
+        "flow",
+        "truncate",
+        "drawing",
+        "playing",
+        "training",
+        "sampling",
+    ],
 }
 
 # The third-party packages, and the rooms that may know them.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
-from tinygrad_rnn.bptt.diagnosis.formula import INFIX
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
+from tinygrad_rnn.engine.expressions import INFIX
 from tinygrad_rnn.engine.tensor import TABLE
 
 ELEMENTWISE = ("add", "subtract", "multiply", "divide")

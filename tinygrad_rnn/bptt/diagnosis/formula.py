@@ -9,9 +9,8 @@ import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Made, Ref, Rule
+from tinygrad_rnn.engine.expressions import ATOM, Text, call_text
 
-INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@"}
-BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2}
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
 
 
@@ -78,35 +77,35 @@ def _turned(text: str) -> str:
 def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:
     """The rule of an edge of line r, as an expression in the cotangent of what the line made."""
     cotangent = f"{quantity(anatomy, Ref('line', r))}[t]"
-    texts: list[tuple[str, int]] = []
+    texts: list[Text] = []
 
-    def of(a: Any) -> tuple[str, int]:
+    def of(a: Any) -> Text:
         if type(a) is Made:
             return texts[a.number]
         if type(a) is Called:
-            return _call(a.op.name, [of(a.of)])
+            return call_text(a.op.name, [of(a.of)])
         if type(a) is Rule:
             return rule_text(anatomy, r, a), 1
-        return (cotangent, 9) if a == G else _value(anatomy, a, DEPTH)
+        return (cotangent, ATOM) if a == G else _value(anatomy, a, DEPTH)
 
     for op, args, _ in rule.instructions:
-        texts.append(_call(op.name, [of(a) for a in args]))
+        texts.append(call_text(op.name, [of(a) for a in args]))
     return of(rule.result)[0]
 
 
-def _value(anatomy: Anatomy, ref: Any, depth: int) -> tuple[str, int]:
+def _value(anatomy: Anatomy, ref: Any, depth: int) -> Text:
     """The text, and how tightly its outermost operation binds."""
     if not isinstance(ref, Ref):
-        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.shape(ref)}"), 9
+        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.shape(ref)}"), ATOM
     kind, index, shift = ref
     if kind == "param":
-        return str(index), 9
+        return str(index), ATOM
     if kind == "line" and not anatomy.roles[index].name:
         role = anatomy.roles[index]
         if depth == 0:
-            return "...", 9
-        text, binds = _call(role.op.name, [_value(anatomy, a, depth - 1) for a in role.args])
-        return (f"({text})[t{shift:+d}]", 9) if shift else (text, binds)
+            return "...", ATOM
+        text, binds = call_text(role.op.name, [_value(anatomy, a, depth - 1) for a in role.args])
+        return (f"({text})[t{shift:+d}]", ATOM) if shift else (text, binds)
     if kind == "state":
         shift -= 1
     named = {
@@ -118,25 +117,4 @@ def _value(anatomy: Anatomy, ref: Any, depth: int) -> tuple[str, int]:
     }
     state = named["state"]
     name = named | {"carry": f"d{state}_next", "local": f"d{state}_of_this_step"}
-    return f"{name[kind]}[t{shift:+d}]" if shift else f"{name[kind]}[t]", 9
-
-
-def _call(name: str, args: list[tuple[str, int]]) -> tuple[str, int]:
-    if name in INFIX and len(args) == 2:
-        sign = INFIX[name]
-        binds = BINDS[sign]
-        left = _in(args[0], binds)
-        return f"{left} {sign} {_in(args[1], binds + (sign not in '+*'))}", binds
-    if name == "negative":
-        return f"-{_in(args[0], 3)}", 2
-    if name == "transpose":
-        inner = _in(args[0], 8)
-        return (inner[:-2] if inner.endswith(".T") else f"{inner}.T"), 9
-    if name == "getitem":
-        return args[0]  # a piece, as of a split: which one its name says
-    return f"{name}({', '.join(text for text, _ in args)})", 9
-
-
-def _in(arg: tuple[str, int], binds: int) -> str:
-    text, own = arg
-    return text if own >= binds else f"({text})"
+    return f"{name[kind]}[t{shift:+d}]" if shift else f"{name[kind]}[t]", ATOM

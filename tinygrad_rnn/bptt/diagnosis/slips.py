@@ -16,8 +16,9 @@ import numpy as np
 from tinygrad_rnn.bptt.case import Array
 from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, At, Changes, Edge, gradients, reached
 from tinygrad_rnn.bptt.diagnosis.edits import NONLINEAR, cotangents_alike, edits, with_other_values
-from tinygrad_rnn.bptt.diagnosis.formula import INFIX, edge_text, quantity, rule_text, value_text
+from tinygrad_rnn.bptt.diagnosis.formula import edge_text, quantity, rule_text, value_text
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
+from tinygrad_rnn.engine.expressions import INFIX
 from tinygrad_rnn.engine.primitives.activations import sigmoid
 
 

@@ -1,0 +1,103 @@
+"""The player: one page, of itself alone, on which a tape runs forward and then backward.
+
+The page holds the picture, the data as JSON and one script; a content security policy lets nothing else in. Without
+scripts the picture is there.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from tinygrad_rnn import files
+from tinygrad_rnn.draw.film import film
+from tinygrad_rnn.draw.grid import svg
+from tinygrad_rnn.draw.picture import picture
+from tinygrad_rnn.engine.steps import steps
+from tinygrad_rnn.engine.tape import Tape
+
+MOST = 10_000
+"""Entries that a page can hold: beyond, no browser likes it."""
+SCRIPTS = ("tape.js", "panels.js", "picture.js", "player.js")
+"""One script in the page, in this order."""
+ALL_DRAWN = 2_500
+"""Up to how many entries every step is drawn."""
+
+
+def play(
+    tape: Tape,
+    loss: Any,
+    path: str | os.PathLike[str],
+    seed: Any = None,
+    ends: int | None = None,
+    title: str = "The tape, forward and backward",
+) -> Path:
+    """Write a page on which the tape runs forward, entry by entry, and then backward from `loss`; give back its path.
+
+    Each entry lights up in the unrolled graph, with its rule in symbols and in numbers, its value, its cotangent, and
+    the gradients so far. `lstm.html#42` opens the page at position 42. `loss` and `seed` as for `Tape.rewind`; `ends`,
+    as for `graph`, leaves the middle of the picture out (default: only of a tape of more than 2,500 entries).
+    `Tape(lines=True)` adds lines of code. The page asks the network for nothing; the same tape gives the same bytes.
+    The walk back is recorded, to read the rules off the record: hooks of the tape see Tensors, and the rules of a
+    primitive of your own must be written in functions that are recorded, as second derivatives ask for too.
+
+    Numbers have four digits; an array of more than 60 numbers is a corner, its range and its norm (of more than 8,
+    where the tape has more than 300 entries). Within the page a value is called by its name and step, `f_2`.
+
+    Raises ValueError for another ending than .html, a tape of no or of more than 10,000 entries, and what `Tape.rewind`
+    refuses. Nothing is left half-written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"play: {path.name!r} does not end in .html\nthe player is a page: give the file that ending")
+    if len(tape) > MOST:
+        raise ValueError(
+            f"play: the tape has {len(tape):,} entries, and a page can hold {MOST:,}\n"
+            "record fewer steps, or play a part: tape.part(numbers)"
+        )
+    if ends is None and len(tape) <= ALL_DRAWN:
+        ends = max(1, len(tape))
+    drawing = svg(picture(tape, ends))
+    return files.write(path, _page(tape, drawing, film(tape, loss, seed), title))
+
+
+def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:
+    T = len(steps(tape))
+    text = Template(_read("page.html")).substitute(
+        policy="$policy",
+        title=html.escape(_encodable(title)),
+        summary=f"{len(tape):,} entries, {T} step{'s' * (T != 1)}; {len(data['back']):,} entries back",
+        style=_read("player.css"),
+        script="\n".join(_read(name) for name in SCRIPTS),
+        picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),
+        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+    )
+    return text.replace("$policy", _policy(text), 1)
+
+
+def _policy(page: str) -> str:
+    """Nothing from anywhere, and inside the page only the styles and scripts that it was written with."""
+    allowed = {}
+    for kind, tag in (("script-src", "<script>"), ("style-src", "<style>")):
+        inside = re.findall(rf"{tag}(.*?)</", page, flags=re.DOTALL)
+        hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inside]
+        allowed[kind] = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    sources = "; ".join(f"{kind} {hashes}" for kind, hashes in allowed.items())
+    return f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
+
+
+def _encodable(text: str) -> str:
+    """A text without halves of surrogate pairs, which UTF-8 has no bytes for."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _read(name: str) -> str:
+    return resources.files("tinygrad_rnn.draw").joinpath("page", name).read_text(encoding="utf-8")
