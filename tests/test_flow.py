@@ -399,6 +399,68 @@ def test_step_jacobians_refuse_rows_that_depend_on_each_other():
         bptt.step_jacobians(tape)
 
 
+def _skipping(T):
+    """h_t = tanh(x W + h_{t-1} U + 0.7 h_{t-2}), in a loop of its own."""
+    rng = np.random.default_rng(0)
+    W, U = tg.Tensor(rng.standard_normal((2, 3))), tg.Tensor(rng.standard_normal((3, 3)))
+    h = before = tg.Tensor(np.zeros((1, 3)))
+    with tg.Tape() as tape:
+        for t, x in enumerate(rng.standard_normal((T, 1, 2))):
+            with tg.scope(t=t):
+                h, before = tg.named("h", np.tanh(x @ W + h @ U + 0.7 * before)), h
+    return tape
+
+
+def test_step_jacobians_refuse_a_recurrence_of_the_second_order():
+    for T in (3, 6):
+        with pytest.raises(ValueError, match="past that of t=1, the step just before") as caught:
+            bptt.step_jacobians(_skipping(T))
+        assert len(str(caught.value).splitlines()) == 2
+    assert bptt.step_jacobians(_skipping(2)).shape == (1, 1, 3, 3)
+
+
+def test_step_jacobians_of_a_state_that_is_handed_on_as_it_is():
+    """The cell returns h_{t-1} as its second state: the Tensor is that of the step before."""
+
+    def skip(params, x, h, prev):
+        return np.tanh(x @ params["W"] + h @ params["U"] + 0.7 * prev), h
+
+    rng = np.random.default_rng(0)
+    params = {"W": tg.Tensor(rng.standard_normal((2, 3))), "U": tg.Tensor(rng.standard_normal((3, 3)))}
+    with tg.Tape() as tape:
+        nn.unroll(skip, params, rng.standard_normal((6, 1, 2)), (np.zeros((1, 3)), np.zeros((1, 3))))
+    for names in ("h", ("h", "prev"), "prev"):
+        with pytest.raises((ValueError, LookupError)):
+            bptt.step_jacobians(tape, names)
+
+
+def _feeding_back(T, back):
+    """Two layers by hand; with `back`, the lower one reads what the upper one made a step before."""
+    rng = np.random.default_rng(0)
+    U, V = (tg.Tensor(rng.standard_normal((3, 3))) for _ in range(2))
+    a = b = tg.Tensor(rng.standard_normal((1, 3)))
+    with tg.Tape() as tape:
+        for t in range(T):
+            with tg.scope(t=t, layer=0):
+                a = tg.named("h", np.tanh(a @ U + (b @ V if back else 1.0)))
+            with tg.scope(t=t, layer=1):
+                b = tg.named("h", np.tanh(a @ V + b @ U))
+    return tape
+
+
+def test_step_jacobians_refuse_a_feedback_through_another_layer():
+    tape = _feeding_back(5, back=True)
+    for layer in (0, 1):
+        with pytest.raises(ValueError, match="past that of t="):
+            bptt.step_jacobians(tape, "h", layer=layer)
+    tape = _feeding_back(5, back=False)
+    for layer in (0, 1):
+        J = bptt.step_jacobians(tape, "h", layer=layer)
+        h_1, h_4 = (tape.find("h", t=t, layer=layer) for t in (1, 4))
+        whole = bptt.total(tape, h_4, h_1)[0, :, 0]
+        np.testing.assert_allclose(J[3, 0] @ J[2, 0] @ J[1, 0], whole, rtol=1e-12)
+
+
 def test_step_jacobians_refuse_half_a_state():
     tape, _, _, _ = recorded("lstm")
     with pytest.raises(

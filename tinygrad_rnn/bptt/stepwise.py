@@ -67,7 +67,7 @@ class Run:
         self._values = {name: p.data for name, p in params.items()}
 
     def _require_constants(self, given: Sequence[tuple[str, Any]]) -> set[Tensor]:
-        """Raise ValueError for a Tensor that a parameter is, or leads to. The parameters to be seen in the cell or loss.
+        """Raise ValueError for a Tensor that is or comes from a parameter. What the cell or the loss must read.
 
         A Tensor that was made while no tape was open does not say of what: where one is given, every parameter must be
         read by the cell or by the loss, or it may be what the Tensor was made of.
