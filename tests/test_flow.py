@@ -461,6 +461,22 @@ def test_step_jacobians_refuse_a_feedback_through_another_layer():
         np.testing.assert_allclose(J[3, 0] @ J[2, 0] @ J[1, 0], whole, rtol=1e-12)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_step_jacobians_of_sequences_of_several_lengths(cell):
+    """What is carried over a step that does not count is the state as it was: the identity."""
+    rng = np.random.default_rng(0)
+    params, xs, lengths = getattr(nn.init, cell)(rng, 4, 5), rng.standard_normal((6, 3, 4)), [6, 2, 4]
+    names, size = ("h",) if cell == "rnn" else ("h", "c"), 5 if cell == "rnn" else 10
+    with tg.Tape() as tape:
+        nn.unroll(getattr(nn, cell), params, xs, lengths=lengths)
+    with tg.Tape() as plain:
+        nn.unroll(getattr(nn, cell), params, xs)
+    found, expected = bptt.step_jacobians(tape, names), bptt.step_jacobians(plain, names)
+    for b, length in enumerate(lengths):
+        close(found[: length - 1, b], expected[: length - 1, b])
+        assert np.array_equal(found[length - 1 :, b], np.broadcast_to(np.eye(size), (6 - length, size, size)))
+
+
 def test_step_jacobians_refuse_half_a_state():
     tape, _, _, _ = recorded("lstm")
     with pytest.raises(
