@@ -152,7 +152,7 @@ def _require_first_order(tape: Tape, steps: Sequence[Any], states: Sequence[Stat
             raise ValueError(
                 f"step_jacobians: in {scope_text(labels)}, {out.describe()} depends on the state of t={steps[first]} "
                 f"past that of t={steps[here - 1]}, the step just before: a product of step Jacobians misses it\n"
-                "name all that a step hands on, each part under a name of its own; bptt.total gives one whole derivative"
+                "name all that a step hands on, each part under its own name; bptt.total gives one whole derivative"
             )
         oldest[id(out)] = first
 
