@@ -74,6 +74,7 @@ ORDERS = {
         "verdict",
         "flow",
         "ways",
+        "refusals",
         "truncation",
         "bias",
         "stepwise",
