@@ -1,6 +1,7 @@
 """The terms of a gradient through time: against closed forms, loops written here, and separate walks back."""
 
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -898,3 +899,77 @@ def test_what_the_butterfly_refuses_and_where_runs_meet():
         bptt.butterfly(*problem("rnn", dtype="float32"), size=1e-12)
     forgets = bptt.butterfly(lambda params, x, h: np.tanh(x) + 0 * h, {"U": np.ones(1)}, xs, np.zeros((3, 4)))
     assert list(forgets[1:]) == [-np.inf] * 3
+
+
+def test_a_factor_may_underflow_within_one_step():
+    """1e-200 twice in one step: nothing is rescaled there, and the verdict does not claim that a factor is 0."""
+
+    def tiny(params, x, h):
+        return (h * params["u"]) * params["u"]
+
+    flow = bptt.flow(tiny, {"u": np.array([1e-200])}, np.zeros((3, 1, 1)), np.zeros((1, 1)))
+    said = flow.verdict()[0]
+    assert np.isneginf(flow.norms[0])
+    assert "exactly 0 from step 1 back" in said
+    assert "or a factor so small that it underflows there" in said
+    assert "itself is 0" not in said
+
+
+def test_the_nearest_steps_are_counted_by_the_norms_of_their_terms():
+    """Terms that cancel: h_t = h_{t-1} + w x_t with x = 1, -1, 1, ... adds up to less than any of its terms."""
+
+    def adding(params, x, h):
+        return h + params["w"] * x
+
+    xs = np.array([1.0, -1.0] * 5).reshape(10, 1, 1)
+    flow = bptt.flow(adding, {"w": np.ones(1)}, xs, np.zeros((1, 1)), np.ones((10, 1, 1)))
+    assert np.isneginf(flow.gradient)
+    assert "the nearest 10 of 10 steps make 99 % of the sum of the terms' norms" in flow.verdict()[1]
+
+
+def test_the_butterfly_moves_floats_alone():
+    def counting(params, x, h, n):
+        return h @ params["U"], n + 1
+
+    start = np.zeros((2, 4)), np.full((2, 50), 7)
+    found = bptt.butterfly(counting, {"U": 2 * np.eye(4)}, np.zeros((5, 2, 1)), start, size=1e-3)
+    np.testing.assert_allclose(found, -3 + np.log10(2) * np.arange(6), atol=1e-12)
+    with pytest.raises(ValueError, match="no state is of floats"):
+        bptt.butterfly(lambda params, x, n: n + 1, {"U": np.eye(4)}, np.zeros((5, 2, 1)), np.ones((2, 4), int))
+
+
+def test_arguments_of_another_kind_say_so():
+    function, params, xs = problem("rnn")
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(function, {name: tg.Tensor(p) for name, p in params.items()}, xs)
+        loss = (hs * hs).sum()
+    J, W = bptt.step_jacobians(tape), tape.leaves()[1]
+
+    def counting(params, x, n, h):
+        return n + 1, h
+
+    wrong = [
+        (lambda: bptt.flow(function, params, xs, rows=2.5), "rows=2.5"),
+        (lambda: bptt.flow(function, list(params.values()), xs), "params is a list"),
+        (
+            lambda: bptt.flow(counting, params, xs, (np.zeros((3, 1), int), np.zeros((3, 4)))),
+            "'n', the first state, is",
+        ),
+        (lambda: bptt.butterfly(function, params, xs, size="a"), "size='a'"),
+        (lambda: bptt.butterfly(function, params, xs, size=np.inf), "size=inf"),
+        (lambda: bptt.butterfly(function, list(params.values()), xs), "params is a list"),
+        (lambda: bptt.log10_product(np.ones((2, 1, 3, 4))), "T - 1, B, S, S"),
+        (lambda: bptt.log10_product(J, 0.0, 2), "span 0.0 to 2"),
+        (lambda: bptt.contributions(tape, loss, W, by=None), "by=None"),
+        (lambda: bptt.contributions(tape, loss, W, by=3), "by=3"),
+        (lambda: bptt.contributions(None, loss, W), "the tape is a NoneType"),
+        (lambda: bptt.deltas(None, [loss]), "the tape is a NoneType"),
+        (lambda: bptt.step_jacobians(None), "the tape is a NoneType"),
+        (lambda: bptt.total(None, loss, W), "the tape is a NoneType"),
+        (lambda: bptt.shares([1, 2]), "the parts are a list"),
+    ]
+    for call, words in wrong:
+        with pytest.raises((ValueError, TypeError), match=re.escape(words)) as caught:
+            call()
+        assert len(str(caught.value).splitlines()) == 2
+    assert np.array_equal(bptt.log10_product(list(J)), bptt.log10_product(J))

@@ -750,3 +750,31 @@ def test_an_open_tape_records_nothing_of_it():
     with tape:
         assert_alike(bptt.truncated_gradient(tape, loss, params, Window(2)), expected, 0)
     assert len(tape) == before
+
+
+def test_ways_of_other_kinds_of_numbers_say_so():
+    tape, loss, params, _, _ = recorded("rnn", 4)
+    rng = np.random.default_rng(0)
+    wrong = [
+        (lambda: Scaled(0.5), "factors = 0.5"),
+        (lambda: Scaled(np.ones((2, 2))), "an array of shape \\(2, 2\\)"),
+        (lambda: Scaled("ab"), "factors = 'ab'"),
+        (lambda: Scaled([1.0, None]), "factors"),
+        (lambda: Randomized("0.5"), "pi = '0.5'"),
+        (lambda: Randomized(None), "pi = None"),
+        (lambda: Randomized([0.5, "a"]), "pi"),
+        (lambda: RandomChunks("a"), "mean = 'a'"),
+        (lambda: RandomChunks(None), "mean = None"),
+        (lambda: RandomChunks(3, "a"), "power = 'a'"),
+        (lambda: bptt.bias_and_variance(tape, loss, {}, Chunked(2)), "nothing to differentiate by"),
+        (lambda: bptt.bias_and_variance(tape, loss, params, Randomized(0.5), rng=rng, draws=2.5), "draws = 2.5"),
+        (lambda: bptt.bias_and_variance(None, loss, params, Randomized(0.5), exact=True), "the tape is a NoneType"),
+        (lambda: bptt.truncated_gradient(None, loss, params, Chunked(2)), "the tape is a NoneType"),
+    ]
+    for call, words in wrong:
+        with pytest.raises((ValueError, TypeError), match=words) as caught:
+            call()
+        assert len(str(caught.value).splitlines()) == 2
+    assert Randomized(np.array(0.5)) == Randomized(0.5)
+    assert Randomized(np.array([0.5, 0.25])).pi == (0.5, 0.25)
+    assert Scaled(np.float32([1, 2])).factors == (1.0, 2.0)

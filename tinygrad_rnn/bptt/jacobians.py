@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.magnitude import LOG10_2
-from tinygrad_rnn.bptt.terms import at_steps
+from tinygrad_rnn.bptt.terms import at_steps, require_tape
 from tinygrad_rnn.engine.recording import not_recording, scope_text
 from tinygrad_rnn.engine.steps import carried
 from tinygrad_rnn.engine.tape import Tape
@@ -36,6 +36,7 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: Any) 
     batch normalization: then no example has a Jacobian of its own.
     """
     names = (names,) if isinstance(names, str) else tuple(names)
+    require_tape("step_jacobians", tape)
     at = [at_steps(tape, name, **labels) for name in names]
     steps = list(at[0])
     if any(list(other) != steps for other in at):
@@ -79,8 +80,11 @@ def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> 
 
     Raises ValueError for a span outside of the steps, or other shapes.
     """
+    jacobians = np.asarray(jacobians)
     stop = len(jacobians) if stop is None else stop
-    if np.ndim(jacobians) != 4 or not 0 <= start <= stop <= len(jacobians):
+    shape = np.shape(jacobians)
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (start, stop))
+    if len(shape) != 4 or shape[2] != shape[3] or not whole or not 0 <= start <= stop <= len(jacobians):
         raise ValueError(
             f"log10_product: span {start} to {stop} of Jacobians {np.shape(jacobians)}\n"
             "give (T - 1, B, S, S), as from step_jacobians, and 0 <= start <= stop <= T - 1"

@@ -36,6 +36,9 @@ class Run:
             raise TypeError(f"{what}: params is a {type(params).__name__}\ngive a dict of Tensors by name")
         if not hasattr(xs, "__len__") or not hasattr(xs, "__getitem__"):
             raise TypeError(f"{what}: xs is a {type(xs).__name__}\ngive (T, B, I), or a list of T inputs: list(xs)")
+        for given, which, form in ((cell, "cell", "cell(params, x, *state)"), (loss, "loss", "loss(t, h)")):
+            if not callable(given):
+                raise TypeError(f"{what}: {which} is a {type(given).__name__}\ngive a function {form}")
         self.what = what
         self.cell = cell
         self.params = params

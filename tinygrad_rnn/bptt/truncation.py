@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.refusals import refuse_carried_losses, refuse_prepared
+from tinygrad_rnn.bptt.terms import require_tape
 from tinygrad_rnn.bptt.ways import AnyWay, Full, Scaled, Way, drawn
 from tinygrad_rnn.engine.recording import Scope, not_recording
 from tinygrad_rnn.engine.split import split_gradient, total
@@ -44,6 +45,7 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
     weight that one of them made, and where a path that is scaled goes back and forth in time (two bidirectional
     layers): it would meet a factor twice.
     """
+    require_tape("truncated_gradient", tape)
     names, tensors = listed(wrt)
     for name, x in zip(names, tensors, strict=True):
         require_differentiable(name, x)
