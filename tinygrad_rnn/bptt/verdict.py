@@ -93,8 +93,8 @@ class Flow:
             last = int(np.flatnonzero(np.isneginf(norms))[-1])
             return (
                 f"State: its gradient is exactly 0 from step {last} back, and not because far steps underflow: it "
-                "became 0 within one step (a relu that is off, a gate or a tanh saturated until its derivative rounds to 0, "
-                "a state not read, or a factor so small that it underflows there)."
+                "became 0 within one step (a relu that is off, a gate or a tanh saturated until its derivative rounds "
+                "to 0, a state not read, or a factor so small that it underflows there)."
             )
         change = float(norms[0] - norms[-1])
         fact = (
