@@ -65,9 +65,7 @@ def refuse_prepared(lines: Lines, wrt: Sequence[Tensor]) -> None:
     That is a weight, prepared within a step by mistake: it would be cut as if it were that step's state.
     """
     known = {id(x) for x in wrt} - {id(line[3]) for line in lines}
-    readers: dict[
-        int, tuple[Tensor, Any, set[Any]]
-    ] = {}  # of each prepared value: it, its step, the steps that read it
+    readers: dict[int, tuple[Tensor, Any, set[Any]]] = {}  # each prepared value, its step, and the others that read it
     for _, args, _, out, labels in lines:
         t = time_of(labels)
         inputs = [a for a in args if type(a) is Tensor]
