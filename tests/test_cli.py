@@ -111,12 +111,11 @@ def test_flow_takes_every_cell_and_a_single_step(cell, capsys):
     assert "State: one step" in capsys.readouterr().out
 
 
-def test_flow_without_matplotlib_prints_the_text_and_says_what_to_install(tmp_path, capsys, monkeypatch):
+def test_flow_without_matplotlib_says_what_to_install_before_the_run(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not there
     assert cli.main(["flow", "--cells", "rnn", "--steps", "5", "-o", str(tmp_path / "flow.svg")]) == 2
     said = capsys.readouterr()
-    assert "rnn: T=5 float64" in said.out
-    assert "|dL_T/ds_k| by distance" in said.out
+    assert said.out == ""
     assert "matplotlib is not installed" in said.err
     assert 'pip install "tinygrad_rnn[plot]"' in said.err
     assert not list(tmp_path.iterdir())
@@ -287,3 +286,66 @@ def test_doctor_needs_a_file_and_a_function(tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main(["doctor", "homework.py:mine", "--cell", "rnn", "--names", "W"])
     assert "write theirs=ours" in capsys.readouterr().err
+
+
+def test_drawings_are_refused_before_the_run(tmp_path, capsys):
+    """A missing folder, another ending, a folder in the place of a file: nothing is computed first."""
+    (tmp_path / "dir.svg").mkdir()
+    for command in ("flow", "truncate"):
+        for name, words in (
+            ("none/f.svg", f"there is no folder {tmp_path / 'none'}"),
+            ("f.txt", "f.txt"),
+            ("dir.svg", "dir.svg is a folder"),
+        ):
+            assert cli.main([command, "--steps", "3", "--hidden", "2", "-o", str(tmp_path / name)]) == 2
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert words in said.err
+            assert len(said.err.splitlines()) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["dir.svg"]
+
+
+def test_draw_names_the_missing_folder(tmp_path, capsys):
+    assert cli.main(["draw", "-o", str(tmp_path / "none" / "a.dot")]) == 2
+    said = capsys.readouterr().err
+    assert f"there is no folder {tmp_path / 'none'}" in said
+    assert len(said.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", ["flow", "truncate", "compare", "draw", "sample"])
+def test_a_negative_seed_is_named(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--seed", "-1"])
+    assert stop.value.code == 2
+    assert "argument --seed: -1 is negative" in capsys.readouterr().err
+
+
+def test_truncate_says_what_is_wrong_with_a_text(tmp_path, capsys):
+    short = tmp_path / "short.txt"
+    short.write_text("abc", encoding="utf-8")
+    for path, words in (
+        (tmp_path / "none.txt", "there is no such file"),
+        (tmp_path, "is a folder"),
+        (short, "1 window of"),
+    ):
+        assert cli.main(["truncate", "--text", str(path), "--steps", "8"]) == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert str(path) in said or path is short
+        assert len(said.splitlines()) == 2
+
+
+def test_truncate_takes_any_case_of_the_ending_and_counts_one_step_as_one(tmp_path, capsys):
+    arguments = ["truncate", "--steps", "5", "--hidden", "2", "--draws", "2", "--cell", "rnn", "--length", "3"]
+    assert cli.main([*arguments, "-o", str(tmp_path / "cuts.SVG")]) == 0
+    said = capsys.readouterr().out
+    assert "every step, 3 back" in said
+    assert "every 1 steps" not in said
+    assert (tmp_path / "cuts.SVG").exists()
+
+
+def test_flow_of_one_step_draws_no_bars(capsys):
+    assert cli.main(["flow", "--steps", "1", "--hidden", "2", "--cells", "rnn,gru"]) == 0
+    said = capsys.readouterr().out
+    assert "one step, so there is no distance" in said
+    assert "#" not in said

@@ -1,6 +1,7 @@
 """The terms of a gradient through time: against closed forms, loops written here, and separate walks back."""
 
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -399,6 +400,84 @@ def test_step_jacobians_refuse_rows_that_depend_on_each_other():
         bptt.step_jacobians(tape)
 
 
+def _skipping(T):
+    """h_t = tanh(x W + h_{t-1} U + 0.7 h_{t-2}), in a loop of its own."""
+    rng = np.random.default_rng(0)
+    W, U = tg.Tensor(rng.standard_normal((2, 3))), tg.Tensor(rng.standard_normal((3, 3)))
+    h = before = tg.Tensor(np.zeros((1, 3)))
+    with tg.Tape() as tape:
+        for t, x in enumerate(rng.standard_normal((T, 1, 2))):
+            with tg.scope(t=t):
+                h, before = tg.named("h", np.tanh(x @ W + h @ U + 0.7 * before)), h
+    return tape
+
+
+def test_step_jacobians_refuse_a_recurrence_of_the_second_order():
+    for T in (3, 6):
+        with pytest.raises(ValueError, match="past that of t=1, the step just before") as caught:
+            bptt.step_jacobians(_skipping(T))
+        assert len(str(caught.value).splitlines()) == 2
+    assert bptt.step_jacobians(_skipping(2)).shape == (1, 1, 3, 3)
+
+
+def test_step_jacobians_of_a_state_that_is_handed_on_as_it_is():
+    """The cell returns h_{t-1} as its second state: the Tensor is that of the step before."""
+
+    def skip(params, x, h, prev):
+        return np.tanh(x @ params["W"] + h @ params["U"] + 0.7 * prev), h
+
+    rng = np.random.default_rng(0)
+    params = {"W": tg.Tensor(rng.standard_normal((2, 3))), "U": tg.Tensor(rng.standard_normal((3, 3)))}
+    with tg.Tape() as tape:
+        nn.unroll(skip, params, rng.standard_normal((6, 1, 2)), (np.zeros((1, 3)), np.zeros((1, 3))))
+    for names in ("h", ("h", "prev"), "prev"):
+        with pytest.raises((ValueError, LookupError)):
+            bptt.step_jacobians(tape, names)
+
+
+def _feeding_back(T, back):
+    """Two layers by hand; with `back`, the lower one reads what the upper one made a step before."""
+    rng = np.random.default_rng(0)
+    U, V = (tg.Tensor(rng.standard_normal((3, 3))) for _ in range(2))
+    a = b = tg.Tensor(rng.standard_normal((1, 3)))
+    with tg.Tape() as tape:
+        for t in range(T):
+            with tg.scope(t=t, layer=0):
+                a = tg.named("h", np.tanh(a @ U + (b @ V if back else 1.0)))
+            with tg.scope(t=t, layer=1):
+                b = tg.named("h", np.tanh(a @ V + b @ U))
+    return tape
+
+
+def test_step_jacobians_refuse_a_feedback_through_another_layer():
+    tape = _feeding_back(5, back=True)
+    for layer in (0, 1):
+        with pytest.raises(ValueError, match="past that of t="):
+            bptt.step_jacobians(tape, "h", layer=layer)
+    tape = _feeding_back(5, back=False)
+    for layer in (0, 1):
+        J = bptt.step_jacobians(tape, "h", layer=layer)
+        h_1, h_4 = (tape.find("h", t=t, layer=layer) for t in (1, 4))
+        whole = bptt.total(tape, h_4, h_1)[0, :, 0]
+        np.testing.assert_allclose(J[3, 0] @ J[2, 0] @ J[1, 0], whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_step_jacobians_of_sequences_of_several_lengths(cell):
+    """What is carried over a step that does not count is the state as it was: the identity."""
+    rng = np.random.default_rng(0)
+    params, xs, lengths = getattr(nn.init, cell)(rng, 4, 5), rng.standard_normal((6, 3, 4)), [6, 2, 4]
+    names, size = ("h",) if cell == "rnn" else ("h", "c"), 5 if cell == "rnn" else 10
+    with tg.Tape() as tape:
+        nn.unroll(getattr(nn, cell), params, xs, lengths=lengths)
+    with tg.Tape() as plain:
+        nn.unroll(getattr(nn, cell), params, xs)
+    found, expected = bptt.step_jacobians(tape, names), bptt.step_jacobians(plain, names)
+    for b, length in enumerate(lengths):
+        close(found[: length - 1, b], expected[: length - 1, b])
+        assert np.array_equal(found[length - 1 :, b], np.broadcast_to(np.eye(size), (6 - length, size, size)))
+
+
 def test_step_jacobians_refuse_half_a_state():
     tape, _, _, _ = recorded("lstm")
     with pytest.raises(
@@ -655,9 +734,9 @@ def test_a_gradient_that_is_zero_by_a_factor_is_not_called_underflow():
     xs[3] = -100  # the relu is off at step 3, and nothing passes it
     flow = bptt.flow(partial(nn.rnn, nonlinearity="relu"), params, xs, np.zeros((1, 1)))
     assert flow.cell == "rnn(nonlinearity=relu)"
-    assert "exactly 0 from step 2 back, by no underflow" in flow.verdict()[0]
+    assert "exactly 0 from step 2 back, and not because far steps underflow" in flow.verdict()[0]
     assert "Range" not in str(flow)
-    assert "the nearest 2 of 6 steps make 99 %" in flow.verdict()[1]
+    assert "the nearest 2 of 6 steps make 99 % of the sum of the terms' norms" in flow.verdict()[1]
 
 
 def test_a_verdict_keeps_the_state_apart_from_the_parameters():
@@ -820,3 +899,77 @@ def test_what_the_butterfly_refuses_and_where_runs_meet():
         bptt.butterfly(*problem("rnn", dtype="float32"), size=1e-12)
     forgets = bptt.butterfly(lambda params, x, h: np.tanh(x) + 0 * h, {"U": np.ones(1)}, xs, np.zeros((3, 4)))
     assert list(forgets[1:]) == [-np.inf] * 3
+
+
+def test_a_factor_may_underflow_within_one_step():
+    """1e-200 twice in one step: nothing is rescaled there, and the verdict does not claim that a factor is 0."""
+
+    def tiny(params, x, h):
+        return (h * params["u"]) * params["u"]
+
+    flow = bptt.flow(tiny, {"u": np.array([1e-200])}, np.zeros((3, 1, 1)), np.zeros((1, 1)))
+    said = flow.verdict()[0]
+    assert np.isneginf(flow.norms[0])
+    assert "exactly 0 from step 1 back" in said
+    assert "or a factor so small that it underflows there" in said
+    assert "itself is 0" not in said
+
+
+def test_the_nearest_steps_are_counted_by_the_norms_of_their_terms():
+    """Terms that cancel: h_t = h_{t-1} + w x_t with x = 1, -1, 1, ... adds up to less than any of its terms."""
+
+    def adding(params, x, h):
+        return h + params["w"] * x
+
+    xs = np.array([1.0, -1.0] * 5).reshape(10, 1, 1)
+    flow = bptt.flow(adding, {"w": np.ones(1)}, xs, np.zeros((1, 1)), np.ones((10, 1, 1)))
+    assert np.isneginf(flow.gradient)
+    assert "the nearest 10 of 10 steps make 99 % of the sum of the terms' norms" in flow.verdict()[1]
+
+
+def test_the_butterfly_moves_floats_alone():
+    def counting(params, x, h, n):
+        return h @ params["U"], n + 1
+
+    start = np.zeros((2, 4)), np.full((2, 50), 7)
+    found = bptt.butterfly(counting, {"U": 2 * np.eye(4)}, np.zeros((5, 2, 1)), start, size=1e-3)
+    np.testing.assert_allclose(found, -3 + np.log10(2) * np.arange(6), atol=1e-12)
+    with pytest.raises(ValueError, match="no state is of floats"):
+        bptt.butterfly(lambda params, x, n: n + 1, {"U": np.eye(4)}, np.zeros((5, 2, 1)), np.ones((2, 4), int))
+
+
+def test_arguments_of_another_kind_say_so():
+    function, params, xs = problem("rnn")
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(function, params, xs)
+        loss = (hs * hs).sum()
+    J, W = bptt.step_jacobians(tape), params["weight_hh"]
+
+    def counting(params, x, n, h):
+        return n + 1, h
+
+    wrong = [
+        (lambda: bptt.flow(function, params, xs, rows=2.5), "rows=2.5"),
+        (lambda: bptt.flow(function, list(params.values()), xs), "params is a list"),
+        (
+            lambda: bptt.flow(counting, params, xs, (np.zeros((3, 1), int), np.zeros((3, 4)))),
+            "'n', the first state, is",
+        ),
+        (lambda: bptt.butterfly(function, params, xs, size="a"), "size='a'"),
+        (lambda: bptt.butterfly(function, params, xs, size=np.inf), "size=inf"),
+        (lambda: bptt.butterfly(function, list(params.values()), xs), "params is a list"),
+        (lambda: bptt.log10_product(np.ones((2, 1, 3, 4))), "T - 1, B, S, S"),
+        (lambda: bptt.log10_product(J, 0.0, 2), "span 0.0 to 2"),
+        (lambda: bptt.contributions(tape, loss, W, by=None), "by=None"),
+        (lambda: bptt.contributions(tape, loss, W, by=3), "by=3"),
+        (lambda: bptt.contributions(None, loss, W), "the tape is a NoneType"),
+        (lambda: bptt.deltas(None, [loss]), "the tape is a NoneType"),
+        (lambda: bptt.step_jacobians(None), "the tape is a NoneType"),
+        (lambda: bptt.total(None, loss, W), "the tape is a NoneType"),
+        (lambda: bptt.shares([1, 2]), "the parts are a list"),
+    ]
+    for call, words in wrong:
+        with pytest.raises((ValueError, TypeError), match=re.escape(words)) as caught:
+            call()
+        assert len(str(caught.value).splitlines()) == 2
+    assert np.array_equal(bptt.log10_product(list(J)), bptt.log10_product(J))

@@ -75,6 +75,7 @@ ORDERS = {
         "verdict",
         "flow",
         "ways",
+        "refusals",
         "truncation",
         "bias",
         "stepwise",

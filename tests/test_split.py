@@ -1,5 +1,7 @@
 """The walk back in parts: they add up to the gradient, each is what a derivation gives, and edges scale what passes."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -144,3 +146,51 @@ def test_a_part_of_a_stack_goes_to_what_it_touches_alone():
     parts = split_gradient(tape, dict.fromkeys(reads, 1.0), [x], lambda tag, labels: tag, edge, start=start)[0]
     assert parts == {0: 1.0, 1: 2.0, 2: 3.0}
     assert seen == {(t, s) for t in range(3) for s in (t, None)}
+
+
+INDICES = [2, -1, slice(1, 3), (1, slice(None)), (slice(0, 4, 2), 1), (-2, 1), (slice(None), [0, 1]), [0, 0, 2], ...]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+@pytest.mark.parametrize("join", ["stack", "stack last", "concatenate", "concatenate first", "mixed dtypes"])
+def test_parts_of_what_was_joined_are_those_of_the_whole(index, join):
+    rng = np.random.default_rng(0)
+    xs = [tg.Tensor(rng.standard_normal((3, 2))) for _ in range(4)]
+    if join == "mixed dtypes":
+        xs[1], xs[2] = tg.Tensor(xs[1].data.astype(np.float32)), tg.Tensor(np.ones((3, 2), int))
+    with tg.Tape() as tape:
+        if join.startswith("concatenate"):
+            joined = np.concatenate(xs, axis=0 if "first" in join else 1)
+        else:
+            joined = np.stack(xs, axis=-1 if "last" in join else 0)
+        with tg.scope(t=0):
+            first = joined[index]
+        with tg.scope(t=1):
+            second = joined[1] * 2.0
+        whole = joined * 3.0
+    seeds = {y: rng.standard_normal(y.shape) for y in (first, second, whole)}
+    wrt = [x for x in xs if x.dtype.kind == "f"]
+    for x, parts, expected in zip(
+        wrt, split_gradient(tape, seeds, wrt, by_step), tape.gradient(seeds, wrt), strict=True
+    ):
+        assert all(part.shape == x.shape and part.dtype == x.dtype for part in parts.values())
+        np.testing.assert_allclose(total(parts, x), expected, rtol=1e-6 if x.dtype == np.float32 else 1e-13, atol=1e-13)
+        for t, y in ((0, first), (1, second), (None, whole)):
+            own = tape.gradient({y: seeds[y]}, x)
+            np.testing.assert_allclose(parts.get(t, np.zeros(x.shape)), own, rtol=1e-6, atol=1e-13)
+
+
+def test_parts_between_two_layers_take_memory_as_their_number():
+    """Of each step the layer above reads one place of the layer below: no part is as long as the sequence."""
+    peaks = []
+    for T in (60, 240):
+        layer = nn.RNN(2, 32, num_layers=2, bidirectional=True)
+        params = layer.init(np.random.default_rng(0))
+        with tg.Tape() as tape:
+            hs, _ = layer(params, np.ones((T, 4, 2)))
+            loss = (hs * hs).sum()
+        tracemalloc.start()
+        split_gradient(tape, loss, [params["weight_ih_l0"]], by_step, at_leaf=lambda t: None)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 6 * peaks[0]

@@ -207,7 +207,7 @@ def test_wrong_input_is_an_error_and_nothing_is_half_written(book, tmp_path, mon
     empty.write_text("1234 !", encoding="utf-8")
     refused("a text without letters", "--text", str(empty))
     refused("characters are too few", "--text", str(book), "--batch", "1000")
-    refused("No such file", "--text", str(tmp_path / "none.txt"))
+    refused("there is no such file", "--text", str(tmp_path / "none.txt"))
     assert not (tmp_path / "run").exists()
     (tmp_path / "file").write_text("x", encoding="utf-8")
     assert main(["train", "--text", str(book), "--out", str(tmp_path / "file")]) == 2

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import numpy as np
 import pytest
@@ -557,3 +558,223 @@ def test_spans():
     assert WilliamsPeng(2, 3).spans(5) == [Span(0, 0, 2), Span(1, 2, 4), Span(2, 4, 5)]
     assert Window(2).spans(3) == [Span(0, 0, 1), Span(0, 1, 2), Span(1, 2, 3)]
     assert Scaled([2, 0, 1, 0]).spans(5) == [Span(0, 0, 2), Span(2, 2, 4), Span(4, 4, 5)]
+
+
+# ------------------------------------------------------------------------------------ what looks like a state
+
+ADDED_UP = [
+    "tot + l",
+    "Tensor(1.0) * tot + l",
+    "np.where(True, tot + l, tot)",
+    "np.maximum(tot, tot + l)",
+    "tot.astype(float) + l",
+    "np.squeeze(tot) + l",
+    "np.dot(np.stack([tot, l]), ones)",
+    "np.stack([tot, l]) @ ones",
+    "np.einsum('i->', np.stack([tot, l]))",
+    "np.cumsum(np.stack([tot, l]))[-1]",
+    "np.broadcast_to(tot, (1,)).sum() + l",
+    "tot ** 1 + l",
+    "tot.T + l",
+    "np.logaddexp(tot, l)",
+]
+
+
+def _own_loop(step, T=6, B=1, H=3, seed=0):
+    """h_t = tanh(x W + h U), and what `step(t, h, before, l, P)` hands on beside it: tape, that, the losses, P, h_t."""
+    rng = np.random.default_rng(seed)
+    P = {"W": tg.Tensor(rng.standard_normal((2, H))), "U": tg.Tensor(rng.standard_normal((H, H)))}
+    h, other, losses, hs = tg.Tensor(np.zeros((B, H))), tg.Tensor(0.0), [], []
+    with tg.Tape() as tape:
+        for t, x in enumerate(rng.standard_normal((T, B, 2))):
+            with tg.scope(t=t):
+                h = np.tanh(x @ P["W"] + h @ P["U"])
+                losses.append((h**2).sum())
+                hs.append(h)
+                other = step(other, losses[-1])
+    return tape, other, losses, P
+
+
+@pytest.mark.parametrize("expression", ADDED_UP)
+def test_losses_added_up_inside_are_refused_however_it_is_written(expression):
+    def step(tot, l):
+        return eval(expression, {"np": np, "Tensor": tg.Tensor, "ones": np.ones(2), "tot": tot, "l": l})
+
+    tape, tot, losses, P = _own_loop(step)
+    for given in (tot, [tot], {5: tot}, [losses[0], tot]):
+        with pytest.raises(ValueError, match="step 5 adds to what step 4 made") as caught:
+            bptt.truncated_gradient(tape, given, P, Window(2))
+        assert len(str(caught.value).splitlines()) == 2
+    bptt.truncated_gradient(tape, losses, P, Window(2))
+    bptt.truncated_gradient(tape, {5: losses[5]}, P, Window(2))
+
+
+CELLS = [
+    nn.rnn,
+    nn.residual_rnn,
+    nn.lstm,
+    nn.gru,
+    nn.gru_textbook,
+    nn.peephole_lstm,
+    nn.coupled_lstm,
+    nn.layer_norm_lstm,
+    nn.mgu,
+    nn.leaky_rnn,
+]
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.__name__)
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 3, 1), (2, 1, 3)], ids=str)
+def test_no_cell_is_taken_for_a_sum_of_losses(cell, sizes):
+    """Batches and layers of one number too, on top of a larger layer or alone; the loss linear or not, in any form."""
+    B, size, top = sizes
+    rng = np.random.default_rng(0)
+    lower, upper = nn.init.rnn(rng, 2, size), getattr(nn.init, cell.__name__)(rng, size, top)
+    P = {**{f"lower_{k}": p for k, p in lower.items()}, **upper}
+    with tg.Tape() as tape:
+        with tg.scope(layer=0):
+            below, _ = nn.unroll(nn.rnn, lower, rng.standard_normal((5, B, 2)))
+        with tg.scope(layer=1):
+            hs, last = nn.unroll(cell, upper, below)
+        last = last[0] if isinstance(last, tuple) else last
+        forms = [hs.sum(), (hs**2).sum(), last.sum(), np.exp(last.sum())]
+        own = [[hs[t].sum() for t in range(5)], [(hs[t] ** 2).sum() for t in range(5)]]
+    for given in (*forms, *own, *(dict(enumerate(each)) for each in own), {4: forms[2]}):
+        for wrt in (P, {"bias_hh": P["bias_hh"]} if "bias_hh" in P else P):
+            bptt.truncated_gradient(tape, given, wrt, Chunked(2))
+
+
+@pytest.mark.parametrize("B", [1, 3])
+def test_a_linear_state_with_constant_decay(B):
+    """h_t = 0.9 h_{t-1} + x_t w: within a chunk dh_t/dw is the sum of 0.9^(t-k) x_k."""
+    rng = np.random.default_rng(0)
+    xs, w = rng.standard_normal((6, B, 2)), tg.Tensor(rng.standard_normal((2, 3)))
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(lambda p, x, h: 0.9 * h + x @ p["w"], {"w": w}, xs, np.zeros((B, 3)))
+        losses = [(hs[t] ** 2).sum() for t in range(6)]
+        linear = [hs[t].sum() for t in range(6)]
+        whole, last = (hs**2).sum(), (hs[5] ** 2).sum()
+    for k in (1, 2, 4, 6):
+        squares, plain = np.zeros((2, 3)), np.zeros((2, 3))
+        terms = []
+        for t in range(6):
+            reached = sum(0.9 ** (t - s) * xs[s] for s in range(t - t % k, t + 1))
+            terms.append(reached.T @ (2 * hs[t].data))
+            squares, plain = squares + terms[-1], plain + reached.T @ np.ones((B, 3))
+        for given, expected in (
+            (losses, squares),
+            (dict(enumerate(losses)), squares),
+            (whole, squares),
+            (linear, plain),
+            (dict(enumerate(linear)), plain),
+            ({5: last}, terms[5]),
+            (last, terms[5]),
+        ):
+            np.testing.assert_allclose(bptt.truncated_gradient(tape, given, w, Chunked(k)), expected, rtol=1e-12)
+
+
+def test_a_weight_that_one_step_prepares_for_the_others_is_refused():
+    rng = np.random.default_rng(0)
+    P = {"W": tg.Tensor(rng.standard_normal((2, 3))), "U": tg.Tensor(rng.standard_normal((3, 3)))}
+    tapes = []
+    for inside in (True, False):
+        h, U_T, losses = tg.Tensor(np.zeros((1, 3))), None if inside else P["U"].T * 1.0, []
+        with tg.Tape() as tape:
+            U_T = None if inside else P["U"].T * 1.0
+            for t, x in enumerate(np.random.default_rng(1).standard_normal((6, 1, 2))):
+                with tg.scope(t=t):
+                    U_T = P["U"].T * 1.0 if U_T is None else U_T
+                    h = np.tanh(x @ P["W"] + h @ U_T)
+                    losses.append((h**2).sum())
+        tapes.append((tape, losses))
+    with pytest.raises(ValueError, match="made in step 0 from parameters alone, is read in 5 other steps") as caught:
+        bptt.truncated_gradient(*tapes[0], P, Chunked(2))
+    assert len(str(caught.value).splitlines()) == 2
+    assert_alike(bptt.truncated_gradient(*tapes[0], P, Full()), bptt.truncated_gradient(*tapes[1], P, Chunked(6)))
+    bptt.truncated_gradient(*tapes[1], P, Chunked(2))
+
+
+def _held(p, x, h):
+    return h if x[0, 0] > 0 else np.tanh(x @ p["W"] + h @ p["U"])
+
+
+@pytest.mark.parametrize("how", [Chunked(2), Window(2), WilliamsPeng(2, 3), Scaled([0.5, 2, 0, 3, 0.25])], ids=str)
+def test_a_state_that_is_handed_on_belongs_to_the_step_that_made_it(how):
+    """{step: loss} is what a run gives; a list of losses outside of the steps is of the steps that made the states."""
+    rng = np.random.default_rng(0)
+    P = {"W": tg.Tensor(rng.standard_normal((2, 3))), "U": tg.Tensor(rng.standard_normal((3, 3)))}
+    xs, start = rng.standard_normal((6, 1, 2)), rng.standard_normal((1, 3))
+    xs[:, 0, 0] = [-1, 1, 1, -1, 1, -1]
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(_held, P, xs, start)
+        losses = [(hs[t] ** 2).sum() for t in range(6)]
+    by_step = bptt.truncated_gradient(tape, dict(enumerate(losses)), P, how)
+    assert_alike(bptt.truncated_bptt(_held, P, xs, lambda t, h: (h**2).sum(), how, start)[1], by_step)
+    made = bptt.truncated_gradient(tape, losses, P, how)
+    if how == Chunked(2):
+        assert np.abs(made["W"] - by_step["W"]).max() > 1e-3
+    assert_alike(bptt.truncated_gradient(tape, losses, P, Full()), tape.gradient(dict.fromkeys(losses, 1.0), P))
+
+
+def test_a_run_that_records_nothing_at_some_steps():
+    """Where a step hands its state on and has no loss, the tape of a walk is shorter than the walk."""
+    rng = np.random.default_rng(0)
+    P = {"W": tg.Tensor(rng.standard_normal((2, 3))), "U": tg.Tensor(rng.standard_normal((3, 3)))}
+    xs, start = rng.standard_normal((6, 1, 2)), rng.standard_normal((1, 3))
+    for held in ([0], [5], [0, 1, 4], [2, 3], [0, 5]):
+        xs[:, 0, 0] = [1.0 if t in held else -1.0 for t in range(6)]
+        with tg.Tape() as tape:
+            hs, _ = nn.unroll(_held, P, xs, start)
+            losses = {t: (hs[t] ** 2).sum() for t in range(6) if t not in held}
+        loss = partial(_loss_at, tuple(losses))
+        for how in (Scaled([0.5, 2, 0, 3, 0.25]), Randomized(0.6), RandomChunks(2.5)):
+            found = bptt.truncated_bptt(_held, P, xs, loss, how, start, rng=np.random.default_rng(1))[1]
+            again = bptt.truncated_gradient(tape, losses, P, how, rng=np.random.default_rng(1))
+            assert_alike(found, again)
+
+
+def _loss_at(steps, t, h):
+    return (h**2).sum() if t in steps else 0.0
+
+
+def test_an_open_tape_records_nothing_of_it():
+    tape, loss, params, _, _ = recorded("rnn", 6)
+    expected = bptt.truncated_gradient(tape, loss, params, Window(2))
+    with tg.Tape() as outer:
+        found = bptt.truncated_gradient(tape, loss, params, Window(2))
+        how = bptt.bias_and_variance(tape, loss, params, Randomized(0.5), rng=np.random.default_rng(0), draws=3)
+    assert not len(outer)
+    assert_alike(found, expected, 0)
+    assert how.draws == 3
+    before = len(tape)
+    with tape:
+        assert_alike(bptt.truncated_gradient(tape, loss, params, Window(2)), expected, 0)
+    assert len(tape) == before
+
+
+def test_ways_of_other_kinds_of_numbers_say_so():
+    tape, loss, params, _, _ = recorded("rnn", 4)
+    rng = np.random.default_rng(0)
+    wrong = [
+        (lambda: Scaled(0.5), "factors = 0.5"),
+        (lambda: Scaled(np.ones((2, 2))), "an array of shape \\(2, 2\\)"),
+        (lambda: Scaled("ab"), "factors = 'ab'"),
+        (lambda: Scaled([1.0, None]), "factors"),
+        (lambda: Randomized("0.5"), "pi = '0.5'"),
+        (lambda: Randomized(None), "pi = None"),
+        (lambda: Randomized([0.5, "a"]), "pi"),
+        (lambda: RandomChunks("a"), "mean = 'a'"),
+        (lambda: RandomChunks(None), "mean = None"),
+        (lambda: RandomChunks(3, "a"), "power = 'a'"),
+        (lambda: bptt.bias_and_variance(tape, loss, {}, Chunked(2)), "nothing to differentiate by"),
+        (lambda: bptt.bias_and_variance(tape, loss, params, Randomized(0.5), rng=rng, draws=2.5), "draws = 2.5"),
+        (lambda: bptt.bias_and_variance(None, loss, params, Randomized(0.5), exact=True), "the tape is a NoneType"),
+        (lambda: bptt.truncated_gradient(None, loss, params, Chunked(2)), "the tape is a NoneType"),
+    ]
+    for call, words in wrong:
+        with pytest.raises((ValueError, TypeError), match=words) as caught:
+            call()
+        assert len(str(caught.value).splitlines()) == 2
+    assert Randomized(np.array(0.5)) == Randomized(0.5)
+    assert Randomized(np.array([0.5, 0.25])).pi == (0.5, 0.25)
+    assert Scaled(np.float32([1, 2])).factors == (1.0, 2.0)

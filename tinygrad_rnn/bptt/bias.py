@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.ways import AnyWay, Full, RandomWay
-from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tape import Tape, listed
 from tinygrad_rnn.engine.trees import flattened
 
 
@@ -59,6 +59,10 @@ def bias_and_variance(
     A random way is drawn `draws` times (2 or more) from `rng`, or, with `exact`, taken over all of its outcomes, at
     most 2^(T-1) for T steps. The variance from draws is the unbiased estimate, divided by draws - 1.
     """
+    if not listed(wrt)[1]:
+        raise ValueError("bias_and_variance: nothing to differentiate by\ngive wrt: a Tensor, or several")
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer):
+        raise TypeError(f"bias_and_variance: draws = {draws!r}\ngive a number of drawings, 2 or more")
     full = _vector(truncated_gradient(tape, loss, wrt, Full()))
     if not isinstance(how, RandomWay):
         return _deviation(full, _vector(truncated_gradient(tape, loss, wrt, how)), 0.0, 1)

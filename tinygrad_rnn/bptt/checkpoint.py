@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.engine.recording import not_recording
-from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tape import Tape, require_differentiable
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.walk import finished, walk
 from tinygrad_rnn.nn.unroll import cell_name
@@ -41,7 +41,10 @@ def checkpointed(
     cell: any `cell(params, x, *state)`. params: Tensors by name, those that `loss` reads among them. xs: (T, B, I).
     loss: `loss(t, h) -> scalar`, h the first state of step t; a plain number where a step has no loss. state: what to
     start from, as for `unroll`. also: other names to differentiate by: "x" (the answer is (T, B, I)), and "h0", "c0",
-    ... where `state` is given. The gradients are the very sums that one tape of all steps adds up, in its order.
+    ... where `state` is given. The gradients are those of one tape of all steps, to rounding.
+
+    `xs` and `state` are constants: for a learned initial state or an embedding give the values (.data), ask for the
+    gradient by them with `also`, and take it further. A Tensor that is a parameter or leads back to one is refused.
 
     The sequence is run once without recording, and the state kept at every `every`-th step; then, from the last segment
     to the first, each is recorded from its state, walked back, and dropped. Memory: T / every states and a tape of
@@ -56,13 +59,18 @@ def checkpointed(
     """
     run = Run("checkpointed", cell, params, xs, loss, state)
     names = [f"{name}0" for name in run.names]
+    if isinstance(also, str):
+        raise TypeError(f"checkpointed: also is the string {also!r}\ngive a sequence of names: also=({also!r},)")
     for name in also:
         if name != "x" and (name not in names or not run.state):
             what = "without state=, there is none" if name in names else f"the names are x, {', '.join(names)}"
             raise ValueError(f"checkpointed: no gradient by {name!r}: {what}\ngive the initial state, and its name")
         if name in params:
             raise ValueError(f"checkpointed: {name!r} is a parameter and an input\nrename the parameter")
-    if every is not None and (not isinstance(every, int | np.integer) or every < 1):
+        values = list(run.xs) if name == "x" else [run.state[names.index(name)]]
+        for value in values:
+            require_differentiable(name, Tensor(value, name=name))
+    if every is not None and (isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1):
         raise ValueError(f"checkpointed: every = {every!r}\nexpected a number of steps, 1 or more")
     length = every or math.ceil(math.log2(run.T + 1) if recursive else math.sqrt(run.T))
     back = _Back(run, "x" in also)

@@ -46,10 +46,12 @@ def flow(
     Raises ValueError for shapes that do not fit, no steps, a negative `rows`, or an upstream gradient of zero at the
     last step; TypeError for a dtype other than float64 and float32.
     """
-    if rows < 0:
-        raise ValueError(f"flow: rows={rows}\ngive the number of losses in the matrix, 0 for none")
+    require_params("flow", params)
+    if isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 0:
+        raise ValueError(f"flow: rows={rows!r}\ngive the number of losses in the matrix, 0 for none")
     with np.errstate(all="ignore"), not_recording():  # what is not finite is said in words
         case = Case(cell, params, xs, state, dhs, None, seed, with_dlast=False, who="flow")
+        _require_float_state(case)
         if not np.any(case.dhs[-1]):
             raise ValueError("flow: dhs is zero at the last step, so no gradient flows\ngive dhs[-1] that is not zero")
         run = _recorded(case)
@@ -85,18 +87,23 @@ def butterfly(
 ) -> Array:
     """Two runs from slightly different initial states, and log10 of how far apart their states are: array (T + 1,).
 
-    Entry 0 is the difference at the start, a random direction of norm `size` in the whole state (h0, c0, ...); entry
-    k + 1 that after step k; -inf where the states are equal to the last place. A difference that grows is D2L's
-    butterfly; it stops growing where it is as large as the states. Arguments as for `flow`.
+    Entry 0 is the difference at the start, a random direction of norm `size` in the whole state (h0, c0, ...), to the
+    rounding of the dtype; entry k + 1 that after step k; -inf where the states are equal to the last place. Only states
+    of floats are moved and compared. A difference that grows is D2L's butterfly; it stops growing where it is as large
+    as the states. Arguments as for `flow`.
 
-    Raises ValueError for a `size` that is not positive, or so small that it is lost in the dtype.
+    Raises ValueError for a `size` that is no positive finite number, or so small that it is lost in the dtype.
     """
-    if not size > 0:
-        raise ValueError(f"butterfly: size={size}\ngive a small positive number")
+    require_params("butterfly", params)
+    if isinstance(size, bool) or not isinstance(size, int | float | np.number) or not 0 < size < np.inf:
+        raise ValueError(f"butterfly: size={size!r}\ngive a small positive number")
     with np.errstate(all="ignore"), not_recording():
         case = Case(cell, params, xs, state, None, None, seed, with_dlast=False, who="butterfly")
         rng = np.random.default_rng(seed)
-        direction = [rng.standard_normal(s.shape) for s in case.state]
+        floats = [n for n, s in enumerate(case.state) if s.dtype.kind == "f"]  # a counter cannot be moved by a little
+        if not floats:
+            raise ValueError("butterfly: no state is of floats\ngive an initial state of floats, as np.zeros((B, H))")
+        direction = [rng.standard_normal(s.shape) * (n in floats) for n, s in enumerate(case.state)]
         scale = size / np.linalg.norm(flat(direction))
         moved = tuple((s + scale * d).astype(s.dtype) for s, d in zip(case.state, direction, strict=True))
         if all(np.array_equal(a, b) for a, b in zip(case.state, moved, strict=True)):
@@ -107,7 +114,24 @@ def butterfly(
             unroll(_keeping(cell, kept), case.params, case.xs, start)
             runs.append(kept)
         pairs = zip(*runs, strict=True)
-        return np.array([log10_norm(flat([x - y for x, y in zip(a, b, strict=True)])) for a, b in pairs])
+        return np.array([log10_norm(flat([a[n] - b[n] for n in floats])) for a, b in pairs])
+
+
+def _require_float_state(case: Case) -> None:
+    """Raise TypeError where the first state, of which the loss is, comes out as integers."""
+    hs, _ = case.forward(case.params, case.xs[:1], case.state)
+    if hs.dtype.kind != "f":
+        name = case.state_names[0].removesuffix("0")
+        raise TypeError(
+            f"flow: {name!r}, the first state, is {hs.dtype}, and the loss is one of that state\n"
+            "let the cell take and return a state of floats first: only floats have a gradient"
+        )
+
+
+def require_params(who: str, params: Any) -> None:
+    """Raise TypeError for parameters without names."""
+    if not isinstance(params, Mapping):
+        raise TypeError(f"{who}: params is a {type(params).__name__}\ngive a dict of arrays or Tensors by name")
 
 
 class _Run(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.magnitude import LOG10_2
-from tinygrad_rnn.bptt.terms import at_steps
+from tinygrad_rnn.bptt.terms import at_steps, require_tape
 from tinygrad_rnn.engine.recording import not_recording, scope_text
 from tinygrad_rnn.engine.steps import carried
 from tinygrad_rnn.engine.tape import Tape
@@ -30,10 +30,13 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: Any) 
     were run, which is against time for direction="reverse". States are (B, H), examples as rows, or (H,), where B = 1.
     Simple RNN: diag(1 - h_t^2) U; residual RNN: I + diag(1 - g_t^2) U.
 
-    Raises LookupError where no step has a name; ValueError where steps hand on more than the states named, and where
-    rows of the state depend on each other, as under batch normalization: then no example has a Jacobian of its own.
+    Raises LookupError where no step has a name; ValueError where steps hand on more than the states named, where a
+    state depends on an earlier one past the step just before (h_{t-2} read again, or a feedback through another layer:
+    then the product of the factors is not the derivative), and where rows of the state depend on each other, as under
+    batch normalization: then no example has a Jacobian of its own.
     """
     names = (names,) if isinstance(names, str) else tuple(names)
+    require_tape("step_jacobians", tape)
     at = [at_steps(tape, name, **labels) for name in names]
     steps = list(at[0])
     if any(list(other) != steps for other in at):
@@ -43,6 +46,7 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: Any) 
     if any(len(shape) not in (1, 2) or shape[:-1] != states[0][0].shape[:-1] for shape in shapes):
         raise ValueError(f"step_jacobians: states of shapes {sorted(shapes)}\ngive states (B, H), or (H,)")
     _require_whole(tape, names, states, labels)
+    _require_first_order(tape, steps, states)
     parts = step_parts(tape, states)
     with not_recording():
         pairs = zip(steps[1:], parts[1:], states[:-1], states[1:], strict=True)
@@ -76,8 +80,11 @@ def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> 
 
     Raises ValueError for a span outside of the steps, or other shapes.
     """
+    jacobians = np.asarray(jacobians)
     stop = len(jacobians) if stop is None else stop
-    if np.ndim(jacobians) != 4 or not 0 <= start <= stop <= len(jacobians):
+    shape = np.shape(jacobians)
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (start, stop))
+    if len(shape) != 4 or shape[2] != shape[3] or not whole or not 0 <= start <= stop <= len(jacobians):
         raise ValueError(
             f"log10_product: span {start} to {stop} of Jacobians {np.shape(jacobians)}\n"
             "give (T - 1, B, S, S), as from step_jacobians, and 0 <= start <= stop <= T - 1"
@@ -133,6 +140,25 @@ def _require_whole(tape: Tape, names: tuple[str, ...], states: Sequence[State], 
                 f"{scope_text(made[4])}, which is not among the states {names}\n"
                 'name all that a step hands on, as step_jacobians(tape, ("h", "c"))'
             )
+
+
+def _require_first_order(tape: Tape, steps: Sequence[Any], states: Sequence[State]) -> None:
+    """Refuse where a path leads from one state to a later one past all states of the steps between them."""
+    place = {id(s): n for n, state in enumerate(states) for s in state}
+    oldest: dict[int, int] = {}  # of each value the earliest step whose state it depends on by such a path
+    for _, args, _, out, labels in tape.lines():
+        read = [place.get(id(a), oldest.get(id(a))) for a in args if type(a) is Tensor]
+        first = min((n for n in read if n is not None), default=None)
+        if first is None:
+            continue
+        here = place.get(id(out))
+        if here is not None and first < here - 1:
+            raise ValueError(
+                f"step_jacobians: in {scope_text(labels)}, {out.describe()} depends on the state of t={steps[first]} "
+                f"past that of t={steps[here - 1]}, the step just before: a product of step Jacobians misses it\n"
+                "name all that a step hands on, each part under its own name; bptt.total gives one whole derivative"
+            )
+        oldest[id(out)] = first
 
 
 def _of_each(matrices: Array, function: Callable[[Array], Array]) -> Array:

@@ -70,6 +70,7 @@ def rtrl(cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: A
             with Tape() as step:
                 after = run.step(params, t, run.xs[t], inputs)
             read = set(step.leaves())
+            run.seen(step)
             for name, p in params.items():
                 if p in read or name in moved:
                     of_entries = moved.get(name) or [()] * p.size
@@ -78,6 +79,7 @@ def rtrl(cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: A
             h = Tensor(after[0].data, name=run.names[0])
             with Tape() as readout:
                 one, number = run.step_loss(readout, t, h)
+            run.seen(readout)
             if one is not None:
                 dh = readout.gradient(one, h)
                 for name, own in readout.gradient(one, params).items():  # of parameters that the loss reads itself

@@ -1,7 +1,7 @@
 """Truncated BPTT as it is run: a tape for each walk back, no longer than the walk reaches.
 
-The gradient is that of `truncated_gradient` on one tape of all steps; here one sees what truncation is for: the time
-and the memory that each way takes.
+The gradient is that of `truncated_gradient` on one tape of all steps, with the losses as `{step: loss}`; here one sees
+what truncation is for: the time and the memory that each way takes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.stepwise import Cell, Loss, Run, State
-from tinygrad_rnn.bptt.truncation import truncated_gradient
+from tinygrad_rnn.bptt.truncation import along
 from tinygrad_rnn.bptt.ways import AnyWay, Scaled, Span, drawn
 from tinygrad_rnn.engine.recording import not_recording
 from tinygrad_rnn.engine.tape import Tape
@@ -58,7 +58,10 @@ def _walked(run: Run, way: Any, span: Span, before: State, gradients: dict[str, 
             states, losses, value = run.recorded(tape, start, stop, before, losses=earliest)
         if isinstance(way, Scaled) and losses:
             within = Scaled(way.factors[start : stop - 1])
-            parts = truncated_gradient(tape, losses, run.params, within)
+            seeds = {x: np.ones(x.shape, x.dtype) for x in losses.values()}
+            of_step = {x: t for t, x in losses.items()}
+            found = along(tape, seeds, of_step, list(run.params.values()), within, start, stop - start)
+            parts = dict(zip(run.params, found, strict=True))
         elif losses:
             parts = tape.gradient({x: np.ones(x.shape, x.dtype) for x in losses.values()}, run.params)
         for name, g in gradients.items():

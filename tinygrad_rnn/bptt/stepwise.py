@@ -7,6 +7,7 @@ as the same Tensors.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from tinygrad_rnn.engine.recording import current, not_recording, scope
 from tinygrad_rnn.engine.tape import Tape, require_differentiable
 from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.engine.walk import dependent
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name, state_names
 
 Cell = Callable[..., Any]
@@ -25,18 +27,33 @@ State = tuple[Any, ...]
 class Run:
     """A cell, its parameters, inputs and initial state, checked, to be run from any step to any other.
 
-    xs: (T, B, I), or a sequence of T inputs. state: as for `unroll`; None starts as the cell itself does.
+    xs: (T, B, I), or a sequence of T inputs. state: as for `unroll`; None starts as the cell itself does. Both are
+    constants: a Tensor that is a parameter, or that was made from one, is refused, since no gradient comes back to it.
     """
 
     def __init__(self, what: str, cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: Any) -> None:
+        if not isinstance(params, Mapping):
+            raise TypeError(f"{what}: params is a {type(params).__name__}\ngive a dict of Tensors by name")
+        if not hasattr(xs, "__len__") or not hasattr(xs, "__getitem__"):
+            raise TypeError(f"{what}: xs is a {type(xs).__name__}\ngive (T, B, I), or a list of T inputs: list(xs)")
+        for given, which, form in ((cell, "cell", "cell(params, x, *state)"), (loss, "loss", "loss(t, h)")):
+            if not callable(given):
+                raise TypeError(f"{what}: {which} is a {type(given).__name__}\ngive a function {form}")
         self.what = what
         self.cell = cell
         self.params = params
         self.names = state_names(cell)
-        self.xs = xs.data if isinstance(xs, Tensor) else xs
         self.T = len(xs)
         self.loss = loss
-        self.state = tuple(_values(s) for s in as_tuple(state))
+        for name, p in params.items():
+            require_differentiable(name, p)
+        states = as_tuple(state)
+        inputs = [xs] if isinstance(xs, Tensor | np.ndarray) else list(xs)
+        self._unread = self._require_constants(
+            [*((f"{n}0", s) for n, s in zip(self.names, states, strict=False)), *(("xs", x) for x in inputs)]
+        )
+        self.xs = xs.data if isinstance(xs, Tensor) else xs if isinstance(xs, np.ndarray) else [_values(x) for x in xs]
+        self.state = tuple(_values(s) for s in states)
         if not self.T:
             raise ValueError(f"{what}: the sequence has no steps (T = 0)\ngive xs of shape (T, B, I) with T >= 1")
         if len(self.state) not in (0, len(self.names)):
@@ -44,9 +61,46 @@ class Run:
                 f"{what}: {len(self.state)} states given, {cell_name(cell)} takes {', '.join(self.names)}\n"
                 "give all of them, or none"
             )
-        for name, p in params.items():
-            require_differentiable(name, p)
+        needs = [n for n in self.names if inspect.signature(cell).parameters[n].default is inspect.Parameter.empty]
+        if needs and not self.state:
+            raise ValueError(
+                f"{what}: {cell_name(cell)} does not start by itself: {', '.join(needs)} has no default\n"
+                f"give state=, a tuple ({', '.join(f'{n}0' for n in self.names)}) of arrays (B, H)"
+            )
         self._values = {name: p.data for name, p in params.items()}
+
+    def _require_constants(self, given: Sequence[tuple[str, Any]]) -> set[Tensor]:
+        """Raise ValueError for a Tensor that is or comes from a parameter. What the cell or the loss must read.
+
+        A Tensor that was made while no tape was open does not say of what: where one is given, every parameter must be
+        read by the cell or by the loss, or it may be what the Tensor was made of.
+        """
+        parameters = {id(p): name for name, p in self.params.items()}
+        from_parameters: dict[Any, set[int]] = {}
+        tensors = [(name, x) for name, x in given if isinstance(x, Tensor)]
+        for name, x in tensors:
+            tape = x._tape() if x._tape is not None else None
+            if tape is not None and tape not in from_parameters:
+                from_parameters[tape] = dependent(tape.lines(), set(self.params.values()))
+            if id(x) in parameters or (tape is not None and id(x) in from_parameters[tape]):
+                which = f"the parameter {parameters[id(x)]!r}" if id(x) in parameters else "made from parameters"
+                raise ValueError(
+                    f"{self.what}: {name} is {which}, and no gradient would come back to it\n{self._way(name)}"
+                )
+        self._tensor = tensors[0][0] if tensors else ""
+        return set(self.params.values()) if tensors else set()
+
+    def _way(self, name: str) -> str:
+        own = "x" if name == "xs" else name
+        return (
+            f'give its .data, a constant; bptt.checkpointed(..., also=("{own}",)) has the gradient by it, to be taken '
+            "further by what made it"
+        )
+
+    def seen(self, tape: Tape) -> None:
+        """Take note of the parameters that were read."""
+        if self._unread:
+            self._unread -= set(tape.leaves())
 
     def forward(self, start: int, stop: int, state: State) -> State:
         """The state after steps start, ..., stop - 1, as arrays; nothing is recorded or kept."""
@@ -91,6 +145,7 @@ class Run:
                 value += number
                 if one is not None:
                     found[t] = one
+        self.seen(tape)
         return states, found, value
 
     def step_loss(self, tape: Tape, t: int, h: Any) -> tuple[Tensor | None, float]:
@@ -127,7 +182,13 @@ class Run:
                     )
 
     def require_losses(self, count: int) -> None:
-        """Raise ValueError where no step had a loss that is on a tape."""
+        """Raise ValueError where no step had a loss that is on a tape, or a parameter was read by nobody but may be."""
+        if self._unread:
+            unread = ", ".join(repr(name) for name, p in self.params.items() if p in self._unread)
+            raise ValueError(
+                f"{self.what}: neither the cell nor the loss reads {unread}, and {self._tensor} is a Tensor: if it was "
+                f"made from that, no gradient would come back\n{self._way(self._tensor)}; or leave the parameter out"
+            )
         if not count:
             raise ValueError(
                 f"{self.what}: loss(t, h) returned no Tensor at any step\n"

@@ -76,6 +76,7 @@ def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: Any) -
     Raises LookupError where no step has the name or a step has several; ValueError where it has different shapes, or a
     loss is not on the tape; TypeError for losses that are no sequence.
     """
+    require_tape("deltas", tape)
     listed = _losses("deltas", losses)
     at = at_steps(tape, name, **labels)
     tensors = [at[k] for k in sorted(at)]
@@ -105,7 +106,7 @@ def contributions(tape: Tape, loss: Loss | Sequence[Loss], W: Tensor, by: str | 
 
     Raises LookupError where W is not on the tape, ValueError for a label that the tape does not have.
     """
-    labels = (by,) if isinstance(by, str) else tuple(by)
+    labels = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, tuple | list) else ()
     _require_on_tape("contributions", tape, W)
     known = {label for entry in tape for label, _ in entry.scope} | {"gate", *PLACE}
     if not labels or not set(labels) <= known:
@@ -170,8 +171,11 @@ def last_gate(held: Any, labels: Scope) -> Any:
 def shares(parts: Mapping[Any, Any]) -> dict[Any, float]:
     """How much of a sum each of its parts makes: <part, sum> / <sum, sum>. They add up to 1.
 
-    Negative for a part that points against the sum. NaN where the sum is zero or not finite.
+    Negative for a part that points against the sum. NaN where the sum is zero or not finite. Raises TypeError for parts
+    without names.
     """
+    if not isinstance(parts, Mapping):
+        raise TypeError(f"shares: the parts are a {type(parts).__name__}\ngive a dict of arrays, as from contributions")
     with np.errstate(all="ignore"):
         largest = max((float(np.max(np.abs(g), initial=0)) for g in parts.values()), default=0.0)
         scaled = {key: np.asarray(g, np.float64) / largest for key, g in parts.items()}
@@ -223,13 +227,21 @@ def _losses(who: str, losses: Any) -> list[Loss]:
     return list(losses)
 
 
+def require_tape(who: str, tape: Any) -> None:
+    """Raise TypeError for what is no tape."""
+    if not isinstance(tape, Tape):
+        raise TypeError(f"{who}: the tape is a {type(tape).__name__}\nrecord one: with Tape() as tape: ...")
+
+
 def _require_made(who: str, tape: Tape, y: Any) -> None:
+    require_tape(who, tape)
     if not isinstance(y, Tensor) or all(entry.out is not y for entry in tape):
         which = y.describe() if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise LookupError(f"{who}: {which} was not made on this tape\ntake a Tensor from it: tape.find(name, t=3)")
 
 
 def _require_on_tape(who: str, tape: Tape, x: Any) -> None:
+    require_tape(who, tape)
     if not isinstance(x, Tensor) or all(entry.out is not x and all(a is not x for a in entry.args) for entry in tape):
         which = x.describe() if isinstance(x, Tensor) else f"a {type(x).__name__}"
         raise LookupError(

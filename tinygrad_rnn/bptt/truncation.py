@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.ways import AnyWay, Full, Scaled, drawn
-from tinygrad_rnn.engine.recording import Scope
+from tinygrad_rnn.bptt.refusals import refuse_carried_losses, refuse_prepared
+from tinygrad_rnn.bptt.terms import require_tape
+from tinygrad_rnn.bptt.ways import AnyWay, Full, Scaled, Way, drawn
+from tinygrad_rnn.engine.recording import Scope, not_recording
 from tinygrad_rnn.engine.split import split_gradient, total
 from tinygrad_rnn.engine.steps import time_of
 from tinygrad_rnn.engine.tape import Tape, listed, require_differentiable
 from tinygrad_rnn.engine.tensor import Tensor
-
-_SUMS = {"add", "subtract", "negative", "positive", "sum", "mean", "stack", "concatenate", "reshape", "getitem"}
-_SCALES = {"multiply", "divide"}
 
 
 def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.random.Generator | None = None) -> Any:
@@ -37,20 +36,49 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
     steps lying between or not. Distance in time counts alike in both directions: in a bidirectional layer a path of the
     reverse direction is cut where it goes forward.
 
+    A state that a step hands on as it is is the Tensor of the step that made it: a loss outside of the steps that reads
+    it enters there. `{step: loss}` says what is meant, and is what `truncated_bptt` gives.
+
     Raises ValueError for a loss that was added up inside the steps (`L = L + loss_t` under `scope(t=t)`): all its paths
-    would enter at the last step, and a cut would take the earlier losses with it. Raises ValueError too where a path
-    that is scaled goes back and forth in time (two bidirectional layers): it would meet a factor twice.
+    would enter at the last step, and a cut would take the earlier losses with it. (Such a sum is told from a state by
+    what reads it: see docs/truncation.md for what cannot be told.) Raises ValueError too where several steps read a
+    weight that one of them made, and where a path that is scaled goes back and forth in time (two bidirectional
+    layers): it would meet a factor twice.
     """
+    require_tape("truncated_gradient", tape)
     names, tensors = listed(wrt)
     for name, x in zip(names, tensors, strict=True):
         require_differentiable(name, x)
     first, T = _steps(tape)
     way = drawn(how, rng, T)
     seeds, of_step = _losses(loss)
+    with not_recording():
+        if not isinstance(way, Full):
+            lines = tape.lines()
+            refuse_prepared(lines, tensors)
+            refuse_carried_losses(lines, seeds, tensors, bool(of_step) or len(seeds) > 1)
+        gradients = along(tape, seeds, of_step, tensors, way, first, T)
+    if isinstance(wrt, Tensor):
+        return gradients[0]
+    return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
+
+
+def along(
+    tape: Tape,
+    seeds: Mapping[Tensor, Any],
+    of_step: Mapping[Tensor, int],
+    wrt: Sequence[Tensor],
+    way: Way,
+    first: int,
+    T: int,
+) -> list[Any]:
+    """The gradients of `truncated_gradient`, for a tape of the steps first, ..., first + T - 1, if recorded or not.
+
+    seeds: the losses and their cotangents; of_step: the steps that were given for them.
+    """
     _require_own_steps(tape, of_step, first, T)
-    start = {x: (way.group(t - first), t - first, 0) for x, t in of_step.items()}
-    if not isinstance(way, Full) and not start:
-        _refuse_accumulated(tape.lines(), seeds)
+    scaled = isinstance(way, Scaled)  # then a factor depends on where a path is, and else on where it started alone
+    start = {x: (way.group(t - first), t - first if scaled else None, 0) for x, t in of_step.items()}
     once = isinstance(way, Scaled) and not set(way.factors) <= {0.0, 1.0}
 
     def tag(path: Any, labels: Scope) -> Any:
@@ -59,8 +87,10 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
             return path
         t -= first
         if path is None:
-            return way.group(t), t, 0
+            return way.group(t), t if scaled else None, 0
         group, here, direction = path
+        if not scaled:
+            return path
         if once and t != here:
             turned = 1 if t > here else -1
             if direction == -turned:
@@ -70,15 +100,12 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
 
     def edge(path: Any, reader: Scope, maker: Scope) -> float:
         there = time_of(maker)
-        if path is None or there is None or there - first == path[1]:
+        if path is None or there is None or there == time_of(reader):
             return 1.0
         return way.factor(path[0], path[1], there - first, T)
 
-    parts = split_gradient(tape, seeds, tensors, tag, edge, start=start, at_leaf=lambda path: None)
-    gradients = [total(found, x) for found, x in zip(parts, tensors, strict=True)]
-    if isinstance(wrt, Tensor):
-        return gradients[0]
-    return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
+    parts = split_gradient(tape, seeds, wrt, tag, edge, start=start, at_leaf=lambda path: None)
+    return [total(found, x) for found, x in zip(parts, wrt, strict=True)]
 
 
 def number_of_steps(tape: Tape) -> int:
@@ -139,36 +166,6 @@ def _require_own_steps(tape: Tape, steps: Mapping[Tensor, Any], first: int, T: i
                 f"truncated_gradient: {x.describe()} is given as the loss of step {step}, and step {made[id(x)]} made "
                 "it\ngive {step: loss} with the steps under whose scope the losses were made"
             )
-
-
-def _refuse_accumulated(lines: list[tuple[Any, ...]], losses: Mapping[Tensor, Any]) -> None:
-    """Raise ValueError where a loss is a sum that is carried from step to step.
-
-    That is: within the steps by sums alone, the loss leads back to a value that another step made, and that nothing
-    else has read on the way to the loss. (A state that is carried by sums is read by its cell as well.)
-    """
-    read_at: dict[int, set[Any]] = {id(x): set() for x in losses}  # sums of the loss, and the steps that add them
-    leads, elsewhere = set(read_at), set()
-    for op, args, _, out, labels in reversed(lines):
-        if id(out) not in leads:
-            continue
-        t = time_of(labels)
-        inputs = [a for a in args if type(a) is Tensor]
-        summed = id(out) in read_at and id(out) not in elsewhere
-        later = sorted(s for s in read_at.get(id(out), ()) if t is not None and s != t)
-        if summed and later:
-            raise ValueError(
-                f"truncated_gradient: the loss is added up inside the steps: step {later[0]} adds to what step {t} "
-                "made, and a cut between them would lose the losses before it\n"
-                "give the losses of the steps: a list of them, or {step: loss}; or add them up outside of scope(t=...)"
-            )
-        scales = op.name in _SCALES and len(inputs) == 1
-        for a in inputs:
-            leads.add(id(a))
-            if summed and (t is None or scales or op.name in _SUMS):
-                read_at.setdefault(id(a), set()).update(read_at[id(out)] if t is None else {t})
-            else:
-                elsewhere.add(id(a))
 
 
 def _refuse_turn(here: int, there: int) -> None:

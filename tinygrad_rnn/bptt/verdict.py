@@ -92,8 +92,9 @@ class Flow:
         if np.isneginf(norms[0]):
             last = int(np.flatnonzero(np.isneginf(norms))[-1])
             return (
-                f"State: its gradient is exactly 0 from step {last} back, by no underflow: a factor itself is 0 "
-                "(a relu that is off, a gate or a tanh saturated until its derivative rounds to 0, a state not read)."
+                f"State: its gradient is exactly 0 from step {last} back, and not because far steps underflow: it "
+                "became 0 within one step (a relu that is off, a gate or a tanh saturated until its derivative rounds "
+                "to 0, a state not read, or a factor so small that it underflows there)."
             )
         change = float(norms[0] - norms[-1])
         fact = (
@@ -125,8 +126,8 @@ class Flow:
         if vanished and near < T:
             return (
                 f"Parameters: their gradient does NOT vanish, |dL/dW| = {size}, since the near terms stay: the "
-                f"nearest {near} of {T} steps make 99 % of it. But it says nothing of far steps: the term of step 0 is "
-                f"{far} of the largest."
+                f"nearest {near} of {T} steps make 99 % of the sum of the terms' norms. But it says nothing of far "
+                f"steps: the term of step 0 is {far} of the largest."
             )
         if self.norms[0] - self.norms[-1] > FAR:
             return (
@@ -134,8 +135,8 @@ class Flow:
                 f"{T - 1 - largest}. Clip it by its norm (nn.optim)."
             )
         return (
-            f"Parameters: |dL/dW| = {size}; the nearest {near} of {T} steps make 99 % of it, and the term of step 0 is "
-            f"{far} of the largest."
+            f"Parameters: |dL/dW| = {size}; the nearest {near} of {T} steps make 99 % of the sum of the terms' norms, "
+            f"and the term of step 0 is {far} of the largest."
         )
 
     def _of_the_paths(self) -> str:

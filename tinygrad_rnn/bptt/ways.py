@@ -152,7 +152,7 @@ class Scaled(Way):
     factors: tuple[float, ...]
 
     def __init__(self, factors: Sequence[float]) -> None:
-        values = tuple(float(f) for f in factors)
+        values = _numbers("Scaled", "factors", factors)
         if not np.isfinite(values).all():
             raise ValueError(f"Scaled: factors {values}\nexpected finite numbers, one between every two steps")
         object.__setattr__(self, "factors", values)
@@ -230,7 +230,7 @@ class Randomized(RandomWay):
     pi: float | tuple[float, ...]
 
     def __init__(self, pi: float | Sequence[float]) -> None:
-        values = tuple(float(p) for p in pi) if isinstance(pi, Sequence | np.ndarray) else float(pi)
+        values: Any = float(pi) if _is_number(pi) else _numbers("Randomized", "pi", pi)  # type: ignore[arg-type]
         if not all(0 < p <= 1 for p in np.atleast_1d(values)):
             raise ValueError(f"Randomized: pi = {values}\npi is the probability that nothing is cut, 0 < pi <= 1")
         object.__setattr__(self, "pi", values)
@@ -259,10 +259,12 @@ class RandomChunks(RandomWay):
     power: float | None = None
 
     def __post_init__(self) -> None:
-        if not 1 < self.mean < np.inf:
-            raise ValueError(f"{self}: mean = {self.mean}\nthe mean length of a chunk is more than 1, and finite")
-        if self.power is not None and not 2 < self.power < np.inf:
-            raise ValueError(f"{self}: power = {self.power}\nlengths have a mean only for power > 2; None is geometric")
+        if not _is_number(self.mean) or not 1 < self.mean < np.inf:
+            raise ValueError(f"{self}: mean = {self.mean!r}\nthe mean length of a chunk is more than 1, and finite")
+        if self.power is not None and not (_is_number(self.power) and 2 < self.power < np.inf):
+            raise ValueError(
+                f"{self}: power = {self.power!r}\nlengths have a mean only for power > 2; None is geometric"
+            )
 
     def chance(self, boundary: int, since: int) -> float:
         """c_n, for n = `since`."""
@@ -292,6 +294,21 @@ def _require_steps(way: Any, **counts: Any) -> None:
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"{type(way).__name__}: {name} = {count!r}\nexpected a number of steps, 1 or more")
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _numbers(kind: str, what: str, values: Any) -> tuple[float, ...]:
+    """A row of numbers as floats. Raises TypeError for anything else."""
+    row = isinstance(values, Sequence) and not isinstance(values, str)
+    if (row or (isinstance(values, np.ndarray) and values.ndim == 1)) and all(_is_number(v) for v in values):
+        return tuple(float(v) for v in values)
+    shown = f"an array of shape {values.shape}" if isinstance(values, np.ndarray) else repr(values)
+    raise TypeError(f"{kind}: {what} = {shown}\ngive a row of numbers, one between every two steps")
 
 
 def _require_count(kind: str, what: str, values: Sequence[float], T: int) -> None:

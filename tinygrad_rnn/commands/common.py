@@ -32,7 +32,7 @@ def sizes(parser: argparse.ArgumentParser, steps: int, hidden: int = 5) -> None:
     """The arguments that say how large a problem is, and its seed."""
     for name, default in (("steps", steps), ("batch", 3), ("input", 4), ("hidden", hidden)):
         parser.add_argument(f"--{name}", type=at_least_one, default=default, help=f"default: {default}")
-    parser.add_argument("--seed", type=int, default=0, help="of the random parameters and inputs (default: 0)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="of the random parameters and inputs (default: 0)")
 
 
 def at_least_one(value: str) -> int:
@@ -40,6 +40,14 @@ def at_least_one(value: str) -> int:
     number = int(value)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def not_negative(value: str) -> int:
+    """A number from 0 on, as argparse takes it: a seed."""
+    number = int(value)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is negative")
     return number
 
 

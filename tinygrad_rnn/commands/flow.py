@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.case import DTYPES
 from tinygrad_rnn.bptt.magnitude import power_text
 from tinygrad_rnn.bptt.verdict import Flow, spread
 from tinygrad_rnn.commands.common import ALL_CELLS, inputs, sizes
+from tinygrad_rnn.draw import plots
 
 WIDTH = 64
 """Characters that the bars of one line take together."""
@@ -26,19 +27,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     sizes(flow, steps=100, hidden=32)
     flow.add_argument("--dtype", choices=DTYPES, default="float64")
-    flow.add_argument("-o", "--output", type=Path, help="draw a figure into this file: .svg, .png or .pdf")
+    flow.add_argument(
+        "-o", "--output", type=Path, help="draw a figure into this file: .svg, .png or .pdf (needs matplotlib)"
+    )
     flow.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print table and verdict of each cell, and bars of all; draw them where a file was asked for."""
+    if options.output:
+        plots.require_drawable(options.output)
     flows = {}
     for name in options.cells:
         params, xs = inputs(options, options.dtype, name)
         rows = 100 if options.output else 0
         flows[name] = bptt.flow(ALL_CELLS[name], params, xs, seed=options.seed, rows=rows)
         print(f"{flows[name]}\n")
-    print(_bars(flows))
+    if options.steps > 1:  # at one step there is no distance to compare
+        print(_bars(flows))
     if options.output:
         path = draw.plot_flow(
             options.output,

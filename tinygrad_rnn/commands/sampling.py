@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinygrad_rnn.commands.common import at_least_one
+from tinygrad_rnn.commands.common import at_least_one, not_negative
 from tinygrad_rnn.lm import train
 
 
@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sampling.add_argument("--prompt", default="time traveller")
     sampling.add_argument("--length", type=at_least_one, default=500, help="characters to write (default: 500)")
     sampling.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: 0.8)")
-    sampling.add_argument("--seed", type=int, default=0)
+    sampling.add_argument("--seed", type=not_negative, default=0)
     sampling.set_defaults(run=run)
 
 

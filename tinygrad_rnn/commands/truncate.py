@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.ways import AnyWay, drawn
-from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one
+from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, not_negative
 from tinygrad_rnn.draw import cuts
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
@@ -35,7 +35,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     truncate.add_argument("--hidden", type=at_least_one, default=16, help="default: 16")
     truncate.add_argument("--length", type=int, default=8, help="of a chunk or window, 2 or more (default: 8)")
     truncate.add_argument("--draws", type=int, default=100, help="of each random way, 2 or more (default: 100)")
-    truncate.add_argument("--seed", type=int, default=0, help="of parameters and draws (default: 0)")
+    truncate.add_argument("--seed", type=not_negative, default=0, help="of parameters and draws (default: 0)")
     truncate.add_argument("--rtrl", action="store_true", help="real-time recurrent learning too: slow")
     truncate.add_argument("-o", "--output", type=Path, help="a file, .svg, for the drawing")
     truncate.set_defaults(run=run)
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.draws < 2:
         raise ValueError(f"truncate: --draws {options.draws}\na variance takes 2 or more")
-    if options.output is not None and options.output.suffix != ".svg":
+    if options.output is not None and files.require_place(options.output).suffix.lower() != ".svg":
         raise ValueError(f"truncate: {options.output} is no .svg\ngive a file name that ends in .svg")
     letters = text.windows(text.load(options.text), options.steps, 1)
     ways = _ways(options.length)
@@ -85,7 +85,7 @@ def _ways(k: int) -> dict[str, AnyWay]:
     return {
         "full": bptt.Full(),
         f"chunks of {k}": bptt.Chunked(k),
-        f"every {k // 2} steps, {k} back": bptt.WilliamsPeng(k // 2, k),
+        f"{'every step' if k < 4 else f'every {k // 2} steps'}, {k} back": bptt.WilliamsPeng(k // 2, k),
         f"a window of {k} for each loss": bptt.Window(k),
         f"randomized, pi = {1 - 1 / k:.3g}": bptt.Randomized(1 - 1 / k),
         f"random chunks of {k}, power 4": bptt.RandomChunks(k, power=4),

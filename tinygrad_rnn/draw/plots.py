@@ -43,13 +43,10 @@ def plot_flow(
     T - 1 - k. terms (T,): what step k adds to the gradient of the parameters. deltas (n, T): |dL_t/dh_k| for the
     `losses` t (n,), as heat maps: -inf is grey up to t, and white for k > t. The same numbers give the same bytes.
 
-    Raises ValueError for an unknown ending, or arrays that do not fit; RuntimeError where matplotlib is not installed.
-    Nothing is left half-written.
+    Raises ValueError for arrays that do not fit, and what `require_drawable` raises. Nothing is left half-written.
     """
-    path = Path(path)
+    path = require_drawable(path)
     kind = path.suffix.lower().lstrip(".")
-    if kind not in METADATA:
-        raise ValueError(f"plot_flow: {path.name!r} ends in none of .svg, .png, .pdf\ngive the file one of these")
     rows = np.asarray(losses)
     shapes = {np.shape(a) for a in (*norms.values(), *terms.values())} | {np.shape(m)[1:] for m in deltas.values()}
     if not norms or len(shapes) != 1 or any(len(np.asarray(m)) != len(rows) for m in deltas.values()):
@@ -57,13 +54,9 @@ def plot_flow(
             f"plot_flow: arrays of lengths {sorted(shapes)}, for {len(rows)} losses\n"
             "give for at least one cell norms (T,), terms (T,) and deltas (n, T), of the same T, with n losses"
         )
-    try:
-        from matplotlib import style
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise RuntimeError(
-            'plot_flow: matplotlib is not installed\ninstall the extra `plot`: pip install "tinygrad_rnn[plot]"'
-        ) from error
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
     with style.context(["default", {"svg.hashsalt": "tinygrad_rnn", "font.size": 14, "lines.linewidth": 2.2}]):
         map_rows = math.ceil(len(deltas) / MAPS_IN_A_ROW) if len(rows) else 0
         figure: Any = Figure(figsize=(15, 6.2 + 4.1 * map_rows), layout="constrained")
@@ -83,6 +76,24 @@ def plot_flow(
         drawn = io.BytesIO()
         figure.savefig(drawn, format=kind, metadata=METADATA[kind])
     return files.write(path, drawn.getvalue())
+
+
+def require_drawable(path: str | os.PathLike[str]) -> Path:
+    """The path, where a figure may be drawn: to be asked before a long run.
+
+    Raises ValueError for an unknown ending, FileNotFoundError for a missing folder, IsADirectoryError for a folder, and
+    RuntimeError where matplotlib is not installed.
+    """
+    path = files.require_place(path)
+    if path.suffix.lower().lstrip(".") not in METADATA:
+        raise ValueError(f"plot_flow: {path.name!r} ends in none of .svg, .png, .pdf\ngive the file one of these")
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise RuntimeError(
+            'plot_flow: matplotlib is not installed\ninstall the extra `plot`: pip install "tinygrad_rnn[plot]"'
+        ) from error
+    return path
 
 
 def _lines(axes: Any, curves: Mapping[str, Any]) -> None:

@@ -19,15 +19,16 @@ gradient and the truncations of BPTT are made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.primitives.indexing import Part, add_part
 from tinygrad_rnn.engine.recording import Scope
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.engine.walk import dependent, products_of
+from tinygrad_rnn.engine.walk import dependent, fitted, products_of
 
 Parts = dict[Hashable, Any]
 """A cotangent in parts: by tag, arrays that add up to it."""
@@ -63,8 +64,11 @@ def split_gradient(
     comes to a leaf the tag under which it is kept, its own by default. Parts that are never reached are absent: an
     empty dict is zero.
 
-    The parts add up to the gradient to rounding, where `edge` is None. Values are arrays; hooks are not asked, and
-    nothing is recorded. Raises what `Tape.gradient` raises for its `loss`.
+    The parts add up to the gradient to rounding, where `edge` is None. Values are arrays; hooks are not asked. For
+    code under `not_recording`. Raises what `Tape.gradient` raises for its `loss`.
+
+    What comes from `x[t]` stays at that place until an operation needs the whole: through stack and concatenate, as
+    between two layers, T parts cost O(T).
     """
     lines = tape.lines()
     made: dict[int, Scope] = {id(line[3]): line[4] for line in lines}
@@ -81,16 +85,16 @@ def split_gradient(
         if out not in kept:
             del pending[out]
         for key, g in _retagged(parts, tag, labels).items():
-            for x, product in products_of(line, g, leads):
+            for x, product in _products(line, g, leads):
                 if id(x) not in made:
                     _add(pending.setdefault(x, {}), key if at_leaf is None else at_leaf(key), product)
                     continue
-                if line[0].name in _JOINS and not product.any():
+                if line[0].name in _JOINS and isinstance(product, np.ndarray) and not product.any():
                     continue
                 factor = edge(key, labels, made[id(x)]) if edge is not None else 1.0
                 if factor:
-                    _add(pending.setdefault(x, {}), key, product if factor == 1 else factor * product)
-    return [{key: np.array(g) for key, g in pending.get(x, {}).items()} for x in wrt]
+                    _add(pending.setdefault(x, {}), key, product if factor == 1 else _times(factor, product))
+    return [{key: np.array(_whole(g, x)) for key, g in pending.get(x, {}).items()} for x in wrt]
 
 
 def total(parts: Mapping[Any, Any], like: Tensor) -> Any:
@@ -106,5 +110,70 @@ def _retagged(parts: Parts, tag: Tag, labels: Scope) -> Parts:
 
 
 def _add(parts: Parts, key: Hashable, g: Any) -> None:
+    """Add a cotangent: an array, a `Part` or a list of them."""
     held = parts.get(key)
-    parts[key] = g if held is None else held + g
+    more = g if type(g) is list else [g] if type(g) is Part else None
+    if type(held) is list:
+        held.extend([g] if more is None else more)
+    elif more is not None:
+        parts[key] = [*more] if held is None else [held, *more]
+    else:
+        parts[key] = g if held is None else held + g
+
+
+def _times(factor: float, product: Any) -> Any:
+    return product._replace(g=factor * product.g) if type(product) is Part else factor * product
+
+
+def _whole(g: Any, x: Tensor) -> Any:
+    """A cotangent of x as one array."""
+    if type(g) is not list:
+        return g
+    found = np.zeros(x.shape, x.dtype)
+    for part in reversed(g):  # in the order of the tape
+        if type(part) is Part:
+            add_part(found, part.place, part.g)
+        else:
+            found += part
+    return found
+
+
+def _products(line: tuple[Any, ...], g: Any, leads: set[int]) -> Iterator[tuple[Tensor, Any]]:
+    """What one line adds to its inputs; of a part of a stack, to those alone that it touches."""
+    op, args, kwargs, out, _ = line
+    if type(g) is not list:
+        yield from products_of(line, g, leads)
+        return
+    split = _SPLITS.get(op.name)
+    rest = []
+    for part in g:
+        found = split(args, kwargs.get("axis", 0), out.ndim, part) if split and type(part) is Part else None
+        if found is None:
+            rest.append(part)
+            continue
+        wanted = [(x, fitted(product, x)) for x, product in found if type(x) is Tensor and id(x) in leads]
+        yield from (pair for pair in wanted if pair[1] is not None)
+    if rest:
+        yield from products_of(line, _whole(rest, out), leads)
+
+
+def _of_stack(args: tuple[Any, ...], axis: int, ndim: int, part: Part) -> list[tuple[Any, Any]] | None:
+    """A part of a stack by its first axis, one or several of its values, as products for these values."""
+    first, *inner = part.place
+    if axis % ndim or not all(type(k) in (int, slice) for k in part.place):
+        return None
+    touched = [(first, part.g)] if type(first) is int else zip(range(*first.indices(len(args))), part.g, strict=True)
+    return [(args[k], Part(tuple(inner), g) if inner else np.asarray(g)) for k, g in touched]
+
+
+def _of_concatenation(args: tuple[Any, ...], axis: int, ndim: int, part: Part) -> list[tuple[Any, Any]] | None:
+    """A part that has the whole axis along which values were joined: of each value the same part."""
+    axis %= ndim
+    if len(part.place) > axis or not all(type(k) in (int, slice) for k in part.place):
+        return None
+    inner = axis - sum(type(k) is int for k in part.place)
+    ends = np.cumsum([np.shape(a)[axis] for a in args])[:-1]
+    return [(a, Part(part.place, g)) for a, g in zip(args, np.split(part.g, ends, axis=inner), strict=True)]
+
+
+_SPLITS = {"stack": _of_stack, "concatenate": _of_concatenation}

@@ -230,13 +230,13 @@ def _products(
 
 
 def products_of(line: tuple[Any, ...], g: Any, leads: set[int] | None = None) -> list[tuple[Tensor, Any]]:
-    """What one line of a tape, given the cotangent g of its result, adds to which of its inputs: dense arrays.
+    """What one line of a tape, given the cotangent g of its result, adds to which of its inputs: arrays, or a `Part`.
 
     `leads`: the ids of those Tensors that count, all by default.
     """
     op, args, kwargs, out, _ = line
     pairs = [(x, fitted(p, x)) for x, p in _products_of_arrays(op, g, out._data, args, kwargs, leads)]
-    return [(x, _dense(p, x) if type(p) is Part else p) for x, p in pairs if p is not None]
+    return [(x, p) for x, p in pairs if p is not None]
 
 
 def fitted(product: Any, x: Tensor) -> Any:

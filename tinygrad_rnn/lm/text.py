@@ -39,7 +39,8 @@ def windows(text: str, steps: int, count: int) -> NDArray[Any]:
     """
     if len(text) < steps + count:
         raise ValueError(
-            f"windows: {len(text)} letters and spaces are too few for {count} windows of {steps + 1}\n"
+            f"windows: {len(text)} letters and spaces are too few for {count} window{'s' * (count > 1)} of "
+            f"{steps + 1}\n"
             "give a longer text (only a-z and spaces count)"
         )
     starts = np.linspace(0, len(text) - steps - 1, count).astype(int)

@@ -33,7 +33,8 @@ def unroll(
     reverse a sequence starts at its own end.
 
     While a tape is open, inputs and states given as arrays become Tensors, and everything has the name of the cell's
-    own argument: x, the initial states h0, c0, and at each step h, c; the outputs are hs.
+    own argument: x, the initial states h0, c0, and at each step h, c; the outputs are hs. Where a sequence has ended, h
+    is what is carried on, and h_new what the cell made.
 
     Raises ValueError for an empty sequence, for lengths outside of 1 to T, or where the cell returns another number of
     states than it takes.
@@ -60,11 +61,15 @@ def unroll(
                 )
             for name, s in zip(names, states, strict=True):
                 named(name, s)
+                # Of two values the name is for the one that is carried on, below.
+                if running is not None and isinstance(s, Tensor) and s.name == name and all(s is not b for b in before):
+                    s.name = f"{name}_new"
             output = states[0]
             if running is not None:
                 # Before the first step that counts, a state that was not given is still the cell's own zeros.
                 before = before or tuple(np.zeros_like(s) for s in states)
-                states = tuple(np.where(running, new, old) for new, old in zip(states, before, strict=True))
+                pairs = zip(names, states, before, strict=True)
+                states = tuple(named(name, np.where(running, new, old)) for name, new, old in pairs)
                 output = np.where(running, output, 0)
         outputs.append(output)
     outputs = outputs[::-1] if reverse else outputs
