@@ -39,7 +39,7 @@ class Step:
     def products(self) -> list[tuple[Tensor, Any]]:
         """What the line adds to dL/d(input), for each input."""
         pairs = [(x, fitted(part, x)) for x, part in self.parts]
-        return [(x, _dense(p, x) if type(p) is Part else read_only(p)) for x, p in pairs if p is not None]
+        return [(x, dense(p, x) if type(p) is Part else read_only(p)) for x, p in pairs if p is not None]
 
     def __str__(self) -> str:
         entry = self.entry
@@ -291,7 +291,8 @@ def _unbroadcast(g: Any, shape: tuple[int, ...], x: Tensor) -> Any:
     return g if g.shape == shape else g.reshape(shape)
 
 
-def _dense(part: Part, x: Tensor) -> Any:
+def dense(part: Part, x: Tensor) -> Any:
+    """A part of a cotangent of x as an array of x's shape, zero elsewhere."""
     return scatter([part], x.shape, x.dtype)
 
 
