@@ -133,7 +133,7 @@ def test_a_long_sequence_shows_its_ends_and_says_how_many_steps_lie_between():
     assert pic.columns == [0, 1, 2, GAP, 197, 198, 199]
     assert pic.boxes[GAP].label == "… 194 steps …"
     assert "194 steps" in str(draw.graph(cell_tape("lstm", T=200)))
-    assert picture(cell_tape("rnn", T=200), ends=1).columns == [0, GAP, 199]
+    assert picture(cell_tape("rnn", T=200), steps=1).columns == [0, GAP, 199]
     h, hs = f"v{9 * 3 - 1}", next(n for n, b in pic.boxes.items() if b.label == "hs = stack")
     assert (GAP, hs) in pic.arrows
     assert any(target == GAP for _, target in pic.arrows), h
@@ -311,8 +311,8 @@ def test_bad_requests_are_refused(tmp_path):
         draw.render(tape, tmp_path / "a.svg", engine="neato")
     with pytest.raises(ValueError, match="the tape is empty"):
         draw.graph(tg.Tape())
-    with pytest.raises(ValueError, match="ends=0"):
-        draw.graph(tape, ends=0)
+    with pytest.raises(ValueError, match="steps=0"):
+        draw.graph(tape, steps=0)
 
 
 @pytest.mark.needs_chromium

@@ -1,8 +1,9 @@
 """Where the boxes and arrows of a picture go: columns are steps, rows are the order within a step, from the bottom up.
 
 The layout of a recurrent network is known beforehand, so it is computed, not searched for: time runs to the right, a
-column for each step; what reads the step before stands at a column's left edge, and what is handed on crosses the
-gutter between two columns; what comes before or after all steps (a loss) stands in a band below or above them.
+column for each step; each layer and direction has rows of its own, above those of the layer before; what reads the step
+before stands at a column's left edge, and what is handed on crosses the gutter between two columns; what comes before
+or after all steps (a loss) stands below or above them.
 Within a column: rows by dependence, a few barycentre sweeps for the order (Sugiyama et al., 1981), and the places that
 are nearest to the neighbours' by least squares. An arrow over several rows holds a narrow lane in each.
 """
@@ -13,17 +14,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tinygrad_rnn.draw.picture import GAP, Picture
+from tinygrad_rnn.draw.boxes import Arrow, Box, Gap, Picture
+from tinygrad_rnn.draw.routes import Place, Point, route
 
-Point = tuple[float, float]
-
-ROW = 50.0
-"""From one row to the next, in points."""
 BOX_HEIGHT = 30.0
+"""Of a box with two lines of text, in points; every box of a picture is as high as its highest."""
+LINE = 10.0
+"""A further line of small text."""
+HEAT_CELL = 4.0
+BETWEEN_ROWS = 20.0
 BETWEEN_BOXES = 10.0
 BETWEEN_COLUMNS = 60.0
 LANE = 4.0
 SWEEPS = 4
+_BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
+LONGEST_TITLE = 60
+"""Of a longer name a box shows the beginning; its title has it all."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,11 @@ class Layout:
 
     centre: dict[str, Point]
     width: dict[str, float]
-    curves: dict[tuple[str, str], list[Point]]
+    height: float
+    curves: dict[Arrow, list[Point]]
     columns: dict[Any, tuple[float, float]]
     band: tuple[float, float]  # from where to where, upwards, the steps reach
+    bands: dict[Any, tuple[float, float]]  # and each layer and direction
     size: Point
 
 
@@ -49,7 +57,9 @@ def layout(pic: Picture) -> Layout:
 class _Placer:
     def __init__(self, pic: Picture) -> None:
         self.pic = pic
-        self.width = {name: _box_width(pic, name) for name in pic.boxes}
+        self.width = {name: box_width(box) for name, box in pic.boxes.items()}
+        self.height = max((box_height(box) for box in pic.boxes.values()), default=BOX_HEIGHT)
+        self.row_height = self.height + BETWEEN_ROWS
         self.below: dict[str, list[str]] = {name: [] for name in pic.boxes}
         self.above: dict[str, list[str]] = {name: [] for name in pic.boxes}
         self.handed = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
@@ -59,39 +69,48 @@ class _Placer:
                 self.above[source].append(target)
         self.row: dict[str, int] = {}
         self.x: dict[str, float] = {}
-        self.lanes: dict[tuple[str, str], list[str]] = {}
-        self.in_row: dict[tuple[Any, int], list[str]] = {}
+        self.lanes: dict[Arrow, list[str]] = {}
         self.at_left, self.at_right = self._edges()
 
     def layout(self) -> Layout:
         groups = self._groups()
-        floor = self._rows(groups["before"], 0)
-        ceiling = floor
-        for column in self.pic.columns:
-            ceiling = max(ceiling, self._rows(groups[column], floor))
-        if GAP in groups:
-            self.row[GAP] = (floor + ceiling) // 2
-        top = self._rows(groups["after"], ceiling)
-        right = 0.0
-        columns: dict[Any, tuple[float, float]] = {}
-        for column in self.pic.columns:
-            left = right + (BETWEEN_COLUMNS if columns else 0.0)
-            right = left + self._place(groups[column], left)
-            columns[column] = (left, right)
-        middle = right / 2
-        for band in ("before", "after"):
-            wide = self._place(groups[band], 0.0)
-            for name in groups[band]:
-                self.x[name] += middle - wide / 2
-        start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
-        self.x = {name: x - start for name, x in self.x.items()}
-        columns = {column: (a - start, b - start) for column, (a, b) in columns.items()}
-        centre = {name: (self.x[name], (self.row[name] + 0.5) * ROW) for name in self.pic.boxes}
-        reach = max(self.x[name] + self.width[name] / 2 for name in centre)
+        bands = list(dict.fromkeys(band for _, band in groups if band not in (_BEFORE, _AFTER, _GAP)))
+        floor = lowest = self._rows(groups.get((None, _BEFORE), []), 0)
+        if lowest and self.pic.columns:
+            floor = lowest = lowest + 1  # room for the titles of the steps
+        spans: dict[Any, tuple[float, float]] = {}
+        for band in bands:
+            ceiling = floor
+            for column in (*self.pic.columns, None):
+                ceiling = max(ceiling, self._rows(groups.get((column, band), []), floor))
+            spans[band] = (floor * self.row_height, ceiling * self.row_height)
+            floor = ceiling
+        highest = floor
         for name, box in self.pic.boxes.items():
-            self.in_row.setdefault((box.column, self.row[name]), []).append(name)
-        curves = {arrow: self._curve(arrow, columns) for arrow in self.pic.arrows}
-        return Layout(centre, self.width, curves, columns, (floor * ROW, ceiling * ROW), (reach, top * ROW))
+            if isinstance(box.column, Gap):
+                self.row[name] = max((lowest + highest - 1) // 2, 0)
+        top = max(self._rows(groups.get((None, _AFTER), []), highest), max(self.row.values(), default=0) + 1)
+        columns = self._columns(groups)
+        centre = {name: (self.x[name], (self.row[name] + 0.5) * self.row_height) for name in self.pic.boxes}
+        reach = max(self.x[name] + self.width[name] / 2 for name in centre)
+        reach = max([reach, *(right for _, right in columns.values())])
+        in_row: dict[tuple[Any, int], list[float]] = {}
+        for name, box in self.pic.boxes.items():
+            in_row.setdefault((box.column, self.row[name]), []).append(self.x[name])
+        places = {
+            name: Place(*centre[name], self.width[name], in_row[box.column, self.row[name]], columns.get(box.column))
+            for name, box in self.pic.boxes.items()
+        }
+        curves = {}
+        far = sorted(self.pic.loops, key=lambda a: (abs(self.row[a[0]] - self.row[a[1]]), a))
+        nested = {arrow: k + 1 for k, arrow in enumerate(far)}  # the longer a loop, the further out
+        for arrow in self.pic.arrows:
+            lanes = [(self.x[lane], (self.row[lane] + 0.5) * self.row_height) for lane in self.lanes.get(arrow, ())]
+            source, target = places[arrow[0]], places[arrow[1]]
+            curves[arrow] = route(source, target, lanes, self.pic.carried(*arrow), self.height, nested.get(arrow, 0))
+        steps = (lowest * self.row_height, highest * self.row_height)
+        titled = {band: span for band, span in spans.items() if any(c is not None for c, b in groups if b == band)}
+        return Layout(centre, self.width, self.height, curves, columns, steps, titled, (reach, top * self.row_height))
 
     def _edges(self) -> tuple[set[str], set[str]]:
         """Boxes at a column's left edge, which read the step before, and at its right, which are read by the next.
@@ -105,9 +124,7 @@ class _Placer:
             if box.column is not None and "_" not in name:
                 columns[box.column].append(name)
         place = {
-            name: (k, boxes[name].detail, boxes[name].shape)
-            for names in columns.values()
-            for k, name in enumerate(names)
+            name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
         }
         left = {place[target] for _, target in self.handed}
         right = {place[source] for source, _ in self.handed}
@@ -115,24 +132,38 @@ class _Placer:
         at_left |= {copy for name in at_left for copy in self.below[name] if boxes[copy].kind == "input"}
         return at_left, {name for name in place if place[name] in right} - at_left
 
-    def _groups(self) -> dict[Any, list[str]]:
-        """The boxes of each step, and of what stands before and after all steps, in the order of the tape."""
+    def _groups(self) -> dict[tuple[Any, Any], list[str]]:
+        """The boxes of each step and band, and of what stands before, between and after the steps, in order."""
         boxes = self.pic.boxes
-        leads_to_steps: set[str] = set()
-        todo = [name for name, box in boxes.items() if box.column is not None]
-        while todo:
-            for source in self.below[todo.pop()]:
-                if boxes[source].column is None and source not in leads_to_steps:
-                    leads_to_steps.add(source)
-                    todo.append(source)
-        groups: dict[Any, list[str]] = {column: [] for column in (*self.pic.columns, "before", "after")}
+        leads, follows = self._reach(self.below), self._reach(self.above)
+        groups: dict[tuple[Any, Any], list[str]] = {}
         for name, box in boxes.items():
-            band = "before" if name in leads_to_steps else "after"
-            groups[band if box.column is None else box.column].append(name)
+            band: Any
+            if isinstance(box.column, Gap):
+                band = _GAP
+            elif box.column is not None:
+                band = box.band
+            elif name not in leads:
+                band = _AFTER
+            else:
+                band = (_BETWEEN, name) if name in follows else _BEFORE
+            groups.setdefault((box.column, band), []).append(name)
         return groups
 
+    def _reach(self, near: dict[str, list[str]]) -> set[str]:
+        """The boxes outside of time that are tied to a step in one direction, over others like them."""
+        boxes = self.pic.boxes
+        found: set[str] = set()
+        todo = [name for name, box in boxes.items() if box.column is not None]
+        while todo:
+            for other in near[todo.pop()]:
+                if boxes[other].column is None and other not in found:
+                    found.add(other)
+                    todo.append(other)
+        return found
+
     def _rows(self, names: list[str], floor: int) -> int:
-        """Give each box of a group its row, above all that it reads, and each long arrow its lanes; the next row free.
+        """Give each box of a group its row, above all that it reads; the next row that is free.
 
         What comes from outside stands right under its reader.
         """
@@ -146,13 +177,32 @@ class _Placer:
         for name in copies:
             readers = [self.row[target] for target in self.above[name] if target in members]
             self.row[name] = max(floor, min(readers, default=floor + 1) - 1)
-        for name in list(names):
-            for source in list(self.below[name]):
-                if source in members and self.row[name] - self.row[source] > 1:
-                    self._lane(source, name, names)
         return max((self.row[name] + 1 for name in names), default=floor)
 
-    def _lane(self, source: str, target: str, names: list[str]) -> None:
+    def _columns(self, groups: dict[tuple[Any, Any], list[str]]) -> dict[Any, tuple[float, float]]:
+        """Give every box its x; the edges of each column."""
+        right = 0.0
+        columns: dict[Any, tuple[float, float]] = {}
+        in_column: dict[Any, list[str]] = {}
+        for (column, _), names in groups.items():
+            if column is not None:
+                in_column.setdefault(column, []).extend(names)
+        for column in self.pic.columns:
+            left = right + (BETWEEN_COLUMNS if columns else 0.0)
+            right = left + self._place(in_column.get(column, []), left)
+            columns[column] = (left, right)
+        middle = right / 2
+        for (column, _), names in groups.items():
+            if column is None:
+                wide = self._place(names, 0.0)
+                for name in names:
+                    self.x[name] += middle - wide / 2
+        start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
+        start -= (30 + 14 * len(self.pic.loops)) if self.pic.loops else 0
+        self.x = {name: x - start for name, x in self.x.items()}
+        return {column: (a - start, b - start) for column, (a, b) in columns.items()}
+
+    def _lane(self, source: str, target: str, names: list[str], members: set[str]) -> None:
         """Hold a narrow place for an arrow in every row that it crosses."""
         self.below[target].remove(source)
         self.above[source].remove(target)
@@ -163,6 +213,7 @@ class _Placer:
             self.below[name], self.above[name] = [before], []
             self.above[before].append(name)
             names.append(name)
+            members.add(name)
             lane.append(name)
             before = name
         self.above[before].append(target)
@@ -174,6 +225,10 @@ class _Placer:
         if not names:
             return 0.0
         members = set(names)
+        for name in list(names):
+            for source in list(self.below[name]):
+                if source in members and self.row[name] - self.row[source] > 1:
+                    self._lane(source, name, names, members)
         rows: dict[int, list[str]] = {}
         for position, name in enumerate(names):
             rows.setdefault(self.row[name], []).append(name)
@@ -193,53 +248,6 @@ class _Placer:
         for name in names:
             self.x[name] += left - leftmost
         return max(self.x[name] + self.width[name] / 2 for name in names) - left
-
-    def _curve(self, arrow: tuple[str, str], columns: dict[Any, tuple[float, float]]) -> list[Point]:
-        """The way of an arrow: upwards from row to row, or through the gutters from step to step."""
-        source, target = arrow
-        (x0, y0), (x1, y1) = ((self.x[n], (self.row[n] + 0.5) * ROW) for n in arrow)
-        if arrow in self.handed:
-            return self._across(source, target, columns)
-        stops = [(x0, y0 + BOX_HEIGHT / 2)]
-        stops += [(self.x[lane], (self.row[lane] + 0.5) * ROW) for lane in self.lanes.get(arrow, ())]
-        stops += [(x1, y1 - BOX_HEIGHT / 2)]
-        curve = stops[:1]
-        for (xa, ya), (xb, yb) in pairwise(stops):
-            bend = (yb - ya) * 0.45
-            curve += [(xa, ya + bend), (xb, yb - bend), (xb, yb)]
-        return curve
-
-    def _across(self, source: str, target: str, columns: dict[Any, tuple[float, float]]) -> list[Point]:
-        """From step to step: along the row to the gutter, through it, along the row of the reader.
-
-        Where another box of the row is in the way, the arrow runs above the row it leaves and below the one it enters.
-        """
-        (x0, y0), (x1, y1) = ((self.x[n], (self.row[n] + 0.5) * ROW) for n in (source, target))
-        side = 1 if x0 < x1 else -1
-        out = columns[self.pic.boxes[source].column][side > 0]
-        into = columns[self.pic.boxes[target].column][side < 0]
-        bend = (into - out) * 0.6
-        if self._blocked(source, side):
-            high, low = y0 + ROW / 2, y0 + BOX_HEIGHT / 2
-            leave = [(x0, low), (x0, low), (x0, high), (x0 + 12 * side, high), (x0 + 12 * side, high), (out, high)]
-            leave, y0 = [*leave, (out, high)], high
-        else:
-            edge = x0 + side * self.width[source] / 2
-            leave = [(edge, y0), (edge, y0), (out, y0), (out, y0)]
-        if self._blocked(target, -side):
-            low, high = y1 - ROW / 2, y1 - BOX_HEIGHT / 2
-            before = x1 - 12 * side
-            enter = [(into, low), (before, low), (before, low), (before, low), (x1, low), (x1, high)]
-            y1 = low
-        else:
-            edge = x1 - side * self.width[target] / 2
-            enter = [(into, y1), (edge, y1), (edge, y1)]
-        return [*leave, (out + bend, y0), (into - bend, y1), (into, y1), *enter]
-
-    def _blocked(self, name: str, side: int) -> bool:
-        """Whether a box of the same row and step stands on that side: 1 is right, -1 left."""
-        column, row = self.pic.boxes[name].column, self.row[name]
-        return any((self.x[other] - self.x[name]) * side > 0 for other in self.in_row.get((column, row), ()))
 
 
 def _nearest(wanted: list[float], widths: list[float]) -> list[float]:
@@ -261,12 +269,19 @@ def _nearest(wanted: list[float], widths: list[float]) -> list[float]:
     return [place + offset for place, offset in zip(flat, offsets, strict=True)]
 
 
-def _box_width(pic: Picture, name: str) -> float:
-    """Enough for its text: the title at 11 points, the shape at 8."""
-    box = pic.boxes[name]
-    return max(34.0, 7.2 * len(box.label) + 12.0, 5.2 * len(box.shape) + 10.0)
+def box_width(box: Box) -> float:
+    """Enough for its text, the title at 11 points and the rest at 8, and for its heat maps."""
+    heat = sum(len(rows[0]) * HEAT_CELL + HEAT_CELL for rows in box.heat)
+    lines = [5.2 * len(line) + 10.0 for line in (box.shape, *box.lines)]
+    return max(34.0, 7.2 * len(short(box.label)) + 12.0, heat + 8.0, *lines)
 
 
-def column_title(column: Any) -> str:
-    """What stands under a column."""
-    return "" if column == GAP else f"t = {column}"
+def box_height(box: Box) -> float:
+    """Enough for two lines, for what else is shown, and for heat maps."""
+    heat = max((len(rows) * HEAT_CELL + 6.0 for rows in box.heat), default=0.0)
+    return BOX_HEIGHT + LINE * len(box.lines) + heat
+
+
+def short(text: str) -> str:
+    """A name of any length in the room of a box."""
+    return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1] + "…"

@@ -1,0 +1,250 @@
+"""The unrolled picture: the boxes and arrows of a tape, a column for each step.
+
+A box is named `v<number>` after its last entry's place on the tape. What comes from outside (a parameter, x_t, a
+constant) is drawn as a small copy at each use, `v<number>_<argument>`, so that a shared parameter does not tie all the
+steps into a knot; a transposed parameter or one row of x is part of that copy's label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.draw.backward import Backward, crosses
+from tinygrad_rnn.draw.boxes import Box, Picture
+from tinygrad_rnn.draw.formula import When, formula, subscript, symbol
+from tinygrad_rnn.draw.grouping import groups
+from tinygrad_rnn.draw.numbers import heat, log10_norm, summary
+from tinygrad_rnn.draw.reading import Reading
+from tinygrad_rnn.draw.selection import BUDGET, Gap, Selection, Steps, select
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+
+LONGEST = 18
+"""How long a formula may be in a box; longer ones are drawn in short, and whole in the box's title."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to draw: the options of `picture`, checked."""
+
+    level: str = "ops"
+    steps: Steps = None
+    show: tuple[str, ...] = ("shape",)
+    back: Backward | None = None
+    flow: bool = False
+    cuts: frozenset[Any] = frozenset()
+    budget: int = BUDGET
+    when: When = subscript
+
+
+def unrolled(tape: Tape, plan: Plan) -> Picture:
+    """The boxes and arrows of a tape, a column for each step."""
+    return _Drawer(Reading(tape), tape.lines(), plan).draw()
+
+
+class _Drawer:
+    def __init__(self, reading: Reading, lines: list[Any], plan: Plan) -> None:
+        self.reading, self.lines, self.plan = reading, lines, plan
+        self.groups = groups(reading, plan.level)
+        self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
+        self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
+        self.picture = Picture(columns=self.selection.columns)
+        if plan.flow:
+            self.picture.flows = {}
+        self.shared: dict[Any, str] = {}
+        self.whole = plan.level != "ops"
+
+    def draw(self) -> Picture:
+        # The boxes first: a group may be read before its last entry.
+        for last, members in self.groups.items():
+            if last in self.selection.hidden:
+                self._gap(self.selection.hidden[last])
+            else:
+                self._own(last, members)
+        for last, members in self.groups.items():
+            for k in members:
+                self._arrows(last, k)
+        self._cuts()
+        return self.picture
+
+    # ------------------------------------------------------------------------------------------ boxes
+
+    def _own(self, last: int, members: list[int]) -> None:
+        reading, entry, t = self.reading, self.reading.entries[last], self.reading.time[last]
+        name = entry.out.name
+        sub = self.plan.when(t)
+        kind, title, detail = "op", symbol(reading, last), ""
+        shape = _shape(entry.out)
+        tip = formula(reading, members, self.plan.when)
+        if self.plan.level == "cells" and t is not None and last not in reading.joins:
+            states = [a for k in reversed(members) if (a := reading.entries[k].out) in reading.makers]
+            states = states or [a for k in reversed(members) if (a := reading.entries[k].out).name in reading.states]
+            names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
+            kind, title = "cell", ", ".join(n + sub for n in names)
+            shape = f"{shape}  {len(members)} op{'s' if len(members) > 1 else ''}"
+            tip = "the cell of one step"
+        elif name is not None:
+            gate = reading.in_gate(last) is not None
+            kind = "gate" if gate else "state" if name in reading.states else "named"
+            title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
+        elif self.whole:
+            title = formula(reading, members, self.plan.when, LONGEST)
+        box = Box(f"v{last}", kind, title, detail, shape, t, reading.band(last), entries=tuple(members), tip=tip)
+        self._box(self._with_numbers(box, entry.out, self._flow_of(members)))
+        for k in members:
+            for position, a in reading.outside(k):
+                self._copy(last, k, position, a)
+
+    def _copy(self, last: int, k: int, position: int, a: Any) -> None:
+        """A small box for what comes from outside, beside the box that reads it.
+
+        At the levels of gates and cells, parameters are left out unless gradients are drawn, constants always, and
+        what several boxes of a step read (x_t) is drawn once.
+        """
+        kind, title, leaf = self.reading.outer(a)
+        t, band = self.reading.time[k], self.reading.band(last)
+        own, flow = f"v{k}_{position}", None
+        if self.plan.flow:
+            flow = self._product(k, position)
+        if self.whole:
+            if kind == "constant" or (kind == "parameter" and not self.plan.flow):
+                return
+            key = (leaf, title, t, None if kind == "input" else last)
+            if key in self.shared:
+                self._arrow(self.shared[key], f"v{last}", flow=flow)
+                if flow is not None:
+                    before = self.picture.boxes[self.shared[key]]
+                    self.picture.boxes[before.id] = replace(before, flow=_sum_of_norms(before.flow, flow))
+                return
+            self.shared[key] = own
+        shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
+        if isinstance(t, int) and kind == "input" and title.endswith(f"[{t}]"):
+            title = title.removesuffix(f"[{t}]") + self._index(t)
+        box = Box(own, kind, title, "", shape, t, band, entries=(k,))
+        self._box(self._with_numbers(box, a, flow))
+        self._arrow(own, f"v{last}", flow=flow)
+
+    def _index(self, t: int) -> str:
+        """The step as an index: `[2]`, or `[t]` where one step stands for all."""
+        return f"[{t}]" if self.plan.when is subscript else "[t]"
+
+    def _with_numbers(self, box: Box, value: Any, flow: float | None) -> Box:
+        """A box with what `show` asks for."""
+        show, back = self.plan.show, self.plan.back
+        gradient = back.cotangents.get(value) if back is not None and isinstance(value, Tensor) else None
+        array = value.data if isinstance(value, Tensor) else value
+        values = summary(array) if "value" in show and isinstance(array, np.ndarray) else ""
+        grads = summary(gradient) if "grad" in show and gradient is not None else ""
+        if isinstance(value, Tensor) and value.size == 1 and (values or grads):
+            title = " | ".join(part for part in (box.title, values, grads) if part)
+            box = replace(box, title=title, shape=box.detail if "shape" in show else "", detail="")
+        else:
+            lines = (values, f"grad {grads}" if grads else "")
+            box = replace(box, shape=box.shape if "shape" in show else "", lines=tuple(filter(None, lines)))
+        if "heat" in show and isinstance(value, Tensor) and value.size > 1 and value.dtype.kind in "fiub":
+            box = replace(
+                box, heat=(heat(array), *([heat(gradient)] if "grad" in show and gradient is not None else []))
+            )
+        return replace(box, flow=flow)
+
+    # ------------------------------------------------------------------------------------------ arrows
+
+    def _arrows(self, last: int, k: int) -> None:
+        """The arrows to an entry's box from what its arguments were made in."""
+        target = self.selection.hidden.get(last) or f"v{last}"
+        for position, a in enumerate(self.reading.entries[k].args):
+            maker = self.reading.maker(a) if isinstance(a, Tensor) else None
+            if maker is None or maker not in self.box_of:
+                continue
+            source = self.selection.hidden.get(maker) or self.box_of[maker]
+            if source == target or not {source, target} <= self.picture.boxes.keys():
+                continue
+            says = ""
+            if self.whole and self.reading.time[maker] != self.reading.time[k] and self.reading.time[k] is not None:
+                says = a.name or ""
+            self._arrow(source, target, says, self._product(k, position) if self.plan.flow else None)
+
+    def _arrow(self, source: str, target: str, says: str = "", flow: float | None = None) -> None:
+        said = self.picture.arrows.get((source, target), "")
+        if says and says not in said.split(", "):
+            said = f"{said}, {says}" if said else says
+        self.picture.arrows[source, target] = said
+        if self.picture.flows is not None and flow is not None:
+            before = self.picture.flows.get((source, target))
+            self.picture.flows[source, target] = _sum_of_norms(before, flow)
+
+    def _product(self, k: int, position: int) -> float:
+        """log10 of the norm of what entry k sends back to its argument; minus infinity where nothing does."""
+        back, a = self.plan.back, self.reading.entries[k].args[position]
+        if back is None or not isinstance(a, Tensor):
+            return -np.inf
+        maker = self.reading.maker(a)
+        times = (self.reading.time[maker], self.reading.time[k]) if maker is not None else (None, None)
+        if crosses(set(self.plan.cuts), *times):
+            return -np.inf
+        original = self.lines[k][1]
+        read = original[position] if k not in self.reading.joins else a
+        if back.products and (k, read) in back.products:
+            return back.products[k, read]
+        if back.products and k not in self.reading.joins:
+            return -np.inf
+        cotangent = back.cotangents.get(a)
+        return -np.inf if cotangent is None else log10_norm(cotangent)
+
+    def _flow_of(self, members: list[int]) -> float | None:
+        """log10 of the norm of what comes back to a box: to its states, if it is a cell, else to its last value."""
+        back = self.plan.back
+        if not self.plan.flow or back is None:
+            return None
+        outs = [self.reading.entries[k].out for k in members]
+        if self.plan.level == "cells" and self.reading.time[members[0]] is not None:
+            outs = [a for a in outs if a in self.reading.makers or a.name in self.reading.states] or outs[-1:]
+        else:
+            outs = outs[-1:]
+        total = None
+        for a in outs:
+            total = _sum_of_norms(total, log10_norm(back.cotangents[a]) if a in back.cotangents else -np.inf)
+        return total
+
+    # ------------------------------------------------------------------------------------------ the rest
+
+    def _gap(self, gap: Gap) -> None:
+        if gap not in self.picture.boxes:
+            column = gap if gap in self.picture.columns else None
+            self._box(Box(gap, "gap", self.selection.said[gap], "", "", column))
+
+    def _cuts(self) -> None:
+        self.picture.cuts = [t for t in self.picture.columns if t in self.plan.cuts]
+        if self.plan.cuts:
+            steps = ", ".join(str(t) for t in sorted(self.plan.cuts))
+            self.picture.notes.append(f"the gradient is cut before t = {steps}: nothing comes back across a cut")
+
+    def _box(self, box: Box) -> None:
+        self.picture.boxes[box.id] = replace(box, title=_printable(box.title), tip=_printable(box.tip))
+
+
+def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
+    """How a named value is made: its operation; of a box of several entries the formula, of a gate the last sign."""
+    return symbol(reading, members[-1]) if gate or len(members) == 1 else formula(reading, members, when, LONGEST)
+
+
+def _sum_of_norms(a: float | None, b: float) -> float:
+    """log10 of the norm of two arrays side by side, from the log10 of each."""
+    if a is None:
+        return b
+    low, high = sorted((a, b))
+    if not np.isfinite(high) or low == -np.inf:
+        return float(a + b) if np.isnan(a + b) and not (np.isinf(a) and np.isinf(b)) else high
+    return float(high + 0.5 * np.log10(1 + 10 ** (2 * (low - high))))
+
+
+def _printable(name: str) -> str:
+    """A name without what neither XML nor DOT can hold: control characters and halves of surrogate pairs."""
+    return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)
+
+
+def _shape(value: Any) -> str:
+    return "×".join(map(str, value.shape)) if value.shape else "scalar"
