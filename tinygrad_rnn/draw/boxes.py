@@ -29,6 +29,7 @@ class Box:
     heat: tuple[Heat, ...] = ()  # tiny heat maps, of the value and of the gradient
     flow: float | None = None  # log10 of the gradient's norm, where gradients are drawn
     tip: str = ""  # what a pointer on it shows
+    initial: bool = False  # stands where other steps have what the step before hands on
     entries: tuple[int, ...] = ()  # the numbers of the entries that it stands for
 
     @property

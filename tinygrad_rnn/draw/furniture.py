@@ -36,13 +36,14 @@ class Rect:
 
 @dataclass(frozen=True)
 class Text:
-    """A line of text, by its middle."""
+    """A line of text, by its middle, or by its beginning."""
 
     x: float
     y: float
     text: str
     fill: str
     size: int = 11
+    start: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
     for note in pic.notes:
         bottom -= LINE
         for line in _wrapped(note, max(int((right - left) / LETTER), 60)):
-            found.texts.append(Text(left + len(line) * LETTER / 2, bottom + 4, line, theme.faint, 10))
+            found.texts.append(Text(left, bottom + 4, line, theme.faint, 10, start=True))
             right = max(right, left + len(line) * LETTER)
             bottom -= LINE
         bottom += LINE
@@ -123,7 +124,7 @@ def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float)
     """The scale of gradients: a swatch for each colour, with log10 of the norm between them; how wide it is."""
     low, high = scale_of(pic)
     title = "gradient coming back, log10 of its norm:"
-    found.texts.append(Text(left + len(title) * LETTER / 2, y, title, theme.text, 10))
+    found.texts.append(Text(left, y, title, theme.text, 10, start=True))
     x = left + len(title) * LETTER + 14
     for k, colour in enumerate(theme.scale):
         found.rects.append(Rect(x + SWATCH * (k + 0.5), y, SWATCH, 14, colour))

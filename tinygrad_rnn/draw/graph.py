@@ -53,14 +53,15 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
     for box in pic.boxes.values():
         _node(dot, box, pic, places, colours, scale)
     for k, text in enumerate(around.texts):
+        wide = 0.65 * text.size * len(text.text)
         dot.node(
             f"t{k}",
-            label=graphviz.escape(text.text),
+            label=graphviz.escape(text.text) + ("\\l" if text.start else ""),
             shape="plaintext",
             fontcolor=text.fill,
             fontsize=str(text.size),
-            pos=f"{text.x:.1f},{text.y:.1f}",
-            width=f"{0.65 * text.size * len(text.text) / 72:.3f}",
+            pos=f"{text.x + (wide / 2 if text.start else 0):.1f},{text.y:.1f}",
+            width=f"{wide / 72:.3f}",
             height=f"{1.3 * text.size / 72:.3f}",
         )
     for arrow, words in pic.arrows.items():

@@ -71,6 +71,7 @@ class _Sheet:
         for text in self.around.texts:
             x, y = self._down((text.x, text.y))
             size = f' font-size="{text.size}"' if text.size != 11 else ""
+            size += ' text-anchor="start"' if text.start else ""
             parts.append(f'<text x="{x:.1f}" y="{y + 4:.1f}"{size} fill="{text.fill}">{html.escape(text.text)}</text>')
         return parts
 

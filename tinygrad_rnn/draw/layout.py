@@ -10,6 +10,7 @@ are nearest to the neighbours' by least squares. An arrow over several rows hold
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -70,6 +71,7 @@ class _Placer:
         self.row: dict[str, int] = {}
         self.x: dict[str, float] = {}
         self.lanes: dict[Arrow, list[str]] = {}
+        self.beside: dict[str, str] = {}  # an initial state, and what it stands beside
         self.at_left, self.at_right = self._edges()
 
     def layout(self) -> Layout:
@@ -90,7 +92,7 @@ class _Placer:
             if isinstance(box.column, Gap):
                 self.row[name] = max((lowest + highest - 1) // 2, 0)
         top = max(self._rows(groups.get((None, _AFTER), []), highest), max(self.row.values(), default=0) + 1)
-        columns = self._columns(groups)
+        columns = self._columns(groups, range(lowest, highest))
         centre = {name: (self.x[name], (self.row[name] + 0.5) * self.row_height) for name in self.pic.boxes}
         reach = max(self.x[name] + self.width[name] / 2 for name in centre)
         reach = max([reach, *(right for _, right in columns.values())])
@@ -126,11 +128,19 @@ class _Placer:
         place = {
             name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
         }
-        left = {place[target] for _, target in self.handed}
-        right = {place[source] for source, _ in self.handed}
+        order = {column: k for k, column in enumerate(self.pic.columns)}
+        left, right = set(), set()
+        for source, target in self.handed:
+            # A loop stands for time running to the right.
+            rightward = order[boxes[source].column] <= order[boxes[target].column]
+            (left if rightward else right).add(place.get(target))
+            (right if rightward else left).add(place.get(source))
         at_left = {name for name in place if place[name] in left}
-        at_left |= {copy for name in at_left for copy in self.below[name] if boxes[copy].kind == "input"}
-        return at_left, {name for name in place if place[name] in right} - at_left
+        at_right = {name for name in place if place[name] in right} - at_left
+        for source, target in self.pic.arrows:
+            if boxes[source].initial:
+                (at_right if place[target] in right and place[target] not in left else at_left).add(source)
+        return at_left, at_right
 
     def _groups(self) -> dict[tuple[Any, Any], list[str]]:
         """The boxes of each step and band, and of what stands before, between and after the steps, in order."""
@@ -169,24 +179,39 @@ class _Placer:
         """
         members = set(names)
         copies = [name for name in names if not self.below[name] and self.above[name]]
-        has_copy = {target for name in copies for target in self.above[name]}
+        has_copy = {target for name in copies if not self.pic.boxes[name].initial for target in self.above[name]}
         for name in names:
             if self.below[name] or not self.above[name]:
                 inner = [self.row[source] for source in self.below[name] if source in self.row and source in members]
                 self.row[name] = max([floor - (name not in has_copy), *inner]) + 1
+        edges = Counter(
+            (name in self.at_left, self.row[name]) for name in names if name in self.row and self._edge(name)
+        )
         for name in copies:
-            readers = [self.row[target] for target in self.above[name] if target in members]
-            self.row[name] = max(floor, min(readers, default=floor + 1) - 1)
+            readers = [target for target in self.above[name] if target in members]
+            rows = [self.row[target] for target in readers]
+            self.row[name] = max(floor, min(rows, default=floor + 1) - 1)
+            # An initial state stands where the state comes from in other steps: at the left of its reader.
+            if self.pic.boxes[name].initial and len(readers) == 1 and edges[name in self.at_left, rows[0]] == 1:
+                self.row[name] = rows[0]
+                self.beside[name] = readers[0]
+                self.above[name].remove(readers[0])
+                self.below[readers[0]].remove(name)
+                edges[name in self.at_left, rows[0]] += 1
         return max((self.row[name] + 1 for name in names), default=floor)
 
-    def _columns(self, groups: dict[tuple[Any, Any], list[str]]) -> dict[Any, tuple[float, float]]:
-        """Give every box its x; the edges of each column."""
+    def _columns(self, groups: dict[tuple[Any, Any], list[str]], rows: range) -> dict[Any, tuple[float, float]]:
+        """Give every box its x; the edges of each column. `rows` are those of the steps."""
         right = 0.0
         columns: dict[Any, tuple[float, float]] = {}
         in_column: dict[Any, list[str]] = {}
         for (column, _), names in groups.items():
             if column is not None:
                 in_column.setdefault(column, []).extend(names)
+        for source, target in self.pic.arrows:
+            a, b = self.pic.boxes[source].column, self.pic.boxes[target].column
+            if (a is None) != (b is None) and rows:
+                self._through(source, target, in_column[a if b is None else b], rows)
         for column in self.pic.columns:
             left = right + (BETWEEN_COLUMNS if columns else 0.0)
             right = left + self._place(in_column.get(column, []), left)
@@ -201,6 +226,33 @@ class _Placer:
         start -= (30 + 14 * len(self.pic.loops)) if self.pic.loops else 0
         self.x = {name: x - start for name, x in self.x.items()}
         return {column: (a - start, b - start) for column, (a, b) in columns.items()}
+
+    def _edge(self, name: str) -> int:
+        """Where in its row a box belongs: from -2, the left edge of the step, to 2, the right one; 0 is anywhere."""
+        side = -1 if name in self.at_left else 1 if name in self.at_right else 0
+        return 2 * side if name in self.beside else side
+
+    def _through(self, source: str, target: str, names: list[str], rows: range) -> None:
+        """Hold a place in every row of a step for an arrow from a step to what lies outside of it, or the other way."""
+        crossed = [row for row in range(self.row[source] + 1, self.row[target]) if row in rows]
+        if not crossed or isinstance(self.pic.boxes[source].column or self.pic.boxes[target].column, Gap):
+            return
+        inside, before = self.pic.boxes[source].column is not None, None
+        lane = [f"{source}>{target}@{row}" for row in crossed]
+        for name, row in zip(lane, crossed, strict=True):
+            self.row[name], self.width[name] = row, LANE
+            self.below[name], self.above[name] = [before] if before else [], []
+            if before:
+                self.above[before].append(name)
+            before = name
+        if inside:
+            self.above[source].append(lane[0])
+            self.below[lane[0]].append(source)
+        else:
+            self.below[target].append(lane[-1])
+            self.above[lane[-1]].append(target)
+        names.extend(lane)
+        self.lanes[source, target] = lane
 
     def _lane(self, source: str, target: str, names: list[str], members: set[str]) -> None:
         """Hold a narrow place for an arrow in every row that it crosses."""
@@ -240,8 +292,11 @@ class _Placer:
                 for name in rows[level]:
                     places = [self.x[other] for other in near[name] if other in members]
                     pull[name] = sum(places) / len(places) if places else self.x[name]
+                    if name in self.beside:
+                        away = -BETWEEN_COLUMNS if name in self.at_left else BETWEEN_COLUMNS
+                        pull[name] = self.x[self.beside[name]] + away
                 if sweep < SWEEPS:
-                    rows[level].sort(key=lambda n: (n not in self.at_left, n in self.at_right, pull[n]))
+                    rows[level].sort(key=lambda n: (self._edge(n), pull[n]))
                 places = _nearest([pull[n] for n in rows[level]], [self.width[n] for n in rows[level]])
                 self.x.update(zip(rows[level], places, strict=True))
         leftmost = min(self.x[name] - self.width[name] / 2 for name in names)

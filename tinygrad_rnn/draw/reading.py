@@ -31,6 +31,8 @@ class Reading:
         self.states = {self.entries[maker].out.name for maker, _ in carried(tape)} - {None}
         self.makers = {self.entries[maker].out for maker, _ in carried(tape)}
         self.users = self._steps_that_use()
+        self.initial = self._initial()
+        """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
 
     def maker(self, a: Tensor) -> int | None:
         """The number of the entry that made a value and is shown; None for what comes from outside."""
@@ -85,6 +87,22 @@ class Reading:
                 if plain and (maker is None or maker in views):
                     views.add(k)
         return views
+
+    def _initial(self) -> set[tuple[int, int]]:
+        handed: set[Any] = set()
+        outside: list[tuple[int, int, Any]] = []
+        for numbers in self.by_time.values():
+            for place, k in enumerate(numbers):
+                entry = self.entries[k]
+                for position, a in enumerate(entry.args):
+                    if isinstance(a, Tensor):
+                        maker = self.maker(a)
+                        what = (place, position, entry.op.name, a.shape)
+                        if maker is None:
+                            outside.append((k, position, what))
+                        elif self.time[maker] not in (None, self.time[k]):
+                            handed.add(what)
+        return {(k, position) for k, position, what in outside if what in handed}
 
     def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Any]]:
         """In which steps each leaf, or each view of it, is read: what several steps share is a parameter.

@@ -30,6 +30,10 @@ def route(source: Place, target: Place, lanes: list[Point], carried: bool, heigh
     """The way of an arrow over its lanes; between the steps where it is carried; the `loop`-th around a step."""
     if carried and source.column is not None and target.column is not None:
         return _across(source, target, height, loop)
+    if source.y == target.y and source.column == target.column:  # an initial state beside its reader
+        side = 1 if source.x < target.x else -1
+        start, end = source.x + side * source.width / 2, target.x - side * target.width / 2
+        return [(start, source.y), (start, source.y), (end, target.y), (end, target.y)]
     stops = [(source.x, source.y + height / 2), *lanes, (target.x, target.y - height / 2)]
     curve = stops[:1]
     for (xa, ya), (xb, yb) in pairwise(stops):

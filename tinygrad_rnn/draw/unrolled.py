@@ -55,6 +55,7 @@ class _Drawer:
         if plan.flow:
             self.picture.flows = {}
         self.shared: dict[Any, str] = {}
+        self.values: dict[str, Any] = {}
         self.whole = plan.level != "ops"
 
     def draw(self) -> Picture:
@@ -102,30 +103,45 @@ class _Drawer:
         """A small box for what comes from outside, beside the box that reads it.
 
         At the levels of gates and cells, parameters are left out unless gradients are drawn, constants always, and
-        what several boxes of a step read (x_t) is drawn once.
+        x_t, if several boxes read it, is drawn once. A cell has one box for all its initial states, one for all its
+        parameters.
         """
         kind, title, leaf = self.reading.outer(a)
-        t, band = self.reading.time[k], self.reading.band(last)
-        own, flow = f"v{k}_{position}", None
-        if self.plan.flow:
-            flow = self._product(k, position)
+        t, initial = self.reading.time[k], (k, position) in self.reading.initial
+        flow = self._product(k, position) if self.plan.flow else None
+        own = f"v{k}_{position}"
+        shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
         if self.whole:
             if kind == "constant" or (kind == "parameter" and not self.plan.flow):
                 return
-            key = (leaf, title, t, None if kind == "input" else last)
-            if key in self.shared:
-                self._arrow(self.shared[key], f"v{last}", flow=flow)
+            part_of_x = kind == "input" and isinstance(leaf, Tensor) and title != leaf.name
+            key: Any = (title, t, *(() if part_of_x else (leaf, last)))
+            if self.plan.level == "cells" and (initial or kind == "parameter"):
+                key = (last, kind)
+            if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
+                self._joined(one, title, leaf, shape)
+                self._arrow(one, f"v{last}", flow=flow)
                 if flow is not None:
-                    before = self.picture.boxes[self.shared[key]]
-                    self.picture.boxes[before.id] = replace(before, flow=_sum_of_norms(before.flow, flow))
+                    before = self.picture.boxes[one]
+                    self.picture.boxes[one] = replace(before, flow=_sum_of_norms(before.flow, flow))
                 return
-            self.shared[key] = own
-        shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
+            self.shared[key], self.values[own] = own, a
         if isinstance(t, int) and kind == "input" and title.endswith(f"[{t}]"):
             title = title.removesuffix(f"[{t}]") + self._index(t)
-        box = Box(own, kind, title, "", shape, t, band, entries=(k,))
+        box = Box(own, kind, title, "", shape, t, self.reading.band(last), entries=(k,), initial=initial, tip=title)
         self._box(self._with_numbers(box, a, flow))
         self._arrow(own, f"v{last}", flow=flow)
+
+    def _joined(self, one: str, title: str, leaf: Any, shape: str) -> None:
+        """Let a box stand for one more value that its cell reads: `h0, c0`, `4 parameters`."""
+        box = self.picture.boxes[one]
+        names = box.tip.split(", ")
+        if title in names or (box.kind == "input" and not box.initial):
+            return
+        names.append(title)
+        shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
+        shape = box.shape if shape == box.shape else ""
+        self.picture.boxes[one] = replace(box, title=_printable(shown), tip=_printable(", ".join(names)), shape=shape)
 
     def _index(self, t: int) -> str:
         """The step as an index: `[2]`, or `[t]` where one step stands for all."""
@@ -229,6 +245,11 @@ class _Drawer:
 def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
     """How a named value is made: its operation; of a box of several entries the formula, of a gate the last sign."""
     return symbol(reading, members[-1]) if gate or len(members) == 1 else formula(reading, members, when, LONGEST)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two parts of x are one: both directions of a layer have an x of their own, of the same numbers."""
+    return a is b or (a.shape == b.shape and bool(np.array_equal(a.data, b.data, equal_nan=True)))
 
 
 def _sum_of_norms(a: float | None, b: float) -> float:
