@@ -15,8 +15,9 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.layout import BOX_HEIGHT, layout
+from tinygrad_rnn.draw.layout import layout
 from tinygrad_rnn.draw.picture import GAP, picture
+from tinygrad_rnn.draw.sizes import BOX_HEIGHT
 
 render_module = sys.modules["tinygrad_rnn.draw.render"]  # the package's `render` is the function
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
@@ -164,7 +165,7 @@ def test_the_graph_is_a_digraph_with_the_places_in_it():
     graph = draw.graph(cell_tape("gru"))
     assert isinstance(graph, graphviz.Digraph)
     assert "layout=nop2" in str(graph)
-    assert re.search(r'v\d+ -> v\d+ \[pos="e,', str(graph))
+    assert re.search(r'v\d+ -> v\d+ \[id="v\d+-v\d+" pos="e,', str(graph))
 
 
 @pytest.mark.parametrize("name", CELLS)

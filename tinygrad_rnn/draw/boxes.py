@@ -25,6 +25,7 @@ class Box:
     shape: str
     column: Any  # the step, None outside of time
     band: Band = ()  # layer and direction
+    scalar: str = ""  # value and gradient of a scalar, where they are shown
     lines: tuple[str, ...] = ()  # what else is shown
     heat: tuple[Heat, ...] = ()  # tiny heat maps, of the value and of the gradient
     flow: float | None = None  # log10 of the gradient's norm, where gradients are drawn
@@ -34,7 +35,9 @@ class Box:
 
     @property
     def label(self) -> str:
-        """`h₂ = tanh` for what has a name, else the operation's symbol."""
+        """`h₂ = tanh` for what has a name, else the operation's symbol; a scalar as `name | value | grad`."""
+        if self.scalar:
+            return f"{self.title} | {self.scalar}"
         return f"{self.title} = {self.detail}" if self.detail else self.title
 
 

@@ -39,11 +39,16 @@ def formula(reading: Reading, members: Sequence[int], when: When, longest: int =
         return text
     operations = {reading.entries[k].op.name for k in members}
     if operations == {"matmul", "add"}:
-        inside = set(known)
-        read = [a for k in members for a in reading.entries[k].args if isinstance(a, Tensor) and a not in inside]
-        names = [_operand(reading, a, reading.time[members[-1]], when) for a in read if not _parameter(reading, a)]
-        return f"affine({', '.join(dict.fromkeys(names))})"
+        return f"affine({reads(reading, members, when)})"
     return " ".join(dict.fromkeys(symbol(reading, k) for k in members))
+
+
+def reads(reading: Reading, members: Sequence[int], when: When) -> str:
+    """What these entries read of others and from outside, parameters left out: `x[1], h₀, c₀`."""
+    inside = {reading.entries[k].out for k in members}
+    read = [a for k in members for a in reading.entries[k].args if isinstance(a, Tensor) and a not in inside]
+    names = [_operand(reading, a, reading.time[members[-1]], when) for a in read if not _parameter(reading, a)]
+    return ", ".join(dict.fromkeys(names))
 
 
 def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: When) -> tuple[str, int]:
@@ -92,6 +97,11 @@ def subscript(t: Any) -> str:
     """The step under a name, for whole numbers: `₂`."""
     whole = isinstance(t, int | np.integer) and not isinstance(t, bool)
     return str(t).translate(str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")) if whole else ""
+
+
+def bare(title: str) -> str:
+    """A title without its steps: `h, c` of `h₂, c₂`."""
+    return re.sub("[₀-₉₋₊ₜ]+", "", title)
 
 
 def in_ascii(text: str) -> str:

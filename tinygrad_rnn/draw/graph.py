@@ -14,10 +14,11 @@ import graphviz
 
 from tinygrad_rnn.draw.boxes import Arrow, Box, Picture
 from tinygrad_rnn.draw.furniture import Furniture, flow_colour, furniture, looks, scale_of
-from tinygrad_rnn.draw.layout import Layout, layout, short
+from tinygrad_rnn.draw.layout import Layout, layout
 from tinygrad_rnn.draw.numbers import Heat
 from tinygrad_rnn.draw.picture import picture
 from tinygrad_rnn.draw.routes import Point
+from tinygrad_rnn.draw.sizes import short
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
 from tinygrad_rnn.engine.tape import Tape
 
@@ -107,7 +108,7 @@ def _edge(
         wide = thickness(place if place is not None else len(theme.scale) - 1)
         colour = flow_colour(theme, flow, scale)
         dot.edge(target, source, pos=_spline(curve[::-1]), color=colour, penwidth=f"{wide + 1.5:.1f}")
-    attributes = {"pos": _spline(curve)}
+    attributes = {"id": f"{source}-{target}", "pos": _spline(curve)}
     if words:
         (x, y), above = curve[len(curve) // 2], 8.0
         attributes |= {"label": graphviz.escape(words), "lp": f"{x:.1f},{y + above:.1f}", "fontcolor": theme.carried}
@@ -119,7 +120,7 @@ def _edge(
 def _label(box: Box, ink: str, faint: str, theme: Theme) -> str:
     """An HTML-like label: what it is, in bold where it has a name, and the rest in small type."""
     title = html.escape(short(box.label))
-    if box.detail:
+    if box.detail and not box.scalar:
         title = f'<b>{html.escape(short(box.title))}</b> <font color="{faint}">= {html.escape(box.detail)}</font>'
     small = "".join(
         f'<br/><font point-size="8" color="{faint}">{html.escape(line)}</font>'
@@ -138,7 +139,8 @@ def _heat(rows: Heat, theme: Theme) -> str:
     cell = '<td fixedsize="true" width="4" height="4" bgcolor="{}"></td>'
     lines = ("".join(cell.format(heat_colour(theme, value)) for value in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0">{body}</table>'
+    size = f'fixedsize="true" width="{4 * len(rows[0])}" height="{4 * len(rows)}"'
+    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0" {size}>{body}</table>'
 
 
 def _behind(around: Furniture) -> str:

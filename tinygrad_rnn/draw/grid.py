@@ -7,8 +7,9 @@ import math
 
 from tinygrad_rnn.draw.boxes import Arrow, Box, Picture
 from tinygrad_rnn.draw.furniture import Furniture, flow_colour, furniture, looks, scale_of
-from tinygrad_rnn.draw.layout import HEAT_CELL, LINE, Layout, layout, short
+from tinygrad_rnn.draw.layout import Layout, layout
 from tinygrad_rnn.draw.routes import Point
+from tinygrad_rnn.draw.sizes import HEAT_CELL, LINE, short
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
 
 
@@ -78,11 +79,12 @@ class _Sheet:
     def _arrow(self, arrow: Arrow) -> str:
         start, *rest = (f"{x:.1f} {y:.1f}" for x, y in map(self._down, self.places.curves[arrow]))
         way = f'd="M{start}C{" ".join(rest)}" fill="none"'
+        name = "-".join(arrow)
         carried = self.pic.carried(*arrow)
         look, head = f'stroke="{self.theme.arrow}" stroke-width="0.8"', "head"
         if carried:
             look, head = f'stroke="{self.theme.carried}" stroke-width="1.4"', "carried"
-        return self._back(arrow, way) + f'<path {way} {look} marker-end="url(#{head})"/>'
+        return self._back(arrow, way) + f'<path id="{name}" {way} {look} marker-end="url(#{head})"/>'
 
     def _back(self, arrow: Arrow, way: str) -> str:
         """What comes back along an arrow: a broad stroke below it, with a head at its beginning."""
@@ -113,7 +115,7 @@ class _Sheet:
         dash = ' stroke-dasharray="4 3"' if style.dashed else ""
         corner = ' rx="7"' if style.round else ""
         name = html.escape(short(box.label))
-        if box.detail:
+        if box.detail and not box.scalar:
             name = f'<tspan font-weight="bold">{html.escape(short(box.title))}</tspan>'
             name += f'<tspan fill="{faint}"> = {html.escape(box.detail)}</tspan>'
         small = [line for line in (box.shape, *box.lines) if line]

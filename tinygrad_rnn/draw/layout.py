@@ -12,25 +12,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-from tinygrad_rnn.draw.boxes import Arrow, Box, Gap, Picture
+from tinygrad_rnn.draw.arrangement import Spot, arranged
+from tinygrad_rnn.draw.boxes import Arrow, Gap, Picture
 from tinygrad_rnn.draw.routes import Place, Point, route
+from tinygrad_rnn.draw.sizes import BOX_HEIGHT, box_height, box_width
 
-BOX_HEIGHT = 30.0
-"""Of a box with two lines of text, in points; every box of a picture is as high as its highest."""
-LINE = 10.0
-"""A further line of small text."""
-HEAT_CELL = 4.0
 BETWEEN_ROWS = 20.0
-BETWEEN_BOXES = 10.0
 BETWEEN_COLUMNS = 60.0
 LANE = 4.0
-SWEEPS = 4
 _BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
-LONGEST_TITLE = 60
-"""Of a longer name a box shows the beginning; its title has it all."""
 
 
 @dataclass(frozen=True)
@@ -129,17 +121,21 @@ class _Placer:
             name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
         }
         order = {column: k for k, column in enumerate(self.pic.columns)}
-        left, right = set(), set()
+        left: set[Any] = set()
+        right: set[Any] = set()
+        from_right: set[Any] = set()
         for source, target in self.handed:
             # A loop stands for time running to the right.
             rightward = order[boxes[source].column] <= order[boxes[target].column]
             (left if rightward else right).add(place.get(target))
             (right if rightward else left).add(place.get(source))
+            if not rightward:
+                from_right.add(place.get(target))
         at_left = {name for name in place if place[name] in left}
         at_right = {name for name in place if place[name] in right} - at_left
         for source, target in self.pic.arrows:
             if boxes[source].initial:
-                (at_right if place[target] in right and place[target] not in left else at_left).add(source)
+                (at_right if place[target] in from_right else at_left).add(source)
         return at_left, at_right
 
     def _groups(self) -> dict[tuple[Any, Any], list[str]]:
@@ -281,62 +277,18 @@ class _Placer:
             for source in list(self.below[name]):
                 if source in members and self.row[name] - self.row[source] > 1:
                     self._lane(source, name, names, members)
-        rows: dict[int, list[str]] = {}
-        for position, name in enumerate(names):
-            rows.setdefault(self.row[name], []).append(name)
-            self.x[name] = float(position)
-        for sweep in range(2 * SWEEPS):
-            near = self.below if sweep % 2 == 0 else self.above
-            for level in sorted(rows, reverse=sweep % 2 == 1):
-                pull = {}
-                for name in rows[level]:
-                    places = [self.x[other] for other in near[name] if other in members]
-                    pull[name] = sum(places) / len(places) if places else self.x[name]
-                    if name in self.beside:
-                        away = -BETWEEN_COLUMNS if name in self.at_left else BETWEEN_COLUMNS
-                        pull[name] = self.x[self.beside[name]] + away
-                if sweep < SWEEPS:
-                    rows[level].sort(key=lambda n: (self._edge(n), pull[n]))
-                places = _nearest([pull[n] for n in rows[level]], [self.width[n] for n in rows[level]])
-                self.x.update(zip(rows[level], places, strict=True))
-        leftmost = min(self.x[name] - self.width[name] / 2 for name in names)
-        for name in names:
-            self.x[name] += left - leftmost
+        index = {name: k for k, name in enumerate(names)}
+        group = tuple(
+            Spot(
+                self.row[name],
+                self.width[name],
+                self._edge(name),
+                index.get(self.beside.get(name, ""), -1),
+                tuple(index[other] for other in self.below[name] if other in members),
+                tuple(index[other] for other in self.above[name] if other in members),
+            )
+            for name in names
+        )
+        places = arranged(group)
+        self.x.update((name, left + place) for name, place in zip(names, places, strict=True))
         return max(self.x[name] + self.width[name] / 2 for name in names) - left
-
-
-def _nearest(wanted: list[float], widths: list[float]) -> list[float]:
-    """Places as near as can be to the wanted ones (least squares) that keep the order and do not overlap.
-
-    With the needed distances taken off, this is isotonic regression: pool adjacent violators.
-    """
-    offsets = [0.0]
-    for left, right in pairwise(widths):
-        offsets.append(offsets[-1] + (left + right) / 2 + BETWEEN_BOXES)
-    pools: list[tuple[float, int]] = []  # mean, count
-    for want, offset in zip(wanted, offsets, strict=True):
-        mean, count = want - offset, 1
-        while pools and pools[-1][0] > mean:
-            other, many = pools.pop()
-            mean, count = (mean * count + other * many) / (count + many), count + many
-        pools.append((mean, count))
-    flat = [mean for mean, count in pools for _ in range(count)]
-    return [place + offset for place, offset in zip(flat, offsets, strict=True)]
-
-
-def box_width(box: Box) -> float:
-    """Enough for its text, the title at 11 points and the rest at 8, and for its heat maps."""
-    heat = sum(len(rows[0]) * HEAT_CELL + HEAT_CELL for rows in box.heat)
-    lines = [5.2 * len(line) + 10.0 for line in (box.shape, *box.lines)]
-    return max(34.0, 7.2 * len(short(box.label)) + 12.0, heat + 8.0, *lines)
-
-
-def box_height(box: Box) -> float:
-    """Enough for two lines, for what else is shown, and for heat maps."""
-    heat = max((len(rows) * HEAT_CELL + 6.0 for rows in box.heat), default=0.0)
-    return BOX_HEIGHT + LINE * len(box.lines) + heat
-
-
-def short(text: str) -> str:
-    """A name of any length in the room of a box."""
-    return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1] + "…"

@@ -23,14 +23,14 @@ def number(value: Any) -> str:
 
 
 def summary(array: Any) -> str:
-    """`0.12, −0.3` of a small array, else `−1.2 … 0.9  |·| 3.4`: lowest, highest, Euclidean norm; NaNs are counted."""
+    """`0.12, −0.3` of a small array, else `−1.2 … 0.9  norm 3.4`: lowest, highest, Euclidean norm; NaNs are counted."""
     a = np.asarray(array)
     if a.size <= FEW:
         return ", ".join(number(v) for v in a.ravel())
     a = a.astype(float)
     finite = a[np.isfinite(a)]
     odd = a.size - finite.size
-    text = f"{number(finite.min())} … {number(finite.max())}  |·| {number(norm(finite))}" if finite.size else ""
+    text = f"{number(finite.min())} … {number(finite.max())}  norm {number(norm(finite))}" if finite.size else ""
     return f"{text}  {odd} not finite".strip() if odd else text
 
 

@@ -28,8 +28,9 @@ class Reading:
         self.number = {entry.out: k for k, entry in enumerate(self.entries)}
         self.views = self._views() | silent
         """Numbers of the entries that are part of a copy's label, or say nothing."""
-        self.states = {self.entries[maker].out.name for maker, _ in carried(tape)} - {None}
         self.makers = {self.entries[maker].out for maker, _ in carried(tape)}
+        """What one step makes and another reads."""
+        self.states = {a.name for a in self.makers} - {None}
         self.users = self._steps_that_use()
         self.initial = self._initial()
         """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinygrad_rnn.draw.boxes import Arrow, Box, Gap, Picture
-from tinygrad_rnn.draw.formula import subscript
+from tinygrad_rnn.draw.formula import bare, subscript
 from tinygrad_rnn.draw.unrolled import Plan, unrolled
 from tinygrad_rnn.engine.steps import Likeness, likeness
 from tinygrad_rnn.engine.steps import steps as steps_of
@@ -81,7 +81,7 @@ def _twins(full: Picture, here: Any) -> dict[str, str]:
 
 def _bare(box: Box) -> str:
     """What a box is called, without its step."""
-    return box.title.split("ₜ")[0].rstrip("₀₁₂₃₄₅₆₇₈₉₋₊") if box.detail or box.kind == "cell" else box.title
+    return bare(box.title) if box.detail or box.kind == "cell" else ""
 
 
 def _notes(here: Any, count: int, alike: Likeness) -> Iterable[str]:

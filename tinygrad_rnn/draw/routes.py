@@ -10,6 +10,9 @@ from itertools import pairwise
 
 Point = tuple[float, float]
 
+HEAD = 6.0
+"""So far an arrow is straight at its ends, where its head is."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -33,7 +36,8 @@ def route(source: Place, target: Place, lanes: list[Point], carried: bool, heigh
     if source.y == target.y and source.column == target.column:  # an initial state beside its reader
         side = 1 if source.x < target.x else -1
         start, end = source.x + side * source.width / 2, target.x - side * target.width / 2
-        return [(start, source.y), (start, source.y), (end, target.y), (end, target.y)]
+        third = (end - start) / 3
+        return [(start, source.y), (start + third, source.y), (end - third, source.y), (end, source.y)]
     stops = [(source.x, source.y + height / 2), *lanes, (target.x, target.y - height / 2)]
     curve = stops[:1]
     for (xa, ya), (xb, yb) in pairwise(stops):
@@ -57,11 +61,18 @@ def _across(source: Place, target: Place, height: float, loop: int) -> list[Poin
     out, into = source.column[side > 0], target.column[into_side < 0]
     if source.blocked(side):
         high, low = y0 + height / 2 + between, y0 + height / 2
-        leave = [(x0, low), (x0, low), (x0, high), (x0 + 12 * side, high), (x0 + 12 * side, high), (out, high)]
+        leave = [
+            (x0, low),
+            (x0, (low + high) / 2),
+            (x0, high),
+            (x0 + 12 * side, high),
+            (x0 + 12 * side, high),
+            (out, high),
+        ]
         leave, y0 = [*leave, (out, high)], high
     else:
         edge = x0 + side * source.width / 2
-        leave = [(edge, y0), (edge, y0), (out, y0), (out, y0)]
+        leave = [(edge, y0), (edge + HEAD * side, y0), (out, y0), (out, y0)]
     if target.blocked(-into_side):
         low, high = y1 - height / 2 - between, y1 - height / 2
         before = x1 - 12 * into_side
@@ -69,7 +80,7 @@ def _across(source: Place, target: Place, height: float, loop: int) -> list[Poin
         y1 = low
     else:
         edge = x1 - into_side * target.width / 2
-        enter = [(into, y1), (edge, y1), (edge, y1)]
+        enter = [(into, y1), (edge - HEAD * into_side, y1), (edge, y1)]
     if loop:
         around, turn = out - 14.0 - 14.0 * loop, 14.0 if y0 >= y1 else -14.0
         if abs(y0 - y1) < 1:  # from a box to itself: above it and back

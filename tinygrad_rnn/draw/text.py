@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_rnn.draw.boxes import Box, Gap, Picture
-from tinygrad_rnn.draw.formula import in_ascii
+from tinygrad_rnn.draw.formula import bare, in_ascii
 from tinygrad_rnn.draw.picture import picture
 from tinygrad_rnn.engine.tape import Tape
 
 WIDTH = 100
 """Characters of a line, where none are given."""
 
+LONGEST = 60
+"""Of a formula; longer ones are shown in short."""
+
 _BETWEEN = "  "
+_MOST_ENDS = 6
+_OUTER = ("parameter", "constant", "input", "gap")
 
 
 def text(
@@ -36,9 +41,6 @@ def text(
         if ends <= 1 or max(map(len, table)) <= width:
             return "\n".join([*table, *(said(note) for note in pic.notes)])
         ends -= 1
-
-
-_MOST_ENDS = 6
 
 
 def _table(pic: Picture, said: Any) -> list[str]:
@@ -66,7 +68,7 @@ def _rows(pic: Picture) -> dict[Any, dict[Any, tuple[str, str]]]:
         count: dict[Any, int] = {}
         after: Any = None
         for box in pic.boxes.values():
-            if box.column != column or isinstance(box.column, Gap) or box.kind in ("parameter", "constant", "input"):
+            if box.column != column or isinstance(box.column, Gap) or box.kind in _OUTER:
                 continue
             name = _name(box)
             what = (box.band, name)
@@ -92,14 +94,16 @@ def _inserted(rows: dict[Any, Any], key: Any, after: Any) -> dict[Any, Any]:
 
 
 def _name(box: Box) -> str:
-    return box.title.rstrip("₀₁₂₃₄₅₆₇₈₉₋₊ₜ") if box.detail or box.kind == "cell" else ""
+    return bare(box.title) if box.detail or box.kind == "cell" else ""
 
 
 def _cell(box: Box) -> str:
-    shown = box.tip or box.label
-    if box.kind == "cell" or len(shown) > 40:
+    """What a box computes; of one without a name also its number, by which others refer to it."""
+    shown = box.tip or box.detail or box.title
+    if len(shown) > LONGEST:
         shown = box.detail or box.title
-    return "  ".join(part for part in (shown, *box.lines) if part)
+    number = "" if _name(box) or box.column is None else f"#{box.entries[-1]} = "
+    return "  ".join(part for part in (number + shown, box.scalar, *box.lines) if part)
 
 
 def _title(column: Any, pic: Picture) -> str:
@@ -109,5 +113,6 @@ def _title(column: Any, pic: Picture) -> str:
 
 
 def _after(pic: Picture, said: Any) -> list[str]:
-    outside = [box for box in pic.boxes.values() if box.column is None and box.kind not in ("parameter", "constant")]
-    return [said(" ".join(part for part in (box.label, *box.lines) if part)) for box in outside]
+    """A line for each box outside of the steps."""
+    outside = [box for box in pic.boxes.values() if box.column is None and box.kind not in _OUTER]
+    return [said(f"{_name(box) or f'#{box.entries[-1]}'} = {_cell(box)}") for box in outside if box.entries]

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.draw.backward import Backward, crosses
 from tinygrad_rnn.draw.boxes import Box, Picture
-from tinygrad_rnn.draw.formula import When, formula, subscript, symbol
+from tinygrad_rnn.draw.formula import When, formula, reads, subscript, symbol
 from tinygrad_rnn.draw.grouping import groups
 from tinygrad_rnn.draw.numbers import heat, log10_norm, summary
 from tinygrad_rnn.draw.reading import Reading
@@ -86,14 +86,16 @@ class _Drawer:
             names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
             kind, title = "cell", ", ".join(n + sub for n in names)
             shape = f"{shape}  {len(members)} op{'s' if len(members) > 1 else ''}"
-            tip = "the cell of one step"
+            tip = f"cell({reads(reading, members, self.plan.when)})"
         elif name is not None:
             gate = reading.in_gate(last) is not None
             kind = "gate" if gate else "state" if name in reading.states else "named"
             title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
         elif self.whole:
             title = formula(reading, members, self.plan.when, LONGEST)
-        box = Box(f"v{last}", kind, title, detail, shape, t, reading.band(last), entries=tuple(members), tip=tip)
+        title, detail, tip = (_printable(words) for words in (title, detail, tip))
+        band = reading.band(last)
+        box = Box(f"v{last}", kind, title, detail, shape, t, band, tip=tip, entries=tuple(members))
         self._box(self._with_numbers(box, entry.out, self._flow_of(members)))
         for k in members:
             for position, a in reading.outside(k):
@@ -128,7 +130,8 @@ class _Drawer:
             self.shared[key], self.values[own] = own, a
         if isinstance(t, int) and kind == "input" and title.endswith(f"[{t}]"):
             title = title.removesuffix(f"[{t}]") + self._index(t)
-        box = Box(own, kind, title, "", shape, t, self.reading.band(last), entries=(k,), initial=initial, tip=title)
+        title = _printable(title)
+        box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
         self._box(self._with_numbers(box, a, flow))
         self._arrow(own, f"v{last}", flow=flow)
 
@@ -154,17 +157,18 @@ class _Drawer:
         array = value.data if isinstance(value, Tensor) else value
         values = summary(array) if "value" in show and isinstance(array, np.ndarray) else ""
         grads = summary(gradient) if "grad" in show and gradient is not None else ""
+        changes: dict[str, Any] = {} if flow is None else {"flow": flow}
         if isinstance(value, Tensor) and value.size == 1 and (values or grads):
-            title = " | ".join(part for part in (box.title, values, grads) if part)
-            box = replace(box, title=title, shape=box.detail if "shape" in show else "", detail="")
-        else:
-            lines = (values, f"grad {grads}" if grads else "")
-            box = replace(box, shape=box.shape if "shape" in show else "", lines=tuple(filter(None, lines)))
-        if "heat" in show and isinstance(value, Tensor) and value.size > 1 and value.dtype.kind in "fiub":
-            box = replace(
-                box, heat=(heat(array), *([heat(gradient)] if "grad" in show and gradient is not None else []))
-            )
-        return replace(box, flow=flow)
+            changes["scalar"] = " | ".join(part for part in (values, grads) if part)
+            changes["shape"] = box.detail
+        elif values or grads:
+            changes["lines"] = tuple(filter(None, (values, f"grad {grads}" if grads else "")))
+        if "shape" not in show:
+            changes["shape"] = ""
+        if "heat" in show and isinstance(value, Tensor) and value.size > 1:
+            maps = [heat(array), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
+            changes["heat"] = tuple(maps)
+        return replace(box, **changes) if changes else box
 
     # ------------------------------------------------------------------------------------------ arrows
 
@@ -239,7 +243,7 @@ class _Drawer:
             self.picture.notes.append(f"the gradient is cut before t = {steps}: nothing comes back across a cut")
 
     def _box(self, box: Box) -> None:
-        self.picture.boxes[box.id] = replace(box, title=_printable(box.title), tip=_printable(box.tip))
+        self.picture.boxes[box.id] = box
 
 
 def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
@@ -264,6 +268,8 @@ def _sum_of_norms(a: float | None, b: float) -> float:
 
 def _printable(name: str) -> str:
     """A name without what neither XML nor DOT can hold: control characters and halves of surrogate pairs."""
+    if name.isprintable():
+        return name
     return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)
 
 
