@@ -17,7 +17,6 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.grid import svg
 from tinygrad_rnn.draw.layout import layout
 from tinygrad_rnn.draw.picture import GAP, picture
-from tinygrad_rnn.draw.sizes import BOX_HEIGHT
 
 render_module = sys.modules["tinygrad_rnn.draw.render"]  # the package's `render` is the function
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
@@ -31,6 +30,25 @@ def cell_tape(name, T=3, loss=True):
         if loss:
             tg.named("L", nn.mse(hs, np.zeros((T, 2, 4))))
     return tape
+
+
+def assert_no_overlaps(pic, places):
+    """Every box within its step and the drawing, and no two boxes on one another."""
+    spans = {}
+    for box, (x, y) in places.centre.items():
+        half, tall = places.width[box] / 2, places.tall.get(box, places.height) / 2
+        assert half - 0.01 <= x <= places.size[0] - half + 0.01
+        assert tall - 0.01 <= y <= places.size[1] - tall + 0.01
+        column = pic.boxes[box].column
+        if column is not None:
+            assert places.columns[column][0] - 0.01 <= x - half <= x + half <= places.columns[column][1] + 0.01
+            assert places.band[0] <= y - tall <= y + tall <= places.band[1]
+        spans.setdefault(y, []).append((x - half, x + half))
+    grid = {y: s for y, s in spans.items() if not any(places.centre[box][1] == y for box in places.tall)}
+    assert all(b - a >= places.height for a, b in pairwise(sorted(grid)))
+    for row in spans.values():
+        row.sort()
+        assert all(right < left for (_, right), (left, _) in pairwise(row))
 
 
 @pytest.fixture
@@ -94,20 +112,7 @@ def test_steps_stand_in_order_and_no_boxes_overlap(name, T):
     edges = [places.columns[column] for column in pic.columns]
     assert edges == sorted(edges)
     assert all(right < left for (_, right), (left, _) in pairwise(edges))
-    for box, (x, y) in places.centre.items():
-        half = places.width[box] / 2
-        assert half - 0.01 <= x <= places.size[0] - half + 0.01
-        assert 0 < y < places.size[1]
-        column = pic.boxes[box].column
-        if column is not None:
-            assert places.columns[column][0] - 0.01 <= x - half <= x + half <= places.columns[column][1] + 0.01
-    rows = {}
-    for box, (x, y) in places.centre.items():
-        rows.setdefault(y, []).append((x - places.width[box] / 2, x + places.width[box] / 2))
-    assert all(b - a >= BOX_HEIGHT for a, b in pairwise(sorted(rows)))
-    for spans in rows.values():
-        spans.sort()
-        assert all(right < left for (_, right), (left, _) in pairwise(spans))
+    assert_no_overlaps(pic, places)
     for (source, target), curve in places.curves.items():
         assert len(curve) % 3 == 1
         (x0, _), (x1, _) = curve[0], curve[-1]

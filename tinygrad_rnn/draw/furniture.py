@@ -18,7 +18,7 @@ FOOT = 26.0
 """Room below the steps for their titles."""
 SWATCH = 34.0
 LINE = 15.0
-LETTER = 5.6
+LETTER = 5.2
 """About the width of a letter of a note or title."""
 
 
@@ -153,13 +153,13 @@ def scale_of(pic: Picture) -> tuple[float, float]:
     return float(low), float(max(high, low + 1))
 
 
-def looks(box: Box, pic: Picture, theme: Theme, scale: tuple[float, float]) -> tuple[Style, str]:
-    """A box's style and the colour of its text: of its kind, or, where gradients are drawn, of its gradient's size."""
+def looks(box: Box, pic: Picture, theme: Theme, scale: tuple[float, float]) -> tuple[Style, str, str]:
+    """A box's style and the colours of its text, large and small; its ground is its gradient's size where that is drawn."""
     style = theme.styles[box.kind]
     if pic.flows is None or box.kind in ("gap", "constant"):
-        return style, theme.text
+        return style, theme.text, theme.faint
     fill = flow_colour(theme, box.flow, scale)
-    return style._replace(fill=fill), ink(theme, fill)
+    return style._replace(fill=fill), ink(theme, fill), ink(theme, fill)
 
 
 def flow_colour(theme: Theme, flow: float | None, scale: tuple[float, float]) -> str:

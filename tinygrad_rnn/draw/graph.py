@@ -73,20 +73,20 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
 def _node(
     dot: graphviz.Digraph, box: Box, pic: Picture, places: Layout, theme: Theme, scale: tuple[float, float]
 ) -> None:
-    style, ink = looks(box, pic, theme, scale)
+    style, ink, faint = looks(box, pic, theme, scale)
     shape = ["filled", *(["rounded"] if style.round else []), *(["dashed"] if style.dashed else [])]
     x, y = places.centre[box.id]
     dot.node(
         box.id,
         id=box.id,
-        label=_label(box, ink, theme.faint if ink == theme.text else ink, theme),
+        label=_label(box, ink, faint, theme),
         style=",".join(shape),
         fillcolor=style.fill,
         color=style.border,
         tooltip=graphviz.escape(" ".join(part for part in (box.label, box.shape, *box.lines) if part)),
         pos=f"{x:.1f},{y:.1f}",
         width=f"{places.width[box.id] / 72:.3f}",
-        height=f"{places.height / 72:.3f}",
+        height=f"{places.tall.get(box.id, places.height) / 72:.3f}",
     )
 
 
@@ -107,13 +107,13 @@ def _edge(
         place = level(theme, flow, *scale)
         wide = thickness(place if place is not None else len(theme.scale) - 1)
         colour = flow_colour(theme, flow, scale)
-        dot.edge(target, source, pos=_spline(curve[::-1]), color=colour, penwidth=f"{wide + 1.5:.1f}")
+        dot.edge(target, source, pos=_spline(curve[::-1]), color=colour, penwidth=f"{wide:.1f}")
     attributes = {"id": f"{source}-{target}", "pos": _spline(curve)}
     if words:
         (x, y), above = curve[len(curve) // 2], 8.0
         attributes |= {"label": graphviz.escape(words), "lp": f"{x:.1f},{y + above:.1f}", "fontcolor": theme.carried}
     if pic.carried(source, target):
-        attributes |= {"color": theme.carried, "penwidth": "1.4"}
+        attributes |= {"color": theme.carried, "penwidth": "1.4" if pic.flows is None else "0.8"}
     dot.edge(source, target, **attributes)
 
 

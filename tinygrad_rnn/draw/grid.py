@@ -83,7 +83,8 @@ class _Sheet:
         carried = self.pic.carried(*arrow)
         look, head = f'stroke="{self.theme.arrow}" stroke-width="0.8"', "head"
         if carried:
-            look, head = f'stroke="{self.theme.carried}" stroke-width="1.4"', "carried"
+            wide = 1.4 if self.pic.flows is None else 0.8  # what comes back is seen below it
+            look, head = f'stroke="{self.theme.carried}" stroke-width="{wide}"', "carried"
         return self._back(arrow, way) + f'<path id="{name}" {way} {look} marker-end="url(#{head})"/>'
 
     def _back(self, arrow: Arrow, way: str) -> str:
@@ -95,7 +96,7 @@ class _Sheet:
         colour = flow_colour(self.theme, flow, self.scale)
         wide = thickness(place if place is not None else len(self.theme.scale) - 1)
         head = f' marker-start="url(#back{place})"' if place is not None else ""
-        return f'<path {way} stroke="{colour}" stroke-width="{wide + 1.5:.1f}"{head}/>'
+        return f'<path {way} stroke="{colour}" stroke-width="{wide:.1f}"{head}/>'
 
     def _says(self, arrow: Arrow, words: str) -> str:
         """The names of what an arrow between two steps carries, above its way through the gutter."""
@@ -109,9 +110,8 @@ class _Sheet:
 
     def _box(self, box: Box) -> str:
         x, y = self._down(self.places.centre[box.id])
-        width, height = self.places.width[box.id], self.places.height
-        style, ink = looks(box, self.pic, self.theme, self.scale)
-        faint = self.theme.faint if ink == self.theme.text else ink
+        width, height = self.places.width[box.id], self.places.tall.get(box.id, self.places.height)
+        style, ink, faint = looks(box, self.pic, self.theme, self.scale)
         dash = ' stroke-dasharray="4 3"' if style.dashed else ""
         corner = ' rx="7"' if style.round else ""
         name = html.escape(short(box.label))

@@ -11,7 +11,7 @@ are nearest to the neighbours' by least squares. An arrow over several rows hold
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tinygrad_rnn.draw.arrangement import Spot, arranged
@@ -34,7 +34,8 @@ class Layout:
 
     centre: dict[str, Point]
     width: dict[str, float]
-    height: float
+    height: float  # of every box
+    tall: dict[str, float]  # except of these: a gap is as high as the steps
     curves: dict[Arrow, list[Point]]
     columns: dict[Any, tuple[float, float]]
     band: tuple[float, float]  # from where to where, upwards, the steps reach
@@ -80,12 +81,15 @@ class _Placer:
             spans[band] = (floor * self.row_height, ceiling * self.row_height)
             floor = ceiling
         highest = floor
-        for name, box in self.pic.boxes.items():
-            if isinstance(box.column, Gap):
-                self.row[name] = max((lowest + highest - 1) // 2, 0)
+        gaps = [name for name, box in self.pic.boxes.items() if isinstance(box.column, Gap)]
+        self.row.update(dict.fromkeys(gaps, lowest))
         top = max(self._rows(groups.get((None, _AFTER), []), highest), max(self.row.values(), default=0) + 1)
         columns = self._columns(groups, range(lowest, highest))
         centre = {name: (self.x[name], (self.row[name] + 0.5) * self.row_height) for name in self.pic.boxes}
+        steps = (lowest * self.row_height, highest * self.row_height)
+        for name in gaps:
+            centre[name] = (self.x[name], (steps[0] + steps[1]) / 2)
+        tall = dict.fromkeys(gaps, max(steps[1] - steps[0] - BETWEEN_ROWS, self.height))
         reach = max(self.x[name] + self.width[name] / 2 for name in centre)
         reach = max([reach, *(right for _, right in columns.values())])
         in_row: dict[tuple[Any, int], list[float]] = {}
@@ -100,11 +104,23 @@ class _Placer:
         nested = {arrow: k + 1 for k, arrow in enumerate(far)}  # the longer a loop, the further out
         for arrow in self.pic.arrows:
             lanes = [(self.x[lane], (self.row[lane] + 0.5) * self.row_height) for lane in self.lanes.get(arrow, ())]
-            source, target = places[arrow[0]], places[arrow[1]]
+            source, target = (places[name] for name in arrow)
+            source, target = (
+                self._at_gap(arrow[0], source, target, steps),
+                self._at_gap(arrow[1], target, source, steps),
+            )
             curves[arrow] = route(source, target, lanes, self.pic.carried(*arrow), self.height, nested.get(arrow, 0))
-        steps = (lowest * self.row_height, highest * self.row_height)
         titled = {band: span for band, span in spans.items() if any(c is not None for c, b in groups if b == band)}
-        return Layout(centre, self.width, self.height, curves, columns, steps, titled, (reach, top * self.row_height))
+        return Layout(
+            centre, self.width, self.height, tall, curves, columns, steps, titled, (reach, top * self.row_height)
+        )
+
+    def _at_gap(self, name: str, place: Place, other: Place, steps: tuple[float, float]) -> Place:
+        """Where an arrow meets a gap: as high as it comes or goes, so that states flow on in straight lines."""
+        if not isinstance(self.pic.boxes[name].column, Gap):
+            return place
+        low, high = ((end + sign * self.row_height / 2) for end, sign in zip(steps, (1, -1), strict=True))
+        return replace(place, y=min(max(other.y, low), high))
 
     def _edges(self) -> tuple[set[str], set[str]]:
         """Boxes at a column's left edge, which read the step before, and at its right, which are read by the next.
@@ -174,27 +190,31 @@ class _Placer:
         What comes from outside stands right under its reader.
         """
         members = set(names)
-        copies = [name for name in names if not self.below[name] and self.above[name]]
-        has_copy = {target for name in copies if not self.pic.boxes[name].initial for target in self.above[name]}
+        initial = [name for name in names if self.pic.boxes[name].initial]
+        # What reads only the step before stands as high as it can, in the first step too.
+        late = [name for name in names if self.above[name] and not set(self.below[name]) - set(initial)]
+        above_late = {target for name in late if name not in initial for target in self.above[name]}
         for name in names:
-            if self.below[name] or not self.above[name]:
+            if name not in late:
                 inner = [self.row[source] for source in self.below[name] if source in self.row and source in members]
-                self.row[name] = max([floor - (name not in has_copy), *inner]) + 1
-        edges = Counter(
-            (name in self.at_left, self.row[name]) for name in names if name in self.row and self._edge(name)
-        )
-        for name in copies:
-            readers = [target for target in self.above[name] if target in members]
-            rows = [self.row[target] for target in readers]
-            self.row[name] = max(floor, min(rows, default=floor + 1) - 1)
-            # An initial state stands where the state comes from in other steps: at the left of its reader.
-            if self.pic.boxes[name].initial and len(readers) == 1 and edges[name in self.at_left, rows[0]] == 1:
-                self.row[name] = rows[0]
-                self.beside[name] = readers[0]
-                self.above[name].remove(readers[0])
-                self.below[readers[0]].remove(name)
-                edges[name in self.at_left, rows[0]] += 1
+                self.row[name] = max([floor - (name not in above_late), *inner]) + 1
+        for name in late:
+            if name not in initial:
+                self.row[name] = max(floor, self._lowest_reader(name, members, floor + 1) - 1)
+        edges = Counter(self.row[name] for name in names if name in self.row and self._edge(name))
+        for name in initial:
+            row = self._lowest_reader(name, members, floor + 1)
+            self.row[name] = max(floor, row - 1)
+            # An initial state stands where the state comes from in other steps: beside its reader.
+            if len(self.above[name]) == 1 and self.above[name][0] in members and edges[row] == 1:
+                self.row[name] = row
+                reader = self.beside[name] = self.above[name].pop()
+                self.below[reader].remove(name)
+                edges[row] += 1
         return max((self.row[name] + 1 for name in names), default=floor)
+
+    def _lowest_reader(self, name: str, members: set[str], default: int) -> int:
+        return min((self.row[target] for target in self.above[name] if target in members), default=default)
 
     def _columns(self, groups: dict[tuple[Any, Any], list[str]], rows: range) -> dict[Any, tuple[float, float]]:
         """Give every box its x; the edges of each column. `rows` are those of the steps."""
@@ -231,7 +251,7 @@ class _Placer:
     def _through(self, source: str, target: str, names: list[str], rows: range) -> None:
         """Hold a place in every row of a step for an arrow from a step to what lies outside of it, or the other way."""
         crossed = [row for row in range(self.row[source] + 1, self.row[target]) if row in rows]
-        if not crossed or isinstance(self.pic.boxes[source].column or self.pic.boxes[target].column, Gap):
+        if not crossed or "gap" in (self.pic.boxes[source].kind, self.pic.boxes[target].kind):
             return
         inside, before = self.pic.boxes[source].column is not None, None
         lane = [f"{source}>{target}@{row}" for row in crossed]

@@ -21,8 +21,8 @@ SHOWN = ("shape", "value", "grad", "heat")
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
     """The boxes and arrows of a tape.
 
-    steps: how many steps to show at either end, or the labels of those to show; by default all, or, beyond `budget`
-    boxes (300), as many of the ends as fit, with the number left out written between them.
+    steps: how many steps to show at either end, or the labels of those to show; by default all, or, beyond 12 steps or
+    `budget` boxes (300), up to three of either end, with the number left out written between them.
     view: "unrolled", or "rolled": one step with its recurrent edges, and below it which steps differ from it, and how.
     level: "ops", a box for every operation; "gates", one for each gate, state and named value; "cells", one for each
     layer, direction and step.

@@ -17,6 +17,9 @@ ENDS = 3
 GAP = "gap"
 """The id of the box for what is left out; of further ones, `gap1`, `gap2`."""
 
+WIDEST = 12
+"""How many steps stand side by side, if none are asked for."""
+
 Steps = int | Iterable[Any] | None
 
 
@@ -69,7 +72,7 @@ def sorted_steps(reading: Reading) -> list[Any]:
 
 def _ends(reading: Reading, ends: int | None, times: list[Any], boxes: list[int], budget: int) -> list[Any]:
     if ends is None:
-        if len(boxes) <= budget:
+        if len(boxes) <= budget and len(times) <= WIDEST:
             return times
         in_a_step: dict[Any, int] = {}
         for k in boxes:

@@ -110,7 +110,7 @@ def level(theme: Theme, value: float, low: float, high: float) -> int | None:
 
 def thickness(place: int) -> float:
     """Of an arrow at that place of the scale, in points."""
-    return 1.0 + 0.9 * place
+    return 2.5 + 1.1 * place
 
 
 def ink(theme: Theme, fill: str) -> str:

@@ -22,7 +22,7 @@ from tinygrad_rnn.draw.selection import BUDGET, Gap, Selection, Steps, select
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
 
-LONGEST = 18
+LONGEST = 24
 """How long a formula may be in a box; longer ones are drawn in short, and whole in the box's title."""
 
 
