@@ -9,7 +9,7 @@ from tinygrad_rnn.draw.numbers import Heat
 from tinygrad_rnn.draw.reading import Band
 from tinygrad_rnn.draw.selection import GAP, Gap
 
-__all__ = ["GAP", "Arrow", "Box", "Gap", "Picture"]
+__all__ = ["GAP", "Arrow", "Box", "Gap", "Picture", "printable"]
 
 Arrow = tuple[str, str]
 
@@ -57,3 +57,10 @@ class Picture:
         """Whether an arrow runs from one step to another."""
         a, b = self.boxes[source].column, self.boxes[target].column
         return (source, target) in self.loops or (a is not None and b is not None and a != b)
+
+
+def printable(name: str) -> str:
+    """A name without what neither XML nor DOT can hold: control characters and halves of surrogate pairs."""
+    if name.isprintable():
+        return name
+    return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.draw.boxes import Box, Gap, Picture
+from tinygrad_rnn.draw.boxes import Box, Gap, Picture, printable
 from tinygrad_rnn.draw.layout import BETWEEN_COLUMNS, Layout
+from tinygrad_rnn.draw.sizes import short
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
 
 MARGIN = 14.0
@@ -88,7 +89,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         right = max(right, left + _legend(found, pic, theme, left, bottom + LINE + 8))
     for note in pic.notes:
         bottom -= LINE
-        for line in _wrapped(note, max(int((right - left) / LETTER), 60)):
+        for line in _wrapped(printable(note), max(int((right - left) / LETTER), 60)):
             found.texts.append(Text(left, bottom + 4, line, theme.faint, 10, start=True))
             right = max(right, left + len(line) * LETTER)
             bottom -= LINE
@@ -101,7 +102,8 @@ def column_title(column: Any, pic: Picture) -> str:
     """What stands under a column."""
     if isinstance(column, Gap):
         return ""
-    return f"every step (drawn: t = {column})" if pic.loops else f"t = {column}"
+    t = short(printable(str(column)))
+    return f"every step (drawn: t = {t})" if pic.loops else f"t = {t}"
 
 
 def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
@@ -117,7 +119,7 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
 
 
 def _band_word(key: Any, value: Any) -> str:
-    return str(value) if key == "direction" else f"{key} {value}"
+    return short(printable(str(value) if key == "direction" else f"{key} {value}"))
 
 
 def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float) -> float:
@@ -154,7 +156,7 @@ def scale_of(pic: Picture) -> tuple[float, float]:
 
 
 def looks(box: Box, pic: Picture, theme: Theme, scale: tuple[float, float]) -> tuple[Style, str, str]:
-    """A box's style and the colours of its text, large and small; its ground is its gradient's size where that is drawn."""
+    """A box's style and the colours of its text, large and small; the ground shows its gradient where one is drawn."""
     style = theme.styles[box.kind]
     if pic.flows is None or box.kind in ("gap", "constant"):
         return style, theme.text, theme.faint
@@ -173,6 +175,7 @@ def flow_colour(theme: Theme, flow: float | None, scale: tuple[float, float]) ->
 def _wrapped(text: str, width: int) -> list[str]:
     lines = [""]
     for word in text.split(" "):
+        word = short(word)
         if lines[-1] and len(lines[-1]) + len(word) >= width:
             lines.append("")
         lines[-1] += (" " if lines[-1] else "") + word

@@ -111,7 +111,11 @@ def _edge(
     attributes = {"id": f"{source}-{target}", "pos": _spline(curve)}
     if words:
         (x, y), above = curve[len(curve) // 2], 8.0
-        attributes |= {"label": graphviz.escape(words), "lp": f"{x:.1f},{y + above:.1f}", "fontcolor": theme.carried}
+        attributes |= {
+            "label": graphviz.escape(short(words)),
+            "lp": f"{x:.1f},{y + above:.1f}",
+            "fontcolor": theme.carried,
+        }
     if pic.carried(source, target):
         attributes |= {"color": theme.carried, "penwidth": "1.4" if pic.flows is None else "0.8"}
     dot.edge(source, target, **attributes)

@@ -88,10 +88,11 @@ def _notes(here: Any, count: int, alike: Likeness) -> Iterable[str]:
     if count == 1:
         yield f"the only step, t = {here}: nothing is carried from step to step"
         return
-    same = count - len(alike.differences)
-    yield f"drawn: t = {here}; {same} of {count} steps are alike" + ("" if same < count else ", all of them")
+    same = count - 1 - len(alike.differences)
+    like = f"{same} of the other {count - 1} are" if alike.differences else f"all {count} steps are"
+    yield f"drawn: t = {here}; {like} alike"
     for number, (t, words) in enumerate(alike.differences.items()):
         if number == MOST_NOTES and len(alike.differences) > MOST_NOTES + 1:
             yield f"and {len(alike.differences) - MOST_NOTES} more steps differ"
             return
-        yield f"not alike: t = {t}, where {words}"
+        yield f"not alike: t = {t}: {words}"

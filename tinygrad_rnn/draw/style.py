@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 
@@ -114,11 +115,18 @@ def thickness(place: int) -> float:
 
 
 def ink(theme: Theme, fill: str) -> str:
-    """Black or white, whichever is read on that fill."""
-    light = "#ffffff" if theme is LIGHT else theme.text
-    dark = theme.text if theme is LIGHT else "#111111"
-    red, green, blue = (int(fill[k : k + 2], 16) / 255 for k in (1, 3, 5))
-    return dark if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.22 else light
+    """The theme's own colour of text, or its opposite, whichever is read better on that fill."""
+    own, opposite = theme.text, "#ffffff" if theme is LIGHT else "#000000"
+    light = luminance(fill) + 0.05
+    return max((own, opposite), key=lambda c: max(luminance(c) + 0.05, light) / min(luminance(c) + 0.05, light))
+
+
+@cache
+def luminance(colour: str) -> float:
+    """The relative luminance of an sRGB colour, 0 to 1 (WCAG 2.1)."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def heat_colour(theme: Theme, value: float) -> str:

@@ -15,6 +15,9 @@ WIDTH = 100
 LONGEST = 60
 """Of a formula; longer ones are shown in short."""
 
+SHORT = 24
+"""The same, where lines would be too long otherwise."""
+
 _BETWEEN = "  "
 _MOST_ENDS = 6
 _OUTER = ("parameter", "constant", "input", "gap")
@@ -33,18 +36,18 @@ def text(
     if width < 20:
         raise ValueError(f"draw.text: width={width}\ngive the number of characters of a line, at least 20")
     said = in_ascii if ascii else str
-    wanted = steps
-    ends = _MOST_ENDS if steps is None and options.get("view", "unrolled") == "unrolled" else 0
-    while True:
-        pic = picture(tape, ends or wanted, level=level, **options)
-        table = _table(pic, said)
-        if ends <= 1 or max(map(len, table)) <= width:
-            return "\n".join([*table, *(said(note) for note in pic.notes)])
-        ends -= 1
+    free = steps is None and options.get("view", "unrolled") == "unrolled"
+    tries = [(ends, longest) for longest in (LONGEST, SHORT) for ends in range(_MOST_ENDS if free else 1, 0, -1)]
+    for ends, longest in tries:
+        pic = picture(tape, ends if free else steps, level=level, **options)
+        table = _table(pic, said, longest)
+        if max(map(len, table)) <= width:
+            break
+    return "\n".join([*table, *(said(note) for note in pic.notes)])
 
 
-def _table(pic: Picture, said: Any) -> list[str]:
-    rows = _rows(pic)
+def _table(pic: Picture, said: Any, longest: int) -> list[str]:
+    rows = _rows(pic, longest)
     columns = list(pic.columns) or [None]
     grid = [["", *(_title(column, pic) for column in columns)]]
     band: Any = ()
@@ -57,11 +60,11 @@ def _table(pic: Picture, said: Any) -> list[str]:
     grid = [[said(cell) for cell in row] for row in grid]
     widths = [max((len(row[k]) for row in grid if len(row) > max(k, 1)), default=0) for k in range(len(columns) + 1)]
     lines = [_BETWEEN.join(cell.ljust(w) for cell, w in zip(row, widths, strict=False)).rstrip() for row in grid]
-    lines += _after(pic, said) if pic.columns else []
+    lines += _after(pic, said, longest) if pic.columns else []
     return lines
 
 
-def _rows(pic: Picture) -> dict[Any, dict[Any, tuple[str, str]]]:
+def _rows(pic: Picture, longest: int) -> dict[Any, dict[Any, tuple[str, str]]]:
     """For each place in the steps, in the order of the fullest step: by column, the place's name and its text."""
     rows: dict[Any, dict[Any, tuple[str, str]]] = {}
     for column in pic.columns or [None]:
@@ -76,7 +79,7 @@ def _rows(pic: Picture) -> dict[Any, dict[Any, tuple[str, str]]]:
             key = (*what, count[what])
             if key not in rows:
                 rows = _inserted(rows, key, after)
-            rows[key][column] = (name, _cell(box))
+            rows[key][column] = (name, _cell(box, longest))
             after = key
     return rows
 
@@ -97,10 +100,10 @@ def _name(box: Box) -> str:
     return bare(box.title) if box.detail or box.kind == "cell" else ""
 
 
-def _cell(box: Box) -> str:
+def _cell(box: Box, longest: int) -> str:
     """What a box computes; of one without a name also its number, by which others refer to it."""
     shown = box.tip or box.detail or box.title
-    if len(shown) > LONGEST:
+    if len(shown) > longest:
         shown = box.detail or box.title
     number = "" if _name(box) or box.column is None else f"#{box.entries[-1]} = "
     return "  ".join(part for part in (number + shown, box.scalar, *box.lines) if part)
@@ -112,7 +115,7 @@ def _title(column: Any, pic: Picture) -> str:
     return "" if column is None else "every t" if pic.loops else f"t = {column}"
 
 
-def _after(pic: Picture, said: Any) -> list[str]:
+def _after(pic: Picture, said: Any, longest: int) -> list[str]:
     """A line for each box outside of the steps."""
     outside = [box for box in pic.boxes.values() if box.column is None and box.kind not in _OUTER]
-    return [said(f"{_name(box) or f'#{box.entries[-1]}'} = {_cell(box)}") for box in outside if box.entries]
+    return [said(f"{_name(box) or f'#{box.entries[-1]}'} = {_cell(box, longest)}") for box in outside if box.entries]

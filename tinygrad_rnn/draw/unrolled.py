@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.draw.backward import Backward, crosses
-from tinygrad_rnn.draw.boxes import Box, Picture
+from tinygrad_rnn.draw.boxes import Box, Picture, printable
 from tinygrad_rnn.draw.formula import When, formula, reads, subscript, symbol
 from tinygrad_rnn.draw.grouping import groups
 from tinygrad_rnn.draw.numbers import heat, log10_norm, summary
@@ -93,7 +93,7 @@ class _Drawer:
             title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
         elif self.whole:
             title = formula(reading, members, self.plan.when, LONGEST)
-        title, detail, tip = (_printable(words) for words in (title, detail, tip))
+        title, detail, tip = (printable(words) for words in (title, detail, tip))
         band = reading.band(last)
         box = Box(f"v{last}", kind, title, detail, shape, t, band, tip=tip, entries=tuple(members))
         self._box(self._with_numbers(box, entry.out, self._flow_of(members)))
@@ -130,7 +130,7 @@ class _Drawer:
             self.shared[key], self.values[own] = own, a
         if isinstance(t, int) and kind == "input" and title.endswith(f"[{t}]"):
             title = title.removesuffix(f"[{t}]") + self._index(t)
-        title = _printable(title)
+        title = printable(title)
         box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
         self._box(self._with_numbers(box, a, flow))
         self._arrow(own, f"v{last}", flow=flow)
@@ -144,7 +144,7 @@ class _Drawer:
         names.append(title)
         shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
         shape = box.shape if shape == box.shape else ""
-        self.picture.boxes[one] = replace(box, title=_printable(shown), tip=_printable(", ".join(names)), shape=shape)
+        self.picture.boxes[one] = replace(box, title=printable(shown), tip=printable(", ".join(names)), shape=shape)
 
     def _index(self, t: int) -> str:
         """The step as an index: `[2]`, or `[t]` where one step stands for all."""
@@ -184,7 +184,7 @@ class _Drawer:
                 continue
             says = ""
             if self.whole and self.reading.time[maker] != self.reading.time[k] and self.reading.time[k] is not None:
-                says = a.name or ""
+                says = printable(a.name or "")
             self._arrow(source, target, says, self._product(k, position) if self.plan.flow else None)
 
     def _arrow(self, source: str, target: str, says: str = "", flow: float | None = None) -> None:
@@ -264,13 +264,6 @@ def _sum_of_norms(a: float | None, b: float) -> float:
     if not np.isfinite(high) or low == -np.inf:
         return float(a + b) if np.isnan(a + b) and not (np.isinf(a) and np.isinf(b)) else high
     return float(high + 0.5 * np.log10(1 + 10 ** (2 * (low - high))))
-
-
-def _printable(name: str) -> str:
-    """A name without what neither XML nor DOT can hold: control characters and halves of surrogate pairs."""
-    if name.isprintable():
-        return name
-    return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)
 
 
 def _shape(value: Any) -> str:

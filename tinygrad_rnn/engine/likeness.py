@@ -70,9 +70,9 @@ def first_difference(reading: Reading, these: Sequence[int], those: Sequence[int
     for place, (i, j) in enumerate(zip(these, those, strict=False)):
         words = _difference(reading, i, j)
         if words:
-            return f"entry {place} of the step, {reading.entries[i].op.name}, {words}"
+            return f"entry {place}, {reading.entries[i].op.name}, {words}"
     if len(these) != len(those):
-        return f"{len(these)} entries, and step {reading.times[those[0]]} has {len(those)}"
+        return f"{len(these)} entries, where step {reading.times[those[0]]} has {len(those)}"
     return ""
 
 
@@ -91,11 +91,11 @@ def _difference(reading: Reading, i: int, j: int) -> str:
     ]
     for verb, mine, other in facts:
         if mine != other:
-            return f"{verb} {mine}, and in step {s} {other}"
+            return f"{verb} {mine}, where step {s} has {other}"
     indexed = a.op.name in ("getitem", "set_at", "scatter")
     for x, y in zip((*a.args, *a.kwargs.values()), (*b.args, *b.kwargs.values()), strict=True):
         if not _alike(reading, x, t, y, s, indexed):
-            return f"reads {reading.words(x, t)}, and in step {s} {reading.words(y, s)}"
+            return f"reads {reading.words(x, t)}, where step {s} reads {reading.words(y, s)}"
     return ""
 
 
