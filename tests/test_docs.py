@@ -57,7 +57,7 @@ def test_a_demo_runs_and_holds_what_it_asserts(demo, tmp_path):
     assert done.stdout
 
 
-@pytest.mark.parametrize("name", ["engine.py", "language_model.py"])
+@pytest.mark.parametrize("name", ["drawing.py", "engine.py", "language_model.py"])
 def test_a_benchmark_runs_and_prints_ratios(name):
     command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / name), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -104,7 +104,8 @@ class _Sheet:
         x, y = self._down(curve[len(curve) // 2])
         if arrow in self.pic.loops:
             x, y = x - 4, y - 8
-        return f'<text x="{x:.1f}" y="{y - 4:.1f}" font-size="9" fill="{self.theme.carried}">{html.escape(short(words))}</text>'
+        look = f'font-size="9" fill="{self.theme.carried}"'
+        return f'<text x="{x:.1f}" y="{y - 4:.1f}" {look}>{html.escape(short(words))}</text>'
 
     def _box(self, box: Box) -> str:
         x, y = self._down(self.places.centre[box.id])
