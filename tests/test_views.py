@@ -26,7 +26,6 @@ from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
 
 for folder in ("tests/oracles", "docs"):
     sys.path.insert(0, str(Path(__file__).parent.parent / folder))
-import make_drawings
 import make_drawings  # noqa: E402 - it lies in oracles, beside what it writes
 import make_gallery  # noqa: E402 - and this one in docs, beside its page
 
@@ -307,15 +306,37 @@ def test_heat_maps_are_the_array_over_its_largest_entry():
 # ---------------------------------------------------------------------------------------------- one step for all
 
 
+def test_an_arrow_over_a_step_passes_above_its_boxes():
+    hs = [tg.Tensor([1.0], name="h0")] * 2
+    with tg.Tape() as tape:
+        for t in range(5):
+            with tg.scope(t=t):
+                hs.append(tg.named("h", np.tanh(hs[-1] + hs[-2])))
+    pic = picture(tape, level="cells")
+    places = layout(pic)
+    far = [a for a in pic.arrows if pic.carried(*a) and pic.boxes[a[1]].column - pic.boxes[a[0]].column == 2]
+    assert len(far) == 3
+    for source, target in far:
+        between = pic.boxes[source].column + 1
+        left, right = places.columns[between]
+        ((_, y),) = (
+            places.centre[box.id] for box in pic.boxes.values() if box.column == between and box.kind == "cell"
+        )
+        top = max(py for _, py in places.curves[source, target])
+        flat = [px for px, py in places.curves[source, target] if py == top]
+        assert min(flat) <= left <= right <= max(flat)
+        assert top > y + places.height / 2
+
+
 def test_one_step_has_its_recurrent_edges_and_says_which_steps_differ():
     tape, _, _ = recorded("lstm", 7)
     pic = picture(tape, view="rolled", level="gates")
     assert pic.columns == [3]
     named = {box.title: box.id for box in pic.boxes.values()}
-    assert pic.loops == {(named["cₜ"], named["cₜ"]), (named["hₜ"], named["affine(x[3], hₜ₋₁)"])}
+    assert pic.loops == {(named["cₜ"], named["cₜ"]), (named["hₜ"], named["affine(x[t], hₜ₋₁)"])}
     assert pic.boxes[named["cₜ"]].detail == "f × cₜ₋₁ + i × g"
     assert "x[t]" in named
-    assert pic.notes[0] == "drawn: t = 3; 5 of the other 6 are alike"
+    assert pic.notes[0] == "drawn: t = 3; 5 of the other 6 steps are like it"
     assert pic.notes[1].startswith("not alike: t = 0: entry 5, matmul, reads h0")
     assert len(pic.notes) == 2
     assert "every step" in svg(pic)

@@ -50,8 +50,8 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> Backward:
     for k in reversed(range(len(lines))):
         out, t = lines[k][3], time_of(lines[k][4])
         g = found.cotangents.get(out)
-        if g is None:
-            continue
+        if g is None or (lines[k][0].name == "getitem" and lines[k][1][0] not in made):
+            continue  # x[t] is drawn as an input of its own; the gradient of all x at each step would cost T squared
         sums: dict[Tensor, Any] = {}
         for x, product in products_of(lines[k], g):
             sums[x] = sums[x] + product if x in sums else product

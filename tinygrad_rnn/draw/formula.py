@@ -77,12 +77,18 @@ def _operand(reading: Reading, a: Any, t: Any, when: When) -> str:
     if isinstance(a, Tensor):
         k = reading.maker(a)
         if k is None:
-            return reading.leaf(a)[1]
+            return of_step(reading.leaf(a)[1], t, when)
         name = a.name or f"#{k}"
         return name if reading.time[k] in (t, None) else name + when(reading.time[k])
     if isinstance(a, np.ndarray):
         return "array"
     return f"{a:.4g}" if isinstance(a, float | int) else str(a)
+
+
+def of_step(title: str, t: Any, when: When) -> str:
+    """`x[2]` at step 2, as `x[t]` where one step stands for all."""
+    one_for_all = when(t) != subscript(t) and isinstance(t, int) and title.endswith(f"[{t}]")
+    return title.removesuffix(f"[{t}]") + "[t]" if one_for_all else title
 
 
 def _parameter(reading: Reading, a: Tensor) -> bool:

@@ -61,6 +61,7 @@ class _Placer:
             if not pic.carried(source, target):
                 self.below[target].append(source)
                 self.above[source].append(target)
+        self.order = {column: k for k, column in enumerate(pic.columns)}
         self.row: dict[str, int] = {}
         self.x: dict[str, float] = {}
         self.lanes: dict[Arrow, list[str]] = {}
@@ -109,11 +110,24 @@ class _Placer:
                 self._at_gap(arrow[0], source, target, steps),
                 self._at_gap(arrow[1], target, source, steps),
             )
-            curves[arrow] = route(source, target, lanes, self.pic.carried(*arrow), self.height, nested.get(arrow, 0))
+            curves[arrow] = route(
+                source,
+                target,
+                lanes,
+                self.pic.carried(*arrow),
+                self.height,
+                nested.get(arrow, 0),
+                self._far(arrow),
+            )
         titled = {band: span for band, span in spans.items() if any(c is not None for c, b in groups if b == band)}
         return Layout(
             centre, self.width, self.height, tall, curves, columns, steps, titled, (reach, top * self.row_height)
         )
+
+    def _far(self, arrow: Arrow) -> int:
+        """0 for an arrow between neighbours; else 1 or 2, by turns, so that arrows over two steps lie apart."""
+        a, b = (self.order.get(self.pic.boxes[name].column) for name in arrow)
+        return 0 if a is None or b is None or abs(a - b) < 2 else 1 + a % 2
 
     def _at_gap(self, name: str, place: Place, other: Place, steps: tuple[float, float]) -> Place:
         """Where an arrow meets a gap: as high as it comes or goes, so that states flow on in straight lines."""
@@ -136,13 +150,12 @@ class _Placer:
         place = {
             name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
         }
-        order = {column: k for k, column in enumerate(self.pic.columns)}
         left: set[Any] = set()
         right: set[Any] = set()
         from_right: set[Any] = set()
         for source, target in self.handed:
             # A loop stands for time running to the right.
-            rightward = order[boxes[source].column] <= order[boxes[target].column]
+            rightward = self.order[boxes[source].column] <= self.order[boxes[target].column]
             (left if rightward else right).add(place.get(target))
             (right if rightward else left).add(place.get(source))
             if not rightward:

@@ -89,8 +89,8 @@ def _notes(here: Any, count: int, alike: Likeness) -> Iterable[str]:
         yield f"the only step, t = {here}: nothing is carried from step to step"
         return
     same = count - 1 - len(alike.differences)
-    like = f"{same} of the other {count - 1} are" if alike.differences else f"all {count} steps are"
-    yield f"drawn: t = {here}; {like} alike"
+    like = f"{same} of the other {count - 1} steps are like it" if alike.differences else f"all {count} steps are alike"
+    yield f"drawn: t = {here}; {like}"
     for number, (t, words) in enumerate(alike.differences.items()):
         if number == MOST_NOTES and len(alike.differences) > MOST_NOTES + 1:
             yield f"and {len(alike.differences) - MOST_NOTES} more steps differ"

@@ -29,10 +29,15 @@ class Place:
         return any((other - self.x) * side > 0 for other in self.row)
 
 
-def route(source: Place, target: Place, lanes: list[Point], carried: bool, height: float, loop: int) -> list[Point]:
-    """The way of an arrow over its lanes; between the steps where it is carried; the `loop`-th around a step."""
+def route(
+    source: Place, target: Place, lanes: list[Point], carried: bool, height: float, loop: int, far: int = 0
+) -> list[Point]:
+    """The way of an arrow over its lanes; between the steps where it is carried; the `loop`-th around a step.
+
+    `far`: with other steps in between, it passes over their boxes, at the first or the second height; 0: there are none.
+    """
     if carried and source.column is not None and target.column is not None:
-        return _across(source, target, height, loop)
+        return _across(source, target, height, loop, far)
     if source.y == target.y and source.column == target.column:  # an initial state beside its reader
         side = 1 if source.x < target.x else -1
         start, end = source.x + side * source.width / 2, target.x - side * target.width / 2
@@ -46,7 +51,7 @@ def route(source: Place, target: Place, lanes: list[Point], carried: bool, heigh
     return curve
 
 
-def _across(source: Place, target: Place, height: float, loop: int) -> list[Point]:
+def _across(source: Place, target: Place, height: float, loop: int, far: int) -> list[Point]:
     """From step to step: along the row to the gutter, through it, along the row of the reader.
 
     Where another box of the row is in the way, the arrow runs above the row it leaves and below the one it enters.
@@ -87,6 +92,11 @@ def _across(source: Place, target: Place, height: float, loop: int) -> list[Poin
             return _self_loop(source, height, loop)
         middle = [(around, y0), (around, y0), (around, y0 - turn), (around, y0 - turn), (around, y1 + turn)]
         return [*leave, *middle, (around, y1 + turn), (around, y1), (around, y1), (into, y1), *enter]
+    if far:
+        over = (max(y0, y1) if abs(y0 - y1) < height else y0) + height / 2 + between * (0.5 + 0.5 * far)
+        a, b = out + 20.0 * side, into - 20.0 * side
+        up = [((out + a) / 2, y0), ((out + a) / 2, over), (a, over), (a, over), (b, over), (b, over)]
+        return [*leave, *up, ((into + b) / 2, over), ((into + b) / 2, y1), (into, y1), *enter]
     bend = (into - out) * 0.6
     return [*leave, (out + bend, y0), (into - bend, y1), (into, y1), *enter]
 

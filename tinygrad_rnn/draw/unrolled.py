@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.draw.backward import Backward, crosses
 from tinygrad_rnn.draw.boxes import Box, Picture, printable
-from tinygrad_rnn.draw.formula import When, formula, reads, subscript, symbol
+from tinygrad_rnn.draw.formula import When, formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.grouping import groups
 from tinygrad_rnn.draw.numbers import heat, log10_norm, summary
 from tinygrad_rnn.draw.reading import Reading
@@ -128,9 +128,7 @@ class _Drawer:
                     self.picture.boxes[one] = replace(before, flow=_sum_of_norms(before.flow, flow))
                 return
             self.shared[key], self.values[own] = own, a
-        if isinstance(t, int) and kind == "input" and title.endswith(f"[{t}]"):
-            title = title.removesuffix(f"[{t}]") + self._index(t)
-        title = printable(title)
+        title = printable(of_step(title, t, self.plan.when))
         box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
         self._box(self._with_numbers(box, a, flow))
         self._arrow(own, f"v{last}", flow=flow)
@@ -145,10 +143,6 @@ class _Drawer:
         shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
         shape = box.shape if shape == box.shape else ""
         self.picture.boxes[one] = replace(box, title=printable(shown), tip=printable(", ".join(names)), shape=shape)
-
-    def _index(self, t: int) -> str:
-        """The step as an index: `[2]`, or `[t]` where one step stands for all."""
-        return f"[{t}]" if self.plan.when is subscript else "[t]"
 
     def _with_numbers(self, box: Box, value: Any, flow: float | None) -> Box:
         """A box with what `show` asks for."""
