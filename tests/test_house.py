@@ -72,6 +72,7 @@ ORDERS = {
         "rolled",
         "picture",
         "sizes",
+        "edges",
         "routes",
         "arrangement",
         "layout",

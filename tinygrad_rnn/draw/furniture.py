@@ -84,6 +84,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         found.lines.append(Line(at, low - FOOT, high + 4, theme.cut))
         found.texts.append(Text(at, high + 10, "cut", theme.cut, 9))
         top = max(top, high + 16)
+    _carried(found, pic, places, theme)
     if pic.flows is not None:
         bottom -= 2 * LINE + 10
         right = max(right, left + _legend(found, pic, theme, left, bottom + LINE + 8))
@@ -116,6 +117,23 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
     for band, (low, high) in titled:
         found.texts.append(Text(-12 - wide / 2, (low + high) / 2, words[band], theme.faint))
     return -12 - wide
+
+
+def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> None:
+    """The names of what is handed from step to step, in the gutter, once for all that read it there."""
+    said: set[Any] = set()
+    for arrow, words in pic.arrows.items():
+        what = (arrow[0], words, pic.boxes[arrow[1]].column)
+        if not words or what in said:
+            continue
+        curve = places.curves[arrow]
+        x, y = curve[len(curve) // 2]
+        if arrow in pic.loops:
+            x, y = x - 6, y + 10
+        else:
+            said.add(what)
+            y = curve[3][1] + 8  # as high as the arrow leaves
+        found.texts.append(Text(x, y, short(words), theme.carried, 9))
 
 
 def _band_word(key: Any, value: Any) -> str:

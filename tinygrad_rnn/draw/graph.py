@@ -45,7 +45,7 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
     dot.attr("graph", layout="nop2", bgcolor=colours.ground, fontname=FONT, splines="true", outputorder="edgesfirst")
     dot.attr("graph", _background=_behind(around), pad="0")
     dot.attr("node", fontname=FONT, fontsize="11", fontcolor=colours.text, fixedsize="true", margin="0", shape="box")
-    dot.attr("edge", color=colours.arrow, arrowsize="0.5", penwidth="0.8", fontname=FONT, fontsize="9")
+    dot.attr("edge", color=colours.arrow, arrowsize="0.5", penwidth="0.8")
     left, bottom, right, top = around.reach
     for corner, (x, y) in (("low", (left, bottom)), ("high", (right, top))):  # the drawing reaches so far
         dot.node(
@@ -65,8 +65,8 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
             width=f"{wide / 72:.3f}",
             height=f"{1.3 * text.size / 72:.3f}",
         )
-    for arrow, words in pic.arrows.items():
-        _edge(dot, arrow, words, pic, places, colours, scale)
+    for arrow in pic.arrows:
+        _edge(dot, arrow, pic, places, colours, scale)
     return dot
 
 
@@ -93,7 +93,6 @@ def _node(
 def _edge(
     dot: graphviz.Digraph,
     arrow: Arrow,
-    words: str,
     pic: Picture,
     places: Layout,
     theme: Theme,
@@ -109,13 +108,6 @@ def _edge(
         colour = flow_colour(theme, flow, scale)
         dot.edge(target, source, pos=_spline(curve[::-1]), color=colour, penwidth=f"{wide:.1f}")
     attributes = {"id": f"{source}-{target}", "pos": _spline(curve)}
-    if words:
-        (x, y), above = curve[len(curve) // 2], 8.0
-        attributes |= {
-            "label": graphviz.escape(short(words)),
-            "lp": f"{x:.1f},{y + above:.1f}",
-            "fontcolor": theme.carried,
-        }
     if pic.carried(source, target):
         attributes |= {"color": theme.carried, "penwidth": "1.4" if pic.flows is None else "0.8"}
     dot.edge(source, target, **attributes)

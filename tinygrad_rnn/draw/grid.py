@@ -43,7 +43,6 @@ class _Sheet:
             *self._around(),
             *(self._arrow(arrow) for arrow in self.pic.arrows),
             *(self._box(box) for box in self.pic.boxes.values()),
-            *(self._says(arrow, words) for arrow, words in self.pic.arrows.items() if words),
             "</svg>",
         ]
         return "\n".join(part for part in parts if part) + "\n"
@@ -97,15 +96,6 @@ class _Sheet:
         wide = thickness(place if place is not None else len(self.theme.scale) - 1)
         head = f' marker-start="url(#back{place})"' if place is not None else ""
         return f'<path {way} stroke="{colour}" stroke-width="{wide:.1f}"{head}/>'
-
-    def _says(self, arrow: Arrow, words: str) -> str:
-        """The names of what an arrow between two steps carries, above its way through the gutter."""
-        curve = self.places.curves[arrow]
-        x, y = self._down(curve[len(curve) // 2])
-        if arrow in self.pic.loops:
-            x, y = x - 4, y - 8
-        look = f'font-size="9" fill="{self.theme.carried}"'
-        return f'<text x="{x:.1f}" y="{y - 4:.1f}" {look}>{html.escape(short(words))}</text>'
 
     def _box(self, box: Box) -> str:
         x, y = self._down(self.places.centre[box.id])

@@ -16,6 +16,7 @@ from typing import Any
 
 from tinygrad_rnn.draw.arrangement import Spot, arranged
 from tinygrad_rnn.draw.boxes import Arrow, Gap, Picture
+from tinygrad_rnn.draw.edges import edges
 from tinygrad_rnn.draw.routes import Place, Point, route
 from tinygrad_rnn.draw.sizes import BOX_HEIGHT, box_height, box_width
 
@@ -56,7 +57,6 @@ class _Placer:
         self.row_height = self.height + BETWEEN_ROWS
         self.below: dict[str, list[str]] = {name: [] for name in pic.boxes}
         self.above: dict[str, list[str]] = {name: [] for name in pic.boxes}
-        self.handed = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
         for source, target in pic.arrows:
             if not pic.carried(source, target):
                 self.below[target].append(source)
@@ -66,7 +66,7 @@ class _Placer:
         self.x: dict[str, float] = {}
         self.lanes: dict[Arrow, list[str]] = {}
         self.beside: dict[str, str] = {}  # an initial state, and what it stands beside
-        self.at_left, self.at_right = self._edges()
+        self.at_left, self.at_right = edges(pic)
 
     def layout(self) -> Layout:
         groups = self._groups()
@@ -135,37 +135,6 @@ class _Placer:
             return place
         low, high = ((end + sign * self.row_height / 2) for end, sign in zip(steps, (1, -1), strict=True))
         return replace(place, y=min(max(other.y, low), high))
-
-    def _edges(self) -> tuple[set[str], set[str]]:
-        """Boxes at a column's left edge, which read the step before, and at its right, which are read by the next.
-
-        The first step reads initial states where later ones read the step before, and the last hands nothing on: a box
-        belongs at an edge if the box of the same place and operation in any step does.
-        """
-        boxes = self.pic.boxes
-        columns: dict[Any, list[str]] = {column: [] for column in self.pic.columns}
-        for name, box in boxes.items():
-            if box.column is not None and "_" not in name:
-                columns[box.column].append(name)
-        place = {
-            name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
-        }
-        left: set[Any] = set()
-        right: set[Any] = set()
-        from_right: set[Any] = set()
-        for source, target in self.handed:
-            # A loop stands for time running to the right.
-            rightward = self.order[boxes[source].column] <= self.order[boxes[target].column]
-            (left if rightward else right).add(place.get(target))
-            (right if rightward else left).add(place.get(source))
-            if not rightward:
-                from_right.add(place.get(target))
-        at_left = {name for name in place if place[name] in left}
-        at_right = {name for name in place if place[name] in right} - at_left
-        for source, target in self.pic.arrows:
-            if boxes[source].initial:
-                (at_right if place[target] in from_right else at_left).add(source)
-        return at_left, at_right
 
     def _groups(self) -> dict[tuple[Any, Any], list[str]]:
         """The boxes of each step and band, and of what stands before, between and after the steps, in order."""

@@ -34,7 +34,7 @@ def route(
 ) -> list[Point]:
     """The way of an arrow over its lanes; between the steps where it is carried; the `loop`-th around a step.
 
-    `far`: with other steps in between, it passes over their boxes, at the first or the second height; 0: there are none.
+    `far`: it passes over the boxes of steps in between, at the first or the second height; 0 where there are none.
     """
     if carried and source.column is not None and target.column is not None:
         return _across(source, target, height, loop, far)
