@@ -25,7 +25,7 @@ LETTER = 5.2
 
 @dataclass(frozen=True)
 class Rect:
-    """A ground: centre, size, fill."""
+    """A ground: centre, size, fill, and, where it has one, the colour of its border."""
 
     x: float
     y: float
@@ -33,6 +33,7 @@ class Rect:
     height: float
     fill: str
     round: float = 0.0
+    border: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,9 @@ def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> No
             x, y = x - 6, y + 10
         else:
             said.add(what)
-            y = curve[3][1] + 8  # as high as the arrow leaves
+            low, high = places.columns[pic.boxes[arrow[0]].column]
+            x = high + 14 if curve[0][0] < curve[-1][0] else low - 14  # where the arrow leaves, and as high
+            y = curve[3][1] + 8
         found.texts.append(Text(x, y, short(words), theme.carried, 9))
 
 
@@ -157,7 +160,7 @@ def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float)
     others += [("not finite", theme.not_finite, any(v is not None and not v < math.inf for v in values))]
     for words, colour, there in others:
         if there:
-            found.rects.append(Rect(x + SWATCH / 2, y, SWATCH, 14, colour))
+            found.rects.append(Rect(x + SWATCH / 2, y, SWATCH, 14, colour, border=theme.faint))
             found.texts.append(Text(x + SWATCH / 2, y - 15, words, theme.faint, 8))
             x += SWATCH + 14
     return x - left

@@ -145,7 +145,7 @@ def _behind(around: Furniture) -> str:
     for rect in around.rects:
         x, y, w, h = rect.x, rect.y, rect.width / 2, rect.height / 2
         corners = f"{x - w:.1f} {y - h:.1f} {x + w:.1f} {y - h:.1f} {x + w:.1f} {y + h:.1f} {x - w:.1f} {y + h:.1f}"
-        parts.append(f"c 7 -{rect.fill} C 7 -{rect.fill} P 4 {corners}")
+        parts.append(f"c 7 -{rect.border or rect.fill} C 7 -{rect.fill} P 4 {corners}")
     for line in around.lines:
         parts.append(
             f"S 6 -dashed c 7 -{line.colour} L 2 {line.x:.1f} {line.low:.1f} {line.x:.1f} {line.high:.1f} S 5 -solid"

@@ -57,6 +57,7 @@ class _Sheet:
         for rect in self.around.rects:
             x, y = self._down((rect.x - rect.width / 2, rect.y + rect.height / 2))
             corner = f' rx="{rect.round:.0f}"' if rect.round else ""
+            corner += f' stroke="{rect.border}"' if rect.border else ""
             parts.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{rect.width:.1f}" height="{rect.height:.1f}"{corner} '
                 f'fill="{rect.fill}"/>'

@@ -58,9 +58,9 @@ LIGHT = Theme(
     ground="#ffffff",
     band="#f7f9fc",
     cut="#a01040",
-    no_gradient="#ececec",
+    no_gradient="#ffffff",
     not_finite="#b000b0",
-    scale=("#fef0d9", "#fdd49e", "#fdbb84", "#fc8d59", "#ef6548", "#d7301f", "#990000"),
+    scale=("#fee3b8", "#fdc880", "#fba75f", "#f48645", "#e05f33", "#bb2f1c", "#7f0000"),
     heat=("#b35806", "#f7f7f7", "#2166ac"),
 )
 
@@ -83,7 +83,7 @@ DARK = Theme(
     ground="#14171c",
     band="#1b1f26",
     cut="#ff7aa2",
-    no_gradient="#2c2f36",
+    no_gradient="#14171c",
     not_finite="#ff5cff",
     scale=("#40221a", "#6b2f16", "#96420f", "#c25a13", "#e67e2e", "#f7ac66", "#fde0c5"),
     heat=("#f1a340", "#2c2f36", "#67a9cf"),
