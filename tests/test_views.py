@@ -208,6 +208,44 @@ def test_a_cell_has_the_norm_of_all_its_states_and_of_all_its_parameters():
     assert 10**weights.flow == pytest.approx(np.linalg.norm([10**v for v in copies]), rel=1e-12)
 
 
+def test_uses_of_one_parameter_add_up_before_their_norm_is_taken():
+    h, x, w = np.array([0.3, -0.5]), np.array([1.0, 2.0]), np.array([0.7, -0.2])
+    with tg.Tape() as tape:
+        state, weight = tg.Tensor(h, name="h0"), tg.Tensor(w, name="w")
+        for t in range(2):
+            with tg.scope(t=t):
+                state = tg.named("h", np.tanh(weight * state + weight * x))
+        loss = tg.named("L", state.sum())
+    h1 = np.tanh(w * h + w * x)
+    h2 = np.tanh(w * h1 + w * x)
+    to_z2 = 1 - h2**2
+    to_z1 = to_z2 * w * (1 - h1**2)
+    pic = picture(tape, level="cells", flow=loss)
+    copies = {box.column: box for box in pic.boxes.values() if box.kind == "parameter"}
+    for t, wanted in ((0, to_z1 * (h + x)), (1, to_z2 * (h1 + x))):
+        assert copies[t].label == "w"
+        assert copies[t].flow == pytest.approx(np.log10(np.linalg.norm(wanted)), abs=1e-12)
+        (flow,) = (v for (source, _), v in pic.flows.items() if source == copies[t].id)
+        assert flow == pytest.approx(copies[t].flow, abs=1e-12)
+
+
+@pytest.mark.parametrize("depth", ["ops", "cells"])
+def test_what_joins_two_layers_has_the_gradient_of_all_that_read_it(depth):
+    tape, loss, _ = recorded("two_bidirectional", 3)
+    joined = next(entry for entry in tape if entry.op.name == "concatenate")
+    to_joined = tape.gradient(loss, joined.out)
+    to_states = [tape.gradient(loss, stack) for stack in joined.args]
+    pic = picture(tape, level=depth, flow=loss)
+    boxes = [box for box in pic.boxes.values() if box.band[:1] == ("joined",)]
+    assert sorted(box.column for box in boxes) == [0, 1, 2]
+    for box in boxes:
+        assert box.flow == pytest.approx(np.log10(np.linalg.norm(to_joined[box.column])), abs=1e-12)
+        sources = [source for source, target in pic.arrows if target == box.id]
+        for source, gradient in zip(sources, to_states, strict=True):
+            wanted = np.log10(np.linalg.norm(gradient[box.column]))
+            assert pic.flows[source, box.id] == pytest.approx(wanted, abs=1e-12)
+
+
 def test_flow_of_given_gradients_is_that_of_the_loss_on_the_boxes():
     tape, loss, _ = recorded("gru", 3)
     outs = [entry.out for entry in tape]

@@ -172,7 +172,7 @@ def scale_of(pic: Picture) -> tuple[float, float]:
     finite = [v for v in values if v is not None and math.isfinite(v)]
     if not finite:
         return -1.0, 0.0
-    low, high = math.floor(min(finite)), math.ceil(max(finite))
+    low, high = math.floor(round(min(finite), 9)), math.ceil(round(max(finite), 9))
     return float(low), float(max(high, low + 1))
 
 

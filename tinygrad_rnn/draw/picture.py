@@ -31,7 +31,7 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
     loss, grads: of what "grad" shows: a scalar of the tape, or a mapping from Tensors of the tape to arrays.
     flow: the same, for arrows and boxes coloured by log10 of the Euclidean norm of the gradient that comes back: to a
     box dL/d(its value), along an arrow what this reader contributes to it, to a parameter's copy the contribution of
-    this use. Of a mapping, an arrow has the norm at the box that it comes from.
+    this use; of several uses by one box, their sum.
     cuts: steps before which the gradient is cut, for truncated BPTT: drawn as cuts, and nothing comes back across them.
 
     Raises ValueError for an empty tape, unknown options and steps, and what `Tape.gradient` raises for its loss.

@@ -70,7 +70,7 @@ class Reading:
     def band(self, k: int) -> Band:
         """The labels of an entry's place in the network. What joins layers stands in a place of its own."""
         if k in self.joins:
-            return ("joined", self.number[self.joins[k]])
+            return ("joined", self.number[self.joins[k].whole])
         return tuple(pair for pair in self.entries[k].scope if pair[0] not in ("t", "gate"))
 
     def in_gate(self, k: int) -> Any:

@@ -106,7 +106,8 @@ def level(theme: Theme, value: float, low: float, high: float) -> int | None:
     if not math.isfinite(value):
         return None
     steps = len(theme.scale)
-    return min(max(int((value - low) / (high - low) * steps), 0), steps - 1)
+    place = round((value - low) / (high - low) * steps, 9)  # so that the last digit of a sum decides no colour
+    return min(max(int(place), 0), steps - 1)
 
 
 def thickness(place: int) -> float:

@@ -7,13 +7,14 @@ steps into a knot; a transposed parameter or one row of x is part of that copy's
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.backward import Backward, crosses
-from tinygrad_rnn.draw.boxes import Box, Picture, printable
+from tinygrad_rnn.draw.backward import crosses, sent_back
+from tinygrad_rnn.draw.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.formula import When, formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.grouping import groups
 from tinygrad_rnn.draw.numbers import heat, log10_norm, summary
@@ -33,7 +34,7 @@ class Plan:
     level: str = "ops"
     steps: Steps = None
     show: tuple[str, ...] = ("shape",)
-    back: Backward | None = None
+    back: dict[Tensor, Any] | None = None  # cotangents
     flow: bool = False
     cuts: frozenset[Any] = frozenset()
     budget: int = BUDGET
@@ -52,8 +53,8 @@ class _Drawer:
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
         self.picture = Picture(columns=self.selection.columns)
-        if plan.flow:
-            self.picture.flows = {}
+        self.sent: dict[Arrow, dict[Hashable, Any]] = {}  # what goes backward along each arrow, by what it goes to
+        self.computed: tuple[int, dict[Tensor, Any]] = (-1, {})
         self.shared: dict[Any, str] = {}
         self.values: dict[str, Any] = {}
         self.whole = plan.level != "ops"
@@ -68,6 +69,8 @@ class _Drawer:
         for last, members in self.groups.items():
             for k in members:
                 self._arrows(last, k)
+        if self.plan.flow:
+            self._flows()
         self._cuts()
         return self.picture
 
@@ -110,7 +113,6 @@ class _Drawer:
         """
         kind, title, leaf = self.reading.outer(a)
         t, initial = self.reading.time[k], (k, position) in self.reading.initial
-        flow = self._product(k, position) if self.plan.flow else None
         own = f"v{k}_{position}"
         shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
         if self.whole:
@@ -121,19 +123,16 @@ class _Drawer:
             if self.plan.level == "cells" and (initial or kind == "parameter"):
                 key = (last, kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
-                self._joined(one, title, leaf, shape)
-                self._arrow(one, f"v{last}", flow=flow)
-                if flow is not None:
-                    before = self.picture.boxes[one]
-                    self.picture.boxes[one] = replace(before, flow=_sum_of_norms(before.flow, flow))
+                self._joined(one, title, shape)
+                self._arrow(one, f"v{last}", k, position)
                 return
             self.shared[key], self.values[own] = own, a
         title = printable(of_step(title, t, self.plan.when))
         box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
-        self._box(self._with_numbers(box, a, flow))
-        self._arrow(own, f"v{last}", flow=flow)
+        self._box(self._with_numbers(box, a, None))
+        self._arrow(own, f"v{last}", k, position)
 
-    def _joined(self, one: str, title: str, leaf: Any, shape: str) -> None:
+    def _joined(self, one: str, title: str, shape: str) -> None:
         """Let a box stand for one more value that its cell reads: `h0, c0`, `4 parameters`."""
         box = self.picture.boxes[one]
         names = box.tip.split(", ")
@@ -147,7 +146,7 @@ class _Drawer:
     def _with_numbers(self, box: Box, value: Any, flow: float | None) -> Box:
         """A box with what `show` asks for."""
         show, back = self.plan.show, self.plan.back
-        gradient = back.cotangents.get(value) if back is not None and isinstance(value, Tensor) else None
+        gradient = back.get(value) if back is not None and isinstance(value, Tensor) else None
         array = value.data if isinstance(value, Tensor) else value
         values = summary(array) if "value" in show and isinstance(array, np.ndarray) else ""
         grads = summary(gradient) if "grad" in show and gradient is not None else ""
@@ -179,49 +178,67 @@ class _Drawer:
             says = ""
             if self.whole and self.reading.time[maker] != self.reading.time[k] and self.reading.time[k] is not None:
                 says = printable(a.name or "")
-            self._arrow(source, target, says, self._product(k, position) if self.plan.flow else None)
+            self._arrow(source, target, k, position, says)
 
-    def _arrow(self, source: str, target: str, says: str = "", flow: float | None = None) -> None:
+    def _arrow(self, source: str, target: str, k: int, position: int, says: str = "") -> None:
         said = self.picture.arrows.get((source, target), "")
         if says and says not in said.split(", "):
             said = f"{said}, {says}" if said else says
         self.picture.arrows[source, target] = said
-        if self.picture.flows is not None and flow is not None:
-            before = self.picture.flows.get((source, target))
-            self.picture.flows[source, target] = _sum_of_norms(before, flow)
+        if self.plan.flow:
+            self._note_flow((source, target), k, position)
 
-    def _product(self, k: int, position: int) -> float:
-        """log10 of the norm of what entry k sends back to its argument; minus infinity where nothing does."""
-        back, a = self.plan.back, self.reading.entries[k].args[position]
-        if back is None or not isinstance(a, Tensor):
-            return -np.inf
-        maker = self.reading.maker(a)
-        times = (self.reading.time[maker], self.reading.time[k]) if maker is not None else (None, None)
-        if crosses(set(self.plan.cuts), *times):
-            return -np.inf
-        original = self.lines[k][1]
-        read = original[position] if k not in self.reading.joins else a
-        if back.products and (k, read) in back.products:
-            return back.products[k, read]
-        if back.products and k not in self.reading.joins:
-            return -np.inf
-        cotangent = back.cotangents.get(a)
-        return -np.inf if cotangent is None else log10_norm(cotangent)
+    def _note_flow(self, arrow: Arrow, k: int, position: int) -> None:
+        """Add what entry k sends back to its argument to what an arrow carries backward."""
+        a = self.reading.entries[k].args[position]
+        sent = self._sent(k, position) if isinstance(a, Tensor) else None
+        if sent is not None:
+            # Several uses of one value add up before their norm is taken; a parameter may have a view at each.
+            what = a if self.reading.maker(a) is not None else self.reading.leaf(a)[1]
+            held = self.sent.setdefault(arrow, {})
+            held[what] = held[what] + sent if what in held else sent
+
+    def _sent(self, k: int, position: int) -> Any:
+        """What entry k sends back to its argument, or None where nothing is."""
+        back, a = self.plan.back or {}, self.reading.entries[k].args[position]
+        maker = self.reading.maker(a) if isinstance(a, Tensor) else None
+        if maker is not None and crosses(self.plan.cuts, self.reading.time[maker], self.reading.time[k]):
+            return None
+        if k in self.reading.joins:
+            join = self.reading.joins[k]
+            stack = join.stacks[position]
+            return back[stack][join.step] if stack in back else None
+        if self.computed[0] != k:
+            g = back.get(self.lines[k][3])
+            self.computed = k, {} if g is None else sent_back(self.lines[k], g)
+        return self.computed[1].get(self.lines[k][1][position])
+
+    def _flows(self) -> None:
+        """The norms of what goes backward along the arrows; a copy has that of its arrows, all together."""
+        flows = {arrow: _together(self.sent.get(arrow, {}).values()) for arrow in self.picture.arrows}
+        self.picture.flows = flows
+        of_copy: dict[str, dict[Hashable, Any]] = {}
+        for (source, _), parts in self.sent.items():
+            held = of_copy.setdefault(source, {})
+            for what, sent in parts.items():
+                held[what] = held[what] + sent if what in held else sent
+        for name, box in self.picture.boxes.items():
+            if box.kind in ("input", "parameter"):
+                self.picture.boxes[name] = replace(box, flow=_together(of_copy.get(name, {}).values()))
 
     def _flow_of(self, members: list[int]) -> float | None:
         """log10 of the norm of what comes back to a box: to its states, if it is a cell, else to its last value."""
-        back = self.plan.back
-        if not self.plan.flow or back is None:
+        if not self.plan.flow:
             return None
-        outs = [self.reading.entries[k].out for k in members]
+        back, outs = self.plan.back or {}, [self.reading.entries[k].out for k in members]
+        if members[-1] in self.reading.joins:
+            join = self.reading.joins[members[-1]]
+            return _together([back[join.whole][join.step]] if join.whole in back else [])
         if self.plan.level == "cells" and self.reading.time[members[0]] is not None:
             outs = [a for a in outs if a in self.reading.makers or a.name in self.reading.states] or outs[-1:]
         else:
             outs = outs[-1:]
-        total = None
-        for a in outs:
-            total = _sum_of_norms(total, log10_norm(back.cotangents[a]) if a in back.cotangents else -np.inf)
-        return total
+        return _together(back[a] for a in outs if a in back)
 
     # ------------------------------------------------------------------------------------------ the rest
 
@@ -250,14 +267,10 @@ def _same(a: Any, b: Any) -> bool:
     return a is b or (a.shape == b.shape and bool(np.array_equal(a.data, b.data, equal_nan=True)))
 
 
-def _sum_of_norms(a: float | None, b: float) -> float:
-    """log10 of the norm of two arrays side by side, from the log10 of each."""
-    if a is None:
-        return b
-    low, high = sorted((a, b))
-    if not np.isfinite(high) or low == -np.inf:
-        return float(a + b) if np.isnan(a + b) and not (np.isinf(a) and np.isinf(b)) else high
-    return float(high + 0.5 * np.log10(1 + 10 ** (2 * (low - high))))
+def _together(arrays: Iterable[Any]) -> float:
+    """log10 of the norm of some arrays side by side; minus infinity for none."""
+    flat = [np.ravel(a) for a in arrays]
+    return log10_norm(np.concatenate(flat)) if flat else -np.inf
 
 
 def _shape(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,18 @@ from tinygrad_rnn.engine.tensor import Tensor
 _ELEMENTWISE = ("add", "subtract", "multiply", "divide")
 
 
-def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int, Tensor]]:
+class Join(NamedTuple):
+    """What was done to all steps at once, `whole`, of which one step is shown; and the stacks that it was done to.
+
+    `stacks` has one for each argument that is shown: None for a mask or a number.
+    """
+
+    whole: Tensor
+    step: int
+    stacks: list[Tensor | None]
+
+
+def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int, Join]]:
     """The entries as they are shown; the numbers of those that then say nothing; and of those that join two layers.
 
     `np.stack(hs)[t]` is hs[t] itself; `np.concatenate([stack, stack], axis=-1)[t]`, or such a stack times a mask, is
@@ -27,7 +38,7 @@ def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int
     made = {entry.out: entry for entry in entries}
     itself: dict[Tensor, Tensor] = {}
     shown: list[Entry] = []
-    joins: dict[int, Tensor] = {}
+    joins: dict[int, Join] = {}
     silent: set[int] = set()
     taken: dict[tuple[Tensor, int], Tensor] = {}
     for k, entry in enumerate(entries):
@@ -36,13 +47,13 @@ def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int
             source, index = entry.args
             whole = made[source]
             if whole.op.name == "stack":
-                itself[entry.out] = parts[0]
+                itself[entry.out] = parts[0][0]
             elif (source, index) in taken:
                 itself[entry.out] = taken[source, index]
             else:
                 taken[source, index] = entry.out
-                joins[k] = source
-                entry = replace(entry, op=whole.op, args=tuple(parts), kwargs={})
+                joins[k] = Join(source, index, [stack for _, stack in parts])
+                entry = replace(entry, op=whole.op, args=tuple(part for part, _ in parts), kwargs={})
         if entry.out in itself:
             itself[entry.out] = itself.get(itself[entry.out], itself[entry.out])
             silent.add(k)
@@ -65,26 +76,26 @@ def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int
     return shown, silent, joins
 
 
-def _of_step(entry: Entry, made: dict[Tensor, Entry]) -> list[Any] | None:
-    """The arguments at one step of what was done to all steps, if `entry` takes that step out of it; else None."""
+def _of_step(entry: Entry, made: dict[Tensor, Entry]) -> list[tuple[Any, Tensor | None]] | None:
+    """What was done to all steps, if `entry` takes one step out of it: its arguments at that step, and their stacks."""
     if entry.op.name != "getitem" or len(entry.args) != 2 or type(entry.args[1]) is not int:
         return None
     whole, index = made.get(entry.args[0]), entry.args[1]
-    stacks: list[Any] = []
+    found: list[tuple[Any, Tensor | None]] = []
     todo: list[Any] = [whole]
     while todo:
         part = todo.pop()
         if isinstance(part, Entry) and part.op.name == "stack" and part.kwargs["axis"] == 0:
-            stacks.append(part.args[index])
+            found.append((part.args[index], part.out))
         elif isinstance(part, Entry) and _by_step(part):
             todo += [made.get(a, a) if isinstance(a, Tensor) else a for a in reversed(part.args)]
         elif isinstance(part, np.ndarray) and whole is not None and part.shape == whole.out.shape:
-            stacks.append(part[index])
+            found.append((part[index], None))
         elif isinstance(part, int | float):
-            stacks.append(part)
+            found.append((part, None))
         else:
             return None
-    return stacks
+    return found
 
 
 def _by_step(entry: Entry) -> bool:
