@@ -344,6 +344,38 @@ def test_heat_maps_are_the_array_over_its_largest_entry():
 # ---------------------------------------------------------------------------------------------- one step for all
 
 
+@pytest.mark.parametrize("depth", ["ops", "gates", "cells"])
+def test_what_is_computed_before_and_between_and_after_the_steps_has_its_place(depth):
+    rng = np.random.default_rng(0)
+    params, second = nn.init.rnn(rng, 3, 4), nn.init.rnn(rng, 4, 4)
+    with tg.Tape() as tape:
+        x = tg.Tensor(rng.standard_normal((3, 2, 3)), name="x")
+        before = tg.named("before", x @ params["weight_ih"].T)
+        h, hs = np.zeros((2, 4)), []
+        for t in range(3):
+            with tg.scope(t=t, layer=0):
+                h = tg.named("h", np.tanh(before[t] + h @ params["weight_hh"].T))
+                hs.append(h)
+        between = tg.named("between", np.tanh(np.stack(hs)).cumsum(axis=0))
+        with tg.scope(layer=1):
+            outputs, _ = nn.unroll(nn.rnn, second, between)
+        loss = tg.named("after", (outputs * outputs).sum())
+    pic = picture(tape, level=depth, flow=loss)
+    places = layout(pic)
+    assert_no_overlaps(pic, places)
+    outside = [box for box in pic.boxes.values() if box.column is None and box.kind == "named"]
+    heights = {box.title: places.centre[box.id][1] for box in outside}  # the second layer calls its input x
+    layers = {0: [], 1: []}
+    for box in pic.boxes.values():
+        if box.kind in ("state", "cell"):
+            layers[dict(box.band)["layer"]].append(places.centre[box.id][1])
+    assert heights["before"] < min(layers[0])
+    assert max(layers[0]) < heights["x"] < min(layers[1])
+    assert max(layers[1]) < heights["after"]
+    ET.fromstring(svg(pic))
+    assert draw.text(tape, level=depth).isascii()
+
+
 def test_an_arrow_over_a_step_passes_above_its_boxes():
     hs = [tg.Tensor([1.0], name="h0")] * 2
     with tg.Tape() as tape:

@@ -176,7 +176,7 @@ class _Drawer:
             if source == target or not {source, target} <= self.picture.boxes.keys():
                 continue
             says = ""
-            if self.whole and self.reading.time[maker] != self.reading.time[k] and self.reading.time[k] is not None:
+            if self.whole and None not in (s := self.reading.time[maker], t := self.reading.time[k]) and s != t:
                 says = printable(a.name or "")
             self._arrow(source, target, k, position, says)
 
