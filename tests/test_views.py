@@ -364,13 +364,13 @@ def test_what_is_computed_before_and_between_and_after_the_steps_has_its_place(d
     places = layout(pic)
     assert_no_overlaps(pic, places)
     outside = [box for box in pic.boxes.values() if box.column is None and box.kind == "named"]
-    heights = {box.title: places.centre[box.id][1] for box in outside}  # the second layer calls its input x
+    heights = {box.title: places.centre[box.id][1] for box in outside}
     layers = {0: [], 1: []}
     for box in pic.boxes.values():
         if box.kind in ("state", "cell"):
             layers[dict(box.band)["layer"]].append(places.centre[box.id][1])
     assert heights["before"] < min(layers[0])
-    assert max(layers[0]) < heights["x"] < min(layers[1])
+    assert max(layers[0]) < heights["between"] < min(layers[1])
     assert max(layers[1]) < heights["after"]
     ET.fromstring(svg(pic))
     assert draw.text(tape, level=depth).isascii()
