@@ -44,8 +44,8 @@ print(draw.text(tape))  # the same, in a terminal
 
 Two engines draw the same boxes, of the same ids, at the same places: Graphviz (`dot`, where it is installed) and the
 project's own grid, which needs nothing. Their times, from the tape to an SVG file, for an LSTM of two layers on one
-core (`demos/benchmark/drawing.py`): 460 boxes 0.02 s by the grid and 0.1 s by `dot`, 1,900 boxes 0.1 s and 0.4 s,
-9,500 boxes 0.8 s by the grid, 94,000 boxes 9 s. `dot` is given the place of every box and the way of every arrow
+core (`demos/benchmark/drawing.py`): 460 boxes 0.03 s by the grid and 0.1 s by `dot`, 1,900 boxes 0.1 s and 0.4 s,
+9,500 boxes 0.6 s by the grid, 94,000 boxes 7.5 s. `dot` is given the place of every box and the way of every arrow
 (`layout=nop2`): left to find them itself, it takes 24 s for 500 boxes with straight arrows, and pulls the steps
 apart.
 """

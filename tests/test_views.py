@@ -595,6 +595,7 @@ def test_float32_batches_of_one_and_integers_are_drawn():
         ({"steps": [5]}, "steps 5"),
         ({"steps": []}, "steps none"),
         ({"budget": 0}, "budget=0"),
+        ({"cuts": ["a"], "loss": {}}, "cuts, and 'a'"),
         ({"view": "rolled", "steps": 1}, "rolled"),
         ({"flow": tg.Tensor(1.0)}, "not made on this tape"),
     ],

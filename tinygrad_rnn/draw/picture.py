@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.draw.backward import backward
 from tinygrad_rnn.draw.boxes import GAP, Box, Gap, Picture
 from tinygrad_rnn.draw.grouping import LEVELS
 from tinygrad_rnn.draw.rolled import rolled
 from tinygrad_rnn.draw.selection import BUDGET, Steps
 from tinygrad_rnn.draw.unrolled import Plan, unrolled
+from tinygrad_rnn.engine.steps import steps as steps_of
 from tinygrad_rnn.engine.tape import Tape
 
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
@@ -65,12 +68,16 @@ def _planned(
     if budget < 1:
         raise ValueError(f"draw: budget={budget}\ngive the number of boxes to draw, at least 1")
     given = next((source for source in (flow, grads, loss) if source is not None), None)
-    if given is None and ("grad" in shown or cuts):
+    cut = frozenset(cuts)
+    if given is None and ("grad" in shown or cut):
         raise ValueError(
             "draw: gradients of what?\ngive the loss, loss=L, or a mapping of Tensors to arrays, grads=..."
         )
-    cut = frozenset(cuts)
+    if cut and (wrong := [t for t in (*cut, *steps_of(tape)) if not isinstance(t, int | float | np.number)]):
+        raise ValueError(f"draw: cuts, and {wrong[0]!r} among them or the steps\ngive cuts as steps that are numbers")
     back = backward(tape, given, cut) if given is not None else None
+    if isinstance(steps, np.integer):
+        steps = int(steps)
     if not isinstance(steps, int | None):
         steps = tuple(steps)
     return Plan(level, steps, shown, back, flow is not None, cut, budget)
