@@ -11,7 +11,7 @@ from tinygrad_rnn.draw.backward import backward
 from tinygrad_rnn.draw.boxes import GAP, Box, Gap, Picture
 from tinygrad_rnn.draw.grouping import LEVELS
 from tinygrad_rnn.draw.rolled import rolled
-from tinygrad_rnn.draw.selection import BUDGET, Steps
+from tinygrad_rnn.draw.selection import BUDGET
 from tinygrad_rnn.draw.unrolled import Plan, unrolled
 from tinygrad_rnn.engine.steps import steps as steps_of
 from tinygrad_rnn.engine.tape import Tape
@@ -47,7 +47,7 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
 
 def _planned(
     tape: Tape,
-    steps: Steps = None,
+    steps: Any = None,
     *,
     level: str = "ops",
     show: Iterable[str] = ("shape",),
