@@ -79,6 +79,33 @@ def test_draw(tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
+def test_draw_as_text_and_in_every_view(tmp_path, capsys):
+    assert cli.main(["draw", "--cell", "lstm", "--steps", "9", "--ascii"]) == 0
+    text = capsys.readouterr().out
+    assert text.isascii()
+    assert "c  f * c0 + i * g" in text
+    path = tmp_path / "net.svg"
+    layers = ["draw", "--layers", "2", "--bidirectional", "--level", "cells", "-o", str(path), "--engine", "grid"]
+    assert cli.main(layers) == 0
+    assert "layer 1 reverse" in path.read_text(encoding="utf-8")
+    wanted = ["--flow", "--cuts", "1,2", "--theme", "dark", "--show", "shape,value,grad", "--ends", "1", "--ascii"]
+    assert cli.main([*layers, *wanted]) == 0
+    assert "the gradient is cut before t = 1, 2" in capsys.readouterr().out
+    assert path.read_text(encoding="utf-8").count(">cut<") == 0  # both lie between the ends
+    assert cli.main(["draw", "--view", "rolled", "--show", "grad", "--ascii"]) == 0
+    assert "every t" in capsys.readouterr().out
+    for wrong, words in (
+        (["draw"], "give a file"),
+        (["draw", "--ascii", "--cell", "mgu", "--layers", "2"], "not there as a layer"),
+        (["draw", "--ascii", "--show", "colour"], "show='colour'"),
+    ):
+        assert cli.main(wrong) == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["draw", "--ascii", "--cuts", "a"])
+    assert "'a' is not a list of steps" in capsys.readouterr().err
+
+
 def test_flow_prints_tables_verdicts_and_bars_and_draws(tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the figure needs the extra `plot`")
     path = tmp_path / "flow.svg"

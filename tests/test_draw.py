@@ -15,7 +15,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.layout import BOX_HEIGHT, layout
+from tinygrad_rnn.draw.layout import layout
 from tinygrad_rnn.draw.picture import GAP, picture
 
 render_module = sys.modules["tinygrad_rnn.draw.render"]  # the package's `render` is the function
@@ -30,6 +30,25 @@ def cell_tape(name, T=3, loss=True):
         if loss:
             tg.named("L", nn.mse(hs, np.zeros((T, 2, 4))))
     return tape
+
+
+def assert_no_overlaps(pic, places):
+    """Every box within its step and the drawing, and no two boxes on one another."""
+    spans = {}
+    for box, (x, y) in places.centre.items():
+        half, tall = places.width[box] / 2, places.tall.get(box, places.height) / 2
+        assert half - 0.01 <= x <= places.size[0] - half + 0.01
+        assert tall - 0.01 <= y <= places.size[1] - tall + 0.01
+        column = pic.boxes[box].column
+        if column is not None:
+            assert places.columns[column][0] - 0.01 <= x - half <= x + half <= places.columns[column][1] + 0.01
+            assert places.band[0] <= y - tall <= y + tall <= places.band[1]
+        spans.setdefault(y, []).append((x - half, x + half))
+    grid = {y: s for y, s in spans.items() if not any(places.centre[box][1] == y for box in places.tall)}
+    assert all(b - a >= places.height for a, b in pairwise(sorted(grid)))
+    for row in spans.values():
+        row.sort()
+        assert all(right < left for (_, right), (left, _) in pairwise(row))
 
 
 @pytest.fixture
@@ -93,27 +112,15 @@ def test_steps_stand_in_order_and_no_boxes_overlap(name, T):
     edges = [places.columns[column] for column in pic.columns]
     assert edges == sorted(edges)
     assert all(right < left for (_, right), (left, _) in pairwise(edges))
-    for box, (x, y) in places.centre.items():
-        half = places.width[box] / 2
-        assert half - 0.01 <= x <= places.size[0] - half + 0.01
-        assert 0 < y < places.size[1]
-        column = pic.boxes[box].column
-        if column is not None:
-            assert places.columns[column][0] - 0.01 <= x - half <= x + half <= places.columns[column][1] + 0.01
-    rows = {}
-    for box, (x, y) in places.centre.items():
-        rows.setdefault(y, []).append((x - places.width[box] / 2, x + places.width[box] / 2))
-    assert all(b - a >= BOX_HEIGHT for a, b in pairwise(sorted(rows)))
-    for spans in rows.values():
-        spans.sort()
-        assert all(right < left for (_, right), (left, _) in pairwise(spans))
+    assert_no_overlaps(pic, places)
     for (source, target), curve in places.curves.items():
         assert len(curve) % 3 == 1
         (x0, _), (x1, _) = curve[0], curve[-1]
         assert abs(x0 - places.centre[source][0]) <= places.width[source] / 2 + 0.01
         assert abs(x1 - places.centre[target][0]) <= places.width[target] / 2 + 0.01
         if not pic.carried(source, target) and GAP not in (source, target):
-            assert curve[0][1] < curve[-1][1]  # within a step, upwards
+            beside = pic.boxes[source].initial and curve[0][1] == curve[-1][1]
+            assert beside or curve[0][1] < curve[-1][1]  # within a step, upwards
 
 
 def test_steps_that_are_alike_are_drawn_alike():
@@ -133,7 +140,7 @@ def test_a_long_sequence_shows_its_ends_and_says_how_many_steps_lie_between():
     assert pic.columns == [0, 1, 2, GAP, 197, 198, 199]
     assert pic.boxes[GAP].label == "… 194 steps …"
     assert "194 steps" in str(draw.graph(cell_tape("lstm", T=200)))
-    assert picture(cell_tape("rnn", T=200), ends=1).columns == [0, GAP, 199]
+    assert picture(cell_tape("rnn", T=200), steps=1).columns == [0, GAP, 199]
     h, hs = f"v{9 * 3 - 1}", next(n for n, b in pic.boxes.items() if b.label == "hs = stack")
     assert (GAP, hs) in pic.arrows
     assert any(target == GAP for _, target in pic.arrows), h
@@ -163,7 +170,7 @@ def test_the_graph_is_a_digraph_with_the_places_in_it():
     graph = draw.graph(cell_tape("gru"))
     assert isinstance(graph, graphviz.Digraph)
     assert "layout=nop2" in str(graph)
-    assert re.search(r'v\d+ -> v\d+ \[pos="e,', str(graph))
+    assert re.search(r'v\d+ -> v\d+ \[id="v\d+-v\d+" pos="e,', str(graph))
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -311,8 +318,8 @@ def test_bad_requests_are_refused(tmp_path):
         draw.render(tape, tmp_path / "a.svg", engine="neato")
     with pytest.raises(ValueError, match="the tape is empty"):
         draw.graph(tg.Tape())
-    with pytest.raises(ValueError, match="ends=0"):
-        draw.graph(tape, ends=0)
+    with pytest.raises(ValueError, match="steps=0"):
+        draw.graph(tape, steps=0)
 
 
 @pytest.mark.needs_chromium

@@ -58,7 +58,7 @@ def inputs(options: argparse.Namespace, dtype: str, cell: str | None = None) -> 
     return params, rng.standard_normal((options.steps, options.batch, options.input)).astype(dtype)
 
 
-def write_drawing(tape: Tape, path: Path, engine: str = "auto") -> None:
+def write_drawing(tape: Tape, path: Path, engine: str = "auto", **options: Any) -> None:
     """Draw a tape into a file, and say so."""
-    drawn = draw.render(tape, path, engine=engine)
+    drawn = draw.render(tape, path, engine=engine, **options)
     print(f"wrote {drawn.path}" + (f" (drawn by {drawn.engine})" if drawn.engine != "text" else ""))

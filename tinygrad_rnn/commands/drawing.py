@@ -1,28 +1,82 @@
-"""`tinygrad-rnn draw`: a cell's unrolled graph."""
+"""`tinygrad-rnn draw`: the graph of a cell or of layers, into a file or as text."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from tinygrad_rnn import nn
-from tinygrad_rnn.commands.common import ALL_CELLS, inputs, problem, write_drawing
+import numpy as np
+
+from tinygrad_rnn import draw, nn
+from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, inputs, problem, write_drawing
 from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor, named
+
+LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+"""Cells that there are as layers, of which several can be stacked, in both directions."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Its arguments."""
-    drawing = commands.add_parser("draw", help="draw a cell's unrolled graph")
+    drawing = commands.add_parser("draw", help="draw the graph of a cell or of layers, into a file or as text")
     problem(drawing, steps=4)
-    drawing.add_argument("-o", "--output", type=Path, required=True, help="file: .svg, .png, .pdf or .dot")
+    drawing.add_argument("--layers", type=at_least_one, default=1, help=f"of {', '.join(LAYERS)} (default: 1)")
+    drawing.add_argument("--bidirectional", action="store_true", help=f"in both directions: {', '.join(LAYERS)}")
+    drawing.add_argument("-o", "--output", type=Path, help="file: .svg, .png, .pdf or .dot")
+    drawing.add_argument("--ascii", action="store_true", help="print the steps as columns of text")
     drawing.add_argument("--engine", choices=("auto", "dot", "grid"), default="auto")
+    drawing.add_argument("--view", choices=("unrolled", "rolled"), default="unrolled")
+    drawing.add_argument("--level", choices=("ops", "gates", "cells"), help="default: ops; gates for text")
+    drawing.add_argument("--ends", type=at_least_one, help="steps to show at either end (default: as can be read)")
+    drawing.add_argument("--show", default="shape", help="of shape, value, grad, heat, with commas (default: shape)")
+    drawing.add_argument("--flow", action="store_true", help="colour by the gradient of the mean square of the outputs")
+    drawing.add_argument("--cuts", type=_steps, default=(), help="steps before which the gradient is cut: 2,4")
+    drawing.add_argument("--theme", choices=("light", "dark"), default="light")
     drawing.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Record the cell and draw its tape."""
+    """Record the cell, or the layers, and draw the tape."""
+    if not options.output and not options.ascii:
+        raise ValueError("draw: no file and no text\ngive a file, -o lstm.svg, or --ascii")
+    tape, loss = _recorded(options)
+    shown = tuple(name.strip() for name in options.show.split(","))
+    wanted: dict[str, Any] = {"view": options.view, "show": shown, "cuts": options.cuts}
+    if options.level:
+        wanted["level"] = options.level
+    if options.flow or options.cuts:
+        wanted["flow"] = loss
+    elif "grad" in shown:
+        wanted["loss"] = loss
+    if options.ascii:
+        print(draw.text(tape, options.ends, **wanted))
+    if options.output:
+        write_drawing(tape, options.output, options.engine, steps=options.ends, theme=options.theme, **wanted)
+    return 0
+
+
+def _recorded(options: argparse.Namespace) -> tuple[Tape, Tensor | None]:
+    """The tape, and the loss on it where a gradient is asked for."""
+    several = options.layers > 1 or options.bidirectional
+    if several and options.cell not in LAYERS:
+        raise ValueError(f"draw: {options.cell} is not there as a layer\nchoose --cell of {', '.join(LAYERS)}")
     params, xs = inputs(options, "float64")
     with Tape() as tape:
-        nn.unroll(ALL_CELLS[options.cell], params, xs)
-    write_drawing(tape, options.output, options.engine)
-    return 0
+        if several:
+            layer = LAYERS[options.cell](
+                options.input, options.hidden, num_layers=options.layers, bidirectional=options.bidirectional
+            )
+            outputs, _ = layer(layer.init(np.random.default_rng(options.seed)), xs)
+        else:
+            outputs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
+        if not (options.flow or options.cuts or "grad" in options.show):
+            return tape, None
+        return tape, named("L", nn.mse(outputs, np.zeros(np.shape(outputs))))
+
+
+def _steps(value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a list of steps, as 2,4") from None

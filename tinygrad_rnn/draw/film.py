@@ -17,7 +17,7 @@ from tinygrad_rnn.engine.recording import not_recording, scope_text
 from tinygrad_rnn.engine.steps import time_of
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.engine.walk import Step, dense, fitted, products_of
+from tinygrad_rnn.engine.walk import Step, fitted, products_of
 
 ENTRIES_IN_FULL = 300
 """Up to how many entries arrays are shown with up to `LARGE` numbers; of a longer tape with up to `SMALL`."""
@@ -168,8 +168,7 @@ class _Camera:
             g = pending.pop(j, None)
             if g is None:
                 continue
-            for x, found in products_of(self.lines[j], g):
-                product = dense(found, x) if type(found) is Part else found
+            for x, product in products_of(self.lines[j], g):
                 to = self.number[id(x)]
                 pending[to] = pending[to] + product if to in pending else product
         norms = {-1 - to: _norm(g) for to, g in pending.items() if to < 0}

@@ -7,12 +7,13 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tinygrad_rnn import files
 from tinygrad_rnn.draw.graph import digraph
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.picture import picture
+from tinygrad_rnn.draw.picture import Picture, picture
+from tinygrad_rnn.draw.text import text
 from tinygrad_rnn.engine.tape import Tape
 
 GET_GRAPHVIZ = (
@@ -20,6 +21,8 @@ GET_GRAPHVIZ = (
 )
 TIME_LIMIT = 60.0
 """Seconds that `dot` may take."""
+MOST_FOR_DOT = 2_000
+"""Boxes of an SVG up to which "auto" takes `dot`: beyond, the grid draws the same in a fraction of the time."""
 
 _log = logging.getLogger("tinygrad_rnn")
 _said: set[str] = set()
@@ -32,37 +35,88 @@ class Rendered(NamedTuple):
     engine: str
 
 
-def render(tape: Tape, path: str | os.PathLike[str], ends: int | None = None, engine: str = "auto") -> Rendered:
-    """Draw the unrolled graph of a tape into a file, whose ending says how: .svg, .png, .pdf, or .dot for the text.
+class Shown:
+    """A drawing that a notebook shows as SVG, with its text beside it; `print` gives the text. `engine` drew it."""
+
+    def __init__(self, svg: str, text: str, engine: str) -> None:
+        self.svg, self.text, self.engine = svg, text, engine
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": self.text}
+
+
+def show(tape: Tape, steps: Any = None, *, engine: str = "auto", theme: str = "light", **options: Any) -> Shown:
+    """The graph of a tape for a notebook. `steps` and options as for `draw.picture`, the others as for `render`."""
+    pic = picture(tape, steps, **options)
+    drawn, used = _drawn(pic, "svg", engine, theme)
+    return Shown(drawn.decode("utf-8"), text(tape, steps, ascii=False, **_for_text(options)), used)
+
+
+def render(
+    tape: Tape,
+    path: str | os.PathLike[str],
+    steps: Any = None,
+    engine: str = "auto",
+    *,
+    theme: str = "light",
+    **options: Any,
+) -> Rendered:
+    """Draw the graph of a tape into a file, whose ending says how: .svg, .png, .pdf, or .dot for the text.
 
     engine: "dot" is Graphviz, "grid" the project's own drawing (SVG alone); "auto" takes `dot` where it is installed
-    and the grid otherwise, and says once, by a log message, how to get Graphviz. `ends` as for `graph`.
+    and the drawing has no more than 2,000 boxes, and the grid otherwise; that `dot` is absent is said once, by a log
+    message. Both draw the same boxes, of the same ids, at the same places. theme: "light" or "dark". `steps` and the
+    options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget.
 
-    Raises ValueError for an unknown ending or engine, RuntimeError where `dot` is asked for and absent, or fails.
-    Nothing is left half-written.
+    Raises ValueError for an unknown ending, engine or option, RuntimeError where `dot` is asked for and absent, or
+    fails. Nothing is left half-written.
     """
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in ("svg", "png", "pdf", "dot", "gv"):
         raise ValueError(f"render: {path.name!r} ends in none of .svg, .png, .pdf, .dot\ngive the file one of these")
-    if engine not in ("auto", "dot", "grid"):
-        raise ValueError(f'render: engine={engine!r}\nchoose "auto", "dot" or "grid"')
-    pic = picture(tape, ends)
+    pic = picture(tape, steps, **options)
     if kind in ("dot", "gv"):
-        return Rendered(files.write(path, str(digraph(pic))), "text")
+        _require_engine(engine)
+        return Rendered(files.write(path, str(digraph(pic, theme))), "text")
+    content, used = _drawn(pic, kind, engine, theme)
+    return Rendered(files.write(path, content), used)
+
+
+def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str]:
+    """A picture as the bytes of a file, and the engine that drew it."""
+    _require_engine(engine)
     program = shutil.which("dot")
-    if engine == "dot" or (engine == "auto" and program):
+    small = len(pic.boxes) <= MOST_FOR_DOT or kind != "svg"
+    if engine == "dot" or (engine == "auto" and program and small):
         if program is None:
             raise RuntimeError(f"render: the program `dot` is not installed\n{GET_GRAPHVIZ}")
-        return Rendered(files.write(path, _by_dot(program, str(digraph(pic)), kind)), "dot")
+        return _by_dot(program, str(digraph(pic, theme)), kind), "dot"
     if kind != "svg":
         raise RuntimeError(
             f"render: a .{kind} needs the program `dot`, which the grid does without for .svg alone\n{GET_GRAPHVIZ}"
         )
-    if engine == "auto" and not _said:
+    if engine == "auto" and not program and not _said:
         _said.add("dot")
         _log.warning("drawn by the project's own grid, since `dot` is not installed; %s", GET_GRAPHVIZ)
-    return Rendered(files.write(path, svg(pic)), "grid")
+    return svg(pic, theme=theme).encode("utf-8"), "grid"
+
+
+def _require_engine(engine: str) -> None:
+    if engine not in ("auto", "dot", "grid"):
+        raise ValueError(f'render: engine={engine!r}\nchoose "auto", "dot" or "grid"')
+
+
+def _for_text(options: dict[str, Any]) -> dict[str, Any]:
+    """Of the options of a drawing those that make a difference to its text; gradients' colours do not."""
+    kept = {key: value for key, value in options.items() if key not in ("flow", "cuts")}
+    return kept if "level" in kept else {**kept, "level": "gates"}
 
 
 def _by_dot(program: str, text: str, kind: str) -> bytes:
@@ -73,10 +127,12 @@ def _by_dot(program: str, text: str, kind: str) -> bytes:
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(
             f"render: `dot` took longer than {TIME_LIMIT:.0f} s and was stopped\n"
-            'draw fewer steps (ends=2), or engine="grid"'
+            'draw fewer steps (steps=2), or engine="grid"'
         ) from error
     start = {"svg": b"<", "png": b"\x89PNG", "pdf": b"%PDF"}[kind]
     if done.returncode or not done.stdout.lstrip().startswith(start):
         said = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}, no {kind}"
         raise RuntimeError(f'render: `dot` failed: {said}\nmend or update Graphviz, or use engine="grid"')
+    if kind == "svg":
+        return done.stdout.replace(b"<svg ", b'<svg role="img" ', 1)
     return done.stdout

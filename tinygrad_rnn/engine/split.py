@@ -28,7 +28,7 @@ from tinygrad_rnn.engine.primitives.indexing import Part, add_part
 from tinygrad_rnn.engine.recording import Scope
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.engine.walk import dependent, fitted, products_of
+from tinygrad_rnn.engine.walk import dependent, fitted, sparse_products_of
 
 Parts = dict[Hashable, Any]
 """A cotangent in parts: by tag, arrays that add up to it."""
@@ -142,7 +142,7 @@ def _products(line: tuple[Any, ...], g: Any, leads: set[int]) -> Iterator[tuple[
     """What one line adds to its inputs; of a part of a stack, to those alone that it touches."""
     op, args, kwargs, out, _ = line
     if type(g) is not list:
-        yield from products_of(line, g, leads)
+        yield from sparse_products_of(line, g, leads)
         return
     split = _SPLITS.get(op.name)
     rest = []
@@ -154,7 +154,7 @@ def _products(line: tuple[Any, ...], g: Any, leads: set[int]) -> Iterator[tuple[
         wanted = [(x, fitted(product, x)) for x, product in found if type(x) is Tensor and id(x) in leads]
         yield from (pair for pair in wanted if pair[1] is not None)
     if rest:
-        yield from products_of(line, _whole(rest, out), leads)
+        yield from sparse_products_of(line, _whole(rest, out), leads)
 
 
 def _of_stack(args: tuple[Any, ...], axis: int, ndim: int, part: Part) -> list[tuple[Any, Any]] | None:

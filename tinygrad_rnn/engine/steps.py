@@ -20,8 +20,10 @@ The label `t` of an entry's scope is its step. Everything that speaks of steps s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_rnn.engine.likeness import Reading, first_difference
 from tinygrad_rnn.engine.recording import Entry, Scope
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
@@ -55,3 +57,38 @@ def carried(tape: Tape) -> list[tuple[int, int]]:
                     pairs.append((maker, number))
         made[entry.out] = (number, t)
     return pairs
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Which steps of a tape make the same calls as `reference`, and, of those that do not, the first difference."""
+
+    reference: Any
+    differences: dict[Any, str]
+
+    def __str__(self) -> str:
+        if not self.differences:
+            return f"all steps are alike step {self.reference}"
+        return "\n".join(f"step {t}: {words}" for t, words in self.differences.items())
+
+
+def likeness(tape: Iterable[Entry]) -> Likeness:
+    """Compare every step with the middle one (the second of two), entry by entry, in time linear in the tape.
+
+    Two steps are alike where they make the same calls under the same labels on alike arguments. Alike are: results of
+    the same place in their own step, or of the same place equally many steps away; the same Tensor from outside of
+    time; Tensors of one shape and dtype that no other step reads (x_t); equal numbers, or, in an index, numbers as far
+    from t; constant arrays of one shape and dtype, whatever their values (a dropout mask).
+
+    A recurrence is read off such steps: the first commonly differs, since it reads the initial state, and a step at
+    which a sequence of the batch ends may. Without steps, the reference is None and nothing differs.
+    """
+    entries = list(tape)
+    by_time = steps(entries)
+    if not by_time:
+        return Likeness(None, {})
+    times = list(by_time)
+    reference = times[len(times) // 2]
+    reading = Reading(entries, [time_of(entry.scope) for entry in entries])
+    differences = {t: first_difference(reading, by_time[t], by_time[reference]) for t in times if t != reference}
+    return Likeness(reference, {t: words for t, words in differences.items() if words})

@@ -112,6 +112,10 @@ class Tape:
     def __repr__(self) -> str:
         return f"<Tape of {len(self)} entries>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython and a notebook show of a tape that stands alone: its table."""
+        printer.text(self.table())
+
     def table(self, ends: int | None = 20) -> str:
         """The entries as text, a line each: number, scope, output, operation, inputs.
 

@@ -229,11 +229,13 @@ def _products(
     ]
 
 
-def products_of(line: tuple[Any, ...], g: Any, leads: set[int] | None = None) -> list[tuple[Tensor, Any]]:
-    """What one line of a tape, given the cotangent g of its result, adds to which of its inputs: arrays, or a `Part`.
+def products_of(line: tuple[Any, ...], g: Any) -> list[tuple[Tensor, Any]]:
+    """What one line of a tape, given the cotangent g of its result, adds to its inputs: arrays of their shape."""
+    return [(x, dense(p, x) if type(p) is Part else p) for x, p in sparse_products_of(line, g)]
 
-    `leads`: the ids of those Tensors that count, all by default.
-    """
+
+def sparse_products_of(line: tuple[Any, ...], g: Any, leads: set[int] | None = None) -> list[tuple[Tensor, Any]]:
+    """The same as the rules give it: arrays, or a `Part` of one. `leads`: the ids of those Tensors that count."""
     op, args, kwargs, out, _ = line
     pairs = [(x, fitted(p, x)) for x, p in _products_of_arrays(op, g, out._data, args, kwargs, leads)]
     return [(x, p) for x, p in pairs if p is not None]

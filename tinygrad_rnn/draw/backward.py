@@ -1,0 +1,59 @@
+"""What comes back: the cotangent of every value, by the engine's own products; a cut between two steps stops them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.steps import time_of
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.walk import products_of
+
+
+def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, Any]:
+    """The cotangent of every value that `loss` depends on: a Tensor of the tape, or the mapping that it is already.
+
+    cuts: steps t before which the gradient is cut: no entry sends anything back to what was made on the other side.
+    Paths over entries outside of time are left. Raises what `Tape.gradient` raises for its loss, and TypeError for a
+    mapping from anything else than Tensors.
+    """
+    if isinstance(loss, Mapping):
+        wrong = [a for a in loss if not isinstance(a, Tensor)]
+        if wrong:
+            raise TypeError(
+                f"draw: gradients by {type(wrong[0]).__name__}, {wrong[0]!r}\n"
+                "give the loss, or a mapping from Tensors of the tape to arrays"
+            )
+        return {x: np.asarray(g) for x, g in loss.items()}
+    cut = frozenset(cuts)
+    lines = tape.lines()
+    made = {line[3]: time_of(line[4]) for line in lines}
+    found = {x: np.asarray(g) for x, g in tape.seeds(loss).items()}
+    for op, args, kwargs, out, labels in reversed(lines):
+        g = found.get(out)
+        if g is None or (op.name == "getitem" and args[0] not in made):
+            continue  # x[t] is drawn as an input of its own; the gradient of all x at each step would cost T squared
+        for x, product in products_of((op, args, kwargs, out, labels), g):
+            if not crosses(cut, made.get(x), time_of(labels)):
+                held = found.get(x)
+                found[x] = product if held is None else held + product
+    return found
+
+
+def sent_back(line: tuple[Any, ...], g: Any) -> dict[Tensor, Any]:
+    """What one line of a tape, given the cotangent of its result, adds to the cotangents of its inputs."""
+    found: dict[Tensor, Any] = {}
+    for x, product in products_of(line, g):
+        found[x] = found[x] + product if x in found else product
+    return found
+
+
+def crosses(cuts: frozenset[Any], s: Any, t: Any) -> bool:
+    """Whether a cut lies between two steps: before any step from the earlier one, exclusive, to the later."""
+    if s is None or t is None or s == t or not cuts:
+        return False
+    early, late = min(s, t), max(s, t)
+    return any(early < cut <= late for cut in cuts)

@@ -1,0 +1,41 @@
+"""Which boxes of a step stand at its left edge, and which at its right: those that take a state, or hand one on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_rnn.draw.boxes import Picture
+
+
+def edges(pic: Picture) -> tuple[set[str], set[str]]:
+    """Boxes at a column's left edge, which read the step before, and at its right, which are read by the next.
+
+    The first step reads initial states where later ones read the step before, and the last hands nothing on: a box
+    belongs at an edge if the box of the same place and operation in any step does.
+    """
+    boxes = pic.boxes
+    order = {column: k for k, column in enumerate(pic.columns)}
+    handed = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
+    columns: dict[Any, list[str]] = {column: [] for column in pic.columns}
+    for name, box in boxes.items():
+        if box.column is not None and "_" not in name:
+            columns[box.column].append(name)
+    place = {
+        name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
+    }
+    left: set[Any] = set()
+    right: set[Any] = set()
+    from_right: set[Any] = set()
+    for source, target in handed:
+        # A loop stands for time running to the right.
+        rightward = order[boxes[source].column] <= order[boxes[target].column]
+        (left if rightward else right).add(place.get(target))
+        (right if rightward else left).add(place.get(source))
+        if not rightward:
+            from_right.add(place.get(target))
+    at_left = {name for name in place if place[name] in left}
+    at_right = {name for name in place if place[name] in right} - at_left
+    for source, target in pic.arrows:
+        if boxes[source].initial:
+            (at_right if place[target] in from_right else at_left).add(source)
+    return at_left, at_right

@@ -1,0 +1,118 @@
+"""What a few entries compute together, as one line: `f × c₀ + i × g`, `tanh(z)`, `affine(x[0], h₀)`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.draw.reading import Reading
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.text import index_text
+
+SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "sigmoid": "σ", "negative": "−"}
+_STRENGTH = {"add": 1, "subtract": 1, "multiply": 2, "divide": 2, "matmul": 2}
+_ATOM = 4
+_LONGEST = 80
+"""Text beyond is cut off: what reads one value twice would double at every entry."""
+
+When = Callable[[Any], str]
+"""The subscript of a step: `₂`."""
+
+
+def symbol(reading: Reading, k: int) -> str:
+    """An entry's operation as a sign or a word: `+`, `tanh`, `[:, 0:4]`."""
+    entry = reading.entries[k]
+    return index_text(entry.args[1:]) if entry.op.name == "getitem" else SYMBOLS.get(entry.op.name, entry.op.name)
+
+
+def formula(reading: Reading, members: Sequence[int], when: When, longest: int = _LONGEST) -> str:
+    """What the last of these entries is of all that they read; in short where that is longer than `longest`."""
+    known: dict[Tensor, tuple[str, int]] = {}
+    text = ""
+    for k in members:
+        known[reading.entries[k].out] = _of_entry(reading, k, known, when)
+        text = known[reading.entries[k].out][0]
+    if len(text) <= longest:
+        return text
+    operations = {reading.entries[k].op.name for k in members}
+    if operations == {"matmul", "add"}:
+        return f"affine({reads(reading, members, when)})"
+    return " ".join(dict.fromkeys(symbol(reading, k) for k in members))
+
+
+def reads(reading: Reading, members: Sequence[int], when: When) -> str:
+    """What these entries read of others and from outside, parameters left out: `x[1], h₀, c₀`."""
+    inside = {reading.entries[k].out for k in members}
+    read = [a for k in members for a in reading.entries[k].args if isinstance(a, Tensor) and a not in inside]
+    names = [_operand(reading, a, reading.time[members[-1]], when) for a in read if not _parameter(reading, a)]
+    return ", ".join(dict.fromkeys(names))
+
+
+def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: When) -> tuple[str, int]:
+    """An entry's text, and how strongly it holds together."""
+    entry, t = reading.entries[k], reading.time[k]
+    name, sign = entry.op.name, symbol(reading, k)
+    args = entry.args[:1] if name == "getitem" else entry.args
+    parts = [known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, a, t, when), _ATOM) for a in args]
+    strength = _STRENGTH.get(name)
+    if strength is not None and len(parts) == 2:
+        (left, a), (right, b) = parts
+        left = left if a >= strength else f"({left})"
+        right = right if b > strength or (b == strength and name == "add") else f"({right})"
+        text = f"{left} {sign} {right}"
+    elif name == "getitem":
+        text, strength = (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})") + sign, _ATOM
+    elif name == "negative":
+        text, strength = "−" + (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})"), 3
+    else:
+        text, strength = f"{sign}({', '.join(part for part, _ in parts)})", _ATOM
+    return (text if len(text) <= _LONGEST else text[:_LONGEST] + "…", strength)
+
+
+def _operand(reading: Reading, a: Any, t: Any, when: When) -> str:
+    """What is read, by its name; the step only where it is another one."""
+    if isinstance(a, Tensor):
+        k = reading.maker(a)
+        if k is None:
+            return of_step(reading.leaf(a)[1], t, when)
+        name = a.name or f"#{k}"
+        return name if reading.time[k] in (t, None) else name + when(reading.time[k])
+    if isinstance(a, np.ndarray):
+        return "array"
+    return f"{a:.4g}" if isinstance(a, float | int) else str(a)
+
+
+def of_step(title: str, t: Any, when: When) -> str:
+    """`x[2]` at step 2, as `x[t]` where one step stands for all."""
+    one_for_all = when(t) != subscript(t) and isinstance(t, int) and title.endswith(f"[{t}]")
+    return title.removesuffix(f"[{t}]") + "[t]" if one_for_all else title
+
+
+def _parameter(reading: Reading, a: Tensor) -> bool:
+    return reading.maker(a) is None and reading.outer(a)[0] == "parameter"
+
+
+_ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…": "...", "ₜ": "t"}
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊", "0123456789-+")
+
+
+def subscript(t: Any) -> str:
+    """The step under a name, for whole numbers: `₂`."""
+    whole = isinstance(t, int | np.integer) and not isinstance(t, bool)
+    return str(t).translate(str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")) if whole else ""
+
+
+def bare(title: str) -> str:
+    """A title without its steps: `h, c` of `h₂, c₂`."""
+    return re.sub("[₀-₉₋₊ₜ]+", "", title)
+
+
+def in_ascii(text: str) -> str:
+    """The same in ASCII: `c_0`, `sigmoid`, `*`; what has no such form as an escape."""
+    text = re.sub("[₀-₉₋₊ₜ]+", lambda found: "_" + found[0].translate(_DIGITS), text)
+    for sign, word in _ASCII.items():
+        text = text.replace(sign, word)
+    return text.encode("ascii", "backslashreplace").decode("ascii")

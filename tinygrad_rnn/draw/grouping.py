@@ -1,0 +1,68 @@
+"""Which entries make one box: every one its own, one box a gate, or one box a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from tinygrad_rnn.draw.reading import Reading
+from tinygrad_rnn.engine.tensor import Tensor
+
+LEVELS = ("ops", "gates", "cells")
+
+
+def groups(reading: Reading, level: str) -> dict[int, list[int]]:
+    """The entries of each box, in the order of the tape, by the number of the last of them.
+
+    gates: a gate is what was recorded under its scope; a box of its own has, beside, each state, each other named value
+    and what several boxes read; everything else belongs to the only box that reads it.
+    cells: a cell is a step of one layer and direction; what joins two layers stands by itself.
+    Outside of time, at both levels, a box is a named value with all that only it reads, or what nobody reads.
+    """
+    shown = [k for k in range(len(reading.entries)) if k not in reading.views]
+    if level == "ops":
+        return {k: [k] for k in shown}
+    readers: dict[Tensor, set[Hashable]] = {}
+    read_by_gates: dict[Tensor, bool] = {}
+    members: dict[Hashable, list[int]] = {}
+    for k in reversed(shown):
+        entry = reading.entries[k]
+        key = _own_box(reading, k, level)
+        by = readers.get(entry.out, set())
+        only = next(iter(by)) if len(by) == 1 else None
+        if key is None or (key == ("named", k) and read_by_gates.get(entry.out, False)):
+            near = only is not None and _place(reading, members[only][0]) == _place(reading, k)
+            key = only if near and only is not None else ("entry", k)
+        members.setdefault(key, []).append(k)
+        in_gate = isinstance(key, tuple) and key[0] == "gate"
+        for a in entry.args:
+            if isinstance(a, Tensor):
+                readers.setdefault(a, set()).add(key)
+                read_by_gates[a] = in_gate and read_by_gates.get(a, True)
+    found = {numbers[0]: numbers[::-1] for numbers in members.values()}
+    return {last: found[last] for last in sorted(found) if not _last_states(reading, last, readers)}
+
+
+def _own_box(reading: Reading, k: int, level: str) -> Hashable:
+    """The box that an entry is of by itself, or None if its readers decide."""
+    entry, place = reading.entries[k], _place(reading, k)
+    if reading.time[k] is not None:
+        if k in reading.joins:
+            return "joined", k
+        if level == "cells":
+            return "cell", place
+        if entry.out in reading.makers or entry.out.name in reading.states:
+            return "state", k
+        if (gate := reading.in_gate(k)) is not None:
+            return "gate", gate, place
+    return ("named", k) if entry.out.name is not None else None
+
+
+def _place(reading: Reading, k: int) -> Hashable:
+    return reading.time[k], reading.band(k) if reading.time[k] is not None else None
+
+
+def _last_states(reading: Reading, k: int, readers: dict[Tensor, set[Hashable]]) -> bool:
+    """Whether a box only hands the last states out, stacked and unnamed, as a layer does: it says nothing."""
+    entry = reading.entries[k]
+    outside = reading.time[k] is None and bool(reading.by_time)
+    return outside and entry.op.name == "stack" and entry.out.name is None and entry.out not in readers

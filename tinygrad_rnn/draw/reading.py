@@ -1,0 +1,118 @@
+"""A tape as the drawings read it: what is shown, what comes from outside and who reads it, and the place of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.draw.unstacked import unstacked
+from tinygrad_rnn.engine.steps import carried, steps, time_of
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.text import index_text
+
+Band = tuple[Any, ...]
+"""Where in the network a step's entry stands: its scope without step and gate, as (("layer", 1),)."""
+
+_VIEWS = ("getitem", "transpose", "swapaxes")
+
+
+class Reading:
+    """The entries of a tape as they are shown, numbered as on the tape."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.entries, silent, self.joins = unstacked(list(tape))
+        self.time = [time_of(entry.scope) for entry in self.entries]
+        self.by_time = steps(self.entries)
+        self.number = {entry.out: k for k, entry in enumerate(self.entries)}
+        self.views = self._views() | silent
+        """Numbers of the entries that are part of a copy's label, or say nothing."""
+        self.makers = {self.entries[maker].out for maker, _ in carried(tape)}
+        """What one step makes and another reads."""
+        self.states = {a.name for a in self.makers} - {None}
+        self.users = self._steps_that_use()
+        self.initial = self._initial()
+        """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
+
+    def maker(self, a: Tensor) -> int | None:
+        """The number of the entry that made a value and is shown; None for what comes from outside."""
+        k = self.number.get(a)
+        return None if k is None or k in self.views else k
+
+    def outside(self, k: int) -> list[tuple[int, Any]]:
+        """What an entry reads from outside: (which argument, value), numbers of an index left out."""
+        found: list[tuple[int, Any]] = []
+        for position, a in enumerate(self.entries[k].args):
+            if isinstance(a, Tensor):
+                if self.maker(a) is None:
+                    found.append((position, a))
+            elif isinstance(a, np.ndarray) or (isinstance(a, float | int) and self.entries[k].op.name != "getitem"):
+                found.append((position, a))
+        return found
+
+    def outer(self, a: Any) -> tuple[str, str, Any]:
+        """Kind and title of what comes from outside, and the leaf behind it."""
+        if isinstance(a, Tensor):
+            leaf, title = self.leaf(a)
+            return "parameter" if len(self.users.get((leaf, title), ())) > 1 else "input", title, leaf
+        return "constant", "array" if isinstance(a, np.ndarray) else f"{a:.4g}", None
+
+    def leaf(self, a: Tensor) -> tuple[Tensor, str]:
+        """The leaf behind a view of it, and what to call the view: `weight_hhᵀ`, `x[2]`."""
+        suffix = ""
+        while (maker := self.number.get(a)) is not None:
+            op, args = self.entries[maker].op.name, self.entries[maker].args
+            suffix = (index_text(args[1:]) if op == "getitem" else "ᵀ") + suffix
+            a = args[0]
+        return a, (a.name or "leaf") + suffix
+
+    def band(self, k: int) -> Band:
+        """The labels of an entry's place in the network. What joins layers stands in a place of its own."""
+        if k in self.joins:
+            return ("joined", self.number[self.joins[k].whole])
+        return tuple(pair for pair in self.entries[k].scope if pair[0] not in ("t", "gate"))
+
+    def in_gate(self, k: int) -> Any:
+        """The gate under whose scope an entry was made, or None."""
+        return dict(self.entries[k].scope).get("gate")
+
+    def _views(self) -> set[int]:
+        """The entries that only take a part or the transpose of a leaf, for others to read, and have no name."""
+        views: set[int] = set()
+        read = {a for entry in self.entries for a in entry.args if isinstance(a, Tensor)}
+        for k, entry in enumerate(self.entries):
+            if entry.op.name in _VIEWS and entry.out.name is None and entry.out in read:
+                maker = self.number.get(entry.args[0])
+                plain = all(not isinstance(part, Tensor | np.ndarray) for part in entry.args[1:])
+                if plain and (maker is None or maker in views):
+                    views.add(k)
+        return views
+
+    def _initial(self) -> set[tuple[int, int]]:
+        handed: set[Any] = set()
+        outside: list[tuple[int, int, Any]] = []
+        for numbers in self.by_time.values():
+            for place, k in enumerate(numbers):
+                entry = self.entries[k]
+                for position, a in enumerate(entry.args):
+                    if isinstance(a, Tensor):
+                        maker = self.maker(a)
+                        what = (place, position, entry.op.name, a.shape)
+                        if maker is None:
+                            outside.append((k, position, what))
+                        elif self.time[maker] not in (None, self.time[k]):
+                            handed.add(what)
+        return {(k, position) for k, position, what in outside if what in handed}
+
+    def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Any]]:
+        """In which steps each leaf, or each view of it, is read: what several steps share is a parameter.
+
+        A view counts by itself: x is read in all steps, but each of its rows in one.
+        """
+        users: dict[tuple[Tensor, str], set[Any]] = {}
+        for k, entry in enumerate(self.entries):
+            for a in entry.args:
+                if isinstance(a, Tensor) and self.maker(a) is None and k not in self.views:
+                    users.setdefault(self.leaf(a), set()).add(self.time[k])
+        return users

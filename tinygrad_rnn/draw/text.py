@@ -1,0 +1,121 @@
+"""The picture as text, for a terminal: the steps as columns, the boxes as rows, each with its formula."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_rnn.draw.boxes import Box, Gap, Picture
+from tinygrad_rnn.draw.formula import bare, in_ascii
+from tinygrad_rnn.draw.picture import picture
+from tinygrad_rnn.engine.tape import Tape
+
+WIDTH = 100
+"""Characters of a line, where none are given."""
+
+LONGEST = 60
+"""Of a formula; longer ones are shown in short."""
+
+SHORT = 24
+"""The same, where lines would be too long otherwise."""
+
+_BETWEEN = "  "
+_MOST_ENDS = 6
+_OUTER = ("parameter", "constant", "input", "gap")
+
+
+def text(
+    tape: Tape, steps: Any = None, *, level: str = "gates", width: int = WIDTH, ascii: bool = True, **options: Any
+) -> str:
+    """The steps of a tape as columns of text, time to the right, the order of the tape downwards.
+
+    A row is one place in the steps: what stands in it, how it is made, and what it reads of another step, `c_1`. A step
+    that has nothing there has an empty cell. Without `steps` as many of either end are shown as fit into `width`
+    characters, with the number left out between them. The options are those of `draw.picture`; ascii=False keeps Greek
+    letters and subscripts. Raises what `draw.picture` raises, and ValueError for a width below 20.
+    """
+    if width < 20:
+        raise ValueError(f"draw.text: width={width}\ngive the number of characters of a line, at least 20")
+    said = in_ascii if ascii else str
+    free = steps is None and options.get("view", "unrolled") == "unrolled"
+    tries = [(ends, longest) for longest in (LONGEST, SHORT) for ends in range(_MOST_ENDS if free else 1, 0, -1)]
+    for ends, longest in tries:
+        pic = picture(tape, ends if free else steps, level=level, **options)
+        table = _table(pic, said, longest)
+        if max(map(len, table)) <= width:
+            break
+    return "\n".join([*table, *(said(note) for note in pic.notes)])
+
+
+def _table(pic: Picture, said: Any, longest: int) -> list[str]:
+    rows = _rows(pic, longest)
+    columns = list(pic.columns) or [None]
+    grid = [["", *(_title(column, pic) for column in columns)]]
+    band: Any = ()
+    for key, cells in rows.items():
+        if key[0] != band and key[0] and key[0][0] != "joined":
+            grid.append([" ".join(f"{v}" if k == "direction" else f"{k} {v}" for k, v in key[0])])
+        band = key[0]
+        name = next(iter(cells.values()))[0]
+        grid.append([name, *(cells.get(column, ("", ""))[1] for column in columns)])
+    grid = [[said(cell) for cell in row] for row in grid]
+    widths = [max((len(row[k]) for row in grid if len(row) > max(k, 1)), default=0) for k in range(len(columns) + 1)]
+    lines = [_BETWEEN.join(cell.ljust(w) for cell, w in zip(row, widths, strict=False)).rstrip() for row in grid]
+    lines += _after(pic, said, longest) if pic.columns else []
+    return lines
+
+
+def _rows(pic: Picture, longest: int) -> dict[Any, dict[Any, tuple[str, str]]]:
+    """For each place in the steps, in the order of the fullest step: by column, the place's name and its text."""
+    rows: dict[Any, dict[Any, tuple[str, str]]] = {}
+    for column in pic.columns or [None]:
+        count: dict[Any, int] = {}
+        after: Any = None
+        for box in pic.boxes.values():
+            if box.column != column or isinstance(box.column, Gap) or box.kind in _OUTER:
+                continue
+            name = _name(box)
+            what = (box.band, name)
+            count[what] = count.get(what, 0) + 1
+            key = (*what, count[what])
+            if key not in rows:
+                rows = _inserted(rows, key, after)
+            rows[key][column] = (name, _cell(box, longest))
+            after = key
+    return rows
+
+
+def _inserted(rows: dict[Any, Any], key: Any, after: Any) -> dict[Any, Any]:
+    """A new row right below the one that came before it in its own step."""
+    if after is None or after == next(reversed(rows)):
+        return {**rows, key: {}} if rows else {key: {}}
+    placed: dict[Any, Any] = {}
+    for other, cells in rows.items():
+        placed[other] = cells
+        if other == after:
+            placed[key] = {}
+    return placed
+
+
+def _name(box: Box) -> str:
+    return bare(box.title) if box.detail or box.kind == "cell" else ""
+
+
+def _cell(box: Box, longest: int) -> str:
+    """What a box computes; of one without a name also its number, by which others refer to it."""
+    shown = box.tip or box.detail or box.title
+    if len(shown) > longest:
+        shown = box.detail or box.title
+    number = "" if _name(box) or box.column is None else f"#{box.entries[-1]} = "
+    return "  ".join(part for part in (number + shown, box.scalar, *box.lines) if part)
+
+
+def _title(column: Any, pic: Picture) -> str:
+    if isinstance(column, Gap):
+        return pic.boxes[str(column)].title
+    return "" if column is None else "every t" if pic.loops else f"t = {column}"
+
+
+def _after(pic: Picture, said: Any, longest: int) -> list[str]:
+    """A line for each box outside of the steps."""
+    outside = [box for box in pic.boxes.values() if box.column is None and box.kind not in _OUTER]
+    return [said(f"{_name(box) or f'#{box.entries[-1]}'} = {_cell(box, longest)}") for box in outside if box.entries]

@@ -1,0 +1,277 @@
+"""The unrolled picture: the boxes and arrows of a tape, a column for each step.
+
+A box is named `v<number>` after its last entry's place on the tape. What comes from outside (a parameter, x_t, a
+constant) is drawn as a small copy at each use, `v<number>_<argument>`, so that a shared parameter does not tie all the
+steps into a knot; a transposed parameter or one row of x is part of that copy's label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.draw.backward import crosses, sent_back
+from tinygrad_rnn.draw.boxes import Arrow, Box, Picture, printable
+from tinygrad_rnn.draw.formula import When, formula, of_step, reads, subscript, symbol
+from tinygrad_rnn.draw.grouping import groups
+from tinygrad_rnn.draw.numbers import heat, log10_norm, summary
+from tinygrad_rnn.draw.reading import Reading
+from tinygrad_rnn.draw.selection import BUDGET, Gap, Selection, Steps, select
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor
+
+LONGEST = 24
+"""How long a formula may be in a box; longer ones are drawn in short, and whole in the box's title."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to draw: the options of `picture`, checked."""
+
+    level: str = "ops"
+    steps: Steps = None
+    show: tuple[str, ...] = ("shape",)
+    back: dict[Tensor, Any] | None = None  # cotangents
+    flow: bool = False
+    cuts: frozenset[Any] = frozenset()
+    budget: int = BUDGET
+    when: When = subscript
+
+
+def unrolled(tape: Tape, plan: Plan) -> Picture:
+    """The boxes and arrows of a tape, a column for each step."""
+    return _Drawer(Reading(tape), tape.lines(), plan).draw()
+
+
+class _Drawer:
+    def __init__(self, reading: Reading, lines: list[Any], plan: Plan) -> None:
+        self.reading, self.lines, self.plan = reading, lines, plan
+        self.groups = groups(reading, plan.level)
+        self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
+        self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
+        self.picture = Picture(columns=self.selection.columns)
+        self.sent: dict[Arrow, dict[Hashable, Any]] = {}  # what goes backward along each arrow, by what it goes to
+        self.computed: tuple[int, dict[Tensor, Any]] = (-1, {})
+        self.shared: dict[Any, str] = {}
+        self.values: dict[str, Any] = {}
+        self.whole = plan.level != "ops"
+
+    def draw(self) -> Picture:
+        # The boxes first: a group may be read before its last entry.
+        for last, members in self.groups.items():
+            if last in self.selection.hidden:
+                self._gap(self.selection.hidden[last])
+            else:
+                self._own(last, members)
+        for last, members in self.groups.items():
+            for k in members:
+                self._arrows(last, k)
+        if self.plan.flow:
+            self._flows()
+        self._cuts()
+        return self.picture
+
+    # ------------------------------------------------------------------------------------------ boxes
+
+    def _own(self, last: int, members: list[int]) -> None:
+        reading, entry, t = self.reading, self.reading.entries[last], self.reading.time[last]
+        name = entry.out.name
+        sub = self.plan.when(t)
+        kind, title, detail = "op", symbol(reading, last), ""
+        shape = _shape(entry.out)
+        tip = formula(reading, members, self.plan.when)
+        if self.plan.level == "cells" and t is not None and last not in reading.joins:
+            states = [a for k in reversed(members) if (a := reading.entries[k].out) in reading.makers]
+            states = states or [a for k in reversed(members) if (a := reading.entries[k].out).name in reading.states]
+            names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
+            kind, title = "cell", ", ".join(n + sub for n in names)
+            shape = f"{shape}  {len(members)} op{'s' if len(members) > 1 else ''}"
+            tip = f"cell({reads(reading, members, self.plan.when)})"
+        elif name is not None:
+            gate = reading.in_gate(last) is not None
+            kind = "gate" if gate else "state" if name in reading.states else "named"
+            title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
+        elif self.whole:
+            title = formula(reading, members, self.plan.when, LONGEST)
+        title, detail, tip = (printable(words) for words in (title, detail, tip))
+        band = reading.band(last)
+        box = Box(f"v{last}", kind, title, detail, shape, t, band, tip=tip, entries=tuple(members))
+        self._box(self._with_numbers(box, entry.out, self._flow_of(members)))
+        for k in members:
+            for position, a in reading.outside(k):
+                self._copy(last, k, position, a)
+
+    def _copy(self, last: int, k: int, position: int, a: Any) -> None:
+        """A small box for what comes from outside, beside the box that reads it.
+
+        At the levels of gates and cells, parameters are left out unless gradients are drawn, constants always, and
+        x_t, if several boxes read it, is drawn once. A cell has one box for all its initial states, one for all its
+        parameters.
+        """
+        kind, title, leaf = self.reading.outer(a)
+        t, initial = self.reading.time[k], (k, position) in self.reading.initial
+        own = f"v{k}_{position}"
+        shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
+        if self.whole:
+            if kind == "constant" or (kind == "parameter" and not self.plan.flow):
+                return
+            part_of_x = kind == "input" and isinstance(leaf, Tensor) and title != leaf.name
+            key: Any = (title, t, *(() if part_of_x else (leaf, last)))
+            if self.plan.level == "cells" and (initial or kind == "parameter"):
+                key = (last, kind)
+            if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
+                self._joined(one, title, shape)
+                self._arrow(one, f"v{last}", k, position)
+                return
+            self.shared[key], self.values[own] = own, a
+        title = printable(of_step(title, t, self.plan.when))
+        box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
+        self._box(self._with_numbers(box, a, None))
+        self._arrow(own, f"v{last}", k, position)
+
+    def _joined(self, one: str, title: str, shape: str) -> None:
+        """Let a box stand for one more value that its cell reads: `h0, c0`, `4 parameters`."""
+        box = self.picture.boxes[one]
+        names = box.tip.split(", ")
+        if title in names or (box.kind == "input" and not box.initial):
+            return
+        names.append(title)
+        shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
+        shape = box.shape if shape == box.shape else ""
+        self.picture.boxes[one] = replace(box, title=printable(shown), tip=printable(", ".join(names)), shape=shape)
+
+    def _with_numbers(self, box: Box, value: Any, flow: float | None) -> Box:
+        """A box with what `show` asks for."""
+        show, back = self.plan.show, self.plan.back
+        gradient = back.get(value) if back is not None and isinstance(value, Tensor) else None
+        array = value.data if isinstance(value, Tensor) else value
+        values = summary(array) if "value" in show and isinstance(array, np.ndarray) else ""
+        grads = summary(gradient) if "grad" in show and gradient is not None else ""
+        changes: dict[str, Any] = {} if flow is None else {"flow": flow}
+        if isinstance(value, Tensor) and value.size == 1 and (values or grads):
+            changes["scalar"] = " | ".join(part for part in (values, grads) if part)
+            changes["shape"] = box.detail
+        elif values or grads:
+            changes["lines"] = tuple(filter(None, (values, f"grad {grads}" if grads else "")))
+        if "shape" not in show:
+            changes["shape"] = ""
+        if "heat" in show and isinstance(value, Tensor) and value.size > 1:
+            maps = [heat(array), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
+            changes["heat"] = tuple(maps)
+        return replace(box, **changes) if changes else box
+
+    # ------------------------------------------------------------------------------------------ arrows
+
+    def _arrows(self, last: int, k: int) -> None:
+        """The arrows to an entry's box from what its arguments were made in."""
+        target = self.selection.hidden.get(last) or f"v{last}"
+        for position, a in enumerate(self.reading.entries[k].args):
+            maker = self.reading.maker(a) if isinstance(a, Tensor) else None
+            if maker is None or maker not in self.box_of:
+                continue
+            source = self.selection.hidden.get(maker) or self.box_of[maker]
+            if source == target or not {source, target} <= self.picture.boxes.keys():
+                continue
+            says = ""
+            if self.whole and None not in (s := self.reading.time[maker], t := self.reading.time[k]) and s != t:
+                says = printable(a.name or "")
+            self._arrow(source, target, k, position, says)
+
+    def _arrow(self, source: str, target: str, k: int, position: int, says: str = "") -> None:
+        said = self.picture.arrows.get((source, target), "")
+        if says and says not in said.split(", "):
+            said = f"{said}, {says}" if said else says
+        self.picture.arrows[source, target] = said
+        if self.plan.flow:
+            self._note_flow((source, target), k, position)
+
+    def _note_flow(self, arrow: Arrow, k: int, position: int) -> None:
+        """Add what entry k sends back to its argument to what an arrow carries backward."""
+        a = self.reading.entries[k].args[position]
+        sent = self._sent(k, position) if isinstance(a, Tensor) else None
+        if sent is not None:
+            # Several uses of one value add up before their norm is taken; a parameter may have a view at each.
+            what = a if self.reading.maker(a) is not None else self.reading.leaf(a)[1]
+            held = self.sent.setdefault(arrow, {})
+            held[what] = held[what] + sent if what in held else sent
+
+    def _sent(self, k: int, position: int) -> Any:
+        """What entry k sends back to its argument, or None where nothing is."""
+        back, a = self.plan.back or {}, self.reading.entries[k].args[position]
+        maker = self.reading.maker(a) if isinstance(a, Tensor) else None
+        if maker is not None and crosses(self.plan.cuts, self.reading.time[maker], self.reading.time[k]):
+            return None
+        if k in self.reading.joins:
+            join = self.reading.joins[k]
+            stack = join.stacks[position]
+            return back[stack][join.step] if stack in back else None
+        if self.computed[0] != k:
+            g = back.get(self.lines[k][3])
+            self.computed = k, {} if g is None else sent_back(self.lines[k], g)
+        return self.computed[1].get(self.lines[k][1][position])
+
+    def _flows(self) -> None:
+        """The norms of what goes backward along the arrows; a copy has that of its arrows, all together."""
+        flows = {arrow: _together(self.sent.get(arrow, {}).values()) for arrow in self.picture.arrows}
+        self.picture.flows = flows
+        of_copy: dict[str, dict[Hashable, Any]] = {}
+        for (source, _), parts in self.sent.items():
+            held = of_copy.setdefault(source, {})
+            for what, sent in parts.items():
+                held[what] = held[what] + sent if what in held else sent
+        for name, box in self.picture.boxes.items():
+            if box.kind in ("input", "parameter"):
+                self.picture.boxes[name] = replace(box, flow=_together(of_copy.get(name, {}).values()))
+
+    def _flow_of(self, members: list[int]) -> float | None:
+        """log10 of the norm of what comes back to a box: to its states, if it is a cell, else to its last value."""
+        if not self.plan.flow:
+            return None
+        back, outs = self.plan.back or {}, [self.reading.entries[k].out for k in members]
+        if members[-1] in self.reading.joins:
+            join = self.reading.joins[members[-1]]
+            return _together([back[join.whole][join.step]] if join.whole in back else [])
+        if self.plan.level == "cells" and self.reading.time[members[0]] is not None:
+            outs = [a for a in outs if a in self.reading.makers or a.name in self.reading.states] or outs[-1:]
+        else:
+            outs = outs[-1:]
+        return _together(back[a] for a in outs if a in back)
+
+    # ------------------------------------------------------------------------------------------ the rest
+
+    def _gap(self, gap: Gap) -> None:
+        if gap not in self.picture.boxes:
+            column = gap if gap in self.picture.columns else None
+            self._box(Box(gap, "gap", self.selection.said[gap], "", "", column))
+
+    def _cuts(self) -> None:
+        self.picture.cuts = [t for t in self.picture.columns if t in self.plan.cuts]
+        if self.plan.cuts:
+            steps = ", ".join(str(t) for t in sorted(self.plan.cuts))
+            self.picture.notes.append(f"the gradient is cut before t = {steps}: nothing comes back across a cut")
+
+    def _box(self, box: Box) -> None:
+        self.picture.boxes[box.id] = box
+
+
+def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
+    """How a named value is made: its operation; of a box of several entries the formula, of a gate the last sign."""
+    return symbol(reading, members[-1]) if gate or len(members) == 1 else formula(reading, members, when, LONGEST)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two parts of x are one: both directions of a layer have an x of their own, of the same numbers."""
+    return a is b or (a.shape == b.shape and bool(np.array_equal(a.data, b.data, equal_nan=True)))
+
+
+def _together(arrays: Iterable[Any]) -> float:
+    """log10 of the norm of some arrays side by side; minus infinity for none."""
+    flat = [np.ravel(a) for a in arrays]
+    return log10_norm(np.concatenate(flat)) if flat else -np.inf
+
+
+def _shape(value: Any) -> str:
+    return "×".join(map(str, value.shape)) if value.shape else "scalar"

@@ -1,0 +1,105 @@
+"""Between two layers the states are stacked, perhaps joined or masked, and each step of the next takes its own out.
+
+A textbook draws an arrow from h_t of one layer to the next, and so do we: what was done to all steps at once is shown
+in each step, as if it had been done there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.engine.recording import Entry
+from tinygrad_rnn.engine.tensor import Tensor
+
+_ELEMENTWISE = ("add", "subtract", "multiply", "divide")
+
+
+class Join(NamedTuple):
+    """What was done to all steps at once, `whole`, of which one step is shown; and the stacks that it was done to.
+
+    `stacks` has one for each argument that is shown: None for a mask or a number.
+    """
+
+    whole: Tensor
+    step: int
+    stacks: list[Tensor | None]
+
+
+def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int, Join]]:
+    """The entries as they are shown; the numbers of those that then say nothing; and of those that join two layers.
+
+    `np.stack(hs)[t]` is hs[t] itself; `np.concatenate([stack, stack], axis=-1)[t]`, or such a stack times a mask, is
+    the same operation on the states of step t, in the place of the entry that takes it out.
+    """
+    made = {entry.out: entry for entry in entries}
+    itself: dict[Tensor, Tensor] = {}
+    shown: list[Entry] = []
+    joins: dict[int, Join] = {}
+    silent: set[int] = set()
+    taken: dict[tuple[Tensor, int], Tensor] = {}
+    for k, entry in enumerate(entries):
+        parts = _of_step(entry, made)
+        if parts is not None:
+            source, index = entry.args
+            whole = made[source]
+            if whole.op.name == "stack":
+                itself[entry.out] = parts[0][0]
+            elif (source, index) in taken:
+                itself[entry.out] = taken[source, index]
+            else:
+                taken[source, index] = entry.out
+                joins[k] = Join(source, index, [stack for _, stack in parts])
+                entry = replace(entry, op=whole.op, args=tuple(part for part, _ in parts), kwargs={})
+        if entry.out in itself:
+            itself[entry.out] = itself.get(itself[entry.out], itself[entry.out])
+            silent.add(k)
+        args = tuple(itself.get(a, a) if isinstance(a, Tensor) else a for a in entry.args)
+        shown.append(replace(entry, args=args))
+    if not itself and not taken:
+        return list(entries), set(), {}
+    # A stack, and what is made of stacks, says nothing where its steps alone were read.
+    used = {source for source, _ in taken} | {entries[k].args[0] for k in silent}
+    read: set[Tensor] = set()
+    for k in reversed(range(len(shown))):
+        entry = shown[k]
+        if k in silent:
+            continue
+        if entry.out in used and entry.out not in read and entry.op.name in ("stack", "concatenate", *_ELEMENTWISE):
+            silent.add(k)
+            used.update(a for a in entry.args if isinstance(a, Tensor))
+        else:
+            read.update(a for a in entry.args if isinstance(a, Tensor))
+    return shown, silent, joins
+
+
+def _of_step(entry: Entry, made: dict[Tensor, Entry]) -> list[tuple[Any, Tensor | None]] | None:
+    """What was done to all steps, if `entry` takes one step out of it: its arguments at that step, and their stacks."""
+    if entry.op.name != "getitem" or len(entry.args) != 2 or type(entry.args[1]) is not int:
+        return None
+    whole, index = made.get(entry.args[0]), entry.args[1]
+    found: list[tuple[Any, Tensor | None]] = []
+    todo: list[Any] = [whole]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, Entry) and part.op.name == "stack" and part.kwargs["axis"] == 0:
+            found.append((part.args[index], part.out))
+        elif isinstance(part, Entry) and _by_step(part):
+            todo += [made.get(a, a) if isinstance(a, Tensor) else a for a in reversed(part.args)]
+        elif isinstance(part, np.ndarray) and whole is not None and part.shape == whole.out.shape:
+            found.append((part[index], None))
+        elif isinstance(part, int | float):
+            found.append((part, None))
+        else:
+            return None
+    return found
+
+
+def _by_step(entry: Entry) -> bool:
+    """Whether an operation on all steps is the same operation at each: joining features, or elementwise."""
+    if entry.op.name == "concatenate":
+        return bool(entry.kwargs["axis"] not in (0, -entry.out.ndim))
+    return entry.op.name in _ELEMENTWISE
