@@ -15,7 +15,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.picture import picture
+from tinygrad_rnn.draw.views.picture import picture
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "images" / "gallery"

@@ -15,8 +15,8 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.layout import layout
-from tinygrad_rnn.draw.picture import GAP, picture
+from tinygrad_rnn.draw.places.layout import layout
+from tinygrad_rnn.draw.views.picture import GAP, picture
 
 render_module = sys.modules["tinygrad_rnn.draw.render"]  # the package's `render` is the function
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
@@ -179,7 +179,7 @@ def test_two_processes_draw_the_same_bytes(name):
         "import numpy as np, tinygrad_rnn as tg\n"
         "from tinygrad_rnn import draw, nn\n"
         "from tinygrad_rnn.draw.grid import svg\n"
-        "from tinygrad_rnn.draw.picture import picture\n"
+        "from tinygrad_rnn.draw.views.picture import picture\n"
         "rng = np.random.default_rng(0)\n"
         "with tg.Tape() as tape:\n"
         f"    nn.unroll(nn.{name}, nn.init.{name}(rng, 3, 4), rng.standard_normal((3, 2, 3)))\n"

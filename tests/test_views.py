@@ -19,10 +19,10 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.graph import digraph
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.layout import layout
-from tinygrad_rnn.draw.numbers import heat, log10_norm, norm, summary
-from tinygrad_rnn.draw.picture import Gap, picture
+from tinygrad_rnn.draw.places.layout import layout
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
+from tinygrad_rnn.draw.views.numbers import heat, log10_norm, norm, summary
+from tinygrad_rnn.draw.views.picture import Gap, picture
 
 for folder in ("tests/oracles", "docs"):
     sys.path.insert(0, str(Path(__file__).parent.parent / folder))
@@ -117,7 +117,7 @@ def test_two_processes_draw_the_same_bytes_of_every_view():
         "from drawings import *\n"
         "from tinygrad_rnn import draw\n"
         "from tinygrad_rnn.draw.grid import svg\n"
-        "from tinygrad_rnn.draw.picture import picture\n"
+        "from tinygrad_rnn.draw.views.picture import picture\n"
         "for name in ('lstm', 'two_layers', 'own'):\n"
         "    tape, loss, options = recorded(name)\n"
         "    for view, level in VIEWS:\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from drawings import NETWORKS, VIEWS, described, options_for, recorded
 
-from tinygrad_rnn.draw.picture import picture
+from tinygrad_rnn.draw.views.picture import picture
 
 
 def text():

@@ -1,10 +1,10 @@
 """The graph of a tape: a file, text, for a notebook, a page on which the tape plays; and gradients as a figure."""
 
 from tinygrad_rnn.draw.graph import graph
-from tinygrad_rnn.draw.picture import Picture, picture
 from tinygrad_rnn.draw.player import play
 from tinygrad_rnn.draw.plots import plot_flow
 from tinygrad_rnn.draw.render import Rendered, Shown, render, show
 from tinygrad_rnn.draw.text import text
+from tinygrad_rnn.draw.views.picture import Picture, picture
 
 __all__ = ["Picture", "Rendered", "Shown", "graph", "picture", "play", "plot_flow", "render", "show", "text"]

@@ -12,14 +12,14 @@ from typing import Any
 
 import graphviz
 
-from tinygrad_rnn.draw.boxes import Arrow, Box, Picture
-from tinygrad_rnn.draw.furniture import Furniture, flow_colour, furniture, looks, scale_of
-from tinygrad_rnn.draw.layout import Layout, layout
-from tinygrad_rnn.draw.numbers import Heat
-from tinygrad_rnn.draw.picture import picture
-from tinygrad_rnn.draw.routes import Point
-from tinygrad_rnn.draw.sizes import short
+from tinygrad_rnn.draw.places.furniture import Furniture, flow_colour, furniture, looks, scale_of
+from tinygrad_rnn.draw.places.layout import Layout, layout
+from tinygrad_rnn.draw.places.routes import Point
+from tinygrad_rnn.draw.places.sizes import short
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
+from tinygrad_rnn.draw.views.numbers import Heat
+from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.engine.tape import Tape
 
 HEAD = 5.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import math
 
-from tinygrad_rnn.draw.boxes import Arrow, Box, Picture
-from tinygrad_rnn.draw.furniture import Furniture, flow_colour, furniture, looks, scale_of
-from tinygrad_rnn.draw.layout import Layout, layout
-from tinygrad_rnn.draw.routes import Point
-from tinygrad_rnn.draw.sizes import HEAT_CELL, LINE, short
+from tinygrad_rnn.draw.places.furniture import Furniture, flow_colour, furniture, looks, scale_of
+from tinygrad_rnn.draw.places.layout import Layout, layout
+from tinygrad_rnn.draw.places.routes import Point
+from tinygrad_rnn.draw.places.sizes import HEAT_CELL, LINE, short
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
 
 
 def svg(pic: Picture, title: str = "The unrolled graph of a tape", theme: str = "light") -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from tinygrad_rnn import files
 from tinygrad_rnn.draw.film import film
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.picture import picture
+from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.engine.steps import steps
 from tinygrad_rnn.engine.tape import Tape
 

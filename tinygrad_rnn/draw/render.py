@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from tinygrad_rnn import files
 from tinygrad_rnn.draw.graph import digraph
 from tinygrad_rnn.draw.grid import svg
-from tinygrad_rnn.draw.picture import Picture, picture
 from tinygrad_rnn.draw.text import text
+from tinygrad_rnn.draw.views.picture import Picture, picture
 from tinygrad_rnn.engine.tape import Tape
 
 GET_GRAPHVIZ = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_rnn.draw.boxes import Box, Gap, Picture
-from tinygrad_rnn.draw.formula import bare, in_ascii
-from tinygrad_rnn.draw.picture import picture
+from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture
+from tinygrad_rnn.draw.views.formula import bare, in_ascii
+from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.engine.tape import Tape
 
 WIDTH = 100

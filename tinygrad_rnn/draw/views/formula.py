@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.reading import Reading
+from tinygrad_rnn.draw.views.reading import Reading
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.text import index_text
 

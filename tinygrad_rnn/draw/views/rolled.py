@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.draw.boxes import Arrow, Box, Gap, Picture
-from tinygrad_rnn.draw.formula import bare, subscript
-from tinygrad_rnn.draw.unrolled import Plan, unrolled
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture
+from tinygrad_rnn.draw.views.formula import bare, subscript
+from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
 from tinygrad_rnn.engine.steps import Likeness, likeness
 from tinygrad_rnn.engine.steps import steps as steps_of
 from tinygrad_rnn.engine.tape import Tape

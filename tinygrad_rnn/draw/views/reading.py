@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.unstacked import unstacked
+from tinygrad_rnn.draw.views.unstacked import unstacked
 from tinygrad_rnn.engine.steps import carried, steps, time_of
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor

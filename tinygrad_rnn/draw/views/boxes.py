@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.draw.numbers import Heat
-from tinygrad_rnn.draw.reading import Band
-from tinygrad_rnn.draw.selection import GAP, Gap
+from tinygrad_rnn.draw.views.numbers import Heat
+from tinygrad_rnn.draw.views.reading import Band
+from tinygrad_rnn.draw.views.selection import GAP, Gap
 
 __all__ = ["GAP", "Arrow", "Box", "Gap", "Picture", "printable"]
 

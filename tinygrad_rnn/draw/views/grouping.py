@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tinygrad_rnn.draw.reading import Reading
+from tinygrad_rnn.draw.views.reading import Reading
 from tinygrad_rnn.engine.tensor import Tensor
 
 LEVELS = ("ops", "gates", "cells")

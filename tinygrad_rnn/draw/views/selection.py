@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.draw.reading import Reading
+from tinygrad_rnn.draw.views.reading import Reading
 
 BUDGET = 300
 """How many boxes are drawn before the middle of the tape is left out: about what can be read."""

@@ -14,11 +14,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tinygrad_rnn.draw.arrangement import Spot, arranged
-from tinygrad_rnn.draw.boxes import Arrow, Gap, Picture
-from tinygrad_rnn.draw.edges import edges
-from tinygrad_rnn.draw.routes import Place, Point, route
-from tinygrad_rnn.draw.sizes import BOX_HEIGHT, box_height, box_width
+from tinygrad_rnn.draw.places.arrangement import Spot, arranged
+from tinygrad_rnn.draw.places.edges import edges
+from tinygrad_rnn.draw.places.routes import Place, Point, route
+from tinygrad_rnn.draw.places.sizes import BOX_HEIGHT, box_height, box_width
+from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
 
 BETWEEN_ROWS = 20.0
 BETWEEN_COLUMNS = 60.0

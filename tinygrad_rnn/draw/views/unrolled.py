@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.backward import crosses, sent_back
-from tinygrad_rnn.draw.boxes import Arrow, Box, Picture, printable
-from tinygrad_rnn.draw.formula import When, formula, of_step, reads, subscript, symbol
-from tinygrad_rnn.draw.grouping import groups
-from tinygrad_rnn.draw.numbers import heat, log10_norm, summary
-from tinygrad_rnn.draw.reading import Reading
-from tinygrad_rnn.draw.selection import BUDGET, Gap, Selection, Steps, select
+from tinygrad_rnn.draw.views.backward import crosses, sent_back
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
+from tinygrad_rnn.draw.views.formula import When, formula, of_step, reads, subscript, symbol
+from tinygrad_rnn.draw.views.grouping import groups
+from tinygrad_rnn.draw.views.numbers import heat, log10_norm, summary
+from tinygrad_rnn.draw.views.reading import Reading
+from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.backward import backward
-from tinygrad_rnn.draw.boxes import GAP, Box, Gap, Picture
-from tinygrad_rnn.draw.grouping import LEVELS
-from tinygrad_rnn.draw.rolled import rolled
-from tinygrad_rnn.draw.selection import BUDGET
-from tinygrad_rnn.draw.unrolled import Plan, unrolled
+from tinygrad_rnn.draw.views.backward import backward
+from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
+from tinygrad_rnn.draw.views.grouping import LEVELS
+from tinygrad_rnn.draw.views.rolled import rolled
+from tinygrad_rnn.draw.views.selection import BUDGET
+from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
 from tinygrad_rnn.engine.steps import steps as steps_of
 from tinygrad_rnn.engine.tape import Tape
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_rnn.draw.boxes import Picture
+from tinygrad_rnn.draw.views.boxes import Picture
 
 
 def edges(pic: Picture) -> tuple[set[str], set[str]]:

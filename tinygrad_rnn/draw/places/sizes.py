@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.draw.boxes import Box
+from tinygrad_rnn.draw.views.boxes import Box
 
 BOX_HEIGHT = 30.0
 """Of a box with two lines of text, in points; every box of a picture is as high as its highest."""

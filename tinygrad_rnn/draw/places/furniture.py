@@ -9,10 +9,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.draw.boxes import Box, Gap, Picture, printable
-from tinygrad_rnn.draw.layout import BETWEEN_COLUMNS, Layout
-from tinygrad_rnn.draw.sizes import short
+from tinygrad_rnn.draw.places.layout import BETWEEN_COLUMNS, Layout
+from tinygrad_rnn.draw.places.sizes import short
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
+from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
 
 MARGIN = 14.0
 FOOT = 26.0
