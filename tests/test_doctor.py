@@ -217,6 +217,19 @@ def test_the_stated_activation_counts():
     assert not bptt.doctor(partial(nn.rnn, nonlinearity="relu"), bptt.by_hand.rnn)
 
 
+def without_biases(params, xs, state, dhs):
+    """A student whose cell has none."""
+    none = {**params, "bias_ih": np.zeros(5), "bias_hh": np.zeros(5)}
+    answer = bptt.by_hand.rnn(none, xs, state, dhs)
+    return {name: g for name, g in answer.items() if not name.startswith("bias")}
+
+
+def test_a_cell_without_biases():
+    found = bptt.doctor(nn.rnn, without_biases)
+    assert "the cell without bias_ih and bias_hh (if that is meant: bias=False)" in str(found)
+    bptt.doctor(nn.rnn, without_biases, bias=False).check()
+
+
 def in_float32(params, xs, state, dhs):
     return {name: g.astype(np.float32) for name, g in bptt.by_hand.rnn(params, xs, state, dhs).items()}
 

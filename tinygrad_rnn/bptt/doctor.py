@@ -124,6 +124,7 @@ def doctor(
     example: Example | None = None,
     names: Mapping[str, str] | None = None,
     layout: str = "rows",
+    bias: bool = True,
 ) -> Diagnosis:
     """Examine a derivation of BPTT by hand.
 
@@ -133,7 +134,8 @@ def doctor(
     a dict that it takes as `log`, it may give its intermediates by (t, name): "dh", "dz_f", or a parameter's own term
     of step t. `names` and `layout` as for `Student`.
 
-    example(rng, T, B) -> params, xs (T, B, I), state: problems of a length and a batch size; nn's cells have one.
+    example(rng, T, B) -> params, xs (T, B, I), state: problems of a length and a batch size; nn's cells have one,
+    with biases unless bias=False.
     With layout="columns" it gives xs (I, B, T), and states and parameters as the function takes them; the cell itself
     then takes x (I, B).
 
@@ -141,7 +143,7 @@ def doctor(
     function that returns no dict, or unknown names, and for a cell whose steps are not alike.
     """
     student = Student(by_hand, names, layout, cell_in_columns=example is not None)
-    problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand))
+    problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand), bias)
     return _Examination(student, problems, f"{student.name}, BPTT of {cell_name(cell)}").diagnosis()
 
 

@@ -27,6 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "example(rng, T, B) -> params, xs, state too",
     )
     doctor.add_argument("--nonlinearity", choices=("tanh", "relu"), help="of the cell rnn (default: tanh)")
+    doctor.add_argument("--no-bias", dest="bias", action="store_false", help="the cell has no biases")
     doctor.add_argument("--layout", choices=LAYOUTS, default="rows", help="of the function's arrays (default: rows)")
     doctor.add_argument(
         "--names", type=_names, default={}, help="the function's names for the cell's: Wax=weight_ih,Waa=weight_hh"
@@ -39,7 +40,14 @@ def run(options: argparse.Namespace) -> int:
     path, name = code.split(options.function)
     module = code.load(path)
     cell, example = _cell(options, module)
-    found = bptt.doctor(cell, code.function(module, name), example=example, names=options.names, layout=options.layout)
+    found = bptt.doctor(
+        cell,
+        code.function(module, name),
+        example=example,
+        names=options.names,
+        layout=options.layout,
+        bias=options.bias,
+    )
     print(found)
     return 0 if found else 1
 

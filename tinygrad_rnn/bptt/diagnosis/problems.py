@@ -52,8 +52,10 @@ class Problem:
 class Problems:
     """The problems of one cell, made once: `tried`, and `searched`, on which mistakes are looked for."""
 
-    def __init__(self, cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool) -> None:
-        self.cell, self._example, self._with_dlast = cell, example or _standard(cell), with_dlast
+    def __init__(
+        self, cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool, bias: bool = True
+    ) -> None:
+        self.cell, self._example, self._with_dlast = cell, example or _standard(cell, bias), with_dlast
         self._columns = columns and example is not None
 
     def problem(self, T: int, B: int, seed: int) -> Problem:
@@ -108,19 +110,21 @@ class Problems:
         return found
 
 
-def problems_of(cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool) -> Problems:
+def problems_of(
+    cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool, bias: bool = True
+) -> Problems:
     """The problems of a cell; for those of `nn` the same ones when asked again."""
     if example is None and cell in STANDARD:
-        return _known(cell, columns, with_dlast)
-    return Problems(cell, example, columns, with_dlast)  # somebody's cell may be another one by the next time
+        return _known(cell, columns, with_dlast, bias)
+    return Problems(cell, example, columns, with_dlast, bias)  # somebody's cell may be another one by the next time
 
 
 STANDARD = [getattr(nn, name) for name in nn.__all__ if hasattr(init, name)]
 
 
 @lru_cache(maxsize=8)
-def _known(cell: Callable[..., Any], columns: bool, with_dlast: bool) -> Problems:
-    return Problems(cell, None, columns, with_dlast)
+def _known(cell: Callable[..., Any], columns: bool, with_dlast: bool, bias: bool) -> Problems:
+    return Problems(cell, None, columns, with_dlast, bias)
 
 
 def _double(value: Any) -> Any:
@@ -129,8 +133,8 @@ def _double(value: Any) -> Any:
     return value.astype(np.float64) if value.dtype.kind == "f" else value
 
 
-def _standard(cell: Callable[..., Any]) -> Example:
-    """Problems for a cell of `nn`: 6 inputs, 5 hidden units, random states."""
+def _standard(cell: Callable[..., Any], bias: bool) -> Example:
+    """Problems for a cell of `nn`: 6 inputs, 5 hidden units, random states; with biases or without."""
     make = getattr(init, getattr(getattr(cell, "func", cell), "__name__", ""), None)
     if make is None:
         raise DoctorValueError(
@@ -139,7 +143,11 @@ def _standard(cell: Callable[..., Any]) -> Example:
         )
 
     def example(rng: np.random.Generator, T: int, B: int) -> tuple[Any, Any, Any]:
-        params = {name: rng.normal(0, 0.6, np.shape(p)) for name, p in make(rng, 6, 5).items()}
+        params = {
+            name: rng.normal(0, 0.6, np.shape(p))
+            for name, p in make(rng, 6, 5).items()
+            if bias or not name.startswith("bias")
+        }
         return params, rng.standard_normal((T, B, 6)), None
 
     return example

@@ -159,8 +159,10 @@ def forward(anatomy: Anatomy) -> Iterator[Mistake]:
                 if any(_param(name) in _refs(role.args) for name in group)
             }
             forward = {r: _with_factor(role, set(map(_param, group)), factor) for r, role in readers.items()}
+            told = f"the forward pass computes the cell {words} {' and '.join(group)}"
+            without = factor == 0 and all(name.startswith("bias") for name in group)
             yield Mistake(
-                f"the forward pass computes the cell {words} {' and '.join(group)}",
+                f"{told} (if that is meant: bias=False)" if without else told,
                 f"forward {group[0]}",
                 Changes(forward=forward),
                 len(anatomy.roles),
