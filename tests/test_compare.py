@@ -294,3 +294,9 @@ def test_pytorch_has_a_column(cell):
     report = bptt.compare(getattr(nn, cell), params, rng.standard_normal((7, 3, 4)), torch=True).check()
     assert all(row.torch.relative < 1e-13 for row in report.rows)
     assert "torch: rel" in str(report)
+
+
+def test_a_failed_comparison_points_to_the_doctor():
+    report = compared("rnn", partial(my_rnn, mistake="no carry"))
+    assert report.findings[-1] == "Which mistake it is, bptt.doctor(cell, by_hand) says."
+    assert not compared("rnn", my_rnn).findings

@@ -17,6 +17,9 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import cli, draw, nn
 from tinygrad_rnn.draw import player
 from tinygrad_rnn.draw.film import LARGE, SMALL, film
+from tinygrad_rnn.draw.grid import svg
+from tinygrad_rnn.draw.style import THEMES, dark_for_light
+from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.engine.steps import steps
 
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook", "peephole_lstm", "mgu", "leaky_rnn"]
@@ -609,3 +612,17 @@ def test_the_first_nan_is_one_press_away(chromium, tmp_path):
         assert page.locator("#play-position").inner_text() == "forward 2 of 3"
         assert "1 not finite" in page.locator("#play-now").inner_text()
         assert "-inf" in page.locator("#play-now td").all_inner_texts()
+
+
+def test_every_colour_of_the_light_picture_has_one_in_the_dark():
+    """Of a page that has both: no colour is left light, and none stands for two."""
+    light, dark = (THEMES[name] for name in ("light", "dark"))
+    tables = dark_for_light()
+    for kind, look in light.styles.items():
+        assert tables["fill"][look.fill] == dark.styles[kind].fill
+        assert tables["stroke"][look.border] == dark.styles[kind].border
+    drawing = svg(picture(recorded()[0]))
+    for attribute, table in tables.items():
+        used = set(re.findall(rf'{attribute}="(#[0-9a-f]{{6}})"', drawing))
+        assert used
+        assert used <= set(table)

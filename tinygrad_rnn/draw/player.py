@@ -20,6 +20,7 @@ from typing import Any
 from tinygrad_rnn import files
 from tinygrad_rnn.draw.film import film
 from tinygrad_rnn.draw.grid import svg
+from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.engine.steps import steps
 from tinygrad_rnn.engine.tape import Tape
@@ -75,12 +76,23 @@ def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:
         policy="$policy",
         title=html.escape(_encodable(title)),
         summary=f"{len(tape):,} entries, {T} step{'s' * (T != 1)}; {len(data['back']):,} entries back",
-        style=_read("player.css"),
+        style=_read("player.css") + _dark_picture(),
         script="\n".join(_read(name) for name in SCRIPTS),
         picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
     return text.replace("$policy", _policy(text), 1)
+
+
+def _dark_picture() -> str:
+    """Rules that turn the light picture into the dark one, by its colours; weak ones, so that a lit entry stays lit."""
+    rules = [
+        f':where(#play-graph){select}[{kind}="{light}"] {{ {kind}: {dark}; }}'
+        for kind, colours in dark_for_light().items()
+        for light, dark in colours.items()
+        for select in ("", " ")
+    ]
+    return "@media (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
 
 
 def _policy(page: str) -> str:

@@ -94,6 +94,17 @@ THEMES = {"light": LIGHT, "dark": DARK}
 FONT = "Helvetica"
 
 
+def dark_for_light() -> dict[str, dict[str, str]]:
+    """For the fills and the strokes of a light drawing those of the dark one, by colour, for a page that has both."""
+    fills = {light.fill: DARK.styles[kind].fill for kind, light in LIGHT.styles.items()}
+    fills |= {
+        getattr(LIGHT, name): getattr(DARK, name) for name in ("text", "faint", "ground", "band", "arrow", "carried")
+    }
+    strokes = {light.border: DARK.styles[kind].border for kind, light in LIGHT.styles.items()}
+    strokes |= {getattr(LIGHT, name): getattr(DARK, name) for name in ("arrow", "carried")}
+    return {"fill": fills, "stroke": strokes}
+
+
 def theme_named(name: str) -> Theme:
     """A theme by its name. Raises ValueError for others than "light" and "dark"."""
     if name not in THEMES:
