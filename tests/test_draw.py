@@ -263,6 +263,9 @@ def test_dot_draws_every_box_where_the_layout_puts_it(name, tmp_path):
     ("does", "message"),
     [
         ("echo nonsense", "no svg"),
+        ("echo '<nonsense'", "no svg"),
+        ("echo '<html>oops</html>'", "no svg"),
+        ("echo '<svg xmlns=\"http://www.w3.org/2000/svg\"><g>'", "no svg"),
         ("echo broken >&2; exit 3", "broken"),
         ("kill -9 $$", "exit status -9"),
         ("exec sleep 60", "longer than"),
@@ -279,6 +282,20 @@ def test_a_dot_that_fails_is_reported_and_leaves_no_file(does, message, tmp_path
     with pytest.raises(RuntimeError, match=message):
         draw.render(cell_tape("rnn"), tmp_path / "out" / "a.svg", engine="dot")
     assert not os.listdir(tmp_path / "out")
+
+
+def test_half_a_picture_and_a_program_that_is_none_are_reported(tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "dot"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    program.write_text("#!/bin/sh\nprintf '\\211PNG'\n", encoding="utf-8")
+    program.chmod(0o755)
+    with pytest.raises(RuntimeError, match="no png"):
+        draw.render(cell_tape("rnn"), tmp_path / "a.png", engine="dot")
+    program.write_bytes(b"\x00\x01\x02")
+    with pytest.raises(RuntimeError, match=r"cannot be run: .*\n.*engine=\"grid\""):
+        draw.render(cell_tape("rnn"), tmp_path / "a.png", engine="dot")
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_a_view_that_nobody_reads_is_drawn_itself():
@@ -345,3 +362,74 @@ def test_a_picture_in_a_real_browser_is_not_blank(tmp_path):
         check=True,
     )
     assert len(shot.read_bytes()) > 5_000  # a blank page of this size is under 4 kB
+
+
+# ---------------------------------------------------------------------------------------------- what is refused
+
+
+def lstm_tape(T=4):
+    rng = np.random.default_rng(0)
+    params = nn.init.lstm(rng, 3, 4)
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(nn.lstm, params, rng.standard_normal((T, 2, 3)))
+        loss = (hs**2).sum()
+    return tape, loss, params
+
+
+@pytest.mark.parametrize("cut", [99, -1, 1.5, float("nan"), True])
+def test_a_cut_before_no_step_is_refused(cut):
+    tape, loss, _ = lstm_tape()
+    with pytest.raises(ValueError, match=r"a cut before .*, of a tape with the steps 0 to 3\ngive steps of the tape"):
+        draw.graph(tape, flow=loss, cuts=[cut])
+    assert draw.picture(tape, flow=loss, cuts=2).cuts  # one cut need not stand in a list
+
+
+def test_gradients_are_of_tensors_of_the_tape_and_of_their_shape():
+    tape, loss, params = lstm_tape()
+    f = tape.find("f", t=2)
+    for wrong in (np.ones(7), "a", None):
+        with pytest.raises(ValueError, match=r"a gradient of shape .* for 'f' .*\na gradient is numbers"):
+            draw.graph(tape, show="grad", grads={f: wrong})
+    with pytest.raises(ValueError, match="which is not on this tape"):
+        draw.graph(tape, show="grad", grads={tg.Tensor(1.0): 1.0})
+    leaves = {x: tape.gradient(loss, x) for x in params.values()}
+    with pytest.raises(ValueError, match="flow has no gradient of a value that the tape made"):
+        draw.graph(tape, flow=leaves)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"show": None}, "show=None"),
+        ({"show": 3}, "show=3"),
+        ({"cuts": None}, "cuts=None"),
+        ({"steps": 1.5}, "steps=1.5"),
+        ({"steps": True}, "steps=True"),
+        ({"steps": [[1]]}, "steps="),
+        ({"budget": "a"}, "budget=a"),
+        ({"levle": "gates"}, "no option 'levle'\nthe options are steps, view, level"),
+    ],
+)
+def test_a_slip_in_the_options_is_told_in_two_lines(options, message):
+    tape, _, _ = lstm_tape(2)
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)) as caught:
+        draw.graph(tape, **options)
+    assert len(str(caught.value).splitlines()) == 2
+    with pytest.raises(TypeError, match="a list, not a Tape\nrecord one"):
+        draw.graph([])
+
+
+def test_steps_of_numpys_integers_run_forward_in_time():
+    h = tg.Tensor([0.5])
+    with tg.Tape() as tape:
+        for k in np.arange(3)[::-1]:
+            with tg.scope(t=k):
+                h = tg.named("h", np.tanh(h * 0.5))
+    assert draw.picture(tape).columns == [0, 1, 2]
+
+
+def test_a_heat_map_of_an_attention_mask():
+    mask = tg.Tensor([[0.0, -np.inf], [0.0, 0.0]], name="mask")
+    with tg.Tape() as tape:
+        tg.named("y", mask + 0.0)
+    ET.fromstring(svg(draw.picture(tape, show="heat")))

@@ -626,3 +626,12 @@ def test_every_colour_of_the_light_picture_has_one_in_the_dark():
         used = set(re.findall(rf'{attribute}="(#[0-9a-f]{{6}})"', drawing))
         assert used
         assert used <= set(table)
+
+
+def test_a_negative_number_is_negated_in_brackets():
+    a = tg.Tensor([2.0, 1.0], name="a")
+    with tg.Tape() as tape:
+        loss = (-(a * -3.0)).sum()
+    shown = json.dumps(film(tape, loss))
+    assert "--" not in shown
+    assert "-(-6)" in shown

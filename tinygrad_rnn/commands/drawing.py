@@ -38,6 +38,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Record the cell, or the layers, and draw the tape."""
+    if options.ascii and not options.output and (options.flow or options.cuts):
+        raise ValueError("draw: --flow and --cuts colour a drawing, not its text\ngive a file as well, -o lstm.svg")
     if not options.output and not options.ascii:
         raise ValueError("draw: no file and no text\ngive a file, -o lstm.svg, or --ascii")
     tape, loss = _recorded(options)

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,15 +125,29 @@ def _by_dot(program: str, text: str, kind: str) -> bytes:
         done = subprocess.run(
             [program, f"-T{kind}"], input=text.encode("utf-8"), capture_output=True, timeout=TIME_LIMIT, check=False
         )
+    except OSError as error:
+        raise RuntimeError(
+            f'render: `dot`, {program}, cannot be run: {error}\nmend or update Graphviz, or use engine="grid"'
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(
             f"render: `dot` took longer than {TIME_LIMIT:.0f} s and was stopped\n"
             'draw fewer steps (steps=2), or engine="grid"'
         ) from error
-    start = {"svg": b"<", "png": b"\x89PNG", "pdf": b"%PDF"}[kind]
-    if done.returncode or not done.stdout.lstrip().startswith(start):
+    if done.returncode or not _is(kind, done.stdout):
         said = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}, no {kind}"
         raise RuntimeError(f'render: `dot` failed: {said}\nmend or update Graphviz, or use engine="grid"')
     if kind == "svg":
         return done.stdout.replace(b"<svg ", b'<svg role="img" ', 1)
     return done.stdout
+
+
+def _is(kind: str, content: bytes) -> bool:
+    """Whether the bytes are a whole file of that kind."""
+    if kind == "svg":
+        try:
+            return ElementTree.fromstring(content).tag.endswith("svg")
+        except ElementTree.ParseError:
+            return False
+    start, end = {"png": (b"\x89PNG", b"IEND\xaeB`\x82"), "pdf": (b"%PDF", b"%%EOF")}[kind]
+    return content.startswith(start) and content.rstrip(b"\r\n").endswith(end)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.expressions import ATOM, Text, call_text
+from tinygrad_rnn.engine.expressions import ATOM, BINDS, Text, call_text
 from tinygrad_rnn.engine.recording import Scope, scope_text
 from tinygrad_rnn.engine.steps import time_of
 from tinygrad_rnn.engine.tape import Tape
@@ -80,7 +80,8 @@ class Wording:
     def called(self, x: Any, name: str) -> None:
         """From here on, x is written so."""
         self._symbols[id(x)] = name, ATOM
-        self._numbers[id(x)] = number_text(x), ATOM
+        text = number_text(x)
+        self._numbers[id(x)] = text, BINDS["*"] if text.startswith("-") else ATOM  # -(-6), not --6
 
     def cotangent(self, x: Tensor, place: Sequence[Any] = ()) -> str:
         """What the gradient of the loss by x is called, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""

@@ -27,7 +27,7 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, An
                 f"draw: gradients by {type(wrong[0]).__name__}, {wrong[0]!r}\n"
                 "give the loss, or a mapping from Tensors of the tape to arrays"
             )
-        return {x: np.asarray(g) for x, g in loss.items()}
+        return {x: _checked(tape, x, g) for x, g in loss.items()}
     cut = frozenset(cuts)
     lines = tape.lines()
     made = {line[3]: time_of(line[4]) for line in lines}
@@ -41,6 +41,21 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, An
                 held = found.get(x)
                 found[x] = product if held is None else held + product
     return found
+
+
+def _checked(tape: Tape, x: Tensor, g: Any) -> Any:
+    """A gradient that was given for a Tensor of the tape, of its shape."""
+    if not any(entry.out is x or any(a is x for a in entry.args) for entry in tape):
+        raise ValueError(
+            f"draw: a gradient of {x.describe()}, which is not on this tape\ngive those of its own Tensors"
+        )
+    g = g.data if isinstance(g, Tensor) else np.asarray(g)
+    if g.dtype.kind not in "fiu" or g.shape != x.shape:
+        raise ValueError(
+            f"draw: a gradient of shape {g.shape} and dtype {g.dtype} for {x.describe()} {x.shape}\n"
+            "a gradient is numbers of the shape of its Tensor"
+        )
+    return g
 
 
 def sent_back(line: tuple[Any, ...], g: Any) -> dict[Tensor, Any]:

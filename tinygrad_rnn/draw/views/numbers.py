@@ -50,12 +50,13 @@ def log10_norm(array: Any) -> float:
 
 
 def heat(array: Any) -> Heat:
-    """An array as a tiny heat map: the last axis to the right, all others downwards."""
+    """An array as a tiny heat map: the last axis to the right, all others downwards; what is not finite is NaN."""
     a = np.asarray(array, float)
     if a.size == 0:
         return ()
     rows = a.reshape(-1, a.shape[-1]) if a.ndim else a.reshape(1, 1)
     rows = rows[:: -(-rows.shape[0] // MOST_CELLS), :: -(-rows.shape[1] // MOST_CELLS)]
     largest = np.max(np.abs(a[np.isfinite(a)]), initial=0.0)
-    scaled = np.clip(rows / largest, -1, 1) if largest else rows
+    finite = np.where(np.isfinite(rows), rows, np.nan)
+    scaled = finite / largest if largest else finite
     return tuple(tuple(float(v) for v in row) for row in scaled)

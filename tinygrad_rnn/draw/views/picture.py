@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from tinygrad_rnn.engine.tape import Tape
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 
 SHOWN = ("shape", "value", "grad", "heat")
+OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget")
 
 
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
@@ -39,6 +40,10 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
 
     Raises ValueError for an empty tape, unknown options and steps, and what `Tape.gradient` raises for its loss.
     """
+    if not isinstance(tape, Tape):
+        raise TypeError(f"draw: a {type(tape).__name__}, not a Tape\nrecord one: with Tape() as tape: ...")
+    if unknown := [name for name in options if name not in OPTIONS]:
+        raise TypeError(f"draw: no option {unknown[0]!r}\nthe options are steps, view, {', '.join(OPTIONS)}")
     if view not in ("unrolled", "rolled"):
         raise ValueError(f'draw: view={view!r}\nchoose "unrolled" or "rolled"')
     plan = _planned(tape, steps, **options)
@@ -62,22 +67,46 @@ def _planned(
         raise ValueError("draw: the tape is empty\nrecord something: with Tape() as tape: ...")
     if level not in LEVELS:
         raise ValueError(f'draw: level={level!r}\nchoose "ops", "gates" or "cells"')
-    shown = (show,) if isinstance(show, str) else tuple(show)
+    shown = _listed("show", show)
     if unknown := [name for name in shown if name not in SHOWN]:
         raise ValueError(f"draw: show={unknown[0]!r}\nchoose of {', '.join(map(repr, SHOWN))}")
-    if budget < 1:
+    if not isinstance(budget, int | np.integer) or budget < 1:
         raise ValueError(f"draw: budget={budget}\ngive the number of boxes to draw, at least 1")
     given = next((source for source in (flow, grads, loss) if source is not None), None)
-    cut = frozenset(cuts)
+    cut = frozenset(_listed("cuts", cuts))
     if given is None and ("grad" in shown or cut):
         raise ValueError(
             "draw: gradients of what?\ngive the loss, loss=L, or a mapping of Tensors to arrays, grads=..."
         )
     if cut and (wrong := [t for t in (*cut, *steps_of(tape)) if not isinstance(t, int | float | np.number)]):
         raise ValueError(f"draw: cuts, and {wrong[0]!r} among them or the steps\ngive cuts as steps that are numbers")
+    times = steps_of(tape)
+    if missing := [t for t in cut if t not in times or isinstance(t, bool)]:
+        raise ValueError(
+            f"draw: a cut before {missing[0]!r}, of a tape with the steps {min(times)!r} to {max(times)!r}\n"
+            "give steps of the tape: the gradient is cut between one and the step before it"
+        )
     back = backward(tape, given, cut) if given is not None else None
+    if isinstance(flow, Mapping) and flow and not {entry.out for entry in tape} & set(flow):
+        raise ValueError(
+            "draw: flow has no gradient of a value that the tape made\ngive the loss, flow=L, from which all follow"
+        )
     if isinstance(steps, np.integer):
         steps = int(steps)
+    if isinstance(steps, bool | float | np.floating):
+        raise TypeError(f"draw: steps={steps!r}\ngive a number of steps for either end, or the labels of those to show")
     if not isinstance(steps, int | None):
-        steps = tuple(steps)
+        steps = _listed("steps", steps)
     return Plan(level, steps, shown, back, flow is not None, cut, budget)
+
+
+def _listed(name: str, given: Any) -> tuple[Any, ...]:
+    """One thing, or several, as a tuple. Raises TypeError for what is neither."""
+    if isinstance(given, str | int | float | np.number):
+        return (given,)
+    try:
+        listed = tuple(given)
+        hash(listed)
+    except TypeError as error:
+        raise TypeError(f"draw: {name}={given!r}\ngive one of them, or a sequence") from error
+    return listed

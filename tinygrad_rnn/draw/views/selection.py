@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.draw.views.reading import Reading
 
 BUDGET = 300
@@ -65,7 +67,7 @@ def select(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Sel
 def sorted_steps(reading: Reading) -> list[Any]:
     """The steps from left to right: in order where they are numbers, else as recorded."""
     times = list(reading.by_time)
-    if all(isinstance(t, int | float) for t in times):
+    if all(isinstance(t, int | float | np.number) for t in times):
         return sorted(times)
     return times
 
