@@ -634,3 +634,27 @@ def test_the_gallery_is_what_the_code_draws():
         assert written[name] == text, f"{name} is another drawing\nrun: python docs/make_gallery.py"
         ET.fromstring(text)
     assert (make_gallery.HERE / "gallery.md").read_text(encoding="utf-8") == make_gallery.page()
+
+
+# ---------------------------------------------------------------------------------------------- what meets the eye
+
+
+@needs_dot
+@pytest.mark.needs_dot
+@pytest.mark.parametrize("name", ["rnn", "two_bidirectional"])
+def test_what_goes_forward_is_painted_on_top_of_what_comes_back(name, tmp_path):
+    tape, loss, _ = recorded(name, 3)
+    pic = picture(tape, level="cells", flow=loss)
+    root = ET.parse(draw.render(tape, tmp_path / "a.svg", level="cells", flow=loss, engine="dot").path).getroot()
+    edges = [g for g in root.iter(f"{SVG}g") if g.get("class") == "edge"]
+    for arrow in pic.flows:
+        title = "->".join(arrow)
+        over = [g for g in edges if g.find(f"{SVG}title").text == title]
+        assert not [g for g in edges if g.find(f"{SVG}title").text == "->".join(arrow[::-1])]
+        back, forth = over if pic.flows[arrow] > -np.inf else (None, *over)
+        assert forth.get("id") == "-".join(arrow)
+        assert forth.find(f"{SVG}polygon") is not None
+        if back is not None:
+            wide, thin = (float(g.find(f"{SVG}path").get("stroke-width")) for g in (back, forth))
+            assert wide > 2 > thin
+            assert back.find(f"{SVG}polygon") is None
