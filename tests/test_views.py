@@ -658,3 +658,40 @@ def test_what_goes_forward_is_painted_on_top_of_what_comes_back(name, tmp_path):
             wide, thin = (float(g.find(f"{SVG}path").get("stroke-width")) for g in (back, forth))
             assert wide > 2 > thin
             assert back.find(f"{SVG}polygon") is None
+
+
+def hidden_arrows(pic):
+    """Arrows of which a point lies inside a box that they neither leave nor enter, with that box."""
+    places = layout(pic)
+    centres = np.array(list(places.centre.values()))
+    halves = np.array([[places.width[name], places.tall.get(name, places.height)] for name in pic.boxes]) / 2 - 1
+    s = np.linspace(0, 1, 25)[:, None]
+    found = []
+    for arrow, curve in places.curves.items():
+        parts = [np.array(curve[k : k + 4]) for k in range(0, len(curve) - 3, 3)]
+        points = np.concatenate(
+            [(1 - s) ** 3 * a + 3 * s * (1 - s) ** 2 * b + 3 * s**2 * (1 - s) * c + s**3 * d for a, b, c, d in parts]
+        )
+        inside = (np.abs(points[:, None] - centres) < halves).all(2).any(0)
+        found += [(arrow, name) for name, hit in zip(pic.boxes, inside, strict=True) if hit and name not in arrow]
+    return found
+
+
+@pytest.mark.parametrize(("name", "view", "depth"), EVERY)
+def test_no_arrow_runs_behind_a_box_to_which_it_does_not_belong(name, view, depth):
+    for T in (1, 3, 7):
+        tape, loss, options = recorded(name, T, batch=1)
+        for flow in ({}, {"flow": loss}):
+            assert hidden_arrows(picture(tape, view=view, level=depth, **options_for(options | flow, view))) == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["gru_textbook", "peephole_lstm", "coupled_lstm", "layer_norm_lstm", "mgu", "leaky_rnn"]
+)
+def test_no_arrow_of_the_other_cells_does_either(cell):
+    rng = np.random.default_rng(0)
+    with tg.Tape() as tape:
+        nn.unroll(getattr(nn, cell), getattr(nn.init, cell)(rng, 3, 4), rng.standard_normal((6, 2, 3)))
+    for view, depth in VIEWS:
+        assert hidden_arrows(picture(tape, view=view, level=depth)) == []
+    assert hidden_arrows(picture(tape, [0, 1, 5], level="gates")) == []

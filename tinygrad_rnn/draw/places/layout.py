@@ -226,9 +226,14 @@ class _Placer:
         return {column: (a - start, b - start) for column, (a, b) in columns.items()}
 
     def _edge(self, name: str) -> int:
-        """Where in its row a box belongs: from -2, the left edge of the step, to 2, the right one; 0 is anywhere."""
+        """Where in its row a box belongs: from -3, the left edge of the step, to 3, the right one; 0 is anywhere.
+
+        What stands beside its reader stands nearer to it than an initial state whose arrows go upwards.
+        """
         side = -1 if name in self.at_left else 1 if name in self.at_right else 0
-        return 2 * side if name in self.beside else side
+        if name in self.beside:
+            return 2 * side
+        return 3 * side if name in self.pic.boxes and self.pic.boxes[name].initial else side
 
     def _through(self, source: str, target: str, names: list[str], rows: range) -> None:
         """Hold a place in every row of a step for an arrow from a step to what lies outside of it, or the other way."""
