@@ -695,3 +695,16 @@ def test_no_arrow_of_the_other_cells_does_either(cell):
     for view, depth in VIEWS:
         assert hidden_arrows(picture(tape, view=view, level=depth)) == []
     assert hidden_arrows(picture(tape, [0, 1, 5], level="gates")) == []
+
+
+@pytest.mark.parametrize("depth", ["ops", "gates", "cells"])
+@pytest.mark.parametrize("lengths", [[4, 2], [1, 1], [4, 4], None])
+def test_padded_sequences_leave_no_box_that_nothing_comes_of(depth, lengths):
+    net, rng = nn.LSTM(3, 4), np.random.default_rng(0)
+    with tg.Tape() as tape:
+        net(net.init(rng), rng.standard_normal((4, 2, 3)), lengths=lengths)
+    pic = picture(tape, level=depth)
+    read = {source for source, _ in pic.arrows}
+    assert [box.label for box in pic.boxes.values() if box.title.startswith("x") and box.id not in read] == []
+    assert all(f"x[{t}]" in {box.title for box in pic.boxes.values()} for t in range(4))
+    assert "x" not in {box.title for box in pic.boxes.values()}
