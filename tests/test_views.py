@@ -19,6 +19,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.graph import digraph
 from tinygrad_rnn.draw.grid import svg
+from tinygrad_rnn.draw.places.furniture import furniture
 from tinygrad_rnn.draw.places.layout import layout
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
 from tinygrad_rnn.draw.views.numbers import heat, log10_norm, norm, summary
@@ -708,3 +709,25 @@ def test_padded_sequences_leave_no_box_that_nothing_comes_of(depth, lengths):
     assert [box.label for box in pic.boxes.values() if box.title.startswith("x") and box.id not in read] == []
     assert all(f"x[{t}]" in {box.title for box in pic.boxes.values()} for t in range(4))
     assert "x" not in {box.title for box in pic.boxes.values()}
+
+
+@pytest.mark.parametrize("depth", ["ops", "gates"])
+@pytest.mark.parametrize("T", [1, 2, 3])
+def test_what_is_outside_of_time_stands_on_no_step_s_ground(depth, T):
+    rng = np.random.default_rng(0)
+    params = {name: tg.Tensor(a.data, name=name) for name, a in nn.init.rnn(rng, 3, 4).items()}
+    with tg.Tape() as outer:
+        with tg.Tape() as inner:
+            hs, _ = nn.unroll(nn.rnn, params, rng.standard_normal((T, 2, 3)))
+            loss = tg.named("L", nn.mse(hs, np.zeros(hs.shape)))
+        g = inner.gradient(loss, params["weight_hh"])
+        tg.named("N", (g * g).sum())
+    pic = picture(outer, level=depth)
+    places = layout(pic)
+    grounds = furniture(pic, places, THEMES["light"]).rects
+    assert len(grounds) > T, "forward and backward stand apart"
+    for box in pic.boxes.values():
+        x, y = places.centre[box.id]
+        wide, high = places.width[box.id], places.height
+        over = [r for r in grounds if abs(r.x - x) < (r.width + wide) / 2 and abs(r.y - y) < (r.height + high) / 2]
+        assert len(over) == (box.column is not None), box.label

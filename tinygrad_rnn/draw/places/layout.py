@@ -141,16 +141,18 @@ class _Placer:
         boxes = self.pic.boxes
         leads, follows = self._reach(self.below), self._reach(self.above)
         groups: dict[tuple[Any, Any], list[str]] = {}
+        seen: set[Any] = set()
         for name, box in boxes.items():
             band: Any
             if isinstance(box.column, Gap):
                 band = _GAP
             elif box.column is not None:
                 band = box.band
+                seen.add(band)
             elif name not in leads:
                 band = _AFTER
             else:
-                band = (_BETWEEN, name) if name in follows else _BEFORE
+                band = (_BETWEEN, len(seen)) if name in follows else _BEFORE  # above all bands so far
             groups.setdefault((box.column, band), []).append(name)
         return groups
 
