@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from tinygrad_rnn.draw.graph import digraph
 from tinygrad_rnn.draw.grid import svg
 from tinygrad_rnn.draw.places.furniture import furniture
 from tinygrad_rnn.draw.places.layout import layout
+from tinygrad_rnn.draw.places.sizes import box_width
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
+from tinygrad_rnn.draw.views.boxes import Box
 from tinygrad_rnn.draw.views.numbers import heat, log10_norm, norm, summary
 from tinygrad_rnn.draw.views.picture import Gap, picture
 
@@ -731,3 +734,28 @@ def test_what_is_outside_of_time_stands_on_no_step_s_ground(depth, T):
         wide, high = places.width[box.id], places.height
         over = [r for r in grounds if abs(r.x - x) < (r.width + wide) / 2 and abs(r.y - y) < (r.height + high) / 2]
         assert len(over) == (box.column is not None), box.label
+
+
+@needs_dot
+@pytest.mark.needs_dot
+@pytest.mark.parametrize("letter", ["n", "€", "\\", '"'])
+def test_dot_draws_names_of_any_length(letter, tmp_path):
+    long, tensor = letter * 10_000, tg.Tensor(np.ones((2, 2)), name="w")
+    with tg.Tape() as tape:
+        with tg.scope(t=0):
+            h = tg.named(long, np.tanh(tensor * 2))
+        with tg.scope(t=1):
+            tg.named(long, np.tanh(h * 2))
+    for depth in ("ops", "gates", "cells"):
+        drawn = draw.render(tape, tmp_path / "a.svg", level=depth, engine="dot").path
+        assert letter * 20 in "".join(ET.parse(drawn).getroot().itertext())
+
+
+def test_a_box_has_room_for_wide_letters():
+    # Bold letters in the widest of the usual fonts, DejaVu Sans Bold, in parts of the size: M, W, m, a Chinese sign.
+    wide = {"MMMMMMMM": 0.995, "WWWWWWWW": 1.103, "mmmmmmmm": 1.042, "HHHHHHHH": 0.837, "漢字漢字": 1.0}
+    for text, em in wide.items():
+        box = Box("v0", "named", text, "", "", None)
+        assert box_width(box) >= 11 * em * len(text), text
+        assert box_width(replace(box, title="n", lines=(text,))) >= 8 * 0.9 * em * len(text), text
+    assert box_width(Box("v0", "op", "transpose", "", "", None)) == pytest.approx(7.2 * 9 + 12)

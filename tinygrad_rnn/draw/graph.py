@@ -24,6 +24,8 @@ from tinygrad_rnn.engine.tape import Tape
 
 HEAD = 5.0
 """The length of an arrow's head, in points."""
+LONGEST = 1_000
+"""Letters of a box's title: Graphviz reads no string of more than 16,384 bytes."""
 
 
 def graph(tape: Tape, steps: Any = None, *, theme: str = "light", **options: Any) -> graphviz.Digraph:
@@ -83,7 +85,7 @@ def _node(
         style=",".join(shape),
         fillcolor=style.fill,
         color=style.border,
-        tooltip=graphviz.escape(" ".join(part for part in (box.label, box.shape, *box.lines) if part)),
+        tooltip=graphviz.escape(short(" ".join(part for part in (box.label, box.shape, *box.lines) if part), LONGEST)),
         pos=f"{x:.1f},{y:.1f}",
         width=f"{places.width[box.id] / 72:.3f}",
         height=f"{places.tall.get(box.id, places.height) / 72:.3f}",
