@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,8 +20,11 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.graph import digraph
 from tinygrad_rnn.draw.grid import svg
+from tinygrad_rnn.draw.places.furniture import furniture
 from tinygrad_rnn.draw.places.layout import layout
+from tinygrad_rnn.draw.places.sizes import box_width
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
+from tinygrad_rnn.draw.views.boxes import Box
 from tinygrad_rnn.draw.views.numbers import heat, log10_norm, norm, summary
 from tinygrad_rnn.draw.views.picture import Gap, picture
 
@@ -634,3 +638,124 @@ def test_the_gallery_is_what_the_code_draws():
         assert written[name] == text, f"{name} is another drawing\nrun: python docs/make_gallery.py"
         ET.fromstring(text)
     assert (make_gallery.HERE / "gallery.md").read_text(encoding="utf-8") == make_gallery.page()
+
+
+# ---------------------------------------------------------------------------------------------- what meets the eye
+
+
+@needs_dot
+@pytest.mark.needs_dot
+@pytest.mark.parametrize("name", ["rnn", "two_bidirectional"])
+def test_what_goes_forward_is_painted_on_top_of_what_comes_back(name, tmp_path):
+    tape, loss, _ = recorded(name, 3)
+    pic = picture(tape, level="cells", flow=loss)
+    root = ET.parse(draw.render(tape, tmp_path / "a.svg", level="cells", flow=loss, engine="dot").path).getroot()
+    edges = [g for g in root.iter(f"{SVG}g") if g.get("class") == "edge"]
+    for arrow in pic.flows:
+        title = "->".join(arrow)
+        over = [g for g in edges if g.find(f"{SVG}title").text == title]
+        assert not [g for g in edges if g.find(f"{SVG}title").text == "->".join(arrow[::-1])]
+        back, forth = over if pic.flows[arrow] > -np.inf else (None, *over)
+        assert forth.get("id") == "-".join(arrow)
+        assert forth.find(f"{SVG}polygon") is not None
+        if back is not None:
+            wide, thin = (float(g.find(f"{SVG}path").get("stroke-width")) for g in (back, forth))
+            assert wide > 2 > thin
+            assert back.find(f"{SVG}polygon") is None
+
+
+def hidden_arrows(pic):
+    """Arrows of which a point lies inside a box that they neither leave nor enter, with that box."""
+    places = layout(pic)
+    centres = np.array(list(places.centre.values()))
+    halves = np.array([[places.width[name], places.tall.get(name, places.height)] for name in pic.boxes]) / 2 - 1
+    s = np.linspace(0, 1, 25)[:, None]
+    found = []
+    for arrow, curve in places.curves.items():
+        parts = [np.array(curve[k : k + 4]) for k in range(0, len(curve) - 3, 3)]
+        points = np.concatenate(
+            [(1 - s) ** 3 * a + 3 * s * (1 - s) ** 2 * b + 3 * s**2 * (1 - s) * c + s**3 * d for a, b, c, d in parts]
+        )
+        inside = (np.abs(points[:, None] - centres) < halves).all(2).any(0)
+        found += [(arrow, name) for name, hit in zip(pic.boxes, inside, strict=True) if hit and name not in arrow]
+    return found
+
+
+@pytest.mark.parametrize(("name", "view", "depth"), EVERY)
+def test_no_arrow_runs_behind_a_box_to_which_it_does_not_belong(name, view, depth):
+    for T in (1, 3, 7):
+        tape, loss, options = recorded(name, T, batch=1)
+        for flow in ({}, {"flow": loss}):
+            assert hidden_arrows(picture(tape, view=view, level=depth, **options_for(options | flow, view))) == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["gru_textbook", "peephole_lstm", "coupled_lstm", "layer_norm_lstm", "mgu", "leaky_rnn"]
+)
+def test_no_arrow_of_the_other_cells_does_either(cell):
+    rng = np.random.default_rng(0)
+    with tg.Tape() as tape:
+        nn.unroll(getattr(nn, cell), getattr(nn.init, cell)(rng, 3, 4), rng.standard_normal((6, 2, 3)))
+    for view, depth in VIEWS:
+        assert hidden_arrows(picture(tape, view=view, level=depth)) == []
+    assert hidden_arrows(picture(tape, [0, 1, 5], level="gates")) == []
+
+
+@pytest.mark.parametrize("depth", ["ops", "gates", "cells"])
+@pytest.mark.parametrize("lengths", [[4, 2], [1, 1], [4, 4], None])
+def test_padded_sequences_leave_no_box_that_nothing_comes_of(depth, lengths):
+    net, rng = nn.LSTM(3, 4), np.random.default_rng(0)
+    with tg.Tape() as tape:
+        net(net.init(rng), rng.standard_normal((4, 2, 3)), lengths=lengths)
+    pic = picture(tape, level=depth)
+    read = {source for source, _ in pic.arrows}
+    assert [box.label for box in pic.boxes.values() if box.title.startswith("x") and box.id not in read] == []
+    assert all(f"x[{t}]" in {box.title for box in pic.boxes.values()} for t in range(4))
+    assert "x" not in {box.title for box in pic.boxes.values()}
+
+
+@pytest.mark.parametrize("depth", ["ops", "gates"])
+@pytest.mark.parametrize("T", [1, 2, 3])
+def test_what_is_outside_of_time_stands_on_no_step_s_ground(depth, T):
+    rng = np.random.default_rng(0)
+    params = {name: tg.Tensor(a.data, name=name) for name, a in nn.init.rnn(rng, 3, 4).items()}
+    with tg.Tape() as outer:
+        with tg.Tape() as inner:
+            hs, _ = nn.unroll(nn.rnn, params, rng.standard_normal((T, 2, 3)))
+            loss = tg.named("L", nn.mse(hs, np.zeros(hs.shape)))
+        g = inner.gradient(loss, params["weight_hh"])
+        tg.named("N", (g * g).sum())
+    pic = picture(outer, level=depth)
+    places = layout(pic)
+    grounds = furniture(pic, places, THEMES["light"]).rects
+    assert len(grounds) > T, "forward and backward stand apart"
+    for box in pic.boxes.values():
+        x, y = places.centre[box.id]
+        wide, high = places.width[box.id], places.height
+        over = [r for r in grounds if abs(r.x - x) < (r.width + wide) / 2 and abs(r.y - y) < (r.height + high) / 2]
+        assert len(over) == (box.column is not None), box.label
+
+
+@needs_dot
+@pytest.mark.needs_dot
+@pytest.mark.parametrize("letter", ["n", "€", "\\", '"'])
+def test_dot_draws_names_of_any_length(letter, tmp_path):
+    long, tensor = letter * 10_000, tg.Tensor(np.ones((2, 2)), name="w")
+    with tg.Tape() as tape:
+        with tg.scope(t=0):
+            h = tg.named(long, np.tanh(tensor * 2))
+        with tg.scope(t=1):
+            tg.named(long, np.tanh(h * 2))
+    for depth in ("ops", "gates", "cells"):
+        drawn = draw.render(tape, tmp_path / "a.svg", level=depth, engine="dot").path
+        assert letter * 20 in "".join(ET.parse(drawn).getroot().itertext())
+
+
+def test_a_box_has_room_for_wide_letters():
+    # Bold letters in the widest of the usual fonts, DejaVu Sans Bold, in parts of the size: M, W, m, a Chinese sign.
+    wide = {"MMMMMMMM": 0.995, "WWWWWWWW": 1.103, "mmmmmmmm": 1.042, "HHHHHHHH": 0.837, "漢字漢字": 1.0}
+    for text, em in wide.items():
+        box = Box("v0", "named", text, "", "", None)
+        assert box_width(box) >= 11 * em * len(text), text
+        assert box_width(replace(box, title="n", lines=(text,))) >= 8 * 0.9 * em * len(text), text
+    assert box_width(Box("v0", "op", "transpose", "", "", None)) == pytest.approx(7.2 * 9 + 12)

@@ -24,6 +24,8 @@ from tinygrad_rnn.engine.tape import Tape
 
 HEAD = 5.0
 """The length of an arrow's head, in points."""
+LONGEST = 1_000
+"""Letters of a box's title: Graphviz reads no string of more than 16,384 bytes."""
 
 
 def graph(tape: Tape, steps: Any = None, *, theme: str = "light", **options: Any) -> graphviz.Digraph:
@@ -83,7 +85,7 @@ def _node(
         style=",".join(shape),
         fillcolor=style.fill,
         color=style.border,
-        tooltip=graphviz.escape(" ".join(part for part in (box.label, box.shape, *box.lines) if part)),
+        tooltip=graphviz.escape(short(" ".join(part for part in (box.label, box.shape, *box.lines) if part), LONGEST)),
         pos=f"{x:.1f},{y:.1f}",
         width=f"{places.width[box.id] / 72:.3f}",
         height=f"{places.tall.get(box.id, places.height) / 72:.3f}",
@@ -98,7 +100,10 @@ def _edge(
     theme: Theme,
     scale: tuple[float, float],
 ) -> None:
-    """An arrow; and below it, the other way around, what comes back along it."""
+    """An arrow; and below it, as a wide line, what comes back along it.
+
+    Graphviz paints edges by the box that they leave, so both leave the same one, the wide one first.
+    """
     source, target = arrow
     curve = places.curves[arrow]
     flow = (pic.flows or {}).get(arrow, -math.inf)
@@ -106,7 +111,7 @@ def _edge(
         place = level(theme, flow, *scale)
         wide = thickness(place if place is not None else len(theme.scale) - 1)
         colour = flow_colour(theme, flow, scale)
-        dot.edge(target, source, pos=_spline(curve[::-1]), color=colour, penwidth=f"{wide:.1f}")
+        dot.edge(source, target, dir="none", pos=_points(curve), color=colour, penwidth=f"{wide:.1f}")
     attributes = {"id": f"{source}-{target}", "pos": _spline(curve)}
     if pic.carried(source, target):
         attributes |= {"color": theme.carried, "penwidth": "1.4" if pic.flows is None else "0.8"}
@@ -158,5 +163,8 @@ def _spline(curve: list[Point]) -> str:
     (x0, y0), (x1, y1) = curve[-2], curve[-1]
     length = max(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5, 1e-9)
     tail = (x1 - HEAD * (x1 - x0) / length, y1 - HEAD * (y1 - y0) / length)  # the line stops where the head begins
-    points = [*curve[:-1], tail]
-    return f"e,{x1:.1f},{y1:.1f} " + " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f"e,{x1:.1f},{y1:.1f} {_points([*curve[:-1], tail])}"
+
+
+def _points(curve: list[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in curve)

@@ -75,9 +75,11 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
     right, top = places.size
     left = min(0.0, _bands(found, places, theme))
     bottom = min(low - FOOT, 0.0) if places.columns else 0.0
+    grounds = _grounds(places)
     for column, (a, b) in places.columns.items():
         title = column_title(column, pic)
-        found.rects.append(Rect((a + b) / 2, (low + high - FOOT) / 2, b - a + 24, high - low + FOOT, theme.band, 8.0))
+        for foot, head in grounds:
+            found.rects.append(Rect((a + b) / 2, (foot + head) / 2, b - a + 24, head - foot, theme.band, 8.0))
         found.texts.append(Text((a + b) / 2, low - 15, title, theme.faint))
         left, right = min(left, a - 12), max(right, b + 12)
     for t in pic.cuts:
@@ -97,6 +99,18 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
             bottom -= LINE
         bottom += LINE
     found.reach = (left - MARGIN, bottom - MARGIN, right + MARGIN, top + MARGIN)
+    return found
+
+
+def _grounds(places: Layout) -> list[tuple[float, float]]:
+    """From where to where a step has a ground: none where what is outside of time stands between two bands."""
+    spans = sorted(places.bands.values()) or [places.band]
+    found = [(places.band[0] - FOOT, spans[0][1])]
+    for low, high in spans[1:]:
+        if low > found[-1][1]:
+            found.append((low, high))
+        else:
+            found[-1] = (found[-1][0], high)
     return found
 
 

@@ -141,16 +141,18 @@ class _Placer:
         boxes = self.pic.boxes
         leads, follows = self._reach(self.below), self._reach(self.above)
         groups: dict[tuple[Any, Any], list[str]] = {}
+        seen: set[Any] = set()
         for name, box in boxes.items():
             band: Any
             if isinstance(box.column, Gap):
                 band = _GAP
             elif box.column is not None:
                 band = box.band
+                seen.add(band)
             elif name not in leads:
                 band = _AFTER
             else:
-                band = (_BETWEEN, name) if name in follows else _BEFORE
+                band = (_BETWEEN, len(seen)) if name in follows else _BEFORE  # above all bands so far
             groups.setdefault((box.column, band), []).append(name)
         return groups
 
@@ -226,9 +228,14 @@ class _Placer:
         return {column: (a - start, b - start) for column, (a, b) in columns.items()}
 
     def _edge(self, name: str) -> int:
-        """Where in its row a box belongs: from -2, the left edge of the step, to 2, the right one; 0 is anywhere."""
+        """Where in its row a box belongs: from -3, the left edge of the step, to 3, the right one; 0 is anywhere.
+
+        What stands beside its reader stands nearer to it than an initial state whose arrows go upwards.
+        """
         side = -1 if name in self.at_left else 1 if name in self.at_right else 0
-        return 2 * side if name in self.beside else side
+        if name in self.beside:
+            return 2 * side
+        return 3 * side if name in self.pic.boxes and self.pic.boxes[name].initial else side
 
     def _through(self, source: str, target: str, names: list[str], rows: range) -> None:
         """Hold a place in every row of a step for an arrow from a step to what lies outside of it, or the other way."""

@@ -6,7 +6,6 @@ A way is a list of points as Bézier segments need them: start, then control, co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 Point = tuple[float, float]
 
@@ -43,12 +42,19 @@ def route(
         start, end = source.x + side * source.width / 2, target.x - side * target.width / 2
         third = (end - start) / 3
         return [(start, source.y), (start + third, source.y), (end - third, source.y), (end, source.y)]
-    stops = [(source.x, source.y + height / 2), *lanes, (target.x, target.y - height / 2)]
-    curve = stops[:1]
-    for (xa, ya), (xb, yb) in pairwise(stops):
-        bend = (yb - ya) * 0.45
-        curve += [(xa, ya + bend), (xb, yb - bend), (xb, yb)]
-    return curve
+    # Through a row an arrow runs straight up its lane; it goes aside only between the rows, where no box stands.
+    curve = [(source.x, source.y + height / 2)]
+    for x, y in lanes:
+        low, high = y - height / 2, y + height / 2
+        curve += [*_rise(curve[-1], (x, low)), (x, low + height / 3), (x, high - height / 3), (x, high)]
+    return [*curve, *_rise(curve[-1], (target.x, target.y - height / 2))]
+
+
+def _rise(start: Point, end: Point) -> list[Point]:
+    """From one row to a next one: upwards at both ends."""
+    (x0, y0), (x1, y1) = start, end
+    bend = (y1 - y0) * 0.45
+    return [(x0, y0 + bend), (x1, y1 - bend), end]
 
 
 def _across(source: Place, target: Place, height: float, loop: int, far: int) -> list[Point]:

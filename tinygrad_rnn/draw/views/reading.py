@@ -78,16 +78,29 @@ class Reading:
         return dict(self.entries[k].scope).get("gate")
 
     def _views(self) -> set[int]:
-        """The entries that only take a part or the transpose of a leaf, for others to read, and have no name."""
+        """The entries that only take a part or the transpose of a leaf, and have no name.
+
+        One that nobody reads says nothing either, unless it is all that is made of its leaf.
+        """
+        leaves: dict[Tensor, Tensor] = {}
         views: set[int] = set()
-        read = {a for entry in self.entries for a in entry.args if isinstance(a, Tensor)}
         for k, entry in enumerate(self.entries):
-            if entry.op.name in _VIEWS and entry.out.name is None and entry.out in read:
-                maker = self.number.get(entry.args[0])
+            if entry.op.name in _VIEWS and entry.out.name is None:
+                source = entry.args[0]
                 plain = all(not isinstance(part, Tensor | np.ndarray) for part in entry.args[1:])
-                if plain and (maker is None or maker in views):
+                if plain and (source not in self.number or source in leaves):
+                    leaves[entry.out] = leaves.get(source, source)
                     views.add(k)
-        return views
+        read = {a for entry in self.entries for a in entry.args if isinstance(a, Tensor)}
+        used = {
+            leaves.get(a, a)
+            for k, entry in enumerate(self.entries)
+            if k not in views
+            for a in entry.args
+            if isinstance(a, Tensor)
+        }
+        outs = {k: self.entries[k].out for k in views}
+        return {k for k, out in outs.items() if out in read or leaves[out] in used}
 
     def _initial(self) -> set[tuple[int, int]]:
         handed: set[Any] = set()
