@@ -384,6 +384,12 @@ def test_a_cut_before_no_step_is_refused(cut):
     assert draw.picture(tape, flow=loss, cuts=2).cuts  # one cut need not stand in a list
 
 
+def test_a_cut_among_the_steps_left_out_is_said():
+    tape, loss, _ = lstm_tape(20)
+    notes = draw.picture(tape, flow=loss, cuts=[1, 10]).notes
+    assert notes[-1] == "among the steps left out, and so not drawn: the cut before t = 10"
+
+
 def test_gradients_are_of_tensors_of_the_tape_and_of_their_shape():
     tape, loss, params = lstm_tape()
     f = tape.find("f", t=2)

@@ -252,6 +252,9 @@ class _Drawer:
         if self.plan.cuts:
             steps = ", ".join(str(t) for t in sorted(self.plan.cuts))
             self.picture.notes.append(f"the gradient is cut before t = {steps}: nothing comes back across a cut")
+        if unseen := sorted(self.plan.cuts - set(self.picture.cuts)):
+            told = ", ".join(str(t) for t in unseen)
+            self.picture.notes.append(f"among the steps left out, and so not drawn: the cut before t = {told}")
 
     def _box(self, box: Box) -> None:
         self.picture.boxes[box.id] = box
