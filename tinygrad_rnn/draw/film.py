@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.draw.views.numbers import norm
 from tinygrad_rnn.draw.wording import Wording, rounded
 from tinygrad_rnn.engine.primitives.indexing import Part
 from tinygrad_rnn.engine.recording import not_recording, scope_text
@@ -171,7 +172,7 @@ class _Camera:
             for x, product in products_of(self.lines[j], g):
                 to = self.number[id(x)]
                 pending[to] = pending[to] + product if to in pending else product
-        norms = {-1 - to: _norm(g) for to, g in pending.items() if to < 0}
+        norms = {-1 - to: norm(g) for to, g in pending.items() if to < 0}
         return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
 
     def _array(self, values: Any, position: int | None = None) -> int:
@@ -184,7 +185,7 @@ class _Camera:
             columns = min(matrix.shape[1], max(4, self.shown // len(matrix)))
             matrix = matrix[: max(1, self.shown // columns), :columns]
         about: Data = {"shape": a.shape, "rows": [[_rounded(v) for v in row] for row in matrix.tolist()]}
-        about["norm"] = _rounded(_norm(a))
+        about["norm"] = _rounded(norm(a))
         finite = np.isfinite(a)
         if not finite.all():
             about["broken"] = int(a.size - finite.sum())
@@ -207,12 +208,3 @@ def _rounded(v: float) -> Any:
         return str(v)
     v = rounded(v)
     return int(v) if v == int(v) and abs(v) < 1e15 else v
-
-
-def _norm(values: Any) -> float:
-    """The root of the sum of squares, at any size of the numbers."""
-    a = np.abs(np.asarray(values, np.float64))
-    largest = float(a.max()) if a.size else 0.0
-    if largest == 0 or not np.isfinite(largest):
-        return largest
-    return largest * float(np.sqrt(np.square(a / largest).sum()))
