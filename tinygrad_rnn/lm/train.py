@@ -183,10 +183,6 @@ def _after_epoch(settings: Settings, model: Model, before: Progress, windows: in
 # ---------------------------------------------------------------------------------------------- files
 
 
-_PLAIN = ("epoch", "window", "total", "norm", "seconds", "digest", "log")
-"""What of a Progress is no array."""
-
-
 def save(out: Path, settings: Settings, progress: Progress) -> Path:
     """Write the checkpoint, whole or not at all: plain arrays, and the rest as JSON in one of them."""
     plain = {

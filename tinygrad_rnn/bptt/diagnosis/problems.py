@@ -12,7 +12,7 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.case import Case, Gradients, as_array
 from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
 from tinygrad_rnn.bptt.diagnosis.student import DoctorError, DoctorValueError
-from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
+from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR, one_step_at_a_time
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name
 
@@ -46,7 +46,7 @@ class Problem:
     @cached_property
     def floor(self) -> float:
         """What is zero to rounding: a gradient may be a difference of numbers as large as the other gradients."""
-        return 1e-12 * max((float(np.max(np.abs(g), initial=0)) for g in self.true.values()), default=0.0)
+        return FLOOR * max((float(np.max(np.abs(g), initial=0)) for g in self.true.values()), default=0.0)
 
 
 class Problems:

@@ -15,9 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.mistakes import catalogue
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.slips import Mistake
-
-RTOL = 1e-9
-"""Largest error over largest entry of what is still the same to rounding."""
+from tinygrad_rnn.bptt.diagnosis.symptoms import RTOL
 
 
 class Predictions:
