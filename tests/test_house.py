@@ -125,6 +125,7 @@ ORDERS = {
         "search",
         "siblings",
     ],
+    "replay": ["graph", "builder", "batching", "rolling", "backward"],
     "lm": ["text", "corpus", "model", "curve", "train"],
     "commands": [
         "common",

@@ -166,6 +166,16 @@ def apply(op: Primitive, *args: Any, **kwargs: Any) -> Tensor:
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 
+def leaf(array: NDArray[Any], name: str | None = None) -> Tensor:
+    """A Tensor of this very array, not of a copy: for an array that nobody changes."""
+    out = _new(Tensor)
+    out._data = array
+    out.name = name
+    out.grad = None
+    out._tape = None
+    return out
+
+
 def _constant(value: Any, operand: bool) -> Any:
     """A constant argument as an operation takes it: a plain array where it is an operand, however it was written."""
     if type(value) in _IMMUTABLE or (type(value) is ndarray and value.dtype.kind in "fiub"):
