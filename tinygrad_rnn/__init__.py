@@ -7,6 +7,7 @@
 - `with Tape() as tape:` records; `tape.gradient(loss, wrt)` and `tape.rewind(loss)` walk back; `tape.replay(feed)`.
 - `scope(t=3)`, `named("z", value)`: labels and names for tables, drawings and `tape.find`.
 - `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`: functions of functions, nested to any order.
+- `compile(f)`: `value_and_grad(f)`, recorded once and replayed as fast as NumPy written by an expert.
 - `check_grads(f, args)`: are the derivatives of f right, of first and second order, backward and forward?
 - `sigmoid`, `relu`, `softplus`, `elu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks;
   `set_at`, `add_at`: in the place of assignment; `stop_gradient`. `primitive(...)` adds an operation.
@@ -32,6 +33,7 @@ from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor, named, primitive
 from tinygrad_rnn.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_rnn.engine.walk import Step
+from tinygrad_rnn.replay.compiled import compile
 
 __version__ = "0.1.0"
 
@@ -42,6 +44,7 @@ __all__ = [
     "Tensor",
     "add_at",
     "check_grads",
+    "compile",
     "elu",
     "gelu_tanh",
     "grad",

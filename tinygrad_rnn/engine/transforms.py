@@ -50,15 +50,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     """As `grad`; the answer is (value, gradient), or ((value, anything), gradient) with `has_aux`."""
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        run = _Run("grad", f, args, kwargs, argnums, has_aux)
-        (loss,) = run.outputs if len(run.outputs) == 1 else (None,)
-        if loss is None or loss.size != 1:
-            shapes = ", ".join(str(y.shape) for y in run.outputs)
-            raise ValueError(
-                f"grad: the function returned {len(run.outputs)} results, of shapes {shapes or '(none)'}, not one "
-                f"number{where_text()}\nreduce it (y.sum(), y.mean()); jacobian(f) and vjp(f, ...) take any result"
-            )
-        gradients = run.inputs_like(run.tape.gradient(loss, run.inputs))
+        run = Run("grad", f, args, kwargs, argnums, has_aux)
+        gradients = run.inputs_like(run.tape.gradient(run.loss(), run.inputs))
         value = run.result()
         return ((value, run.aux), gradients) if has_aux else (value, gradients)
 
@@ -71,7 +64,7 @@ def vjp(f: Function, *args: Any, argnums: Argnums | None = None, has_aux: bool =
     The cotangent is built like the result; the answer is a tuple with one part, built like it, for each argument (or
     for those in `argnums`; bare where that is one number). With `has_aux`, (result, pullback, anything).
     """
-    run = _Run("vjp", f, args, {}, range(len(args)) if argnums is None else argnums, has_aux)
+    run = Run("vjp", f, args, {}, range(len(args)) if argnums is None else argnums, has_aux)
 
     def pullback(cotangent: Any) -> Any:
         given = _alike("vjp", "the cotangent", cotangent, run.out_tree)
@@ -96,7 +89,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
             "give one tangent for each argument, None for one that does not move"
         )
     moving = [k for k, v in enumerate(tangents) if v is not None]
-    run = _Run("jvp", f, tuple(primals), {}, moving, has_aux)
+    run = Run("jvp", f, tuple(primals), {}, moving, has_aux)
     given = [v for k in moving for v in _alike("jvp", f"tangent {k}", tangents[k], primals[k])]
     moved = pushforward(run.tape, dict(zip(run.inputs, given, strict=True)), run.outputs)
     derivative = run.outputs_like(moved)
@@ -111,7 +104,7 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functi
     """
 
     def all_derivatives(*args: Any, **kwargs: Any) -> Any:
-        run = _Run("jacobian", f, args, kwargs, argnums, has_aux)
+        run = Run("jacobian", f, args, kwargs, argnums, has_aux)
         by_rows = sum(y.size for y in run.outputs) <= sum(x.size for x in run.inputs)
         blocks = (_by_rows if by_rows else _by_columns)(run)
         whole = run.outputs_like(run.inputs_like(row) for row in blocks)
@@ -136,12 +129,13 @@ def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
     return jvp(grad(f, argnums), args, tangents)[1]
 
 
-class _Run:
+class Run:
     """f, run once on fresh Tensors in the place of some arguments, on a tape of its own."""
 
     def __init__(
         self, what: str, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
     ) -> None:
+        self.what = what
         self._bare = isinstance(argnums, int | np.integer)
         chosen = [int(argnums)] if isinstance(argnums, int | np.integer) else list(argnums)
         if not all(isinstance(k, int | np.integer) for k in chosen):
@@ -171,7 +165,19 @@ class _Run:
             results, self.outputs_like = flattened(self.out_tree)
             # An identity, so that each result is made on this tape, whatever f returned.
             self.outputs = [apply(PRIMITIVES["positive"], y) for y in _require_tensors(what, results)]
+        self.raw_aux = aux
         self.aux = mapped(_leaving, aux)
+
+    def loss(self) -> Tensor:
+        """The one number that f returned."""
+        (loss,) = self.outputs if len(self.outputs) == 1 else (None,)
+        if loss is None or loss.size != 1:
+            shapes = ", ".join(str(y.shape) for y in self.outputs)
+            raise ValueError(
+                f"{self.what}: the function returned {len(self.outputs)} results, of shapes {shapes or '(none)'}, not "
+                f"one number{where_text()}\nreduce it (y.sum(), y.mean()); jacobian(f) and vjp(f, ...) take any result"
+            )
+        return loss
 
     def inputs_like(self, values: Any) -> Any:
         """Values for all inputs, built like the arguments."""
@@ -246,7 +252,7 @@ def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
     return [leaves[path] for path, _ in wanted]
 
 
-def _by_rows(run: _Run) -> list[list[Any]]:
+def _by_rows(run: Run) -> list[list[Any]]:
     """For each result the derivatives by each input: a walk back for each entry of the result."""
     blocks = []
     for y in run.outputs:
@@ -255,7 +261,7 @@ def _by_rows(run: _Run) -> list[list[Any]]:
     return blocks
 
 
-def _by_columns(run: _Run) -> list[list[Any]]:
+def _by_columns(run: Run) -> list[list[Any]]:
     """The same by a walk forward for each entry of the inputs."""
     columns = [[pushforward(run.tape, {x: e}, run.outputs) for e in _units(x)] for x in run.inputs]
     blocks = []

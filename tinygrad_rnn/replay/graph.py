@@ -100,7 +100,7 @@ class Loop:
 
     Outer arrays with a time axis are indexed by the place k = 0 ... length - 1, whatever the direction.
     `stacks`: outer[k] = inner of place k. `lasts`: that of the step that runs last. `sums`: over all steps.
-    `prelude`: calls for a chunk of steps at once, before these steps, on values with a time axis.
+    `prelude`: calls for a chunk of steps at once, before these steps; of what they read, `timed` has a time axis.
     """
 
     length: int
@@ -112,6 +112,7 @@ class Loop:
     lasts: list[Out] = field(default_factory=list)
     sums: list[Out] = field(default_factory=list)
     prelude: list[Node] = field(default_factory=list)
+    timed: set[Value] = field(default_factory=set)
     label: str = ""
     first: Any = 0  # the step at place 0, as the tape calls it
 
@@ -144,6 +145,7 @@ class Loop:
             lasts=self.lasts[:],
             sums=self.sums[:],
             prelude=self.prelude[:],
+            timed=set(self.timed),
         )
 
     def stack_of(self, inner: Value) -> Value:
@@ -245,6 +247,7 @@ def substituted(graph: Graph, instead: Mapping[Value, Any]) -> Graph:
                 item,
                 body=nodes(item.body),
                 prelude=nodes(item.prelude),
+                timed={find(v) for v in item.timed},
                 rows=[Row(row.inner, find(row.outer), row.offset) for row in item.rows],
                 carries=[Carry(c.before, find(c.init), find(c.after)) for c in item.carries],
                 stacks=[Out(find(o.inner), o.outer) for o in item.stacks],

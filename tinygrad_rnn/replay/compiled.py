@@ -1,0 +1,292 @@
+"""`compile(f)`: a function that is recorded once for each shape of its arguments, and then replayed as a program."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.recording import current, scope_text, where_text
+from tinygrad_rnn.engine.tape import Tape, listed, require_differentiable
+from tinygrad_rnn.engine.tensor import PRIMITIVES, Tensor, apply
+from tinygrad_rnn.engine.transforms import Argnums, Function, Run
+from tinygrad_rnn.engine.trees import flattened, mapped
+from tinygrad_rnn.replay.backward import differentiated
+from tinygrad_rnn.replay.graph import Graph
+from tinygrad_rnn.replay.passes import AFTER, BEFORE, PASSES, checked, improved
+from tinygrad_rnn.replay.program import Program
+from tinygrad_rnn.replay.rolling import roll
+
+KEPT = 16
+"""How many programs a compiled function keeps: those used last."""
+
+
+def compile(  # noqa: A001 - tinygrad_rnn.compile, as in other libraries
+    f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: Iterable[str] = PASSES
+) -> Compiled:
+    """`value_and_grad(f, argnums, has_aux)`, compiled: the same arguments, the same answer.
+
+    The first call with arguments of given shapes and dtypes runs f twice on a tape and makes a program of it, forward
+    and backward; further calls run the program. The last 16 programs are kept. What is baked in: numbers, strings and
+    all that is no array among the arguments (another one makes another program), and whatever f reads from elsewhere.
+    So arrays that change from call to call are arguments; `argnums` says which are differentiated.
+
+    `passes`: those of `replay.PASSES` that improve the program; without any, it makes the tape's calls in their order.
+
+    Raises TypeError where f takes a value off the tape (`if h.sum() > 0`, `float(h)`), ValueError where two runs of f
+    differ (random numbers drawn inside), RuntimeError while a tape is open: what a program does is not recorded.
+    Not for two threads at a time.
+    """
+    return Compiled(f, argnums, has_aux, passes)
+
+
+class Compiled:
+    """A function and its programs."""
+
+    def __init__(self, f: Function, argnums: Argnums, has_aux: bool, passes: Iterable[str]) -> None:
+        self._f = f
+        self._argnums = argnums
+        self._has_aux = has_aux
+        self._passes = checked(passes)
+        self._programs: OrderedDict[Any, tuple[Program, Any]] = OrderedDict()
+        self.__doc__ = getattr(f, "__doc__", None)
+        self.__name__ = getattr(f, "__name__", "compiled")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """(value, gradient), or ((value, anything), gradient) with `has_aux`."""
+        if current()[0]:
+            raise RuntimeError(
+                f"compile: {self.__name__} was called while a tape is open, which would not see what it does"
+                f"{where_text()}\ncall it outside of the tape, or value_and_grad(f) inside"
+            )
+        key, values = self._read(args, kwargs)
+        found = self._programs.get(key)
+        if found is None:
+            found = self._made(key, args, kwargs)
+        elif len(self._programs) > 1:
+            self._programs.move_to_end(key)
+        return found[0].answer(values)
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """The program for arguments like these."""
+        key, _ = self._read(args, kwargs)
+        return (self._programs.get(key) or self._made(key, args, kwargs))[0]
+
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
+        """What tells programs apart, and the arrays among the arguments."""
+        key: list[Any] = []
+        values: list[Any] = []
+        for k, a in enumerate(args):
+            _collect(a, key, values, self._differentiated(k, len(args)))
+        for name, a in kwargs.items():
+            key.append(name)
+            _collect(a, key, values, False)
+        return tuple(key), values
+
+    def _differentiated(self, k: int, count: int) -> bool:
+        if isinstance(self._argnums, int):
+            return self._argnums == k or self._argnums + count == k
+        return any(n in (k, k - count) for n in self._argnums)
+
+    def _made(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, Any]:
+        program = _compiled(self._f, args, kwargs, self._argnums, self._has_aux, self._passes)
+        found = self._programs[key] = (program, (args, kwargs))  # what is told apart by identity must live on
+        while len(self._programs) > KEPT:
+            self._programs.popitem(last=False)
+        return found
+
+
+class _Same:
+    """Something that is no array and has no hash: the same only as itself."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.what is self.what
+
+    def __hash__(self) -> int:
+        return id(self.what)
+
+
+def _collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) -> None:
+    kind = type(a)
+    if kind is np.ndarray:
+        key += (a.shape, a.dtype)
+        values.append(a)
+    elif kind is dict:
+        for name, branch in a.items():
+            key.append(name)
+            _collect(branch, key, values, differentiated)
+        key.append(dict)
+    elif isinstance(a, tuple | list):
+        for branch in a:
+            _collect(branch, key, values, differentiated)
+        key.append(kind)
+    elif isinstance(a, dict):
+        _collect(dict(a), key, values, differentiated)
+    elif kind is Tensor:
+        _collect(a._data, key, values, differentiated)
+    elif isinstance(a, np.ndarray | np.generic) or (differentiated and isinstance(a, float)):
+        _collect(np.asarray(a), key, values, differentiated)
+    else:
+        try:
+            hash(a)
+        except TypeError:
+            a = _Same(a)
+        key += (kind, a)
+
+
+def _compiled(
+    f: Function,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: Argnums,
+    has_aux: bool,
+    passes: frozenset[str],
+) -> Program:
+    run, inputs = _recorded(f, args, kwargs, argnums, has_aux)
+    _require_same(run.tape.lines(), _recorded(f, args, kwargs, argnums, has_aux)[0].tape.lines())
+    loss = run.loss()
+    extras = [(path, y) for path, y in flattened(run.raw_aux)[0]]
+    followed = [y for _, y in extras if isinstance(y, Tensor)]
+    graph = roll(run.tape.lines(), inputs, [loss, *followed])
+    by_input = {id(x): k for k, x in enumerate(inputs)}
+    wrt = [by_input[id(x)] for x in run.inputs]
+    graph = _whole(graph, wrt, passes)
+    count = 1 + len(followed)
+    constant = [None if isinstance(y, Tensor) else y for _, y in extras]
+    rebuild = flattened(run.raw_aux)[1]
+
+    def answer(results: list[Any]) -> Any:
+        value = run.outputs_like([results[0]])
+        gradients = run.inputs_like(results[count:])
+        if not has_aux:
+            return value, gradients
+        fresh = iter(results[1:count])
+        found = [
+            next(fresh) if isinstance(y, Tensor) else np.array(c) if isinstance(c, np.ndarray) else c
+            for (_, y), c in zip(extras, constant, strict=True)
+        ]
+        return (value, rebuild(found)), gradients
+
+    return Program(graph, passes, answer)
+
+
+def _whole(graph: Graph, wrt: Sequence[int], passes: frozenset[str]) -> Graph:
+    """A rolled tape with its gradients, after the passes."""
+    graph = improved(graph, BEFORE, passes)
+    graph = differentiated(graph, graph.results[0], [graph.inputs[k] for k in wrt])
+    return improved(graph, AFTER, passes)
+
+
+def _recorded(
+    f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
+) -> tuple[Run, list[Tensor]]:
+    """F on a tape, all arrays among its arguments Tensors; and these, in the order of `Compiled._read`."""
+    inputs: list[Tensor] = []
+
+    def followed(path: str, value: Any) -> Any:
+        if not isinstance(value, Tensor | np.ndarray | np.generic):
+            return value
+        name = path.rsplit("[", 1)[-1].rstrip("]").strip("'\"") or None
+        named = value.name if isinstance(value, Tensor) else name if name and name.isidentifier() else None
+        x = Tensor(value.data if isinstance(value, Tensor) else value, named)
+        return x
+
+    def tree(given: Any) -> Any:
+        leaves, rebuild = flattened(given)
+        return rebuild([followed(path, leaf) for path, leaf in leaves])
+
+    run = Run("compile", _sealing(f, inputs), tuple(tree(a) for a in args), tree(kwargs), argnums, has_aux)
+    return run, inputs
+
+
+def _sealing(f: Function, inputs: list[Tensor]) -> Function:
+    """F on arguments that were made on the tape, by an identity: their values cannot leave it either."""
+
+    def entered(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            return x
+        inputs.append(x)
+        made = apply(PRIMITIVES["positive"], x)
+        made.name = x.name
+        return made
+
+    def sealed(*args: Any, **kwargs: Any) -> Any:
+        return f(*(mapped(entered, a) for a in args), **mapped(entered, kwargs))
+
+    return sealed
+
+
+def _require_same(first: list[Any], second: list[Any]) -> None:
+    """Raise ValueError unless both recordings make the same calls with the same constants."""
+    for k, (mine, other) in enumerate(zip(first, second, strict=False)):
+        operation, args, kwargs, out, labels = mine
+        where = f", in {scope_text(labels)}" if labels else ""
+        if operation is not other[0] or out.shape != other[3].shape or out.dtype != other[3].dtype:
+            raise ValueError(
+                f"compile: two runs of the function differ: call {k} is {operation.name} and then {other[0].name}"
+                f"{where}\nwhat decides must not change from run to run: pass it as an argument"
+            )
+        for a, b in zip((*args, *kwargs.values()), (*other[1], *other[2].values()), strict=False):
+            if not _equal(a, b):
+                what = f"an array {a.shape}" if isinstance(a, np.ndarray) else repr(a)
+                raise ValueError(
+                    f"compile: two runs of the function differ: call {k}, {operation.name}, has another constant "
+                    f"({what}){where}\ndraw random numbers outside and pass them as arguments: dropout masks, noise, "
+                    "initial states"
+                )
+    if len(first) != len(second):
+        raise ValueError(
+            f"compile: two runs of the function differ: {len(first)} calls and then {len(second)}\n"
+            "what decides must not change from run to run: pass it as an argument"
+        )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if type(a) is Tensor or a is b:
+        return type(a) is type(b)
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return bool(type(a) is type(b) and (a == b or (a != a and b != b)))
+
+
+def compile_tape(
+    tape: Tape,
+    loss: Tensor,
+    wrt: Any,
+    inputs: Mapping[str, Tensor] | Sequence[Tensor],
+    passes: Iterable[str] = PASSES,
+) -> Program:
+    """The program of a tape that one has: `program(values)` gives (loss, gradients) for other values of `inputs`.
+
+    `values` is built like `inputs`, the gradients like `wrt` (a Tensor, a sequence or a dict of leaves among the
+    inputs). All other leaves of the tape are constants. Raises ValueError as `tape.gradient` does.
+    """
+    chosen = checked(passes)
+    tape.seeds(loss)
+    names, targets = listed(wrt)
+    for name, x in zip(names, targets, strict=True):
+        require_differentiable(name, x)
+    leaves = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+    by_id = {id(x): k for k, x in enumerate(leaves)}
+    for name, x in zip(names, targets, strict=True):
+        if id(x) not in by_id:
+            raise ValueError(
+                f"compile_tape: wrt[{name!r}], {x.describe()}, is not among the inputs\n"
+                "what is differentiated is an input: add it to inputs"
+            )
+    graph = _whole(roll(tape.lines(), leaves, [loss]), [by_id[id(x)] for x in targets], chosen)
+
+    def answer(results: list[Any]) -> Any:
+        gradients: Any = results[1:]
+        if isinstance(wrt, Tensor):
+            return results[0], gradients[0]
+        return results[0], dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
+
+    return Program(graph, chosen, answer, list(inputs) if isinstance(inputs, Mapping) else None)

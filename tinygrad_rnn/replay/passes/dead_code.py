@@ -1,0 +1,50 @@
+"""Dead code: calls whose results nobody reads are not made. It changes nothing in the mathematics.
+
+The tape holds everything that was computed; the gradient needs less. What the forward pass made for itself alone goes,
+and so do the cotangents of what nobody asked for.
+"""
+
+from __future__ import annotations
+
+from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value
+
+
+def dead_code(graph: Graph) -> Graph:
+    """Leave out what leads to no result: one walk from the results back."""
+    wanted: set[Value] = set(graph.results)
+    kept: list[Node | Loop] = []
+    for item in reversed(graph.items):
+        if isinstance(item, Node):
+            if item.out not in wanted:
+                continue
+        else:
+            item = _needed(item, wanted)
+            if not item.outs():
+                continue
+        kept.append(item)
+        wanted.update(item.reads())
+    return Graph(graph.inputs, kept[::-1], graph.results)
+
+
+def _needed(loop: Loop, wanted: set[Value]) -> Loop:
+    """The loop without what leads to none of its wanted results."""
+    loop = loop.copy()
+    for outs in (loop.stacks, loop.lasts, loop.sums):
+        outs[:] = [out for out in outs if out.outer in wanted]
+    live = {out.inner for out in loop.outs()}
+    size = -1
+    while size != len(live):  # a state is needed once a step needs it: then what makes it is needed too
+        size = len(live)
+        live |= {carry.after for carry in loop.carries if carry.before in live}
+        for node in reversed(loop.body):
+            if node.out in live:
+                live.update(node.reads())
+    loop.body = [node for node in loop.body if node.out in live]
+    loop.carries = [carry for carry in loop.carries if carry.before in live]
+    loop.rows = [row for row in loop.rows if row.inner in live]
+    read = {row.outer for row in loop.rows}
+    for node in reversed(loop.prelude):
+        if node.out in read:
+            read.update(node.reads())
+    loop.prelude = [node for node in loop.prelude if node.out in read]
+    return loop
