@@ -224,7 +224,7 @@ class _Sweep:
 
     def _through_elementwise(self, node: Node, g: Term) -> None:
         active = self._active(node)
-        if len(active) > 1 and (g.factors or g.scale != 1):
+        if len(active) > 1 and (g.factors or g.scale != 1) and not self._joins(node, active, g):
             g = Term(self.whole(g, node.out))
         for k in active:
             x = node.args[k]
@@ -236,6 +236,13 @@ class _Sweep:
             if x.shape != node.out.shape or x.dtype != node.out.dtype:
                 term = Term(self._fitted(self.whole(term, node.out), x))
             self.add(x, term)
+
+    def _joins(self, node: Node, active: list[int], g: Term) -> bool:
+        """Will this be a sum of factors with what has come back before? Then it is not to be multiplied out."""
+        if node.op.name not in ("add", "subtract"):
+            return False
+        waiting = [t for k in active for t in self.cotangents.get(node.args[k], ())]
+        return any(isinstance(t, Term) and t.base is g.base for t in waiting)
 
     def _factor(self, node: Node, k: int) -> Any:
         """The derivative by argument k, entry by entry: the rule at the cotangent 1."""

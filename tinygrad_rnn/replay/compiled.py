@@ -120,8 +120,12 @@ def _collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) ->
         values.append(a)
     elif kind is dict:
         for name, branch in a.items():
-            key.append(name)
-            _collect(branch, key, values, differentiated)
+            if type(branch) is np.ndarray:
+                key += (name, branch.shape, branch.dtype)
+                values.append(branch)
+            else:
+                key.append(name)
+                _collect(branch, key, values, differentiated)
         key.append(dict)
     elif isinstance(a, tuple | list):
         for branch in a:

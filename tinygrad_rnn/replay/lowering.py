@@ -32,6 +32,8 @@ class Call:
         """The function and the arguments that run it."""
         if self.method:
             return getattr(self.operands[0], self.name), (*self.operands[1:], self.out)
+        if self.function is np.copyto:
+            return np.copyto, (self.out, self.operands[0])
         if self.writes:
             return self.function, (*self.operands, self.out)
         return _store, (self.out, self.function, self.operands)
@@ -56,16 +58,16 @@ def lowered(node: Node, operands: Sequence[Any], out: Array, into: bool) -> Call
     if name == "detach":
         return Call(np.positive, tuple(operands), out, True, "positive")
     if name == "astype":
-        return Call(_copy, (operands[0],), out, True, "copy")
+        return Call(_cast, (operands[0],), out, True, "cast")
     return Call(_with(function, node, operands), _arrays(operands), out, False, name)
 
 
 def copied(source: Array, out: Array) -> Call:
     """The call that copies one array into another."""
-    return Call(_copy, (source,), out, True, "copy")
+    return Call(np.copyto, (source,), out, True, "copyto")
 
 
-def _copy(source: Array, out: Array) -> None:
+def _cast(source: Array, out: Array) -> None:
     np.copyto(out, source, casting="unsafe")
 
 

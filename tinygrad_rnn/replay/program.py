@@ -68,7 +68,7 @@ class Program:
     def run(self, values: Sequence[Any]) -> list[Any]:
         """The results for these values of the inputs, arrays of their shapes and dtypes."""
         for held, value in zip(self.layout.inputs, values, strict=True):
-            np.copyto(held, value)
+            held[...] = value
         for function, arguments in self._calls:
             function(*arguments)
         return [array.copy() for array in self.layout.results]

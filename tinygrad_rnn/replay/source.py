@@ -113,6 +113,8 @@ class _Writer:
             return f"{operands[0]}.{call.name}({', '.join([*operands[1:], out])})"
         function = self.names.name(call.function, call.name)
         self.shared[function] = call.function
+        if call.function is np.copyto:
+            return f"{function}({out}, {operands[0]})"
         if call.writes:
             return f"{function}({', '.join([*operands, out])})"
         return f"{out}[...] = {function}({', '.join(operands)})"
@@ -134,9 +136,7 @@ class _Writer:
         ahead = tuple(
             slot.array[: stop - start] if slot.ahead else slot.array[start:stop] for slot in self.of_chunk.values()
         )
-        rows = [
-            slot.array[: stop - start] if slot.ahead else slot.array[start:stop] for slot in self.of_step.values()
-        ]
+        rows = [slot.array[: stop - start] if slot.ahead else slot.array[start:stop] for slot in self.of_step.values()]
         count = stop - start
         places = range(count) if self.calls.loop.direction > 0 else range(count - 1, -1, -1)
         if self.calls.loop.length > MANY:

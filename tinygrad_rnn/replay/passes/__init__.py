@@ -8,15 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tinygrad_rnn.replay.graph import Graph, Pass
+from tinygrad_rnn.replay.passes.constants import constants
 from tinygrad_rnn.replay.passes.dead_code import dead_code
 from tinygrad_rnn.replay.passes.defer import defer
 from tinygrad_rnn.replay.passes.factors import factors
+from tinygrad_rnn.replay.passes.gates import gates
 from tinygrad_rnn.replay.passes.hoist import hoist, invariants
+from tinygrad_rnn.replay.passes.siblings import siblings
 
-BEFORE: Mapping[str, Pass] = {"dead_code": dead_code, "hoist": hoist, "defer": defer}
+BEFORE: Mapping[str, Pass] = {"dead_code": dead_code, "siblings": siblings, "hoist": hoist, "defer": defer}
 """What is done to the forward pass, before it is differentiated."""
 
-AFTER: Mapping[str, Pass] = {"hoist": invariants, "defer": defer, "factors": factors, "dead_code": dead_code}
+AFTER: Mapping[str, Pass] = {
+    "hoist": invariants,
+    "defer": defer,
+    "factors": factors,
+    "gates": gates,
+    "constants": constants,
+    "dead_code": dead_code,
+}
 """What is done to both."""
 
 MEMORY = ("alias", "reuse")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_rnn.replay.batching import batched, is_view
+from tinygrad_rnn.replay.batching import batched, is_view, option
 from tinygrad_rnn.replay.builder import Builder
 from tinygrad_rnn.replay.graph import Graph, Loop, Node, Out, Value, op
 from tinygrad_rnn.replay.passes.hoist import rows_of
@@ -59,6 +59,18 @@ def _accumulators(loop: Loop, after: list[Node]) -> None:
             after.append(Node(op("add"), (carry.init, total), last.outer, by=BY))
 
 
+def _joined_parts(nodes: list[Node]) -> dict[Value, tuple[Node, int, int]]:
+    """What a step concatenates: in which call, on which axis, from where on."""
+    parts: dict[Value, tuple[Node, int, int]] = {}
+    for node in nodes:
+        if node.op.name == "concatenate":
+            axis, start = option(node, "axis", len(node.args), 0) % node.out.ndim, 0
+            for a in node.args:
+                parts.setdefault(a, (node, axis, start))
+                start += a.shape[axis]
+    return parts
+
+
 class _Later:
     """The calls of a loop that can wait, and what they read when they are made for all steps."""
 
@@ -70,10 +82,12 @@ class _Later:
         self.build = Builder(self.nodes, BY)
         self.made: dict[Value, Value] = {}  # by what a step made
         self.by_step = {node.out: node for node in loop.body}
+        self.parts: dict[Value, tuple[Node, int, int]] = {}
 
     def moved(self) -> list[Node]:
         loop = self.loop
         waiting = self._waiting()
+        self.parts = _joined_parts([n for n in loop.body if n.out not in waiting])
         for node in [n for n in loop.body if n.out in waiting]:
             self.build.scope = node.scope
             if not self._only_summed(node, waiting):
@@ -85,9 +99,12 @@ class _Later:
                 sums.append(out)
             else:
                 self._named(total, out.outer)
-        for out in loop.stacks:
+        for out in loop.stacks[:]:
             if out.inner in waiting:
                 self._named(self.made[out.inner], out.outer)
+            elif out.inner in self.parts:
+                loop.stacks = [o for o in loop.stacks if o is not out]
+                self._named(self._argument(out.inner)[0], out.outer)
         loop.body = [n for n in loop.body if n.out not in waiting]
         loop.sums = sums
         loop.stacks = [out for out in loop.stacks if out.inner not in waiting]
@@ -116,14 +133,24 @@ class _Later:
         if a not in self.made:
             row = self.rows.get(a)
             node = self.by_step.get(a)
+            part = self.parts.get(a)
             if row is not None:
                 self.made[a] = rows_of(self.loop, row.outer, row.offset, self.build)
             elif node is not None and is_view(node) and node.op.name != "broadcast_to":
                 found = batched(node, [self._argument(x) for x in node.args], self.loop.length, self.build)
                 self.made[a] = found if found is not None else self.loop.stack_of(a)
+            elif part is not None:
+                self.made[a] = self._part_of_stack(a, *part)
             else:
                 self.made[a] = self.loop.stack_of(a)
         return self.made[a], True
+
+    def _part_of_stack(self, a: Value, joined: Node, axis: int, start: int) -> Value:
+        """What each step joins to something else is kept there: gate by gate it is a part of the whole."""
+        whole = self.loop.stack_of(joined.out)
+        index = (*(slice(None),) * (axis + 1), slice(start, start + a.shape[axis]))
+        index += (slice(None),) * (whole.ndim - len(index))
+        return self.build.call("getitem", (whole, *index), (self.loop.length, *a.shape), a.dtype)
 
     def _of_all(self, node: Node) -> Value:
         if node.out not in self.made:
@@ -178,7 +205,11 @@ class _Later:
         a, b = node.args
         if not (isinstance(a, Value) and isinstance(b, Value) and a in self.inner and b in self.inner):
             return None
-        if node.out.ndim != 2 or a.shape != (node.out.shape[0], 1) or b.shape not in ((node.out.shape[1],), (1, node.out.shape[1])):
+        if (
+            node.out.ndim != 2
+            or a.shape != (node.out.shape[0], 1)
+            or b.shape not in ((node.out.shape[1],), (1, node.out.shape[1]))
+        ):
             return None
         left = self.build.shaped(self._argument(a)[0], (self.loop.length, node.out.shape[0]))
         right = self.build.shaped(self._argument(b)[0], (self.loop.length, node.out.shape[1]))
@@ -194,7 +225,9 @@ class _Later:
         axis = node.kwargs.get("axis")
         if len(node.args) > 1:
             return None
-        axes = range(x.ndim) if axis is None else [int(k) % x.ndim for k in ((axis,) if isinstance(axis, int) else axis)]
+        axes = (
+            range(x.ndim) if axis is None else [int(k) % x.ndim for k in ((axis,) if isinstance(axis, int) else axis)]
+        )
         whole = self._argument(x)[0]
         return self.build.summed(whole, (0, *(k + 1 for k in axes)), node.out.shape)
 

@@ -36,7 +36,9 @@ def _move(loop: Loop, before: Builder) -> None:
     local: dict[Value, Value] = {}
     for node in loop.body:
         reads = [a for a in node.reads() if a in inner]
-        movable = elementwise(node) or node.op.name == "concatenate" or (is_view(node) and node.op.name != "broadcast_to")
+        movable = (
+            elementwise(node) or node.op.name == "concatenate" or (is_view(node) and node.op.name != "broadcast_to")
+        )
         if not movable or not reads or not all(a in rows or a in whole for a in reads):
             body.append(node)
             continue

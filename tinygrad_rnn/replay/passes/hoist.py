@@ -61,7 +61,6 @@ def free_of_states(loop: Loop) -> set[Value]:
 
 def _pushed(loop: Loop, used: dict[Value, int]) -> list[Node]:
     """Cuts of a sum as sums of cuts, where another sum follows: (h U + b)[r] = (h U)[r] + b[r] can be regrouped."""
-    free, inner = free_of_states(loop), loop.inner()
     made = {node.out: node for node in loop.body}
     cuts: dict[Value, list[Node]] = {}
     for node in loop.body:
@@ -71,10 +70,9 @@ def _pushed(loop: Loop, used: dict[Value, int]) -> list[Node]:
     chosen = set()
     for v, nodes in cuts.items():
         maker = made[v]
-        states = [a for a in maker.reads() if a in inner and a not in free]
         whole = len(nodes) == used.get(v, 0) and maker.op.name == "add" and all(type(a) is Value for a in maker.args)
         full = all(a.shape[-1:] == v.shape[-1:] for a in maker.reads())
-        if whole and full and len(states) == 1 and any(n.out in added for n in nodes):
+        if whole and full and any(n.out in added for n in nodes):
             chosen.add(v)
     body: list[Node] = []
     build = Builder(body, BY)
@@ -104,6 +102,10 @@ def _regrouped(loop: Loop, body: list[Node]) -> list[Node]:
     """Sums in the order: what is the same in all steps, what is there before them, what they compute."""
     loop.body = body
     free, inner = free_of_states(loop), loop.inner()
+    same: set[Value] = set()
+    for node in body:
+        if not any(v in inner and v not in same for v in node.reads()):
+            same.add(node.out)
     made = {node.out: node for node in body if node.op.name == "add" and all(type(a) is Value for a in node.args)}
     count: dict[Value, int] = {}
     for v in [v for node in body for v in node.reads()] + [o.inner for o in loop.outs()]:
@@ -121,7 +123,7 @@ def _regrouped(loop: Loop, body: list[Node]) -> list[Node]:
             found.append(node)
             continue
         terms = _terms(node, made, joined)
-        rank = [0 if v not in inner else 1 if v in free else 2 for v in terms]
+        rank = [0 if v in same or v not in inner else 1 if v in free else 2 for v in terms]
         if rank.count(2) in (0, len(rank)) or len(rank) < 3:
             found += _sum_as_it_was(node, made, joined)
             continue
