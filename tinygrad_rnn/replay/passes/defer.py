@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_rnn.replay.batching import batched, is_view, option
 from tinygrad_rnn.replay.builder import Builder
-from tinygrad_rnn.replay.graph import Graph, Loop, Node, Out, Value, op
+from tinygrad_rnn.replay.graph import Graph, Loop, Node, Out, Value, op, substituted
 from tinygrad_rnn.replay.passes.hoist import rows_of
 
 BY = "defer"
@@ -20,6 +20,7 @@ BY = "defer"
 def defer(graph: Graph) -> Graph:
     """Move what no state depends on behind every loop."""
     items: list[Node | Loop] = []
+    instead: dict[Value, Value] = {}
     for item in graph.items:
         if isinstance(item, Node):
             items.append(item)
@@ -27,10 +28,10 @@ def defer(graph: Graph) -> Graph:
         loop = item.copy()
         after: list[Node] = []
         _accumulators(loop, after)
-        later = _Later(loop)
+        later = _Later(loop, instead)
         items.append(loop)
         items += [*later.moved(), *after]
-    return Graph(graph.inputs, items, graph.results)
+    return substituted(Graph(graph.inputs, items, graph.results), instead)
 
 
 def _accumulators(loop: Loop, after: list[Node]) -> None:
@@ -74,8 +75,9 @@ def _joined_parts(nodes: list[Node]) -> dict[Value, tuple[Node, int, int]]:
 class _Later:
     """The calls of a loop that can wait, and what they read when they are made for all steps."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, instead: dict[Value, Value]) -> None:
         self.loop = loop
+        self.instead = instead
         self.inner = loop.inner()
         self.rows = {row.inner: row for row in loop.rows}
         self.nodes: list[Node] = []
@@ -232,6 +234,6 @@ class _Later:
         return self.build.summed(whole, (0, *(k + 1 for k in axes)), node.out.shape)
 
     def _named(self, made: Value, outer: Value) -> None:
-        """What was promised under another Value is this one: one more reading of it."""
+        """What was promised as `outer` is this."""
         made.name = made.name or outer.name
-        self.nodes.append(Node(op("reshape"), (made, outer.shape), outer, by=BY))
+        self.instead[outer] = made

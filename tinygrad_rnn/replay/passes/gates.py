@@ -7,6 +7,7 @@ that are one cotangent times a factor each are one product, written side by side
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -114,6 +115,7 @@ def _merge_outside(graph: Graph) -> None:
             continue
         cuts |= cuts_of(segment, cuts)
         _Siblings(segment, cuts, frozenset(defined)).merge()
+        _joined_parts(segment, cuts)
         items += segment
         defined |= {node.out for node in segment}
         segment = []
@@ -123,10 +125,46 @@ def _merge_outside(graph: Graph) -> None:
     graph.items = items
 
 
+def _sums_columns(node: Node) -> bool:
+    """Is this a sum over all axes but the last? Its columns, too, have nothing to do with each other."""
+    if node.op.name != "sum" or len(node.args) > 1 or node.kwargs.get("keepdims"):
+        return False
+    axis, count = node.kwargs.get("axis"), node.args[0].ndim
+    return isinstance(axis, tuple) and count > 1 and sorted(a % count for a in axis) == list(range(count - 1))
+
+
+def _joined_parts(nodes: list[Node], cuts: dict[Value, Cut]) -> None:
+    """A concatenation of parts that lie side by side anyway takes them as one part."""
+    k = 0
+    while k < len(nodes):
+        node = nodes[k]
+        if (
+            node.op.name == "concatenate"
+            and option(node, "axis", len(node.args), 0) % node.out.ndim == node.out.ndim - 1
+        ):
+            runs: list[list[Value]] = []
+            for a in node.args:
+                here, last = cuts.get(a), cuts.get(runs[-1][-1]) if runs else None
+                if here is not None and last is not None and here.root is last.root and here.start == last.stop:
+                    runs[-1].append(a)
+                else:
+                    runs.append([a])
+            if len(runs) < len(node.args):
+                new: list[Node] = []
+                parts = []
+                for run in runs:
+                    first, last = cuts.get(run[0]), cuts.get(run[-1])
+                    joined = len(run) > 1 and first is not None and last is not None
+                    parts.append(cut(first.root, first.start, last.stop, new, cuts) if joined else run[0])  # type: ignore[union-attr]
+                nodes[k : k + 1] = [*new, replace(node, args=tuple(parts))]
+                k += len(new)
+        k += 1
+
+
 class _Siblings:
     """Calls of one list that are one call on what they are cut from."""
 
-    def __init__(self, nodes: list[Node], cuts: dict[Value, Cut], before: frozenset[Value] = frozenset()) -> None:
+    def __init__(self, nodes: list[Node], cuts: dict[Value, Cut], before: frozenset[Value] | None = None) -> None:
         self.nodes = nodes
         self.cuts = cuts
         self.before = before
@@ -154,7 +192,7 @@ class _Siblings:
         return [group for group in groups.values() if len(group) > 1 or activations]
 
     def _key(self, node: Node, activations: bool) -> Any:
-        if not node.out.ndim or not elementwise(node) or node.op.variadic:
+        if not node.out.ndim or node.op.variadic or not (elementwise(node) or _sums_columns(node)):
             return None
         name = node.op.name
         if activations and name in ("sigmoid", "tanh") and not node.kwargs and node.args[0].shape == node.out.shape:
@@ -163,12 +201,12 @@ class _Siblings:
         for a in node.args:
             if not isinstance(a, Value):
                 kinds.append((type(a), a))
+            elif a.ndim == 1 and node.out.ndim > 1 and a.shape[-1] == node.out.shape[-1]:
+                kinds.append("vector")
             elif a in self.cuts and a.shape[-1] == node.out.shape[-1]:
                 kinds.append((self.cuts[a].root, a.shape[:-1]))
             elif a.ndim == 0 or a.shape[-1] == 1:
                 kinds.append(a)
-            elif a.ndim == 1 and self._early(a):
-                kinds.append("joined")
             elif name == "activation":
                 kinds.append(a)
             else:
@@ -176,10 +214,6 @@ class _Siblings:
         if not any(isinstance(k, tuple) and isinstance(k[0], Value) for k in kinds) and name != "activation":
             return None
         return name, tuple(kinds), tuple(node.kwargs.items()), node.out.shape[:-1], node.out.dtype
-
-    def _early(self, a: Value) -> bool:
-        """Is this there before all of these calls? Then parts of it can be joined before them."""
-        return a in self.before or a.constant is not None
 
     def _runs(self, group: list[int]) -> list[list[int]]:
         """Calls of a group that lie side by side in all that they are cut from."""
@@ -191,7 +225,7 @@ class _Siblings:
         last: list[Cut] = []
         for j in order:
             fits = bool(runs) and bool(last) and all(a.stop == b.start for a, b in zip(last, places[j], strict=True))
-            if fits:
+            if fits and self._vectors([*runs[-1], group[j]]) is not None:
                 runs[-1].append(group[j])
             else:
                 runs.append([group[j]])
@@ -199,7 +233,35 @@ class _Siblings:
         return runs
 
     def _is_cut(self, a: Value, k: int) -> bool:
-        return a in self.cuts and a.shape[-1] == self.nodes[k].out.shape[-1]
+        node = self.nodes[k]
+        return a in self.cuts and a.shape[-1] == node.out.shape[-1] and (a.ndim > 1 or node.out.ndim == 1)
+
+    def _vectors(self, run: list[int]) -> list[Cut | tuple[Value, ...]] | None:
+        """For each argument that is a vector for all rows (a bias): what it is a part of, or what is to be joined.
+
+        None where parts of different vectors would have to be joined before some of them are there.
+        """
+        found: list[Cut | tuple[Value, ...]] = []
+        made = {node.out: k for k, node in enumerate(self.nodes)}
+        for place, a in enumerate(self.nodes[run[0]].args):
+            if not isinstance(a, Value) or a.ndim != 1 or self.nodes[run[0]].out.ndim == 1 or a.shape[-1] == 1:
+                continue
+            vectors = tuple(self.nodes[k].args[place] for k in run)
+            cuts = [self.cuts.get(v) for v in vectors]
+            first, last = cuts[0], cuts[-1]
+            beside = all(
+                c is not None and d is not None and c.root is d.root and c.stop == d.start
+                for c, d in itertools.pairwise(cuts)
+            )
+            if first is not None and last is not None and beside:
+                found.append(Cut(first.root, first.start, last.stop))
+            elif self.before is not None and all(
+                v in self.before or v.constant is not None or made.get(v, min(run)) < min(run) for v in vectors
+            ):
+                found.append(vectors)
+            elif len(run) > 1:
+                return None
+        return found
 
     def _merge(self, run: list[int]) -> None:
         members = [self.nodes[k] for k in run]
@@ -207,15 +269,19 @@ class _Siblings:
         total = sum(node.out.shape[-1] for node in members)
         new: list[Node] = []
         args: list[Any] = []
+        vectors = self._vectors(run) or []
         for place, a in enumerate(members[0].args):
             if isinstance(a, Value) and self._is_cut(a, run[0]):
                 root, start = self.cuts[a].root, self.cuts[a].start
                 args.append(cut(root, start, self.cuts[members[-1].args[place]].stop, new, self.cuts))
             elif isinstance(a, Value) and a.ndim == 1 and a.shape[-1] != 1 and len(members) > 1:
-                parts = tuple(node.args[place] for node in members)
-                joined = Value((total,), a.dtype)
-                new.append(Node(op("concatenate"), parts, joined, {"axis": 0}, by=BY))
-                args.append(joined)
+                vector = vectors.pop(0)
+                if isinstance(vector, Cut):
+                    args.append(cut(vector.root, vector.start, vector.stop, new, self.cuts))
+                else:
+                    joined = Value((total,), a.dtype)
+                    new.append(Node(op("concatenate"), vector, joined, {"axis": 0}, by=BY))
+                    args.append(joined)
             else:
                 args.append(a)
         node = members[0]
