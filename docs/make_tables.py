@@ -62,6 +62,13 @@ WRONG = {
         np.diag(tg.Tensor(np.ones((2, 2, 2)), name="z"))
         nn.unroll(nn.rnn, params, np.ones((2, 1, 5)))
         """,
+    "Values out of range, at every replay too": """
+        nn.cross_entropy(x, [0, 1, 3, 0])
+        with tg.Tape() as t: c = tg.Tensor([0, 1, 2, 0]); nn.cross_entropy(x, c); t.replay({c: [0, -1, 2, 0]})
+        nn.binary_cross_entropy(x, array * 2)
+        with tg.Tape(): nn.mse(x, array, mask=tg.Tensor(array > 1))
+        nn.Embedding(5, 8)({"weight": W}, ids + 3)
+        """,
     "Values that a Tensor does not hold": """
         tg.Tensor(1j)
         tg.Tensor("a")
