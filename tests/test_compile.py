@@ -136,15 +136,17 @@ def test_keyword_arguments():
 
 
 def test_integers_and_booleans_are_arguments_too():
+    rng = np.random.default_rng(2)
+
     def f(p, indices, targets, mask):
         rows = nn.Embedding(5, 3)({"weight": p["E"]}, indices)
         hs, _ = nn.unroll(cell, p, rows, np.zeros((2, 4)))
         return nn.cross_entropy(hs, targets, mask=mask)
 
-    p = PARAMS | {"E": RNG.standard_normal((5, 3))}
+    p = PARAMS | {"E": rng.standard_normal((5, 3))}
     masks = np.ones((2, 3, 2), bool)
     masks[1, 1:, 0] = False
-    calls = [(p, RNG.integers(0, 5, (3, 2)), RNG.integers(0, 4, (3, 2)), mask) for mask in masks]
+    calls = [(p, rng.integers(0, 5, (3, 2)), rng.integers(0, 4, (3, 2)), mask) for mask in masks]
     fast = agree(f, *calls)
     for wrong in (-1, 5):
         bad = calls[0][1].copy()
@@ -251,11 +253,13 @@ def test_a_list_may_be_filled_inside():
 
 
 def test_derivatives_inside():
+    rng = np.random.default_rng(2)
+
     def f(p, x, v):
         slope = tg.grad(lambda x: np.sum(np.tanh(x @ p["W"])))(x)
         return np.sum(slope * v) + np.sum(slope**2)
 
-    x, v = RNG.standard_normal((2, 2, 3))
+    x, v = rng.standard_normal((2, 2, 3))
     agree(f, (PARAMS, x, v), (PARAMS, v, x))
 
 
@@ -291,7 +295,7 @@ def test_layouts(how):
         require_agreement(first(*call), eager(*call))
 
 
-def test_other_byte_orders_and_lists_are_refused_or_right():
+def test_another_byte_order():
     x = B.astype(B.dtype.newbyteorder(">"))
     value, gradient = tg.compile(lambda x: np.sum(x * x))(x)
     np.testing.assert_allclose(value, np.sum(B * B), rtol=1e-14)
@@ -546,10 +550,12 @@ def test_an_exception_in_the_function_leaves_nothing_half_made():
 
 
 def test_a_replay_that_fails_leaves_the_program_as_it_was():
+    rng = np.random.default_rng(2)
+
     def f(E, indices):
         return np.sum(np.tanh(nn.Embedding(5, 3)({"weight": E}, indices)))
 
-    fast, E = tg.compile(f), RNG.standard_normal((5, 3))
+    fast, E = tg.compile(f), rng.standard_normal((5, 3))
     for _ in range(3):
         with pytest.raises(ValueError, match="indices of dtype int64 from 0 to 9"):
             fast(E, np.array([0, 9]))
@@ -603,7 +609,7 @@ def test_the_program_can_be_read():
     program = fast.program(*arguments)
     text = str(program)
     assert len(text.splitlines()) > 4
-    assert "(2, 4)" in text  # the shape of a state
+    assert "2, 4)" in text  # the shape of a state, or of all of them
     assert len(program.instructions) > 4
     assert program.stats
     assert isinstance(program.source, str)
@@ -649,7 +655,7 @@ def test_the_program_of_a_tape_keeps_what_is_not_an_input_as_it_was():
     require_agreement((value, gradients), (expected, {"U": expected_gradients["U"]}))
 
 
-def test_ten_thousand_replays_hold_flat_memory():
+def test_a_thousand_replays_hold_flat_memory():
     import tracemalloc
 
     fast, arguments = tg.compile(with_states, has_aux=True), (PARAMS, *inputs(T=1, batch=1))

@@ -43,7 +43,7 @@ SEEDS = st.integers(0, 10**6)
 
 
 @given(program=programs(), T=LENGTHS, seed=SEEDS, passes=SOME_PASSES, single=st.booleans())
-@examples(60)
+@examples(40)
 def test_a_program_compiled_is_the_same_program(program, T, seed, passes, single):
     f, dtype = program.function, np.float32 if single else np.float64
     eager = tg.value_and_grad(f, has_aux=True)
@@ -115,8 +115,9 @@ def test_every_choice_of_passes(passes, f):
         tg.compile(f, (0, 1), has_aux=True, passes=CHOICES[passes]),
         tg.value_and_grad(f, (0, 1), has_aux=True),
     )
+    rng = np.random.default_rng(1)
     for T in (5, 5, 1):
-        arguments = RICH[f], RNG.standard_normal((T, 2, 3)), RNG.standard_normal((T, 2, 4))
+        arguments = RICH[f], rng.standard_normal((T, 2, 3)), rng.standard_normal((T, 2, 4))
         require_agreement(fast(*arguments), eager(*arguments))
 
 
