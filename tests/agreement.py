@@ -8,8 +8,9 @@ from tinygrad_rnn.engine.trees import flattened
 def require_agreement(found, expected, tolerance=None):
     """Require the same tree, shapes and dtypes, and numbers that agree in the largest norm of each leaf.
 
-    tolerance: relative, 1e-12 for float64 and 1e-5 for float32 by default. Where what a leaf is made of cancels, its
-    own norm says nothing of rounding: a hundredth of the tolerance, of the largest number of all leaves, passes too.
+    tolerance: relative, 0 for the last bit. By default 1e-12 for float64 and 1e-5 for float32, and besides 16 units in
+    the last place of the largest number of all leaves: where what a leaf is made of cancels, its own norm says nothing
+    of rounding.
     NaN and infinities must stand at the same places.
     """
     found_leaves, expected_leaves = flattened(found)[0], flattened(expected)[0]
@@ -27,9 +28,10 @@ def require_agreement(found, expected, tolerance=None):
             continue
         finite = np.isfinite(b)
         assert np.array_equal(a[~finite], b[~finite], equal_nan=True), f"{path}: NaN and infinities"
-        relative = tolerance or (1e-5 if b.dtype == np.float32 else 1e-12)
         difference = size(np.where(finite, a, 0) - np.where(finite, b, 0))
-        allowed = relative * (size(b) + largest / 100)
+        allowed = (1e-5 if b.dtype == np.float32 else 1e-12) * size(b) + 16 * np.finfo(b.dtype).eps * largest
+        if tolerance is not None:
+            allowed = tolerance * size(b)
         assert difference <= allowed, (
             f"{path}: differs by {difference:.3g}, of {size(b):.3g}; {allowed:.3g} is rounding"
         )
