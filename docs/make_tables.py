@@ -8,6 +8,7 @@ The tests do the same, and fail where a page says something else.
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
+from tinygrad_rnn import bptt, nn
 from tinygrad_rnn.engine.forward import pushforward
 from tinygrad_rnn.engine.tensor import PRIMITIVES, TABLE, Primitive
 
@@ -61,6 +62,13 @@ WRONG = {
         np.diag(tg.Tensor(np.ones((2, 2, 2)), name="z"))
         nn.unroll(nn.rnn, params, np.ones((2, 1, 5)))
         """,
+    "Values out of range, at every replay too": """
+        nn.cross_entropy(x, [0, 1, 3, 0])
+        with tg.Tape() as t: c = tg.Tensor([0, 1, 2, 0]); nn.cross_entropy(x, c); t.replay({c: [0, -1, 2, 0]})
+        nn.binary_cross_entropy(x, array * 2)
+        with tg.Tape(): nn.mse(x, array, mask=tg.Tensor(array > 1))
+        nn.Embedding(5, 8)({"weight": W}, ids + 3)
+        """,
     "Values that a Tensor does not hold": """
         tg.Tensor(1j)
         tg.Tensor("a")
@@ -87,6 +95,18 @@ WRONG = {
         x[0] += 1
         x.data = array
         tg.set_at(x, [0, 0], 1.0)
+        """,
+    "Values that stay on a sealed tape, while it is open": """
+        with tg.Tape(sealed=True), tg.scope(t=3): h = tg.named("h", x * 2); int(h.sum() > 0)
+        with tg.Tape(sealed=True): h = tg.named("h", x * 2); print("big" if h.sum() > 9 else "small")
+        with tg.Tape(sealed=True): (x * 2).data
+        with tg.Tape(sealed=True): np.asarray(x * 2)
+        with tg.Tape(sealed=True): print(f"{x[0, 0]:.3f}")
+        with tg.Tape(sealed=True): (x * x).sum().backward()
+        with tg.Tape(sealed=True): h = tg.named("h", x * 2); h[h > 0]
+        with tg.Tape(sealed=True): copy.deepcopy(x * 2)
+        with tg.Tape(sealed=True): bptt.flow(nn.rnn, params, np.ones((2, 1, 3)))
+        with tg.Tape(), tg.Tape(sealed=True): pass
         """,
     "What has no derivative rule, or not in that form": """
         with tg.Tape(): np.median(x)
@@ -168,7 +188,7 @@ def wrong_inputs() -> list[tuple[str, str]]:
 
 def what_it_raises(code: str) -> Exception:
     """The error of one row."""
-    names: dict[str, Any] = {"np": np, "tg": tg, "nn": nn, "pushforward": pushforward}
+    names: dict[str, Any] = {"np": np, "tg": tg, "nn": nn, "bptt": bptt, "copy": copy, "pushforward": pushforward}
     for name, (function, vjp) in RULES.items():
         full = f"doctest_{name}"
         names[name] = PRIMITIVES.get(full) or tg.primitive(function, vjp, name=full)
@@ -190,7 +210,8 @@ Every error is of a built-in type. Its first line says what is wrong, with the o
 (layer, step, gate); its second line says what to do. Each row is made by running it, after these lines:
 """
     ]
-    parts.append(f"```text\nimport numpy as np\nimport tinygrad_rnn as tg\nfrom tinygrad_rnn import nn\n{PRELUDE}```\n")
+    imports = "import copy\nimport numpy as np\nimport tinygrad_rnn as tg\nfrom tinygrad_rnn import bptt, nn\n"
+    parts.append(f"```text\n{imports}{PRELUDE}```\n")
     section = ""
     for title, code in wrong_inputs():
         if title != section:

@@ -67,6 +67,7 @@ SAMPLES = {
     "sign": [((SIGNED,), {})],
     "argmax": [((A,), {}), ((A,), {"axis": 1})],
     "detach": [((A,), {})],
+    "in_range": [((A,), {"low": 0, "high": 9, "refusal": "{} to {}"})],
     "cumsum": [((CUBE,), {"axis": k}) for k in (0, -1)],
     "min": REDUCTIONS,
     "where": [((MASK, A, B), {}), ((MASK, ROW, 0.5), {}), ((MASK, COLUMN, ROW), {})],
@@ -165,6 +166,7 @@ BY_DEFINITION = {
     "scatter": added_up,
     "astype": lambda x, dtype: np.array(x, dtype),
     "detach": np.array,
+    "in_range": lambda x, low, high, refusal: np.array(x),
 }
 
 

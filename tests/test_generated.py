@@ -86,6 +86,10 @@ def with_alpha(draw, name):
     return [drawn(draw, draw(SHAPES))], {"alpha": draw(st.floats(0.1, 2))}
 
 
+def bounded(draw, name):
+    return [drawn(draw, draw(SHAPES))], {"low": -9, "high": 9, "refusal": "{} to {}"}
+
+
 def cast(draw, name):
     return [drawn(draw, draw(SHAPES))], {"dtype": np.dtype(float)}
 
@@ -209,6 +213,7 @@ CALLS = {
     "logical_not": of_logic(1),
     "where": chosen_where,
     "elu": with_alpha,
+    "in_range": bounded,
     "astype": cast,
     **dict.fromkeys(("sum", "prod", "norm"), reduction(SHAPES)),
     **dict.fromkeys(("mean", "max", "min", "logsumexp"), reduction(FULL)),

@@ -44,6 +44,10 @@ class OpenTape(Protocol):
 
     ref: Any
 
+    @property
+    def sealed(self) -> bool:
+        """Are the values of what is made on this tape kept on it?"""
+
     def record(self, line: tuple[Any, ...], /) -> None:
         """Write one line down: the first five fields of an Entry."""
 
@@ -119,12 +123,18 @@ class recording_under(_Context):  # noqa: N801 - used as a statement
 
 
 class not_recording(_Context):  # noqa: N801 - used as a statement
-    """Record nothing inside the block."""
+    """Record nothing inside the block. Raises TypeError on a sealed tape: what is not recorded leaves it."""
 
     __slots__ = ()
 
     def __enter__(self) -> None:
-        self._enter(((), current()[1]))
+        tapes, labels = current()
+        if any(tape.sealed for tape in tapes):
+            raise TypeError(
+                f"values that are not recorded would leave a sealed tape{where_text()}\n"
+                "in a compiled function everything is recorded: call this outside of it"
+            )
+        self._enter(((), labels))
 
 
 def scope_text(labels: Scope) -> str:

@@ -35,6 +35,7 @@ from tinygrad_rnn.engine.recording import (
     recording_on,
     recording_under,
     scope_text,
+    where_text,
 )
 from tinygrad_rnn.engine.tensor import Tensor, apply
 from tinygrad_rnn.engine.walk import Step, finished, read_only, walk
@@ -51,13 +52,19 @@ class Tape:
     `Tape(lines=True)` keeps the line of code that made each entry. `Tape(check_finite=True)` does so too, and raises
     FloatingPointError at the first NaN or infinity, forward or backward, naming that line, the operation, its scope and
     the ranges of its inputs. Both cost about as much again as recording does.
+
+    `Tape(sealed=True)` keeps values on the tape while it is open: `if x > 0`, `x.item()`, `x.data`, `float(x)`,
+    pickling and the like raise TypeError for what was made on it, and for leaves given to `seal`. So nothing that
+    Python decides depends on a value, and the lines are the program itself, right for any other values of the same
+    shapes. Shapes and dtypes may be asked for; other leaves are constants. It must be the first tape that is opened.
     """
 
-    def __init__(self, *, lines: bool = False, check_finite: bool = False) -> None:
+    def __init__(self, *, lines: bool = False, check_finite: bool = False, sealed: bool = False) -> None:
         self._lines: list[Any] = []
         self._code: list[str] = []  # for each line, the line of code; empty where it is not kept
         self._check_finite = check_finite
         self._keeps_code = lines or check_finite
+        self._keeps_values = sealed
         self._open: list[recording_on] = []
         self._spent: set[int] = set()
         self._hooks = Hooks()
@@ -71,6 +78,11 @@ class Tape:
         self.ref = weakref.ref(self)
 
     def __enter__(self) -> Tape:
+        if self._keeps_values and current()[0]:  # a Tensor knows the outermost of its tapes alone
+            raise RuntimeError(
+                f"Tape: a sealed tape cannot be opened inside another one{where_text()}\n"
+                "open it first, and the other inside; a compiled function is called outside of any tape"
+            )
         block = recording_on(self)
         block.__enter__()
         self._open.append(block)
@@ -80,6 +92,15 @@ class Tape:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.pop().__exit__(kind, error, trace)
+
+    @property
+    def sealed(self) -> bool:
+        """Do the values of what is made on this tape stay on it? True for `Tape(sealed=True)` while it is open."""
+        return self._keeps_values and bool(self._open)
+
+    def seal(self, x: Tensor) -> None:
+        """Keep the values of the leaf x on this tape too: x is an input of the program, and no constant of it."""
+        x._tape = self.ref
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -350,16 +371,16 @@ class Tape:
 
     def __copy__(self) -> Tape:
         """A tape with the same lines, which may record on without changing this one. Hooks stay behind."""
-        other = Tape(lines=self._keeps_code, check_finite=self._check_finite)
+        other = Tape(lines=self._keeps_code, check_finite=self._check_finite, sealed=self._keeps_values)
         other._lines.extend(self._lines)
         other._code.extend(self._code)
         return other
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self._lines, self._code, self._keeps_code, self._check_finite
+        return self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._lines, self._code, self._keeps_code, self._check_finite = state
+        self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values = state
         self._open = []
         self._spent = set()
         self._hooks = Hooks()

@@ -253,6 +253,7 @@ class Tensor(ArrayMethods):
     @property
     def data(self) -> NDArray[Any]:
         """The values, a read-only array."""
+        self.require_unsealed("x.data")
         self._data.setflags(write=False)
         return self._data
 
@@ -285,6 +286,7 @@ class Tensor(ArrayMethods):
 
     def item(self) -> Any:
         """The value of a Tensor with one entry, as a Python number."""
+        self.require_unsealed("x.item()")
         return self._only_entry("item()")
 
     def describe(self) -> str:
@@ -302,14 +304,20 @@ class Tensor(ArrayMethods):
         return (self[k] for k in range(len(self)))
 
     def __repr__(self) -> str:
-        values = np.array2string(self._data, separator=", ", threshold=100, prefix="Tensor(")
+        if self._is_sealed():
+            values = f"values on a sealed tape, shape={self.shape}"
+        else:
+            values = np.array2string(self._data, separator=", ", threshold=100, prefix="Tensor(")
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({values}{kind}{f', name={self.name!r}' if self.name else ''})"
 
     def __format__(self, spec: str) -> str:
+        if spec:
+            self.require_unsealed(f"format with {spec!r}")
         return format(self.data if self.ndim else self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
+        self.require_unsealed("bool()")
         return bool(self._only_entry("bool()"))
 
     def __float__(self) -> float:
@@ -332,7 +340,22 @@ class Tensor(ArrayMethods):
         self._refuse_to_leave("np.array()")
         return np.array(self.data, dtype=dtype, copy=copy)
 
+    def _is_sealed(self) -> bool:
+        tape = self._tape() if self._tape is not None else None
+        return tape is not None and tape.sealed
+
+    def require_unsealed(self, how: str) -> None:
+        """Raise TypeError if the values of this Tensor stay on a tape that is open: see `Tape(sealed=True)`."""
+        if self._is_sealed():
+            raise TypeError(
+                f"{how}: would take the values of {self.describe()} off a sealed tape{where_text()}\n"
+                "a compiled function is recorded once, and what Python decides from a value is decided once: use "
+                "np.where(...), return what you want to see, or pass what decides as an argument that is not "
+                "differentiated, as a Python bool or number"
+            )
+
     def _refuse_to_leave(self, how: str) -> None:
+        self.require_unsealed(how)
         if current()[0]:
             raise TypeError(
                 f"{how}: would take the values of {self.describe()} off the tape that is recording them"
@@ -341,6 +364,7 @@ class Tensor(ArrayMethods):
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self.require_unsealed("a copy or pickle")
         return _rebuilt, (self._data, self.name, self.grad)
 
     # ------------------------------------------------------------------------------------------ the history
@@ -357,6 +381,7 @@ class Tensor(ArrayMethods):
 
         Raises RuntimeError if the tape is gone, or if this was called before.
         """
+        self.require_unsealed("backward()")
         tape = self._tape() if self._tape is not None else None
         if tape is None:
             raise RuntimeError(
@@ -456,8 +481,11 @@ class Tensor(ArrayMethods):
     def __getitem__(self, index: Any) -> Tensor:
         parts = index if type(index) is tuple else (index,)
         for part in parts:
-            if type(part) not in _IMMUTABLE:
+            if type(part) not in _PLAIN_INDICES:
                 parts = tuple(as_index(p) if isinstance(p, _SEQUENCES) else p for p in parts)
+                for p in parts:
+                    if type(p) is Tensor and p.dtype == bool:  # how many entries it picks is the shape of the result
+                        p.require_unsealed("an index of booleans")
                 break
         return apply(PRIMITIVES["getitem"], self, *parts)  # an integer Tensor in the index is an input like any other
 
@@ -542,4 +570,5 @@ def _rebuilt(data: NDArray[Any], name: str | None, grad: NDArray[Any] | None) ->
 
 
 _SEQUENCES = (list, tuple, range)
+_PLAIN_INDICES = frozenset({int, slice, type(None), type(Ellipsis)})
 _IMMUTABLE = frozenset({Tensor, int, float, bool, slice, type(None), type(Ellipsis)})

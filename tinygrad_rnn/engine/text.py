@@ -58,7 +58,7 @@ def _index_part(part: Any) -> str:
         start, stop = ("" if end is None else str(end) for end in (part.start, part.stop))
         return f"{start}:{stop}" + ("" if part.step is None else f":{part.step}")
     if isinstance(part, Tensor | ndarray):
-        values = part.data if isinstance(part, Tensor) else part
+        values = part._data if isinstance(part, Tensor) else part
         return str(values.tolist()) if values.size < 5 else "..."
     return "..." if part is Ellipsis else "new" if part is None else str(part)
 

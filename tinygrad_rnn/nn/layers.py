@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.primitives.checks import in_range
+from tinygrad_rnn.engine.primitives.indexing import getitem
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells import Array, Params, normalized
 
@@ -58,17 +60,17 @@ class Embedding:
         return {k: Tensor(rng.standard_normal(s).astype(dtype), name=k) for k, s in self.shapes().items()}
 
     def __call__(self, params: Params, indices: Any) -> Array:
-        """(...) integers -> (..., embedding_dim). Raises ValueError for an index outside of 0 to num_embeddings - 1."""
+        """(...) integers, an array or a Tensor -> (..., embedding_dim).
+
+        Raises ValueError for an index outside of 0 to num_embeddings - 1, at every replay too, where it is a Tensor.
+        """
         require_parameters("Embedding", self.shapes(), params)
-        values = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
-        if values.dtype.kind not in "iu" or (
-            values.size and not (values.min() >= 0 and values.max() < self.num_embeddings)
-        ):
-            span = f" from {values.min()} to {values.max()}" if values.size else ""
-            raise ValueError(
-                f"Embedding: indices of dtype {values.dtype}{span}\ngive integers from 0 to {self.num_embeddings - 1}"
-            )
-        return params["weight"][indices if isinstance(indices, Tensor) else values]
+        values = indices if isinstance(indices, Tensor) else np.asarray(indices)
+        last = self.num_embeddings - 1
+        if values.dtype.kind not in "iu":
+            raise ValueError(f"Embedding: indices of dtype {values.dtype}\ngive integers from 0 to {last}")
+        refusal = f"Embedding: indices of dtype {values.dtype} from {{}} to {{}}\ngive integers from 0 to {last}"
+        return getitem(params["weight"], in_range(values, low=0, high=last, refusal=refusal))
 
 
 @dataclass(frozen=True)

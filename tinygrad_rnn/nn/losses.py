@@ -1,4 +1,8 @@
-"""Losses: a scalar for a batch of sequences. Each says what it averages over."""
+"""Losses: a scalar for a batch of sequences. Each says what it averages over.
+
+Targets and masks are arrays, which are constants of a tape, or Tensors, whose uses are recorded: a replay computes with
+other targets, counts another mask, and refuses what is out of range as the first run does.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives.activations import log_softmax, softplus
+from tinygrad_rnn.engine.primitives.checks import in_range
+from tinygrad_rnn.engine.primitives.indexing import getitem
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells import Array
 
 
@@ -33,19 +40,21 @@ def cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduction: s
     Raises ValueError for targets of another shape or out of range, TypeError where they are no integers.
     """
     classes = np.shape(logits)[-1]
-    targets = np.asarray(targets)
+    targets = _array_or_tensor(targets)
     _require_shape("cross_entropy", targets.shape, np.shape(logits)[:-1], np.shape(logits))
     if targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: targets are {targets.dtype}\ngive the index of the class, an integer")
     if mask is not None:
         targets = np.where(_checked_mask("cross_entropy", mask, targets.shape), targets, 0)
-    if targets.size and not (targets.min() >= 0 and targets.max() < classes):
-        raise ValueError(
-            f"cross_entropy: targets from {targets.min()} to {targets.max()}, for {classes} classes\n"
-            f"each target is the index of a class, 0 to {classes - 1}"
-        )
+    targets = in_range(
+        targets,
+        low=0,
+        high=classes - 1,
+        refusal=f"cross_entropy: targets from {{}} to {{}}, for {classes} classes\n"
+        f"each target is the index of a class, 0 to {classes - 1}",
+    )
     rows = log_softmax(logits).reshape(-1, classes)
-    each = -rows[np.arange(targets.size), targets.ravel()]
+    each = -getitem(rows, np.arange(targets.size), targets.reshape(-1))
     return _reduced("cross_entropy", each.reshape(targets.shape), mask, reduction)
 
 
@@ -57,12 +66,10 @@ def binary_cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduc
 
     Raises ValueError for targets of another shape or out of range.
     """
-    values = np.asarray(targets, getattr(logits, "dtype", None))
+    values = _array_or_tensor(targets, getattr(logits, "dtype", None))
     _require_shape("binary_cross_entropy", values.shape, np.shape(logits), np.shape(logits))
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError(
-            f"binary_cross_entropy: targets from {values.min()} to {values.max()}\na target is a probability, 0 to 1"
-        )
+    refusal = "binary_cross_entropy: targets from {} to {}\na target is a probability, 0 to 1"
+    values = in_range(values, low=0, high=1, refusal=refusal)
     return _reduced("binary_cross_entropy", softplus(logits) - logits * values, mask, reduction)
 
 
@@ -73,17 +80,27 @@ def _reduced(name: str, each: Array, mask: Any, reduction: str) -> Array:
     count = np.size(each)
     if mask is not None:
         counts = _checked_mask(name, mask, np.shape(each))
-        count = int(counts.sum())
+        count = counts.sum()
         each = np.where(counts, each, np.zeros((), each.dtype))
     if reduction == "none":
         return each
-    if reduction == "mean" and not count:
-        raise ValueError(f"{name}: the mean over no entries\ngive a mask that is true somewhere, or reduction='sum'")
-    return each.sum() / count if reduction == "mean" else each.sum()
+    if reduction == "sum":
+        return each.sum()
+    refusal = f"{name}: the mean over no entries\ngive a mask that is true somewhere, or reduction='sum'"
+    count = in_range(count, low=1, high=np.size(each), refusal=refusal)
+    # A number, or a Tensor of the losses' own dtype: neither promotes float32.
+    return each.sum() / (count.astype(each.dtype) if isinstance(count, Tensor) else int(count))
 
 
-def _checked_mask(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    counts = np.asarray(mask)
+def _array_or_tensor(values: Any, dtype: Any = None) -> Any:
+    """What was given as an array, or the Tensor that it is, in this dtype."""
+    if not isinstance(values, Tensor):
+        return np.asarray(values, dtype)
+    return values if dtype is None or values.dtype == dtype else values.astype(dtype)
+
+
+def _checked_mask(name: str, mask: Any, shape: tuple[int, ...]) -> Any:
+    counts = _array_or_tensor(mask)
     if counts.shape != shape or counts.dtype != bool:
         raise ValueError(
             f"{name}: the mask has shape {counts.shape} and dtype {counts.dtype}\n"

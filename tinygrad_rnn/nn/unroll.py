@@ -37,7 +37,7 @@ def unroll(
     is what is carried on, and h_new what the cell made.
 
     Raises ValueError for an empty sequence, for lengths outside of 1 to T, or where the cell returns another number of
-    states than it takes.
+    states than it takes; TypeError for lengths that are a Tensor: they decide what is recorded.
     """
     names = state_names(cell)
     if len(xs) == 0:
@@ -77,6 +77,11 @@ def unroll(
 
 
 def _checked_lengths(lengths: Any, xs: Array) -> np.ndarray[Any, Any]:
+    if isinstance(lengths, Tensor):
+        raise TypeError(
+            f"unroll: lengths are a Tensor, {lengths.describe()}, and decide which operations are recorded\n"
+            "give a tuple or an array, which is constant; for other lengths run all steps and mask the loss"
+        )
     counts = np.asarray(lengths)
     batch = np.shape(xs[0])[0] if np.ndim(xs[0]) == 2 else None
     if counts.shape != (batch,) or counts.dtype.kind not in "iu":

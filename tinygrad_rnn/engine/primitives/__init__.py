@@ -6,6 +6,7 @@ Importing this package fills the table; nothing changes it afterwards but `primi
 from tinygrad_rnn.engine.primitives import (
     activations,
     arithmetic,
+    checks,
     comparisons,
     einsum,
     indexing,
@@ -17,6 +18,7 @@ from tinygrad_rnn.engine.primitives import (
 __all__ = [
     "activations",
     "arithmetic",
+    "checks",
     "comparisons",
     "einsum",
     "indexing",

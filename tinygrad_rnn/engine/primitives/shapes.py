@@ -177,6 +177,6 @@ TABLE[np.stack] = stack
 TABLE[np.concatenate] = concatenate
 for plain in (np.shape, np.ndim, np.size):
     # What these say of a Tensor is a plain number, the same at every replay of the same shapes.
-    TABLE[plain] = lambda x, *args, _plain=plain: _plain(x.data, *args)
+    TABLE[plain] = lambda x, *args, _plain=plain: _plain(x._data, *args)
 for filled in (np.zeros_like, np.ones_like, np.empty_like, np.full_like):
-    TABLE[filled] = lambda x, *args, _filled=filled, **options: _filled(x.data, *args, **options)
+    TABLE[filled] = lambda x, *args, _filled=filled, **options: _filled(x._data, *args, **options)
