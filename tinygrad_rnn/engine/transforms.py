@@ -130,10 +130,17 @@ def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
 
 
 class Run:
-    """f, run once on fresh Tensors in the place of some arguments, on a tape of its own."""
+    """f, run once on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed."""
 
     def __init__(
-        self, what: str, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
+        self,
+        what: str,
+        f: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        argnums: Argnums,
+        has_aux: bool,
+        sealed: bool = False,
     ) -> None:
         self.what = what
         self._bare = isinstance(argnums, int | np.integer)
@@ -154,7 +161,8 @@ class Run:
         new = list(args)
         for k, tree in zip(chosen, self._rebuild(self.inputs), strict=True):
             new[k] = tree
-        with Tape() as self.tape:
+        self.tape = Tape(sealed=sealed)
+        with self.tape:
             found = f(*new, **kwargs)
             if has_aux and not (isinstance(found, tuple) and len(found) == 2):
                 raise TypeError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.recording import current, scope_text, where_text
 from tinygrad_rnn.engine.tape import Tape, listed, require_differentiable
-from tinygrad_rnn.engine.tensor import PRIMITIVES, Tensor, apply
+from tinygrad_rnn.engine.tensor import Primitive, Tensor, apply
 from tinygrad_rnn.engine.transforms import Argnums, Function, Run
 from tinygrad_rnn.engine.trees import flattened, mapped
 from tinygrad_rnn.replay.backward import differentiated
@@ -18,6 +18,9 @@ from tinygrad_rnn.replay.graph import Graph
 from tinygrad_rnn.replay.passes import AFTER, BEFORE, PASSES, checked, improved
 from tinygrad_rnn.replay.program import Program
 from tinygrad_rnn.replay.rolling import roll
+
+ARGUMENT = Primitive("argument", lambda x: x, (lambda g, y, x: g,), variadic=False, analytic=True, tangent="linear")
+"""An identity, of any dtype: what it makes was made on the tape, and a sealed tape keeps its values."""
 
 KEPT = 16
 """How many programs a compiled function keeps: those used last."""
@@ -156,6 +159,7 @@ def _compiled(
     run, inputs = _recorded(f, args, kwargs, argnums, has_aux)
     _require_same(run.tape.lines(), _recorded(f, args, kwargs, argnums, has_aux)[0].tape.lines())
     loss = run.loss()
+    run.tape.seeds(loss)  # raises where it has no gradient
     extras = [(path, y) for path, y in flattened(run.raw_aux)[0]]
     followed = [y for _, y in extras if isinstance(y, Tensor)]
     graph = roll(run.tape.lines(), inputs, [loss, *followed])
@@ -206,7 +210,7 @@ def _recorded(
         leaves, rebuild = flattened(given)
         return rebuild([followed(path, leaf) for path, leaf in leaves])
 
-    run = Run("compile", _sealing(f, inputs), tuple(tree(a) for a in args), tree(kwargs), argnums, has_aux)
+    run = Run("compile", _sealing(f, inputs), tuple(tree(a) for a in args), tree(kwargs), argnums, has_aux, sealed=True)
     return run, inputs
 
 
@@ -217,12 +221,13 @@ def _sealing(f: Function, inputs: list[Tensor]) -> Function:
         if not isinstance(x, Tensor):
             return x
         inputs.append(x)
-        made = apply(PRIMITIVES["positive"], x)
+        made = apply(ARGUMENT, x)
         made.name = x.name
         return made
 
     def sealed(*args: Any, **kwargs: Any) -> Any:
-        return f(*(mapped(entered, a) for a in args), **mapped(entered, kwargs))
+        new = [mapped(entered, a) for a in args]  # in this order: inputs are counted
+        return f(*new, **mapped(entered, kwargs))
 
     return sealed
 
@@ -269,8 +274,8 @@ def compile_tape(
 ) -> Program:
     """The program of a tape that one has: `program(values)` gives (loss, gradients) for other values of `inputs`.
 
-    `values` is built like `inputs`, the gradients like `wrt` (a Tensor, a sequence or a dict of leaves among the
-    inputs). All other leaves of the tape are constants. Raises ValueError as `tape.gradient` does.
+    `values` is built like `inputs`, the gradients like `wrt` (a Tensor, a sequence or a dict of them). What is not
+    among the inputs keeps the value that it has. Raises ValueError as `tape.gradient` does.
     """
     chosen = checked(passes)
     tape.seeds(loss)
@@ -278,13 +283,10 @@ def compile_tape(
     for name, x in zip(names, targets, strict=True):
         require_differentiable(name, x)
     leaves = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+    known = {id(x) for x in leaves}
+    fixed = [x for x in {id(x): x for x in targets}.values() if id(x) not in known]
+    leaves += fixed  # their values stay as they were
     by_id = {id(x): k for k, x in enumerate(leaves)}
-    for name, x in zip(names, targets, strict=True):
-        if id(x) not in by_id:
-            raise ValueError(
-                f"compile_tape: wrt[{name!r}], {x.describe()}, is not among the inputs\n"
-                "what is differentiated is an input: add it to inputs"
-            )
     graph = _whole(roll(tape.lines(), leaves, [loss]), [by_id[id(x)] for x in targets], chosen)
 
     def answer(results: list[Any]) -> Any:
@@ -293,4 +295,5 @@ def compile_tape(
             return results[0], gradients[0]
         return results[0], dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
 
-    return Program(graph, chosen, answer, list(inputs) if isinstance(inputs, Mapping) else None)
+    names_of_inputs = list(inputs) if isinstance(inputs, Mapping) else None
+    return Program(graph, chosen, answer, names_of_inputs, [x.data for x in fixed])

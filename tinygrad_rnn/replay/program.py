@@ -21,11 +21,13 @@ class Program:
         passes: Collection[str] = ("alias", "reuse"),
         build: Callable[[list[Any]], Any] = list,
         names: list[str] | None = None,
+        fixed: Sequence[Any] = (),
     ) -> None:
         self.graph = graph
         self.layout = laid_out(graph, "alias" in passes, "reuse" in passes)
         self._build = build
         self._names = names
+        self._fixed = list(fixed)
         self.loops: list[LoopSource] = []
         self._calls: list[tuple[Any, tuple[Any, ...]]] = []
         for item in self.layout.calls:
@@ -51,7 +53,7 @@ class Program:
                     f"replay: values for {', '.join(values) or 'nothing'}\nexpected values for {', '.join(self._names)}"
                 )
             values = [values[name] for name in self._names]
-        arrays = [np.asarray(v) for v in values]
+        arrays = [*(np.asarray(v) for v in values), *self._fixed]
         for k, (given, held) in enumerate(zip(arrays, self.layout.inputs, strict=True)):
             if given.shape != held.shape or given.dtype != held.dtype:
                 name = self._names[k] if self._names else k

@@ -124,7 +124,8 @@ def _regrouped(loop: Loop, body: list[Node]) -> list[Node]:
             continue
         terms = _terms(node, made, joined)
         rank = [0 if v in same or v not in inner else 1 if v in free else 2 for v in terms]
-        if rank.count(2) in (0, len(rank)) or len(rank) < 3:
+        rounded = len({v.dtype for v in terms}) > 1  # a sum of float32 would be rounded before it meets float64
+        if rank.count(2) in (0, len(rank)) or len(rank) < 3 or rounded:
             found += _sum_as_it_was(node, made, joined)
             continue
         build = Builder(found, BY)
