@@ -10,8 +10,7 @@ def require_agreement(found, expected, tolerance=None):
 
     tolerance: relative, 0 for the last bit. By default 1e-12 for float64 and 1e-5 for float32, and besides 16 units in
     the last place of the largest number of all leaves: where what a leaf is made of cancels, its own norm says nothing
-    of rounding.
-    NaN and infinities must stand at the same places.
+    of rounding. NaN and infinities must stand at the same places.
     """
     found_leaves, expected_leaves = flattened(found)[0], flattened(expected)[0]
     assert [path for path, _ in found_leaves] == [path for path, _ in expected_leaves]
@@ -21,16 +20,18 @@ def require_agreement(found, expected, tolerance=None):
         if not is_array(b):
             assert a == b, path
             continue
-        assert isinstance(a, np.ndarray), f"{path} is a {type(a).__name__}"
+        assert isinstance(a, np.ndarray | type(b)), f"{path} is a {type(a).__name__}"
         assert (a.shape, a.dtype) == (b.shape, b.dtype), path
         if b.dtype.kind != "f":
             assert np.array_equal(a, b), path
             continue
         finite = np.isfinite(b)
+        assert np.array_equal(np.isfinite(a), finite), f"{path}: NaN and infinities"
         assert np.array_equal(a[~finite], b[~finite], equal_nan=True), f"{path}: NaN and infinities"
         difference = size(np.where(finite, a, 0) - np.where(finite, b, 0))
-        allowed = (1e-5 if b.dtype == np.float32 else 1e-12) * size(b) + 16 * np.finfo(b.dtype).eps * largest
-        if tolerance is not None:
+        if tolerance is None:
+            allowed = (1e-5 if b.dtype == np.float32 else 1e-12) * size(b) + 16 * np.finfo(b.dtype).eps * largest
+        else:
             allowed = tolerance * size(b)
         assert difference <= allowed, (
             f"{path}: differs by {difference:.3g}, of {size(b):.3g}; {allowed:.3g} is rounding"

@@ -44,6 +44,34 @@ def agree(f, *calls, argnums=0, has_aux=False, tolerance=None, **kwargs):
     return fast
 
 
+def test_the_comparison_fails_on_what_is_wrong():
+    right = (np.array(2.0), {"W": W, "b": [B.astype(np.float32), np.array([np.nan, np.inf, 1.0])]})
+    require_agreement(copies(right), right)
+    require_agreement(copies(right), right, 0)
+    for path, wrong in [
+        ((1, "W"), W * (1 + 1e-11)),
+        ((1, "W"), W.astype(np.float32)),
+        ((1, "W"), W[None]),
+        ((1, "W"), W.tolist()),
+        ((1, "W"), np.full(W.shape, np.nan)),
+        ((1, "b", 0), (B * (1 + 1e-4)).astype(np.float32)),
+        ((1, "b", 1), np.array([np.nan, -np.inf, 1.0])),
+        ((1, "b", 1), np.array([np.inf, np.nan, 1.0])),
+        ((1, "b", 1), np.array([np.nan, np.inf, np.nan])),
+    ]:
+        value, tree = copies(right)
+        place = tree
+        for key in path[1:-1]:
+            place = place[key]
+        place[path[-1]] = wrong
+        with pytest.raises(AssertionError):
+            require_agreement((value, tree), right)
+    with pytest.raises(AssertionError):
+        require_agreement((right[0], {"W": W * (1 + 1e-15), "b": right[1]["b"]}), right, 0)
+    with pytest.raises(AssertionError):
+        require_agreement((right[0], {"W": W}), right)
+
+
 # ---------------------------------------------------------------------------------------------- what it takes and gives
 
 
@@ -261,6 +289,19 @@ def test_derivatives_inside():
 
     x, v = rng.standard_normal((2, 2, 3))
     agree(f, (PARAMS, x, v), (PARAMS, v, x))
+
+
+def test_lengths_of_sequences_are_a_tuple_which_is_static():
+    def f(p, xs, lengths):
+        hs, h = nn.unroll(cell, p, xs, np.zeros((2, 4)), lengths=lengths)
+        return np.sum(h * h), hs
+
+    xs, _ = inputs(T=5)
+    fast = agree(f, (PARAMS, xs, (5, 2)), (PARAMS, xs, (1, 4)), (PARAMS, xs, None), has_aux=True)
+    kind, wrong, remedy = refusal(fast, PARAMS, xs, np.array([5, 2]))
+    assert kind is TypeError
+    assert wrong.startswith("unroll: lengths are a Tensor")
+    assert "tuple" in remedy
 
 
 # ---------------------------------------------------------------------------------------------- layouts and values

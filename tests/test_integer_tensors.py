@@ -192,7 +192,7 @@ def test_wrong_dtypes_and_shapes_are_named_for_tensors_too():
 
 def test_lengths_that_are_a_tensor_are_refused_for_they_decide_what_is_recorded():
     params, xs = nn.init.rnn(np.random.default_rng(0), 3, 4), np.ones((T, B, 3))
-    text = r"unroll: lengths are a Tensor, 'n' \(2,\), and decide .*\ngive a tuple or an array.* mask"
+    text = r"unroll: lengths are a Tensor, 'n' \(2,\), and decide .*\ngive a tuple or a constant array.* mask"
     for given in (xs, tg.Tensor(xs)):
         with pytest.raises(TypeError, match=text):
             nn.unroll(nn.rnn, params, given, lengths=tg.Tensor([1, 3], name="n"))

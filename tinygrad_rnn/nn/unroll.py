@@ -80,7 +80,8 @@ def _checked_lengths(lengths: Any, xs: Array) -> np.ndarray[Any, Any]:
     if isinstance(lengths, Tensor):
         raise TypeError(
             f"unroll: lengths are a Tensor, {lengths.describe()}, and decide which operations are recorded\n"
-            "give a tuple or an array, which is constant; for other lengths run all steps and mask the loss"
+            "give a tuple or a constant array (an array that a compiled function is called with is a Tensor), or run "
+            "all steps and mask the loss"
         )
     counts = np.asarray(lengths)
     batch = np.shape(xs[0])[0] if np.ndim(xs[0]) == 2 else None
