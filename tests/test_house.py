@@ -16,6 +16,7 @@ FLOORS = {
     "nn": 1,
     "replay": 1,
     "draw": 1,
+    "bench": 2,
     "bptt": 2,
     "lm": 2,
     "commands": 3,
@@ -125,6 +126,20 @@ ORDERS = {
         "search",
         "siblings",
     ],
+    "bench": [
+        "problem",
+        "competitor",
+        "naive",
+        "expert",
+        "ours",
+        "torch_peers",
+        "jax_peer",
+        "peers",
+        "measure",
+        "run",
+        "table",
+        "machine",
+    ],
     "lm": ["text", "corpus", "model", "curve", "train"],
     "commands": [
         "common",
@@ -138,6 +153,7 @@ ORDERS = {
         "playing",
         "training",
         "sampling",
+        "bench",
     ],
 }
 
@@ -146,7 +162,8 @@ THIRD_PARTY = {
     "numpy": None,
     "graphviz": {"draw/graph.py"},
     "matplotlib": {"draw/plots.py"},
-    "torch": {"bptt/torch_reference.py"},
+    "torch": {"bptt/torch_reference.py", "bench/torch_peers.py"},
+    "jax": {"bench/jax_peer.py"},
     "safetensors": {"nn/weights.py"},
 }
 
