@@ -29,6 +29,14 @@ CACHE = 256 * 1024
 """Bytes that a buffer of factors may take: with what it is made from, they share a core's second-level cache."""
 
 
+def squared_error(outputs: Array, targets: Array, into: Array) -> float:
+    """The mean squared error; its gradient by the outputs is written into a buffer of their shape."""
+    difference = subtract(outputs, targets, out=into).reshape(-1)
+    loss = float(dot(difference, difference)) / difference.size
+    into *= np.asarray(2 / difference.size, into.dtype)
+    return loss
+
+
 class _Expert:
     """What the cells share: the hoisted product, the loss, the deferred products."""
 
@@ -53,9 +61,7 @@ class _Expert:
     def __call__(self, leaves: Leaves, targets: Array) -> tuple[float, Leaves]:
         """The loss, and the gradient of every leaf: buffers of this object, which the next call overwrites."""
         self.forward(leaves)
-        difference = subtract(self.hs[1:], targets, out=self.dhs).reshape(-1)
-        loss = float(dot(difference, difference)) / difference.size
-        self.dhs *= np.asarray(2 / difference.size, self.dtype)
+        loss = squared_error(self.hs[1:], targets, self.dhs)
         return loss, self.backward(leaves)
 
     def forward(self, leaves: Leaves) -> Array:
