@@ -38,7 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench.add_argument("--rounds", type=at_least_one, help="so many rounds of each problem, however long they take")
     others = [name for name in peers.PEERS if name != peers.OURS]
     bench.add_argument("--peers", type=_some(others), default=[], help=f"of {', '.join(others)}, with commas")
-    bench.add_argument("--coretype", help="OpenBLAS's kernels, by the name of a processor: Haswell, SkylakeX, Zen, ...")
+    bench.add_argument("--coretype", help="OpenBLAS's kernels, by the name of a processor: Haswell, SkylakeX, ...")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write machine, settings and times into this file")
     bench.add_argument("--inside", help=argparse.SUPPRESS)
     bench.set_defaults(run=run)
@@ -118,7 +118,7 @@ def _require_kernels(asked: str | None, kernels: str | None) -> None:
     if kernels.lower() != asked.lower():
         raise ValueError(
             f"bench: --coretype {asked}, and OpenBLAS runs its kernels for {kernels}\n"
-            "give a name that this OpenBLAS was built with, for a processor like this: Haswell, SkylakeX, Zen, ..."
+            f"--coretype {kernels} names those; others that it may have: Haswell, SkylakeX (Intel, AMD), NeoverseN1 (ARM)"
         )
 
 
