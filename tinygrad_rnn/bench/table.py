@@ -60,13 +60,12 @@ def advice(blas: dict[str, Any], threads: int) -> str:
     ]
     if blas["kernels"]:
         lines += [
-            f"Kernels: OpenBLAS runs those for {blas['kernels']}; --coretype Haswell (AVX2), SkylakeX (AVX-512), Zen, "
-            "NeoverseN1, ...",
-            "runs others. What is best for large matrices need not be best for small ones: measure two.",
+            f"Kernels: OpenBLAS runs those for {blas['kernels']}; --coretype Haswell (AVX2), SkylakeX (AVX-512), ... runs "
+            "others.",
+            "What is best for large matrices need not be best for small ones: measure two.",
         ]
-    return "\n".join(
-        [*lines, "In a program of your own set OMP_NUM_THREADS and OPENBLAS_CORETYPE before NumPy is loaded."]
-    )
+    lines.append("In a program of your own set OMP_NUM_THREADS and OPENBLAS_CORETYPE before NumPy is loaded.")
+    return "\n".join(lines)
 
 
 def _cell(row: Row, name: str) -> str:

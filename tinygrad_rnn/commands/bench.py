@@ -118,7 +118,7 @@ def _require_kernels(asked: str | None, kernels: str | None) -> None:
     if kernels.lower() != asked.lower():
         raise ValueError(
             f"bench: --coretype {asked}, and OpenBLAS runs its kernels for {kernels}\n"
-            f"--coretype {kernels} names those; others that it may have: Haswell, SkylakeX (Intel, AMD), NeoverseN1 (ARM)"
+            f"--coretype {kernels} names those; others, by processor: Haswell, SkylakeX, NeoverseN1"
         )
 
 
