@@ -2,6 +2,8 @@
 
 import json
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -346,3 +348,32 @@ def test_the_sizes_are_a_matter_of_the_problem_alone():
     again = problem("gru", SIZES["tiny"], "float32", "tiny")
     assert all((given.leaves[name] == again.leaves[name]).all() for name in given.leaves)
     assert float(given.loss(given.leaves)) == pytest.approx(float(tg.value_and_grad(given.loss)(given.leaves)[0]))
+
+
+def test_the_page_takes_its_table_from_what_the_command_wrote():
+    sys.path.insert(0, str(Path(__file__).parent.parent / "docs"))
+    import make_benchmark
+
+    row = {
+        "cell": "rnn",
+        "size": "tiny",
+        "dtype": "float32",
+        "milliseconds": {"compiled": 1.25, "expert": 2.5},
+        "ours_over_it": {"compiled": 1.0, "expert": 0.5},
+    }
+    wrong = row | {"size": "small", "milliseconds": {}, "ours_over_it": {}}
+    found = {"machine": FACTS, "settings": {"threads": 1, "peers": ["compiled", "expert"]}, "rows": [row, wrong]}
+    page = make_benchmark.filled("before\n<!-- begin: x -->\nold\n<!-- end -->\nafter\n", [found])
+    lines = page.splitlines()
+    assert lines[:2] == ["before", "<!-- begin: x -->"]
+    assert lines[2].startswith("A processor, 4 cores")
+    assert lines[4:9] == [
+        "| float32 | compiled, ms | expert |",
+        "|---|---:|---:|",
+        "| rnn tiny | 1.250 | 0.50 |",
+        "| rnn small | - | - |",
+        "| median | | 0.50 |",
+    ]
+    assert lines[-2:] == ["<!-- end -->", "after"]
+    assert make_benchmark.filled(page, [found]) == page
+    assert make_benchmark.PLACE.search(make_benchmark.PAGE.read_text(encoding="utf-8"))

@@ -60,11 +60,13 @@ def advice(blas: dict[str, Any], threads: int) -> str:
     ]
     if blas["kernels"]:
         lines += [
-            f"Kernels: OpenBLAS runs those for {blas['kernels']}; --coretype Haswell (AVX2), SkylakeX (AVX-512), ... runs "
-            "others.",
+            f"Kernels: OpenBLAS runs those for {blas['kernels']}; others by --coretype: Haswell, SkylakeX, ...",
             "What is best for large matrices need not be best for small ones: measure two.",
         ]
-    lines.append("In a program of your own set OMP_NUM_THREADS and OPENBLAS_CORETYPE before NumPy is loaded.")
+    lines += [
+        "In a program of your own set OMP_NUM_THREADS and OPENBLAS_CORETYPE before NumPy is loaded.",
+        "Why, and how this was measured: docs/benchmark.md",
+    ]
     return "\n".join(lines)
 
 
