@@ -46,5 +46,7 @@ def filled(page: str, runs: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     runs = [json.loads(files.read_text(path)) for path in sys.argv[1:]]
     files.write(PAGE, filled(files.read_text(PAGE), runs))

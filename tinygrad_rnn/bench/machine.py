@@ -112,12 +112,13 @@ def described(found: dict[str, Any], threads: int) -> str:
     blas, load = found["blas"], found["load"]
     kernels = f", kernels for {blas['kernels']}" if blas["kernels"] else ""
     others = "".join(f", {name} {version}" for name, version in found["packages"].items())
+    running = blas["threads"] or threads
     lines = [
         f"{found['processor']}, {found['cores']} cores, load "
         + ("unknown" if load is None else f"{load:.2f}")
         + f", {found['system']}",
         f"Python {found['python']}, NumPy {found['numpy']} with {blas['name']} {blas['version']}".rstrip()
-        + f"{kernels}, {threads} thread{'s' if threads > 1 else ''}{others}",
+        + f"{kernels}, {running} thread{'s' if running > 1 else ''}{others}",
     ]
     if load is not None and load > max(0.5, (found["cores"] - threads) / 2):
         lines.append(

@@ -47,7 +47,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Start a process whose threads and kernels are those asked for; status 1 where a competitor was wrong."""
     if options.inside is not None:
-        return _measure(Settings(**json.loads(options.inside)), options.coretype, options.json)
+        try:
+            return _measure(Settings(**json.loads(options.inside)), options.coretype, options.json)
+        except KeyboardInterrupt:
+            return 130
     if options.json is not None:
         files.require_place(options.json)
     peers.chosen(options.peers)
@@ -66,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         status = subprocess.run(command, env=variables, check=False).returncode
     except KeyboardInterrupt:
+        return 130
+    if status == -signal.SIGINT:
         return 130
     if status < 0 or status > 130:  # ended by a signal, or, on Windows, by an exception of the processor
         ended = signal.Signals(-status).name if status < 0 else f"status {status:#x}"
