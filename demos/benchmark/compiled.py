@@ -9,6 +9,7 @@ the language model: language_model.py.
 """
 
 import argparse
+import gc
 import os
 import time
 import tracemalloc
@@ -63,6 +64,7 @@ def peak(step):
     try:
         call = step()
         call()
+        gc.collect()  # what the first call has left behind is not held
         tracemalloc.reset_peak()
         call()
         return tracemalloc.get_traced_memory()[1]
