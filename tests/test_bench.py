@@ -127,7 +127,7 @@ def test_a_wrong_competitor_is_reported_and_not_timed(monkeypatch):
     monkeypatch.setitem(peers.PEERS, "naive", peers.Peer("wrong", off))
     monkeypatch.setitem(peers.PEERS, "torch", peers.Peer("failing", failing))
     chosen = settings(peers=["compiled", "expert", "naive", "torch"], rounds=2)
-    (row,) = run.rows(chosen)
+    (row,) = run.rows(chosen, "float64")
     assert set(row.times.rounds) == {"compiled", "expert"}
     assert row.wrong["torch"] == "RuntimeError: no room"
     assert "gradient of h0" in row.wrong["naive"]
@@ -143,11 +143,20 @@ def test_nothing_is_timed_where_ours_is_wrong(monkeypatch):
         peers.PEERS, "compiled", peers.Peer("wrong", lambda *_: Competitor(lambda: 0, lambda _: (0, {})))
     )
     chosen = settings(peers=["compiled", "expert"], rounds=2)
-    (row,) = run.rows(chosen)
+    (row,) = run.rows(chosen, "float64")
     assert row.times.rounds == {}
     assert row.data()["milliseconds"] == {}
     assert table.line(row, chosen).splitlines()[0].split()[-2:] == ["wrong", "-"]
     assert table.medians([row], chosen).split() == ["median", "-"]
+
+
+def test_the_seconds_are_shared_by_all_problems(monkeypatch):
+    shares = []
+    monkeypatch.setattr(run, "measured", lambda steps, seconds, rounds, threads: shares.append(seconds))
+    chosen = settings(peers=["compiled"], cells=["rnn", "gru"], dtypes=["float32", "float64"], seconds=8.0)
+    for dtype in chosen.dtypes:
+        assert len(list(run.rows(chosen, dtype))) == 2
+    assert shares == [2.0] * 4
 
 
 def test_a_competitor_that_turns_wrong_at_its_second_step_is_caught(monkeypatch):
@@ -162,7 +171,7 @@ def test_a_competitor_that_turns_wrong_at_its_second_step_is_caught(monkeypatch)
         return Competitor(right.step, read)
 
     monkeypatch.setitem(peers.PEERS, "naive", peers.Peer("wrong", make))
-    (row,) = run.rows(settings(peers=["compiled", "naive"], rounds=1))
+    (row,) = run.rows(settings(peers=["compiled", "naive"], rounds=1), "float64")
     assert row.wrong == {"naive": "the loss is off by 1.0e+00 of its largest entry (rounding: up to 1e-09)"}
 
 
@@ -248,6 +257,9 @@ def test_the_machine_is_described_and_a_busy_one_is_warned_of():
 
 def test_this_machine_says_what_it_is():
     found = machine.facts(("numpy",))
+    assert machine.facts(("there_is_no_such_package",))["packages"] == {
+        "there_is_no_such_package": "of unknown version"
+    }
     assert found["processor"]
     assert found["cores"] >= 1
     assert found["packages"] == {"numpy": np.__version__}

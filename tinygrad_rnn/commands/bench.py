@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import tinygrad_rnn.bench
 from tinygrad_rnn import files
 from tinygrad_rnn.bench import machine, peers, table
 from tinygrad_rnn.bench.problem import CELLS, SIZES, Sizes
@@ -57,15 +56,14 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings(
         options.cells, options.sizes, options.dtype, options.peers, options.threads, options.seconds, options.rounds
     )
-    command = [sys.executable, "-X", "utf8", "-m", "tinygrad_rnn", "bench"]
+    command = [sys.executable, "-P", "-X", "utf8", "-m", "tinygrad_rnn", "bench"]
     command += ["--inside", json.dumps(dataclasses.asdict(settings))]
     for name in ("coretype", "json"):
         if getattr(options, name) is not None:
             command += [f"--{name}", str(getattr(options, name))]
     # NumPy has read its threads when it was loaded, here: they can only be set for another process.
     variables = os.environ | machine.environment(options.threads, options.coretype)
-    here = str(Path(tinygrad_rnn.bench.__file__).parents[2])
-    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    variables["PYTHONPATH"] = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # the same packages as here
     try:
         status = subprocess.run(command, env=variables, check=False).returncode
     except KeyboardInterrupt:
@@ -97,7 +95,7 @@ def _measure(settings: Settings, coretype: str | None, path: Path | None) -> int
     for dtype in settings.dtypes:
         print(table.head(settings, dtype), flush=True)
         of_dtype = []
-        for row in rows(dataclasses.replace(settings, dtypes=[dtype])):
+        for row in rows(settings, dtype):
             print(table.line(row, settings), flush=True)
             of_dtype.append(row)
         if len(of_dtype) > 1:
