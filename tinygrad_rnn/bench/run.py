@@ -21,7 +21,7 @@ class Settings:
     dtypes: list[str]
     peers: list[str]
     threads: int = 1
-    seconds: float = 18.0
+    seconds: float = 12.0
     rounds: int | None = None
 
 

@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--dtype", type=_some(DTYPES), default=["float32"], help="float32 (the default), float64 or both, with commas"
     )
     bench.add_argument("--threads", type=at_least_one, default=1, help="of NumPy's BLAS and of the peers (default: 1)")
-    bench.add_argument("--seconds", type=_seconds, default=18.0, help="of timing, about, in all (default: 18)")
+    bench.add_argument("--seconds", type=_seconds, default=12.0, help="of timing, about, in all (default: 12)")
     bench.add_argument("--rounds", type=at_least_one, help="so many rounds of each problem, however long they take")
     others = [name for name in peers.PEERS if name != peers.OURS]
     bench.add_argument("--peers", type=_some(others), default=[], help=f"of {', '.join(others)}, with commas")
