@@ -3,5 +3,5 @@
 project = "tinygrad_rnn"
 extensions = ["myst_parser"]
 html_theme = "furo"
-exclude_patterns = ["make_tables.py", "make_exercises.py"]
+exclude_patterns = ["make_tables.py", "make_exercises.py", "make_benchmark.py"]
 myst_heading_anchors = 2

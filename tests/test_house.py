@@ -16,6 +16,7 @@ FLOORS = {
     "nn": 1,
     "replay": 1,
     "draw": 1,
+    "bench": 2,
     "bptt": 2,
     "lm": 2,
     "commands": 3,
@@ -125,7 +126,35 @@ ORDERS = {
         "search",
         "siblings",
     ],
-    "replay": ["graph", "builder", "batching", "rolling", "backward"],
+    "replay": [
+        "graph",
+        "builder",
+        "batching",
+        "rolling",
+        "backward",
+        "passes",
+        "lowering",
+        "memory",
+        "layout",
+        "source",
+        "program",
+        "compiled",
+    ],
+    "replay/passes": ["dead_code", "siblings", "hoist", "defer", "factors", "gates", "constants"],
+    "bench": [
+        "problem",
+        "competitor",
+        "naive",
+        "expert",
+        "ours",
+        "torch_peers",
+        "jax_peer",
+        "peers",
+        "measure",
+        "run",
+        "table",
+        "machine",
+    ],
     "lm": ["text", "corpus", "model", "curve", "train"],
     "commands": [
         "common",
@@ -139,6 +168,7 @@ ORDERS = {
         "playing",
         "training",
         "sampling",
+        "bench",
     ],
 }
 
@@ -147,7 +177,8 @@ THIRD_PARTY = {
     "numpy": None,
     "graphviz": {"draw/graph.py"},
     "matplotlib": {"draw/plots.py"},
-    "torch": {"bptt/torch_reference.py"},
+    "torch": {"bptt/torch_reference.py", "bench/torch_peers.py"},
+    "jax": {"bench/jax_peer.py"},
     "safetensors": {"nn/weights.py"},
 }
 
@@ -181,7 +212,7 @@ def ours(path):
 def test_imports_run_only_downwards(name):
     room = Path(name).with_suffix("").parts
     if room == ("__init__",):
-        assert {parts[0] for parts in ours(PACKAGE / name)} == {"engine"}
+        assert {parts[0] for parts in ours(PACKAGE / name)} == {"engine", "replay"}
         return
     for parts in ours(PACKAGE / name):
         if not parts:

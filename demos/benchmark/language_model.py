@@ -1,4 +1,4 @@
-"""Seconds for an epoch of a character GRU: recorded here, as the same operations in PyTorch, and as its nn.GRU.
+"""Seconds for an epoch of a character GRU: compiled and recorded here, as operations in PyTorch, and as its nn.GRU.
 
     OMP_NUM_THREADS=1 python demos/benchmark/language_model.py [--quick]
 
@@ -11,31 +11,42 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.bench.measure import measured
+from tinygrad_rnn.bench.ours import compile
 from tinygrad_rnn.lm import text
-from tinygrad_rnn.lm.model import SYMBOLS, Model
+from tinygrad_rnn.lm.model import SYMBOLS
 from tinygrad_rnn.nn.optim import SGD, clip_by_norm
 
 T, B, H = 35, 32, 256
+THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
-def ours(hidden: int) -> Callable[[np.ndarray], None]:
-    """A step of training with the tape."""
-    model, sgd = Model("gru", hidden), SGD(rate=1.0)
-    params = model.init(np.random.default_rng(0))
-    held = {"params": params, "state": sgd.init(params), "h": None}
+def ours(hidden: int, transform: Callable[..., Any]) -> Callable[[np.ndarray], None]:
+    """A step of training with the tape; transform: `value_and_grad`, or the one that compiles."""
+    layer, head, sgd = nn.GRU(SYMBOLS, hidden), nn.Linear(hidden, SYMBOLS), SGD(rate=1.0)
+    rng = np.random.default_rng(0)
+    params = nn.weights.arrays({**layer.init(rng, np.float32), **head.init(rng, np.float32)})
+
+    def loss(params, x, targets, h):
+        hs, last = layer({name: params[name] for name in layer.shapes()}, x, h)
+        return nn.cross_entropy(head({name: params[name] for name in head.shapes()}, hs), targets), last
+
+    both = transform(loss, has_aux=True)
+    held = {"params": params, "state": sgd.init(params), "h": np.zeros((1, B, hidden), np.float32)}
 
     def step(window):
-        with tg.Tape() as tape:
-            loss, last = model.loss(held["params"], window, held["h"])
-        gradients, _ = clip_by_norm(tape.gradient(loss, held["params"]), 1.0)
+        x = text.one_hot(window[:-1], SYMBOLS, np.float32)
+        (_, held["h"]), gradients = both(held["params"], x, window[1:], held["h"])
+        gradients, _ = clip_by_norm(gradients, 1.0)
         held["params"], held["state"] = sgd.step(held["params"], gradients, held["state"])
-        held["h"] = last.data
 
     return step
 
@@ -44,7 +55,7 @@ def theirs(hidden: int, fused: bool) -> Callable[[np.ndarray], None]:
     """The same with PyTorch: nn.GRU, or its operations one by one."""
     import torch
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_num_threads(THREADS)
     layer, head = torch.nn.GRU(SYMBOLS, hidden), torch.nn.Linear(hidden, SYMBOLS)
     params = [*layer.parameters(), *head.parameters()]
     held = {"h": torch.zeros(1, B, hidden)}
@@ -82,20 +93,14 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--quick", action="store_true", help="a small network, twice: only to see that it runs")
     quick = options.parse_args().quick
-    hidden, rounds = (8, 2) if quick else (H, 20)
-    steps = {"tinygrad_rnn": ours(hidden)}
+    hidden, seconds = (8, 0.1) if quick else (H, 8)
+    steps = {"compiled": ours(hidden, compile), "eager": ours(hidden, tg.value_and_grad)}
     if importlib.util.find_spec("torch"):
         steps |= {"torch eager": theirs(hidden, fused=False), "torch nn.GRU": theirs(hidden, fused=True)}
     window = np.random.default_rng(0).integers(0, len(text.ALPHABET), (T + 1, B))
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for k in range(rounds + 1):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step(window)
-            if k:
-                times[name].append(time.perf_counter() - start)
-    medians = {name: float(np.median(found)) for name, found in times.items()}
+    calls = {name: partial(step, window) for name, step in steps.items()}
+    times = measured(calls, seconds, threads=THREADS)
     print(f"{'':14}{'ms a window':>12}{'s an epoch (155)':>18}{'ours / it':>11}")
-    for name, seconds in sorted(medians.items(), key=lambda item: item[1]):
-        ratio = medians["tinygrad_rnn"] / seconds
-        print(f"{name:14}{seconds * 1e3:12.1f}{seconds * 155:18.2f}{ratio:11.2f}")
+    for name in sorted(steps, key=times.seconds):
+        each = times.seconds(name)
+        print(f"{name:14}{each * 1e3:12.1f}{each * 155:18.2f}{times.ratio('compiled', name):11.2f}")

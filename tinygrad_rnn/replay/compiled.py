@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.recording import current, scope_text, where_text
 from tinygrad_rnn.engine.tape import Tape, listed, require_differentiable
-from tinygrad_rnn.engine.tensor import Primitive, Tensor, apply
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.transforms import Argnums, Function, Run
 from tinygrad_rnn.engine.trees import flattened, mapped
 from tinygrad_rnn.replay.backward import differentiated
@@ -19,16 +19,11 @@ from tinygrad_rnn.replay.passes import AFTER, BEFORE, PASSES, checked, improved
 from tinygrad_rnn.replay.program import Program
 from tinygrad_rnn.replay.rolling import roll
 
-ARGUMENT = Primitive("argument", lambda x: x, (lambda g, y, x: g,), variadic=False, analytic=True, tangent="linear")
-"""An identity, of any dtype: what it makes was made on the tape, and a sealed tape keeps its values."""
-
 KEPT = 16
 """How many programs a compiled function keeps: those used last."""
 
 
-def compile(  # noqa: A001 - tinygrad_rnn.compile, as in other libraries
-    f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: Iterable[str] = PASSES
-) -> Compiled:
+def compile(f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: Iterable[str] = PASSES) -> Compiled:
     """`value_and_grad(f, argnums, has_aux)`, compiled: the same arguments, the same answer.
 
     The first call with arguments of given shapes and dtypes runs f twice on a tape and makes a program of it, forward
@@ -160,29 +155,34 @@ def _compiled(
     _require_same(run.tape.lines(), _recorded(f, args, kwargs, argnums, has_aux)[0].tape.lines())
     loss = run.loss()
     run.tape.seeds(loss)  # raises where it has no gradient
-    extras = [(path, y) for path, y in flattened(run.raw_aux)[0]]
-    followed = [y for _, y in extras if isinstance(y, Tensor)]
+    extras = [y for _, y in flattened(run.raw_aux)[0]]
+    followed = [y for y in extras if isinstance(y, Tensor)]
     graph = roll(run.tape.lines(), inputs, [loss, *followed])
-    by_input = {id(x): k for k, x in enumerate(inputs)}
-    wrt = [by_input[id(x)] for x in run.inputs]
-    graph = _whole(graph, wrt, passes)
+    places = {id(x): k for k, x in enumerate(inputs)}
+    graph = _whole(graph, [places[id(x)] for x in run.inputs], passes)
+    build_value, build_aux, build_gradients = (
+        _builder(t) for t in (run.out_tree, run.raw_aux, run.inputs_like(run.inputs))
+    )
+    known = [None if isinstance(y, Tensor) else (y,) for y in extras]
     count = 1 + len(followed)
-    constant = [None if isinstance(y, Tensor) else y for _, y in extras]
-    rebuild = flattened(run.raw_aux)[1]
 
     def answer(results: list[Any]) -> Any:
-        value = run.outputs_like([results[0]])
-        gradients = run.inputs_like(results[count:])
+        value, gradients = build_value(results[:1]), build_gradients(results[count:])
         if not has_aux:
             return value, gradients
         fresh = iter(results[1:count])
-        found = [
-            next(fresh) if isinstance(y, Tensor) else np.array(c) if isinstance(c, np.ndarray) else c
-            for (_, y), c in zip(extras, constant, strict=True)
-        ]
-        return (value, rebuild(found)), gradients
+        found = [next(fresh) if k is None else np.array(k[0]) if type(k[0]) is np.ndarray else k[0] for k in known]
+        return (value, build_aux(found)), gradients
 
     return Program(graph, passes, answer)
+
+
+def _builder(tree: Any) -> Callable[[list[Any]], Any]:
+    """Builds the same tree of other leaves, and holds none of these."""
+    if type(tree) is dict and not any(isinstance(branch, dict | tuple | list) for branch in tree.values()):
+        names = list(tree)
+        return lambda leaves: dict(zip(names, leaves, strict=True))
+    return flattened(mapped(lambda leaf: None, tree))[1]
 
 
 def _whole(graph: Graph, wrt: Sequence[int], passes: frozenset[str]) -> Graph:
@@ -215,15 +215,14 @@ def _recorded(
 
 
 def _sealing(f: Function, inputs: list[Tensor]) -> Function:
-    """F on arguments that were made on the tape, by an identity: their values cannot leave it either."""
+    """F on arguments whose values cannot leave the tape either."""
 
     def entered(x: Any) -> Any:
         if not isinstance(x, Tensor):
             return x
         inputs.append(x)
-        made = apply(ARGUMENT, x)
-        made.name = x.name
-        return made
+        current()[0][0].seal(x)
+        return x
 
     def sealed(*args: Any, **kwargs: Any) -> Any:
         new = [mapped(entered, a) for a in args]  # in this order: inputs are counted

@@ -166,7 +166,7 @@ class _Rolling:
     def _calls(self, start: int, stop: int) -> None:
         for operation, args, kwargs, out, labels in self.lines[start:stop]:
             joined = self._joined(operation, args, kwargs)
-            if operation.name in ("positive", "argument"):
+            if operation.name == "positive":
                 joined = self._value(args[0])  # the same value: what a transform does to its arguments and results
             if joined is None:
                 values = tuple(self._argument(a, operation, k) for k, a in enumerate(args))

@@ -205,9 +205,7 @@ class _Siblings:
                 kinds.append("vector")
             elif a in self.cuts and a.shape[-1] == node.out.shape[-1]:
                 kinds.append((self.cuts[a].root, a.shape[:-1]))
-            elif a.ndim == 0 or a.shape[-1] == 1:
-                kinds.append(a)
-            elif name == "activation":
+            elif a.ndim == 0 or a.shape[-1] == 1 or name == "activation":
                 kinds.append(a)
             else:
                 return None

@@ -1,0 +1,78 @@
+"""The measurement in words: the lines of the table, and what can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bench.measure import clock
+from tinygrad_rnn.bench.peers import OURS, PEERS
+from tinygrad_rnn.bench.run import Row, Settings
+
+WIDTH = 11
+
+
+def legend(settings: Settings, absent: Sequence[str]) -> str:
+    """What is measured, and against whom."""
+    clocked = clock(settings.threads)[0]
+    lines = [
+        "One training step: T steps forward, the loss, and back to every parameter, x and the initial state.",
+        f"First the milliseconds of ours, {OURS} ({clocked}, median); then the time of ours over that of each (the",
+        "median of the ratios within a round): below 1 ours is faster. That all agree is checked first.",
+    ]
+    lines += [f"  {name:10} {PEERS[name].words}" for name in settings.peers]
+    if absent:
+        lines.append(f"Not installed here, and so not in the table: {', '.join(absent)}.")
+    return "\n".join(lines)
+
+
+def head(settings: Settings, dtype: str) -> str:
+    """The line above the rows of one dtype."""
+    return f"\n{dtype:8}{'T:B:I:H':>18}" + "".join(f"{name:>{WIDTH}}" for name in settings.peers)
+
+
+def line(row: Row, settings: Settings) -> str:
+    """A row, and below it what was wrong."""
+    problem = row.problem
+    size = ":".join(map(str, problem.sizes))
+    label = f"{problem.cell:5}{problem.size if problem.size != size else '':8}{size:>13}"
+    cells = [f"{_cell(row, name):>{WIDTH}}" for name in settings.peers]
+    notes = [f"  {name}: {words}" for name, words in row.wrong.items()]
+    return "\n".join([label + "".join(cells), *notes])
+
+
+def medians(rows: Sequence[Row], settings: Settings) -> str:
+    """The line below the rows of one dtype: the median of each column of ratios."""
+    cells = ["".rjust(WIDTH)]
+    for name in settings.peers[1:]:
+        ratios = [row.times.ratio(OURS, name) for row in rows if name in row.times.rounds]
+        cells.append(f"{np.median(ratios):{WIDTH}.2f}" if ratios else "-".rjust(WIDTH))
+    return f"{'median':26}" + "".join(cells)
+
+
+def advice(blas: dict[str, Any], threads: int) -> str:
+    """How threads and kernels are chosen, and what is worth trying here."""
+    lines = [
+        f"Threads: --threads N, here {threads}. More help the large sizes. A product of the small ones takes",
+        "microseconds, less than it takes to wake another thread up: there one is best.",
+    ]
+    if blas["kernels"]:
+        lines += [
+            f"Kernels: OpenBLAS runs those for {blas['kernels']}; others by --coretype: Haswell, SkylakeX, ...",
+            "What is best for large matrices need not be best for small ones: measure two.",
+        ]
+    lines += [
+        "In a program of your own set OMP_NUM_THREADS and OPENBLAS_CORETYPE before NumPy is loaded.",
+        "Why, and how this was measured: docs/benchmark.md",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(row: Row, name: str) -> str:
+    if name in row.wrong:
+        return "wrong"
+    if name not in row.times.rounds:
+        return "-"
+    return f"{1e3 * row.times.seconds(name):.3f}" if name == OURS else f"{row.times.ratio(OURS, name):.2f}"

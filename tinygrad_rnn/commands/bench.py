@@ -1,0 +1,165 @@
+"""`tinygrad-rnn bench`: a training step of RNN, LSTM and GRU on this machine, ours against the peers that are here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tinygrad_rnn import files
+from tinygrad_rnn.bench import machine, peers, table
+from tinygrad_rnn.bench.problem import CELLS, SIZES, Sizes
+from tinygrad_rnn.bench.run import Settings, rows
+from tinygrad_rnn.commands.common import at_least_one
+
+DTYPES = ("float32", "float64")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    bench = commands.add_parser("bench", help="a training step on this machine: ours, NumPy by hand, PyTorch, JAX")
+    bench.add_argument("--cells", type=_some(CELLS), default=list(CELLS), help=f"of {', '.join(CELLS)}, with commas")
+    bench.add_argument(
+        "--sizes", type=_sizes, default=list(SIZES.items()), help=f"of {', '.join(SIZES)}, or T:B:I:H, with commas"
+    )
+    bench.add_argument(
+        "--dtype", type=_some(DTYPES), default=["float32"], help="float32 (the default), float64 or both, with commas"
+    )
+    bench.add_argument("--threads", type=at_least_one, default=1, help="of NumPy's BLAS and of the peers (default: 1)")
+    bench.add_argument("--seconds", type=_seconds, default=12.0, help="of timing, about, in all (default: 12)")
+    bench.add_argument("--rounds", type=at_least_one, help="so many rounds of each problem, however long they take")
+    others = [name for name in peers.PEERS if name != peers.OURS]
+    bench.add_argument("--peers", type=_some(others), default=[], help=f"of {', '.join(others)}, with commas")
+    bench.add_argument("--coretype", help="OpenBLAS's kernels, by the name of a processor: Haswell, SkylakeX, ...")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write machine, settings and times into this file")
+    bench.add_argument("--inside", help=argparse.SUPPRESS)
+    bench.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start a process whose threads and kernels are those asked for; status 1 where a competitor was wrong."""
+    if options.inside is not None:
+        try:
+            return _measure(Settings(**json.loads(options.inside)), options.coretype, options.json)
+        except KeyboardInterrupt:
+            return 130
+    if options.json is not None:
+        files.require_place(options.json)
+    peers.chosen(options.peers)
+    settings = Settings(
+        options.cells, options.sizes, options.dtype, options.peers, options.threads, options.seconds, options.rounds
+    )
+    command = [sys.executable, "-P", "-X", "utf8", "-m", "tinygrad_rnn", "bench"]
+    command += ["--inside", json.dumps(dataclasses.asdict(settings))]
+    for name in ("coretype", "json"):
+        if getattr(options, name) is not None:
+            command += [f"--{name}", str(getattr(options, name))]
+    # NumPy has read its threads when it was loaded, here: they can only be set for another process.
+    variables = os.environ | machine.environment(options.threads, options.coretype)
+    variables["PYTHONPATH"] = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # the same packages as here
+    try:
+        status = subprocess.run(command, env=variables, check=False).returncode
+    except KeyboardInterrupt:
+        return 130
+    if status == -signal.SIGINT:
+        return 130
+    if status < 0 or status > 130:  # ended by a signal, or, on Windows, by an exception of the processor
+        ended = signal.Signals(-status).name if status < 0 else f"status {status:#x}"
+        raise RuntimeError(
+            f"bench: the measuring process ended by {ended}\n"
+            + (
+                f"this processor may lack what --coretype {options.coretype} needs: leave it out, or name an older one"
+                if options.coretype
+                else "leave out one of --peers after the other, and --sizes, to see which it was"
+            )
+        )
+    return status
+
+
+def _measure(settings: Settings, coretype: str | None, path: Path | None) -> int:
+    """In the process that was started for it: print machine, table and advice as they come."""
+    names, absent = peers.chosen(settings.peers)
+    settings = dataclasses.replace(settings, peers=names)
+    packages = tuple(dict.fromkeys(peers.PEERS[name].package for name in names if peers.PEERS[name].package))
+    found = machine.facts(packages)
+    _require_kernels(coretype, found["blas"]["kernels"])
+    print(f"{machine.described(found, settings.threads)}\n\n{table.legend(settings, absent)}", flush=True)
+    everything = []
+    for dtype in settings.dtypes:
+        print(table.head(settings, dtype), flush=True)
+        of_dtype = []
+        for row in rows(settings, dtype):
+            print(table.line(row, settings), flush=True)
+            of_dtype.append(row)
+        if len(of_dtype) > 1:
+            print(table.medians(of_dtype, settings), flush=True)
+        everything += of_dtype
+    print(f"\n{table.advice(found['blas'], settings.threads)}")
+    if path is not None:
+        plain = {"machine": found, "settings": dataclasses.asdict(settings), "coretype": coretype}
+        files.write(path, json.dumps({**plain, "rows": [row.data() for row in everything]}, indent=1) + "\n")
+        print(f"wrote {path}")
+    return 1 if any(row.wrong for row in everything) else 0
+
+
+def _require_kernels(asked: str | None, kernels: str | None) -> None:
+    """OpenBLAS takes another name without a word: raise ValueError."""
+    if asked is None:
+        return
+    if kernels is None:
+        raise ValueError(
+            f"bench: --coretype {asked}, and NumPy's BLAS here brings no kernels to choose from\n"
+            "leave it out; NumPy's own wheels for Linux, Windows and Intel Macs come with OpenBLAS"
+        )
+    if kernels.lower() != asked.lower():
+        raise ValueError(
+            f"bench: --coretype {asked}, and OpenBLAS runs its kernels for {kernels}\n"
+            f"--coretype {kernels} names those; others, by processor: Haswell, SkylakeX, NeoverseN1"
+        )
+
+
+def _some(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Names out of those that are known, with commas in between, as argparse takes them."""
+    known = list(names)
+
+    def some(value: str) -> list[str]:
+        given = list(dict.fromkeys(name.strip() for name in value.split(",")))
+        if unknown := [name for name in given if name not in known]:
+            raise argparse.ArgumentTypeError(
+                f"{', '.join(map(repr, unknown))}: choose from {', '.join(known)}, with commas in between"
+            )
+        return given
+
+    return some
+
+
+def _sizes(value: str) -> list[tuple[str, Sizes]]:
+    """Sizes by name or as T:B:I:H."""
+    found = []
+    for text in dict.fromkeys(part.strip() for part in value.split(",")):
+        numbers = text.split(":")
+        if text in SIZES:
+            found.append((text, SIZES[text]))
+        elif len(numbers) == 4 and all(n.isdecimal() and int(n) > 0 for n in numbers):
+            T, B, I, H = map(int, numbers)
+            found.append((text, (T, B, I, H)))
+        else:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: choose from {', '.join(SIZES)}, or give T:B:I:H, positive numbers, with commas in between"
+            )
+    return found
+
+
+def _seconds(value: str) -> float:
+    """A positive number, as argparse takes it."""
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number of seconds")
+    return number
