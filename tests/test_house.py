@@ -137,6 +137,8 @@ ORDERS = {
         "memory",
         "layout",
         "source",
+        "listing",
+        "stats",
         "program",
         "compiled",
     ],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.transforms import Argnums, Function, Run
 from tinygrad_rnn.engine.trees import flattened, mapped
 from tinygrad_rnn.replay.backward import differentiated
-from tinygrad_rnn.replay.graph import Graph
+from tinygrad_rnn.replay.graph import Graph, forget
 from tinygrad_rnn.replay.passes import AFTER, BEFORE, PASSES, checked, improved
 from tinygrad_rnn.replay.program import Program
 from tinygrad_rnn.replay.rolling import roll
@@ -89,11 +92,24 @@ class Compiled:
         return any(n in (k, k - count) for n in self._argnums)
 
     def _made(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, Any]:
-        program = _compiled(self._f, args, kwargs, self._argnums, self._has_aux, self._passes)
+        with _without_collector():
+            program = _compiled(self._f, args, kwargs, self._argnums, self._has_aux, self._passes)
         found = self._programs[key] = (program, (args, kwargs))  # what is told apart by identity must live on
         while len(self._programs) > KEPT:
             self._programs.popitem(last=False)
         return found
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A tape is a million small objects of which none is garbage: looking for some would take a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Same:
@@ -159,7 +175,7 @@ def _compiled(
     followed = [y for y in extras if isinstance(y, Tensor)]
     graph = roll(run.tape.lines(), inputs, [loss, *followed])
     places = {id(x): k for k, x in enumerate(inputs)}
-    graph = _whole(graph, [places[id(x)] for x in run.inputs], passes)
+    wrt = [places[id(x)] for x in run.inputs]
     build_value, build_aux, build_gradients = (
         _builder(t) for t in (run.out_tree, run.raw_aux, run.inputs_like(run.inputs))
     )
@@ -174,7 +190,23 @@ def _compiled(
         found = [next(fresh) if k is None else np.array(k[0]) if type(k[0]) is np.ndarray else k[0] for k in known]
         return (value, build_aux(found)), gradients
 
-    return Program(graph, passes, answer)
+    return _program(graph, wrt, passes, answer)
+
+
+def _program(
+    rolled: Graph,
+    wrt: Sequence[int],
+    passes: frozenset[str],
+    answer: Callable[[list[Any]], Any],
+    names: Sequence[Any] = (),
+    fixed: Mapping[Any, Any] = MappingProxyType({}),
+) -> Program:
+    """The program of a rolled tape, which keeps the way to it and nothing of what was recorded."""
+    graph = _whole(rolled, wrt, passes)
+    program = Program(graph, passes, answer, names, fixed, stage=lambda chosen: _whole(rolled, wrt, frozenset(chosen)))
+    forget(rolled)
+    forget(graph)
+    return program
 
 
 def _builder(tree: Any) -> Callable[[list[Any]], Any]:
@@ -235,25 +267,35 @@ def _require_same(first: list[Any], second: list[Any]) -> None:
     """Raise ValueError unless both recordings make the same calls with the same constants."""
     for k, (mine, other) in enumerate(zip(first, second, strict=False)):
         operation, args, kwargs, out, labels = mine
-        where = f", in {scope_text(labels)}" if labels else ""
-        if operation is not other[0] or out.shape != other[3].shape or out.dtype != other[3].dtype:
+        if operation is not other[0] or out._data.shape != other[3]._data.shape or len(args) != len(other[1]):
             raise ValueError(
                 f"compile: two runs of the function differ: call {k} is {operation.name} and then {other[0].name}"
-                f"{where}\nwhat decides must not change from run to run: pass it as an argument"
+                f"{_where(labels)}\nwhat decides must not change from run to run: pass it as an argument"
             )
-        for a, b in zip((*args, *kwargs.values()), (*other[1], *other[2].values()), strict=False):
-            if not _equal(a, b):
-                what = f"an array {a.shape}" if isinstance(a, np.ndarray) else repr(a)
-                raise ValueError(
-                    f"compile: two runs of the function differ: call {k}, {operation.name}, has another constant "
-                    f"({what}){where}\ndraw random numbers outside and pass them as arguments: dropout masks, noise, "
-                    "initial states"
-                )
+        for a, b in zip(args, other[1], strict=True):
+            if a is not b and (type(a) is not Tensor or type(b) is not Tensor) and not _equal(a, b):
+                raise _another_constant(k, operation.name, a, labels)
+        if kwargs:
+            for name, a in kwargs.items():
+                if name not in other[2] or not _equal(a, other[2][name]):
+                    raise _another_constant(k, operation.name, a, labels)
     if len(first) != len(second):
         raise ValueError(
             f"compile: two runs of the function differ: {len(first)} calls and then {len(second)}\n"
             "what decides must not change from run to run: pass it as an argument"
         )
+
+
+def _where(labels: Any) -> str:
+    return f", in {scope_text(labels)}" if labels else ""
+
+
+def _another_constant(number: int, name: str, a: Any, labels: Any) -> ValueError:
+    what = f"an array {a.shape}" if isinstance(a, np.ndarray) else repr(a)
+    return ValueError(
+        f"compile: two runs of the function differ: call {number}, {name}, has another constant ({what})"
+        f"{_where(labels)}\ndraw random numbers outside and pass them as arguments: dropout masks, noise, initial states"
+    )
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -274,7 +316,7 @@ def compile_tape(
     """The program of a tape that one has: `program(values)` gives (loss, gradients) for other values of `inputs`.
 
     `values` is built like `inputs`, the gradients like `wrt` (a Tensor, a sequence or a dict of them). What is not
-    among the inputs keeps the value that it has. Raises ValueError as `tape.gradient` does.
+    among the inputs keeps the value that it has; what is in `wrt` may be given as well. Raises as `tape.gradient` does.
     """
     chosen = checked(passes)
     tape.seeds(loss)
@@ -283,10 +325,10 @@ def compile_tape(
         require_differentiable(name, x)
     leaves = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
     known = {id(x) for x in leaves}
-    fixed = [x for x in {id(x): x for x in targets}.values() if id(x) not in known]
-    leaves += fixed  # their values stay as they were
-    by_id = {id(x): k for k, x in enumerate(leaves)}
-    graph = _whole(roll(tape.lines(), leaves, [loss]), [by_id[id(x)] for x in targets], chosen)
+    more = {name: x for name, x in zip(names, targets, strict=True) if id(x) not in known}
+    leaves += more.values()
+    places = {id(x): k for k, x in enumerate(leaves)}
+    rolled = roll(tape.lines(), leaves, [loss])
 
     def answer(results: list[Any]) -> Any:
         gradients: Any = results[1:]
@@ -294,5 +336,6 @@ def compile_tape(
             return results[0], gradients[0]
         return results[0], dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
 
-    names_of_inputs = list(inputs) if isinstance(inputs, Mapping) else None
-    return Program(graph, chosen, answer, names_of_inputs, [x.data for x in fixed])
+    given = list(inputs) if isinstance(inputs, Mapping) else list(range(len(inputs)))
+    fixed = {name: x.data for name, x in more.items()}
+    return _program(rolled, [places[id(x)] for x in targets], chosen, answer, given, fixed)

@@ -194,6 +194,19 @@ class Graph:
             yield loop.body
 
 
+def forget(graph: Graph) -> None:
+    """Let go of all examples: they are as large as the tape."""
+    for v in graph.inputs:
+        v.example = None
+    for item in graph.items:
+        nodes = [item] if isinstance(item, Node) else [*item.prelude, *item.body]
+        values = {v for node in nodes for v in (node.out, *node.reads())}
+        if isinstance(item, Loop):
+            values |= set(item.inner()) | set(item.reads()) | {out.outer for out in item.outs()}
+        for v in values:
+            v.example = None
+
+
 def op(name: str) -> Primitive:
     """The primitive of that name."""
     return PRIMITIVES[name]

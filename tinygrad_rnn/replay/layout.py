@@ -9,7 +9,7 @@ nobody reads any more is written over (`reuse`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,24 @@ class LoopCalls:
     end: list[tuple[Call, Node | None]] = field(default_factory=list)
     named: dict[Any, str] = field(default_factory=dict)
 
+    def for_chunk(self, step: StepCall, start: int, stop: int) -> Call:
+        """A call ahead of one chunk of steps."""
+
+        def array(slot: Slot) -> Array:
+            if not slot.timed:
+                return slot.array
+            return slot.array[: stop - start] if slot.ahead else slot.array[start:stop]
+
+        return replace(step.call, operands=tuple(map(array, step.operands)), out=array(step.out))
+
+    def for_step(self, step: StepCall, k: int, start: int) -> Call:
+        """A call of the step at place k, in the chunk that begins at `start`."""
+
+        def array(slot: Slot) -> Array:
+            return slot.array[k - start if slot.ahead else k, ...] if slot.timed else slot.array
+
+        return replace(step.call, operands=tuple(map(array, step.operands)), out=array(step.out))
+
     def chunks(self) -> Iterator[tuple[int, int]]:
         """The places of each chunk, start and stop, in the order in which they run."""
         starts = range(0, self.loop.length, self.chunk)
@@ -80,7 +98,7 @@ class Layout:
     inputs: list[Array]
     calls: list[tuple[Call, Node | None] | LoopCalls]
     results: list[Array]
-    constants: int = 0
+    arrays: dict[Value, Array] = field(default_factory=dict)
 
 
 def laid_out(graph: Graph, alias: bool = True, reuse: bool = True) -> Layout:
@@ -105,8 +123,7 @@ class _Planner:
         graph = self.graph
         inputs = []
         for v in graph.inputs:
-            self.arrays[v] = np.empty(v.shape, v.dtype)
-            self.memory.nbytes += v.nbytes
+            self.arrays[v], _ = self.memory.array(v.shape, v.dtype)
             inputs.append(self.arrays[v])
         self._find_last_reads()
         for index, item in enumerate(graph.items):
@@ -115,7 +132,7 @@ class _Planner:
             else:
                 self._loop(item, index)
             self._release(index)
-        return Layout(self.memory, inputs, self.calls, [self.array(v) for v in graph.results])
+        return Layout(self.memory, inputs, self.calls, [self.array(v) for v in graph.results], self.arrays)
 
     def array(self, v: Any) -> Any:
         """The array of an outer value; other arguments as they stand."""
@@ -152,6 +169,10 @@ class _Planner:
                     whole = next((o.outer for o in item.stacks if o.inner is last.inner), None)
                     if whole is not None:
                         self.owner[last.outer] = whole
+        self._note_last_reads()
+
+    def _note_last_reads(self) -> None:
+        self.last_read.clear()
         for index, item in enumerate(self.graph.items):
             for v in item.reads():
                 self.last_read[self._root(v)] = index
@@ -191,12 +212,7 @@ class _Planner:
                 self.arrays[node.out] = view
                 return
             self.owner.pop(node.out, None)  # a copy after all
-            self.last_read[node.out] = max(
-                (k for k, item in enumerate(self.graph.items) if node.out in set(item.reads())),
-                default=len(self.graph.items),
-            )
-            if node.out in self.graph.results:
-                self.last_read[node.out] = len(self.graph.items)
+            self._note_last_reads()
         if self.reuse and elementwise(node):
             self._free_operands(node, index)
         out = self._new(node.out)
@@ -210,7 +226,7 @@ class _Planner:
         """An elementwise call may write over an operand that it is the last to read."""
         if node.out in self.homes or not isinstance(node.op.function, np.ufunc):
             return
-        for a in set(node.reads()):
+        for a in dict.fromkeys(node.reads()):
             same = a in self.raw and a.shape == node.out.shape and a.dtype == node.out.dtype
             if same and self.last_read.get(a, index) <= index:
                 self.memory.back(self.raw.pop(a))
@@ -266,6 +282,10 @@ class _LoopPlanner:
         for v, slot in self.slots.items():
             if v.name:
                 self.calls.named.setdefault(slot.key, v.name)
+        for step in [*self.calls.prelude, *self.calls.body]:
+            for slot in [*step.operands, step.out]:
+                number = self.memory.number(slot.array)
+                self.calls.named.setdefault(slot.key, "constant" if number is None else f"b{number}")
         return self.calls
 
     def slot(self, v: Any) -> Any:
@@ -310,7 +330,7 @@ class _LoopPlanner:
                         ends[root] = len(nodes) if node.out in read_by_steps else ends[node.out]
                     continue
             if self.outer.reuse and elementwise(node) and isinstance(node.op.function, np.ufunc):
-                for a in set(node.reads()):
+                for a in dict.fromkeys(node.reads()):
                     mine = a in self.raw and a.shape == node.out.shape and a.dtype == node.out.dtype
                     if mine and ends.get(a, k) <= k and a not in read_by_steps and node.out not in self.homes:
                         self.memory.back(self.raw.pop(a))
@@ -319,7 +339,7 @@ class _LoopPlanner:
                 self._side_by_side(self.calls.prelude, node, operands, out, axis_shift=0)
             else:
                 self._add(self.calls.prelude, node, operands, out)
-            for a in set(node.reads()):
+            for a in dict.fromkeys(node.reads()):
                 if a in self.raw and ends.get(a, k) <= k and a not in read_by_steps:
                     self.memory.back(self.raw.pop(a))
 
@@ -328,7 +348,10 @@ class _LoopPlanner:
             return a
         if a in self.slots:
             return self.slots[a]
-        return Slot(self.outer.array(a), timed=a in self.loop.timed)
+        slot = Slot(self.outer.array(a), timed=a in self.loop.timed)
+        if a.name:
+            self.calls.named.setdefault(slot.key, a.name)
+        return slot
 
     def _new_ahead(self, v: Value, n: int) -> Slot:
         if v in self.slots:
@@ -402,7 +425,7 @@ class _LoopPlanner:
             operands = [self.slot(a) for a in node.args]
             if is_view(node) and self._view(node, operands):
                 continue
-            dying = [a for a in set(node.reads()) if a in self.raw and ends.get(a, k) <= k]
+            dying = [a for a in dict.fromkeys(node.reads()) if a in self.raw and ends.get(a, k) <= k]
             dying = [a for a in dying if not any(c.before is a for c in loop.carries)]
             if self.outer.reuse and elementwise(node) and isinstance(node.op.function, np.ufunc):
                 for a in dying[:]:

@@ -50,16 +50,29 @@ def lowered(node: Node, operands: Sequence[Any], out: Array, into: bool) -> Call
     """
     name, function = node.op.name, node.op.function
     if isinstance(function, np.ufunc) and function.signature is None and into:
-        return Call(function, _typed(node, operands), out, True, function.__name__)
+        runs = _KEYWORD.get(function, function)
+        return Call(runs, _typed(node, operands), out, True, function.__name__)
     if name == "matmul" and into:
         return _product(operands[0], operands[1], out)
     if name == "sum" and into:
         return _sum(node, operands, out)
     if name == "detach":
-        return Call(np.positive, tuple(operands), out, True, "positive")
+        return copied(operands[0], out)
     if name == "astype":
         return Call(_cast, (operands[0],), out, True, "cast")
     return Call(_with(function, node, operands), _arrays(operands), out, False, name)
+
+
+def _maximum(a: Any, b: Any, out: Array) -> None:
+    np.maximum(a, b, out=out)
+
+
+def _minimum(a: Any, b: Any, out: Array) -> None:
+    np.minimum(a, b, out=out)
+
+
+_KEYWORD: dict[Any, Callable[..., Any]] = {np.maximum: _maximum, np.minimum: _minimum}
+"""Those that take their result by keyword alone."""
 
 
 def copied(source: Array, out: Array) -> Call:
@@ -138,6 +151,6 @@ def _sum(node: Node, operands: Sequence[Any], out: Array) -> Call:
             return Call(np.dot, (ones, rows), out, True, "dot", method=True)
 
     def total(x: Array, out: Array) -> None:
-        np.add.reduce(x, axis, None, out, keepdims)
+        np.add.reduce(x, axis=axis, out=out, keepdims=keepdims)
 
     return Call(total, (x,), out, True, "sum")

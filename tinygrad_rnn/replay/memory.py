@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from typing import Any
 
@@ -14,7 +15,7 @@ class Memory:
 
     def __init__(self, reuse: bool) -> None:
         self.nbytes = 0
-        self.buffers = 0
+        self._held: list[NDArray[np.uint8]] = []
         self._reuse = reuse
         self._free: dict[int, list[NDArray[np.uint8]]] = {}
 
@@ -27,8 +28,23 @@ class Memory:
         else:
             raw = np.empty(size, np.uint8)
             self.nbytes += size
-            self.buffers += 1
+            self._held.append(raw)
         return raw.view(dtype).reshape(shape), raw
+
+    @property
+    def buffers(self) -> int:
+        """How many buffers there are."""
+        return len(self._held)
+
+    def number(self, array: NDArray[Any]) -> int | None:
+        """The number of the buffer that an array lies in; None for one that does not lie here."""
+        address = array.__array_interface__["data"][0]
+        starts = sorted((raw.__array_interface__["data"][0], k) for k, raw in enumerate(self._held) if raw.nbytes)
+        at = bisect.bisect_right(starts, (address, len(self._held))) - 1
+        if at < 0:
+            return None
+        start, number = starts[at]
+        return number if address < start + self._held[number].nbytes else None
 
     def back(self, raw: NDArray[np.uint8]) -> None:
         """Nobody reads this any more."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.replay.graph import Graph
 from tinygrad_rnn.replay.layout import LoopCalls, laid_out
+from tinygrad_rnn.replay.listing import Instruction, table, unrolled
+from tinygrad_rnn.replay.passes import PASSES
 from tinygrad_rnn.replay.source import LoopSource, written
+from tinygrad_rnn.replay.stats import Stats, measured
 
 
 class Program:
@@ -20,14 +24,17 @@ class Program:
         graph: Graph,
         passes: Collection[str] = ("alias", "reuse"),
         build: Callable[[list[Any]], Any] = list,
-        names: list[str] | None = None,
-        fixed: Sequence[Any] = (),
+        names: Sequence[Any] = (),
+        fixed: Mapping[Any, Any] = MappingProxyType({}),
+        stage: Callable[[Collection[str]], Graph] | None = None,
     ) -> None:
         self.graph = graph
         self.layout = laid_out(graph, "alias" in passes, "reuse" in passes)
         self._build = build
         self._names = names
-        self._fixed = list(fixed)
+        self._fixed = fixed
+        self._passes = passes
+        self._stage = stage
         self.loops: list[LoopSource] = []
         self._calls: list[tuple[Any, tuple[Any, ...]]] = []
         for item in self.layout.calls:
@@ -40,27 +47,50 @@ class Program:
             else:
                 self._calls.append(item[0].bound())
 
+    def __str__(self) -> str:
+        return table(self.layout)
+
+    @property
+    def instructions(self) -> list[Instruction]:
+        """All calls, one by one, those of a loop for each of its steps: `function(*arguments)`, and what that is."""
+        return unrolled(self.layout)
+
+    @property
+    def stats(self) -> dict[str, Stats]:
+        """What the program costs after each pass and those before it: first "tape", without any; the last is this one.
+
+        Each of them is made anew, so this takes as long as compiling some ten times.
+        """
+        found = {}
+        done: list[str] = []
+        for name in ("tape", *(p for p in PASSES if p in self._passes)):
+            done += [name] if name != "tape" else []
+            graph = self._stage(done) if self._stage is not None else self.graph
+            found[name] = measured(laid_out(graph, "alias" in done, "reuse" in done))
+        return found
+
     @property
     def source(self) -> str:
         """The loops as NumPy code."""
         return "\n\n".join(loop.text for loop in self.loops)
 
     def __call__(self, values: Any) -> Any:
-        """The answer for values of the inputs, as they were named when the program was made."""
-        if self._names is not None:
-            if set(values) != set(self._names):
+        """The answer for values of the inputs: a dict by their names, or a sequence in their order."""
+        given = dict(values) if isinstance(values, Mapping) else dict(enumerate(values))
+        if not set(self._names) <= set(given) <= {*self._names, *self._fixed}:
+            raise ValueError(
+                f"replay: values for {', '.join(map(str, given)) or 'nothing'}\n"
+                f"expected values for {', '.join(map(str, self._names)) or 'nothing'}"
+            )
+        arrays = []
+        for name, held in zip([*self._names, *self._fixed], self.layout.inputs, strict=True):
+            array = np.asarray(given.get(name, self._fixed.get(name)))
+            if array.shape != held.shape or array.dtype != held.dtype:
                 raise ValueError(
-                    f"replay: values for {', '.join(values) or 'nothing'}\nexpected values for {', '.join(self._names)}"
+                    f"replay: input {name} has shape {array.shape} and dtype {array.dtype}, in the place of "
+                    f"{held.shape} {held.dtype}\na program is made for given shapes: compile one for these"
                 )
-            values = [values[name] for name in self._names]
-        arrays = [*(np.asarray(v) for v in values), *self._fixed]
-        for k, (given, held) in enumerate(zip(arrays, self.layout.inputs, strict=True)):
-            if given.shape != held.shape or given.dtype != held.dtype:
-                name = self._names[k] if self._names else k
-                raise ValueError(
-                    f"replay: input {name} has shape {given.shape} and dtype {given.dtype}, in the place of {held.shape} "
-                    f"{held.dtype}\na program is made for given shapes: compile one for these"
-                )
+            arrays.append(array)
         return self.answer(arrays)
 
     def answer(self, values: Sequence[Any]) -> Any:
