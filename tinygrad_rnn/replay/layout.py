@@ -486,8 +486,8 @@ class _LoopPlanner:
     def _view(self, node: Node, operands: list[Any]) -> bool:
         """Take the view once, if it is one, for all steps."""
         source = operands[0]
-        if node.out in self.stacked:
-            return False
+        if node.out in self.stacked or node.out in self.slots:
+            return False  # it has a place of its own
         if not source.timed:
             view = node.op.function(source.array, *node.args[1:], **node.kwargs)
         else:
