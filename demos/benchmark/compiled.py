@@ -19,10 +19,10 @@ import numpy as np
 import own_cell_by_hand
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import compile
 from tinygrad_rnn.bench import expert
 from tinygrad_rnn.bench.competitor import what_is_wrong
 from tinygrad_rnn.bench.measure import measured
-from tinygrad_rnn.bench.ours import compile
 from tinygrad_rnn.bench.problem import CELLS, SIZES, problem
 
 NETWORKS = {"two-layer bidirectional GRU": gru_by_hand, "own cell, two layers": own_cell_by_hand}

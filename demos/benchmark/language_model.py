@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
+from tinygrad_rnn import compile, nn
 from tinygrad_rnn.bench.measure import measured
-from tinygrad_rnn.bench.ours import compile
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.lm.model import SYMBOLS
 from tinygrad_rnn.nn.optim import SGD, clip_by_norm

@@ -31,6 +31,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     training.add_argument("--characters", type=at_least_one, help="only the first so many of the cleaned text")
     training.add_argument("--validate", type=float, help="share of the text, at its end, to validate on (default: 0)")
     training.add_argument("--seed", type=int, help="default: 0")
+    training.add_argument("--eager", action="store_const", const=True, help="record every step anew: do not compile")
     training.add_argument("--prompt", help=f"what samples begin with (default: {kept['prompt']!r})")
     training.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log, curve and samples")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out, to --epochs")

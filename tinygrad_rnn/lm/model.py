@@ -46,17 +46,29 @@ class Model:
 
         `rng` draws the dropout masks; without it there is no dropout.
         """
+        return self._scores(params, text.one_hot(characters, SYMBOLS, _dtype(params)), state, rng)
+
+    def _scores(self, params: Params, xs: Any, state: Any, rng: np.random.Generator | None) -> tuple[Any, Any]:
         own = {name.removeprefix("rnn."): p for name, p in params.items() if name.startswith("rnn.")}
-        dtype = next(iter(own.values())).dtype
-        hs, last = self._layer()(own, text.one_hot(characters, SYMBOLS, dtype), state, rng=rng)
+        hs, last = self._layer()(own, xs, state, rng=rng)
         return hs @ params["head.weight"].T + params["head.bias"], last
 
     def loss(
         self, params: Params, window: NDArray[Any], state: Any, rng: np.random.Generator | None = None
     ) -> tuple[Any, Any]:
         """The mean cross entropy of a window (T + 1, B): each character from those before; and the last state."""
-        scores, last = self.scores(params, window[:-1], state, rng)
-        return nn.cross_entropy(scores, window[1:]), last
+        return self.cross_entropy(params, *self.examples(params, window), state, rng)
+
+    def examples(self, params: Params, window: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What a window gives: one-hot characters (T, B, symbols) of the parameters' dtype, and what follows each."""
+        return text.one_hot(window[:-1], SYMBOLS, _dtype(params)), window[1:]
+
+    def cross_entropy(
+        self, params: Params, xs: Any, targets: Any, state: Any, rng: np.random.Generator | None = None
+    ) -> tuple[Any, Any]:
+        """The same of `examples`: a function of arrays, which can be compiled."""
+        scores, last = self._scores(params, xs, state, rng)
+        return nn.cross_entropy(scores, targets), last
 
     def perplexity(self, params: Params, windows: NDArray[Any]) -> float:
         """Exp of the mean cross entropy over windows that follow each other, the state carried from one to the next."""
@@ -87,3 +99,7 @@ class Model:
             found += text.ALPHABET[chosen]
             given = np.array([[chosen]])
         return found
+
+
+def _dtype(params: Params) -> Any:
+    return next(iter(params.values())).dtype

@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import files, nn
-from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.transforms import value_and_grad
 from tinygrad_rnn.lm import corpus, curve, text
 from tinygrad_rnn.lm.model import LAYERS, Model
 from tinygrad_rnn.nn.optim import SGD, Adam, clip_by_norm
 from tinygrad_rnn.nn.unroll import as_tuple
+from tinygrad_rnn.replay.compiled import compile
 
 CHECKPOINT = "checkpoint.npz"
 OPTIMIZERS: dict[str, Callable[[float], Any]] = {
@@ -54,6 +55,7 @@ class Settings:
     validate: float = 0.0
     seed: int = 0
     prompt: str = "time traveller"
+    eager: bool = False
 
     def model(self) -> Model:
         """The network of these settings."""
@@ -128,13 +130,14 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     progress = progress or replace(start(settings), digest=digest)
     save(out, settings, progress)  # a folder that cannot be written is found out here, not after an epoch
-    model, optimizer = settings.model(), OPTIMIZERS[settings.optimizer](settings.rate)
+    optimizer, step = OPTIMIZERS[settings.optimizer](settings.rate), gradients_of(settings)
+    model = settings.model()
     try:
         while progress.epoch < settings.epochs:
             offset = int(np.random.default_rng([settings.seed, progress.epoch]).integers(settings.window))
             windows = text.streams(whole[:cut], settings.batch, settings.window, offset)
             while progress.window < len(windows):
-                progress = _after_window(settings, model, optimizer, progress, windows[progress.window])
+                progress = _after_window(settings, step, optimizer, progress, windows[progress.window])
                 watch(settings, progress, progress.total / progress.window, len(windows))
             progress = _after_epoch(settings, model, progress, len(windows), held_out)
             save(out, settings, progress)
@@ -145,21 +148,37 @@ def train(
     return progress
 
 
-def _after_window(settings: Settings, model: Model, optimizer: Any, before: Progress, window: Any) -> Progress:
+def gradients_of(settings: Settings) -> Callable[..., Any]:
+    """The function (params, window, state, rng) -> ((loss, last state), gradients) of a run, of arrays.
+
+    Compiled, unless the settings say eager, or have dropout: its masks are drawn anew in each step.
+    """
+    model = settings.model()
+    transform = value_and_grad if settings.eager or settings.dropout else compile
+    run = transform(model.cross_entropy, has_aux=True)
+
+    def step(params: Any, window: Any, state: Any, rng: np.random.Generator | None) -> Any:
+        return run(params, *model.examples(params, window), state, rng)
+
+    return step
+
+
+def _after_window(
+    settings: Settings, step: Callable[..., Any], optimizer: Any, before: Progress, window: Any
+) -> Progress:
     """One step of truncated BPTT. A new Progress: what is interrupted halfway leaves the old one whole."""
     started = time.perf_counter()
     rng = np.random.default_rng([settings.seed, before.epoch, before.window, 1]) if settings.dropout else None
-    with Tape() as tape:
-        loss, last = model.loss(before.params, window, before.state or None, rng)
-    gradients, norm = clip_by_norm(tape.gradient(loss, before.params), settings.clip)
+    (loss, last), found = step(before.params, window, before.state or None, rng)
+    gradients, norm = clip_by_norm(found, settings.clip)
     params, moments = optimizer.step(before.params, gradients, before.moments)
     return replace(
         before,
         params=params,
         moments=moments,
         window=before.window + 1,
-        state=tuple(s.data for s in as_tuple(last)),
-        total=before.total + loss.item(),
+        state=as_tuple(last),
+        total=before.total + float(loss),
         norm=max(before.norm, norm),
         seconds=before.seconds + time.perf_counter() - started,
     )

@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.transforms import Argnums, Function, Run
 from tinygrad_rnn.engine.trees import flattened, mapped
 from tinygrad_rnn.replay.backward import differentiated
 from tinygrad_rnn.replay.graph import Graph, forget
-from tinygrad_rnn.replay.passes import AFTER, BEFORE, PASSES, checked, improved
+from tinygrad_rnn.replay.pipeline import AFTER, BEFORE, PASSES, checked, improved
 from tinygrad_rnn.replay.program import Program
 from tinygrad_rnn.replay.rolling import roll
 
@@ -235,8 +235,7 @@ def _recorded(
             return value
         name = path.rsplit("[", 1)[-1].rstrip("]").strip("'\"") or None
         named = value.name if isinstance(value, Tensor) else name if name and name.isidentifier() else None
-        x = Tensor(value.data if isinstance(value, Tensor) else value, named)
-        return x
+        return Tensor(value.data if isinstance(value, Tensor) else value, named)
 
     def tree(given: Any) -> Any:
         leaves, rebuild = flattened(given)
@@ -253,7 +252,9 @@ def _sealing(f: Function, inputs: list[Tensor]) -> Function:
         if not isinstance(x, Tensor):
             return x
         inputs.append(x)
-        current()[0][0].seal(x)
+        tape = current()[0][0]
+        assert isinstance(tape, Tape)
+        tape.seal(x)
         return x
 
     def sealed(*args: Any, **kwargs: Any) -> Any:
@@ -294,7 +295,7 @@ def _another_constant(number: int, name: str, a: Any, labels: Any) -> ValueError
     what = f"an array {a.shape}" if isinstance(a, np.ndarray) else repr(a)
     return ValueError(
         f"compile: two runs of the function differ: call {number}, {name}, has another constant ({what})"
-        f"{_where(labels)}\ndraw random numbers outside and pass them as arguments: dropout masks, noise, initial states"
+        f"{_where(labels)}\ndraw random numbers outside and pass them as arguments: masks, noise, initial states"
     )
 
 

@@ -118,6 +118,7 @@ class _Planner:
         self.fixed: set[Value] = set()  # known before the program runs
         self.calls: list[tuple[Call, Node | None] | LoopCalls] = []
         self.last_read: dict[Value, int] = {}
+        self.unread: list[Value] = []
 
     def layout(self) -> Layout:
         graph = self.graph
@@ -178,11 +179,15 @@ class _Planner:
                 self.last_read[self._root(v)] = index
         for v in self.graph.results:
             self.last_read[self._root(v)] = len(self.graph.items)
+        self.ending: dict[int, list[Value]] = {}
+        for root, index in self.last_read.items():
+            self.ending.setdefault(index, []).append(root)
 
     def _release(self, index: int) -> None:
-        done = [root for root in self.raw if self.last_read.get(root, index) <= index]
-        for root in done:
-            self.memory.back(self.raw.pop(root))
+        for root in [*self.ending.pop(index, ()), *self.unread]:
+            if root in self.raw:
+                self.memory.back(self.raw.pop(root))
+        self.unread.clear()
 
     def _new(self, v: Value) -> Array:
         """Memory for an outer value that an operation or a loop fills."""
@@ -193,6 +198,8 @@ class _Planner:
             self.arrays[v] = home.within(self._new(home.whole), v.shape)
         else:
             self.arrays[v], self.raw[v] = self.memory.array(v.shape, v.dtype)
+            if v not in self.last_read:
+                self.unread.append(v)
         return self.arrays[v]
 
     # ------------------------------------------------------------------------------------ calls outside of time
@@ -255,7 +262,7 @@ class _LoopPlanner:
         self.raw: dict[Value, Any] = {}
         self.owner: dict[Value, Value] = {}
         self.calls = LoopCalls(loop, self._chunk())
-        self.homes = {v: home for v, home in outer.homes.items()}
+        self.homes = outer.homes
 
     def _chunk(self) -> int:
         if not self.loop.prelude:
@@ -524,9 +531,9 @@ class _LoopPlanner:
         for part, length in zip(operands, lengths, strict=True):
             target = Slot(out.array[(slice(None),) * axis + (slice(start, start + length),)], out.timed, out.ahead)
             start += length
-            if part.timed == target.timed and part.array.shape == target.array.shape:
-                if _same_memory(part.array, target.array):
-                    continue
+            same_shape = part.timed == target.timed and part.array.shape == target.array.shape
+            if same_shape and _same_memory(part.array, target.array):
+                continue
             ahead = calls is self.calls.prelude
             call = copied(self._sample(part, ahead), self._sample(target, ahead))
             calls.append(StepCall(call, (part,), target, node))

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn.replay.graph import Graph
 from tinygrad_rnn.replay.layout import LoopCalls, laid_out
 from tinygrad_rnn.replay.listing import Instruction, table, unrolled
-from tinygrad_rnn.replay.passes import PASSES
+from tinygrad_rnn.replay.pipeline import PASSES
 from tinygrad_rnn.replay.source import LoopSource, written
 from tinygrad_rnn.replay.stats import Stats, measured
 

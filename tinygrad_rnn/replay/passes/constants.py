@@ -1,7 +1,7 @@
 """Constants: a factor of what is linear in a matrix goes into the matrix, once for all steps.
 
 The z / 2 of sigmoid(z) = tanh(z / 2) / 2 + 1 / 2 is a factor of a sum of products: (x W + h U + b) / 2 = x (W / 2) +
-h (U / 2) + b / 2. What is computed of constants alone is computed when the program is made, whether this pass runs or not.
+h (U / 2) + b / 2. What is computed of constants alone is computed when the program is made, with this pass or without.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value, op, readers
+from tinygrad_rnn.replay.passes.cuts import Cut, cuts_of
 from tinygrad_rnn.replay.passes.dead_code import dead_code
-from tinygrad_rnn.replay.passes.gates import Cut, cuts_of
 
 BY = "constants"
 Factor = NDArray[Any]
@@ -102,13 +102,13 @@ class _Folding:
                 longer[more.start : more.stop] = factor
                 whole, factor = more.root, longer
         made = (self.inside if inside else self.outside).get(whole)
-        if made is not None and made.op.name == "add" and all(isinstance(a, Value) for a in made.args):
-            if all(a.shape[-1:] == whole.shape[-1:] for a in made.args):
-                return [_Place(a, factor, inside, whole) for a in made.args]
-        if made is not None and made.op.name == "matmul" and isinstance(made.args[1], Value) and made.args[1].ndim == 2:
-            if not (inside and made.args[1] in self.inner):
-                self.planned.append(_Place(made.args[1], factor, inside, whole))
-                return []
+        if made is None or not all(isinstance(a, Value) for a in made.args):
+            return None
+        if made.op.name == "add" and all(a.shape[-1:] == whole.shape[-1:] for a in made.args):
+            return [_Place(a, factor, inside, whole) for a in made.args]
+        if made.op.name == "matmul" and made.args[1].ndim == 2 and not (inside and made.args[1] in self.inner):
+            self.planned.append(_Place(made.args[1], factor, inside, whole))
+            return []
         return None
 
     def _apart(self, v: Value, held: Cut, cuts: dict[Value, Cut]) -> bool:

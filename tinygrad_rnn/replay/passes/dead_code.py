@@ -11,7 +11,8 @@ from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value
 
 def dead_code(graph: Graph) -> Graph:
     """Leave out what leads to no result: one walk from the results back."""
-    wanted: set[Value] = set(graph.results) | {item.out for item in graph.items if _checks(item)}
+    wanted: set[Value] = set(graph.results)
+    wanted |= {item.out for item in graph.items if isinstance(item, Node) and _checks(item)}
     kept: list[Node | Loop] = []
     for item in reversed(graph.items):
         if isinstance(item, Node):
@@ -26,9 +27,9 @@ def dead_code(graph: Graph) -> Graph:
     return Graph(graph.inputs, kept[::-1], graph.results)
 
 
-def _checks(item: Node | Loop) -> bool:
+def _checks(node: Node) -> bool:
     """Is this made for the error that it raises, and not for its result?"""
-    return isinstance(item, Node) and item.op.name == "in_range"
+    return node.op.name == "in_range"
 
 
 def _needed(loop: Loop, wanted: set[Value]) -> Loop:

@@ -1,8 +1,8 @@
 """Defer: what no later step needs is done for all steps at once, after them.
 
 dW = sum over t of h_{t-1}^T dz_t is a sum of T small products; with the steps stacked it is one product of T * B
-columns with T * B rows. The same holds for db, dx, and for readouts and losses that the forward pass makes in its steps.
-A state that is only added to (a loss, step by step) is no state: it is its first value and a sum.
+columns with T * B rows. The same holds for db, dx, and for readouts and losses that are computed step by step. A state
+that is only added to (a loss) is no state: it is its first value and a sum.
 """
 
 from __future__ import annotations

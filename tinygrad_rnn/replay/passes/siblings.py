@@ -1,13 +1,12 @@
 """Siblings: products of one array with several matrices as one product with the matrices side by side.
 
-h U_i, h U_f, h U_o, written gate by gate, are h [U_i U_f U_o]: one call in each step, and a larger one. The gradients of
-the matrices are then cut from one product as well, since what is differentiated is the joined form.
+h U_i, h U_f, h U_o, written gate by gate, are h [U_i U_f U_o]: one call in each step, and a larger one. The gradients
+of the matrices are then cut from one product as well, since what is differentiated is the joined form.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from tinygrad_rnn.replay.batching import is_view
 from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value, op
 
 BY = "siblings"
@@ -16,76 +15,70 @@ BY = "siblings"
 def siblings(graph: Graph) -> Graph:
     """Join products that share their left operand, in every loop and outside."""
     items: list[Node | Loop] = []
+    known = set(graph.inputs)
     segment: list[Node] = []
     for item in [*graph.items, None]:
         if isinstance(item, Node):
             segment.append(item)
             continue
-        segment = _joined(segment, None, segment)
-        items += segment
+        items += _joined(_early_first(segment, known), None, None)
+        known.update(node.out for node in segment)
         segment = []
         if item is not None:
             item = item.copy()
             before: list[Node] = []
             item.body = _joined(item.body, item.inner(), before)
             items += [*before, item]
+            known.update(out.outer for out in item.outs())
     return Graph(graph.inputs, items, graph.results)
 
 
-def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node]) -> list[Node]:
-    """The calls with sibling products joined; the matrices side by side go into `before`, the list outside of a loop."""
-    groups: dict[Any, list[Node]] = {}
+def _early_first(nodes: list[Node], known: set[Value]) -> list[Node]:
+    """Views of what was there before (a transposed matrix) ahead of all else: products with them can be joined."""
+    early: set[Value] = set()
     for node in nodes:
-        if node.op.name != "matmul":
-            continue
-        a, b = node.args
-        if not isinstance(a, Value) or not isinstance(b, Value) or b.ndim != 2 or a.dtype != b.dtype:
-            continue
-        if inner is not None and b in inner:
-            continue
-        groups.setdefault((a, b.dtype), []).append(node)
-    for (a, _), group in groups.items():
-        matrices = [node.args[1] for node in group]
-        if len(group) < 2 or len(set(matrices)) < len(matrices):
-            continue
-        nodes = _with_one_product(nodes, a, group, inner, before)
-    return nodes
+        if is_view(node) and all(v in known or v in early or v.constant is not None for v in node.reads()):
+            early.add(node.out)
+    return [n for n in nodes if n.out in early] + [n for n in nodes if n.out not in early]
 
 
-def _with_one_product(
-    nodes: list[Node], a: Value, group: list[Node], inner: set[Value] | None, before: list[Node]
-) -> list[Node]:
+def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node] | None) -> list[Node]:
+    """The calls with sibling products joined. `before`: where the matrices of a loop are laid side by side."""
+    groups: dict[Value, list[Node]] = {}
+    place = {node.out: k for k, node in enumerate(nodes)}
+    for node in nodes:
+        if node.op.name == "matmul" and all(isinstance(a, Value) for a in node.args):
+            a, b = node.args
+            if b.ndim == 2 and a.dtype == b.dtype and not (inner is not None and b in inner):
+                groups.setdefault(a, []).append(node)
+    instead: dict[Value, list[Node]] = {}  # by what the first product of a group made
+    for a, found in groups.items():
+        first = place[found[0].out]
+        distinct = {n.args[1]: n for n in reversed(found) if place.get(n.args[1], -1) < first}
+        group = sorted(distinct.values(), key=lambda n: place[n.out])
+        if len(group) > 1:
+            beside, *rest = _one_product(a, group)
+            if before is not None:
+                before.append(beside)
+            instead[group[0].out] = rest if before is not None else [beside, *rest]
+            for node in group[1:]:
+                instead[node.out] = []
+    return [n for node in nodes for n in instead.get(node.out, [node])]
+
+
+def _one_product(a: Value, group: list[Node]) -> list[Node]:
+    """The matrices side by side, their product with a, and the parts of it."""
     matrices = tuple(node.args[1] for node in group)
     widths = [b.shape[1] for b in matrices]
     wide = Value((matrices[0].shape[0], sum(widths)), a.dtype)
     product = Value((*group[0].out.shape[:-1], sum(widths)), a.dtype)
-    beside = Node(op("concatenate"), matrices, wide, {"axis": 1}, by=BY)
-    first = next(k for k, node in enumerate(nodes) if node is group[0])
-    head, rest = nodes[:first], nodes[first:]
-    if inner is None:
-        early = _needed_for(set(matrices), rest)
-        if any(node in early for node in group):
-            return nodes  # a matrix is made of one of the products
-        head += early
-        rest = [node for node in rest if not any(node is e for e in early)]
-        head.append(beside)
-    else:
-        before.append(beside)
-    head.append(Node(op("matmul"), (a, wide), product, scope=group[0].scope, by=BY))
+    found = [
+        Node(op("concatenate"), matrices, wide, {"axis": 1}, by=BY),
+        Node(op("matmul"), (a, wide), product, scope=group[0].scope, by=BY),
+    ]
     start = 0
     for node, width in zip(group, widths, strict=True):
         index = (*(slice(None),) * (product.ndim - 1), slice(start, start + width))
-        head.append(Node(op("getitem"), (product, *index), node.out, scope=node.scope, by=BY))
+        found.append(Node(op("getitem"), (product, *index), node.out, scope=node.scope, by=BY))
         start += width
-    return head + [node for node in rest if not any(node is g for g in group)]
-
-
-def _needed_for(values: set[Value], nodes: list[Node]) -> list[Node]:
-    """Of these calls, those that the values are made of, in their order."""
-    found: list[Node] = []
-    wanted = set(values)
-    for node in reversed(nodes):
-        if node.out in wanted:
-            found.append(node)
-            wanted.update(node.reads())
-    return found[::-1]
+    return found
