@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.replay.graph import Loop, Node
-from tinygrad_rnn.replay.layout import Layout, LoopCalls, Slot, StepCall
 from tinygrad_rnn.replay.lowering import Call
+from tinygrad_rnn.replay.slots import Layout, LoopCalls, Slot, StepCall
 
 Array = NDArray[Any]
 

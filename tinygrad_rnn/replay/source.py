@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.replay.layout import LoopCalls, Slot, StepCall
+from tinygrad_rnn.replay.slots import LoopCalls, Slot, StepCall
 
 Array = NDArray[Any]
 MANY = 2048

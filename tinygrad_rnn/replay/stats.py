@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from tinygrad_rnn.replay.graph import Node
-from tinygrad_rnn.replay.layout import Layout, LoopCalls
 from tinygrad_rnn.replay.lowering import Call
+from tinygrad_rnn.replay.slots import Layout, LoopCalls
 
 
 @dataclass(frozen=True, slots=True)
