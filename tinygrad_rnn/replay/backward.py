@@ -10,6 +10,7 @@ The rules themselves are the engine's: each is run once, on a tape, and read off
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,9 @@ from tinygrad_rnn.replay.builder import Builder
 from tinygrad_rnn.replay.graph import Carry, Graph, Loop, Node, Out, Value
 
 BY = "backward"
+LONGEST = 8
+"""Factors of a product, at most: a chain of a thousand elementwise calls is multiplied out on the way."""
+
 SELECTIVE = frozenset({"where", "maximum", "minimum"})
 """Elementwise rules that leave a cotangent out instead of multiplying it: 0 * infinity would spoil it."""
 
@@ -66,6 +70,8 @@ def differentiated(graph: Graph, loss: Value, wrt: Sequence[Value]) -> Graph:
         else:
             _back_through(item, sweep)
     gradients = [sweep.gradient(x) for x in wrt]
+    for x, g in zip(wrt, gradients, strict=True):
+        g.name = g.name or (x.name and f"d{x.name}")
     return Graph(graph.inputs, graph.items, [*graph.results, *gradients])
 
 
@@ -155,7 +161,7 @@ class _Sweep:
         """Contributions with one base: that base, with the sum of their factors."""
         counted: dict[frozenset[Any], Term] = {}
         for t in terms:
-            key = frozenset((f, t.factors.count(f)) for f in t.factors)
+            key = frozenset(Counter(t.factors).items())
             before = counted.get(key)
             counted[key] = t if before is None else Term(t.base, t.factors, before.scale + t.scale)
         kept = [t for t in counted.values() if t.scale != 0]
@@ -226,7 +232,8 @@ class _Sweep:
 
     def _through_elementwise(self, node: Node, g: Term) -> None:
         active = self._active(node)
-        if len(active) > 1 and (g.factors or g.scale != 1) and not self._joins(node, active, g):
+        long = len(g.factors) >= LONGEST
+        if long or (len(active) > 1 and (g.factors or g.scale != 1) and not self._joins(node, active, g)):
             g = Term(self.whole(g, node.out))
         for k in active:
             x = node.args[k]
@@ -429,8 +436,14 @@ def _attempt(forward: Loop, outside: _Sweep, seeds: dict[Value, Value], active: 
     shared = {v: _own(sweep.gradient(v), build) for v in list(sweep.cotangents)}
 
     def join() -> None:
+        given: set[Value] = set()
         for carry in active:
-            seed = next((seeds[o.outer] for o in forward.lasts if o.inner is carry.after and o.outer in seeds), None)
+            seed = None
+            for out in forward.lasts if carry.after not in given else []:
+                if out.inner is carry.after and out.outer in seeds:
+                    more = seeds[out.outer]
+                    seed = more if seed is None else outside.build.arithmetic("add", seed, more)
+            given.add(carry.after)  # of several carries of one value, one brings what comes back from outside
             if seed is None:
                 seed = Value(
                     carry.after.shape, carry.after.dtype, constant=np.zeros(carry.after.shape, carry.after.dtype)

@@ -50,6 +50,8 @@ def batched(node: Node, args: Sequence[tuple[Any, bool]], length: int, build: Bu
     `args` has for each argument what stands in its place, and whether that has a time axis in front.
     """
     shape, dtype = (length, *node.out.shape), node.out.dtype
+    if not any(timed for _, timed in args):
+        return None
     given = [a for a, _ in args]
     name, first = node.op.name, node.args[0]
     if elementwise(node):

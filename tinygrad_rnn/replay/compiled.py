@@ -70,6 +70,10 @@ class Compiled:
             self._programs.move_to_end(key)
         return found[0].answer(values)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the programs, which are made anew where it is copied or unpickled."""
+        return self.__dict__ | {"_programs": OrderedDict()}
+
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """The program for arguments like these."""
         key, _ = self._read(args, kwargs)
@@ -140,15 +144,19 @@ def _collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) ->
             else:
                 key.append(name)
                 _collect(branch, key, values, differentiated)
-        key.append(dict)
+        key += (dict, len(a))
     elif isinstance(a, tuple | list):
         for branch in a:
             _collect(branch, key, values, differentiated)
-        key.append(kind)
+        key += (kind, len(a))
     elif isinstance(a, dict):
         _collect(dict(a), key, values, differentiated)
     elif kind is Tensor:
         _collect(a._data, key, values, differentiated)
+    elif isinstance(a, np.ma.MaskedArray):
+        Tensor(a)  # raises
+    elif kind is float and not differentiated:
+        key += (kind, a.hex())  # -0.0 is not 0.0, and NaN is the same at each call
     elif isinstance(a, np.ndarray | np.generic) or (differentiated and isinstance(a, float)):
         _collect(np.asarray(a), key, values, differentiated)
     else:

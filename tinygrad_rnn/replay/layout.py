@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.replay.batching import elementwise, is_view, option
-from tinygrad_rnn.replay.graph import Graph, Node, Value
+from tinygrad_rnn.replay.graph import Graph, Node, Value, readers
 from tinygrad_rnn.replay.lives import Lives, homes_of, owners
 from tinygrad_rnn.replay.loop_layout import LoopPlanner, same_memory, writes_over
 from tinygrad_rnn.replay.lowering import copied, lowered
@@ -41,6 +41,8 @@ class _Planner:
         self.raw: dict[Value, Any] = {}  # the bytes of those that own theirs
         self.homes = homes_of(graph) if alias else {}
         self.lives = Lives([list(item.reads()) for item in graph.items], self._owners(), graph.results)
+        self.handed_out = self._handed_out()
+        self.anew: dict[int, int] = {}
         self.fixed: set[Value] = set()  # known before the program runs
         self.calls: list[PlainCall | LoopCalls] = []
 
@@ -57,7 +59,7 @@ class _Planner:
             for v in self.lives.ending(k):
                 self.give_back(v)
         results = [self.array(v) for v in self.graph.results]
-        return Layout(self.memory, inputs, self.calls, results, self.arrays)
+        return Layout(self.memory, inputs, self.calls, results, self.arrays, self.anew)
 
     def _owners(self) -> dict[Value, Value]:
         """Who lies in whose memory: parts, views, and of a loop's states what is handed to and out of its steps."""
@@ -71,6 +73,12 @@ class _Planner:
                     found.setdefault(before, after)
             found |= {out.outer: stacked[out.inner] for out in loop.lasts if out.inner in stacked}
         return found
+
+    def _handed_out(self) -> dict[Value, int]:
+        """The results that nobody reads but the caller, by their place among the results: they need no memory here."""
+        count = readers(self.graph)
+        shared = {*self.lives.owner, *self.lives.owner.values()}
+        return {v: k for k, v in enumerate(self.graph.results) if count[v] == 1 and v not in shared}
 
     # ------------------------------------------------------------------------------------ memory
 
@@ -124,7 +132,11 @@ class _Planner:
             return
         if elementwise(node):
             operands = [_without_axes(a, operands, out) for a in operands]
-        self.calls.append((lowered(node, operands, out, self.reuse), node))
+        call = lowered(node, operands, out, self.reuse)
+        self.calls.append((call, node))
+        if node.out in self.handed_out and call.anew() is not None:
+            self.anew[len(self.calls) - 1] = self.handed_out[node.out]
+            self.give_back(node.out)
 
     def _concatenate(self, node: Node, operands: Sequence[Array], out: Array) -> None:
         axis = option(node, "axis", len(node.args), 0) % out.ndim

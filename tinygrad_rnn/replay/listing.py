@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.replay.graph import Loop, Node
+from tinygrad_rnn.replay.graph import Loop, Node, Value
 from tinygrad_rnn.replay.lowering import Call
 from tinygrad_rnn.replay.slots import Layout, LoopCalls, Slot, StepCall
 
@@ -40,10 +40,12 @@ class Names:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.of: dict[Any, str] = {}
+        self.inputs: dict[int, tuple[str, Array]] = {}  # by the number of their buffer
         for k, array in enumerate(layout.inputs):
             name = next((v.name for v, a in layout.arrays.items() if a is array and v.name), f"input{k}")
-            self.of[Slot(array).key] = name
-            self.of.setdefault(Slot(array.T).key, f"{name}.T")
+            number = layout.memory.number(array)
+            if number is not None:
+                self.inputs[number] = name, array
         for v, array in layout.arrays.items():
             if v.name:
                 self.of.setdefault(Slot(array).key, v.name)
@@ -59,10 +61,19 @@ class Names:
         if found:
             return found
         number = self.layout.memory.number(array)
-        return f"constant{list(array.shape)}" if number is None else f"b{number}"
+        if number is None:
+            return f"constant{list(array.shape)}"
+        if number in self.inputs:
+            name, whole = self.inputs[number]
+            turned = array.ndim > 1 and array.strides[0] < array.strides[-1] <= max(whole.strides, default=0)
+            return f"{name}.T" if turned else name
+        return self.layout.memory.name(array)
 
-    def call(self, call: Call, operands: list[str], out: str) -> str:
-        """A call with its arguments, and where its result goes."""
+    def call(self, call: Call, node: Node | None, operands: list[str], out: str) -> str:
+        """A call with its arguments, numbers and the like among them, and where its result goes."""
+        if node is not None and not call.writes and not node.kwargs:
+            given = iter(operands)
+            operands = [next(given) if isinstance(a, Value) else repr(a) for a in node.args]
         return f"{out} = {call.name}({', '.join(operands)})"
 
 
@@ -79,7 +90,8 @@ def listed(layout: Layout) -> Iterator[tuple[Any, str, Call, Any, str]]:
 def _plain(item: tuple[Call, Node | None], names: Names) -> tuple[str, Call, Any, str]:
     call, node = item
     operands = [names.name(a, {}) for a in call.operands]
-    return names.call(call, operands, names.name(call.out, {})), call, Slot(call.out), node.by if node else "loop"
+    text = names.call(call, node, operands, names.name(call.out, {}))
+    return text, call, Slot(call.out), node.by if node else "loop"
 
 
 def _of_loop(calls: LoopCalls, names: Names) -> Iterator[tuple[Any, str, Call, Any, str]]:
@@ -94,7 +106,7 @@ def _of_loop(calls: LoopCalls, names: Names) -> Iterator[tuple[Any, str, Call, A
 
 def _of_step(step: StepCall, calls: LoopCalls, names: Names) -> tuple[str, Call, Any, str]:
     operands = [names.name(s.array, calls.named, s.timed) for s in step.operands]
-    text = names.call(step.call, operands, names.name(step.out.array, calls.named, step.out.timed))
+    text = names.call(step.call, step.node, operands, names.name(step.out.array, calls.named, step.out.timed))
     return text, step.call, step.out, step.node.by if step.node else "loop"
 
 

@@ -76,6 +76,8 @@ class LoopPlanner:
         kept = [self.stacked[v] for v in (carry.after, carry.before) if v in self.stacked]
         made_here = any(node.out is carry.after for node in loop.body) and carry.after not in self.slots
         if not kept or not made_here:
+            if carry.before in self.stacked:
+                self.outside.lives.detach(self.stacked[carry.before])
             array, self.raw[carry.before] = self.memory.array(carry.before.shape, carry.before.dtype)
             self.slots[carry.before] = Slot(array)
             self.calls.begin.append((copied(start, array), None))
@@ -87,7 +89,7 @@ class LoopPlanner:
             if inner in self.stacked:
                 self.outside.arrays.setdefault(self.stacked[inner], part)
         self.outside.raw[self.outside.lives.root(kept[0])] = raw
-        self.calls.begin.append((copied(start, array[0] if loop.direction > 0 else array[-1]), None))
+        self.calls.begin.append((copied(start, array[0 if loop.direction > 0 else -1, ...]), None))
 
     def _hand_over(self) -> None:
         """At the end of a step, copy what is handed on to where the next step reads it, if it is not there yet."""
@@ -225,14 +227,10 @@ class LoopPlanner:
     def _call(self, calls: list[StepCall], node: Node, operands: Sequence[Any], out: Slot) -> None:
         ahead = calls is self.calls.prelude
         arrays = [self._some(a, ahead) if isinstance(a, Slot) else a for a in operands]
-        call = lowered(node, arrays, self._some(out, ahead), self.outside.reuse)
-        slots = []
-        given = iter(a for a in operands if isinstance(a, Slot))
-        for operand in call.operands:
-            known = any(operand is a for a in arrays)
-            fits = next(given, None) if known else None
-            slots.append(fits if fits is not None else Slot(operand))
-        calls.append(StepCall(call, tuple(slots), out, node))
+        call = lowered(node, arrays, self._some(out, ahead), self.outside.reuse, in_steps=True)
+        known = {id(array): a for array, a in zip(arrays, operands, strict=True) if isinstance(a, Slot)}
+        slots = tuple(known[id(a)] if id(a) in known else Slot(np.asarray(a)) for a in call.operands)
+        calls.append(StepCall(call, slots, out, node))
 
     def _some(self, slot: Slot, ahead: bool) -> Array:
         """The arrays of some step, or of some chunk, in the place of all: they decide the form of a call."""
@@ -266,30 +264,34 @@ class LoopPlanner:
             self.calls.begin.append((copied(np.zeros((), total.array.dtype), total.array), None))
             call = Call(np.add, (total.array, self._some(part, False)), total.array, True, "add")
             self.calls.body.append(StepCall(call, (total, part), total, None))
-        for out in loop.lasts:
-            held = self._slot(out.inner)
-            if out.outer in self.outside.lives.owner:
-                self.outside.arrays[out.outer] = held.array[final, ...]
-            else:
-                source = held.array[final, ...] if held.timed else held.array
-                self.calls.end.append((copied(source, self.outside.new(out.outer)), None))
         for out in loop.stacks:
             held, place = self._slot(out.inner), Slot(self.outside.new(out.outer), timed=True)
             if not (held.timed and same_memory(held.array, place.array)):
                 self._copy(held, place)
                 if any(c.before is out.inner for c in loop.carries):  # before the step writes over it
                     self.calls.body.insert(0, self.calls.body.pop())
+        for out in loop.lasts:
+            if out.outer in self.outside.lives.owner:
+                self.outside.arrays[out.outer] = self.outside.arrays[self.stacked[out.inner]][final, ...]
+                continue
+            held = self._slot(out.inner)
+            if held.ahead and loop.direction > 0:  # in the chunk that runs last
+                final = (loop.length - 1) % self.calls.chunk
+            source = held.array[final, ...] if held.timed else held.array
+            self.calls.end.append((copied(source, self.outside.new(out.outer)), None))
 
     def _name(self) -> None:
         """What the loop's memory is called: by the value that lies there, else by its number."""
         named = self.calls.named
+        for carry in self.loop.carries:
+            if carry.before.name:
+                named.setdefault(self.slots[carry.before].key, f"{carry.before.name}_before")
         for v, slot in self.slots.items():
             if v.name:
                 named.setdefault(slot.key, v.name)
         for step in [*self.calls.prelude, *self.calls.body]:
             for slot in [*step.operands, step.out]:
-                number = self.memory.number(slot.array)
-                named.setdefault(slot.key, "constant" if number is None else f"b{number}")
+                named.setdefault(slot.key, self.memory.name(slot.array))
 
 
 def _chunk(loop: Loop) -> int:

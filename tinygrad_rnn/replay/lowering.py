@@ -38,24 +38,32 @@ class Call:
             return self.function, (*self.operands, self.out)
         return _store, (self.out, self.function, self.operands)
 
+    def anew(self) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """The function and the arguments that give the result as a new array; None where that is another function."""
+        if not self.out.ndim or not self.out.flags.c_contiguous:
+            return None
+        if self.method:
+            return getattr(self.operands[0], self.name), self.operands[1:]
+        return (self.function, self.operands) if isinstance(self.function, np.ufunc) else None
+
 
 def _store(out: Array, function: Callable[..., Any], operands: tuple[Any, ...]) -> None:
     out[...] = function(*operands)
 
 
-def lowered(node: Node, operands: Sequence[Any], out: Array, into: bool) -> Call:
+def lowered(node: Node, operands: Sequence[Any], out: Array, into: bool, in_steps: bool = False) -> Call:
     """The call for a node on these arrays (other arguments as they stand). `into`: may it write into its result?
 
-    The arrays decide the form alone: those of another step, of the same shapes and strides, take the same.
+    `in_steps`: the arrays are those of some step, and decide the form for all; the operands stay as they are then.
     """
     name, function = node.op.name, node.op.function
     if isinstance(function, np.ufunc) and function.signature is None and into:
         runs = _KEYWORD.get(function, function)
         return Call(runs, _typed(node, operands), out, True, function.__name__)
     if name == "matmul" and into:
-        return _product(operands[0], operands[1], out)
+        return _product(operands[0], operands[1], out, in_steps)
     if name == "sum" and into:
-        return _sum(node, operands, out)
+        return _sum(node, operands, out, in_steps)
     if name == "detach":
         return copied(operands[0], out)
     if name == "astype":
@@ -109,22 +117,25 @@ def _with(function: Callable[..., Any], node: Node, operands: Sequence[Any]) -> 
 
 def _typed(node: Node, operands: Sequence[Any]) -> tuple[Any, ...]:
     """Numbers as arrays without axes, which NumPy need not convert at each call."""
-    kinds = [a.dtype for a in node.args if isinstance(a, Value) and a.dtype.kind == "f"]
-    dtype = kinds[0] if kinds else node.out.dtype
+    kinds = [a.dtype for a in node.args if isinstance(a, Value)]
+    dtype = np.result_type(*kinds) if kinds else node.out.dtype
+    if dtype.kind != "f":  # a number among integers may be of another kind: NumPy decides
+        return tuple(operands)
     return tuple(a if isinstance(a, np.ndarray) else _number(a, dtype) for a in operands)
 
 
 def _number(a: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python number in the dtype that it takes among floats; one of NumPy's keeps its own."""
     if not isinstance(a, int | float | np.generic) or isinstance(a, bool):
         return a
-    array = np.asarray(a, dtype)
+    array = np.asarray(a, None if isinstance(a, np.generic) else dtype)
     array.setflags(write=False)
     return array
 
 
-def _product(a: Array, b: Array, out: Array) -> Call:
+def _product(a: Array, b: Array, out: Array, in_steps: bool) -> Call:
     """A matrix product: `dot` where both are matrices or can be read as such, which costs less than `matmul`."""
-    if a.ndim > 2 and b.ndim == 2:
+    if a.ndim > 2 and b.ndim == 2 and not in_steps:
         rows, result = _rows(a), _rows(out)
         if rows is not None and result is not None:
             a, out = rows, result
@@ -139,12 +150,13 @@ def _rows(a: Array) -> Array | None:
     return rows if a.size and np.may_share_memory(rows, a) else None
 
 
-def _sum(node: Node, operands: Sequence[Any], out: Array) -> Call:
+def _sum(node: Node, operands: Sequence[Any], out: Array, in_steps: bool) -> Call:
     given = dict(zip(("axis", "keepdims"), operands[1:], strict=False)) | dict(node.kwargs)
     axis, keepdims = given.get("axis"), bool(given.get("keepdims", False))
     x = operands[0]
     leading = tuple(range(x.ndim - 1))
-    if not keepdims and axis is not None and tuple(np.atleast_1d(axis) % x.ndim) == leading and x.ndim > 1:
+    columns = axis is not None and x.ndim > 1 and tuple(np.atleast_1d(axis) % x.ndim) == leading
+    if columns and not keepdims and not in_steps:
         rows = _rows(x)
         if rows is not None and out.flags.c_contiguous and x.dtype == out.dtype and x.dtype.kind == "f":
             ones = np.ones(len(rows), x.dtype)

@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LINE = 64
+"""Bytes of a cache line, and of the widest registers: arrays that begin at a multiple of it are read faster."""
+
+
+def _aligned(size: int) -> NDArray[np.uint8]:
+    raw = np.empty(size + LINE, np.uint8)
+    start = -raw.__array_interface__["data"][0] % LINE
+    return raw[start : start + size]
+
 
 class Memory:
     """Hands out arrays; with `reuse`, also those that were given back, to whoever needs as many bytes."""
@@ -26,7 +35,7 @@ class Memory:
         if waiting:
             raw = waiting.pop()
         else:
-            raw = np.empty(size, np.uint8)
+            raw = _aligned(size)
             self.nbytes += size
             self._held.append(raw)
         return raw.view(dtype).reshape(shape), raw
@@ -35,6 +44,19 @@ class Memory:
     def buffers(self) -> int:
         """How many buffers there are."""
         return len(self._held)
+
+    def name(self, array: NDArray[Any]) -> str:
+        """What an array is called that has no name of its own: its buffer, and which columns of it."""
+        number = self.number(array)
+        if number is None:
+            return "constant"
+        width = array.shape[-1] * array.itemsize if array.ndim else 0
+        row = array.strides[-2] if array.ndim > 1 and array.shape[-2] > 1 else width
+        if row <= width or array.strides[-1] != array.itemsize:
+            return f"b{number}"
+        start = array.__array_interface__["data"][0] - self._held[number].__array_interface__["data"][0]
+        first = start % row // array.itemsize
+        return f"b{number}[..., {first}:{first + array.shape[-1]}]"
 
     def number(self, array: NDArray[Any]) -> int | None:
         """The number of the buffer that an array lies in; None for one that does not lie here."""

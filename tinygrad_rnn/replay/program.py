@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -10,11 +11,8 @@ import numpy as np
 
 from tinygrad_rnn.replay.graph import Graph
 from tinygrad_rnn.replay.layout import laid_out
-from tinygrad_rnn.replay.listing import Instruction, table, unrolled
-from tinygrad_rnn.replay.pipeline import PASSES
 from tinygrad_rnn.replay.slots import LoopCalls
 from tinygrad_rnn.replay.source import LoopSource, written
-from tinygrad_rnn.replay.stats import Stats, measured
 
 
 class Program:
@@ -37,16 +35,26 @@ class Program:
         self._passes = passes
         self._stage = stage
         self.loops: list[LoopSource] = []
-        self._calls: list[tuple[Any, tuple[Any, ...]]] = []
-        for item in self.layout.calls:
+        self._runs: list[tuple[list[Any], int, Any, tuple[Any, ...]]] = []
+        self._lock = Lock()
+        calls: list[tuple[Any, tuple[Any, ...]]] = []
+        for k, item in enumerate(self.layout.calls):
             if isinstance(item, LoopCalls):
-                self._calls += [call.bound() for call, _ in item.begin]
+                calls += [call.bound() for call, _ in item.begin]
                 loop = written(item, f"loop_{len(self.loops) + 1}")
                 self.loops.append(loop)
-                self._calls.append((loop.function, loop.arguments))
-                self._calls += [call.bound() for call, _ in item.end]
+                calls.append((loop.function, loop.arguments))
+                calls += [call.bound() for call, _ in item.end]
+            elif k in self.layout.anew:
+                made = item[0].anew()
+                assert made is not None
+                self._runs.append((calls, self.layout.anew[k], *made))
+                calls = []
             else:
-                self._calls.append(item[0].bound())
+                calls.append(item[0].bound())
+        self._rest = calls
+        places = set(self.layout.anew.values())
+        self._copied = [(k, array) for k, array in enumerate(self.layout.results) if k not in places]
 
     def __str__(self) -> str:
         return table(self.layout)
@@ -55,6 +63,11 @@ class Program:
     def instructions(self) -> list[Instruction]:
         """All calls, one by one, those of a loop for each of its steps: `function(*arguments)`, and what that is."""
         return unrolled(self.layout)
+
+    @property
+    def source(self) -> str:
+        """The loops as NumPy code."""
+        return "\n\n".join(loop.text for loop in self.loops)
 
     @property
     def stats(self) -> dict[str, Stats]:
@@ -69,11 +82,6 @@ class Program:
             graph = self._stage(done) if self._stage is not None else self.graph
             found[name] = measured(laid_out(graph, "alias" in done, "reuse" in done))
         return found
-
-    @property
-    def source(self) -> str:
-        """The loops as NumPy code."""
-        return "\n\n".join(loop.text for loop in self.loops)
 
     def __call__(self, values: Any) -> Any:
         """The answer for values of the inputs: a dict by their names, or a sequence in their order."""
@@ -99,9 +107,26 @@ class Program:
         return self._build(self.run(values))
 
     def run(self, values: Sequence[Any]) -> list[Any]:
-        """The results for these values of the inputs, arrays of their shapes and dtypes."""
-        for held, value in zip(self.layout.inputs, values, strict=True):
-            held[...] = value
-        for function, arguments in self._calls:
-            function(*arguments)
-        return [array.copy() for array in self.layout.results]
+        """The results for these values of the inputs, arrays of their shapes and dtypes: new ones at each call.
+
+        Raises RuntimeError while it runs already: its memory is one program's.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "compile: this program is running already, in another thread\ncompile the function once for each thread"
+            )
+        try:
+            for held, value in zip(self.layout.inputs, values, strict=True):
+                held[...] = value
+            results: list[Any] = [None] * len(self.layout.results)
+            for calls, place, last, operands in self._runs:
+                for function, arguments in calls:
+                    function(*arguments)
+                results[place] = last(*operands).reshape(self.layout.results[place].shape)
+            for function, arguments in self._rest:
+                function(*arguments)
+            for place, array in self._copied:
+                results[place] = array.copy()
+            return results
+        finally:
+            self._lock.release()

@@ -152,6 +152,8 @@ class _Rolling:
                     given.append("place")
                 elif kind is slice:
                     given.append(("slice", a.start, a.stop, a.step))
+                elif kind is float and not indexed:
+                    given.append("number")  # which may differ: 0.9**t
                 else:
                     given.append((kind, a))
             options: Any = tuple(kwargs.items())
@@ -169,7 +171,7 @@ class _Rolling:
             if operation.name == "positive":
                 joined = self._value(args[0])  # the same value: what a transform does to its arguments and results
             if joined is None:
-                values = tuple(self._argument(a, operation, k) for k, a in enumerate(args))
+                values = tuple(self._argument(a) for a in args)
                 made = Value(out.shape, out.dtype, out.name, example=out._data)
                 self.items.append(Node(operation, values, made, kwargs, labels))
                 joined = made
@@ -177,7 +179,7 @@ class _Rolling:
                 joined.name, joined.example = out.name or joined.name, out._data
             self.values[id(out)] = joined
 
-    def _argument(self, a: Any, operation: Any, k: int) -> Any:
+    def _argument(self, a: Any) -> Any:
         if type(a) is Tensor:
             return self._value(a)
         if isinstance(a, np.ndarray):
@@ -275,7 +277,7 @@ class _Rolling:
         loop = Loop(len(visits), direction, first=in_time[0].t if isinstance(first, int | np.integer) else 0)
         reference = visits[1]
         made: dict[int, Value] = {}  # by place in the step
-        carries: dict[tuple[int, int], Carry] = {}
+        carries: dict[int, list[Carry]] = {}  # by the place in the step before
         here = self._made(reference)
         before = self._made(visits[0])
         for place in range(reference.stop - reference.start):
@@ -296,22 +298,21 @@ class _Rolling:
                 if type(a) is Tensor and id(a) in here:
                     values.append(made[here[id(a)]])
                 elif type(a) is Tensor and id(a) in before:
-                    start = self.lines[visits[0].start + place][1][len(values)]
-                    key = (before[id(a)], id(start))
-                    if key not in carries:
-                        inner = Value(a.shape, a.dtype, a.name, example=a._data)
-                        carries[key] = Carry(inner, self._value(start), inner)
-                    values.append(carries[key].before)
+                    init = self._argument(self.lines[visits[0].start + place][1][len(values)])
+                    values.append(_carry(carries.setdefault(before[id(a)], []), a, init).before)
                 elif type(a) is Tensor or isinstance(a, np.ndarray):
                     values.append(self._from_outside(loop, every))
+                elif type(a) is float and any(x != a and not (x != x and a != a) for x in every):
+                    values.append(self._from_outside(loop, [np.asarray(x, out.dtype) for x in every]))
                 else:
                     values.append(a)
             made[place] = Value(out.shape, out.dtype, out.name, example=out._data)
             loop.body.append(Node(operation, tuple(values), made[place], kwargs, without_time(labels)))
             places |= self._noted(loop, made[place], place, in_time)
-        for (place, _), carry in carries.items():
-            carry.after = made[place]
-            loop.carries.append(carry)
+        for place, handed in carries.items():
+            for carry in handed:
+                carry.after = made[place]
+            loop.carries += handed
         return loop, places
 
     def _noted(self, loop: Loop, inner: Value, place: int, in_time: list[_Visit]) -> dict[int, tuple[Loop, Value, int]]:
@@ -323,7 +324,7 @@ class _Rolling:
         """A Tensor or array that each step reads: one for all, or one row for each."""
         first = every[0]
         if all(a is first for a in every):
-            return self._argument(first, None, 0) if type(first) is not Tensor else self._value(first)
+            return self._argument(first)  # type: ignore[no-any-return]
         if type(first) is Tensor:
             outer = self._joined(op("stack"), tuple(every), {"axis": 0})
             if outer is None:
@@ -375,6 +376,18 @@ class _Rolling:
         return row, (() if all(_whole(part) for part in rest) else rest)
 
 
+def _carry(handed: list[Carry], a: Tensor, init: Value) -> Carry:
+    """The carry with that first value, which may be a constant, written once for each reading."""
+    for carry in handed:
+        known = carry.init.constant
+        same = known is not None and init.constant is not None and np.array_equal(known, init.constant)
+        if carry.init is init or same:
+            return carry
+    inner = Value(a.shape, a.dtype, a.name, example=a._data)
+    handed.append(Carry(inner, init, inner))
+    return handed[-1]
+
+
 def _whole(part: Any) -> bool:
     return isinstance(part, slice) and part == slice(None)
 
@@ -393,6 +406,6 @@ def _begins(mine: Any, reference: Any) -> bool:
         if x == y:
             continue
         from_before = isinstance(y, tuple) and y[0] == "before" and isinstance(x, tuple)
-        if not (from_before and x[0] == "outside" and x[1:] == y[2:]):
+        if not (from_before and x[0] in ("outside", "array") and x[1:] == y[2:]):
             return False
     return True

@@ -87,10 +87,14 @@ class LoopCalls:
 
 @dataclass(slots=True)
 class Layout:
-    """The whole program with its memory; `arrays` by the values outside of loops."""
+    """The whole program with its memory; `arrays` by the values outside of loops.
+
+    `anew`: calls, by their place in the list, whose result nobody reads but the caller, and which result that is.
+    """
 
     memory: Memory
     inputs: list[Array]
     calls: list[PlainCall | LoopCalls]
     results: list[Array]
     arrays: dict[Value, Array] = field(default_factory=dict)
+    anew: dict[int, int] = field(default_factory=dict)

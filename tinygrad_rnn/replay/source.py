@@ -62,8 +62,8 @@ class _Names:
 
     def name(self, key: Any, hint: str) -> str:
         if key not in self.of:
-            base = re.sub(r"\W", "_", self.hints.get(key) or hint) or "v"
-            base = f"v{base}" if base[0].isdigit() or keyword.iskeyword(base) else base
+            base = re.sub(r"\W+", "_", self.hints.get(key) or hint).strip("_") or "v"
+            base = f"{base}_" if keyword.iskeyword(base) else f"v{base}" if base[0].isdigit() else base
             found = base
             for number in itertools.count(1):
                 if found not in self.taken:

@@ -120,7 +120,13 @@ class _Folding:
 
     def apply(self) -> None:
         """Scale what was planned, ahead of where it is read."""
+        planned: dict[Any, _Place] = {}
         for p in self.planned:
+            key = p.v, p.inside, p.reader
+            if key in planned and p.v.ndim > 1:  # a matrix, for another part of what is cut from its product
+                p = replace(p, factor=p.factor * planned[key].factor)
+            planned[key] = p
+        for p in planned.values():
             scaled = Value(p.v.shape, p.v.dtype, p.v.name)
             factor = Value(p.factor.shape, p.factor.dtype, constant=p.factor)
             node = Node(op("multiply"), (p.v, factor), scaled, by=BY)

@@ -149,7 +149,7 @@ class _Later:
 
     def _part_of_stack(self, a: Value, joined: Node, axis: int, start: int) -> Value:
         """What each step joins to something else is kept there: gate by gate it is a part of the whole."""
-        whole = self.loop.stack_of(joined.out)
+        whole = self._argument(joined.out)[0]
         index = (*(slice(None),) * (axis + 1), slice(start, start + a.shape[axis]))
         index += (slice(None),) * (whole.ndim - len(index))
         return self.build.call("getitem", (whole, *index), (self.loop.length, *a.shape), a.dtype)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.replay.batching import option
+from tinygrad_rnn.replay.batching import VIEWS, option
 from tinygrad_rnn.replay.builder import Builder
 from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value, op
 from tinygrad_rnn.replay.passes.cuts import Cut, cut, cuts_of
@@ -23,17 +23,55 @@ BY = "gates"
 def gates(graph: Graph) -> Graph:
     """Make one call of sibling calls, in every list of calls."""
     graph = graph.copy()
+    sigmoids = _to_the_rounding_of_one(graph)
     _merge_outside(graph)
     for loop in graph.loops():
         cuts = cuts_of([item for item in graph.items if isinstance(item, Node)])
         cuts = cuts_of(loop.prelude, cuts)
         Siblings(loop.prelude, cuts).merge()
         _cut_in_the_steps(loop, cuts)
-        Siblings(loop.body, cuts_of(loop.body)).merge(activations=True)
+        Siblings(loop.body, cuts_of(loop.body), gates=sigmoids).merge(activations=True)
         _products_side_by_side(loop)
         _stack_what_is_cut(graph, loop)
     _merge_outside(graph)
     return graph
+
+
+HARMLESS = frozenset(
+    ("add", "subtract", "multiply", "negative", "square", "matmul", "sum", "mean", "tanh", "sigmoid", "relu", "where")
+    + ("getitem", "reshape", "transpose", "swapaxes", "expand_dims", "concatenate", "stack", "detach", "broadcast_to")
+)
+"""What may read a sigmoid that is exact to the rounding of 1 and not of itself: no logarithm, no quotient."""
+
+
+def _to_the_rounding_of_one(graph: Graph) -> frozenset[Value]:
+    """The sigmoids of loops that are read by sums and products alone, wherever they are read."""
+    read_by: dict[Value, list[Node]] = {}
+    also: dict[Value, list[Value]] = {}  # the same numbers under other Values: rows, stacks, states
+    nodes = [item for item in graph.items if isinstance(item, Node)]
+    for loop in graph.loops():
+        nodes += [*loop.prelude, *loop.body]
+        pairs = [(row.outer, row.inner) for row in loop.rows] + [(o.inner, o.outer) for o in loop.outs()]
+        for v, w in [*pairs, *((c.after, c.before) for c in loop.carries)]:
+            also.setdefault(v, []).append(w)
+    for node in nodes:
+        for v in node.reads():
+            read_by.setdefault(v, []).append(node)
+    found = set()
+    for node in nodes:
+        if node.op.name != "sigmoid":
+            continue
+        seen: set[Value] = set()
+        waiting = [node.out]
+        while waiting:
+            v = waiting.pop()
+            if v not in seen:
+                seen.add(v)
+                waiting += also.get(v, ())
+                waiting += [n.out for n in read_by.get(v, ()) if n.op.name in VIEWS]
+        if all(n.op.name in HARMLESS for v in seen for n in read_by.get(v, ())):
+            found.add(node.out)
+    return frozenset(found)
 
 
 def _cut_in_the_steps(loop: Loop, cuts: dict[Value, Cut]) -> None:

@@ -29,15 +29,22 @@ def _sums_columns(node: Node) -> bool:
 class Siblings:
     """Calls of one list that are one call on what they are cut from."""
 
-    def __init__(self, nodes: list[Node], cuts: dict[Value, Cut], before: frozenset[Value] | None = None) -> None:
+    def __init__(
+        self,
+        nodes: list[Node],
+        cuts: dict[Value, Cut],
+        before: frozenset[Value] | None = None,
+        gates: frozenset[Value] = frozenset(),
+    ) -> None:
         self.nodes = nodes
         self.cuts = cuts
         self.before = before
+        self.gates = gates  # the sigmoids that may be computed by tanh
         self._place: dict[Value, int] = {}
 
     def merge(self, activations: bool = False) -> None:
         """Until there is nothing to be merged: what was made of siblings has siblings again."""
-        while self._merged_once(activations):
+        while self._merged_once(False) or (activations and self._merged_once(True)):
             pass
 
     def _merged_once(self, activations: bool) -> bool:
@@ -47,7 +54,7 @@ class Siblings:
         gone: set[int] = set()
         for group in self._groups(activations):
             for run in self._runs(group):
-                if len(run) > 1 or (activations and self.nodes[run[0]].op.name == "sigmoid"):
+                if len(run) > 1 or (activations and self._is_gate(self.nodes[run[0]])):
                     merged[min(run)] = self._merged(run)
                     gone.update(run)
         found: list[Node] = []
@@ -70,7 +77,7 @@ class Siblings:
         if not node.out.ndim or node.op.variadic or not (elementwise(node) or _sums_columns(node)):
             return None
         name = node.op.name
-        if activations and name in ("sigmoid", "tanh") and not node.kwargs and node.args[0].shape == node.out.shape:
+        if activations and (name == "tanh" or self._is_gate(node)) and node.args[0].shape == node.out.shape:
             name = "activation"
         kinds: list[Any] = []
         for a in node.args:
@@ -104,6 +111,9 @@ class Siblings:
                 runs.append([group[j]])
             last = places[j]
         return runs
+
+    def _is_gate(self, node: Node) -> bool:
+        return node.op.name == "sigmoid" and node.out in self.gates
 
     def _is_cut(self, a: Value, k: int) -> bool:
         node = self.nodes[k]
