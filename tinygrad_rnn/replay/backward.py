@@ -119,7 +119,7 @@ class _Sweep:
         if elementwise(node) and node.op.name not in SELECTIVE and not node.op.variadic:
             self._through_elementwise(node, g)
         else:
-            self._through(node, self.whole(g, node.out))
+            self._through(node, self._complete(g, node.out))
 
     def gradient(self, x: Value) -> Value:
         """The complete cotangent of x; zeros where nothing came back."""
@@ -127,7 +127,13 @@ class _Sweep:
         if terms is None:
             zeros = np.zeros(x.shape, x.dtype)
             return Value(x.shape, x.dtype, constant=zeros)
-        return self.whole(self._combined(x, terms), x)
+        return self._complete(self._combined(x, terms), x)
+
+    def _complete(self, g: Term, x: Value) -> Value:
+        """The complete cotangent of x, multiplied out: its name, if it has none, is dx."""
+        whole = self.whole(g, x)
+        whole.name = whole.name or (x.name and f"d{x.name}")
+        return whole
 
     # -------------------------------------------------------------------------------------- sums and products
 
@@ -149,6 +155,7 @@ class _Sweep:
             scattered = self._scattered(x, parts)
             total = scattered if total is None else self.build.arithmetic("add", total, scattered)
         assert total is not None
+        total.name = total.name or (x.name and f"d{x.name}")
         return Term(total)
 
     def _sharing(self, terms: list[Term]) -> Term:
@@ -225,7 +232,7 @@ class _Sweep:
     def _through_elementwise(self, node: Node, g: Term) -> None:
         active = self._active(node)
         if len(active) > 1 and (g.factors or g.scale != 1):
-            g = Term(self.whole(g, node.out))
+            g = Term(self._complete(g, node.out))
         for k in active:
             x = node.args[k]
             factor = self._factor(node, k)

@@ -1,0 +1,105 @@
+"""What values are called that their author gave no name."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+
+from tinygrad_rnn.replay.graph import Loop, Node, Value
+
+FRESH = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
+RESERVED = frozenset(
+    {"x", "xs", "t", "T", "L", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name", "s0"}
+    | {"forward", "backward", "gradients", "sigmoid", "softmax", "log_softmax", "relu", "elu", "softplus"}
+    | set(dir(builtins))
+    | set(keyword.kwlist)
+)
+
+SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+"""What the parameters with PyTorch's names are called in formulas, as the docstrings of the cells do."""
+
+
+class Names:
+    """The names that are taken, and new ones."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = set(taken)
+
+    def free(self, name: str) -> bool:
+        """Whether a value can have that name, and its gradient the name with a d in front."""
+        named = name.isidentifier() and name not in RESERVED and name not in self.taken
+        clash = f"d{name}" in self.taken or (name.startswith("d") and name[1:] in self.taken)
+        return named and not clash
+
+    def take(self, name: str) -> str:
+        """That name, made an identifier; another where it is taken: one of the fresh letters in the place of its stem."""
+        name = re.sub(r"\W", "_", name).strip("_") or "a"
+        stem, underscore, rest = name.partition("_")
+        more = [f"{letter}{underscore}{rest}" for letter in FRESH]
+        for candidate in (name, *more, *(f"{name}_{k}" for k in range(2, 1000))):
+            if self.free(candidate):
+                self.taken.add(candidate)
+                return candidate
+        raise ValueError(f"derive: there are too many values called {stem}\ngive them different names")
+
+
+def parts_of(body: list[Node]) -> dict[tuple[Value, int], list[Node]]:
+    """The arrays that are cut into equal parts along an axis, all of which are read: by array and axis, the parts."""
+    groups: dict[tuple[Value, int], list[Node]] = {}
+    for node in body:
+        if node.op.name == "getitem" and isinstance(node.args[0], Value):
+            axes = [k for k, part in enumerate(node.args[1:]) if part != slice(None)]
+            if len(axes) == 1 and isinstance(node.args[1 + axes[0]], slice):
+                groups.setdefault((node.args[0], axes[0]), []).append(node)
+    found = {}
+    for (whole, axis), nodes in groups.items():
+        length = whole.shape[axis]
+        cuts = [node.args[1 + axis].indices(length) for node in nodes]
+        size = length // len(nodes)
+        if len(nodes) > 1 and cuts == [(k * size, (k + 1) * size, 1) for k in range(len(nodes))]:
+            found[whole, axis] = nodes
+    return found
+
+
+def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value]:
+    """Give the values of a loop's step their names, each its own; those of states are given. The names made up here."""
+    readers: dict[Value, list[Value]] = {}
+    for node in loop.body:
+        for a in node.reads():
+            readers.setdefault(a, []).append(node.out)
+    for node in loop.body:
+        if node.out in states:
+            node.out.name = states[node.out]
+    for explicit in (True, False):  # what reads a part goes before the part: z_i, the net input, is a sum that has it
+        for node in loop.body:
+            if node.out.name and node.out not in states and (node.op.name != "getitem") == explicit:
+                node.out.name = names.take(node.out.name)
+    invented = set()
+    for (whole, _), nodes in parts_of(loop.body).items():
+        if whole.name is None:
+            stems = {node.out.name.rpartition("_")[0] for node in nodes if node.out.name}
+            whole.name = names.take(stems.pop() if len(stems) == 1 and "" not in stems else FRESH[0])
+            invented.add(whole)
+        endings = [_ending(node.out, readers) for node in nodes]
+        if len(set(endings)) < len(endings) or not all(endings):
+            endings = [str(k + 1) for k in range(len(nodes))]
+        for node, ending in zip(nodes, endings, strict=True):
+            if node.out.name is None:
+                node.out.name = names.take(f"{whole.name}_{ending}")
+    return invented
+
+
+def _ending(v: Value, readers: dict[Value, list[Value]]) -> str:
+    """What a part is a part for: the ending of the first named value that is made from it."""
+    pending, seen = [v], set()
+    while pending:
+        v = pending.pop(0)
+        for out in readers.get(v, []):
+            if out.name:
+                return out.name.rpartition("_")[2]
+            if out not in seen:
+                seen.add(out)
+                pending.append(out)
+    return ""

@@ -1,0 +1,336 @@
+"""The recurrence, forward and back, as equations in the user's names, read off a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, is_cheap, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.naming import SHORT, Names, name_values, parts_of
+from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
+from tinygrad_rnn.bptt.derivation.recording import Recorded
+from tinygrad_rnn.engine.steps import likeness
+from tinygrad_rnn.nn.unroll import cell_name
+from tinygrad_rnn.replay.backward import differentiated
+from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value
+from tinygrad_rnn.replay.rolling import roll
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One line: what it defines, and as what. Several are defined at once where an array is cut into equal parts.
+
+    `through` is, of a cotangent, the forward equation that it came back through. `value` says which Value of the step
+    it is, forward, or the cotangent of which.
+    """
+
+    targets: tuple[Ref, ...]
+    right: Expr
+    value: Value | None = None
+    invented: bool = False  # a name that the author of the cell does not have
+
+    @property
+    def target(self) -> Ref:
+        """What it defines, of one."""
+        return self.targets[0]
+
+
+@dataclass
+class Recurrence:
+    """A cell and its BPTT as equations.
+
+    params: what formulas call each parameter, by the cell's name. states: in order. setup: outside of time. forward,
+    backward: of step t. upstream: what the loss gives to h_t. handed: by state, what step t hands to step t-1,
+    and what step t gets from t+1 is called d<state>_next. terms: by the cell's name for a parameter, what step t
+    adds to its gradient; dx: the gradient of x_t. None where no gradient comes.
+    """
+
+    title: str
+    columns: bool
+    params: dict[str, str]
+    states: tuple[str, ...]
+    shapes: dict[str, Shape]
+    setup: list[Equation] = field(default_factory=list)
+    forward: list[Equation] = field(default_factory=list)
+    backward: list[Equation] = field(default_factory=list)
+    handed: dict[str, Expr | None] = field(default_factory=dict)
+    terms: dict[str, Expr | None] = field(default_factory=dict)
+    dx: Expr | None = None
+    cotangents: dict[str, str] = field(default_factory=dict)  # d<name> -> name
+
+
+UPSTREAM, X = "dhs", "x"
+
+
+def following(state: str) -> str:
+    """What is called that comes to a state from step t+1."""
+    return f"d{state}_next"
+
+
+def recurrence(recorded: Recorded, names: Mapping[str, str] | None = None) -> Recurrence:
+    """The recurrence of a recorded cell. `names`: what formulas call its parameters, theirs for the cell's.
+
+    Raises ValueError for a cell whose steps differ, with the first difference named, or that has no formula.
+    """
+    return _Reading(recorded, dict(names or {})).made()
+
+
+class _Reading:
+    def __init__(self, recorded: Recorded, names: dict[str, str]) -> None:
+        self.recorded = recorded
+        given = {ours: theirs for theirs, ours in names.items()}
+        if unknown := set(given) - set(recorded.params):
+            raise ValueError(
+                f"derive: names speaks of {sorted(unknown)}, which the cell does not have\n"
+                f"its parameters are {', '.join(recorded.params)}"
+            )
+        states = tuple(recorded.states)
+        taken = Names([*states])
+        chosen = {key: taken.take(given.get(key) or SHORT.get(key) or key) for key in recorded.params}
+        self.names = taken
+        self.rec = Recurrence(cell_name(recorded.cell), recorded.columns, chosen, states, {})
+        self.defined: dict[Expr, Ref] = {}
+
+    def made(self) -> Recurrence:
+        graph, loop = self._graph()
+        carried = self._carried(graph, loop)
+        after = {c.after: state for state, c in carried.items() if c is not None}
+        for key, v in zip(self.recorded.params, graph.inputs, strict=False):
+            v.name = self.rec.params[key]
+        invented = name_values(loop, after, self.names)
+        wrt = graph.inputs[: len(self.recorded.params) + 1 + len(self.rec.states)]
+        whole = differentiated(graph, graph.results[0], wrt)
+        ahead, *back = whole.loops()
+        if len(back) != 1:
+            raise Unwritable(
+                f"derive: no gradient comes back through the steps of {self.rec.title}\n"
+                "give a cell whose states depend on x, on the state before, or on its parameters"
+            )
+        self._forward(whole, ahead, carried, invented, back[0])
+        self._backward(whole, ahead, back[0], carried)
+        return self.rec
+
+    # ------------------------------------------------------------------------------------------------ the graph
+
+    def _graph(self) -> tuple[Graph, Loop]:
+        r = self.recorded
+        inputs = [*r.params.values(), r.xs, *r.states.values(), r.dhs, *r.dlast.values()]
+        graph = roll(r.tape.lines(), inputs, [r.loss])
+        loops = graph.loops()
+        if len(loops) != 1 or loops[0].length != len(r.xs) or any(row.offset for row in loops[0].rows):
+            differences = likeness(r.tape).differences
+            words = next((f"step {t}: {found}" for t, found in differences.items() if found), "")
+            raise Unwritable(
+                f"derive: the steps of {self.rec.title} are not alike{': ' * bool(words)}{words}\n"
+                "give a cell that makes the same operations at every step, and reads nothing older than the step before"
+            )
+        loop = loops[0]
+        for row in loop.rows:
+            if row.outer is not graph.inputs[len(r.params)]:
+                raise Unwritable(
+                    f"derive: the steps of {self.rec.title} read {row.outer.name or 'an array'} that differs "
+                    "from step to step\nonly x may: give what differs as a part of it"
+                )
+        return graph, loop
+
+    def _carried(self, graph: Graph, loop: Loop) -> dict[str, Any]:
+        """The carry of each state, None where no step reads it."""
+        begin = len(self.recorded.params) + 1
+        found: dict[str, Any] = {}
+        for state, v in zip(self.rec.states, graph.inputs[begin:], strict=False):
+            found[state] = next((c for c in loop.carries if c.init is v), None)
+        for state, last in zip(self.rec.states, self._last(graph), strict=True):
+            if found[state] is None:
+                found[state] = _Unread(last)
+        return found
+
+    def _last(self, graph: Graph) -> list[Value]:
+        """By state, the Value of a step that the new state is: what the loss multiplies with dlast."""
+        outers = {out.outer: out.inner for out in graph.loops()[0].outs()}
+        found = []
+        for v in graph.inputs[len(graph.inputs) - len(self.rec.states) :]:
+            node = next(n for n in graph.items if isinstance(n, Node) and any(a is v for a in n.args))
+            other = next(a for a in node.reads() if a is not v)
+            if other not in outers:  # picked out of all steps
+                other = next(n.args[0] for n in graph.items if isinstance(n, Node) and n.out is other)
+            found.append(outers[other])
+        return found
+
+    # ------------------------------------------------------------------------------------------------- forward
+
+    def _forward(
+        self, graph: Graph, loop: Loop, carried: dict[str, Any], invented: set[Value], back: Loop
+    ) -> None:
+        rec, shapes = self.rec, self.rec.shapes
+        known: dict[Value, Expr] = {}
+        for key, v in zip(self.recorded.params, graph.inputs, strict=False):
+            known[v] = Ref(rec.params[key], None, v.shape)
+            shapes[rec.params[key]] = v.shape
+        for row in loop.rows:
+            known[row.inner] = Ref(X, 0, row.inner.shape)
+        shapes[X] = self.recorded.xs.shape[1:]
+        for state, carry in carried.items():
+            shapes[state] = self.recorded.states[state].shape
+            if not isinstance(carry, _Unread):
+                known[carry.before] = Ref(state, -1, carry.before.shape)
+        after = {carry.after: state for state, carry in carried.items()}
+        stacked = {out.outer: out.inner for out in loop.stacks}
+        needed = {stacked[row.outer] for row in back.rows if row.outer in stacked}
+        needed |= {_base(v, loop) for v in needed}
+        splits = parts_of(loop.body)
+        part_of = {node.out: key for key, nodes in splits.items() for node in nodes}
+        for node in loop.body:
+            if node.out in known:
+                continue
+            if node.out in part_of and known.get(part_of[node.out][0]) is not None:
+                base, axis = part_of[node.out]
+                self._split(base, axis, splits[base, axis], known)
+                continue
+            right = read(node, lambda v: self._known(v, known), self.recorded.batch)
+            name = after.get(node.out) or node.out.name
+            within = any(isinstance(part, Ref) and part.step is not None for part in walk(right))
+            if node.out in needed and not name and within and not is_cheap(right) and right not in self.defined:
+                name = node.out.name = self.names.take(_made_up(right))
+                invented.add(node.out)
+            turned = not within and isinstance(right, Op) and right.name == "transpose"
+            if not name or turned or (isinstance(right, Ref) and node.out not in after):
+                known[node.out] = self.defined.get(right, right)
+                continue
+            target = Ref(name, 0 if within or node.out in after else None, node.out.shape)
+            shapes[name] = node.out.shape
+            where = rec.forward if target.step == 0 else rec.setup
+            where.append(Equation((target,), right, node.out, node.out in invented))
+            self.defined.setdefault(right, target)
+            known[node.out] = target
+        self.known = known
+
+    def _split(self, base: Value, axis: int, nodes: list[Node], known: dict[Value, Expr]) -> None:
+        """The parts of an array, all at once."""
+        whole = known[base]
+        step = 0 if any(isinstance(part, Ref) and part.step is not None for part in walk(whole)) else None
+        targets = tuple(Ref(str(node.out.name), step, node.out.shape) for node in nodes)
+        for node, target in zip(nodes, targets, strict=True):
+            known[node.out] = target
+            self.rec.shapes[target.name] = target.shape
+            self.defined[read(node, lambda v: self._known(v, known), self.recorded.batch)] = target
+        right = Op("split", (whole,), (("parts", len(nodes)), ("axis", axis)), whole.shape)
+        (self.rec.forward if step == 0 else self.rec.setup).append(Equation(targets, right, base))
+
+    def _known(self, v: Value, known: Mapping[Value, Expr]) -> Expr:
+        if v in known:
+            return known[v]
+        if v.constant is not None and v.constant.size and np.all(v.constant == v.constant.flat[0]):
+            return Num(v.constant.flat[0].item(), ())
+        raise Unwritable(
+            f"derive: {self.rec.title} reads an array {v.shape} that is neither x, a state nor a parameter\n"
+            "give it among the parameters"
+        )
+
+    # ------------------------------------------------------------------------------------------------ backward
+
+    def _backward(self, graph: Graph, ahead: Loop, back: Loop, carried: dict[str, Any]) -> None:
+        rec, r = self.rec, self.recorded
+        outside = self._outside(graph, back)
+        known: dict[Value, Expr] = dict(self.known)
+        stacked = {out.outer: out.inner for out in ahead.stacks}
+        inputs = dict(zip(("xs", *rec.states, UPSTREAM), graph.inputs[len(r.params) :], strict=False))
+        rows: dict[Value, Value] = {}
+        for row in back.rows:
+            if row.outer in stacked:
+                known[row.inner] = self.known[stacked[row.outer]]
+                rows[row.inner] = stacked[row.outer]
+            elif row.outer is inputs["xs"]:
+                known[row.inner] = Ref(X, 0, row.inner.shape)
+            elif outside(row.outer) == Ref(UPSTREAM, None):
+                known[row.inner] = Ref(UPSTREAM, 0, row.inner.shape)
+            else:
+                raise Unwritable(f"derive: {rec.title}: a step reads from outside of time\ngive a simpler cell")
+        handed_by: dict[str, Any] = {}
+        for carry in back.carries:
+            state = next(s for s, c in carried.items() if f"d{s}" == carry.before.name)
+            handed_by[state] = carry
+            known[carry.before] = Ref(following(state), 0, carry.before.shape)
+            rec.shapes[following(state)] = carry.before.shape
+        count: dict[Value, int] = {}
+        for v in [a for node in back.body for a in node.reads()] + [o.inner for o in back.outs()]:
+            count[v] = count.get(v, 0) + 1
+        outside_names = {X, *rec.params.values(), *(t.name for equation in rec.setup for t in equation.targets)}
+        for node in back.body:
+            right = read(node, lambda v: self._known(v, known), r.batch)
+            right = rebuilt(right, self.defined.get)
+            name = node.out.name
+            inside = [part for part in refs(right) if part.name in rec.cotangents or part.name in (UPSTREAM,)]
+            inside += [part for part in refs(right) if part.name in {following(s) for s in rec.states}]
+            of_result = name is not None and name[1:] in outside_names
+            if isinstance(right, Ref | Num) or not inside or of_result or node.out in {c.after for c in back.carries}:
+                known[node.out] = right
+                continue
+            if name is None and (count.get(node.out, 0) < 2 or _is_turned(node, right)):
+                known[node.out] = right
+                continue
+            if name is None or name in rec.shapes:
+                name = self.names.take(f"d{name[1:]}" if name else "da")
+            target = Ref(name, 0, node.out.shape)
+            rec.shapes[name] = node.out.shape
+            rec.cotangents[name] = name[1:]
+            rec.backward.append(Equation((target,), right))
+            self.defined[right] = target
+            known[node.out] = target
+        for state in rec.states:
+            found = handed_by.get(state)
+            rec.handed[state] = None if found is None else self._known(found.after, known)
+        results = dict(zip([*r.params, "x", *rec.states], graph.results[1:], strict=True))
+        sums = {out.outer: out.inner for out in back.sums}
+        stacks = {out.outer: out.inner for out in back.stacks}
+        for key in r.params:
+            v = results[key]
+            if v not in sums and v.constant is None:
+                raise Unwritable(f"derive: {rec.title} reads {key} outside of its steps\nread it in the cell alone")
+            rec.terms[key] = self._known(sums[v], known) if v in sums else None
+        rec.dx = self._known(stacks[results["x"]], known) if results["x"] in stacks else None
+
+    def _outside(self, graph: Graph, back: Loop) -> Any:
+        """What a Value outside of time is, as an expression of the upstream gradients."""
+        r = self.recorded
+        known: dict[Value, Expr] = {}
+        for name, v in zip([UPSTREAM, *r.dlast], graph.inputs[-1 - len(r.dlast) :], strict=True):
+            known[v] = Ref(name, None, v.shape)
+        nodes = {node.out: node for node in graph.items if isinstance(node, Node)}
+
+        def find(v: Value) -> Expr:
+            if v in known:
+                return known[v]
+            if v in nodes:
+                return read(nodes[v], find, r.batch)
+            return self._known(v, {})
+
+        return find
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A state that no step reads: only what it is after the step."""
+
+    after: Value
+
+
+def _base(v: Value, loop: Loop) -> Value:
+    """The array of which a value is a view."""
+    nodes = {node.out: node for node in loop.body}
+    while v in nodes and nodes[v].op.name == "getitem" and isinstance(nodes[v].args[0], Value):
+        v = nodes[v].args[0]
+    return v
+
+
+def _made_up(right: Expr) -> str:
+    """A name for a value that has none: `tanh_c` for tanh(c_t)."""
+    if isinstance(right, Op) and len(right.args) == 1 and isinstance(right.args[0], Ref):
+        return f"{right.name}_{right.args[0].name}"
+    return "a"
+
+
+def _is_turned(node: Node, right: Expr) -> bool:
+    return isinstance(right, Op) and right.name == "transpose" and isinstance(right.args[0], Ref)
