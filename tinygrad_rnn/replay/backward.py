@@ -130,9 +130,9 @@ class _Sweep:
         return self._complete(self._combined(x, terms), x)
 
     def _complete(self, g: Term, x: Value) -> Value:
-        """The complete cotangent of x, multiplied out: its name, if it has none, is dx."""
+        """The complete cotangent of x, multiplied out."""
         whole = self.whole(g, x)
-        whole.name = whole.name or (x.name and f"d{x.name}")
+        _call(whole, x)
         return whole
 
     # -------------------------------------------------------------------------------------- sums and products
@@ -146,6 +146,8 @@ class _Sweep:
                 groups.setdefault(t.base, []).append(t)
         summed = [self._sharing(group) for group in groups.values()]
         if len(summed) == 1 and not parts:
+            if not summed[0].factors and summed[0].scale == 1:
+                _call(summed[0].base, x)
             return summed[0]
         total = None
         for term in summed:
@@ -155,7 +157,7 @@ class _Sweep:
             scattered = self._scattered(x, parts)
             total = scattered if total is None else self.build.arithmetic("add", total, scattered)
         assert total is not None
-        total.name = total.name or (x.name and f"d{x.name}")
+        _call(total, x)
         return Term(total)
 
     def _sharing(self, terms: list[Term]) -> Term:
@@ -303,6 +305,11 @@ class _Sweep:
         if product.shape != x.shape:
             product = self.build.summed(product, (*range(extra), *repeated), x.shape)
         return self.build.cast(product, x.dtype)
+
+
+def _call(g: Value, x: Value) -> None:
+    """Give the complete cotangent of x, if it has no name, the name dx."""
+    g.name = g.name or (x.name and f"d{x.name}")
 
 
 def _axis_of_tiles(x: Value, places: Sequence[tuple[Any, ...]]) -> int | None:

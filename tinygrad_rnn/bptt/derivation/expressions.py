@@ -7,6 +7,7 @@ True
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,30 +110,54 @@ def is_negative(x: Expr) -> bool:
 
 def product(*factors: Expr) -> Expr:
     """An elementwise product, numbers first; equal factors as a power, 1 / x as a division."""
-    flat: list[Expr] = []
-    for factor in factors:
-        flat += factor.args if isinstance(factor, Op) and factor.name == "multiply" else [factor]
-    number, below, powers = 1.0, [], dict[Expr, int]()
-    for factor in flat:
-        if isinstance(factor, Op) and factor.name == "negative":
-            number, factor = -number, factor.args[0]
-        for part in factor.args if isinstance(factor, Op) and factor.name == "multiply" else [factor]:
-            if isinstance(part, Op) and part.name == "divide" and part.args[0] == Num(1):
-                below.append(part.args[1])
-            elif isinstance(part, Num):
-                number *= part.value
-            else:
-                base, exponent = _power(part)
-                powers[base] = powers.get(base, 0) + exponent
+    number, powers, below = 1.0, dict[Expr, int](), list[Expr]()
+    pending = list(factors)
+    while pending:
+        x = pending.pop(0)
+        if isinstance(x, Num):
+            number *= x.value
+        elif isinstance(x, Op) and x.name in ("multiply", "negative"):
+            pending = [*x.args, *pending]
+            number = -number if x.name == "negative" else number
+        elif isinstance(x, Op) and x.name == "divide":
+            pending.insert(0, x.args[0])
+            for divisor in x.args[1].args if isinstance(x.args[1], Op) and x.args[1].name == "multiply" else [x.args[1]]:
+                if isinstance(divisor, Num) and divisor.value:
+                    number /= divisor.value
+                else:
+                    below.append(divisor)
+        else:
+            base, exponent = _power(x)
+            powers[base] = powers.get(base, 0) + exponent
     if not number:
         return Num(0)
+    for part in list(powers):
+        if (mean := _mean(part, number)) is not None and powers[part] == 1:
+            powers = {mean if other == part else other: n for other, n in powers.items()}
+            number = math.copysign(1, number)
+            break
     found: list[Expr] = [power(base, n) for base, n in powers.items() if n]
     if abs(number) != 1 or not found:
         found = [Num(_whole(abs(number))), *found]
     made = found[0] if len(found) == 1 else Op("multiply", tuple(found), (), _broadcast(found))
-    for divisor in below:
-        made = Op("divide", (made, divisor), (), _broadcast([made, divisor]))
+    if below:
+        made = Op("divide", (made, product(*below)), (), _broadcast([made, *below]))
     return negative(made) if number < 0 else made
+
+
+def _mean(x: Expr, number: float) -> Expr | None:
+    """1/n times a sum of n terms: the mean."""
+    if not (isinstance(x, Op) and x.name == "sum"):
+        return None
+    n = math.prod(x.args[0].shape[k] for k in x.options[0][1])
+    return Op("mean", x.args, x.options, x.shape) if n > 1 and math.isclose(abs(number) * n, 1) else None
+
+
+def reduced(name: str, x: Expr, options: Options, shape: Shape) -> Expr:
+    """A sum or a mean over axes; the sign stands outside."""
+    if isinstance(x, Op) and x.name == "negative":
+        return negative(Op(name, x.args, options, shape))
+    return Op(name, (x,), options, shape)
 
 
 def _power(x: Expr) -> tuple[Expr, int]:
@@ -234,6 +259,8 @@ def made(like: Op, args: list[Expr]) -> Expr:
         return transpose(args[0])
     if like.name == "matmul":
         return matmul(*args)
+    if like.name in ("sum", "mean"):
+        return reduced(like.name, args[0], like.options, like.shape)
     return Op(like.name, tuple(args), like.options, like.shape)
 
 

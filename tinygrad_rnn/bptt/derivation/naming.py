@@ -21,6 +21,10 @@ SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh
 """What the parameters with PyTorch's names are called in formulas, as the docstrings of the cells do."""
 
 
+PLAIN = frozenset({"positive", "getitem", "transpose", "add", "subtract", "multiply", "negative", "power", "square"})
+"""Operations whose results are written where they are read, even twice."""
+
+
 class Names:
     """The names that are taken, and new ones."""
 
@@ -43,6 +47,14 @@ class Names:
                 self.taken.add(candidate)
                 return candidate
         raise ValueError(f"derive: there are too many values called {stem}\ngive them different names")
+
+    def cotangent(self) -> str:
+        """A name for the gradient of what has no name."""
+        for candidate in (*(f"d{letter}" for letter in FRESH), *(f"d{k}" for k in range(1, 1000))):
+            if candidate not in self.taken and candidate[1:] not in self.taken:
+                self.taken.add(candidate)
+                return candidate
+        raise ValueError("derive: the cell is too long for names\ngive its values names of your own, by named(...)")
 
 
 def parts_of(body: list[Node]) -> dict[tuple[Value, int], list[Node]]:
@@ -69,14 +81,26 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
     for node in loop.body:
         for a in node.reads():
             readers.setdefault(a, []).append(node.out)
+    made = {node.out: node.op.name for node in loop.body}
     for node in loop.body:
         if node.out in states:
             node.out.name = states[node.out]
+        elif node.op.name == "positive":
+            node.out.name = None
     for explicit in (True, False):  # what reads a part goes before the part: z_i, the net input, is a sum that has it
         for node in loop.body:
             if node.out.name and node.out not in states and (node.op.name != "getitem") == explicit:
                 node.out.name = names.take(node.out.name)
     invented = set()
+    for node in loop.body:
+        if node.op.name == "matmul":
+            for a in node.reads():
+                if a.name is None and made.get(a) in ("multiply", "add", "subtract"):
+                    a.name = names.take("s")
+                    invented.add(a)
+        if node.out.name is None and len(readers.get(node.out, [])) > 1 and node.op.name not in PLAIN:
+            node.out.name = names.take(FRESH[0])
+            invented.add(node.out)
     for (whole, _), nodes in parts_of(loop.body).items():
         if whole.name is None:
             stems = {node.out.name.rpartition("_")[0] for node in nodes if node.out.name}

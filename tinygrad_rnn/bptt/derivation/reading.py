@@ -17,6 +17,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     negative,
     power,
     product,
+    reduced,
     total,
     transpose,
 )
@@ -44,12 +45,12 @@ def read(node: Node, find: Find, batch: int) -> Expr:
     if name in ("transpose", "swapaxes") and len(shape) == 2:
         return transpose(args[0])
     if name in ("sum", "mean"):
-        return Op(name, (args[0],), _reduction(node), shape)
+        return reduced(name, args[0], _reduction(node), shape)
     if name in ("concatenate", "stack"):
         axis = int(option(node, "axis", 0)) % len(shape)
         return joined(args, axis, shape) if name == "concatenate" else Op(name, tuple(args), (("axis", axis),), shape)
     if name == "getitem":
-        return Op(name, (args[0],), (("index", _index(args[1:], node)),), shape)
+        return Op(name, (args[0],), (("index", _index(args[1:])),), shape)
     if name in ("reshape", "expand_dims", "squeeze"):
         return _reshaped(args[0], shape, batch)
     if name == "broadcast_to":
@@ -72,11 +73,7 @@ def _entry_by_entry(name: str, args: list[Expr], shape: tuple[int, ...], options
     if name == "negative":
         return negative(args[0])
     if name == "divide":
-        if isinstance(args[1], Num):
-            return product(Num(1 / args[1].value), args[0]) if args[1].value else Op(name, tuple(args), (), shape)
-        if isinstance(args[0], Op) and args[0].name == "negative":
-            return negative(Op(name, (args[0].args[0], args[1]), (), shape))
-        return Op(name, tuple(args), (), shape)
+        return product(args[0], Op(name, (Num(1), args[1]), (), shape))
     if name == "square":
         return power(args[0], 2)
     if name == "power" and isinstance(args[1], Num):
@@ -112,6 +109,8 @@ def _reshaped(x: Expr, shape: tuple[int, ...], batch: int) -> Expr:
         axes = x.options[0][1]
         if tuple(1 if k in axes else n for k, n in enumerate(x.args[0].shape)) == shape:
             return Op(x.name, x.args, (*x.options, ("keepdims", True)), shape)
+    if isinstance(x, Op) and x.name == "negative":
+        return negative(_reshaped(x.args[0], shape, batch))
     return Op("reshape", (x,), (("shape", _open(shape, batch)),), shape)
 
 
@@ -124,7 +123,7 @@ def _open(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
     return tuple(-1 if n == batch else n for n in shape)
 
 
-def _index(parts: Sequence[Any], node: Node) -> tuple[Any, ...]:
+def _index(parts: Sequence[Any]) -> tuple[Any, ...]:
     found: list[Any] = []
     for part in parts:
         if isinstance(part, slice):
@@ -136,5 +135,4 @@ def _index(parts: Sequence[Any], node: Node) -> tuple[Any, ...]:
                 "derive: the cell reads an array at places that are an array themselves\n"
                 "give x as vectors (one-hot rows times a matrix); read parts of arrays by slices"
             )
-    del node
     return tuple(found)

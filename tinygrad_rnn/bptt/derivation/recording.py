@@ -76,10 +76,14 @@ def record(cell: Callable[..., Any], example: Example | None, columns: bool, bia
 
 
 def _making_its_states(cell: Callable[..., Any]) -> Callable[..., Any]:
-    """The cell, each of its new states a value of its own: what it only hands on is written down as an identity."""
+    """The cell, with each state read at every step, and each new state a value of its own.
+
+    A state that the cell does not read, or that it only hands on, is written down as an identity.
+    """
 
     @functools.wraps(cell)
     def making(params: Any, x: Any, *state: Any) -> Any:
+        state = tuple(np.positive(s) for s in state)
         seen = {id(s) for s in (x, *state, *params.values())}
         after = []
         for s in as_tuple(cell(params, x, *state)):

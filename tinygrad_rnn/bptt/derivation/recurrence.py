@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from tinygrad_rnn.bptt.derivation.recording import Recorded
 from tinygrad_rnn.engine.steps import likeness
 from tinygrad_rnn.nn.unroll import cell_name
 from tinygrad_rnn.replay.backward import differentiated
-from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value
+from tinygrad_rnn.replay.graph import Carry, Graph, Loop, Node, Value
 from tinygrad_rnn.replay.rolling import roll
 
 
@@ -97,7 +97,7 @@ class _Reading:
     def made(self) -> Recurrence:
         graph, loop = self._graph()
         carried = self._carried(graph, loop)
-        after = {c.after: state for state, c in carried.items() if c is not None}
+        after = {c.after: state for state, c in carried.items()}
         for key, v in zip(self.recorded.params, graph.inputs, strict=False):
             v.name = self.rec.params[key]
         invented = name_values(loop, after, self.names)
@@ -136,33 +136,18 @@ class _Reading:
                 )
         return graph, loop
 
-    def _carried(self, graph: Graph, loop: Loop) -> dict[str, Any]:
-        """The carry of each state, None where no step reads it."""
+    def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
+        """The carry of each state."""
         begin = len(self.recorded.params) + 1
-        found: dict[str, Any] = {}
+        found = {}
         for state, v in zip(self.rec.states, graph.inputs[begin:], strict=False):
-            found[state] = next((c for c in loop.carries if c.init is v), None)
-        for state, last in zip(self.rec.states, self._last(graph), strict=True):
-            if found[state] is None:
-                found[state] = _Unread(last)
-        return found
-
-    def _last(self, graph: Graph) -> list[Value]:
-        """By state, the Value of a step that the new state is: what the loss multiplies with dlast."""
-        outers = {out.outer: out.inner for out in graph.loops()[0].outs()}
-        found = []
-        for v in graph.inputs[len(graph.inputs) - len(self.rec.states) :]:
-            node = next(n for n in graph.items if isinstance(n, Node) and any(a is v for a in n.args))
-            other = next(a for a in node.reads() if a is not v)
-            if other not in outers:  # picked out of all steps
-                other = next(n.args[0] for n in graph.items if isinstance(n, Node) and n.out is other)
-            found.append(outers[other])
+            found[state] = next(c for c in loop.carries if c.init is v)
         return found
 
     # ------------------------------------------------------------------------------------------------- forward
 
     def _forward(
-        self, graph: Graph, loop: Loop, carried: dict[str, Any], invented: set[Value], back: Loop
+        self, graph: Graph, loop: Loop, carried: dict[str, Carry], invented: set[Value], back: Loop
     ) -> None:
         rec, shapes = self.rec, self.rec.shapes
         known: dict[Value, Expr] = {}
@@ -174,8 +159,7 @@ class _Reading:
         shapes[X] = self.recorded.xs.shape[1:]
         for state, carry in carried.items():
             shapes[state] = self.recorded.states[state].shape
-            if not isinstance(carry, _Unread):
-                known[carry.before] = Ref(state, -1, carry.before.shape)
+            known[carry.before] = Ref(state, -1, carry.before.shape)
         after = {carry.after: state for state, carry in carried.items()}
         stacked = {out.outer: out.inner for out in loop.stacks}
         needed = {stacked[row.outer] for row in back.rows if row.outer in stacked}
@@ -231,7 +215,7 @@ class _Reading:
 
     # ------------------------------------------------------------------------------------------------ backward
 
-    def _backward(self, graph: Graph, ahead: Loop, back: Loop, carried: dict[str, Any]) -> None:
+    def _backward(self, graph: Graph, ahead: Loop, back: Loop, carried: dict[str, Carry]) -> None:
         rec, r = self.rec, self.recorded
         outside = self._outside(graph, back)
         known: dict[Value, Expr] = dict(self.known)
@@ -271,12 +255,13 @@ class _Reading:
             if name is None and (count.get(node.out, 0) < 2 or _is_turned(node, right)):
                 known[node.out] = right
                 continue
+            invented = name is None or name in rec.shapes
             if name is None or name in rec.shapes:
-                name = self.names.take(f"d{name[1:]}" if name else "da")
+                name = self.names.cotangent()
             target = Ref(name, 0, node.out.shape)
             rec.shapes[name] = node.out.shape
             rec.cotangents[name] = name[1:]
-            rec.backward.append(Equation((target,), right))
+            rec.backward.append(Equation((target,), right, None, invented))
             self.defined[right] = target
             known[node.out] = target
         for state in rec.states:
@@ -291,6 +276,7 @@ class _Reading:
                 raise Unwritable(f"derive: {rec.title} reads {key} outside of its steps\nread it in the cell alone")
             rec.terms[key] = self._known(sums[v], known) if v in sums else None
         rec.dx = self._known(stacks[results["x"]], known) if results["x"] in stacks else None
+        _inline_once(rec)
 
     def _outside(self, graph: Graph, back: Loop) -> Any:
         """What a Value outside of time is, as an expression of the upstream gradients."""
@@ -310,19 +296,34 @@ class _Reading:
         return find
 
 
-@dataclass(frozen=True)
-class _Unread:
-    """A state that no step reads: only what it is after the step."""
-
-    after: Value
-
-
 def _base(v: Value, loop: Loop) -> Value:
     """The array of which a value is a view."""
     nodes = {node.out: node for node in loop.body}
     while v in nodes and nodes[v].op.name == "getitem" and isinstance(nodes[v].args[0], Value):
         v = nodes[v].args[0]
     return v
+
+
+def _inline_once(rec: Recurrence) -> None:
+    """Cotangents that have no name of their own and are read once stand where they are read."""
+    everything = [*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx]
+    count: dict[str, int] = {}
+    for right in everything:
+        for part in walk(right) if right is not None else ():
+            if isinstance(part, Ref):
+                count[part.name] = count.get(part.name, 0) + 1
+    instead: dict[Expr, Expr] = {}
+    kept = []
+    for equation in rec.backward:
+        right = rebuilt(equation.right, instead.get)
+        if equation.invented and count.get(equation.target.name, 0) < 2:
+            instead[equation.target] = right
+        else:
+            kept.append(replace(equation, right=right))
+    rec.backward = kept
+    rec.handed = {k: right if right is None else rebuilt(right, instead.get) for k, right in rec.handed.items()}
+    rec.terms = {k: right if right is None else rebuilt(right, instead.get) for k, right in rec.terms.items()}
+    rec.dx = rec.dx if rec.dx is None else rebuilt(rec.dx, instead.get)
 
 
 def _made_up(right: Expr) -> str:
