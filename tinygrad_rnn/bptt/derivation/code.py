@@ -1,0 +1,239 @@
+"""The recurrence as NumPy: `forward`, `backward`, and the two as `gradients(params, xs, state, dhs, dlast=None)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, refs, walk
+from tinygrad_rnn.bptt.derivation.formatting import WIDTH, assignments, statement
+from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.wording import HELPERS, Name, breakable, python
+
+FIRST, SECOND = 4, 8  # how far the lines of a function and of its loop stand from the edge
+
+
+class Code:
+    """The lines of code of a recurrence."""
+
+    def __init__(self, rec: Recurrence) -> None:
+        self.rec = rec
+        self.read_back = _quantities(
+            [*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx]
+        )
+        self.kept = self._kept()
+
+    def source(self) -> str:
+        """The whole file."""
+        rec = self.rec
+        everything = [e.right for e in (*rec.setup, *rec.forward, *rec.backward)]
+        everything += [right for right in (*rec.handed.values(), *rec.terms.values(), rec.dx) if right is not None]
+        used = {part.name for right in everything for part in walk(right) if isinstance(part, Op)}
+        helpers = [HELPERS[name].split("\n") for name in HELPERS if name in used]
+        blocks = [*helpers, self.forward(), self.backward(), self.gradients()]
+        head = [*self.docstring(), "", "import numpy as np"]
+        return "\n\n\n".join("\n".join(block) for block in [head, *blocks]) + "\n"
+
+    def docstring(self) -> list[str]:
+        """What the file is."""
+        xs, dhs = ("(I, B, T)", "(H, B, T)") if self.rec.columns else ("(T, B, I)", "(T, B, H)")
+        states = ", ".join(f"{s}_0" for s in self.rec.states)
+        return [
+            f'"""BPTT of {self.rec.title}.',
+            "",
+            f"xs {xs}; state: {states}; dhs {dhs}: dL/dh_t of the loss at each step;",
+            "dlast: the same for the last state. dv stands for dL/dv.",
+            '"""',
+        ]
+
+    # ------------------------------------------------------------------------------------------------- forward
+
+    def forward(self) -> list[str]:
+        """The function that keeps what backward needs."""
+        rec = self.rec
+        used = _quantities(e.right for e in (*rec.setup, *rec.forward))
+        lines = ["def forward(params, xs, state):"]
+        doc = f"Run {rec.title} over time: its hidden states, the last state, what backward needs."
+        lines += [f'    """{doc}"""'] if len(doc) + 10 <= WIDTH else ['    """Hidden states, last state, what backward needs."""']
+        lines += self._parameters(rec.params, {name for name, _ in used})
+        for equation in rec.setup:
+            lines += self._equation(equation, _now, FIRST, {t.name for t in equation.targets})
+        lines += self._state_line()
+        lines += assignments(["hs", *["kept"] * bool(self.kept)], ["[]"] * (1 + bool(self.kept)), FIRST)
+        columns = rec.columns
+        lines += ["    for t in range(xs.shape[2]):", "        x = xs[:, :, t]"] if columns else ["    for x in xs:"]
+        if columns and (X, 0) not in used:
+            lines.pop()
+        before = [s for s in rec.states if (s, -1) in used or Ref(s, -1) in self.kept]
+        lines += assignments([f"{s}_prev" for s in before], before, SECOND)
+        inlined = self._inlined_splits()
+        for equation in rec.forward:
+            if equation.target.name not in inlined:
+                name = (lambda ref: python(inlined[ref.name], _now) if ref.name in inlined else _now(ref))
+                lines += self._equation(equation, name, SECOND, None)
+        lines.append(f"        hs.append({rec.states[0]})")
+        if self.kept:
+            whole = ", ".join(map(_now, self.kept))
+            lines.append(f"        kept.append({whole if len(self.kept) == 1 else f'({whole})'})")
+        last = ", ".join(rec.states) + "," * (len(rec.states) == 1)
+        stacked = "np.stack(hs, axis=2)" if columns else "np.stack(hs)"
+        lines.append(f"    return {stacked}, ({last}), (params, xs, state{', kept' if self.kept else ''})")
+        return lines
+
+    def _state_line(self) -> list[str]:
+        states = self.rec.states
+        return [f"    {', '.join(states)} = state" if len(states) > 1 else f"    {states[0]} = state[0]"]
+
+    def _inlined_splits(self) -> dict[str, Expr]:
+        """Arrays that are only there to be cut: they stand in the call that cuts them, where there is room."""
+        found = {}
+        kept = {ref.name for ref in self.kept}
+        count: dict[str, int] = {}
+        for e in self.rec.forward:
+            for ref in refs(e.right):
+                count[ref.name] = count.get(ref.name, 0) + 1
+        for equation, following_one in zip(self.rec.forward, self.rec.forward[1:], strict=False):
+            name = equation.target.name
+            only = equation.invented and count.get(name) == 1 and name not in kept
+            if only and isinstance(following_one.right, Op) and following_one.right.name == "split":
+                right = Op("split", (equation.right,), following_one.right.options)
+                targets = ", ".join(t.name for t in following_one.targets)
+                if SECOND + len(f"{targets} = {python(right, _now)}") <= WIDTH:
+                    found[name] = equation.right
+        return found
+
+    def _parameters(self, chosen: dict[str, str], used: set[str]) -> list[str]:
+        pairs = [(name, f'params["{key}"]') for key, name in chosen.items() if name in used]
+        return assignments([a for a, _ in pairs], [b for _, b in pairs], FIRST)
+
+    def _equation(self, e: Equation, name: Name, indent: int, used: set[str] | None, comment: str = "") -> list[str]:
+        targets = ", ".join(name(t) if used is None or t.name in used else "_" for t in e.targets)
+        return statement(f"{targets} =", breakable(e.right, name), indent, comment)
+
+    # ------------------------------------------------------------------------------------------------ backward
+
+    def _kept(self) -> list[Ref]:
+        """What backward reads of forward: states before the step first, then in the order in which it is made."""
+        read = self.read_back
+        made = {t.name for e in self.rec.forward for t in e.targets}
+        found = [Ref(s, -1) for s in self.rec.states if (s, -1) in read]
+        ordered = [t for e in self.rec.forward for t in e.targets if t.name in made]
+        return found + [Ref(t.name, 0) for t in ordered if (t.name, 0) in read]
+
+    def backward(self) -> list[str]:
+        """The walk back."""
+        rec, columns = self.rec, self.rec.columns
+        terms = {key: right for key, right in rec.terms.items() if right is not None}
+        first: dict[Expr, str] = {}
+        for key, right in terms.items():
+            first.setdefault(right, f"d{rec.params[key]}")
+        sums = {key: first[right] for key, right in terms.items()}
+        needed = {rec.params[key] for key, name in sums.items() if name == f"d{rec.params[key]}"}
+        reads = {name for name, _ in self.read_back}
+        setup = [e for e in rec.setup if any(t.name in reads for t in e.targets)]
+        reads |= {name for name, _ in _quantities(e.right for e in setup)}
+        lines = ["def backward(dhs, cache, dlast=None):"]
+        lines.append(f'    """The gradients of {rec.title}, from the last step to the first."""')
+        lines.append(f"    params, xs, state{', kept' if self.kept else ''} = cache")
+        lines += self._parameters(rec.params, reads | needed)
+        for equation in setup:
+            lines += self._equation(equation, _then, FIRST, reads)
+        zeroed = [(f"d{name}", f"np.zeros_like({name})") for name in rec.params.values() if name in needed]
+        zeroed += [("dxs", "np.zeros_like(xs)")] * (rec.dx is not None)
+        lines += assignments([a for a, _ in zeroed], [b for _, b in zeroed], FIRST)
+        lines += self._starts()
+        length = "xs.shape[2]" if columns else "len(xs)"
+        lines.append(f"    for t in reversed(range({length})):")
+        name = self._then
+        if self.kept:
+            lines.append(f"        {', '.join(map(_then, self.kept))} = kept[t]")
+        for equation in rec.backward:
+            lines += self._equation(equation, name, SECOND, None, self.comment(equation))
+        for key, right in terms.items():
+            if sums[key] == f"d{rec.params[key]}":
+                lines += statement(f"{sums[key]} +=", breakable(right, name), SECOND)
+        if rec.dx is not None:
+            lines += statement(f"{'dxs[:, :, t]' if columns else 'dxs[t]'} =", breakable(rec.dx, name), SECOND)
+        lines += self._hand_on()
+        return [*lines, *self._answer(sums)]
+
+    def comment(self, equation: Equation) -> str:
+        """The forward formula that a cotangent comes back through, where it is one."""
+        of = self.rec.cotangents.get(equation.target.name, "")
+        readers = [e for e in self.rec.forward if any(ref.name == of and ref.step == 0 for ref in refs(e.right))]
+        if len(readers) != 1 or len(readers[0].targets) > 1 or isinstance(equation.right, Ref):
+            return ""
+        return f"{readers[0].target.name} = {python(readers[0].right, _then)}"
+
+    def _starts(self) -> list[str]:
+        """What comes from after the last step."""
+        carries = [following(s) for s in self.rec.states]
+        if len(carries) == 1:
+            return statement(f"{carries[0]} =", "np.zeros_like(state[0]) if dlast is None else dlast[0]", FIRST)
+        return [
+            "    if dlast is None:",
+            "        dlast = [np.zeros_like(s) for s in state]",
+            f"    {', '.join(carries)} = dlast",
+        ]
+
+    def _hand_on(self) -> list[str]:
+        """What the step hands to the one before it: at once, where one would overwrite what another reads."""
+        rec, name = self.rec, self._then
+        pairs = []
+        for state in rec.states:
+            right = rec.handed[state]
+            zero = right is None or isinstance(right, Num)
+            pairs.append((following(state), Num(0) if zero or right is None else right))
+        made: set[str] = set()
+        clash = False
+        for target, right in pairs:
+            clash = clash or bool(made & {ref.name for ref in refs(right)})
+            made.add(target)
+        texts = [f"np.zeros_like({t})" if right == Num(0) else python(right, name) for t, right in pairs]
+        if clash:
+            return [f"        {', '.join(t for t, _ in pairs)} = {', '.join(texts)}"]
+        lines = []
+        for (target, right), text in zip(pairs, texts, strict=True):
+            lines += statement(f"{target} =", text if right == Num(0) else breakable(right, name), SECOND)
+        return lines
+
+    def _answer(self, sums: dict[str, str]) -> list[str]:
+        rec = self.rec
+        pairs, seen = [], set()
+        for key, name in rec.params.items():
+            found = sums.get(key, f'np.zeros_like(params["{key}"])')
+            pairs.append((key, f"{found}.copy()" if found in seen else found))
+            seen.add(found)
+        pairs.append(("x", "dxs" if rec.dx is not None else "np.zeros_like(xs)"))
+        pairs += [(f"{s}0", following(s)) for s in rec.states]
+        one = "    return {" + ", ".join(f'"{key}": {value}' for key, value in pairs) + "}"
+        if len(one) <= WIDTH:
+            return [one]
+        return ["    return {", *(f'        "{key}": {value},' for key, value in pairs), "    }"]
+
+    def _then(self, ref: Ref) -> str:
+        if ref.name == UPSTREAM:
+            return "dhs[:, :, t]" if self.rec.columns else "dhs[t]"
+        if ref.name == X:
+            return "xs[:, :, t]" if self.rec.columns else "xs[t]"
+        return _then(ref)
+
+    def gradients(self) -> list[str]:
+        """The two together."""
+        return [
+            "def gradients(params, xs, state, dhs, dlast=None):",
+            '    """The gradients of sum(dhs * hs) + sum(dlast * last state), by name."""',
+            "    _, _, cache = forward(params, xs, state)",
+            "    return backward(dhs, cache, dlast)",
+        ]
+
+
+def _now(ref: Ref) -> str:
+    """A quantity as the loop forward calls it."""
+    return f"{ref.name}_prev" if ref.step == -1 else ref.name
+
+
+_then = _now
+
+
+def _quantities(rights: Iterable[Expr | None]) -> set[tuple[str, int | None]]:
+    return {(ref.name, ref.step) for right in rights if right is not None for ref in refs(right)}

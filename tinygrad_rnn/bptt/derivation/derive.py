@@ -1,0 +1,86 @@
+"""Derive: BPTT of any cell, written down from its tape, as formulas and as code.
+
+>>> from tinygrad_rnn import bptt, nn
+>>> derivation = bptt.derive(nn.rnn)
+>>> print(derivation.numpy().split("backward(dhs")[1].split("for t in")[1].split("return")[0])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from tinygrad_rnn.bptt.derivation.checking import require_right, run
+from tinygrad_rnn.bptt.derivation.code import Code
+from tinygrad_rnn.bptt.derivation.recording import Recorded, record
+from tinygrad_rnn.bptt.derivation.recurrence import Recurrence, recurrence
+from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
+from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
+
+
+class Derivation:
+    """BPTT of a cell, as formulas and as code. What it hands out as code has been run and compared with the tape."""
+
+    def __init__(self, recorded: Recorded, rec: Recurrence, problems: Problems) -> None:
+        self.recorded, self.recurrence, self._problems = recorded, rec, problems
+
+    @property
+    def title(self) -> str:
+        """What the cell is called."""
+        return self.recurrence.title
+
+    @property
+    def layout(self) -> str:
+        """How arrays lie: "rows" or "columns"."""
+        return LAYOUTS[self.recurrence.columns]
+
+    @cached_property
+    def _source(self) -> str:
+        source = Code(self.recurrence).source()
+        require_right(run(source, self.title)["gradients"], self._problems, self.layout, self.title)
+        return source
+
+    def numpy(self) -> str:
+        """A file of Python: `forward`, `backward`, and `gradients(params, xs, state, dhs, dlast=None)` -> dict.
+
+        It imports NumPy alone, and is right for every T and batch size. ArithmeticError where it does not agree with
+        the tape.
+        """
+        return self._source
+
+    @cached_property
+    def gradients(self) -> Callable[..., dict[str, Any]]:
+        """The function `gradients` of that file, as `bptt.compare` and `bptt.doctor` take it."""
+        found: Callable[..., dict[str, Any]] = run(self._source, self.title)["gradients"]
+        return found
+
+
+def derive(
+    cell: Callable[..., Any],
+    *,
+    example: Example | None = None,
+    names: Mapping[str, str] | None = None,
+    layout: str = "rows",
+    bias: bool = True,
+) -> Derivation:
+    """Write down BPTT of a cell from its tape.
+
+    cell: any `cell(params, x, *state)` of matrix products, arithmetic, elementwise functions, sums over an axis, and
+    parts of arrays. Formulas use its author's names: of parameters, of states, of its local variables, and those
+    given by `named`; nn's parameters are W, U, b_ih and b_hh. `names` gives parameters others, {"Wax": "weight_ih"}.
+
+    example(rng, T, B) -> params, xs (T, B, I), state: a problem of a length and a batch size; nn's cells have one,
+    with biases unless bias=False. With layout="columns" it gives xs (I, B, T), and the cell takes x (I, B) and
+    states (H, B). As for `doctor`.
+
+    Raises ValueError for a cell whose steps differ, naming the first difference, or that has no such formulas.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"derive: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
+    columns = layout == "columns"
+    if columns and example is None:
+        raise ValueError("derive: layout='columns' is for a cell of your own\ngive example(rng, T, B), or leave it out")
+    recorded = record(cell, example, columns, bias)
+    rec = recurrence(recorded, names)
+    return Derivation(recorded, rec, Problems(cell, example, columns, True, bias, who="derive"))
