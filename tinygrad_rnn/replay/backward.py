@@ -217,6 +217,8 @@ class _Sweep:
             if len(tiles) == 1:
                 return tiles[0].g
             return self.build.call("concatenate", [t.g for t in tiles], x.shape, x.dtype, {"axis": axis})
+        if len(tiles) == 1 and all(p is None or p == slice(None) for p in tiles[0].place):
+            return self.build.shaped(tiles[0].g, x.shape)  # x[:, None]: all of it, in another shape
         flat = [a for t in tiles for a in (t.g, *t.place)]
         options = {"lengths": tuple(len(t.place) for t in tiles), "shape": x.shape, "dtype": x.dtype}
         return self.build.call("scatter", flat, x.shape, x.dtype, options)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH, assignments, statement
+from tinygrad_rnn.bptt.derivation.reading import Unwritable
 from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.wording import HELPERS, Name, breakable, python
 
@@ -16,7 +18,7 @@ class Code:
     """The lines of code of a recurrence."""
 
     def __init__(self, rec: Recurrence) -> None:
-        self.rec = rec
+        self.rec = rec = _sized(rec)
         self.read_back = _quantities(
             [*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx]
         )
@@ -53,23 +55,27 @@ class Code:
         used = _quantities(e.right for e in (*rec.setup, *rec.forward))
         lines = ["def forward(params, xs, state):"]
         doc = f"Run {rec.title} over time: its hidden states, the last state, what backward needs."
-        lines += [f'    """{doc}"""'] if len(doc) + 10 <= WIDTH else ['    """Hidden states, last state, what backward needs."""']
+        lines += (
+            [f'    """{doc}"""']
+            if len(doc) + 10 <= WIDTH
+            else ['    """Hidden states, last state, what backward needs."""']
+        )
         lines += self._parameters(rec.params, {name for name, _ in used})
         for equation in rec.setup:
             lines += self._equation(equation, _now, FIRST, {t.name for t in equation.targets})
         lines += self._state_line()
+        lines += self._units(e.right for e in rec.forward)
         lines += assignments(["hs", *["kept"] * bool(self.kept)], ["[]"] * (1 + bool(self.kept)), FIRST)
         columns = rec.columns
         lines += ["    for t in range(xs.shape[2]):", "        x = xs[:, :, t]"] if columns else ["    for x in xs:"]
-        if columns and (X, 0) not in used:
-            lines.pop()
+        if (X, 0) not in used:
+            lines[-2:] = ["    for _ in range(xs.shape[2]):"] if columns else [lines[-2], "    for _ in xs:"]
         before = [s for s in rec.states if (s, -1) in used or Ref(s, -1) in self.kept]
         lines += assignments([f"{s}_prev" for s in before], before, SECOND)
-        inlined = self._inlined_splits()
+        inlined = self._inlined()
         for equation in rec.forward:
             if equation.target.name not in inlined:
-                name = (lambda ref: python(inlined[ref.name], _now) if ref.name in inlined else _now(ref))
-                lines += self._equation(equation, name, SECOND, None)
+                lines += self._equation(equation, _in_place(inlined), SECOND, None)
         lines.append(f"        hs.append({rec.states[0]})")
         if self.kept:
             whole = ", ".join(map(_now, self.kept))
@@ -79,26 +85,33 @@ class Code:
         lines.append(f"    return {stacked}, ({last}), (params, xs, state{', kept' if self.kept else ''})")
         return lines
 
+    def _units(self, rights: Iterable[Expr | None]) -> list[str]:
+        """The number of units, where it is spoken of."""
+        ends = [str(part) for right in rights if right is not None for part in walk(right) if isinstance(part, Op)]
+        return (
+            [f"    H = state[0].shape[{0 if self.rec.columns else 1}]"]
+            if any("'H'" in e or "* H'" in e for e in ends)
+            else []
+        )
+
     def _state_line(self) -> list[str]:
         states = self.rec.states
         return [f"    {', '.join(states)} = state" if len(states) > 1 else f"    {states[0]} = state[0]"]
 
-    def _inlined_splits(self) -> dict[str, Expr]:
-        """Arrays that are only there to be cut: they stand in the call that cuts them, where there is room."""
-        found = {}
+    def _inlined(self) -> dict[str, Expr]:
+        """Values without a name of their own that one line reads: they stand in that line, where there is room."""
+        found: dict[str, Expr] = {}
         kept = {ref.name for ref in self.kept}
-        count: dict[str, int] = {}
-        for e in self.rec.forward:
-            for ref in refs(e.right):
-                count[ref.name] = count.get(ref.name, 0) + 1
-        for equation, following_one in zip(self.rec.forward, self.rec.forward[1:], strict=False):
+        for equation in self.rec.forward:
             name = equation.target.name
-            only = equation.invented and count.get(name) == 1 and name not in kept
-            if only and isinstance(following_one.right, Op) and following_one.right.name == "split":
-                right = Op("split", (equation.right,), following_one.right.options)
-                targets = ", ".join(t.name for t in following_one.targets)
-                if SECOND + len(f"{targets} = {python(right, _now)}") <= WIDTH:
-                    found[name] = equation.right
+            if not equation.invented or name in kept:
+                continue
+            readers = [e for e in self.rec.forward if any(ref.name == name for ref in refs(e.right))]
+            if len(readers) != 1 or sum(part == equation.target for part in walk(readers[0].right)) > 1:
+                continue
+            line = self._equation(readers[0], _in_place(found | {name: equation.right}), SECOND, None)
+            if len(line) == 1 and len(line[0]) <= WIDTH:
+                found[name] = equation.right
         return found
 
     def _parameters(self, chosen: dict[str, str], used: set[str]) -> list[str]:
@@ -140,6 +153,7 @@ class Code:
         zeroed = [(f"d{name}", f"np.zeros_like({name})") for name in rec.params.values() if name in needed]
         zeroed += [("dxs", "np.zeros_like(xs)")] * (rec.dx is not None)
         lines += assignments([a for a, _ in zeroed], [b for _, b in zeroed], FIRST)
+        lines += self._units([*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx])
         lines += self._starts()
         length = "xs.shape[2]" if columns else "len(xs)"
         lines.append(f"    for t in reversed(range({length})):")
@@ -162,7 +176,7 @@ class Code:
         readers = [e for e in self.rec.forward if any(ref.name == of and ref.step == 0 for ref in refs(e.right))]
         if len(readers) != 1 or len(readers[0].targets) > 1 or isinstance(equation.right, Ref):
             return ""
-        return f"{readers[0].target.name} = {python(readers[0].right, _then)}"
+        return f"{readers[0].target.name} = {python(readers[0].right, _in_place(self._inlined()))}"
 
     def _starts(self) -> list[str]:
         """What comes from after the last step."""
@@ -225,6 +239,67 @@ class Code:
             "    _, _, cache = forward(params, xs, state)",
             "    return backward(dhs, cache, dlast)",
         ]
+
+
+def _in_place(inlined: Mapping[str, Expr]) -> Name:
+    """Quantities as the loop forward calls them, or, of some, the expression that they are."""
+
+    def name(ref: Ref) -> str:
+        return python(inlined[ref.name], name) if ref.name in inlined else _now(ref)
+
+    return name
+
+
+def _sized(rec: Recurrence) -> Recurrence:
+    """The recurrence with sizes by name where they are the number of units: so that code is right for any."""
+    axis = 0 if rec.columns else 1
+    units = {rec.shapes[state][axis] for state in rec.states}
+    H = units.pop() if len(units) == 1 else 0
+
+    def change(x: Expr) -> Expr | None:
+        if not isinstance(x, Op) or x.name not in ("getitem", "broadcast_to"):
+            return None
+        args = tuple(rebuilt(a, change) for a in x.args)
+        if x.name == "broadcast_to":
+            like = [f"state[{k}].shape" for k, state in enumerate(rec.states) if rec.shapes[state] == x.shape]
+            if not like:
+                raise Unwritable(
+                    f"derive: a gradient of {rec.title} is the same number many times, in a shape that no state has\n"
+                    "give the cell without a sum that makes one number of many"
+                )
+            return Op(x.name, args, (("shape", like[0]),), x.shape)
+        parts = dict(x.options)["index"]
+        lengths = [n for n in x.args[0].shape]
+        named = tuple(
+            (_multiple(p[0], H, -1), _multiple(p[1], H, lengths[k]), p[2]) if isinstance(p, tuple) else p
+            for k, p in enumerate(parts)
+        )
+        return Op(x.name, args, (("index", named if None not in parts else parts),), x.shape)
+
+    def all_of(equations: list[Equation]) -> list[Equation]:
+        return [replace(e, right=rebuilt(e.right, change)) for e in equations]
+
+    def some(right: Expr | None) -> Expr | None:
+        return None if right is None else rebuilt(right, change)
+
+    return replace(
+        rec,
+        setup=all_of(rec.setup),
+        forward=all_of(rec.forward),
+        backward=all_of(rec.backward),
+        handed={k: some(right) for k, right in rec.handed.items()},
+        terms={k: some(right) for k, right in rec.terms.items()},
+        dx=some(rec.dx),
+    )
+
+
+def _multiple(n: int | None, H: int, length: int) -> int | str | None:
+    """The end of a slice, in units: 2 * H; nothing for the end of the array."""
+    if not n or n < 0 or not H or n % H:
+        return None if n == length else n
+    if n == length:
+        return None
+    return "H" if n == H else f"{n // H} * H"
 
 
 def _now(ref: Ref) -> str:

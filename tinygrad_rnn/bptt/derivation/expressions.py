@@ -121,7 +121,9 @@ def product(*factors: Expr) -> Expr:
             number = -number if x.name == "negative" else number
         elif isinstance(x, Op) and x.name == "divide":
             pending.insert(0, x.args[0])
-            for divisor in x.args[1].args if isinstance(x.args[1], Op) and x.args[1].name == "multiply" else [x.args[1]]:
+            for divisor in (
+                x.args[1].args if isinstance(x.args[1], Op) and x.args[1].name == "multiply" else [x.args[1]]
+            ):
                 if isinstance(divisor, Num) and divisor.value:
                     number /= divisor.value
                 else:
@@ -270,6 +272,8 @@ def evaluate(x: Expr, value: Callable[[Ref], Any]) -> Any:
         return value(x)
     if isinstance(x, Num):
         return x.value
+    if x.name == "broadcast_to":
+        return np.broadcast_to(evaluate(x.args[0], value), x.shape)
     return OPERATIONS.get(x.name, _by_engine(x.name))(*(evaluate(a, value) for a in x.args), **dict(x.options))
 
 

@@ -44,6 +44,9 @@ def statement(left: str, right: Call | Chain | str, indent: int, comment: str = 
             return [f"{space}{left} {right.opening}", inner, f"{space}{right.closing}"]
         args = [f"{space}    {a}," for a in right.args]
         return [f"{space}{left} {right.opening}", *args, f"{space}{right.closing}"]
+    if len(right.pieces) == 2 and right.pieces[1].startswith("* ("):
+        inside = right.pieces[1].removeprefix("* (").removesuffix(")")
+        return [f"{space}{left} {right.pieces[0]} * (", f"{space}    {inside}", f"{space})"]
     inner = f"{space}    {right}"
     pieces = [inner] if len(inner) <= WIDTH else [f"{space}    {piece}" for piece in right.pieces]
     return [f"{space}{left} (", *pieces, f"{space})"]

@@ -7,11 +7,12 @@ import keyword
 import re
 from collections.abc import Iterable
 
+from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS
 from tinygrad_rnn.replay.graph import Loop, Node, Value
 
 FRESH = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
 RESERVED = frozenset(
-    {"x", "xs", "t", "T", "L", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name", "s0"}
+    {"x", "xs", "t", "T", "L", "H", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name", "s0"}
     | {"forward", "backward", "gradients", "sigmoid", "softmax", "log_softmax", "relu", "elu", "softplus"}
     | set(dir(builtins))
     | set(keyword.kwlist)
@@ -23,6 +24,9 @@ SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh
 
 PLAIN = frozenset({"positive", "getitem", "transpose", "add", "subtract", "multiply", "negative", "power", "square"})
 """Operations whose results are written where they are read, even twice."""
+
+SUMMED = frozenset({"add", "subtract", "matmul"})
+"""What makes a net input."""
 
 
 class Names:
@@ -93,6 +97,11 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
                 node.out.name = names.take(node.out.name)
     invented = set()
     for node in loop.body:
+        argument = node.args[0]
+        if node.op.name in ELEMENTWISE_FUNCTIONS and made.get(argument) in SUMMED and argument.name is None:
+            of_state = node.out in states or node.out.name is None
+            argument.name = names.take("z" if of_state else f"z_{node.out.name}")  # a net input
+            invented.add(argument)
         if node.op.name == "matmul":
             for a in node.reads():
                 if a.name is None and made.get(a) in ("multiply", "add", "subtract"):

@@ -39,7 +39,8 @@ def read(node: Node, find: Find, batch: int) -> Expr:
     if name in ("positive", "astype", "detach"):
         return args[0]
     if elementwise(node):
-        return _entry_by_entry(name, [_plain(a, shape) for a in args], shape, dict(node.kwargs))
+        found = _entry_by_entry(name, [_plain(a, shape) for a in args], shape, dict(node.kwargs))
+        return _spread(found, shape, batch)
     if name == "matmul":
         return matmul(args[0], args[1])
     if name in ("transpose", "swapaxes") and len(shape) == 2:
@@ -54,13 +55,20 @@ def read(node: Node, find: Find, batch: int) -> Expr:
     if name in ("reshape", "expand_dims", "squeeze"):
         return _reshaped(args[0], shape, batch)
     if name == "broadcast_to":
-        return Op(name, (args[0],), (("shape", _open(shape, batch)),), shape)
+        return _spread(args[0], shape, batch)
     if name in ("softmax", "log_softmax"):
         return Op(name, (args[0],), (("axis", int(option(node, "axis", 1)) % len(shape)),), shape)
     raise Unwritable(
         f"derive: the cell uses {name}, for which there is no formula\n"
         "write the cell with arithmetic, matrix products, elementwise functions, sums and parts of arrays"
     )
+
+
+def _spread(x: Expr, shape: tuple[int, ...], batch: int) -> Expr:
+    """X in a larger shape: what is the same for all rows, or all columns."""
+    if x.shape == shape or isinstance(x, Num):
+        return x
+    return Op("broadcast_to", (x,), (("shape", _open(shape, batch)),), shape)
 
 
 def _entry_by_entry(name: str, args: list[Expr], shape: tuple[int, ...], options: dict[str, Any]) -> Expr:

@@ -121,8 +121,9 @@ class _Reading:
         graph = roll(r.tape.lines(), inputs, [r.loss])
         loops = graph.loops()
         if len(loops) != 1 or loops[0].length != len(r.xs) or any(row.offset for row in loops[0].rows):
-            differences = likeness(r.tape).differences
-            words = next((f"step {t}: {found}" for t, found in differences.items() if found), "")
+            found = likeness(r.tape)  # the first step reads the initial state, and so always differs
+            later = {t: words for t, words in found.differences.items() if t}
+            words = next((f"step {t}: {words}" for t, words in (later or found.differences).items()), "")
             raise Unwritable(
                 f"derive: the steps of {self.rec.title} are not alike{': ' * bool(words)}{words}\n"
                 "give a cell that makes the same operations at every step, and reads nothing older than the step before"
@@ -146,9 +147,7 @@ class _Reading:
 
     # ------------------------------------------------------------------------------------------------- forward
 
-    def _forward(
-        self, graph: Graph, loop: Loop, carried: dict[str, Carry], invented: set[Value], back: Loop
-    ) -> None:
+    def _forward(self, graph: Graph, loop: Loop, carried: dict[str, Carry], invented: set[Value], back: Loop) -> None:
         rec, shapes = self.rec, self.rec.shapes
         known: dict[Value, Expr] = {}
         for key, v in zip(self.recorded.params, graph.inputs, strict=False):

@@ -112,6 +112,8 @@ def _call(x: Op, name: Name) -> str:
         return str(breakable(x, name))
     if x.name == "getitem":
         return f"{bracketed(first, ATOM)}[{', '.join(map(_part, options['index']))}]"
+    if x.name == "broadcast_to":
+        return f"np.broadcast_to({first[0]}, {options['shape']})"
     if x.name == "reshape":
         return f"{bracketed(first, ATOM)}.reshape({', '.join(map(str, options['shape']))})"
     if x.name in HELPERS or x.name in NUMPY:
@@ -126,11 +128,15 @@ def _call(x: Op, name: Name) -> str:
 
 def _part(part: object) -> str:
     if isinstance(part, tuple):
-        start, stop, step = ("" if end is None else str(end) for end in part)
-        return f"{'' if start == '0' else start}:{stop}" + (f":{step}" if step else "")
+        start, stop, step = ("" if end in (None, 0) else str(end) for end in part)
+        start, stop = (f"{start} " if " " in start else start), (f" {stop}" if " " in stop else stop)
+        if " " in start + stop:
+            start, stop = start and f"{start.strip()} ", stop and f" {stop.strip()}"
+        return f"{start}:{stop}" + (f":{step}" if step else "")
     return "None" if part is None else "..." if part is Ellipsis else str(part)
 
 
 def number(value: float) -> str:
     """A number as it is written."""
-    return repr(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+    value = float(f"{value:.15g}")  # 3 * 0.1 is 0.3
+    return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
