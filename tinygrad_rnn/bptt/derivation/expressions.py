@@ -249,7 +249,7 @@ def rebuilt(x: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     return x if all(a is b for a, b in zip(args, x.args, strict=True)) else made(x, args)
 
 
-def made(like: Op, args: list[Expr]) -> Expr:
+def made(like: Op, args: list[Expr], shape: Shape | None = None) -> Expr:
     """The same operation of other arguments, in the form that a person would write."""
     if like.name == "add":
         return total(*args)
@@ -263,7 +263,7 @@ def made(like: Op, args: list[Expr]) -> Expr:
         return matmul(*args)
     if like.name in ("sum", "mean"):
         return reduced(like.name, args[0], like.options, like.shape)
-    return Op(like.name, tuple(args), like.options, like.shape)
+    return Op(like.name, tuple(args), like.options, like.shape if shape is None else shape)
 
 
 def evaluate(x: Expr, value: Callable[[Ref], Any]) -> Any:
@@ -274,6 +274,9 @@ def evaluate(x: Expr, value: Callable[[Ref], Any]) -> Any:
         return x.value
     if x.name == "broadcast_to":
         return np.broadcast_to(evaluate(x.args[0], value), x.shape)
+    if x.name == "add" and Op("eye", ()) in x.args:  # I is as large as what it is added to
+        rest = [evaluate(a, value) for a in x.args if a != Op("eye", ())]
+        return _sum_of(np.eye(len(rest[0])), *rest)
     return OPERATIONS.get(x.name, _by_engine(x.name))(*(evaluate(a, value) for a in x.args), **dict(x.options))
 
 
@@ -308,4 +311,11 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "stack": lambda *parts, axis: np.stack(parts, axis=axis),
     "sum": lambda x, axis, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),
     "transpose": lambda x: np.transpose(x),
+    "later": lambda x, state: x,
+    "scaled": lambda v, x: v * x,
+    "prime": lambda x, of: PRIMITIVES[of].vjps[0](np.ones_like(x), PRIMITIVES[of].function(x), x),
+    "diag": lambda v: np.diagflat(v),
+    "eye": lambda: 1.0,
+    "rows": lambda x, part, parts, label: np.split(x, parts)[part],
+    "split": lambda x, parts, axis: np.split(x, parts, axis=axis),
 }

@@ -10,6 +10,14 @@ from collections.abc import Iterable
 from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS
 from tinygrad_rnn.replay.graph import Loop, Node, Value
 
+
+def short(key: str) -> str:
+    """What formulas call a parameter with PyTorch's name: W, U, b_ih; w_ci and b_ci of others like these."""
+    if key in SHORT:
+        return SHORT[key]
+    return key.replace("weight_", "w_").replace("bias_", "b_") if key.startswith(("weight_", "bias_")) else key
+
+
 FRESH = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
 RESERVED = frozenset(
     {"x", "xs", "t", "T", "L", "H", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name", "s0"}

@@ -34,6 +34,7 @@ class Recorded:
     case: Case
     tape: Tape
     loss: Tensor
+    upstream_loss: Tensor  # without the last state
     params: dict[str, Tensor]
     xs: Tensor
     states: dict[str, Tensor]  # by the cell's name for each: h, c
@@ -67,12 +68,13 @@ def record(cell: Callable[..., Any], example: Example | None, columns: bool, bia
     dlast = {name: Tensor(d) for name, d in zip(names, case.dlast, strict=True)}
     with Tape() as tape, local_names(cell) as called:
         hs, last = unroll(_making_its_states(cell), params, xs, tuple(states.values()))
-        loss = (hs * dhs).sum() + sum((s * d).sum() for s, d in zip(as_tuple(last), dlast.values(), strict=True))
+        upstream_loss = (hs * dhs).sum()
+        loss = upstream_loss + sum((s * d).sum() for s, d in zip(as_tuple(last), dlast.values(), strict=True))
     for line in tape.lines():
         out = line[3]
         if out.name is None and id(out) in called:
             out.name = called[id(out)]
-    return Recorded(cell, columns, case, tape, loss, params, xs, states, dhs, dlast)
+    return Recorded(cell, columns, case, tape, loss, upstream_loss, params, xs, states, dhs, dlast)
 
 
 def _making_its_states(cell: Callable[..., Any]) -> Callable[..., Any]:

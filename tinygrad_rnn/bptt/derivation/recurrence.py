@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, is_cheap, rebuilt, refs, walk
-from tinygrad_rnn.bptt.derivation.naming import SHORT, Names, name_values, parts_of
+from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
 from tinygrad_rnn.bptt.derivation.recording import Recorded
 from tinygrad_rnn.engine.steps import likeness
 from tinygrad_rnn.nn.unroll import cell_name
 from tinygrad_rnn.replay.backward import differentiated
 from tinygrad_rnn.replay.graph import Carry, Graph, Loop, Node, Value
-from tinygrad_rnn.replay.rolling import roll
+from tinygrad_rnn.replay.rolling import Places, roll
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Recurrence:
     terms: dict[str, Expr | None] = field(default_factory=dict)
     dx: Expr | None = None
     cotangents: dict[str, str] = field(default_factory=dict)  # d<name> -> name
+    entries: dict[str, list[int]] = field(default_factory=dict)  # by name, the entry of the tape at each step
 
 
 UPSTREAM, X = "dhs", "x"
@@ -89,10 +90,11 @@ class _Reading:
             )
         states = tuple(recorded.states)
         taken = Names([*states])
-        chosen = {key: taken.take(given.get(key) or SHORT.get(key) or key) for key in recorded.params}
+        chosen = {key: taken.take(given.get(key) or short(key)) for key in recorded.params}
         self.names = taken
         self.rec = Recurrence(cell_name(recorded.cell), recorded.columns, chosen, states, {})
         self.defined: dict[Expr, Ref] = {}
+        self.places: Places = {}
 
     def made(self) -> Recurrence:
         graph, loop = self._graph()
@@ -111,14 +113,26 @@ class _Reading:
             )
         self._forward(whole, ahead, carried, invented, back[0])
         self._backward(whole, ahead, back[0], carried)
+        self._entries()
         return self.rec
+
+    def _entries(self) -> None:
+        """Where each named value stands on the tape, by step."""
+        found: dict[str, dict[int, int]] = {}
+        for number, line in enumerate(self.recorded.tape.lines()):
+            if id(line[3]) in self.places:
+                _, v, k = self.places[id(line[3])]
+                known = self.known.get(v)
+                if isinstance(known, Ref) and known.step == 0 and known.name not in (X,):
+                    found.setdefault(known.name, {})[k] = number
+        self.rec.entries = {name: [at[k] for k in sorted(at)] for name, at in found.items()}
 
     # ------------------------------------------------------------------------------------------------ the graph
 
     def _graph(self) -> tuple[Graph, Loop]:
         r = self.recorded
         inputs = [*r.params.values(), r.xs, *r.states.values(), r.dhs, *r.dlast.values()]
-        graph = roll(r.tape.lines(), inputs, [r.loss])
+        graph = roll(r.tape.lines(), inputs, [r.loss], self.places)
         loops = graph.loops()
         if len(loops) != 1 or loops[0].length != len(r.xs) or any(row.offset for row in loops[0].rows):
             found = likeness(r.tape)  # the first step reads the initial state, and so always differs

@@ -1,0 +1,281 @@
+"""Names as symbols: what is Greek, what is an index, and the marks for steps and gradients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
+from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
+from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM
+from tinygrad_rnn.bptt.derivation.wording import COMPARED, number
+
+GREEK = frozenset(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "rho"]
+    + [
+        "sigma",
+        "tau",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
+    ]
+)
+
+
+class Style(Protocol):
+    """How formulas are set: LaTeX, MathML or plain text."""
+
+    def symbol(self, base: str, sub: str) -> str:
+        """A letter or a word, with its index."""
+
+    def number(self, text: str) -> str:
+        """A number."""
+
+    def sign(self, name: str) -> str:
+        """A sign: +, -, =, odot, and so on."""
+
+    def row(self, *parts: str) -> str:
+        """One after the other."""
+
+    def bracketed(self, inner: str, kind: str = "(") -> str:
+        """In round or square brackets."""
+
+    def fraction(self, above: str, below: str) -> str:
+        """A quotient."""
+
+    def raised(self, base: str, exponent: str) -> str:
+        """A power; `T` for a transpose."""
+
+    def function(self, name: str) -> str:
+        """The name of a function."""
+
+    def applied(self, function: str, inner: str) -> str:
+        """A function of something."""
+
+    def stacked(self, parts: list[str]) -> str:
+        """A column of parts."""
+
+    def over_time(self, inner: str) -> str:
+        """The sum over t."""
+
+
+SUM, TIMES, ATOM = 1, 2, 9
+Text = tuple[str, int]
+
+
+class Writer:
+    """Formulas, set in a style."""
+
+    def __init__(self, formulas: Formulas, style: Style) -> None:
+        self.style, self._net = style, formulas.net_inputs
+        self._cotangents = formulas.rec.cotangents
+        simple = [n for n in self._net if f"d{n}" in self._cotangents]
+        self._alone = simple[0] if len(simple) == 1 else ""
+
+    def formula(self, f: Formula) -> str:
+        """left = right = right."""
+        s = self.style
+        left = [self.left(side, f) for side in f.left]
+        if len(left) > 1 and isinstance(f.left[0], Ref):
+            left = [s.stacked(left)]
+        if f.section == "forward" and isinstance(f.right[0], Op) and f.right[0].name == "split":
+            rights = [self.text(f.right[0].args[0])]
+        else:
+            rights = [self.text(self._first(r) if f.at == "first" else r) for r in f.right]
+        if f.summed:
+            rights = [s.over_time(self._summand(r)) for r in f.right]
+        sides = [*left, *rights]
+        parts = [sides[0]]
+        for side in sides[1:]:
+            parts += [s.sign("="), side]
+        return s.row(*parts)
+
+    def left(self, side: Ref | Partial, f: Formula | None = None) -> str:
+        """A left side."""
+        if isinstance(side, Ref):
+            return self.ref(side)
+        s = self.style
+        below = self._first(side.below) if f is not None and f.at == "first" else side.below
+        d = s.sign("d" if side.whole else "partial")
+        above = s.symbol("L", "") if side.above is None else self.ref(side.above)
+        assert isinstance(below, Ref)
+        return s.fraction(s.row(d, above), s.row(d, self.ref(below)))
+
+    def _first(self, x: Expr) -> Expr:
+        """As it stands at the first step: t = 1, t - 1 = 0. Written with steps 11 and 10, which nothing else has."""
+        if isinstance(x, Ref) and x.step is not None:
+            return Ref(x.name, 11 + x.step, x.shape)
+        return Op(x.name, tuple(self._first(a) for a in x.args), x.options, x.shape) if isinstance(x, Op) else x
+
+    def _summand(self, x: Expr) -> str:
+        inner = x.args[0] if isinstance(x, Op) and x.name == "sum" else x
+        text, binds = self.text_binding(inner)
+        return self.style.bracketed(text) if binds <= SUM else text
+
+    def text(self, x: Expr) -> str:
+        """An expression."""
+        return self.text_binding(x)[0]
+
+    # ----------------------------------------------------------------------------------------------- quantities
+
+    def ref(self, x: Ref) -> str:
+        """A quantity at its step."""
+        s = self.style
+        when = {None: "", 0: "t", -1: "t-1", 1: "t+1", 10: "0", 11: "1"}.get(x.step, str(x.step))
+        if x.step is not None and 100 <= x.step:
+            when = str(x.step - 100)
+        if x.name == UPSTREAM:
+            d = s.sign("partial")
+            return s.fraction(s.row(d, s.symbol("L", when)), s.row(d, s.symbol(*self._parts("h", when))))
+        if x.name in self._cotangents:
+            of = self._cotangents[x.name]
+            if of in self._net:
+                rest = "" if of == self._alone else of.partition("_")[2] or ("" if of == "z" else of)
+                return s.symbol("delta", ",".join(part for part in (rest, when) if part))
+            base, sub = self._parts(of, when)
+            return s.row(s.function("d"), s.symbol(base, sub))
+        return s.symbol(*self._parts(x.name, when))
+
+    def _parts(self, name: str, when: str) -> tuple[str, str]:
+        base, _, sub = name.partition("_")
+        if (
+            not sub
+            and (found := re.fullmatch(r"([A-Z]|[bwh])([a-z]{1,3}|\d)", name))
+            and name not in GREEK
+            and not when
+        ):
+            base, sub = found[1], found[2]
+        elif not sub and (found := re.fullmatch(r"([A-Za-z]+)(\d+)", name)):
+            base, sub = found[1], found[2]
+        return base, ",".join(part for part in (sub.replace("_", ","), when) if part)
+
+    # ---------------------------------------------------------------------------------------------- expressions
+
+    def text_binding(self, x: Expr) -> Text:
+        """An expression, and how tightly its outermost operation binds."""
+        s = self.style
+        if isinstance(x, Ref):
+            text = self.ref(x)
+            return text, TIMES + 1 if x.name in self._cotangents and self._cotangents[x.name] not in self._net else ATOM
+        if isinstance(x, Num):
+            return s.number(number(x.value)), ATOM if x.value >= 0 else SUM
+        make: Callable[[Op], Text] | None = getattr(self, f"_{x.name}", None)
+        if make is not None:
+            return make(x)
+        if x.name in COMPARED:
+            sides = [self._within(a, TIMES) for a in x.args]
+            return s.bracketed(s.row(sides[0], s.sign(COMPARED[x.name]), sides[1]), "["), ATOM
+        inner = [self.text(a) for a in x.args]
+        comma: list[str] = []
+        for part in inner:
+            comma += [s.sign(","), part] if comma else [part]
+        return s.applied(s.function(x.name), s.row(*comma)), ATOM
+
+    def _within(self, x: Expr, binds: int) -> str:
+        text, own = self.text_binding(x)
+        return text if own >= binds else self.style.bracketed(text)
+
+    def _add(self, x: Op) -> Text:
+        args = list(x.args)
+        first = next((a for a in args if not is_negative(a)), args[0])
+        args.remove(first)
+        parts = [self.text(first)]
+        for a in args:
+            sign = "-" if is_negative(a) else "+"
+            parts += [self.style.sign(sign), self._within(negative(a) if sign == "-" else a, SUM + (sign == "-"))]
+        return self.style.row(*parts), SUM
+
+    def _multiply(self, x: Op) -> Text:
+        parts = [self._within(x.args[0], TIMES)]
+        for before, a in zip(x.args, x.args[1:], strict=False):
+            parts += [] if isinstance(before, Num) else [self.style.sign("odot")]
+            parts.append(self._within(a, TIMES))
+        return self.style.row(*parts), TIMES
+
+    def _matmul(self, x: Op) -> Text:
+        factors: list[Expr] = []
+        pending: list[Expr] = [x]
+        while pending:
+            a = pending.pop(0)
+            if isinstance(a, Op) and a.name == "matmul":
+                pending = [*a.args, *pending]
+            else:
+                factors.append(a)
+        return self.style.row(*(self._within(a, TIMES + 1) for a in factors)), TIMES
+
+    def _scaled(self, x: Op) -> Text:
+        s = self.style
+        diag = s.applied(s.function("diag"), self.text(x.args[0]))
+        return s.row(diag, self._within(x.args[1], TIMES)), TIMES
+
+    def _later(self, x: Op) -> Text:
+        return self.text_binding(x.args[0])
+
+    def _negative(self, x: Op) -> Text:
+        return self.style.row(self.style.sign("-"), self._within(x.args[0], TIMES)), SUM
+
+    def _divide(self, x: Op) -> Text:
+        return self.style.fraction(self.text(x.args[0]), self.text(x.args[1])), TIMES + 1
+
+    def _power(self, x: Op) -> Text:
+        base, exponent = x.args
+        if isinstance(base, Op) and base.name in ("tanh", "sin", "cos"):  # tanh^2(c)
+            raised = self.style.raised(self.style.function(base.name), self.text(exponent))
+            return self.style.applied(raised, self.text(base.args[0])), ATOM
+        return self.style.raised(self._within(base, ATOM), self.text(exponent)), ATOM - 1
+
+    def _transpose(self, x: Op) -> Text:
+        return self.style.raised(self._within(x.args[0], ATOM), "T"), ATOM - 1
+
+    def _concatenate(self, x: Op) -> Text:
+        return self.style.stacked([self.text(a) for a in x.args]), ATOM
+
+    def _getitem(self, x: Op) -> Text:
+        parts = [part for part in dict(x.options)["index"] if part != (None, None, None)]
+        ends = []
+        for part in parts:
+            if isinstance(part, tuple):
+                ends.append(f"{(part[0] or 0) + 1}..{'' if part[1] is None else part[1]}")
+            else:
+                ends.append("" if part is None or part is Ellipsis else str(part + 1))
+        return self.style.row(self.style.bracketed(self.text(x.args[0])), self.style.symbol("", ",".join(ends))), ATOM
+
+    def _broadcast_to(self, x: Op) -> Text:
+        return self.style.row(self.style.symbol("1", ""), self._within(x.args[0], TIMES)), TIMES
+
+    def _sum(self, x: Op) -> Text:
+        if x.options[0] == ("axis", (1,)):  # over the examples: of one it is that
+            return self.text_binding(x.args[0])
+        return self.style.applied(self.style.function("sum"), self.text(x.args[0])), ATOM
+
+    def _sigmoid(self, x: Op) -> Text:
+        return self.style.applied(self.style.symbol("sigma", ""), self.text(x.args[0])), ATOM
+
+    def _prime(self, x: Op) -> Text:
+        s = self.style
+        name = str(dict(x.options)["of"])
+        f = s.symbol("sigma", "") if name == "sigmoid" else s.function(name)
+        return s.applied(s.raised(f, "'"), self.text(x.args[0])), ATOM
+
+    def _eye(self, x: Op) -> Text:
+        del x
+        return self.style.symbol("I", ""), ATOM
+
+    def _diag(self, x: Op) -> Text:
+        return self.style.applied(self.style.function("diag"), self.text(x.args[0])), ATOM
+
+    def _rows(self, x: Op) -> Text:
+        assert isinstance(x.args[0], Ref)
+        base, sub = self._parts(x.args[0].name, "")
+        label = f"({dict(x.options)['label']})"
+        return self.style.symbol(base, ",".join(part for part in (sub, label) if part)), ATOM
