@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, made, matmul, reduced, transpose
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, made, matmul, reduced, refs, transpose
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
 from tinygrad_rnn.bptt.derivation.recurrence import Equation, Recurrence
 
@@ -62,6 +62,8 @@ def column(x: Expr) -> Expr:
     options = dict(x.options)
     if x.name == "matmul":
         a, b = x.args
+        if len(b.shape) == 1 and any(ref.step is not None for ref in refs(b)):  # a sum over the examples
+            return matmul(transpose(column(a)), transpose(column(b)))
         if len(b.shape) == 1:
             return matmul(transpose(column(b)), column(a))
         return matmul(column(b), column(a))
@@ -85,11 +87,16 @@ def column(x: Expr) -> Expr:
         return Op(x.name, (column(x.args[0]),), (("index", index[::-1]),), _turned(x.shape))
     if x.name == "broadcast_to":
         return Op(x.name, (column(x.args[0]),), (), _turned(x.shape))
-    if x.name == "reshape" and len(x.shape) == 2 and len(x.args[0].shape) == 1:
+    if x.name == "reshape" and _full(x.shape) == _full(x.args[0].shape):
         return column(x.args[0])
     if x.name in ("reshape", "stack", "concatenate", "split"):
         raise Unwritable(f"derive: there is no formula in column vectors for {x.name}\ngive a cell without it")
     return made(x, [column(a) for a in x.args], _turned(x.shape))
+
+
+def _full(shape: Shape) -> Shape:
+    """A shape without axes of length 1."""
+    return tuple(n for n in shape if n != 1)
 
 
 def _without(x: Op, key: str) -> tuple[tuple[str, object], ...]:

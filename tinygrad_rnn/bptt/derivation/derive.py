@@ -11,10 +11,14 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from tinygrad_rnn.bptt.derivation.checking import require_right, run
+from tinygrad_rnn.bptt.derivation.checking import require_equal, require_right, run
+from tinygrad_rnn.bptt.derivation.chains import chains
 from tinygrad_rnn.bptt.derivation.code import Code
+from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
+from tinygrad_rnn.bptt.derivation.formulas import Formulas, Numbers
 from tinygrad_rnn.bptt.derivation.recording import Recorded, record
 from tinygrad_rnn.bptt.derivation.recurrence import Recurrence, recurrence
+from tinygrad_rnn.bptt.derivation.symbols import Writer
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
 
@@ -50,10 +54,50 @@ class Derivation:
         return self._source
 
     @cached_property
+    def formulas(self) -> Formulas:
+        """The formulas, each checked: its sides are the same numbers, those of the tape where it has them."""
+        formulas = Formulas(self.recurrence)
+        require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
+        return formulas
+
+    def lines(self, to: str = "text") -> dict[str, str]:
+        """Every formula by name, in "text", "latex" or "html" (MathML)."""
+        writer = Writer(self.formulas, STYLES[_known(to)]())
+        return {f.name: writer.formula(f) for f in self.formulas.all}
+
+    def chains(self, T: int, to: str = "text") -> dict[str, str]:
+        """For each parameter and t = 1, ..., T, dL_t by that parameter, as the sum of its chains, written out.
+
+        Raises ValueError where they are too many, or run through arrays that are joined from parts.
+        """
+        writer = Writer(self.formulas, STYLES[_known(to)]())
+        return {f.name: writer.formula(f) for f in chains(self.formulas, T)}
+
+    def write(self, to: str = "markdown", *, steps: int = 0, entries: bool = False) -> str:
+        """The derivation as a document: "latex", "markdown", "html" or "text"; "numpy" is the code.
+
+        `steps`: the chains of the first so many steps, written out, as well. `entries`: with every formula, which
+        entries of `recorded.tape` it came from.
+        """
+        if to == "numpy":
+            return self.numpy()
+        formulas = [*self.formulas.all, *(chains(self.formulas, steps) if steps else [])]
+        return Document(self.title, formulas, Writer(self.formulas, STYLES[_known(to)]()), to, entries=entries).text()
+
+    def __str__(self) -> str:
+        return self.write("text")
+
+    @cached_property
     def gradients(self) -> Callable[..., dict[str, Any]]:
         """The function `gradients` of that file, as `bptt.compare` and `bptt.doctor` take it."""
         found: Callable[..., dict[str, Any]] = run(self._source, self.title)["gradients"]
         return found
+
+
+def _known(to: str) -> str:
+    if to not in STYLES:
+        raise ValueError(f"derive: to={to!r}\ngive one of {', '.join(STYLES)}, or numpy")
+    return to
 
 
 def derive(

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn.bptt.derivation.columns import in_columns
 from tinygrad_rnn.bptt.derivation.expressions import (
     ELEMENTWISE_FUNCTIONS,
+    STEP,
     Expr,
     Num,
     Op,
@@ -35,11 +36,15 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Partial:
-    """dabove/dbelow, a local derivative or a gradient; `above` None is the loss L. `whole`: along all ways."""
+    """dabove/dbelow, a local derivative or a gradient; `above` None is the loss L, or of step `of` alone.
+
+    `whole`: along all ways.
+    """
 
     above: Ref | None
     below: Ref
     whole: bool = False
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Formulas:
     def _errors(self) -> list[Formula]:
         found = []
         for e in self.rec.backward:
-            right = _later_first(_with_diagonal(e.right))
+            right = later_first(with_diagonal(e.right))
             came_through = self._readers(self.rec.cotangents.get(e.target.name, ""))
             entries = tuple(sorted(n for name in came_through for n in self._entries(name)))
             found.append(Formula("errors", e.target.name, e.targets, (*self._primed(right), right), entries=entries))
@@ -266,7 +271,7 @@ def _merged(rec: Recurrence) -> Recurrence:
     return rec
 
 
-def _with_diagonal(right: Expr) -> Expr:
+def with_diagonal(right: Expr) -> Expr:
     """diag(v) (sum), as a textbook has it, where a sum of what comes back is multiplied entry by entry."""
     if not (isinstance(right, Op) and right.name == "multiply"):
         return right
@@ -284,11 +289,11 @@ def _comes_back(x: Expr) -> bool:
     )
 
 
-def _later_first(x: Expr) -> Expr:
+def later_first(x: Expr) -> Expr:
     """Sums with what comes from step t+1 first."""
     if not isinstance(x, Op):
         return x
-    args = tuple(_later_first(a) for a in x.args)
+    args = tuple(later_first(a) for a in x.args)
     if x.name == "add":
         args = tuple(sorted(args, key=lambda a: not (isinstance(a, Op) and a.name == "later")))
     return Op(x.name, args, x.options, x.shape)
@@ -339,7 +344,7 @@ class Numbers:
         """A quantity, seen from step t = 0, ..., T - 1."""
         if ref.step is None:
             return self._outside[ref.name]
-        at = t + ref.step
+        at = ref.step - STEP - 1 if ref.step > STEP // 2 else t + ref.step
         return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
 
     def evaluate(self, x: Expr, t: int) -> Any:
@@ -366,7 +371,7 @@ class Numbers:
                 found.append(sum(self.evaluate(right, k) for k in range(self.T)))
             else:
                 found.append(self.evaluate(right, 0 if f.at == "first" else t))
-        return found
+        return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
 
 
 def _turn(a: Any) -> Any:

@@ -262,10 +262,12 @@ class _Reading:
             inside = [part for part in refs(right) if part.name in rec.cotangents or part.name in (UPSTREAM,)]
             inside += [part for part in refs(right) if part.name in {following(s) for s in rec.states}]
             of_result = name is not None and name[1:] in outside_names
-            if isinstance(right, Ref | Num) or not inside or of_result or node.out in {c.after for c in back.carries}:
+            handed_on = node.out in {c.after for c in back.carries} and not any(p.name == UPSTREAM for p in inside)
+            if isinstance(right, Ref | Num) or not inside or of_result or handed_on:
                 known[node.out] = right
                 continue
-            if name is None and (count.get(node.out, 0) < 2 or _is_turned(node, right)):
+            of_batch = r.batch in node.out.shape
+            if name is None and (count.get(node.out, 0) < 2 or not of_batch or _is_turned(right)):
                 known[node.out] = right
                 continue
             invented = name is None or name in rec.shapes
@@ -346,5 +348,5 @@ def _made_up(right: Expr) -> str:
     return "a"
 
 
-def _is_turned(node: Node, right: Expr) -> bool:
+def _is_turned(right: Expr) -> bool:
     return isinstance(right, Op) and right.name == "transpose" and isinstance(right.args[0], Ref)

@@ -28,19 +28,24 @@ class NoSlope(Exception):  # noqa: N818 - not an error: such a line is left out
 
 
 def diagonal(v: Expr) -> Expr:
-    """diag(v)."""
-    n = v.shape[0] if v.shape else 1
-    return EYE if v == Num(1) else Op("diag", (v,), (), (n, n))
+    """diag(v); of a number, that number."""
+    return v if isinstance(v, Num) else Op("diag", (v,), (), (v.shape[0], v.shape[0]))
 
 
-EYE = Op("eye", ())
+def eye(n: int) -> Op:
+    """The identity."""
+    return Op("eye", (), (("n", n),), (n, n))
 
 
 def times(a: Expr, b: Expr) -> Expr:
     """A product of two such matrices."""
-    if a == EYE:
+    if isinstance(a, Num):
+        return product(a, b)
+    if isinstance(a, Op) and a.name == "multiply" and isinstance(a.args[0], Num):
+        return product(a.args[0], times(product(*a.args[1:]), b))
+    if isinstance(a, Op) and a.name == "eye":
         return b
-    if b == EYE:
+    if isinstance(b, Op) and b.name == "eye":
         return a
     if isinstance(a, Op) and isinstance(b, Op):
         if a.name == "negative":
@@ -78,7 +83,7 @@ def of_function(name: str, x: Expr, y: Expr) -> Expr:
 def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
     """dx/dby, all other quantities held; None where x does not read it. `y` is what x is called."""
     if x == by:
-        return EYE
+        return eye(by.shape[0])
     if not isinstance(x, Op) or by not in walk(x):
         return None
     if x.name == "add":

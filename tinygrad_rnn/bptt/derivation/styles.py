@@ -100,7 +100,7 @@ class Plain:
 
     def row(self, *parts: str) -> str:
         """One after the other."""
-        return " ".join(parts).replace("∂ ", "∂")
+        return "".join(parts) if parts[0] in ("∂", "d") else " ".join(parts)
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
         """In round or square brackets."""

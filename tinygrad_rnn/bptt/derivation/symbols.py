@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
+from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
 from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM
 from tinygrad_rnn.bptt.derivation.wording import COMPARED, number
@@ -78,27 +78,34 @@ class Writer:
 
     def __init__(self, formulas: Formulas, style: Style) -> None:
         self.style, self._net = style, formulas.net_inputs
-        self._cotangents = formulas.rec.cotangents
+        self._cotangents, self._output = formulas.rec.cotangents, formulas.rec.states[0]
         simple = [n for n in self._net if f"d{n}" in self._cotangents]
         self._alone = simple[0] if len(simple) == 1 else ""
 
-    def formula(self, f: Formula) -> str:
-        """left = right = right."""
-        s = self.style
+    def with_blank(self, f: Formula, blank: str) -> str:
+        """left = ____."""
+        return self.style.row(*self._joined([*self._lefts(f), blank]))
+
+    def _lefts(self, f: Formula) -> list[str]:
         left = [self.left(side, f) for side in f.left]
-        if len(left) > 1 and isinstance(f.left[0], Ref):
-            left = [s.stacked(left)]
+        return [self.style.stacked(left)] if len(left) > 1 and isinstance(f.left[0], Ref) else left
+
+    def formula(self, f: Formula) -> str:
+        """The sides, with signs of equality between them."""
+        s = self.style
         if f.section == "forward" and isinstance(f.right[0], Op) and f.right[0].name == "split":
             rights = [self.text(f.right[0].args[0])]
         else:
             rights = [self.text(self._first(r) if f.at == "first" else r) for r in f.right]
         if f.summed:
             rights = [s.over_time(self._summand(r)) for r in f.right]
-        sides = [*left, *rights]
+        return s.row(*self._joined([*self._lefts(f), *rights]))
+
+    def _joined(self, sides: list[str]) -> list[str]:
         parts = [sides[0]]
         for side in sides[1:]:
-            parts += [s.sign("="), side]
-        return s.row(*parts)
+            parts += [self.style.sign("="), side]
+        return parts
 
     def left(self, side: Ref | Partial, f: Formula | None = None) -> str:
         """A left side."""
@@ -107,14 +114,14 @@ class Writer:
         s = self.style
         below = self._first(side.below) if f is not None and f.at == "first" else side.below
         d = s.sign("d" if side.whole else "partial")
-        above = s.symbol("L", "") if side.above is None else self.ref(side.above)
+        above = s.symbol("L", str(side.of or "")) if side.above is None else self.ref(side.above)
         assert isinstance(below, Ref)
         return s.fraction(s.row(d, above), s.row(d, self.ref(below)))
 
     def _first(self, x: Expr) -> Expr:
-        """As it stands at the first step: t = 1, t - 1 = 0. Written with steps 11 and 10, which nothing else has."""
+        """As it stands at the first step: t is 1, t - 1 is 0."""
         if isinstance(x, Ref) and x.step is not None:
-            return Ref(x.name, 11 + x.step, x.shape)
+            return Ref(x.name, STEP + 1 + x.step, x.shape)
         return Op(x.name, tuple(self._first(a) for a in x.args), x.options, x.shape) if isinstance(x, Op) else x
 
     def _summand(self, x: Expr) -> str:
@@ -131,19 +138,18 @@ class Writer:
     def ref(self, x: Ref) -> str:
         """A quantity at its step."""
         s = self.style
-        when = {None: "", 0: "t", -1: "t-1", 1: "t+1", 10: "0", 11: "1"}.get(x.step, str(x.step))
-        if x.step is not None and 100 <= x.step:
-            when = str(x.step - 100)
+        when = {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(x.step, str((x.step or 0) - STEP))
         if x.name == UPSTREAM:
             d = s.sign("partial")
-            return s.fraction(s.row(d, s.symbol("L", when)), s.row(d, s.symbol(*self._parts("h", when))))
+            return s.fraction(s.row(d, s.symbol("L", when)), s.row(d, s.symbol(*self._parts(self._output, when))))
         if x.name in self._cotangents:
             of = self._cotangents[x.name]
             if of in self._net:
                 rest = "" if of == self._alone else of.partition("_")[2] or ("" if of == "z" else of)
                 return s.symbol("delta", ",".join(part for part in (rest, when) if part))
-            base, sub = self._parts(of, when)
-            return s.row(s.function("d"), s.symbol(base, sub))
+            if of.isdigit():  # of what has no name
+                return s.symbol("g", f"{of},{when}")
+            return s.row(s.function("d"), s.symbol(*self._parts(of, when)))
         return s.symbol(*self._parts(x.name, when))
 
     def _parts(self, name: str, when: str) -> tuple[str, str]:
@@ -209,14 +215,13 @@ class Writer:
             a = pending.pop(0)
             if isinstance(a, Op) and a.name == "matmul":
                 pending = [*a.args, *pending]
+            elif isinstance(a, Op) and a.name == "scaled":
+                pending = [Op("diag", a.args[:1]), a.args[1], *pending]
             else:
                 factors.append(a)
         return self.style.row(*(self._within(a, TIMES + 1) for a in factors)), TIMES
 
-    def _scaled(self, x: Op) -> Text:
-        s = self.style
-        diag = s.applied(s.function("diag"), self.text(x.args[0]))
-        return s.row(diag, self._within(x.args[1], TIMES)), TIMES
+    _scaled = _matmul
 
     def _later(self, x: Op) -> Text:
         return self.text_binding(x.args[0])
