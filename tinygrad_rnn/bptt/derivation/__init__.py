@@ -1,5 +1,5 @@
-"""BPTT written down from a tape: the recurrence and its walk back as equations, and those as code and as symbols.
+"""BPTT written down from a tape, as equations; and those as code and as formulas.
 
-`record` runs a cell on a small problem, `recurrence` reads its tape as equations in the user's names. `code` prints them
-as NumPy; `columns` turns them into the column vectors of a book, `latex` prints those.
+`recording` runs a cell on a small problem, `recurrence` reads its tape as `equations` in the user's names. `code` prints
+them as NumPy. `columns` and `readable` make of them what a book has, `formulas` puts them in order, `symbols` prints them.
 """

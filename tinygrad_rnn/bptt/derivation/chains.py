@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, made, rebuilt, total, walk
-from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial, later_first, with_diagonal
-from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
+from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, made, product, rebuilt, total, walk
+from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial, with_diagonal
 
 MOST = 40
 """Terms of one formula."""
@@ -55,7 +55,7 @@ def _terms(x: Expr, title: str) -> list[Expr]:
     if not isinstance(x, Op) or not _of_loss(x):
         return [] if x == Num(0) else [x]
     if x.name == "add":
-        terms = [term for a in later_first(x).args for term in _terms(a, title)] if isinstance(x, Op) else []
+        terms = [term for a in x.args for term in _terms(a, title)]
         if len(terms) > MOST * 4:
             raise _too_long(title)
         return terms
@@ -68,6 +68,9 @@ def _terms(x: Expr, title: str) -> list[Expr]:
     if len(places) != 1:
         raise _too_long(title)
     place = places[0]
+    if x.name == "multiply":
+        others = product(*x.args[:place], *x.args[place + 1 :])
+        x, place = Op("scaled", (others, x.args[place]), (), x.shape), 1
     return [made(x, [*x.args[:place], term, *x.args[place + 1 :]], x.shape) for term in _terms(x.args[place], title)]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.derivation.formulas import Formulas, Numbers
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.diagnosis.problems import Problems
 from tinygrad_rnn.bptt.diagnosis.search import same
 from tinygrad_rnn.bptt.diagnosis.student import Student

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
 
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, refs, walk
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH, assignments, statement
-from tinygrad_rnn.bptt.derivation.reading import Unwritable
-from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.sizing import sized
 from tinygrad_rnn.bptt.derivation.wording import HELPERS, Name, breakable, python
 
+BLANK = [
+    "def blank(name):",
+    '    """What stands in the place of a line that is still to be written."""',
+    '    raise NotImplementedError(f"{name} is still blank: write its formula here")',
+]
 FIRST, SECOND = 4, 8  # how far the lines of a function and of its loop stand from the edge
 
 
 class Code:
-    """The lines of code of a recurrence."""
+    """The lines of code of a recurrence. `blanks` names lines of the walk back whose right side is left out."""
 
-    def __init__(self, rec: Recurrence) -> None:
-        self.rec = rec = _sized(rec)
+    def __init__(self, rec: Recurrence, blanks: Collection[str] = ()) -> None:
+        self.blanks = blanks
+        self.rec = rec = sized(rec)
         self.read_back = _quantities(
             [*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx]
         )
@@ -31,6 +36,7 @@ class Code:
         everything += [right for right in (*rec.handed.values(), *rec.terms.values(), rec.dx) if right is not None]
         used = {part.name for right in everything for part in walk(right) if isinstance(part, Op)}
         helpers = [HELPERS[name].split("\n") for name in HELPERS if name in used]
+        helpers += [BLANK] if self.blanks else []
         blocks = [*helpers, self.forward(), self.backward(), self.gradients()]
         head = [*self.docstring(), "", "import numpy as np"]
         return "\n\n\n".join("\n".join(block) for block in [head, *blocks]) + "\n"
@@ -157,18 +163,31 @@ class Code:
         lines += self._starts()
         length = "xs.shape[2]" if columns else "len(xs)"
         lines.append(f"    for t in reversed(range({length})):")
-        name = self._then
         if self.kept:
             lines.append(f"        {', '.join(map(_then, self.kept))} = kept[t]")
         for equation in rec.backward:
-            lines += self._equation(equation, name, SECOND, None, self.comment(equation))
+            target = equation.target.name
+            lines += self._line(target, f"{target} =", equation.right, self.comment(equation))
         for key, right in terms.items():
             if sums[key] == f"d{rec.params[key]}":
-                lines += statement(f"{sums[key]} +=", breakable(right, name), SECOND)
+                lines += self._line(sums[key], f"{sums[key]} +=", right)
         if rec.dx is not None:
-            lines += statement(f"{'dxs[:, :, t]' if columns else 'dxs[t]'} =", breakable(rec.dx, name), SECOND)
+            lines += self._line("dx", f"{'dxs[:, :, t]' if columns else 'dxs[t]'} =", rec.dx)
         lines += self._hand_on()
         return [*lines, *self._answer(sums)]
+
+    def _line(self, called: str, left: str, right: Expr, comment: str = "") -> list[str]:
+        """A line of the walk back, or a blank."""
+        text = f'blank("{called}")' if called in self.blanks else breakable(right, self._then)
+        return statement(left, text, SECOND, comment)
+
+    def can_be_blank(self) -> list[str]:
+        """What the lines of the walk back are called."""
+        rec = self.rec
+        found = [e.target.name for e in rec.backward]
+        found += dict.fromkeys(f"d{rec.params[key]}" for key, right in rec.terms.items() if right is not None)
+        found += ["dx"] * (rec.dx is not None)
+        return [*found, *(following(s) for s in rec.states if rec.handed[s] not in (None, Num(0)))]
 
     def comment(self, equation: Equation) -> str:
         """The forward formula that a cotangent comes back through, where it is one."""
@@ -203,17 +222,19 @@ class Code:
             clash = clash or bool(made & {ref.name for ref in refs(right)})
             made.add(target)
         texts = [f"np.zeros_like({t})" if right == Num(0) else python(right, name) for t, right in pairs]
+        texts = [f'blank("{t}")' if t in self.blanks else text for (t, _), text in zip(pairs, texts, strict=True)]
         if clash:
             return [f"        {', '.join(t for t, _ in pairs)} = {', '.join(texts)}"]
         lines = []
         for (target, right), text in zip(pairs, texts, strict=True):
-            lines += statement(f"{target} =", text if right == Num(0) else breakable(right, name), SECOND)
+            whole = right == Num(0) or target in self.blanks
+            lines += statement(f"{target} =", text if whole else breakable(right, name), SECOND)
         return lines
 
     def _answer(self, sums: dict[str, str]) -> list[str]:
         rec = self.rec
         pairs, seen = [], set()
-        for key, name in rec.params.items():
+        for key in rec.params:
             found = sums.get(key, f'np.zeros_like(params["{key}"])')
             pairs.append((key, f"{found}.copy()" if found in seen else found))
             seen.add(found)
@@ -248,58 +269,6 @@ def _in_place(inlined: Mapping[str, Expr]) -> Name:
         return python(inlined[ref.name], name) if ref.name in inlined else _now(ref)
 
     return name
-
-
-def _sized(rec: Recurrence) -> Recurrence:
-    """The recurrence with sizes by name where they are the number of units: so that code is right for any."""
-    axis = 0 if rec.columns else 1
-    units = {rec.shapes[state][axis] for state in rec.states}
-    H = units.pop() if len(units) == 1 else 0
-
-    def change(x: Expr) -> Expr | None:
-        if not isinstance(x, Op) or x.name not in ("getitem", "broadcast_to"):
-            return None
-        args = tuple(rebuilt(a, change) for a in x.args)
-        if x.name == "broadcast_to":
-            like = [f"state[{k}].shape" for k, state in enumerate(rec.states) if rec.shapes[state] == x.shape]
-            if not like:
-                raise Unwritable(
-                    f"derive: a gradient of {rec.title} is the same number many times, in a shape that no state has\n"
-                    "give the cell without a sum that makes one number of many"
-                )
-            return Op(x.name, args, (("shape", like[0]),), x.shape)
-        parts = dict(x.options)["index"]
-        lengths = [n for n in x.args[0].shape]
-        named = tuple(
-            (_multiple(p[0], H, -1), _multiple(p[1], H, lengths[k]), p[2]) if isinstance(p, tuple) else p
-            for k, p in enumerate(parts)
-        )
-        return Op(x.name, args, (("index", named if None not in parts else parts),), x.shape)
-
-    def all_of(equations: list[Equation]) -> list[Equation]:
-        return [replace(e, right=rebuilt(e.right, change)) for e in equations]
-
-    def some(right: Expr | None) -> Expr | None:
-        return None if right is None else rebuilt(right, change)
-
-    return replace(
-        rec,
-        setup=all_of(rec.setup),
-        forward=all_of(rec.forward),
-        backward=all_of(rec.backward),
-        handed={k: some(right) for k, right in rec.handed.items()},
-        terms={k: some(right) for k, right in rec.terms.items()},
-        dx=some(rec.dx),
-    )
-
-
-def _multiple(n: int | None, H: int, length: int) -> int | str | None:
-    """The end of a slice, in units: 2 * H; nothing for the end of the array."""
-    if not n or n < 0 or not H or n % H:
-        return None if n == length else n
-    if n == length:
-        return None
-    return "H" if n == H else f"{n // H} * H"
 
 
 def _now(ref: Ref) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, made, matmul, reduced, refs, transpose
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
-from tinygrad_rnn.bptt.derivation.recurrence import Equation, Recurrence
 
 
 def in_columns(rec: Recurrence) -> Recurrence:

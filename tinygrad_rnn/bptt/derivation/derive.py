@@ -2,23 +2,29 @@
 
 >>> from tinygrad_rnn import bptt, nn
 >>> derivation = bptt.derive(nn.rnn)
->>> print(derivation.numpy().split("backward(dhs")[1].split("for t in")[1].split("return")[0])
+>>> print(derivation.lines()["dU"])
+∂L/∂U = Σ_t δ_t h_{t-1}ᵀ
+>>> [line.strip() for line in derivation.numpy().splitlines() if "dz =" in line]
+['dz = dh * (1 - h**2)  # h = np.tanh(z)']
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from tinygrad_rnn.bptt.derivation.checking import require_equal, require_right, run
 from tinygrad_rnn.bptt.derivation.chains import chains
+from tinygrad_rnn.bptt.derivation.checking import require_equal, require_right, run
 from tinygrad_rnn.bptt.derivation.code import Code
 from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
-from tinygrad_rnn.bptt.derivation.formulas import Formulas, Numbers
+from tinygrad_rnn.bptt.derivation.equations import Recurrence
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.derivation.recording import Recorded, record
-from tinygrad_rnn.bptt.derivation.recurrence import Recurrence, recurrence
+from tinygrad_rnn.bptt.derivation.recurrence import recurrence
 from tinygrad_rnn.bptt.derivation.symbols import Writer
+from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
 
@@ -83,6 +89,17 @@ class Derivation:
             return self.numpy()
         formulas = [*self.formulas.all, *(chains(self.formulas, steps) if steps else [])]
         return Document(self.title, formulas, Writer(self.formulas, STYLES[_known(to)]()), to, entries=entries).text()
+
+    def worksheet(self, to: str = "markdown", *, blanks: int | Sequence[str] = 3, seed: int = 0) -> Worksheet:
+        """The derivation with some steps left blank, and the answers.
+
+        blanks: how many, drawn with `seed`; or the names of lines, as in `lines()`: "dz", "dh/dz". With to="numpy"
+        the worksheet is the file of `numpy()`, and the names are those of its lines: "dz", "dU", "dx", "dh_next".
+        Run unfilled, it raises NotImplementedError and says what is blank; `bptt.doctor` marks it filled in.
+        """
+        if to == "numpy":
+            return of_code(self.recurrence, self.numpy(), blanks, seed)
+        return of_formulas(self.formulas, _known(to), blanks, seed)
 
     def __str__(self) -> str:
         return self.write("text")

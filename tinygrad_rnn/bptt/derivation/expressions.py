@@ -25,7 +25,7 @@ STEP = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A quantity by name, at a step: 0 is t, -1 is t-1, 1 is t+1; None is outside of time; STEP + k is step k itself."""
+    """A quantity by name, at a step: 0 is t, -1 is t-1; None is outside of time; STEP + k is step k itself."""
 
     name: str
     step: int | None = 0
@@ -172,7 +172,7 @@ def _power(x: Expr) -> tuple[Expr, int]:
 
 
 def power(x: Expr, n: float) -> Expr:
-    """x to a number."""
+    """X to a number."""
     return x if n == 1 else Op("power", (x, Num(_whole(n))), (), x.shape)
 
 

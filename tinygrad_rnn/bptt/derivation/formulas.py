@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.derivation.columns import in_columns
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import (
     ELEMENTWISE_FUNCTIONS,
-    STEP,
     Expr,
     Num,
     Op,
     Ref,
-    evaluate,
-    is_cheap,
     product,
-    rebuilt,
     refs,
     walk,
 )
-from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function, through_all
 
 SECTIONS = {
@@ -68,7 +62,7 @@ class Formulas:
     """All formulas of a recurrence."""
 
     def __init__(self, rec: Recurrence) -> None:
-        self.rec = _readable(in_columns(rec))
+        self.rec = readable(in_columns(rec))
         self.lines = by_line(self.rec.forward)
         self.net_inputs = self._net_inputs()
         self.all = [*self._forward(), *self._slopes(), *self._steps(), *self._errors(), *self._gradients()]
@@ -86,9 +80,9 @@ class Formulas:
                     found.add(part.args[0].name)
         found -= set(self.rec.states)
         for e in self.rec.forward:
-            if len(e.targets) > 1 and isinstance(e.right, Op) and isinstance(e.right.args[0], Ref):
-                if all(t.name in found for t in e.targets):
-                    found.add(e.right.args[0].name)
+            parts = len(e.targets) > 1 and all(t.name in found for t in e.targets)
+            if parts and isinstance(e.right, Op) and isinstance(e.right.args[0], Ref):
+                found.add(e.right.args[0].name)
         return found
 
     def _entries(self, name: str) -> tuple[int, ...]:
@@ -181,96 +175,6 @@ class Formulas:
         return found
 
 
-def _readable(rec: Recurrence) -> Recurrence:
-    """Without the names that were made up for what is only kept, and with what comes from step t+1 written out."""
-    rec = _all_cotangents(rec)
-    instead: dict[Expr, Expr] = {}
-    forward = []
-    for e in rec.forward:
-        right = rebuilt(e.right, instead.get)
-        unary = isinstance(right, Op) and len(right.args) == 1 and isinstance(right.args[0], Ref)
-        if e.invented and f"d{e.target.name}" not in rec.cotangents and (unary or is_cheap(right)):
-            instead[e.target] = right
-        else:
-            forward.append(replace(e, right=right))
-    for state in rec.states:
-        handed = rec.handed[state]
-        later: Expr = Num(0)
-        if handed is not None and handed != Num(0):
-            handed = rebuilt(handed, instead.get)
-            shape = rec.shapes[state]
-            later = Op("later", (rebuilt(handed, _shifted),), (("state", state),), shape)
-        instead[Ref(following(state), 0)] = later
-    backward = [replace(e, right=rebuilt(e.right, instead.get)) for e in rec.backward]
-
-    def some(x: Expr | None) -> Expr | None:
-        return None if x is None else rebuilt(x, instead.get)
-
-    rec = replace(
-        rec,
-        forward=forward,
-        backward=backward,
-        handed={k: some(x) for k, x in rec.handed.items()},
-        terms={k: some(x) for k, x in rec.terms.items()},
-        dx=some(rec.dx),
-    )
-    return _merged(rec)
-
-
-def _all_cotangents(rec: Recurrence) -> Recurrence:
-    """With an equation for the cotangent of each state, also of one that the next step alone reads."""
-    made = {e.target.name for e in rec.backward}
-    instead: dict[Expr, Expr] = {}
-    first = []
-    for state in rec.states:
-        if f"d{state}" not in made:
-            target, comes = (Ref(name, 0, rec.shapes[state]) for name in (f"d{state}", following(state)))
-            instead[comes] = target
-            first.append(Equation((target,), comes))
-    if not first:
-        return rec
-
-    def some(x: Expr | None) -> Expr | None:
-        return None if x is None else rebuilt(x, instead.get)
-
-    backward = [replace(e, right=rebuilt(e.right, instead.get)) for e in rec.backward]
-    return replace(
-        rec,
-        backward=[*first, *backward],
-        handed={k: some(x) for k, x in rec.handed.items()},
-        terms={k: some(x) for k, x in rec.terms.items()},
-        dx=some(rec.dx),
-        shapes=rec.shapes | {e.target.name: e.target.shape for e in first},
-        cotangents=rec.cotangents | {e.target.name: e.target.name[1:] for e in first},
-    )
-
-
-def _shifted(x: Expr) -> Expr | None:
-    if isinstance(x, Ref) and x.step is not None:
-        return Ref(x.name, x.step + 1, x.shape)
-    return None
-
-
-def _merged(rec: Recurrence) -> Recurrence:
-    """A state's cotangent that one line alone reads, in a product, stands in that line."""
-    for state in rec.states:
-        own = next((e for e in rec.backward if e.target.name == f"d{state}"), None)
-        if own is None:
-            continue
-        rest = [e.right for e in rec.backward if e is not own]
-        rest += [x for x in (*rec.handed.values(), *rec.terms.values(), rec.dx) if x is not None]
-        reads = [right for right in rest for part in walk(right) if isinstance(part, Ref) and part.name == f"d{state}"]
-        if len(reads) == 1 and isinstance(reads[0], Op) and reads[0].name == "multiply" and own.target in reads[0].args:
-            right = own.right
-            backward = [
-                replace(e, right=rebuilt(e.right, lambda x, own=own, right=right: right if x == own.target else None))
-                for e in rec.backward
-                if e is not own
-            ]
-            rec = replace(rec, backward=backward)
-    return rec
-
-
 def with_diagonal(right: Expr) -> Expr:
     """diag(v) (sum), as a textbook has it, where a sum of what comes back is multiplied entry by entry."""
     if not (isinstance(right, Op) and right.name == "multiply"):
@@ -297,86 +201,3 @@ def later_first(x: Expr) -> Expr:
     if x.name == "add":
         args = tuple(sorted(args, key=lambda a: not (isinstance(a, Op) and a.name == "later")))
     return Op(x.name, args, x.options, x.shape)
-
-
-# ------------------------------------------------------------------------------------------------- on numbers
-
-
-class Numbers:
-    """The tape's own number for every quantity at every step, in columns: forward values, and cotangents dL/dv."""
-
-    def __init__(self, recorded: Any, rec: Recurrence) -> None:
-        self.T = len(recorded.xs)
-        lines = recorded.tape.lines()
-        turn = (lambda a: a) if recorded.columns else _turn
-        self._by_name: dict[str, list[Any]] = {}
-        tensors: dict[str, list[Any]] = {name: [lines[n][3] for n in at] for name, at in rec.entries.items()}
-        for name, found in tensors.items():
-            self._by_name[name] = [turn(v.data) for v in found]
-        wanted = {name: f for name, f in tensors.items() if f"d{name}" in rec.cotangents or name in rec.states}
-        every = [v for found in wanted.values() for v in found]
-        gradients = iter(recorded.tape.gradient(recorded.upstream_loss, every))
-        for name in wanted:
-            self._by_name[f"d{name}"] = [turn(next(gradients)) for _ in range(self.T)]
-        self._by_name[UPSTREAM] = [turn(g) for g in recorded.dhs.data]
-        self._by_name[X] = [turn(x) for x in recorded.xs.data]
-        self._first = {name: turn(s.data) for name, s in recorded.states.items()}
-        own = (lambda a: a) if recorded.columns else _own
-        self._outside = {rec.params[key]: own(p.data) for key, p in recorded.params.items()}
-        leaves = {**recorded.params, X: recorded.xs, **{f"{s}0": v for s, v in recorded.states.items()}}
-        gradients = recorded.tape.gradient(recorded.upstream_loss, leaves)
-        self.gradients = {rec.params[key]: own(gradients[key]) for key in recorded.params}
-        self.dx = [turn(g) for g in gradients[X]]
-        self.d_first = {s: turn(gradients[f"{s}0"]) for s in recorded.states}
-        for e in [*rec.setup, *rec.backward, *rec.forward]:
-            self._add(e)
-
-    def _add(self, e: Equation) -> None:
-        """What has no number on the tape, since its author gave it no name, is what its formula says."""
-        if e.target.step is None:
-            found = evaluate(e.right, lambda ref: self.value(ref, 0))
-            for target, value in zip(e.targets, found if len(e.targets) > 1 else [found], strict=True):
-                self._outside[target.name] = value
-        elif e.target.name not in self._by_name:
-            self._by_name[e.target.name] = [self.evaluate(e.right, t) for t in range(self.T)]
-
-    def value(self, ref: Ref, t: int) -> Any:
-        """A quantity, seen from step t = 0, ..., T - 1."""
-        if ref.step is None:
-            return self._outside[ref.name]
-        at = ref.step - STEP - 1 if ref.step > STEP // 2 else t + ref.step
-        return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
-
-    def evaluate(self, x: Expr, t: int) -> Any:
-        """An expression at step t; what comes from beyond the last step is zero."""
-        if t == self.T - 1:
-            x = rebuilt(x, lambda part: Num(0) if isinstance(part, Op) and part.name == "later" else None)
-        return evaluate(x, lambda ref: self.value(ref, t))
-
-    def sides(self, f: Formula, t: int) -> list[Any]:
-        """The numbers of a formula's sides, the left ones first; of a sum over all steps t says nothing."""
-        found: list[Any] = []
-        if len(f.left) > 1 and isinstance(f.left[0], Ref):  # the parts of an array
-            found.append(np.concatenate([self.value(left, t) for left in f.left if isinstance(left, Ref)]))
-            return [*found, *(np.concatenate(self.evaluate(right, t)) for right in f.right)]
-        for left in f.left:
-            if isinstance(left, Ref):
-                found.append(self.value(left, t))
-            elif left.above is None and f.summed:
-                found.append(self.gradients[left.below.name])
-            elif left.above is None:
-                found.append(self.d_first[left.below.name] if f.at == "first" else self.dx[t])
-        for right in f.right:
-            if f.summed:
-                found.append(sum(self.evaluate(right, k) for k in range(self.T)))
-            else:
-                found.append(self.evaluate(right, 0 if f.at == "first" else t))
-        return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
-
-
-def _turn(a: Any) -> Any:
-    return a[None, :] if a.ndim == 1 else a.T
-
-
-def _own(a: Any) -> Any:
-    return a[:, None] if a.ndim == 1 else a

@@ -50,7 +50,7 @@ class Names:
         return named and not clash
 
     def take(self, name: str) -> str:
-        """That name, made an identifier; another where it is taken: one of the fresh letters in the place of its stem."""
+        """That name, made an identifier; where it is taken, with a fresh letter in the place of its stem."""
         name = re.sub(r"\W", "_", name).strip("_") or "a"
         stem, underscore, rest = name.partition("_")
         more = [f"{letter}{underscore}{rest}" for letter in FRESH]

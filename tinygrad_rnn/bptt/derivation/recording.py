@@ -17,7 +17,7 @@ from tinygrad_rnn.bptt.case import Case
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.nn.unroll import as_tuple, cell_name, unroll
+from tinygrad_rnn.nn.unroll import as_tuple, unroll
 
 STEPS, BATCHES = (4, 5, 3, 7, 11), (2, 3, 5, 7, 11, 13)
 
@@ -44,7 +44,7 @@ class Recorded:
     @property
     def batch(self) -> int:
         """The number of examples, which is the size of nothing else."""
-        return self.case.batch
+        return int(self.case.batch)
 
 
 def record(cell: Callable[..., Any], example: Example | None, columns: bool, bias: bool) -> Recorded:
@@ -123,12 +123,6 @@ def _codes(function: Callable[..., Any]) -> Iterator[CodeType]:
         function = function.func
     function = inspect.unwrap(function)
     function = getattr(function, "__func__", function)
-    if not hasattr(function, "__code__"):
-        function = getattr(type(function), "__call__", function)
-    if hasattr(function, "__code__"):
-        yield function.__code__
-
-
-def name_of(cell: Callable[..., Any]) -> str:
-    """The cell's name, without what a partial fixed."""
-    return cell_name(getattr(cell, "func", cell))
+    found = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004
+    if found is not None:
+        yield found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, is_cheap, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
 from tinygrad_rnn.bptt.derivation.recording import Recorded
@@ -17,58 +18,6 @@ from tinygrad_rnn.nn.unroll import cell_name
 from tinygrad_rnn.replay.backward import differentiated
 from tinygrad_rnn.replay.graph import Carry, Graph, Loop, Node, Value
 from tinygrad_rnn.replay.rolling import Places, roll
-
-
-@dataclass(frozen=True)
-class Equation:
-    """One line: what it defines, and as what. Several are defined at once where an array is cut into equal parts.
-
-    `through` is, of a cotangent, the forward equation that it came back through. `value` says which Value of the step
-    it is, forward, or the cotangent of which.
-    """
-
-    targets: tuple[Ref, ...]
-    right: Expr
-    value: Value | None = None
-    invented: bool = False  # a name that the author of the cell does not have
-
-    @property
-    def target(self) -> Ref:
-        """What it defines, of one."""
-        return self.targets[0]
-
-
-@dataclass
-class Recurrence:
-    """A cell and its BPTT as equations.
-
-    params: what formulas call each parameter, by the cell's name. states: in order. setup: outside of time. forward,
-    backward: of step t. upstream: what the loss gives to h_t. handed: by state, what step t hands to step t-1,
-    and what step t gets from t+1 is called d<state>_next. terms: by the cell's name for a parameter, what step t
-    adds to its gradient; dx: the gradient of x_t. None where no gradient comes.
-    """
-
-    title: str
-    columns: bool
-    params: dict[str, str]
-    states: tuple[str, ...]
-    shapes: dict[str, Shape]
-    setup: list[Equation] = field(default_factory=list)
-    forward: list[Equation] = field(default_factory=list)
-    backward: list[Equation] = field(default_factory=list)
-    handed: dict[str, Expr | None] = field(default_factory=dict)
-    terms: dict[str, Expr | None] = field(default_factory=dict)
-    dx: Expr | None = None
-    cotangents: dict[str, str] = field(default_factory=dict)  # d<name> -> name
-    entries: dict[str, list[int]] = field(default_factory=dict)  # by name, the entry of the tape at each step
-
-
-UPSTREAM, X = "dhs", "x"
-
-
-def following(state: str) -> str:
-    """What is called that comes to a state from step t+1."""
-    return f"d{state}_next"
 
 
 def recurrence(recorded: Recorded, names: Mapping[str, str] | None = None) -> Recurrence:
@@ -114,7 +63,7 @@ class _Reading:
         self._forward(whole, ahead, carried, invented, back[0])
         self._backward(whole, ahead, back[0], carried)
         self._entries()
-        return self.rec
+        return _inlined(self.rec)
 
     def _entries(self) -> None:
         """Where each named value stands on the tape, by step."""
@@ -199,7 +148,7 @@ class _Reading:
             target = Ref(name, 0 if within or node.out in after else None, node.out.shape)
             shapes[name] = node.out.shape
             where = rec.forward if target.step == 0 else rec.setup
-            where.append(Equation((target,), right, node.out, node.out in invented))
+            where.append(Equation((target,), right, node.out in invented))
             self.defined.setdefault(right, target)
             known[node.out] = target
         self.known = known
@@ -214,7 +163,7 @@ class _Reading:
             self.rec.shapes[target.name] = target.shape
             self.defined[read(node, lambda v: self._known(v, known), self.recorded.batch)] = target
         right = Op("split", (whole,), (("parts", len(nodes)), ("axis", axis)), whole.shape)
-        (self.rec.forward if step == 0 else self.rec.setup).append(Equation(targets, right, base))
+        (self.rec.forward if step == 0 else self.rec.setup).append(Equation(targets, right))
 
     def _known(self, v: Value, known: Mapping[Value, Expr]) -> Expr:
         if v in known:
@@ -276,7 +225,7 @@ class _Reading:
             target = Ref(name, 0, node.out.shape)
             rec.shapes[name] = node.out.shape
             rec.cotangents[name] = name[1:]
-            rec.backward.append(Equation((target,), right, None, invented))
+            rec.backward.append(Equation((target,), right, invented))
             self.defined[right] = target
             known[node.out] = target
         for state in rec.states:
@@ -291,7 +240,6 @@ class _Reading:
                 raise Unwritable(f"derive: {rec.title} reads {key} outside of its steps\nread it in the cell alone")
             rec.terms[key] = self._known(sums[v], known) if v in sums else None
         rec.dx = self._known(stacks[results["x"]], known) if results["x"] in stacks else None
-        _inline_once(rec)
 
     def _outside(self, graph: Graph, back: Loop) -> Any:
         """What a Value outside of time is, as an expression of the upstream gradients."""
@@ -319,26 +267,19 @@ def _base(v: Value, loop: Loop) -> Value:
     return v
 
 
-def _inline_once(rec: Recurrence) -> None:
-    """Cotangents that have no name of their own and are read once stand where they are read."""
-    everything = [*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx]
+def _inlined(rec: Recurrence) -> Recurrence:
+    """With cotangents that have no name of their own, and are read once, where they are read."""
     count: dict[str, int] = {}
-    for right in everything:
-        for part in walk(right) if right is not None else ():
+    for right in rec.coming_back():
+        for part in walk(right):
             if isinstance(part, Ref):
                 count[part.name] = count.get(part.name, 0) + 1
     instead: dict[Expr, Expr] = {}
-    kept = []
     for equation in rec.backward:
-        right = rebuilt(equation.right, instead.get)
         if equation.invented and count.get(equation.target.name, 0) < 2:
-            instead[equation.target] = right
-        else:
-            kept.append(replace(equation, right=right))
-    rec.backward = kept
-    rec.handed = {k: right if right is None else rebuilt(right, instead.get) for k, right in rec.handed.items()}
-    rec.terms = {k: right if right is None else rebuilt(right, instead.get) for k, right in rec.terms.items()}
-    rec.dx = rec.dx if rec.dx is None else rebuilt(rec.dx, instead.get)
+            instead[equation.target] = rebuilt(equation.right, instead.get)
+    kept = [e for e in rec.backward if e.target not in instead]
+    return replace(rec, backward=kept).rewritten(instead.get)
 
 
 def _made_up(right: Expr) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tinygrad_rnn.bptt.derivation.equations import Equation
 from tinygrad_rnn.bptt.derivation.expressions import (
     ELEMENTWISE_FUNCTIONS,
     Expr,
@@ -20,7 +21,6 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     total,
     walk,
 )
-from tinygrad_rnn.bptt.derivation.recurrence import Equation
 
 
 class NoSlope(Exception):  # noqa: N818 - not an error: such a line is left out
@@ -150,7 +150,7 @@ def line_slope(line: tuple[Expr, Ref, tuple[int, int, str] | None], by: Ref) -> 
 
 
 def through_all(lines: Mapping[str, tuple[Expr, Ref, tuple[int, int, str] | None]], name: str, by: Ref) -> Expr | None:
-    """d name_t / d by, along all ways within the step."""
+    """D name_t / d by, along all ways within the step."""
     done: dict[str, Expr | None] = {}
 
     def of(n: str) -> Expr | None:

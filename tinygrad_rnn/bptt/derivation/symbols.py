@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
-from tinygrad_rnn.bptt.derivation.recurrence import UPSTREAM
 from tinygrad_rnn.bptt.derivation.wording import COMPARED, number
 
 GREEK = frozenset(
@@ -83,7 +83,7 @@ class Writer:
         self._alone = simple[0] if len(simple) == 1 else ""
 
     def with_blank(self, f: Formula, blank: str) -> str:
-        """left = ____."""
+        """Left = ____."""
         return self.style.row(*self._joined([*self._lefts(f), blank]))
 
     def _lefts(self, f: Formula) -> list[str]:
@@ -159,9 +159,7 @@ class Writer:
             and (found := re.fullmatch(r"([A-Z]|[bwh])([a-z]{1,3}|\d)", name))
             and name not in GREEK
             and not when
-        ):
-            base, sub = found[1], found[2]
-        elif not sub and (found := re.fullmatch(r"([A-Za-z]+)(\d+)", name)):
+        ) or (not sub and (found := re.fullmatch(r"([A-Za-z]+)(\d+)", name))):
             base, sub = found[1], found[2]
         return base, ",".join(part for part in (sub.replace("_", ","), when) if part)
 
@@ -202,11 +200,16 @@ class Writer:
         return self.style.row(*parts), SUM
 
     def _multiply(self, x: Op) -> Text:
-        parts = [self._within(x.args[0], TIMES)]
+        parts = [self._entrywise(x.args[0])]
         for before, a in zip(x.args, x.args[1:], strict=False):
             parts += [] if isinstance(before, Num) else [self.style.sign("odot")]
-            parts.append(self._within(a, TIMES))
+            parts.append(self._entrywise(a))
         return self.style.row(*parts), TIMES
+
+    def _entrywise(self, x: Expr) -> str:
+        """A factor of an elementwise product: a product of matrices in brackets, so that one sees which comes first."""
+        of_matrices = isinstance(x, Op) and x.name in ("matmul", "scaled")
+        return self.style.bracketed(self.text(x)) if of_matrices else self._within(x, TIMES)
 
     def _matmul(self, x: Op) -> Text:
         factors: list[Expr] = []

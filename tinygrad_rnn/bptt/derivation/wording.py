@@ -23,9 +23,43 @@ HELPERS = {
 
 COMPARED = {"greater": ">", "less": "<", "greater_equal": ">=", "less_equal": "<=", "equal": "==", "not_equal": "!="}
 NUMPY = frozenset(
-    "tanh exp exp2 expm1 log log2 log10 log1p logaddexp sqrt cbrt sin cos tan arcsin arccos arctan arctan2 sinh cosh "
-    "arcsinh arccosh arctanh absolute sign maximum minimum where square reciprocal hypot power logical_and logical_or "
-    "logical_not".split()
+    [
+        "tanh",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "logaddexp",
+        "sqrt",
+        "cbrt",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arctan2",
+        "sinh",
+        "cosh",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+        "absolute",
+        "sign",
+        "maximum",
+        "minimum",
+        "where",
+        "square",
+        "reciprocal",
+        "hypot",
+        "power",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+    ]
 )
 SUM, TIMES, APPLIED = BINDS["+"], BINDS["*"], 3
 Name = Callable[[Ref], str]
