@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives.activations import relu, sigmoid, softmax
 
-I, H = 3, 4  # noqa: E741 - sizes: inputs and units
+I, H = 3, 4
 
 
 def of(shapes, states=1, columns=False, scale=0.5):

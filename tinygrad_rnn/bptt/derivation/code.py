@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, refs, walk
-from tinygrad_rnn.bptt.derivation.formatting import WIDTH, assignments, statement
+from tinygrad_rnn.bptt.derivation.formatting import WIDTH, Breakable, assignments, statement
 from tinygrad_rnn.bptt.derivation.sizing import sized
 from tinygrad_rnn.bptt.derivation.wording import HELPERS, Name, breakable, python
 
@@ -21,8 +21,8 @@ FIRST, SECOND = 4, 8  # how far the lines of a function and of its loop stand fr
 class Code:
     """The lines of code of a recurrence. `blanks` names lines of the walk back whose right side is left out."""
 
-    def __init__(self, rec: Recurrence, blanks: Collection[str] = ()) -> None:
-        self.blanks = blanks
+    def __init__(self, rec: Recurrence, blanks: Collection[str] = (), width: int = WIDTH) -> None:
+        self.blanks, self.width = blanks, width
         self.rec = rec = sized(rec)
         self.read_back = _quantities(
             [*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx]
@@ -48,10 +48,16 @@ class Code:
         return [
             f'"""BPTT of {self.rec.title}.',
             "",
-            f"xs {xs}; state: {states}; dhs {dhs}: dL/dh_t of the loss at each step;",
-            "dlast: the same for the last state. dv stands for dL/dv.",
+            f"xs {xs}, state ({states}), dhs {dhs}: the gradient that the loss",
+            "gives to each hidden state; dlast: to the last state. dv stands for dL/dv.",
             '"""',
         ]
+
+    def _statement(self, left: str, right: Breakable, indent: int, comment: str = "") -> list[str]:
+        return statement(left, right, indent, comment, self.width)
+
+    def _assignments(self, names: Sequence[str], values: Sequence[str], indent: int) -> list[str]:
+        return assignments(names, values, indent, self.width)
 
     # ------------------------------------------------------------------------------------------------- forward
 
@@ -63,33 +69,43 @@ class Code:
         doc = f"Run {rec.title} over time: its hidden states, the last state, what backward needs."
         lines += (
             [f'    """{doc}"""']
-            if len(doc) + 10 <= WIDTH
+            if len(doc) + 10 <= self.width
             else ['    """Hidden states, last state, what backward needs."""']
         )
         lines += self._parameters(rec.params, {name for name, _ in used})
         for equation in rec.setup:
             lines += self._equation(equation, _now, FIRST, {t.name for t in equation.targets})
-        lines += self._state_line()
         lines += self._units(e.right for e in rec.forward)
-        lines += assignments(["hs", *["kept"] * bool(self.kept)], ["[]"] * (1 + bool(self.kept)), FIRST)
+        lines += self._begin()
         columns = rec.columns
         lines += ["    for t in range(xs.shape[2]):", "        x = xs[:, :, t]"] if columns else ["    for x in xs:"]
         if (X, 0) not in used:
             lines[-2:] = ["    for _ in range(xs.shape[2]):"] if columns else [lines[-2], "    for _ in xs:"]
         before = [s for s in rec.states if (s, -1) in used or Ref(s, -1) in self.kept]
-        lines += assignments([f"{s}_prev" for s in before], before, SECOND)
+        lines += self._assignments([f"{s}_prev" for s in before], before, SECOND)
         inlined = self._inlined()
         for equation in rec.forward:
             if equation.target.name not in inlined:
                 lines += self._equation(equation, _in_place(inlined), SECOND, None)
         lines.append(f"        hs.append({rec.states[0]})")
         if self.kept:
-            whole = ", ".join(map(_now, self.kept))
-            lines.append(f"        kept.append({whole if len(self.kept) == 1 else f'({whole})'})")
+            lines += self._keep()
         last = ", ".join(rec.states) + "," * (len(rec.states) == 1)
         stacked = "np.stack(hs, axis=2)" if columns else "np.stack(hs)"
         lines.append(f"    return {stacked}, ({last}), (params, xs, state{', kept' if self.kept else ''})")
         return lines
+
+    def _keep(self) -> list[str]:
+        """What a step keeps, broken as a formatter would."""
+        names = [_now(ref) for ref in self.kept]
+        if len(names) == 1:
+            return [f"        kept.append({names[0]})"]
+        for indent, outside in ((SECOND, "kept.append((%s))"), (SECOND + 4, "(%s)")):
+            line = " " * indent + outside % ", ".join(names)
+            if len(line) <= self.width:
+                return [line] if indent == SECOND else ["        kept.append(", line, "        )"]
+        each = [f"                {name}," for name in names]
+        return ["        kept.append(", "            (", *each, "            )", "        )"]
 
     def _units(self, rights: Iterable[Expr | None]) -> list[str]:
         """The number of units, where it is spoken of."""
@@ -100,9 +116,12 @@ class Code:
             else []
         )
 
-    def _state_line(self) -> list[str]:
-        states = self.rec.states
-        return [f"    {', '.join(states)} = state" if len(states) > 1 else f"    {states[0]} = state[0]"]
+    def _begin(self) -> list[str]:
+        """What the loop starts from."""
+        states, lists = self.rec.states, ["hs", *["kept"] * bool(self.kept)]
+        if len(states) == 1:
+            return self._assignments([*states, *lists], ["state[0]", *["[]"] * len(lists)], FIRST)
+        return self._assignments([f"({', '.join(states)})", *lists], ["state", *["[]"] * len(lists)], FIRST)
 
     def _inlined(self) -> dict[str, Expr]:
         """Values without a name of their own that one line reads: they stand in that line, where there is room."""
@@ -116,17 +135,17 @@ class Code:
             if len(readers) != 1 or sum(part == equation.target for part in walk(readers[0].right)) > 1:
                 continue
             line = self._equation(readers[0], _in_place(found | {name: equation.right}), SECOND, None)
-            if len(line) == 1 and len(line[0]) <= WIDTH:
+            if len(line) == 1 and len(line[0]) <= self.width:
                 found[name] = equation.right
         return found
 
     def _parameters(self, chosen: dict[str, str], used: set[str]) -> list[str]:
         pairs = [(name, f'params["{key}"]') for key, name in chosen.items() if name in used]
-        return assignments([a for a, _ in pairs], [b for _, b in pairs], FIRST)
+        return self._assignments([a for a, _ in pairs], [b for _, b in pairs], FIRST)
 
     def _equation(self, e: Equation, name: Name, indent: int, used: set[str] | None, comment: str = "") -> list[str]:
         targets = ", ".join(name(t) if used is None or t.name in used else "_" for t in e.targets)
-        return statement(f"{targets} =", breakable(e.right, name), indent, comment)
+        return self._statement(f"{targets} =", breakable(e.right, name), indent, comment)
 
     # ------------------------------------------------------------------------------------------------ backward
 
@@ -155,16 +174,17 @@ class Code:
         lines.append(f"    params, xs, state{', kept' if self.kept else ''} = cache")
         lines += self._parameters(rec.params, reads | needed)
         for equation in setup:
-            lines += self._equation(equation, _then, FIRST, reads)
+            lines += self._equation(equation, _now, FIRST, reads)
         zeroed = [(f"d{name}", f"np.zeros_like({name})") for name in rec.params.values() if name in needed]
         zeroed += [("dxs", "np.zeros_like(xs)")] * (rec.dx is not None)
-        lines += assignments([a for a, _ in zeroed], [b for _, b in zeroed], FIRST)
+        lines += self._assignments([a for a, _ in zeroed], [b for _, b in zeroed], FIRST)
         lines += self._units([*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx])
         lines += self._starts()
         length = "xs.shape[2]" if columns else "len(xs)"
         lines.append(f"    for t in reversed(range({length})):")
         if self.kept:
-            lines.append(f"        {', '.join(map(_then, self.kept))} = kept[t]")
+            line = f"        {', '.join(map(_now, self.kept))} = kept[t]"
+            lines += [line] if len(line) <= self.width else [f"{line[:-7]}(", "            kept[t]", "        )"]
         for equation in rec.backward:
             target = equation.target.name
             lines += self._line(target, f"{target} =", equation.right, self.comment(equation))
@@ -179,7 +199,7 @@ class Code:
     def _line(self, called: str, left: str, right: Expr, comment: str = "") -> list[str]:
         """A line of the walk back, or a blank."""
         text = f'blank("{called}")' if called in self.blanks else breakable(right, self._then)
-        return statement(left, text, SECOND, comment)
+        return self._statement(left, text, SECOND, comment)
 
     def can_be_blank(self) -> list[str]:
         """What the lines of the walk back are called."""
@@ -201,7 +221,7 @@ class Code:
         """What comes from after the last step."""
         carries = [following(s) for s in self.rec.states]
         if len(carries) == 1:
-            return statement(f"{carries[0]} =", "np.zeros_like(state[0]) if dlast is None else dlast[0]", FIRST)
+            return self._statement(f"{carries[0]} =", "np.zeros_like(state[0]) if dlast is None else dlast[0]", FIRST)
         return [
             "    if dlast is None:",
             "        dlast = [np.zeros_like(s) for s in state]",
@@ -228,7 +248,7 @@ class Code:
         lines = []
         for (target, right), text in zip(pairs, texts, strict=True):
             whole = right == Num(0) or target in self.blanks
-            lines += statement(f"{target} =", text if whole else breakable(right, name), SECOND)
+            lines += self._statement(f"{target} =", text if whole else breakable(right, name), SECOND)
         return lines
 
     def _answer(self, sums: dict[str, str]) -> list[str]:
@@ -239,9 +259,9 @@ class Code:
             pairs.append((key, f"{found}.copy()" if found in seen else found))
             seen.add(found)
         pairs.append(("x", "dxs" if rec.dx is not None else "np.zeros_like(xs)"))
-        pairs += [(f"{s}0", following(s)) for s in rec.states]
+        pairs += [(f"{rec.keys[s]}0", following(s)) for s in rec.states]
         one = "    return {" + ", ".join(f'"{key}": {value}' for key, value in pairs) + "}"
-        if len(one) <= WIDTH:
+        if len(one) <= self.width:
             return [one]
         return ["    return {", *(f'        "{key}": {value},' for key, value in pairs), "    }"]
 
@@ -250,15 +270,14 @@ class Code:
             return "dhs[:, :, t]" if self.rec.columns else "dhs[t]"
         if ref.name == X:
             return "xs[:, :, t]" if self.rec.columns else "xs[t]"
-        return _then(ref)
+        return _now(ref)
 
     def gradients(self) -> list[str]:
         """The two together."""
         return [
             "def gradients(params, xs, state, dhs, dlast=None):",
             '    """The gradients of sum(dhs * hs) + sum(dlast * last state), by name."""',
-            "    _, _, cache = forward(params, xs, state)",
-            "    return backward(dhs, cache, dlast)",
+            "    return backward(dhs, forward(params, xs, state)[-1], dlast)",
         ]
 
 
@@ -274,9 +293,6 @@ def _in_place(inlined: Mapping[str, Expr]) -> Name:
 def _now(ref: Ref) -> str:
     """A quantity as the loop forward calls it."""
     return f"{ref.name}_prev" if ref.step == -1 else ref.name
-
-
-_then = _now
 
 
 def _quantities(rights: Iterable[Expr | None]) -> set[tuple[str, int | None]]:

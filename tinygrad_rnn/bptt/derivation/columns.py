@@ -109,6 +109,8 @@ def plain(x: Expr) -> Expr:
         return x
     if isinstance(x, Ref):
         return _column(x)
+    if x.name in ("getitem", "reshape") and _full(x.shape) == _full(x.args[0].shape):
+        return plain(x.args[0])
     if x.name in ("concatenate", "split") or (x.name not in ("matmul", "transpose", "sum", "mean") and len(x.args) > 0):
         return made(x, [plain(a) for a in x.args], _own(x.shape))
     return transpose(column(x)) if len(x.shape) == 2 else column(x)

@@ -19,6 +19,7 @@ from tinygrad_rnn.bptt.derivation.checking import require_equal, require_right, 
 from tinygrad_rnn.bptt.derivation.code import Code
 from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
 from tinygrad_rnn.bptt.derivation.equations import Recurrence
+from tinygrad_rnn.bptt.derivation.formatting import WIDTH
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.derivation.recording import Recorded, record
@@ -51,13 +52,13 @@ class Derivation:
         require_right(run(source, self.title)["gradients"], self._problems, self.layout, self.title)
         return source
 
-    def numpy(self) -> str:
+    def numpy(self, width: int = WIDTH) -> str:
         """A file of Python: `forward`, `backward`, and `gradients(params, xs, state, dhs, dlast=None)` -> dict.
 
-        It imports NumPy alone, and is right for every T and batch size. ArithmeticError where it does not agree with
-        the tape.
+        It imports NumPy alone, and is right for every T and batch size; its lines are at most `width` characters long.
+        ArithmeticError where it does not agree with the tape.
         """
-        return self._source
+        return self._source if width == WIDTH else Code(self.recurrence, width=width).source()
 
     @cached_property
     def formulas(self) -> Formulas:

@@ -40,6 +40,7 @@ class Recurrence:
     params: dict[str, str]
     states: tuple[str, ...]
     shapes: dict[str, Shape]
+    keys: dict[str, str] = field(default_factory=dict)  # what the cell calls each state: a_prev, for a
     setup: list[Equation] = field(default_factory=list)
     forward: list[Equation] = field(default_factory=list)
     backward: list[Equation] = field(default_factory=list)

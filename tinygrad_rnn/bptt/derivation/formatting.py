@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH = 88
+"""Characters in a line, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,21 @@ class Chain:
         return " ".join(self.pieces)
 
 
-def statement(left: str, right: Call | Chain | str, indent: int, comment: str = "") -> list[str]:
+@dataclass(frozen=True)
+class Wrapped:
+    """A chain within brackets, after something: `dh * (`, the chain, `)`."""
+
+    opening: str
+    inner: Chain
+
+    def __str__(self) -> str:
+        return f"{self.opening}{self.inner})"
+
+
+Breakable = Call | Chain | Wrapped | str
+
+
+def statement(left: str, right: Breakable, indent: int, comment: str = "", width: int = WIDTH) -> list[str]:
     """`left right`, where left ends in a sign or in `return`, on one line if it fits; a comment only where it fits."""
     space = " " * indent
     line = f"{space}{left} {right}"
@@ -39,25 +54,21 @@ def statement(left: str, right: Call | Chain | str, indent: int, comment: str = 
     if len(line) <= WIDTH or isinstance(right, str):
         return [line]
     if isinstance(right, Call):
-        inner = f"{space}    {', '.join(right.args)}"
-        if len(inner) <= WIDTH:
-            return [f"{space}{left} {right.opening}", inner, f"{space}{right.closing}"]
-        args = [f"{space}    {a}," for a in right.args]
-        return [f"{space}{left} {right.opening}", *args, f"{space}{right.closing}"]
-    if len(right.pieces) == 2 and right.pieces[1].startswith("* ("):
-        inside = right.pieces[1].removeprefix("* (").removesuffix(")")
-        return [f"{space}{left} {right.pieces[0]} * (", f"{space}    {inside}", f"{space})"]
-    inner = f"{space}    {right}"
-    pieces = [inner] if len(inner) <= WIDTH else [f"{space}    {piece}" for piece in right.pieces]
-    return [f"{space}{left} (", *pieces, f"{space})"]
+        inside = f"{space}    {', '.join(right.args)}"
+        fits = [inside] if len(inside) <= WIDTH else [f"{space}    {a}," for a in right.args]
+        return [f"{space}{left} {right.opening}", *fits, f"{space}{right.closing}"]
+    opening, chain = (right.opening, right.inner) if isinstance(right, Wrapped) else ("(", right)
+    inside = f"{space}    {chain}"
+    fits = [inside] if len(inside) <= WIDTH else [f"{space}    {piece}" for piece in chain.pieces]
+    return [f"{space}{left} {opening}", *fits, f"{space})"]
 
 
-def assignments(names: Sequence[str], values: Sequence[str], indent: int) -> list[str]:
+def assignments(names: Sequence[str], values: Sequence[str], indent: int, width: int = WIDTH) -> list[str]:
     """`a, b = 1, 2`, in as many lines as it takes."""
     lines: list[str] = []
     group: list[int] = []
     for k in range(len(names)):
-        if group and len(_assignment(names, values, [*group, k], indent)) > WIDTH:
+        if group and len(_assignment(names, values, [*group, k], indent)) > width:
             lines.append(_assignment(names, values, group, indent))
             group = []
         group.append(k)

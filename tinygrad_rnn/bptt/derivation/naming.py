@@ -37,6 +37,17 @@ SUMMED = frozenset({"add", "subtract", "matmul"})
 """What makes a net input."""
 
 
+def shown(states: Iterable[str], params: Iterable[str]) -> dict[str, str]:
+    """What formulas call each state, by what the cell calls it: a, of a_prev."""
+    states = list(states)
+    others = {*states, *params, *RESERVED}
+    found: dict[str, str] = {}
+    for state in states:
+        stem = re.sub(r"_(prev|previous|before|old|last)$", "", state)
+        found[state] = state if stem in others or stem in found.values() else stem
+    return found
+
+
 class Names:
     """The names that are taken, and new ones."""
 

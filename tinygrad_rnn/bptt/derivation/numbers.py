@@ -30,14 +30,18 @@ class Numbers:
             self._by_name[f"d{name}"] = [turn(next(gradients)) for _ in range(self.T)]
         self._by_name[UPSTREAM] = [turn(g) for g in recorded.dhs.data]
         self._by_name[X] = [turn(x) for x in recorded.xs.data]
-        self._first = {name: turn(s.data) for name, s in recorded.states.items()}
+        self._first = {name: turn(recorded.states[key].data) for name, key in rec.keys.items()}
         own = _as_it_is if recorded.columns else _own
         self._outside = {rec.params[key]: own(p.data) for key, p in recorded.params.items()}
-        leaves = {**recorded.params, X: recorded.xs, **{f"{s}0": v for s, v in recorded.states.items()}}
-        gradients = recorded.tape.gradient(recorded.upstream_loss, leaves)
-        self.gradients = {rec.params[key]: own(gradients[key]) for key in recorded.params}
-        self.dx = [turn(g) for g in gradients[X]]
-        self.d_first = {s: turn(gradients[f"{s}0"]) for s in recorded.states}
+        leaves = {
+            **recorded.params,
+            X: recorded.xs,
+            **{f"{name}0": recorded.states[key] for name, key in rec.keys.items()},
+        }
+        of_leaves = recorded.tape.gradient(recorded.upstream_loss, leaves)
+        self.gradients = {rec.params[key]: own(of_leaves[key]) for key in recorded.params}
+        self.dx = [turn(g) for g in of_leaves[X]]
+        self.d_first = {name: turn(of_leaves[f"{name}0"]) for name in rec.states}
         for e in [*rec.setup, *rec.backward, *rec.forward]:
             self._add(e)
 

@@ -67,5 +67,5 @@ def _merged(rec: Recurrence) -> Recurrence:
         reads = [right for right in rest for part in walk(right) if isinstance(part, Ref) and part.name == f"d{state}"]
         if len(reads) == 1 and isinstance(reads[0], Op) and reads[0].name == "multiply" and own.target in reads[0].args:
             others = [e for e in rec.backward if e is not own]
-            rec = replace(rec, backward=others).rewritten({own.target: own.right}.get)
+            rec = replace(rec, backward=others).rewritten(dict[Expr, Expr]({own.target: own.right}).get)
     return rec

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
-from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
+from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short, shown
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
 from tinygrad_rnn.bptt.derivation.recording import Recorded
 from tinygrad_rnn.engine.steps import likeness
@@ -37,11 +37,13 @@ class _Reading:
                 f"derive: names speaks of {sorted(unknown)}, which the cell does not have\n"
                 f"its parameters are {', '.join(recorded.params)}"
             )
-        states = tuple(recorded.states)
+        display = shown(recorded.states, recorded.params)
+        states = tuple(display.values())
         taken = Names([*states])
         chosen = {key: taken.take(given.get(key) or short(key)) for key in recorded.params}
         self.names = taken
-        self.rec = Recurrence(cell_name(recorded.cell), recorded.columns, chosen, states, {})
+        keys = {name: key for key, name in display.items()}
+        self.rec = Recurrence(cell_name(recorded.cell), recorded.columns, chosen, states, {}, keys)
         self.defined: dict[Expr, Ref] = {}
         self.places: Places = {}
 
@@ -120,7 +122,7 @@ class _Reading:
             known[row.inner] = Ref(X, 0, row.inner.shape)
         shapes[X] = self.recorded.xs.shape[1:]
         for state, carry in carried.items():
-            shapes[state] = self.recorded.states[state].shape
+            shapes[state] = self.recorded.states[rec.keys[state]].shape
             known[carry.before] = Ref(state, -1, carry.before.shape)
         after = {carry.after: state for state, carry in carried.items()}
         stacked = {out.outer: out.inner for out in loop.stacks}
@@ -149,7 +151,8 @@ class _Reading:
             shapes[name] = node.out.shape
             where = rec.forward if target.step == 0 else rec.setup
             where.append(Equation((target,), right, node.out in invented))
-            self.defined.setdefault(right, target)
+            if not is_cheap(right):  # that 1 - g * g is also 1 - h, where h is g * g, nobody wants to know
+                self.defined.setdefault(right, target)
             known[node.out] = target
         self.known = known
 

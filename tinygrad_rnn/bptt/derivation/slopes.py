@@ -86,6 +86,8 @@ def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
         return eye(by.shape[0])
     if not isinstance(x, Op) or by not in walk(x):
         return None
+    if x.name in ("add", "multiply", "divide") and any(a.shape[:1] != x.shape[:1] and by in walk(a) for a in x.args):
+        raise NoSlope  # one number for all units
     if x.name == "add":
         return _sum([slope(a, by) for a in x.args])
     if x.name == "negative":

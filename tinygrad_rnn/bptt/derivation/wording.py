@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
-from tinygrad_rnn.bptt.derivation.formatting import Call, Chain
+from tinygrad_rnn.bptt.derivation.formatting import Breakable, Call, Chain, Wrapped
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
 from tinygrad_rnn.engine.expressions import ATOM, BINDS, Text, bracketed
 
@@ -70,12 +70,14 @@ def python(x: Expr, name: Name) -> str:
     return _text(x, name)[0]
 
 
-def breakable(x: Expr, name: Name) -> Call | Chain | str:
+def breakable(x: Expr, name: Name) -> Breakable:
     """The expression, with the places where a line may be broken."""
     if isinstance(x, Op) and x.name == "add":
         return Chain(tuple(_terms(x, name)))
     if isinstance(x, Op) and x.name == "multiply":
         first, *rest = (_factor(a, name) for a in x.args)
+        if len(rest) == 1 and isinstance(x.args[1], Op) and x.args[1].name == "add":
+            return Wrapped(f"{first} * (", Chain(tuple(_terms(x.args[1], name))))
         return Chain((first, *(f"* {a}" for a in rest)))
     if isinstance(x, Op) and x.name in ("concatenate", "stack"):
         axis = dict(x.options)["axis"]
