@@ -160,12 +160,8 @@ class Code:
     def backward(self) -> list[str]:
         """The walk back."""
         rec, columns = self.rec, self.rec.columns
-        terms = {key: right for key, right in rec.terms.items() if right is not None}
-        first: dict[Expr, str] = {}
-        for key, right in terms.items():
-            first.setdefault(right, f"d{rec.params[key]}")
-        sums = {key: first[right] for key, right in terms.items()}
-        needed = {rec.params[key] for key, name in sums.items() if name == f"d{rec.params[key]}"}
+        sums = self._sums()
+        needed = set(sums)
         reads = {name for name, _ in self.read_back}
         setup = [e for e in rec.setup if any(t.name in reads for t in e.targets)]
         reads |= {name for name, _ in _quantities(e.right for e in setup)}
@@ -188,13 +184,21 @@ class Code:
         for equation in rec.backward:
             target = equation.target.name
             lines += self._line(target, f"{target} =", equation.right, self.comment(equation))
-        for key, right in terms.items():
-            if sums[key] == f"d{rec.params[key]}":
-                lines += self._line(sums[key], f"{sums[key]} +=", right)
+        for called, right in sums.values():
+            lines += self._line(called, f"{called} +=", right)
         if rec.dx is not None:
             lines += self._line("dx", f"{'dxs[:, :, t]' if columns else 'dxs[t]'} =", rec.dx)
         lines += self._hand_on()
-        return [*lines, *self._answer(sums)]
+        return [*lines, *self._answer()]
+
+    def _sums(self) -> dict[str, tuple[str, Expr]]:
+        """By parameter, its gradient's name and what a step adds to it; of those that are the same, the first."""
+        found: dict[Expr, tuple[str, tuple[str, Expr]]] = {}
+        for key, right in self.rec.terms.items():
+            if right is not None:
+                name = self.rec.params[key]
+                found.setdefault(right, (name, (f"d{name}", right)))
+        return dict(found.values())
 
     def _line(self, called: str, left: str, right: Expr, comment: str = "") -> list[str]:
         """A line of the walk back, or a blank."""
@@ -205,7 +209,7 @@ class Code:
         """What the lines of the walk back are called."""
         rec = self.rec
         found = [e.target.name for e in rec.backward]
-        found += dict.fromkeys(f"d{rec.params[key]}" for key, right in rec.terms.items() if right is not None)
+        found += [name for name, _ in self._sums().values()]
         found += ["dx"] * (rec.dx is not None)
         return [*found, *(following(s) for s in rec.states if rec.handed[s] not in (None, Num(0)))]
 
@@ -251,11 +255,13 @@ class Code:
             lines += self._statement(f"{target} =", text if whole else breakable(right, name), SECOND)
         return lines
 
-    def _answer(self, sums: dict[str, str]) -> list[str]:
+    def _answer(self) -> list[str]:
         rec = self.rec
         pairs, seen = [], set()
+        by_term = {right: called for called, right in self._sums().values()}
         for key in rec.params:
-            found = sums.get(key, f'np.zeros_like(params["{key}"])')
+            term = rec.terms[key]
+            found = f'np.zeros_like(params["{key}"])' if term is None else by_term[term]
             pairs.append((key, f"{found}.copy()" if found in seen else found))
             seen.add(found)
         pairs.append(("x", "dxs" if rec.dx is not None else "np.zeros_like(xs)"))

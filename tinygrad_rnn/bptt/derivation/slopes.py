@@ -86,8 +86,9 @@ def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
         return eye(by.shape[0])
     if not isinstance(x, Op) or by not in walk(x):
         return None
-    if x.name in ("add", "multiply", "divide") and any(a.shape[:1] != x.shape[:1] and by in walk(a) for a in x.args):
-        raise NoSlope  # one number for all units
+    spread = [a for a in x.args if a.shape[:1] not in ((), x.shape[:1])]  # one number for all units
+    if (x.name in ("multiply", "divide") and spread) or (x.name == "add" and any(by in walk(a) for a in spread)):
+        raise NoSlope
     if x.name == "add":
         return _sum([slope(a, by) for a in x.args])
     if x.name == "negative":
