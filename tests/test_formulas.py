@@ -123,7 +123,7 @@ def test_the_numbers_are_those_of_a_loop_written_by_hand():
         hs.append(np.tanh(U @ hs[-1] + W @ x + b))
     delta = np.zeros_like(hs[0])
     for t in reversed(range(len(r.xs))):
-        delta = (1 - hs[t + 1] ** 2) * (U.T @ delta + r.dhs.data[t])
+        delta = (1 - hs[t + 1] ** 2) * (U.T @ delta + r.per_step.data[t])
         np.testing.assert_allclose(numbers.value(Ref("dz"), t), delta, rtol=1e-12)
         np.testing.assert_allclose(numbers.value(Ref("h", -1), t), hs[t], rtol=1e-12)
 
@@ -201,7 +201,9 @@ def test_the_chains_add_up_to_the_tapes_gradient(cell, T):
 
     found = bptt.derive(cell)
     numbers = Numbers(found.recorded, found.formulas.rec)
-    case = found.recorded.case.part(0, T, found.recorded.dhs.data[:T], tuple(0 * d for d in found.recorded.case.dlast))
+    case = found.recorded.case.part(
+        0, T, found.recorded.per_step.data[:T], tuple(0 * d for d in found.recorded.case.dlast)
+    )
     true = case.tape_gradients()
     sums = {}
     for f in chains(found.formulas, T):

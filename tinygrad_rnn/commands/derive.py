@@ -32,6 +32,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     derive.add_argument(
         "--names", type=theirs_for_ours, default={}, help="other names for the parameters: Wax=weight_ih,Waa=weight_hh"
     )
+    for name, does in (("readout", "readout(params, h) -> y"), ("loss", "loss(y, target) -> the loss of a step")):
+        derive.add_argument(f"--{name}", help=f"a function of the same file, {does}; example then gives targets too")
     derive.add_argument("--steps", type=at_least_one, help="the chains of so many steps as well, written out")
     derive.add_argument("--entries", action="store_true", help="which entries of the tape each formula came from")
     derive.add_argument("--blank", help="a worksheet: so many lines left blank, or these: dz,dU")
@@ -48,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--steps and --entries are for formulas\nleave them out with --to numpy")
     if options.blank and (options.steps or options.entries):
         raise ValueError("--steps and --entries are not for worksheets\nleave them out with --blank")
-    cell, example = _cell(options)
-    derivation = bptt.derive(cell, example=example, names=options.names, layout=options.layout, bias=options.bias)
+    cell, more = _cell(options)
+    derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
     if options.blank:
         blanks = int(options.blank) if options.blank.isdigit() else [b.strip() for b in options.blank.split(",")]
         sheet = derivation.worksheet(options.to, blanks=blanks, seed=options.seed)
@@ -69,15 +71,19 @@ def _write(path: Path | None, text: str) -> None:
         print(f"wrote {path}")
 
 
-def _cell(options: argparse.Namespace) -> tuple[Any, Any]:
-    """The cell, and the file's own problems for a cell of its own."""
+def _cell(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """The cell, and of a cell of one's own what its file has besides: example, readout, loss."""
     if options.nonlinearity and options.cell != "rnn":
         raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
     if options.cell in ALL_CELLS:
+        if options.readout or options.loss:
+            raise ValueError("--readout and --loss are functions of a file\nput the cell there too: FILE.py:cell")
         cell = ALL_CELLS[options.cell]
-        return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), None
+        return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), {}
     if ":" not in options.cell:
         raise ValueError(f"--cell {options.cell}: not one of {', '.join(ALL_CELLS)}\nyour own is FILE.py:cell")
     path, name = code.split(options.cell)
     module = code.load(path)
-    return code.function(module, name), code.function(module, "example")
+    asked = {"readout": options.readout, "loss": options.loss}
+    more = {key: code.function(module, found) for key, found in asked.items() if found}
+    return code.function(module, name), {"example": code.function(module, "example"), **more}

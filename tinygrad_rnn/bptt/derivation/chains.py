@@ -16,6 +16,8 @@ def chains(formulas: Formulas, T: int) -> list[Formula]:
     Raises ValueError where a formula would have more than 40 chains, or where chains are joined in one array.
     """
     rec = formulas.rec
+    if rec.target:
+        raise ValueError("derive: chains begin at dL_t/dh_t, whatever the loss is\nleave readout and loss out")
     lines = {e.target.name: with_diagonal(e.right) for e in rec.backward}
     together: dict[Expr, list[str]] = {}
     for key, right in rec.terms.items():

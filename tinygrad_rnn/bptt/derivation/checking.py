@@ -9,9 +9,9 @@ import numpy as np
 
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
-from tinygrad_rnn.bptt.diagnosis.problems import Problems
+from tinygrad_rnn.bptt.derivation.recording import Setting
 from tinygrad_rnn.bptt.diagnosis.search import same
-from tinygrad_rnn.bptt.diagnosis.student import Student
+from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR
 
 LENGTHS, BATCHES = (1, 2, 3, 7), (1, 3)
 CLOSE = 1e-9
@@ -25,19 +25,38 @@ def run(source: str, title: str) -> dict[str, Any]:
     return found
 
 
-def require_right(gradients: Callable[..., Mapping[str, Any]], problems: Problems, layout: str, title: str) -> None:
+def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting, title: str) -> None:
     """Raise ArithmeticError where the code's gradients are not the tape's: T = 1, 2, 3 and 7, batch 1 and 3."""
-    student = Student(gradients, None, layout, cell_in_columns=layout == "columns")
     for T in LENGTHS:
         for B in BATCHES:
-            problem = problems.problem(T, B, seed=1)
-            answer, _ = student(problem.case)
-            for name, true in problem.true.items():
-                if name not in answer or not same(answer[name], true, problem.floor):
+            r = setting.record(T, B, seed=1)
+            inputs = {**r.params, "x": r.xs, **{f"{name}0": s for name, s in r.states.items()}}
+            true = r.tape.gradient(r.loss, inputs)
+            if not all(np.isfinite(g).all() for g in true.values()):
+                raise ArithmeticError(
+                    f"derive: the gradients of {title} are not finite on its example at T={T}, B={B}\n"
+                    "give an example with smaller parameters, so that there is something to compare with"
+                )
+            answer = gradients(
+                {name: p.data.copy() for name, p in r.params.items()},
+                _in_time(r.xs.data, setting.columns),
+                tuple(s.data.copy() for s in r.states.values()),
+                _in_time(r.per_step.data, setting.columns),
+                tuple(d.data.copy() for d in r.dlast.values()),
+            )
+            answer = {**answer, "x": np.moveaxis(answer["x"], -1, 0) if setting.columns else answer["x"]}
+            floor = FLOOR * max(float(np.max(np.abs(g), initial=0)) for g in true.values())
+            for name, g in true.items():
+                if name not in answer or not same(answer[name], g, floor):
                     raise ArithmeticError(
                         f"derive: the code written for {title} gives another d{name} than the tape, at T={T}, B={B}\n"
                         "this is a fault of tinygrad_rnn, not of the cell: please report it, with the cell"
                     )
+
+
+def _in_time(values: Any, columns: bool) -> Any:
+    """What has a value for each step, as the code takes it: a copy."""
+    return np.array(np.moveaxis(values, 0, -1) if columns else values)
 
 
 def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, refs, walk
+from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative, refs, walk
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH, Breakable, assignments, statement
 from tinygrad_rnn.bptt.derivation.sizing import sized
 from tinygrad_rnn.bptt.derivation.wording import HELPERS, Name, breakable, python
@@ -45,6 +45,14 @@ class Code:
         """What the file is."""
         xs, dhs = ("(I, B, T)", "(H, B, T)") if self.rec.columns else ("(T, B, I)", "(T, B, H)")
         states = ", ".join(f"{s}_0" for s in self.rec.states)
+        if self.rec.target:
+            return [
+                f'"""BPTT of {self.rec.title}, with its loss.',
+                "",
+                f"xs {xs}, state ({states}), targets like what the loss reads them with; dlast: what",
+                "else comes to the last state. dv stands for dL/dv.",
+                '"""',
+            ]
         return [
             f'"""BPTT of {self.rec.title}.',
             "",
@@ -65,34 +73,32 @@ class Code:
         """The function that keeps what backward needs."""
         rec = self.rec
         used = _quantities(e.right for e in (*rec.setup, *rec.forward))
-        lines = ["def forward(params, xs, state):"]
-        doc = f"Run {rec.title} over time: its hidden states, the last state, what backward needs."
+        lines = [f"def forward(params, xs, state{', targets' * bool(rec.target)}):"]
+        first = "the loss" if rec.target else "its hidden states"
+        doc = f"Run {rec.title} over time: {first}, the last state, what backward needs."
         lines += (
             [f'    """{doc}"""']
             if len(doc) + 10 <= self.width
-            else ['    """Hidden states, last state, what backward needs."""']
+            else [f'    """{first[0].upper()}{first[1:]}, the last state, what backward needs."""']
         )
         lines += self._parameters(rec.params, {name for name, _ in used})
         for equation in rec.setup:
             lines += self._equation(equation, _now, FIRST, {t.name for t in equation.targets})
         lines += self._units(e.right for e in rec.forward)
         lines += self._begin()
-        columns = rec.columns
-        lines += ["    for t in range(xs.shape[2]):", "        x = xs[:, :, t]"] if columns else ["    for x in xs:"]
-        if (X, 0) not in used:
-            lines[-2:] = ["    for _ in range(xs.shape[2]):"] if columns else [lines[-2], "    for _ in xs:"]
+        lines += self._loop((X, 0) in used, (rec.target, 0) in used)
         before = [s for s in rec.states if (s, -1) in used or Ref(s, -1) in self.kept]
         lines += self._assignments([f"{s}_prev" for s in before], before, SECOND)
         inlined = self._inlined()
         for equation in rec.forward:
             if equation.target.name not in inlined:
                 lines += self._equation(equation, _in_place(inlined), SECOND, None)
-        lines.append(f"        hs.append({rec.states[0]})")
+        lines += [] if rec.target else [f"        hs.append({rec.states[0]})"]
         if self.kept:
             lines += self._keep()
         last = ", ".join(rec.states) + "," * (len(rec.states) == 1)
-        stacked = "np.stack(hs, axis=2)" if columns else "np.stack(hs)"
-        lines.append(f"    return {stacked}, ({last}), (params, xs, state{', kept' if self.kept else ''})")
+        made = "loss" if rec.target else "np.stack(hs, axis=2)" if rec.columns else "np.stack(hs)"
+        lines.append(f"    return {made}, ({last}), ({self._cache()})")
         return lines
 
     def _keep(self) -> list[str]:
@@ -116,12 +122,28 @@ class Code:
             else []
         )
 
+    def _cache(self) -> str:
+        """What forward hands to backward."""
+        targets = (self.rec.target, 0) in self.read_back
+        return f"params, xs, state{', targets' * targets}{', kept' * bool(self.kept)}"
+
+    def _loop(self, x: bool, target: bool) -> list[str]:
+        """The head of the loop forward, and what a step reads of x and of the targets."""
+        if self.rec.columns:
+            reads = [("x", "xs")] * x + [(self.rec.target, "targets")] * target
+            lines = [f"        {name} = {series}[:, :, t]" for name, series in reads]
+            return [f"    for {'t' if lines else '_'} in range(xs.shape[2]):", *lines]
+        if target:
+            return [f"    for {'x' if x else '_'}, {self.rec.target} in zip(xs, targets, strict=True):"]
+        return [f"    for {'x' if x else '_'} in xs:"]
+
     def _begin(self) -> list[str]:
         """What the loop starts from."""
-        states, lists = self.rec.states, ["hs", *["kept"] * bool(self.kept)]
+        states, lists = self.rec.states, [*["hs"] * (not self.rec.target), *["kept"] * bool(self.kept)]
+        names, values = [*lists, *["loss"] * bool(self.rec.target)], ["[]"] * len(lists) + ["0"] * bool(self.rec.target)
         if len(states) == 1:
-            return self._assignments([*states, *lists], ["state[0]", *["[]"] * len(lists)], FIRST)
-        return self._assignments([f"({', '.join(states)})", *lists], ["state", *["[]"] * len(lists)], FIRST)
+            return self._assignments([*states, *names], ["state[0]", *values], FIRST)
+        return self._assignments([f"({', '.join(states)})", *names], ["state", *values], FIRST)
 
     def _inlined(self) -> dict[str, Expr]:
         """Values without a name of their own that one line reads: they stand in that line, where there is room."""
@@ -144,6 +166,9 @@ class Code:
         return self._assignments([a for a, _ in pairs], [b for _, b in pairs], FIRST)
 
     def _equation(self, e: Equation, name: Name, indent: int, used: set[str] | None, comment: str = "") -> list[str]:
+        if e.target.name == LOSS:
+            sign, right = ("-", negative(e.right)) if is_negative(e.right) else ("+", e.right)
+            return self._statement(f"loss {sign}=", breakable(right, name), indent)
         targets = ", ".join(name(t) if used is None or t.name in used else "_" for t in e.targets)
         return self._statement(f"{targets} =", breakable(e.right, name), indent, comment)
 
@@ -165,9 +190,9 @@ class Code:
         reads = {name for name, _ in self.read_back}
         setup = [e for e in rec.setup if any(t.name in reads for t in e.targets)]
         reads |= {name for name, _ in _quantities(e.right for e in setup)}
-        lines = ["def backward(dhs, cache, dlast=None):"]
+        lines = [f"def backward({'dhs, ' * (not rec.target)}cache, dlast=None):"]
         lines.append(f'    """The gradients of {rec.title}, from the last step to the first."""')
-        lines.append(f"    params, xs, state{', kept' if self.kept else ''} = cache")
+        lines.append(f"    {self._cache()} = cache")
         lines += self._parameters(rec.params, reads | needed)
         for equation in setup:
             lines += self._equation(equation, _now, FIRST, reads)
@@ -218,6 +243,8 @@ class Code:
         of = self.rec.cotangents.get(equation.target.name, "")
         readers = [e for e in self.rec.forward if any(ref.name == of and ref.step == 0 for ref in refs(e.right))]
         if len(readers) != 1 or len(readers[0].targets) > 1 or isinstance(equation.right, Ref):
+            return ""
+        if readers[0].target.name == LOSS or readers[0].target.name in self._inlined():
             return ""
         return f"{readers[0].target.name} = {python(readers[0].right, _in_place(self._inlined()))}"
 
@@ -274,12 +301,20 @@ class Code:
     def _then(self, ref: Ref) -> str:
         if ref.name == UPSTREAM:
             return "dhs[:, :, t]" if self.rec.columns else "dhs[t]"
+        if ref.name == self.rec.target:
+            return "targets[:, :, t]" if self.rec.columns else "targets[t]"
         if ref.name == X:
             return "xs[:, :, t]" if self.rec.columns else "xs[t]"
         return _now(ref)
 
     def gradients(self) -> list[str]:
         """The two together."""
+        if self.rec.target:
+            return [
+                "def gradients(params, xs, state, targets, dlast=None):",
+                '    """The gradients of the loss, and of sum(dlast * last state), by name."""',
+                "    return backward(forward(params, xs, state, targets)[-1], dlast)",
+            ]
         return [
             "def gradients(params, xs, state, dhs, dlast=None):",
             '    """The gradients of sum(dhs * hs) + sum(dlast * last state), by name."""',

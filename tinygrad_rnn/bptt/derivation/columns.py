@@ -73,6 +73,8 @@ def column(x: Expr) -> Expr:
         rank = len(x.args[0].shape)
         axes = tuple(sorted(rank - 1 - k for k in options["axis"]))
         inner = column(x.args[0])
+        if len(axes) == rank:
+            return reduced(x.name, inner, (("axis", axes),), ())
         shape = tuple(1 if k in axes else n for k, n in enumerate(inner.shape))
         return reduced(x.name, inner, (("axis", axes), ("keepdims", True)), shape)
     if x.name in ("concatenate", "split", "softmax", "log_softmax") and len(x.args[0].shape) == 2:

@@ -22,34 +22,31 @@ from tinygrad_rnn.bptt.derivation.equations import Recurrence
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
-from tinygrad_rnn.bptt.derivation.recording import Recorded, record
+from tinygrad_rnn.bptt.derivation.recording import Setting
 from tinygrad_rnn.bptt.derivation.recurrence import recurrence
 from tinygrad_rnn.bptt.derivation.symbols import Writer
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
-from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
+from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
 
 
 class Derivation:
     """BPTT of a cell, as formulas and as code. What it hands out as code has been run and compared with the tape."""
 
-    def __init__(self, recorded: Recorded, rec: Recurrence, problems: Problems) -> None:
-        self.recorded, self.recurrence, self._problems = recorded, rec, problems
+    def __init__(self, setting: Setting, names: Mapping[str, str] | None) -> None:
+        self._setting = setting
+        self.recorded = setting.small()
+        self.recurrence: Recurrence = recurrence(self.recorded, names)
 
     @property
     def title(self) -> str:
         """What the cell is called."""
         return self.recurrence.title
 
-    @property
-    def layout(self) -> str:
-        """How arrays lie: "rows" or "columns"."""
-        return LAYOUTS[self.recurrence.columns]
-
     @cached_property
     def _source(self) -> str:
         source = Code(self.recurrence).source()
-        require_right(run(source, self.title)["gradients"], self._problems, self.layout, self.title)
+        require_right(run(source, self.title)["gradients"], self._setting, self.title)
         return source
 
     def numpy(self, width: int = WIDTH) -> str:
@@ -122,6 +119,8 @@ def derive(
     cell: Callable[..., Any],
     *,
     example: Example | None = None,
+    readout: Callable[..., Any] | None = None,
+    loss: Callable[..., Any] | None = None,
     names: Mapping[str, str] | None = None,
     layout: str = "rows",
     bias: bool = True,
@@ -136,6 +135,10 @@ def derive(
     with biases unless bias=False. With layout="columns" it gives xs (I, B, T), and the cell takes x (I, B) and
     states (H, B). As for `doctor`.
 
+    readout(params, h) -> y and loss(y, target) -> the loss of a step, summed over the batch: the chain then begins at
+    the loss, with example(rng, T, B) -> params, xs, state, targets. Without a readout the loss is given h. Without a
+    loss, it begins at dL_t/dh_t, for any.
+
     Raises ValueError for a cell whose steps differ, naming the first difference, or that has no such formulas.
     """
     if layout not in LAYOUTS:
@@ -143,6 +146,9 @@ def derive(
     columns = layout == "columns"
     if columns and example is None:
         raise ValueError("derive: layout='columns' is for a cell of your own\ngive example(rng, T, B), or leave it out")
-    recorded = record(cell, example, columns, bias)
-    rec = recurrence(recorded, names)
-    return Derivation(recorded, rec, Problems(cell, example, columns, True, bias, who="derive"))
+    if hasattr(cell, "num_layers"):
+        raise TypeError(
+            f"derive: {type(cell).__name__} is a layer, not a cell\n"
+            "give its cell, nn.lstm for nn.LSTM: every layer and direction is that cell, run over what comes from below"
+        )
+    return Derivation(Setting(cell, example, columns, bias, readout, loss), names)

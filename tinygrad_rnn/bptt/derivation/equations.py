@@ -48,6 +48,7 @@ class Recurrence:
     terms: dict[str, Expr | None] = field(default_factory=dict)
     dx: Expr | None = None
     cotangents: dict[str, str] = field(default_factory=dict)  # d<name> -> name
+    target: str = ""  # what the loss of a step reads besides; "" where the loss is any
     entries: dict[str, list[int]] = field(default_factory=dict)  # by name, the entry of the tape at each step
 
     def rewritten(self, change: Callable[[Expr], Expr | None], forward: bool = False) -> Recurrence:
@@ -75,7 +76,7 @@ class Recurrence:
         return found + [x for x in (*self.handed.values(), *self.terms.values(), self.dx) if x is not None]
 
 
-UPSTREAM, X = "dhs", "x"
+UPSTREAM, X, LOSS = "dhs", "x", "L"
 
 
 def following(state: str) -> str:

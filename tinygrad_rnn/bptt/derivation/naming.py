@@ -108,6 +108,8 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
     for node in loop.body:
         if node.out in states:
             node.out.name = states[node.out]
+        elif node.out.name == "L":
+            states = {**states, node.out: "L"}  # a name that no other value has
         elif node.op.name == "positive":
             node.out.name = None
     for explicit in (True, False):  # what reads a part goes before the part: z_i, the net input, is a sum that has it
@@ -115,12 +117,12 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
             if node.out.name and node.out not in states and (node.op.name != "getitem") == explicit:
                 node.out.name = names.take(node.out.name)
     invented = set()
+    nonlinear = _nonlinear(loop.body, made)
+    for node in nonlinear:
+        alone = len(nonlinear) == 1
+        node.args[0].name = names.take("z" if alone or node.out.name is None else f"z_{node.out.name}")  # a net input
+        invented.add(node.args[0])
     for node in loop.body:
-        argument = node.args[0]
-        if node.op.name in ELEMENTWISE_FUNCTIONS and made.get(argument) in SUMMED and argument.name is None:
-            of_state = node.out in states or node.out.name is None
-            argument.name = names.take("z" if of_state else f"z_{node.out.name}")  # a net input
-            invented.add(argument)
         if node.op.name == "matmul":
             for a in node.reads():
                 if a.name is None and made.get(a) in ("multiply", "add", "subtract"):
@@ -141,6 +143,15 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
             if node.out.name is None:
                 node.out.name = names.take(f"{whole.name}_{ending}")
     return invented
+
+
+def _nonlinear(body: list[Node], made: dict[Value, str]) -> list[Node]:
+    """Functions of a net input that has no name."""
+    return [
+        node
+        for node in body
+        if node.op.name in ELEMENTWISE_FUNCTIONS and made.get(node.args[0]) in SUMMED and node.args[0].name is None
+    ]
 
 
 def _ending(v: Value, readers: dict[Value, list[Value]]) -> str:

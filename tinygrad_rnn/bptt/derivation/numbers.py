@@ -28,7 +28,7 @@ class Numbers:
         gradients = iter(recorded.tape.gradient(recorded.upstream_loss, every))
         for name in wanted:
             self._by_name[f"d{name}"] = [turn(next(gradients)) for _ in range(self.T)]
-        self._by_name[UPSTREAM] = [turn(g) for g in recorded.dhs.data]
+        self._by_name[rec.target or UPSTREAM] = [turn(g) for g in recorded.per_step.data]
         self._by_name[X] = [turn(x) for x in recorded.xs.data]
         self._first = {name: turn(recorded.states[key].data) for name, key in rec.keys.items()}
         own = _as_it_is if recorded.columns else _own

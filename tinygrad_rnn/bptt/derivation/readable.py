@@ -29,7 +29,15 @@ def readable(rec: Recurrence) -> Recurrence:
             later = Op("later", (rebuilt(handed, _shifted),), (("state", state),), shape)
         instead[Ref(following(state), 0)] = later
     rec = replace(rec, forward=forward).rewritten(instead.get)
-    return _merged(rec)
+    return _merged(rec.rewritten(_softmax))
+
+
+def _softmax(x: Expr) -> Expr | None:
+    """exp(log_softmax(y)) is softmax(y)."""
+    if isinstance(x, Op) and x.name == "exp" and isinstance(x.args[0], Op) and x.args[0].name == "log_softmax":
+        inner = x.args[0]
+        return Op("softmax", inner.args, inner.options, inner.shape)
+    return None
 
 
 def _all_cotangents(rec: Recurrence) -> Recurrence:

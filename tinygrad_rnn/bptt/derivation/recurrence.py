@@ -44,6 +44,7 @@ class _Reading:
         self.names = taken
         keys = {name: key for key, name in display.items()}
         self.rec = Recurrence(cell_name(recorded.cell), recorded.columns, chosen, states, {}, keys)
+        self.rec.target = taken.take(recorded.target) if recorded.target else ""
         self.defined: dict[Expr, Ref] = {}
         self.places: Places = {}
 
@@ -82,7 +83,7 @@ class _Reading:
 
     def _graph(self) -> tuple[Graph, Loop]:
         r = self.recorded
-        inputs = [*r.params.values(), r.xs, *r.states.values(), r.dhs, *r.dlast.values()]
+        inputs = [*r.params.values(), r.xs, *r.states.values(), r.per_step, *r.dlast.values()]
         graph = roll(r.tape.lines(), inputs, [r.loss], self.places)
         loops = graph.loops()
         if len(loops) != 1 or loops[0].length != len(r.xs) or any(row.offset for row in loops[0].rows):
@@ -95,7 +96,7 @@ class _Reading:
             )
         loop = loops[0]
         for row in loop.rows:
-            if row.outer is not graph.inputs[len(r.params)]:
+            if row.outer not in (graph.inputs[len(r.params)], graph.inputs[-1 - len(r.dlast)]):
                 raise Unwritable(
                     f"derive: the steps of {self.rec.title} read {row.outer.name or 'an array'} that differs "
                     "from step to step\nonly x may: give what differs as a part of it"
@@ -118,9 +119,9 @@ class _Reading:
         for key, v in zip(self.recorded.params, graph.inputs, strict=False):
             known[v] = Ref(rec.params[key], None, v.shape)
             shapes[rec.params[key]] = v.shape
-        for row in loop.rows:
-            known[row.inner] = Ref(X, 0, row.inner.shape)
-        shapes[X] = self.recorded.xs.shape[1:]
+        known |= self._rows(graph, loop)
+        shapes |= {ref.name: ref.shape for ref in known.values() if isinstance(ref, Ref) and ref.step == 0}
+        shapes.setdefault(X, self.recorded.xs.shape[1:])
         for state, carry in carried.items():
             shapes[state] = self.recorded.states[rec.keys[state]].shape
             known[carry.before] = Ref(state, -1, carry.before.shape)
@@ -156,6 +157,13 @@ class _Reading:
             known[node.out] = target
         self.known = known
 
+    def _rows(self, graph: Graph, loop: Loop) -> dict[Value, Expr]:
+        """What the steps of a loop read of x and of the targets."""
+        named = {graph.inputs[len(self.recorded.params)]: X}
+        if self.rec.target:
+            named[graph.inputs[-1 - len(self.recorded.dlast)]] = self.rec.target
+        return {row.inner: Ref(named[row.outer], 0, row.inner.shape) for row in loop.rows if row.outer in named}
+
     def _split(self, base: Value, axis: int, nodes: list[Node], known: dict[Value, Expr]) -> None:
         """The parts of an array, all at once."""
         whole = known[base]
@@ -183,20 +191,16 @@ class _Reading:
     def _backward(self, graph: Graph, ahead: Loop, back: Loop, carried: dict[str, Carry]) -> None:
         rec, r = self.rec, self.recorded
         outside = self._outside(graph, back)
-        known: dict[Value, Expr] = dict(self.known)
+        known: dict[Value, Expr] = self.known | self._rows(graph, back)
         stacked = {out.outer: out.inner for out in ahead.stacks}
-        inputs = dict(zip(("xs", *rec.states, UPSTREAM), graph.inputs[len(r.params) :], strict=False))
-        rows: dict[Value, Value] = {}
         for row in back.rows:
             if row.outer in stacked:
                 known[row.inner] = self.known[stacked[row.outer]]
-                rows[row.inner] = stacked[row.outer]
-            elif row.outer is inputs["xs"]:
-                known[row.inner] = Ref(X, 0, row.inner.shape)
-            elif outside(row.outer) == Ref(UPSTREAM, None):
-                known[row.inner] = Ref(UPSTREAM, 0, row.inner.shape)
-            else:
-                raise Unwritable(f"derive: {rec.title}: a step reads from outside of time\ngive a simpler cell")
+            elif row.inner not in known:
+                found = outside(row.outer)
+                if found not in (Ref(UPSTREAM, None), Num(1)):
+                    raise Unwritable(f"derive: {rec.title}: a step reads from outside of time\ngive a simpler cell")
+                known[row.inner] = found if isinstance(found, Num) else Ref(UPSTREAM, 0, row.inner.shape)
         handed_by: dict[str, Any] = {}
         for carry in back.carries:
             state = next(s for s, c in carried.items() if f"d{s}" == carry.before.name)
@@ -215,7 +219,8 @@ class _Reading:
             inside += [part for part in refs(right) if part.name in {following(s) for s in rec.states}]
             of_result = name is not None and name[1:] in outside_names
             handed_on = node.out in {c.after for c in back.carries} and not any(p.name == UPSTREAM for p in inside)
-            if isinstance(right, Ref | Num) or not inside or of_result or handed_on:
+            complete = name is not None and name[1:] in rec.shapes
+            if isinstance(right, Ref | Num) or not (inside or complete) or of_result or handed_on:
                 known[node.out] = right
                 continue
             of_batch = r.batch in node.out.shape
