@@ -264,4 +264,4 @@ def test_greek_letters_and_words_as_names():
 
     lines = bptt.derive(cell, example=own_cells.of({"W_in": (3, 4), "Wrec": (4, 4)})).lines("latex")
     assert lines["memory"] == r"\mathrm{memory}_{t} = \alpha_{t} \odot h_{t-1}"
-    assert r"W_{\mathrm{in}}^{\top} x_{t} + W_{\mathrm{rec}}^{\top} h_{t-1}" in lines["z_alpha"]
+    assert r"W_{\mathrm{in}}^{\top} x_{t} + W_{\mathrm{rec}}^{\top} h_{t-1}" in lines["z"]

@@ -119,6 +119,8 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
     invented = set()
     nonlinear = _nonlinear(loop.body, made)
     for node in nonlinear:
+        if node.args[0].name:  # two functions of one
+            continue
         alone = len(nonlinear) == 1
         node.args[0].name = names.take("z" if alone or node.out.name is None else f"z_{node.out.name}")  # a net input
         invented.add(node.args[0])

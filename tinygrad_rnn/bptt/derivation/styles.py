@@ -33,6 +33,10 @@ class Latex:
         index = ",".join(p if len(p) < 2 or not p.isalpha() else rf"\mathrm{{{p}}}" for p in sub.split(","))
         return f"{text}_{{{index}}}" if sub else text
 
+    def indexed(self, text: str, sub: str) -> str:
+        """A part of an array."""
+        return f"[{text}]_{{{sub}}}"
+
     def number(self, text: str) -> str:
         """A number."""
         return text
@@ -90,6 +94,10 @@ class Plain:
         index = f"{{{sub}}}" if len(sub) > 1 else sub
         return f"{LETTERS.get(base, base)}_{index}" if sub else LETTERS.get(base, base)
 
+    def indexed(self, text: str, sub: str) -> str:
+        """A part of an array."""
+        return f"({text})[{sub}]" if " " in text else f"{text}[{sub}]"
+
     def number(self, text: str) -> str:
         """A number."""
         return text
@@ -141,6 +149,10 @@ class MathML:
         if not sub:
             return text
         return f"<msub>{text}<mrow><mtext>{html.escape(sub.replace('-', '−'))}</mtext></mrow></msub>"
+
+    def indexed(self, text: str, sub: str) -> str:
+        """A part of an array."""
+        return f"<msub><mrow><mo>[</mo>{text}<mo>]</mo></mrow><mtext>{sub}</mtext></msub>"
 
     def number(self, text: str) -> str:
         """A number."""

@@ -38,6 +38,9 @@ class Style(Protocol):
     def symbol(self, base: str, sub: str) -> str:
         """A letter or a word, with its index."""
 
+    def indexed(self, text: str, sub: str) -> str:
+        """A part of an array."""
+
     def number(self, text: str) -> str:
         """A number."""
 
@@ -79,6 +82,7 @@ class Writer:
     def __init__(self, formulas: Formulas, style: Style) -> None:
         self.style, self._net = style, formulas.net_inputs
         self._cotangents, self._output = formulas.rec.cotangents, formulas.rec.states[0]
+        self._units = formulas.rec.shapes[self._output][0]
         simple = [n for n in self._net if f"d{n}" in self._cotangents]
         self._alone = simple[0] if len(simple) == 1 else ""
 
@@ -249,14 +253,23 @@ class Writer:
         return self.style.stacked([self.text(a) for a in x.args]), ATOM
 
     def _getitem(self, x: Op) -> Text:
-        parts = [part for part in dict(x.options)["index"] if part != (None, None, None)]
+        whole = x.args[0].shape
         ends = []
-        for part in parts:
-            if isinstance(part, tuple):
-                ends.append(f"{(part[0] or 0) + 1}..{'' if part[1] is None else part[1]}")
-            else:
-                ends.append("" if part is None or part is Ellipsis else str(part + 1))
-        return self.style.row(self.style.bracketed(self.text(x.args[0])), self.style.symbol("", ",".join(ends))), ATOM
+        for k, part in enumerate(dict(x.options)["index"]):
+            if isinstance(part, tuple) and part != (None, None, None):
+                stop = "" if part[1] in (None, whole[k]) else self._in_units(part[1])
+                start = self._in_units(part[0] or 0)
+                ends.append(f"{'1' if start == '0' else f'{start}+1'}:{stop}")
+            elif isinstance(part, int):
+                ends.append(str(part + 1))
+        text = self.text(x.args[0])
+        return self.style.indexed(text, ",".join(ends)) if ends else text, ATOM
+
+    def _in_units(self, n: int) -> str:
+        """An end of a slice, in units: 2H."""
+        if not n or n % self._units:
+            return str(n)
+        return "H" if n == self._units else f"{n // self._units}H"
 
     def _broadcast_to(self, x: Op) -> Text:
         return self.style.row(self.style.symbol("1", ""), self._within(x.args[0], TIMES)), TIMES
