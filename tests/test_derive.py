@@ -232,6 +232,34 @@ def test_a_constant_array_and_an_unknown_operation_are_refused():
         bptt.derive(contracting, example=example_of(W=(3, 4)))
 
 
+def test_an_array_of_ones_is_refused_where_it_is_more_than_a_number():
+    def with_ones(params, x, h):
+        return np.tanh(np.concatenate([x, np.ones((len(x), 1))], axis=1) @ params["W"] + h)
+
+    with pytest.raises(ValueError, match="makes an array of one number, and concatenate of it"):
+        bptt.derive(with_ones, example=example_of(W=(4, 4)))
+
+
+def test_numbers_that_are_not_finite_are_not_compared():
+    def exploding(params, x, h):
+        return 9 * h**3 + x @ params["W"]
+
+    with pytest.raises(ArithmeticError, match="not finite on its example"), np.errstate(all="ignore"):
+        bptt.derive(exploding, example=example_of(W=(3, 4))).numpy()
+
+
+def test_a_cell_may_be_an_object():
+    class Cell:
+        def __call__(self, params, x, h):
+            squashed = np.tanh(x @ params["W"] + h @ params["U"] + np.zeros_like(h))
+            return squashed * 0.5
+
+    derivation = bptt.derive(Cell(), example=example_of(W=(3, 4), U=(4, 4)))
+    assert derivation.title == "Cell"
+    assert "squashed = np.tanh(" in derivation.numpy()
+    assert derivation.write("html")
+
+
 def test_what_differs_from_step_to_step_but_is_not_x_is_refused():
     masks = iter(np.random.default_rng(0).random((1000, 4)) < 0.5)
 
@@ -245,6 +273,8 @@ def test_what_differs_from_step_to_step_but_is_not_x_is_refused():
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="there are no problems for the cell"):
         bptt.derive(own_cells.linear)
+    with pytest.raises(TypeError, match="the cell is a int"):
+        bptt.derive(42)
     with pytest.raises(ValueError, match="give one of rows, columns"):
         bptt.derive(nn.rnn, layout="diagonal")
     with pytest.raises(ValueError, match="for a cell of your own"):

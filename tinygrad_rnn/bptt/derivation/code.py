@@ -45,16 +45,17 @@ class Code:
         """What the file is."""
         xs, dhs = ("(I, B, T)", "(H, B, T)") if self.rec.columns else ("(T, B, I)", "(T, B, H)")
         states = ", ".join(f"{s}_0" for s in self.rec.states)
+        title = self.rec.title if len(self.rec.title) <= self.width - 30 else "a cell"
         if self.rec.target:
             return [
-                f'"""BPTT of {self.rec.title}, with its loss.',
+                f'"""BPTT of {title}, with its loss.',
                 "",
                 f"xs {xs}, state ({states}), targets like what the loss reads them with; dlast: what",
                 "else comes to the last state. dv stands for dL/dv.",
                 '"""',
             ]
         return [
-            f'"""BPTT of {self.rec.title}.',
+            f'"""BPTT of {title}.',
             "",
             f"xs {xs}, state ({states}), dhs {dhs}: the gradient that the loss",
             "gives to each hidden state; dlast: to the last state. dv stands for dL/dv.",
@@ -191,7 +192,8 @@ class Code:
         setup = [e for e in rec.setup if any(t.name in reads for t in e.targets)]
         reads |= {name for name, _ in _quantities(e.right for e in setup)}
         lines = [f"def backward({'dhs, ' * (not rec.target)}cache, dlast=None):"]
-        lines.append(f'    """The gradients of {rec.title}, from the last step to the first."""')
+        doc = f"The gradients of {rec.title}, from the last step to the first."
+        lines.append(f'    """{doc if len(doc) + 10 <= self.width else "From the last step to the first."}"""')
         lines.append(f"    {self._cache()} = cache")
         lines += self._parameters(rec.params, reads | needed)
         for equation in setup:

@@ -146,6 +146,8 @@ def derive(
     columns = layout == "columns"
     if columns and example is None:
         raise ValueError("derive: layout='columns' is for a cell of your own\ngive example(rng, T, B), or leave it out")
+    if not callable(cell):
+        raise TypeError(f"derive: the cell is a {type(cell).__name__}\ngive a function cell(params, x, *state)")
     if hasattr(cell, "num_layers"):
         raise TypeError(
             f"derive: {type(cell).__name__} is a layer, not a cell\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,26 +34,31 @@ class Numbers:
         self._first = {name: turn(recorded.states[key].data) for name, key in rec.keys.items()}
         own = _as_it_is if recorded.columns else _own
         self._outside = {rec.params[key]: own(p.data) for key, p in recorded.params.items()}
-        leaves = {
-            **recorded.params,
-            X: recorded.xs,
-            **{f"{name}0": recorded.states[key] for name, key in rec.keys.items()},
-        }
+        first = {f"{name}0": recorded.states[key] for name, key in rec.keys.items()}
+        leaves = {**recorded.params, X: recorded.xs, **first}
         of_leaves = recorded.tape.gradient(recorded.upstream_loss, leaves)
         self.gradients = {rec.params[key]: own(of_leaves[key]) for key in recorded.params}
         self.dx = [turn(g) for g in of_leaves[X]]
         self.d_first = {name: turn(of_leaves[f"{name}0"]) for name in rec.states}
-        for e in [*rec.setup, *rec.backward, *rec.forward]:
-            self._add(e)
+        for e in rec.setup:
+            self._add_outside(e)
+        self._add(rec.forward, range(self.T))
+        self._add(rec.backward, reversed(range(self.T)))
 
-    def _add(self, e: Equation) -> None:
+    def _add_outside(self, e: Equation) -> None:
+        """What is made of parameters alone."""
+        found = evaluate(e.right, lambda ref: self.value(ref, 0))
+        for target, value in zip(e.targets, found if len(e.targets) > 1 else [found], strict=True):
+            self._outside[target.name] = value
+
+    def _add(self, equations: list[Equation], steps: Iterable[int]) -> None:
         """What has no number on the tape, since its author gave it no name, is what its formula says."""
-        if e.target.step is None:
-            found = evaluate(e.right, lambda ref: self.value(ref, 0))
-            for target, value in zip(e.targets, found if len(e.targets) > 1 else [found], strict=True):
-                self._outside[target.name] = value
-        elif e.target.name not in self._by_name:
-            self._by_name[e.target.name] = [self.evaluate(e.right, t) for t in range(self.T)]
+        missing = [e for e in equations if e.target.name not in self._by_name]
+        for e in missing:
+            self._by_name[e.target.name] = [None] * self.T
+        for t in steps:
+            for e in missing:
+                self._by_name[e.target.name][t] = self.evaluate(e.right, t)
 
     def value(self, ref: Ref, t: int) -> Any:
         """A quantity, seen from step t = 0, ..., T - 1."""

@@ -29,6 +29,7 @@ class Unwritable(ValueError):  # noqa: N818 - a ValueError by another name, so t
     """A cell that cannot be written down as formulas."""
 
 
+REDUCING = frozenset({"sum", "mean", "getitem", "softmax", "log_softmax"})
 Find = Callable[[Value], Expr]
 
 
@@ -41,6 +42,12 @@ def read(node: Node, find: Find, batch: int) -> Expr:
     if elementwise(node):
         found = _entry_by_entry(name, [_plain(a, shape) for a in args], shape, dict(node.kwargs))
         return _spread(found, shape, batch)
+    arrays = args if name in ("matmul", "concatenate", "stack") else args[: name in REDUCING]
+    if any(isinstance(a, Num) for a in arrays):
+        raise Unwritable(
+            f"derive: the cell makes an array of one number, and {name} of it\n"
+            "give that array among the parameters: a column of ones on x is a bias of its own"
+        )
     if name == "matmul":
         return matmul(args[0], args[1])
     if name in ("transpose", "swapaxes") and len(shape) == 2:

@@ -43,7 +43,7 @@ class _Reading:
         chosen = {key: taken.take(given.get(key) or short(key)) for key in recorded.params}
         self.names = taken
         keys = {name: key for key, name in display.items()}
-        self.rec = Recurrence(cell_name(recorded.cell), recorded.columns, chosen, states, {}, keys)
+        self.rec = Recurrence(_title(recorded.cell), recorded.columns, chosen, states, {}, keys)
         self.rec.target = taken.take(recorded.target) if recorded.target else ""
         self.defined: dict[Expr, Ref] = {}
         self.places: Places = {}
@@ -265,6 +265,12 @@ class _Reading:
             return self._known(v, {})
 
         return find
+
+
+def _title(cell: Any) -> str:
+    """What to call a cell: an object by its class, so that it is called the same in every run."""
+    named = hasattr(getattr(cell, "func", cell), "__name__")
+    return cell_name(cell) if named else type(cell).__name__
 
 
 def _base(v: Value, loop: Loop) -> Value:

@@ -82,6 +82,8 @@ def of_function(name: str, x: Expr, y: Expr) -> Expr:
 
 def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
     """dx/dby, all other quantities held; None where x does not read it. `y` is what x is called."""
+    if len(by.shape) != 2:
+        raise NoSlope  # one number for all examples
     if x == by:
         return eye(by.shape[0])
     if not isinstance(x, Op) or by not in walk(x):
