@@ -167,7 +167,7 @@ class _Sweep:
             key = frozenset((f, t.factors.count(f)) for f in t.factors)
             before = counted.get(key)
             counted[key] = t if before is None else Term(t.base, t.factors, before.scale + t.scale)
-        kept = [t for t in counted.values() if t.scale != 0] or terms[:1]
+        kept = [t for t in counted.values() if t.scale != 0] or [Term(terms[0].base, (), 0.0)]  # a - a: nothing
         if len(kept) == 1:
             return kept[0]
         kept.sort(key=lambda t: t.scale < 0)  # 1 - z, not -z + 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM, Equation, Recurrence, X, following
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH, Breakable, assignments, statement
 from tinygrad_rnn.bptt.derivation.sizing import sized
 from tinygrad_rnn.bptt.derivation.wording import HELPERS, Name, breakable, python
@@ -93,7 +94,8 @@ class Code:
         inlined = self._inlined()
         for equation in rec.forward:
             if equation.target.name not in inlined:
-                lines += self._equation(equation, _in_place(inlined), SECOND, None)
+                written = replace(equation, right=_in_place(equation.right, inlined))
+                lines += self._equation(written, _now, SECOND, None)
         lines += [] if rec.target else [f"        hs.append({rec.states[0]})"]
         if self.kept:
             lines += self._keep()
@@ -157,7 +159,8 @@ class Code:
             readers = [e for e in self.rec.forward if any(ref.name == name for ref in refs(e.right))]
             if len(readers) != 1 or sum(part == equation.target for part in walk(readers[0].right)) > 1:
                 continue
-            line = self._equation(readers[0], _in_place(found | {name: equation.right}), SECOND, None)
+            written = replace(readers[0], right=_in_place(readers[0].right, found | {name: equation.right}))
+            line = self._equation(written, _now, SECOND, None)
             if len(line) == 1 and len(line[0]) <= self.width:
                 found[name] = equation.right
         return found
@@ -203,8 +206,8 @@ class Code:
         lines += self._assignments([a for a, _ in zeroed], [b for _, b in zeroed], FIRST)
         lines += self._units([*(e.right for e in rec.backward), *rec.handed.values(), *rec.terms.values(), rec.dx])
         lines += self._starts()
-        length = "xs.shape[2]" if columns else "len(xs)"
-        lines.append(f"    for t in reversed(range({length})):")
+        before = lines
+        lines = []
         if self.kept:
             line = f"        {', '.join(map(_now, self.kept))} = kept[t]"
             lines += [line] if len(line) <= self.width else [f"{line[:-7]}(", "            kept[t]", "        )"]
@@ -216,6 +219,9 @@ class Code:
         if rec.dx is not None:
             lines += self._line("dx", f"{'dxs[:, :, t]' if columns else 'dxs[t]'} =", rec.dx)
         lines += self._hand_on()
+        counted = "t" if any("[t]" in line or ", t]" in line for line in lines) else "_"
+        length = "xs.shape[2]" if columns else "len(xs)"
+        lines = [*before, f"    for {counted} in reversed(range({length})):", *lines]
         return [*lines, *self._answer()]
 
     def _sums(self) -> dict[str, tuple[str, Expr]]:
@@ -248,7 +254,7 @@ class Code:
             return ""
         if readers[0].target.name == LOSS or readers[0].target.name in self._inlined():
             return ""
-        return f"{readers[0].target.name} = {python(readers[0].right, _in_place(self._inlined()))}"
+        return f"{readers[0].target.name} = {python(_in_place(readers[0].right, self._inlined()), _now)}"
 
     def _starts(self) -> list[str]:
         """What comes from after the last step."""
@@ -324,13 +330,13 @@ class Code:
         ]
 
 
-def _in_place(inlined: Mapping[str, Expr]) -> Name:
-    """Quantities as the loop forward calls them, or, of some, the expression that they are."""
+def _in_place(right: Expr, inlined: Mapping[str, Expr]) -> Expr:
+    """An expression with some quantities replaced by the expressions that they are."""
 
-    def name(ref: Ref) -> str:
-        return python(inlined[ref.name], name) if ref.name in inlined else _now(ref)
+    def change(x: Expr) -> Expr | None:
+        return _in_place(inlined[x.name], inlined) if isinstance(x, Ref) and x.name in inlined else None
 
-    return name
+    return rebuilt(right, change)
 
 
 def _now(ref: Ref) -> str:

@@ -70,7 +70,7 @@ class Numbers:
     def evaluate(self, x: Expr, t: int) -> Any:
         """An expression at step t; what comes from beyond the last step is zero."""
         if t == self.T - 1:
-            x = rebuilt(x, lambda part: Num(0) if isinstance(part, Op) and part.name == "later" else None)
+            x = rebuilt(x, _nothing_later)
         return evaluate(x, lambda ref: self.value(ref, t))
 
     def sides(self, f: Formula, t: int) -> list[Any]:
@@ -92,6 +92,11 @@ class Numbers:
             else:
                 found.append(self.evaluate(right, 0 if f.at == "first" else t))
         return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
+
+
+def _nothing_later(x: Expr) -> Expr | None:
+    """Zeros, in the place of what comes from the next step."""
+    return Op("broadcast_to", (Num(0),), (), x.shape) if isinstance(x, Op) and x.name == "later" else None
 
 
 def _as_it_is(a: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence, following
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 
 
 def readable(rec: Recurrence) -> Recurrence:
@@ -43,10 +43,11 @@ def _softmax(x: Expr) -> Expr | None:
 def _all_cotangents(rec: Recurrence) -> Recurrence:
     """With an equation for the cotangent of each state, also of one that the next step alone reads."""
     made = {e.target.name for e in rec.backward}
+    read = {ref.name for right in rec.coming_back() for ref in refs(right)}
     instead: dict[Expr, Expr] = {}
     first = []
     for state in rec.states:
-        if f"d{state}" not in made:
+        if f"d{state}" not in made and following(state) in read:
             target, comes = (Ref(name, 0, rec.shapes[state]) for name in (f"d{state}", following(state)))
             instead[comes] = target
             first.append(Equation((target,), comes))

@@ -43,6 +43,8 @@ def read(node: Node, find: Find, batch: int) -> Expr:
         found = _entry_by_entry(name, [_plain(a, shape) for a in args], shape, dict(node.kwargs))
         return _spread(found, shape, batch)
     arrays = args if name in ("matmul", "concatenate", "stack") else args[: name in REDUCING]
+    if Num(0) in arrays and name in ("matmul", "sum", "mean", "getitem"):
+        return Num(0)
     if any(isinstance(a, Num) for a in arrays):
         raise Unwritable(
             f"derive: the cell makes an array of one number, and {name} of it\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short, shown
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
@@ -66,7 +66,7 @@ class _Reading:
         self._forward(whole, ahead, carried, invented, back[0])
         self._backward(whole, ahead, back[0], carried)
         self._entries()
-        return _inlined(self.rec)
+        return _read_somewhere(_inlined(self.rec))
 
     def _entries(self) -> None:
         """Where each named value stands on the tape, by step."""
@@ -246,8 +246,8 @@ class _Reading:
             v = results[key]
             if v not in sums and v.constant is None:
                 raise Unwritable(f"derive: {rec.title} reads {key} outside of its steps\nread it in the cell alone")
-            rec.terms[key] = self._known(sums[v], known) if v in sums else None
-        rec.dx = self._known(stacks[results["x"]], known) if results["x"] in stacks else None
+            rec.terms[key] = _some(self._known(sums[v], known)) if v in sums else None
+        rec.dx = _some(self._known(stacks[results["x"]], known)) if results["x"] in stacks else None
 
     def _outside(self, graph: Graph, back: Loop) -> Any:
         """What a Value outside of time is, as an expression of the upstream gradients."""
@@ -294,6 +294,28 @@ def _inlined(rec: Recurrence) -> Recurrence:
             instead[equation.target] = rebuilt(equation.right, instead.get)
     kept = [e for e in rec.backward if e.target not in instead]
     return replace(rec, backward=kept).rewritten(instead.get)
+
+
+def _some(x: Expr) -> Expr | None:
+    return None if x == Num(0) else x
+
+
+def _read_somewhere(rec: Recurrence) -> Recurrence:
+    """Without lines that nothing reads."""
+    results = [x for x in (*rec.handed.values(), *rec.terms.values(), rec.dx) if x is not None]
+    wanted = {LOSS, *rec.states} | {ref.name for right in results for ref in refs(right)}
+
+    def living(equations: list[Equation]) -> list[Equation]:
+        found = []
+        for e in reversed(equations):
+            if any(t.name in wanted for t in e.targets):
+                found.append(e)
+                wanted.update(ref.name for ref in refs(e.right))
+        return found[::-1]
+
+    backward = living(rec.backward)
+    forward = living(rec.forward)
+    return replace(rec, backward=backward, forward=forward, setup=living(rec.setup))
 
 
 def _made_up(right: Expr) -> str:
