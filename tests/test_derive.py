@@ -188,6 +188,27 @@ def test_names_are_the_authors():
     assert "dV" in bptt.derive(cell, example=example, names={"V": "Wh"}).numpy()
 
 
+def test_names_that_the_code_needs_for_itself_are_not_taken():
+    def cell(params, x, h):
+        h_prev = 0.5 * h
+        kept = np.tanh(x @ params["W"] + h_prev @ params["targets"])
+        loss = kept * kept
+        return loss + h_prev
+
+    example = example_of(W=(3, 4), targets=(4, 4))
+    assert bptt.doctor(cell, bptt.derive(cell, example=example).gradients, example=example)
+
+
+def test_parameters_may_be_called_anything():
+    def cell(params, x, h):
+        return np.tanh(x @ params['rnn."l0".W'] + h @ params["\\U"] + params["b'"])
+
+    example = own_cells.of({'rnn."l0".W': (3, 4), "\\U": (4, 4), "b'": (4,)})
+    derivation = bptt.derive(cell, example=example)
+    assert set(derivation.gradients(*example(np.random.default_rng(0), 2, 1), np.ones((2, 1, 4)))) > {"\\U", "b'"}
+    assert bptt.derive(cell, example=example, names={"W": 'rnn."l0".W'}).lines()["dW"] == "∂L/∂W = Σ_t x_t δ_tᵀ"
+
+
 def test_code_is_right_for_another_number_of_units():
     example = own_cells.of({**own_cells.GATES}, states=2, columns=True)
     gradients = bptt.derive(own_cells.course_lstm, example=example, layout="columns").gradients

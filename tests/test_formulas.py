@@ -11,7 +11,8 @@ from test_derive import EVERY, derivation
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.bptt.derivation.expressions import Ref, evaluate
+from tinygrad_rnn.bptt.derivation.evaluation import evaluate
+from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
 
 

@@ -20,7 +20,8 @@ def short(key: str) -> str:
 
 FRESH = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
 RESERVED = frozenset(
-    {"x", "xs", "t", "T", "L", "H", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name", "s0"}
+    {"x", "xs", "t", "T", "L", "H", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name"}
+    | {"targets", "loss", "blank"}
     | {"forward", "backward", "gradients", "sigmoid", "softmax", "log_softmax", "relu", "elu", "softplus"}
     | set(dir(builtins))
     | set(keyword.kwlist)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X
-from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, evaluate, rebuilt
+from tinygrad_rnn.bptt.derivation.evaluation import evaluate
+from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, rebuilt
 from tinygrad_rnn.bptt.derivation.formulas import Formula
 from tinygrad_rnn.bptt.derivation.recording import Recorded
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM, Equation, Recurrence, X, following
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short, shown
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
 from tinygrad_rnn.bptt.derivation.recording import Recorded
+from tinygrad_rnn.bptt.derivation.tidying import tidied
 from tinygrad_rnn.engine.steps import likeness
 from tinygrad_rnn.nn.unroll import cell_name
 from tinygrad_rnn.replay.backward import differentiated
@@ -39,7 +39,7 @@ class _Reading:
             )
         display = shown(recorded.states, recorded.params)
         states = tuple(display.values())
-        taken = Names([*states])
+        taken = Names([*states, *(f"{s}_prev" for s in states), *(following(s) for s in states)])
         chosen = {key: taken.take(given.get(key) or short(key)) for key in recorded.params}
         self.names = taken
         keys = {name: key for key, name in display.items()}
@@ -66,7 +66,7 @@ class _Reading:
         self._forward(whole, ahead, carried, invented, back[0])
         self._backward(whole, ahead, back[0], carried)
         self._entries()
-        return _read_somewhere(_inlined(self.rec))
+        return tidied(self.rec)
 
     def _entries(self) -> None:
         """Where each named value stands on the tape, by step."""
@@ -281,41 +281,8 @@ def _base(v: Value, loop: Loop) -> Value:
     return v
 
 
-def _inlined(rec: Recurrence) -> Recurrence:
-    """With cotangents that have no name of their own, and are read once, where they are read."""
-    count: dict[str, int] = {}
-    for right in rec.coming_back():
-        for part in walk(right):
-            if isinstance(part, Ref):
-                count[part.name] = count.get(part.name, 0) + 1
-    instead: dict[Expr, Expr] = {}
-    for equation in rec.backward:
-        if equation.invented and count.get(equation.target.name, 0) < 2:
-            instead[equation.target] = rebuilt(equation.right, instead.get)
-    kept = [e for e in rec.backward if e.target not in instead]
-    return replace(rec, backward=kept).rewritten(instead.get)
-
-
 def _some(x: Expr) -> Expr | None:
     return None if x == Num(0) else x
-
-
-def _read_somewhere(rec: Recurrence) -> Recurrence:
-    """Without lines that nothing reads."""
-    results = [x for x in (*rec.handed.values(), *rec.terms.values(), rec.dx) if x is not None]
-    wanted = {LOSS, *rec.states} | {ref.name for right in results for ref in refs(right)}
-
-    def living(equations: list[Equation]) -> list[Equation]:
-        found = []
-        for e in reversed(equations):
-            if any(t.name in wanted for t in e.targets):
-                found.append(e)
-                wanted.update(ref.name for ref in refs(e.right))
-        return found[::-1]
-
-    backward = living(rec.backward)
-    forward = living(rec.forward)
-    return replace(rec, backward=backward, forward=forward, setup=living(rec.setup))
 
 
 def _made_up(right: Expr) -> str:
