@@ -7,7 +7,7 @@ import json
 from tinygrad_rnn.bptt.derivation.code_lines import FIRST, SECOND, Lines, in_place, now, quantities
 from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM, Equation, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Ref, refs
-from tinygrad_rnn.bptt.derivation.wording import breakable, python
+from tinygrad_rnn.bptt.derivation.wording import python
 
 
 class Backward(Lines):
@@ -36,8 +36,7 @@ class Backward(Lines):
         before = lines
         lines = []
         if self.kept:
-            line = f"        {', '.join(map(now, self.kept))} = kept[t]"
-            lines += [line] if len(line) <= self.width else [f"{line[:-7]}(", "            kept[t]", "        )"]
+            lines += self._unpacked([now(ref) for ref in self.kept])
         for equation in rec.backward:
             target = equation.target.name
             lines += self._line(target, f"{target} =", equation.right, self.comment(equation))
@@ -51,6 +50,15 @@ class Backward(Lines):
         lines = [*before, f"    for {counted} in reversed(range({length})):", *lines]
         return [*lines, *self._answer()]
 
+    def _unpacked(self, names: list[str]) -> list[str]:
+        """What forward kept of a step."""
+        line = f"        {', '.join(names)} = "
+        if len(line) + len("kept[t]") <= self.width:
+            return [f"{line}kept[t]"]
+        if len(line) + 1 <= self.width:
+            return [f"{line}(", "            kept[t]", "        )"]
+        return ["        (", *(f"            {name}," for name in names), "        ) = kept[t]"]
+
     def _sums(self) -> dict[str, tuple[str, Expr]]:
         """By parameter, its gradient's name and what a step adds to it; of those that are the same, the first."""
         found: dict[Expr, tuple[str, tuple[str, Expr]]] = {}
@@ -62,7 +70,7 @@ class Backward(Lines):
 
     def _line(self, called: str, left: str, right: Expr, comment: str = "") -> list[str]:
         """A line of the walk back, or a blank."""
-        text = f'blank("{called}")' if called in self.blanks else breakable(right, self._then)
+        text = f'blank("{called}")' if called in self.blanks else python(right, self._then)
         return self.statement(left, text, SECOND, comment)
 
     def can_be_blank(self) -> list[str]:
@@ -110,11 +118,11 @@ class Backward(Lines):
         texts = [f"np.zeros_like({t})" if right == Num(0) else python(right, name) for t, right in pairs]
         texts = [f'blank("{t}")' if t in self.blanks else text for (t, _), text in zip(pairs, texts, strict=True)]
         if clash:
-            return [f"        {', '.join(t for t, _ in pairs)} = {', '.join(texts)}"]
+            return self.statement(f"{', '.join(t for t, _ in pairs)} =", ", ".join(texts), SECOND)
         lines = []
         for (target, right), text in zip(pairs, texts, strict=True):
             whole = right == Num(0) or target in self.blanks
-            lines += self.statement(f"{target} =", text if whole else breakable(right, name), SECOND)
+            lines += self.statement(f"{target} =", text if whole else python(right, name), SECOND)
         return lines
 
     def _answer(self) -> list[str]:

@@ -50,12 +50,7 @@ class Forward(Lines):
         names = [now(ref) for ref in self.kept]
         if len(names) == 1:
             return [f"        kept.append({names[0]})"]
-        for indent, outside in ((SECOND, "kept.append((%s))"), (SECOND + 4, "(%s)")):
-            line = " " * indent + outside % ", ".join(names)
-            if len(line) <= self.width:
-                return [line] if indent == SECOND else ["        kept.append(", line, "        )"]
-        each = [f"                {name}," for name in names]
-        return ["        kept.append(", "            (", *each, "            )", "        )"]
+        return self.statement("", f"kept.append(({', '.join(names)}))", SECOND)
 
     def _loop(self, x: bool, target: bool) -> list[str]:
         """The head of the loop forward, and what a step reads of x and of the targets."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.equations import LOSS, Equation, Recurrence
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Op, Ref, is_negative, negative, rebuilt, refs, walk
-from tinygrad_rnn.bptt.derivation.formatting import WIDTH, Breakable, assignments, statement
+from tinygrad_rnn.bptt.derivation.formatting import WIDTH, assignments, statement
 from tinygrad_rnn.bptt.derivation.sizing import sized
-from tinygrad_rnn.bptt.derivation.wording import Name, breakable
+from tinygrad_rnn.bptt.derivation.wording import Name, python
 
 FIRST, SECOND = 4, 8
 """How far the lines of a function and of its loop stand from the edge."""
@@ -35,7 +35,7 @@ class Lines:
         ordered = [t for e in self.rec.forward for t in e.targets if t.name in made]
         return found + [Ref(t.name, 0) for t in ordered if (t.name, 0) in read]
 
-    def statement(self, left: str, right: Breakable, indent: int, comment: str = "") -> list[str]:
+    def statement(self, left: str, right: str, indent: int, comment: str = "") -> list[str]:
         """A line, broken where it is too long."""
         return statement(left, right, indent, comment, self.width)
 
@@ -54,9 +54,9 @@ class Lines:
         """An equation as a line; of several targets those that are `used`."""
         if e.target.name == LOSS:
             sign, right = ("-", negative(e.right)) if is_negative(e.right) else ("+", e.right)
-            return self.statement(f"loss {sign}=", breakable(right, name), indent)
+            return self.statement(f"loss {sign}=", python(right, name), indent)
         targets = ", ".join(name(t) if used is None or t.name in used else "_" for t in e.targets)
-        return self.statement(f"{targets} =", breakable(e.right, name), indent, comment)
+        return self.statement(f"{targets} =", python(e.right, name), indent, comment)
 
     def units(self, rights: Iterable[Expr | None]) -> list[str]:
         """The number of units, where it is spoken of."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
-from tinygrad_rnn.bptt.derivation.formatting import Breakable, Call, Chain, Wrapped
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
 from tinygrad_rnn.engine.expressions import ATOM, BINDS, Text, bracketed
 
@@ -70,28 +69,6 @@ def python(x: Expr, name: Name) -> str:
     return _text(x, name)[0]
 
 
-def breakable(x: Expr, name: Name) -> Breakable:
-    """The expression, with the places where a line may be broken."""
-    if isinstance(x, Op) and x.name == "add":
-        return Chain(tuple(_terms(x, name)))
-    if isinstance(x, Op) and x.name == "multiply":
-        first, *rest = (_factor(a, name) for a in x.args)
-        if len(rest) == 1 and isinstance(x.args[1], Op) and x.args[1].name == "add":
-            return Wrapped(f"{first} * (", Chain(tuple(_terms(x.args[1], name))))
-        return Chain((first, *(f"* {a}" for a in rest)))
-    if isinstance(x, Op) and x.name in ("concatenate", "stack"):
-        axis = dict(x.options)["axis"]
-        parts = f"[{', '.join(python(a, name) for a in x.args)}]"
-        if not axis:
-            return Call(f"np.{x.name}(", (parts,))
-        return Call(f"np.{x.name}(", (parts, f"axis={axis}"))
-    if isinstance(x, Op) and x.name == "split":
-        options = dict(x.options)
-        axis = (f"axis={options['axis']}",) if options["axis"] else ()
-        return Call("np.split(", (python(x.args[0], name), str(options["parts"]), *axis))
-    return python(x, name)
-
-
 def _text(x: Expr, name: Name) -> Text:
     if isinstance(x, Ref):
         return name(x), ATOM
@@ -145,7 +122,10 @@ def _call(x: Op, name: Name) -> str:
         kept = "keepdims=True" if options.get("keepdims") else ""
         return f"{bracketed(first, ATOM)}.{x.name}({', '.join(part for part in (text, kept) if part)})"
     if x.name in ("concatenate", "stack", "split"):
-        return str(breakable(x, name))
+        parts = f"[{', '.join(python(a, name) for a in x.args)}]" if x.name != "split" else first[0]
+        more = [str(options["parts"])] if x.name == "split" else []
+        axis = [f"axis={options['axis']}"] if options["axis"] else []
+        return f"np.{x.name}({', '.join([parts, *more, *axis])})"
     if x.name == "getitem":
         return f"{bracketed(first, ATOM)}[{', '.join(map(_part, options['index']))}]"
     if x.name == "broadcast_to":
