@@ -182,6 +182,15 @@ def test_a_formula_that_does_not_hold_is_not_printed(monkeypatch):
         bptt.derive(nn.residual_rnn).lines()
 
 
+def test_a_local_derivative_that_is_wrong_is_not_printed(monkeypatch):
+    from tinygrad_rnn.bptt.derivation import formulas as module
+
+    right = module.line_slope
+    monkeypatch.setattr(module, "line_slope", lambda line, by: module.product(module.Num(2), right(line, by)))
+    with pytest.raises(ArithmeticError, match="the formula dh/dz of rnn does not hold at t=2"):
+        bptt.derive(nn.rnn).lines()
+
+
 # -------------------------------------------------------------------------------------------------- chains, entries
 
 

@@ -37,17 +37,19 @@ class Derivation:
         self._setting = setting
         self.recorded = setting.small()
         self.recurrence: Recurrence = recurrence(self.recorded, names)
+        self._sources: dict[int, str] = {}
 
     @property
     def title(self) -> str:
         """What the cell is called."""
         return self.recurrence.title
 
-    @cached_property
-    def _source(self) -> str:
-        source = Code(self.recurrence).source()
-        require_right(run(source, self.title)["gradients"], self._setting, self.title)
-        return source
+    def _source(self, width: int) -> str:
+        if width not in self._sources:
+            source = Code(self.recurrence, width=width).source()
+            require_right(run(source, self.title)["gradients"], self._setting, self.title)
+            self._sources[width] = source
+        return self._sources[width]
 
     def numpy(self, width: int = WIDTH) -> str:
         """A file of Python: `forward`, `backward`, and `gradients(params, xs, state, dhs, dlast=None)` -> dict.
@@ -55,7 +57,7 @@ class Derivation:
         It imports NumPy alone, and is right for every T and batch size; its lines are at most `width` characters long.
         ArithmeticError where it does not agree with the tape.
         """
-        return self._source if width == WIDTH else Code(self.recurrence, width=width).source()
+        return self._source(width)
 
     @cached_property
     def formulas(self) -> Formulas:
@@ -105,7 +107,7 @@ class Derivation:
     @cached_property
     def gradients(self) -> Callable[..., dict[str, Any]]:
         """The function `gradients` of that file, as `bptt.compare` and `bptt.doctor` take it."""
-        found: Callable[..., dict[str, Any]] = run(self._source, self.title)["gradients"]
+        found: Callable[..., dict[str, Any]] = run(self.numpy(), self.title)["gradients"]
         return found
 
 

@@ -59,7 +59,7 @@ class Numbers:
             self._by_name[e.target.name] = [None] * self.T
         for t in steps:
             for e in missing:
-                self._by_name[e.target.name][t] = self.evaluate(e.right, t)
+                self._by_name[e.target.name][t] = np.broadcast_to(self.evaluate(e.right, t), e.target.shape)
 
     def value(self, ref: Ref, t: int) -> Any:
         """A quantity, seen from step t = 0, ..., T - 1."""
