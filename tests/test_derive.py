@@ -199,6 +199,16 @@ def test_names_that_the_code_needs_for_itself_are_not_taken():
     assert bptt.doctor(cell, bptt.derive(cell, example=example).gradients, example=example)
 
 
+def test_states_may_be_called_anything():
+    def cell(params, x, t, dt, kept_prev):
+        z = np.tanh(x @ params["W"] + t @ params["U"])
+        return z + dt, z * kept_prev, np.sin(dt)
+
+    example = own_cells.of(own_cells.WU, states=3)
+    assert bptt.doctor(cell, bptt.derive(cell, example=example).gradients, example=example)
+    assert bptt.derive(cell, example=example).write("html")
+
+
 def test_parameters_may_be_called_anything():
     def cell(params, x, h):
         return np.tanh(x @ params['rnn."l0".W'] + h @ params["\\U"] + params["b'"])

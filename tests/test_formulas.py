@@ -261,6 +261,16 @@ def test_documents_are_whole(name):
     assert found.write("numpy") == found.numpy()
 
 
+@pytest.mark.parametrize("name", ["rnn", "residual_rnn", "lstm", "gru_textbook", "three_states", "course"])
+def test_the_latex_is_set_by_a_typesetter(name):
+    """matplotlib's, which knows no matrices: they are left out."""
+    mathtext = pytest.importorskip("matplotlib.mathtext")
+    parser = mathtext.MathTextParser("path")
+    for line in derivation(name).lines("latex").values():
+        if "bmatrix" not in line:
+            assert parser.parse(f"${line}$").glyphs
+
+
 def test_writing_is_deterministic():
     for to in ("latex", "markdown", "html", "text", "numpy"):
         assert bptt.derive(nn.gru).write(to) == bptt.derive(nn.gru).write(to)

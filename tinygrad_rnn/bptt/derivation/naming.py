@@ -38,17 +38,6 @@ SUMMED = frozenset({"add", "subtract", "matmul"})
 """What makes a net input."""
 
 
-def shown(states: Iterable[str], params: Iterable[str]) -> dict[str, str]:
-    """What formulas call each state, by what the cell calls it: a, of a_prev."""
-    states = list(states)
-    others = {*states, *params, *RESERVED}
-    found: dict[str, str] = {}
-    for state in states:
-        stem = re.sub(r"_(prev|previous|before|old|last)$", "", state)
-        found[state] = state if stem in others or stem in found.values() else stem
-    return found
-
-
 class Names:
     """The names that are taken, and new ones."""
 
@@ -71,6 +60,17 @@ class Names:
                 self.taken.add(candidate)
                 return candidate
         raise ValueError(f"derive: there are too many values called {stem}\ngive them different names")
+
+    def of_states(self, states: Iterable[str], params: Iterable[str]) -> dict[str, str]:
+        """What formulas call each state, by what the cell calls it: a, of a_prev."""
+        states = list(states)
+        others = {*states, *params}
+        found = {}
+        for state in states:
+            stem = re.sub(r"_(prev|previous|before|old|last)$", "", state)
+            found[state] = self.take(stem if stem not in others and self.free(stem) else state)
+        self.taken |= {f"{name}_prev" for name in found.values()} | {f"d{name}_next" for name in found.values()}
+        return found
 
     def cotangent(self) -> str:
         """A name for the gradient of what has no name."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
-from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short, shown
+from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
 from tinygrad_rnn.bptt.derivation.recording import Recorded
 from tinygrad_rnn.bptt.derivation.tidying import tidied
@@ -37,9 +37,9 @@ class _Reading:
                 f"derive: names speaks of {sorted(unknown)}, which the cell does not have\n"
                 f"its parameters are {', '.join(recorded.params)}"
             )
-        display = shown(recorded.states, recorded.params)
+        taken = Names(())
+        display = taken.of_states(recorded.states, recorded.params)
         states = tuple(display.values())
-        taken = Names([*states, *(f"{s}_prev" for s in states), *(following(s) for s in states)])
         chosen = {key: taken.take(given.get(key) or short(key)) for key in recorded.params}
         self.names = taken
         keys = {name: key for key, name in display.items()}
