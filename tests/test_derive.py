@@ -188,6 +188,20 @@ def test_names_are_the_authors():
     assert "dV" in bptt.derive(cell, example=example, names={"V": "Wh"}).numpy()
 
 
+def test_looking_at_local_names_leaves_no_trace():
+    def look(frame, event, argument):
+        pass
+
+    sys.setprofile(look)
+    try:
+        bptt.derive(nn.rnn)
+        with pytest.raises(ValueError, match="fails on its example"):
+            bptt.derive(lambda params, x, h: params["none"], example=own_cells.of(own_cells.WU))
+        assert sys.getprofile() is look
+    finally:
+        sys.setprofile(None)
+
+
 def test_names_that_the_code_needs_for_itself_are_not_taken():
     def cell(params, x, h):
         h_prev = 0.5 * h

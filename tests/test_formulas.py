@@ -254,6 +254,8 @@ def test_documents_are_whole(name):
     page = found.write("html", entries=True)
     ET.fromstring(page.split("\n", 1)[1].replace("<meta charset='utf-8'>", ""))
     assert page.count("<math") == len(found.formulas.all)
+    assert "the losses $L_t$" in latex
+    assert name.replace("_", r"\_") in latex
     markdown = found.write("markdown")
     assert markdown.count("$$") == 2 * len(found.formulas.all)
     assert str(found) == found.write("text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from tinygrad_rnn.bptt.derivation.formulas import SECTIONS, Formula
@@ -107,4 +108,7 @@ class Document:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("_", r"\_").replace("delta", r"$\delta$").replace("T+1", "$T+1$").replace("L_t", "$L_t$")
+    """Text for LaTeX, its few symbols set as such."""
+    symbols = {"delta": r"$\delta$", "T+1": "$T+1$", "L_t": "$L_t$"}
+    parts = re.split(f"({'|'.join(map(re.escape, symbols))})", text)
+    return "".join(symbols.get(part) or re.sub(r"([_#%&$])", r"\\\1", part) for part in parts)
