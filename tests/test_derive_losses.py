@@ -78,6 +78,16 @@ def test_a_loss_without_a_readout_reads_the_state():
     assert lines["dz"].endswith("diag(1 - h_t²) (Uᵀ δ_{t+1} + h_t - target_t)")
 
 
+def test_a_variable_may_be_called_as_the_loss_is():
+    def with_another(params, x, h):
+        L = np.tanh(x @ params["W"].T + h @ params["U"].T + params["b"])
+        return L * h
+
+    derivation = bptt.derive(with_another, example=example, readout=readout, loss=squared)
+    assert derivation.numpy().count("loss +=") == 1
+    assert derivation.lines()["L"] == "L_t = 0.5 sum((y_t - target_t)²)"
+
+
 def test_columns_with_a_loss():
     def in_columns(params, x, h):
         return np.tanh(params["W"] @ x + params["U"] @ h)

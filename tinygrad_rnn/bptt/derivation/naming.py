@@ -7,7 +7,9 @@ import keyword
 import re
 from collections.abc import Iterable
 
+from tinygrad_rnn.bptt.derivation.equations import LOSS
 from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS
+from tinygrad_rnn.bptt.derivation.recording import OF_STEP
 from tinygrad_rnn.replay.graph import Loop, Node, Value
 
 
@@ -109,8 +111,9 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
     for node in loop.body:
         if node.out in states:
             node.out.name = states[node.out]
-        elif node.out.name == "L":
-            states = {**states, node.out: "L"}  # a name that no other value has
+        elif node.out.name == OF_STEP:
+            node.out.name = LOSS
+            states = {**states, node.out: LOSS}  # it has its name already
         elif node.op.name == "positive":
             node.out.name = None
     for explicit in (True, False):  # what reads a part goes before the part: z_i, the net input, is a sum that has it

@@ -19,6 +19,8 @@ from tinygrad_rnn.engine.tape import Tape
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.unroll import as_tuple, unroll
 
+OF_STEP = "loss of the step"
+"""The name of a step's loss, which no variable has."""
 STEPS, BATCHES = (4, 5, 3, 7, 11), (2, 3, 5, 7, 11, 13)
 
 
@@ -134,7 +136,7 @@ class Setting:
         if not isinstance(found, Tensor) or found.shape != ():
             shape = f"shape {found.shape}" if isinstance(found, Tensor) else f"type {type(found).__name__}"
             raise ValueError(f"derive: loss(y, target) has {shape}\nreturn a scalar, summed over the batch: .sum()")
-        found.name = "L"
+        found.name = OF_STEP
         return found
 
 
