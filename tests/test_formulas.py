@@ -278,6 +278,25 @@ def test_writing_is_deterministic():
         assert bptt.derive(nn.gru).write(to) == bptt.derive(nn.gru).write(to)
 
 
+def test_two_names_are_never_one_symbol():
+    def cell(params, x, h):
+        a_1 = x @ params["W1"] + h @ params["U"]
+        z_1 = x @ params["W_1"] - h @ params["U"]
+        return np.tanh(a_1) * np.tanh(z_1)
+
+    lines = bptt.derive(cell, example=own_cells.of({"W1": (3, 4), "W_1": (3, 4), "U": (4, 4)})).lines()
+    assert lines["a_1"] == "a_{1,t} = W_1ᵀ x_t + Uᵀ h_{t-1}"
+    assert lines["z_1"] == "z_{1,t} = W_{1'}ᵀ x_t - Uᵀ h_{t-1}"
+    assert {lines["da_1"].split(" = ")[0], lines["dz_1"].split(" = ")[0]} == {"δ_{1,t}", "δ_{1',t}"}
+    assert len({line.split(" = ")[0] for line in lines.values()}) == len(lines)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_two_formulas_have_one_left_side(name):
+    lines = derivation(name).lines("latex")
+    assert len({line.split(" = ")[0] for line in lines.values()}) == len(lines)
+
+
 def test_greek_letters_and_words_as_names():
     def cell(params, x, h):
         alpha = np.tanh(x @ params["W_in"] + h @ params["Wrec"])

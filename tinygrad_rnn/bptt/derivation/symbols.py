@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
@@ -83,8 +83,15 @@ class Writer:
         self.style, self._net = style, formulas.net_inputs
         self._cotangents, self._output = formulas.rec.cotangents, formulas.rec.states[0]
         self._units = formulas.rec.shapes[self._output][0]
-        simple = [n for n in self._net if f"d{n}" in self._cotangents]
-        self._alone = simple[0] if len(simple) == 1 else ""
+        outside = {*formulas.rec.params.values(), *(t.name for e in formulas.rec.setup for t in e.targets)}
+        names = [name for name in formulas.rec.shapes if name not in self._cotangents]
+        symbols = {name: _split(name, timed=name not in outside) for name in names}
+        nameless = {f"#{of}": ("g", of) for of in self._cotangents.values() if of.isdigit()}
+        self._symbols = _apart({**symbols, **nameless})
+        net = [name for name in names if name in self._net and f"d{name}" in self._cotangents]
+        deltas = {name: ("", name.partition("_")[2] or ("" if name == "z" else name)) for name in net}
+        deltas = dict.fromkeys(net, ("", "")) if len(net) == 1 else deltas
+        self._deltas = {name: sub.replace("_", ",") for name, (_, sub) in _apart(deltas).items()}
 
     def with_blank(self, f: Formula, blank: str) -> str:
         """Left = ____."""
@@ -149,23 +156,15 @@ class Writer:
         if x.name in self._cotangents:
             of = self._cotangents[x.name]
             if of in self._net:
-                rest = "" if of == self._alone else of.partition("_")[2] or ("" if of == "z" else of)
-                return s.symbol("delta", ",".join(part for part in (rest, when) if part))
+                return s.symbol("delta", ",".join(part for part in (self._deltas[of], when) if part))
             if of.isdigit():  # of what has no name
-                return s.symbol("g", f"{of},{when}")
+                return s.symbol(*self._parts(f"#{of}", when))
             return s.row(s.function("d"), s.symbol(*self._parts(of, when)))
         return s.symbol(*self._parts(x.name, when))
 
     def _parts(self, name: str, when: str) -> tuple[str, str]:
-        base, _, sub = name.partition("_")
-        if (
-            not sub
-            and (found := re.fullmatch(r"([A-Z]|[bwh])([a-z]{1,3}|\d)", name))
-            and name not in GREEK
-            and not when
-        ) or (not sub and (found := re.fullmatch(r"([A-Za-z]+)(\d+)", name))):
-            base, sub = found[1], found[2]
-        return base, ",".join(part for part in (sub.replace("_", ","), when) if part)
+        base, sub = self._symbols.get(name) or _split(name, timed=True)
+        return base, ",".join(part for part in (sub, when) if part)
 
     # ---------------------------------------------------------------------------------------------- expressions
 
@@ -300,3 +299,22 @@ class Writer:
         base, sub = self._parts(x.args[0].name, "")
         label = f"({dict(x.options)['label']})"
         return self.style.symbol(base, ",".join(part for part in (sub, label) if part)), ATOM
+
+
+def _split(name: str, timed: bool) -> tuple[str, str]:
+    """A letter or a word, and its index: W_ih and Wih, h1, z_i. What has a step keeps words whole: ft is no f_t."""
+    base, _, sub = name.partition("_")
+    found = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
+    if not sub and not timed and not found and name not in GREEK:
+        found = re.fullmatch(r"([A-Z]|[bwh])([a-z]{1,3})", name)
+    return (found[1], found[2]) if found else (base, sub.replace("_", ","))
+
+
+def _apart(symbols: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Symbols by name, with a prime on the index of one that another name has already."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, (base, sub) in symbols.items():
+        while (base, sub) in found.values():
+            sub += "'"
+        found[name] = base, sub
+    return found
