@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DEMOS = sorted((ROOT / "demos").glob("*.py"))
 sys.path.insert(0, str(ROOT / "docs"))
-import make_exercises  # noqa: E402 - these lie in docs, beside the pages that they write
+import make_derivations  # noqa: E402 - these lie in docs, beside the pages that they write
+import make_exercises  # noqa: E402
 import make_tables  # noqa: E402
 
 
@@ -37,7 +38,7 @@ def test_the_code_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, cap
         promised = re.search(r"print\(report\)  # \.\.\. (.*)", page.read_text(encoding="utf-8")).group(1)
         assert promised in said
         assert (tmp_path / "lstm.svg").exists()
-    if page.name == "doctor.md":
+    if page.name in ("doctor.md", "derive.md", "worksheets.md"):
         said = capsys.readouterr().out
         for shown in re.findall(r"^```text\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S):
             assert shown in said
@@ -114,6 +115,12 @@ def test_links_to_files_lead_somewhere():
 def test_a_table_says_what_the_code_does(name):
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert written == make_tables.PAGES[name](), "run: python docs/make_tables.py"
+
+
+@pytest.mark.parametrize("name", make_derivations.PAGES)
+def test_a_derivation_is_as_the_tape_writes_it(name):
+    written = (ROOT / "docs" / "derivations" / name).read_text(encoding="utf-8")
+    assert written == make_derivations.PAGES[name](), "run: python docs/make_derivations.py"
 
 
 def test_every_error_of_the_engine_is_in_the_table():

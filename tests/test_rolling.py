@@ -130,3 +130,16 @@ def test_steps_without_labels_stay_calls():
             h = np.tanh(h @ u)
         loss = h.sum()
     check(tape, loss, [u, h0], loops=0)
+
+
+def test_contributions_that_cancel_are_nothing():
+    rng = np.random.default_rng(0)
+    u, h0 = Tensor(rng.standard_normal((4, 4)), "u"), Tensor(rng.standard_normal((2, 4)), "h0")
+    with Tape() as tape:
+        h = h0
+        for t in range(3):
+            with tg.scope(t=t):
+                z = np.sin(h)
+                h = np.tanh(h @ u) + (z - z)
+        loss = (h * h).sum()
+    check(tape, loss, [u, h0], loops=1)

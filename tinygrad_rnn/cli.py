@@ -1,5 +1,4 @@
-"""The command line: `tinygrad-rnn demo`, `compare`, `doctor`, `flow`, `truncate`, `draw`, `play`, `train`,
-`sample`, `bench`.
+"""The command line: `tinygrad-rnn demo`, `compare`, `doctor`, `derive`, `flow`, `truncate`, `draw`, `play`, and so on.
 
 Exit status 1 where a comparison fails, 2 for bad input, 130 where it was interrupted.
 """
@@ -12,9 +11,21 @@ import sys
 from collections.abc import Sequence
 
 import tinygrad_rnn
-from tinygrad_rnn.commands import bench, compare, demo, doctor, drawing, flow, playing, sampling, training, truncate
+from tinygrad_rnn.commands import (
+    bench,
+    compare,
+    demo,
+    derive,
+    doctor,
+    drawing,
+    flow,
+    playing,
+    sampling,
+    training,
+    truncate,
+)
 
-COMMANDS = (demo, compare, doctor, flow, truncate, drawing, playing, training, sampling, bench)
+COMMANDS = (demo, compare, doctor, derive, flow, truncate, drawing, playing, training, sampling, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from tinygrad_rnn.bptt import by_hand
 from tinygrad_rnn.bptt.bias import Deviation, bias_and_variance
 from tinygrad_rnn.bptt.checkpoint import checkpointed
 from tinygrad_rnn.bptt.compare import compare, compare_gradients
+from tinygrad_rnn.bptt.derivation.derive import Derivation, derive
 from tinygrad_rnn.bptt.doctor import Diagnosis, doctor
 from tinygrad_rnn.bptt.flow import butterfly, flow
 from tinygrad_rnn.bptt.jacobians import log10_product, singular_values, spectral_radius, step_jacobians
@@ -19,6 +20,7 @@ from tinygrad_rnn.bptt.ways import Chunked, Full, RandomChunks, Randomized, Scal
 __all__ = [
     "Chunked",
     "Cost",
+    "Derivation",
     "Deviation",
     "Diagnosis",
     "Flow",
@@ -39,6 +41,7 @@ __all__ = [
     "compare_gradients",
     "contributions",
     "deltas",
+    "derive",
     "doctor",
     "flow",
     "immediate",

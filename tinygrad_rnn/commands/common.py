@@ -51,6 +51,14 @@ def not_negative(value: str) -> int:
     return number
 
 
+def theirs_for_ours(value: str) -> dict[str, str]:
+    """Pairs of names, Wax=weight_ih,Waa=weight_hh, as argparse takes them."""
+    pairs = [pair.split("=") for pair in value.split(",")]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise argparse.ArgumentTypeError(f"{value!r}: write theirs=ours, with commas in between")
+    return {theirs.strip(): ours.strip() for theirs, ours in pairs}
+
+
 def inputs(options: argparse.Namespace, dtype: str, cell: str | None = None) -> tuple[Any, Any]:
     """Random parameters and inputs of the size that was asked for; of `options.cell` by default."""
     rng = np.random.default_rng(options.seed)

@@ -11,7 +11,7 @@ from typing import Any
 from tinygrad_rnn import bptt
 from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
 from tinygrad_rnn.commands import code
-from tinygrad_rnn.commands.common import ALL_CELLS
+from tinygrad_rnn.commands.common import ALL_CELLS, theirs_for_ours
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,7 +30,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     doctor.add_argument("--no-bias", dest="bias", action="store_false", help="the cell has no biases")
     doctor.add_argument("--layout", choices=LAYOUTS, default="rows", help="of the function's arrays (default: rows)")
     doctor.add_argument(
-        "--names", type=_names, default={}, help="the function's names for the cell's: Wax=weight_ih,Waa=weight_hh"
+        "--names",
+        type=theirs_for_ours,
+        default={},
+        help="the function's names for the cell's: Wax=weight_ih,Waa=weight_hh",
     )
     doctor.set_defaults(run=run)
 
@@ -66,10 +69,3 @@ def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Callable[...
         return getattr(module, options.cell), code.function(module, "example")
     cell = ALL_CELLS[options.cell]
     return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), None
-
-
-def _names(value: str) -> dict[str, str]:
-    pairs = [pair.split("=") for pair in value.split(",")]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
-        raise argparse.ArgumentTypeError(f"{value!r}: write theirs=ours, with commas in between")
-    return {theirs.strip(): ours.strip() for theirs, ours in pairs}

@@ -70,8 +70,6 @@ def differentiated(graph: Graph, loss: Value, wrt: Sequence[Value]) -> Graph:
         else:
             _back_through(item, sweep)
     gradients = [sweep.gradient(x) for x in wrt]
-    for x, g in zip(wrt, gradients, strict=True):
-        g.name = g.name or (x.name and f"d{x.name}")
     return Graph(graph.inputs, graph.items, [*graph.results, *gradients])
 
 
@@ -125,7 +123,7 @@ class _Sweep:
         if elementwise(node) and node.op.name not in SELECTIVE and not node.op.variadic:
             self._through_elementwise(node, g)
         else:
-            self._through(node, self.whole(g, node.out))
+            self._through(node, self._complete(g, node.out))
 
     def gradient(self, x: Value) -> Value:
         """The complete cotangent of x; zeros where nothing came back."""
@@ -133,7 +131,13 @@ class _Sweep:
         if terms is None:
             zeros = np.zeros(x.shape, x.dtype)
             return Value(x.shape, x.dtype, constant=zeros)
-        return self.whole(self._combined(x, terms), x)
+        return self._complete(self._combined(x, terms), x)
+
+    def _complete(self, g: Term, x: Value) -> Value:
+        """The complete cotangent of x, multiplied out."""
+        whole = self.whole(g, x)
+        _call(whole, x)
+        return whole
 
     # -------------------------------------------------------------------------------------- sums and products
 
@@ -146,6 +150,8 @@ class _Sweep:
                 groups.setdefault(t.base, []).append(t)
         summed = [self._sharing(group) for group in groups.values()]
         if len(summed) == 1 and not parts:
+            if not summed[0].factors and summed[0].scale == 1:
+                _call(summed[0].base, x)
             return summed[0]
         total = None
         for term in summed:
@@ -155,6 +161,7 @@ class _Sweep:
             scattered = self._scattered(x, parts)
             total = scattered if total is None else self.build.arithmetic("add", total, scattered)
         assert total is not None
+        _call(total, x)
         return Term(total)
 
     def _sharing(self, terms: list[Term]) -> Term:
@@ -216,6 +223,8 @@ class _Sweep:
             if len(tiles) == 1:
                 return tiles[0].g
             return self.build.call("concatenate", [t.g for t in tiles], x.shape, x.dtype, {"axis": axis})
+        if len(tiles) == 1 and all(p is None or p == slice(None) for p in tiles[0].place):
+            return self.build.shaped(tiles[0].g, x.shape)  # x[:, None]: all of it, in another shape
         flat = [a for t in tiles for a in (t.g, *t.place)]
         options = {"lengths": tuple(len(t.place) for t in tiles), "shape": x.shape, "dtype": x.dtype}
         return self.build.call("scatter", flat, x.shape, x.dtype, options)
@@ -234,7 +243,7 @@ class _Sweep:
         active = self._active(node)
         long = len(g.factors) >= LONGEST
         if long or (len(active) > 1 and (g.factors or g.scale != 1) and not self._joins(node, active, g)):
-            g = Term(self.whole(g, node.out))
+            g = Term(self._complete(g, node.out))
         for k in active:
             x = node.args[k]
             factor = self._factor(node, k)
@@ -312,6 +321,11 @@ class _Sweep:
         if product.shape != x.shape:
             product = self.build.summed(product, (*range(extra), *repeated), x.shape)
         return self.build.cast(product, x.dtype)
+
+
+def _call(g: Value, x: Value) -> None:
+    """Give the complete cotangent of x, if it has no name, the name dx."""
+    g.name = g.name or (x.name and f"d{x.name}")
 
 
 def _axis_of_tiles(x: Value, places: Sequence[tuple[Any, ...]]) -> int | None:

@@ -35,12 +35,23 @@ class _NotAlike(Exception):  # noqa: N818 - not an error: the steps stay as they
     """What differs between the steps of a run cannot be written as rows of an array."""
 
 
-def roll(lines: Sequence[Line], inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Graph:
+Places = dict[int, tuple[Loop, Value, int]]
+"""By the id of a Tensor that a step of a loop made: the loop, the Value, and the place in time."""
+
+
+def roll(
+    lines: Sequence[Line], inputs: Sequence[Tensor], results: Sequence[Tensor], places: Places | None = None
+) -> Graph:
     """The graph of a tape's lines, from `inputs` to `results`. Leaves that are not inputs are constants.
 
     Loops are found by the label `t` of the scopes, in time linear in the tape; without one there are no loops.
+    `places` is filled with where the Tensors of the loops went.
     """
-    return _Rolling(lines, inputs).graph(results)
+    rolling = _Rolling(lines, inputs)
+    graph = rolling.graph(results)
+    if places is not None:
+        places.update(rolling.places)
+    return graph
 
 
 def without_time(labels: Scope) -> Scope:
@@ -52,7 +63,7 @@ class _Rolling:
     def __init__(self, lines: Sequence[Line], inputs: Sequence[Tensor]) -> None:
         self.lines = lines
         self.values: dict[int, Value] = {}  # by the id of a Tensor: the tape keeps it
-        self.places: dict[int, tuple[Loop, Value, int]] = {}  # (loop, inner Value, place in time)
+        self.places: Places = {}
         self.items: list[Node | Loop] = []
         self.inputs = [self._leaf(x) for x in inputs]
         for v in self.inputs:

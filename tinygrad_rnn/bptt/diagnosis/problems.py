@@ -53,9 +53,16 @@ class Problems:
     """The problems of one cell, made once: `tried`, and `searched`, on which mistakes are looked for."""
 
     def __init__(
-        self, cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool, bias: bool = True
+        self,
+        cell: Callable[..., Any],
+        example: Example | None,
+        columns: bool,
+        with_dlast: bool,
+        bias: bool = True,
+        who: str = "doctor",
     ) -> None:
-        self.cell, self._example, self._with_dlast = cell, example or _standard(cell, bias), with_dlast
+        self.cell, self._example, self._with_dlast = cell, example or _standard(cell, bias, who), with_dlast
+        self._who = who  # whom errors speak of
         self._columns = columns and example is not None
 
     def problem(self, T: int, B: int, seed: int) -> Problem:
@@ -66,21 +73,23 @@ class Problems:
             xs, state = _double(xs), None if state is None else tuple(_double(s) for s in as_tuple(state))
         except Exception as error:
             raise DoctorValueError(
-                f"doctor: example(rng, T={T}, B={B}) failed: {type(error).__name__}: {error}\n"
+                f"{self._who}: example(rng, T={T}, B={B}) failed: {type(error).__name__}: {error}\n"
                 "it returns (params, xs, state): a dict of arrays, xs of that length and batch, an array for each state"
             ) from error
         xs = np.moveaxis(xs, -1, 0) if self._columns else xs
         if len(xs) != T:
-            raise DoctorValueError(f"doctor: example(rng, T={T}, B={B}) gave xs of {len(xs)} steps\ngive T of them")
+            raise DoctorValueError(
+                f"{self._who}: example(rng, T={T}, B={B}) gave xs of {len(xs)} steps\ngive T of them"
+            )
         try:
-            case = Case(self.cell, params, xs, state, None, None, seed, self._with_dlast, who="doctor")
+            case = Case(self.cell, params, xs, state, None, None, seed, self._with_dlast, who=self._who)
         except DoctorError:
             raise
         except Exception as error:
-            if str(error).startswith("doctor: "):
+            if str(error).startswith(f"{self._who}: "):
                 raise
             raise DoctorValueError(
-                f"doctor: the cell {cell_name(self.cell)} fails on its example: {type(error).__name__}: {error}\n"
+                f"{self._who}: the cell {cell_name(self.cell)} fails on its example: {type(error).__name__}: {error}\n"
                 "cell and example must fit: cell(params, x, *state), with what example gives"
             ) from error
         case.batch = B
@@ -133,12 +142,12 @@ def _double(value: Any) -> Any:
     return value.astype(np.float64) if value.dtype.kind == "f" else value
 
 
-def _standard(cell: Callable[..., Any], bias: bool) -> Example:
+def _standard(cell: Callable[..., Any], bias: bool, who: str = "doctor") -> Example:
     """Problems for a cell of `nn`: 6 inputs, 5 hidden units, random states; with biases or without."""
     make = getattr(init, getattr(getattr(cell, "func", cell), "__name__", ""), None)
     if make is None:
         raise DoctorValueError(
-            f"doctor: there are no problems for the cell {cell_name(cell)}\n"
+            f"{who}: there are no problems for the cell {cell_name(cell)}\n"
             "give example(rng, T, B) -> params, xs, state, which makes them"
         )
 

@@ -1,0 +1,90 @@
+"""The chains of a short sequence, written out: dL_t/dU as a sum of products, one for each way from L_t to U."""
+
+from __future__ import annotations
+
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
+from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, made, product, rebuilt, total, walk
+from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial, with_diagonal
+
+MOST = 40
+"""Terms of one formula."""
+
+
+def chains(formulas: Formulas, T: int) -> list[Formula]:
+    """For each parameter and each t = 1, ..., T, dL_t by that parameter, as the sum of its chains.
+
+    Raises ValueError where a formula would have more than 40 chains, or where chains are joined in one array.
+    """
+    rec = formulas.rec
+    if rec.target:
+        raise ValueError("derive: chains begin at dL_t/dh_t, whatever the loss is\nleave readout and loss out")
+    lines = {e.target.name: with_diagonal(e.right) for e in rec.backward}
+    together: dict[Expr, list[str]] = {}
+    for key, right in rec.terms.items():
+        if right is not None:
+            together.setdefault(right, []).append(rec.params[key])
+    found = []
+    for right, names in together.items():
+        by_loss: dict[int, list[Expr]] = {t: [] for t in range(1, T + 1)}
+        for k in range(T, 0, -1):
+            for term in _terms(_unrolled(right, k, T, lines), rec.title):
+                by_loss[_loss(term)].append(term)
+        for t, terms in by_loss.items():
+            if len(terms) > MOST:
+                raise _too_long(rec.title)
+            below = [Partial(None, Ref(name, None, rec.shapes[name]), of=t) for name in names]
+            found.append(Formula("chains", f"dL{t}_d{names[0]}", tuple(below), (total(*terms) if terms else Num(0),)))
+    return found
+
+
+def _unrolled(x: Expr, k: int, T: int, lines: dict[str, Expr]) -> Expr:
+    """An expression of step k with every cotangent written out, down to the losses."""
+
+    def change(part: Expr) -> Expr | None:
+        if isinstance(part, Op) and part.name == "later":
+            return _unrolled(part.args[0], k, T, lines) if k < T else Num(0)
+        if not isinstance(part, Ref) or part.step is None:
+            return None
+        if part.name in lines:
+            return _unrolled(lines[part.name], k + part.step, T, lines)
+        return Ref(part.name, STEP + k + part.step, part.shape)
+
+    return rebuilt(x, change)
+
+
+def _terms(x: Expr, title: str) -> list[Expr]:
+    """A sum multiplied out, in the order from the loss at hand to the later ones."""
+    if not isinstance(x, Op) or not _of_loss(x):
+        return [] if x == Num(0) else [x]
+    if x.name == "add":
+        terms = [term for a in x.args for term in _terms(a, title)]
+        if len(terms) > MOST * 4:
+            raise _too_long(title)
+        return terms
+    if x.name in ("concatenate", "getitem"):
+        raise ValueError(
+            f"derive: the chains of {title} run through arrays that are joined from parts, and are not written out\n"
+            "give a cell with a matrix of its own for each gate, or read its error terms"
+        )
+    places = [k for k, a in enumerate(x.args) if _of_loss(a)]
+    if len(places) != 1:
+        raise _too_long(title)
+    place = places[0]
+    if x.name == "multiply":
+        others = product(*x.args[:place], *x.args[place + 1 :])
+        x, place = Op("scaled", (others, x.args[place]), (), x.shape), 1
+    return [made(x, [*x.args[:place], term, *x.args[place + 1 :]], x.shape) for term in _terms(x.args[place], title)]
+
+
+def _of_loss(x: Expr) -> bool:
+    return any(isinstance(part, Ref) and part.name == UPSTREAM for part in walk(x))
+
+
+def _loss(x: Expr) -> int:
+    return next(part.step or 0 for part in walk(x) if isinstance(part, Ref) and part.name == UPSTREAM) - STEP
+
+
+def _too_long(title: str) -> ValueError:
+    return ValueError(
+        f"derive: the chains of {title} are too many to be written out\ntake a smaller T, or read its error terms"
+    )

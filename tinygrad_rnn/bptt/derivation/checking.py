@@ -1,0 +1,125 @@
+"""Is the code right? It is run, and set against the tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.derivation.evaluation import evaluate
+from tinygrad_rnn.bptt.derivation.expressions import Ref
+from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
+from tinygrad_rnn.bptt.derivation.numbers import Numbers
+from tinygrad_rnn.bptt.derivation.recording import Setting
+from tinygrad_rnn.bptt.diagnosis.search import same
+from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR
+
+LENGTHS, BATCHES = (1, 2, 3, 7), (1, 3)
+CLOSE = 1e-9
+"""Of the largest number in a formula: what is still rounding."""
+STEP_SIZE, COARSE = 1e-6, 1e-4
+"""Of central differences, which tell one formula from another."""
+
+
+def run(source: str, title: str) -> dict[str, Any]:
+    """The functions of some source, by name."""
+    found: dict[str, Any] = {"__name__": f"bptt_of_{title}"}
+    exec(compile(source, f"<BPTT of {title}>", "exec"), found)
+    return found
+
+
+def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting, title: str) -> None:
+    """Raise ArithmeticError where the code's gradients are not the tape's: T = 1, 2, 3 and 7, batch 1 and 3."""
+    for T in LENGTHS:
+        for B in BATCHES:
+            r = setting.record(T, B, seed=1)
+            inputs = {**r.params, "x": r.xs, **{f"{name}0": s for name, s in r.states.items()}}
+            true = r.tape.gradient(r.loss, inputs)
+            if not all(np.isfinite(g).all() for g in true.values()):
+                raise ArithmeticError(
+                    f"derive: the gradients of {title} are not finite on its example at T={T}, B={B}\n"
+                    "give an example with smaller parameters, so that there is something to compare with"
+                )
+            answer = gradients(
+                {name: p.data.copy() for name, p in r.params.items()},
+                _in_time(r.xs.data, setting.columns),
+                tuple(s.data.copy() for s in r.states.values()),
+                _in_time(r.per_step.data, setting.columns),
+                tuple(d.data.copy() for d in r.dlast.values()),
+            )
+            answer = {**answer, "x": np.moveaxis(answer["x"], -1, 0) if setting.columns else answer["x"]}
+            floor = FLOOR * max(float(np.max(np.abs(g), initial=0)) for g in true.values())
+            for name, g in true.items():
+                if name not in answer or not same(answer[name], g, floor):
+                    raise ArithmeticError(
+                        f"derive: the code written for {title} gives another d{name} than the tape, at T={T}, B={B}\n"
+                        "this is a fault of tinygrad_rnn, not of the cell: please report it, with the cell"
+                    )
+
+
+def _in_time(values: Any, columns: bool) -> Any:
+    """What has a value for each step, as the code takes it: a copy."""
+    return np.array(np.moveaxis(values, 0, -1) if columns else values)
+
+
+def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
+    """Raise ArithmeticError where the sides of a formula are not the same numbers, at any step."""
+    for f in formulas.all:
+        local = f.section in ("slopes", "steps")
+        for t in (1,) if local else range(numbers.T):
+            first, *others = _by_differences(formulas, numbers, f, t) if local else numbers.sides(f, t)
+            close = COARSE if local else CLOSE
+            size = np.max(np.abs(first), initial=0)
+            for other in others:
+                if (
+                    np.shape(other) != np.shape(first)
+                    or not np.max(np.abs(other - first), initial=0) <= close * size + close
+                ):
+                    raise ArithmeticError(
+                        f"derive: the formula {f.name} of {title} does not hold at t={t + 1}\n"
+                        "this is a fault of tinygrad_rnn, not of the cell: please report it, with the cell"
+                    )
+
+
+def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Any]:
+    """A local derivative, of the first example: as the formula has it, and by differences unless there is a kink."""
+    side = f.left[0]
+    assert isinstance(side, Partial)
+    at = _of_one(numbers, t, {})(side.below)
+    mine = [np.asarray(evaluate(right, _of_one(numbers, t, {})), float) for right in f.right]
+    columns = []
+    for k in range(len(at)):
+        below, here, above = (_moved(formulas, numbers, side, t, at, k, by) for by in (-STEP_SIZE, 0, STEP_SIZE))
+        if np.abs(below + above - 2 * here).max() > COARSE * STEP_SIZE:
+            return mine
+        columns.append((above - below) / (2 * STEP_SIZE))
+    return [np.concatenate(columns, axis=1), *mine]
+
+
+def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Any, k: int, by: float) -> Any:
+    """The quantity above, where entry k of the one below is moved: by its line, or by all lines of the step."""
+    assert side.above is not None
+    moved = at.copy()
+    moved[k] += by
+    known = {side.below: moved}
+    if not side.whole:
+        right, _, part = formulas.lines[side.above.name]
+        made = evaluate(right, _of_one(numbers, t, known))
+        return np.split(made, part[1])[part[0]] if part else made
+    for e in formulas.rec.forward:
+        made = evaluate(e.right, _of_one(numbers, t, known))
+        known |= dict(zip(e.targets, made if len(e.targets) > 1 else [made], strict=True))
+    return known[side.above]
+
+
+def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Any]) -> Callable[[Ref], Any]:
+    """The numbers of step t, of the first example; some others in their place."""
+
+    def value(ref: Ref) -> Any:
+        if ref in instead:
+            return instead[ref]
+        found = numbers.value(ref, t)
+        return found if ref.step is None or np.ndim(found) < 2 else found[:, :1]
+
+    return value

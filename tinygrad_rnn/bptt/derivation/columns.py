@@ -1,0 +1,118 @@
+"""A recurrence as a book writes it: one example is a column vector, and a matrix stands on its left.
+
+In a cell whose examples are rows, x W^T of the code is W x of the formulas. Everything with a batch is transposed, a
+vector of parameters is a column; matrices of parameters stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, made, matmul, reduced, refs, transpose
+from tinygrad_rnn.bptt.derivation.reading import Unwritable
+
+
+def in_columns(rec: Recurrence) -> Recurrence:
+    """The recurrence in columns: as it is where the cell has them."""
+    if rec.columns:
+        return rec
+    outside = {*rec.params.values(), *(t.name for e in rec.setup for t in e.targets)}
+    shapes = {name: _own(s) if name in outside else _turned(s) for name, s in rec.shapes.items()}
+
+    def of_step(e: Equation) -> Equation:
+        return replace(e, targets=tuple(_column(t) for t in e.targets), right=column(e.right))
+
+    def of_parameters(e: Equation) -> Equation:
+        return replace(e, targets=tuple(_column(t) for t in e.targets), right=plain(e.right))
+
+    return replace(
+        rec,
+        columns=True,
+        shapes=shapes,
+        setup=[of_parameters(e) for e in rec.setup],
+        forward=[of_step(e) for e in rec.forward],
+        backward=[of_step(e) for e in rec.backward],
+        handed={k: None if x is None else column(x) for k, x in rec.handed.items()},
+        terms={k: None if x is None else plain(x) for k, x in rec.terms.items()},
+        dx=None if rec.dx is None else column(rec.dx),
+    )
+
+
+def _column(ref: Ref) -> Ref:
+    return Ref(ref.name, ref.step, _own(ref.shape) if ref.step is None else _turned(ref.shape))
+
+
+def _turned(shape: Shape) -> Shape:
+    """The shape of what has a batch: (B, n) is (n, B), and (B,) is (1, B)."""
+    return (1, *shape) if len(shape) == 1 else shape[::-1]
+
+
+def _own(shape: Shape) -> Shape:
+    """The shape of a parameter: (n,) is a column (n, 1)."""
+    return (*shape, 1) if len(shape) == 1 else shape
+
+
+def column(x: Expr) -> Expr:
+    """The transpose of an expression, of transposed quantities."""
+    if isinstance(x, Num):
+        return x
+    if isinstance(x, Ref):
+        return _column(x) if x.step is not None or len(x.shape) < 2 else transpose(_column(x))
+    options = dict(x.options)
+    if x.name == "matmul":
+        a, b = x.args
+        if len(b.shape) == 1 and any(ref.step is not None for ref in refs(b)):  # a sum over the examples
+            return matmul(transpose(column(a)), transpose(column(b)))
+        if len(b.shape) == 1:
+            return matmul(transpose(column(b)), column(a))
+        return matmul(column(b), column(a))
+    if x.name == "transpose":
+        return transpose(column(x.args[0]))
+    if x.name in ("sum", "mean"):
+        rank = len(x.args[0].shape)
+        axes = tuple(sorted(rank - 1 - k for k in options["axis"]))
+        inner = column(x.args[0])
+        if len(axes) == rank:
+            return reduced(x.name, inner, (("axis", axes),), ())
+        shape = tuple(1 if k in axes else n for k, n in enumerate(inner.shape))
+        return reduced(x.name, inner, (("axis", axes), ("keepdims", True)), shape)
+    if x.name in ("concatenate", "split", "softmax", "log_softmax") and len(x.args[0].shape) == 2:
+        args = tuple(column(a) for a in x.args)
+        return Op(x.name, args, (*_without(x, "axis"), ("axis", 1 - options["axis"])), x.shape[::-1])
+    if x.name == "getitem":
+        index = options["index"]
+        if None in index:
+            return column(x.args[0])
+        whole = ((None, None, None),)
+        index = (*index, *whole * (len(x.args[0].shape) - len(index)))
+        return Op(x.name, (column(x.args[0]),), (("index", index[::-1]),), _turned(x.shape))
+    if x.name == "broadcast_to":
+        return Op(x.name, (column(x.args[0]),), (), _turned(x.shape))
+    if x.name == "reshape" and _full(x.shape) == _full(x.args[0].shape):
+        return column(x.args[0])
+    if x.name in ("reshape", "stack", "concatenate", "split"):
+        raise Unwritable(f"derive: there is no formula in column vectors for {x.name}\ngive a cell without it")
+    return made(x, [column(a) for a in x.args], _turned(x.shape))
+
+
+def _full(shape: Shape) -> Shape:
+    """A shape without axes of length 1."""
+    return tuple(n for n in shape if n != 1)
+
+
+def _without(x: Op, key: str) -> tuple[tuple[str, object], ...]:
+    return tuple(pair for pair in x.options if pair[0] != key)
+
+
+def plain(x: Expr) -> Expr:
+    """An expression of the shape of a parameter, of transposed quantities: not transposed itself."""
+    if isinstance(x, Num):
+        return x
+    if isinstance(x, Ref):
+        return _column(x)
+    if x.name in ("getitem", "reshape") and _full(x.shape) == _full(x.args[0].shape):
+        return plain(x.args[0])
+    if x.name in ("concatenate", "split") or (x.name not in ("matmul", "transpose", "sum", "mean") and len(x.args) > 0):
+        return made(x, [plain(a) for a in x.args], _own(x.shape))
+    return transpose(column(x)) if len(x.shape) == 2 else column(x)

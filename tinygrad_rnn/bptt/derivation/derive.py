@@ -1,0 +1,158 @@
+"""Derive: BPTT of any cell, written down from its tape, as formulas and as code.
+
+>>> from tinygrad_rnn import bptt, nn
+>>> derivation = bptt.derive(nn.rnn)
+>>> print(derivation.lines()["dU"])
+∂L/∂U = Σ_t δ_t h_{t-1}ᵀ
+>>> [line.strip() for line in derivation.numpy().splitlines() if "dz =" in line]
+['dz = dh * (1 - h**2)  # h = np.tanh(z)']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from tinygrad_rnn.bptt.derivation.chains import chains
+from tinygrad_rnn.bptt.derivation.checking import require_equal, require_right, run
+from tinygrad_rnn.bptt.derivation.code import Code
+from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
+from tinygrad_rnn.bptt.derivation.equations import Recurrence
+from tinygrad_rnn.bptt.derivation.formatting import WIDTH
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.numbers import Numbers
+from tinygrad_rnn.bptt.derivation.recording import Setting
+from tinygrad_rnn.bptt.derivation.recurrence import recurrence
+from tinygrad_rnn.bptt.derivation.symbols import Writer
+from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
+from tinygrad_rnn.bptt.diagnosis.problems import Example
+from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
+
+
+class Derivation:
+    """BPTT of a cell, as formulas and as code. What it hands out as code has been run and compared with the tape."""
+
+    def __init__(self, setting: Setting, names: Mapping[str, str] | None) -> None:
+        self._setting = setting
+        self.recorded = setting.small()
+        self.recurrence: Recurrence = recurrence(self.recorded, names)
+        self._sources: dict[int, str] = {}
+
+    @property
+    def title(self) -> str:
+        """What the cell is called."""
+        return self.recurrence.title
+
+    def _source(self, width: int) -> str:
+        if width not in self._sources:
+            source = Code(self.recurrence, width=width).source()
+            require_right(run(source, self.title)["gradients"], self._setting, self.title)
+            self._sources[width] = source
+        return self._sources[width]
+
+    def numpy(self, width: int = WIDTH) -> str:
+        """A file of Python: `forward`, `backward`, and `gradients(params, xs, state, dhs, dlast=None)` -> dict.
+
+        It imports NumPy alone, and is right for every T and batch size; its lines are at most `width` characters long.
+        ArithmeticError where it does not agree with the tape.
+        """
+        return self._source(width)
+
+    @cached_property
+    def formulas(self) -> Formulas:
+        """The formulas, each checked: its sides are the same numbers, those of the tape where it has them."""
+        formulas = Formulas(self.recurrence)
+        require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
+        return formulas
+
+    def lines(self, to: str = "text") -> dict[str, str]:
+        """Every formula by name, in "text", "latex" or "html" (MathML)."""
+        writer = Writer(self.formulas, STYLES[_known(to)]())
+        return {f.name: writer.formula(f) for f in self.formulas.all}
+
+    def chains(self, T: int, to: str = "text") -> dict[str, str]:
+        """For each parameter and t = 1, ..., T, dL_t by that parameter, as the sum of its chains, written out.
+
+        Raises ValueError where they are too many, or run through arrays that are joined from parts.
+        """
+        writer = Writer(self.formulas, STYLES[_known(to)]())
+        return {f.name: writer.formula(f) for f in chains(self.formulas, T)}
+
+    def write(self, to: str = "markdown", *, steps: int = 0, entries: bool = False) -> str:
+        """The derivation as a document: "latex", "markdown", "html" or "text"; "numpy" is the code.
+
+        `steps`: the chains of the first so many steps, written out, as well. `entries`: with every formula, which
+        entries of `recorded.tape` it came from.
+        """
+        if to == "numpy":
+            return self.numpy()
+        formulas = [*self.formulas.all, *(chains(self.formulas, steps) if steps else [])]
+        return Document(self.title, formulas, Writer(self.formulas, STYLES[_known(to)]()), to, entries=entries).text()
+
+    def worksheet(self, to: str = "markdown", *, blanks: int | Sequence[str] = 3, seed: int = 0) -> Worksheet:
+        """The derivation with some steps left blank, and the answers.
+
+        blanks: how many, drawn with `seed`; or the names of lines, as in `lines()`: "dz", "dh/dz". With to="numpy"
+        the worksheet is the file of `numpy()`, and the names are those of its lines: "dz", "dU", "dx", "dh_next".
+        Run unfilled, it raises NotImplementedError and says what is blank; `bptt.doctor` marks it filled in.
+        """
+        if to == "numpy":
+            return of_code(self.recurrence, self.numpy(), blanks, seed)
+        return of_formulas(self.formulas, _known(to), blanks, seed)
+
+    def __str__(self) -> str:
+        return self.write("text")
+
+    @cached_property
+    def gradients(self) -> Callable[..., dict[str, Any]]:
+        """The function `gradients` of that file, as `bptt.compare` and `bptt.doctor` take it."""
+        found: Callable[..., dict[str, Any]] = run(self.numpy(), self.title)["gradients"]
+        return found
+
+
+def _known(to: str) -> str:
+    if to not in STYLES:
+        raise ValueError(f"derive: to={to!r}\ngive one of {', '.join(STYLES)}, or numpy")
+    return to
+
+
+def derive(
+    cell: Callable[..., Any],
+    *,
+    example: Example | None = None,
+    readout: Callable[..., Any] | None = None,
+    loss: Callable[..., Any] | None = None,
+    names: Mapping[str, str] | None = None,
+    layout: str = "rows",
+    bias: bool = True,
+) -> Derivation:
+    """Write down BPTT of a cell from its tape.
+
+    cell: any `cell(params, x, *state)` of matrix products, arithmetic, elementwise functions, sums over an axis, and
+    parts of arrays. Formulas use its author's names: of parameters, of states, of its local variables, and those
+    given by `named`; nn's parameters are W, U, b_ih and b_hh. `names` gives parameters others, {"Wax": "weight_ih"}.
+
+    example(rng, T, B) -> params, xs (T, B, I), state: a problem of a length and a batch size; nn's cells have one,
+    with biases unless bias=False. With layout="columns" it gives xs (I, B, T), and the cell takes x (I, B) and
+    states (H, B). As for `doctor`.
+
+    readout(params, h) -> y and loss(y, target) -> the loss of a step, summed over the batch: the chain then begins at
+    the loss, with example(rng, T, B) -> params, xs, state, targets. Without a readout the loss is given h. Without a
+    loss, it begins at dL_t/dh_t, for any.
+
+    Raises ValueError for a cell whose steps differ, naming the first difference, or that has no such formulas.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"derive: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
+    columns = layout == "columns"
+    if columns and example is None:
+        raise ValueError("derive: layout='columns' is for a cell of your own\ngive example(rng, T, B), or leave it out")
+    if not callable(cell):
+        raise TypeError(f"derive: the cell is a {type(cell).__name__}\ngive a function cell(params, x, *state)")
+    if hasattr(cell, "num_layers"):
+        raise TypeError(
+            f"derive: {type(cell).__name__} is a layer, not a cell\n"
+            "give its cell, nn.lstm for nn.LSTM: every layer and direction is that cell, run over what comes from below"
+        )
+    return Derivation(Setting(cell, example, columns, bias, readout, loss), names)

@@ -1,0 +1,114 @@
+"""The formulas as a document: LaTeX, Markdown, a page, or plain text."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from tinygrad_rnn.bptt.derivation.formulas import SECTIONS, Formula
+from tinygrad_rnn.bptt.derivation.styles import Latex, MathML, Plain
+from tinygrad_rnn.bptt.derivation.symbols import Style, Writer
+
+STYLES: Mapping[str, type[Style]] = {"latex": Latex, "markdown": Latex, "html": MathML, "text": Plain}
+BLANK = {"latex": r"\underline{\hspace{8em}}", "html": "<mtext>______________</mtext>", "text": "______________"}
+NOTES = {
+    "errors": "What comes from step T+1 is zero.",
+    "gradients": "Each is a sum over time; over the examples of a batch they are summed as well.",
+}
+CONVENTION = (
+    "Quantities are column vectors, one example; L is the sum of the losses L_t. A d before a quantity is the "
+    "derivative of L by it, and delta that by a net input."
+)
+CHAINS = "The chains, written out"
+
+
+class Document:
+    """Formulas by section, each with its own text in a style; those in `blank` have their right side left out."""
+
+    def __init__(
+        self,
+        title: str,
+        formulas: Sequence[Formula],
+        writer: Writer,
+        to: str,
+        blank: Collection[str] = (),
+        entries: bool = False,
+    ) -> None:
+        self.title, self.formulas, self.writer, self.to = title, formulas, writer, to
+        self.blank, self.entries = blank, entries
+
+    def line(self, f: Formula) -> str:
+        """One formula."""
+        if f.name in self.blank:
+            return self.writer.with_blank(f, BLANK["latex" if self.to == "markdown" else self.to])
+        return self.writer.formula(f)
+
+    def sections(self) -> list[tuple[str, str, list[Formula]]]:
+        """Heading, note and formulas of each section that has any."""
+        names = [*SECTIONS, "chains"]
+        found = []
+        for name in names:
+            inside = [f for f in self.formulas if f.section == name]
+            if inside:
+                found.append((SECTIONS.get(name, CHAINS), NOTES.get(name, ""), inside))
+        return found
+
+    def text(self) -> str:
+        """The whole document."""
+        return {"latex": self._latex, "markdown": self._markdown, "html": self._html, "text": self._plain}[self.to]()
+
+    def _source(self, f: Formula) -> str:
+        """Which entries of the tape a formula came from."""
+        if not self.entries or not f.entries:
+            return ""
+        return f"{'entry' if len(f.entries) == 1 else 'entries'} {', '.join(map(str, f.entries))}"
+
+    def _latex(self) -> str:
+        lines = [r"\documentclass{article}", r"\usepackage{amsmath}", r"\begin{document}"]
+        lines += [rf"\section*{{BPTT of {_escaped(self.title)}}}", _escaped(CONVENTION)]
+        for heading, note, formulas in self.sections():
+            lines += [rf"\subsection*{{{_escaped(heading)}}}", *([_escaped(note)] if note else [])]
+            lines.append(r"\begin{gather*}")
+            rows = [self.line(f) + (rf" \tag*{{{self._source(f)}}}" if self._source(f) else "") for f in formulas]
+            lines += [f"{row} \\\\" for row in rows[:-1]] + rows[-1:]
+            lines.append(r"\end{gather*}")
+        return "\n".join([*lines, r"\end{document}"]) + "\n"
+
+    def _markdown(self) -> str:
+        blocks = [f"# BPTT of {self.title}", CONVENTION]
+        for heading, note, formulas in self.sections():
+            blocks += [f"## {heading}", *([note] if note else [])]
+            for f in formulas:
+                blocks.append(f"$$\n{self.line(f)}\n$$" + (f"\n\n({self._source(f)})" if self._source(f) else ""))
+        return "\n\n".join(blocks) + "\n"
+
+    def _html(self) -> str:
+        title = f"BPTT of {html.escape(self.title)}"
+        body = [f"<h1>{title}</h1>", f"<p>{html.escape(CONVENTION)}</p>"]
+        for heading, note, formulas in self.sections():
+            body += [f"<h2>{html.escape(heading)}</h2>", *([f"<p>{html.escape(note)}</p>"] if note else [])]
+            for f in formulas:
+                source = f"<small>{self._source(f)}</small>" if self._source(f) else ""
+                body.append(f"<p id='{html.escape(f.name)}'><math display='block'>{self.line(f)}</math>{source}</p>")
+        head = f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
+        style = (
+            "<style>body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}</style></head><body>"
+        )
+        return "\n".join([head, style, *body, "</body></html>"]) + "\n"
+
+    def _plain(self) -> str:
+        lines = [f"BPTT of {self.title}", "", CONVENTION]
+        for heading, note, formulas in self.sections():
+            lines += ["", f"{heading}.{' ' * bool(note)}{note}"]
+            for f in formulas:
+                source = self._source(f)
+                lines.append(f"    {self.line(f)}" + (f"    ({source})" if source else ""))
+        return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Text for LaTeX, its few symbols set as such."""
+    symbols = {"delta": r"$\delta$", "T+1": "$T+1$", "L_t": "$L_t$"}
+    parts = re.split(f"({'|'.join(map(re.escape, symbols))})", text)
+    return "".join(symbols.get(part) or re.sub(r"([_#%&$])", r"\\\1", part) for part in parts)

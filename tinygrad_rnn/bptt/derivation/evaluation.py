@@ -1,0 +1,63 @@
+"""Expressions on numbers: the engine's own operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Ref
+from tinygrad_rnn.engine.tensor import PRIMITIVES
+
+
+def evaluate(x: Expr, value: Callable[[Ref], Any]) -> Any:
+    """The value of an expression on numbers: `value` says what each quantity is."""
+    if isinstance(x, Ref):
+        return value(x)
+    if isinstance(x, Num):
+        return x.value
+    if x.name == "broadcast_to":
+        return np.broadcast_to(evaluate(x.args[0], value), x.shape)
+    return OPERATIONS.get(x.name, _by_engine(x.name))(*(evaluate(a, value) for a in x.args), **dict(x.options))
+
+
+def _by_engine(name: str) -> Callable[..., Any]:
+    return lambda *args, **options: PRIMITIVES[name].function(*args, **options)
+
+
+def _sum_of(*args: Any) -> Any:
+    found = args[0]
+    for a in args[1:]:
+        found = found + a
+    return found
+
+
+def _product_of(*args: Any) -> Any:
+    found = args[0]
+    for a in args[1:]:
+        found = found * a
+    return found
+
+
+def index_of(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An index as NumPy takes it."""
+    return tuple(slice(*part) if isinstance(part, tuple) else part for part in parts)
+
+
+OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "add": _sum_of,
+    "multiply": _product_of,
+    "getitem": lambda x, index: x[index_of(index)],
+    "concatenate": lambda *parts, axis: np.concatenate(parts, axis=axis),
+    "stack": lambda *parts, axis: np.stack(parts, axis=axis),
+    "sum": lambda x, axis, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),
+    "transpose": lambda x: np.transpose(x),
+    "later": lambda x, state: x,
+    "scaled": lambda v, x: v * x,
+    "prime": lambda x, of: PRIMITIVES[of].vjps[0](np.ones_like(x), PRIMITIVES[of].function(x), x),
+    "diag": lambda v: np.diagflat(v),
+    "eye": lambda n: np.eye(n),
+    "rows": lambda x, part, parts, label: np.split(x, parts)[part],
+    "split": lambda x, parts, axis: np.split(x, parts, axis=axis),
+}

@@ -1,0 +1,203 @@
+"""The derivation as formulas, in the order of the tape played backward; each can be evaluated on numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinygrad_rnn.bptt.derivation.columns import in_columns
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
+from tinygrad_rnn.bptt.derivation.expressions import (
+    ELEMENTWISE_FUNCTIONS,
+    Expr,
+    Num,
+    Op,
+    Ref,
+    product,
+    refs,
+    walk,
+)
+from tinygrad_rnn.bptt.derivation.readable import readable
+from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function, through_all
+
+SECTIONS = {
+    "forward": "Forward, for t = 1, ..., T",
+    "slopes": "Local derivatives, the last line first",
+    "steps": "From one step to the next",
+    "errors": "Error terms, for t = T, ..., 1",
+    "gradients": "Gradients",
+}
+
+
+@dataclass(frozen=True)
+class Partial:
+    """dabove/dbelow, a local derivative or a gradient; `above` None is the loss L, or of step `of` alone.
+
+    `whole`: along all ways.
+    """
+
+    above: Ref | None
+    below: Ref
+    whole: bool = False
+    of: int = 0
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One printed line: left = right = right ...; a sum over all t where `summed`.
+
+    name: what the worksheets call it. entries: where its left side, or for an error term the line that it came back
+    through, stands on the tape, at each step.
+    """
+
+    section: str
+    name: str
+    left: tuple[Ref | Partial, ...]
+    right: tuple[Expr, ...]
+    summed: bool = False
+    entries: tuple[int, ...] = ()
+    at: str = ""  # "" for every t; "first" for what leaves the first step
+
+
+class Formulas:
+    """All formulas of a recurrence."""
+
+    def __init__(self, rec: Recurrence) -> None:
+        self.rec = readable(in_columns(rec))
+        self.lines = by_line(self.rec.forward)
+        self.net_inputs = self._net_inputs()
+        self.all = [*self._forward(), *self._slopes(), *self._steps(), *self._errors(), *self._gradients()]
+
+    def section(self, name: str) -> list[Formula]:
+        """Those of one section."""
+        return [f for f in self.all if f.section == name]
+
+    def _net_inputs(self) -> set[str]:
+        """What a nonlinearity is applied to, and the arrays that are cut into such."""
+        found = set()
+        for e in self.rec.forward:
+            for part in walk(e.right):
+                if isinstance(part, Op) and part.name in ELEMENTWISE_FUNCTIONS and isinstance(part.args[0], Ref):
+                    found.add(part.args[0].name)
+        found -= set(self.rec.states)
+        for e in self.rec.forward:
+            parts = len(e.targets) > 1 and all(t.name in found for t in e.targets)
+            if parts and isinstance(e.right, Op) and isinstance(e.right.args[0], Ref):
+                found.add(e.right.args[0].name)
+        return found
+
+    def _entries(self, name: str) -> tuple[int, ...]:
+        return tuple(self.rec.entries.get(name, ()))
+
+    def _forward(self) -> list[Formula]:
+        found = []
+        for e in [*self.rec.setup, *self.rec.forward]:
+            name = "_".join(t.name for t in e.targets) if len(e.targets) > 1 else e.target.name
+            found.append(Formula("forward", name, e.targets, (e.right,), entries=self._entries(e.target.name)))
+        return found
+
+    def _slopes(self) -> list[Formula]:
+        found = []
+        for name in reversed(self.lines):
+            right, target, _ = self.lines[name]
+            for by in refs(right):
+                if by.step is None:
+                    continue
+                try:
+                    slope = line_slope(self.lines[name], by)
+                except NoSlope:
+                    continue
+                if slope is not None:
+                    key = f"d{name}/d{by.name}{'_prev' if by.step else ''}"
+                    rights = (*self._primed(slope), slope)
+                    found.append(Formula("slopes", key, (Partial(target, by),), rights, entries=self._entries(name)))
+        return found
+
+    def _steps(self) -> list[Formula]:
+        found = []
+        for state in self.rec.states:
+            by = Ref(state, -1, self.rec.shapes[state])
+            try:
+                whole = through_all(self.lines, state, by)
+            except NoSlope:
+                continue
+            if whole is not None and len(list(walk(whole))) < 60:
+                target = Ref(state, 0, self.rec.shapes[state])
+                found.append(Formula("steps", f"step_{state}", (Partial(target, by, whole=True),), (whole,)))
+        return found
+
+    def _errors(self) -> list[Formula]:
+        found = []
+        for e in self.rec.backward:
+            right = later_first(with_diagonal(e.right))
+            came_through = self._readers(self.rec.cotangents.get(e.target.name, ""))
+            entries = tuple(sorted(n for name in came_through for n in self._entries(name)))
+            found.append(Formula("errors", e.target.name, e.targets, (*self._primed(right), right), entries=entries))
+        return found
+
+    def _readers(self, name: str) -> list[str]:
+        return [
+            n for n, (right, _, _) in self.lines.items() if any(r.name == name and r.step == 0 for r in refs(right))
+        ]
+
+    def _primed(self, right: Expr) -> tuple[Expr, ...]:
+        """The same with f'(z) in the place of what it is."""
+        instead: dict[Expr, Expr] = {}
+        for name, (made, target, part) in self.lines.items():
+            del name
+            if isinstance(made, Op) and part is None and made.name in ELEMENTWISE_FUNCTIONS:
+                try:
+                    found = of_function(made.name, made.args[0], target)
+                except NoSlope:
+                    continue
+                instead[found] = Op("prime", made.args, (("of", made.name),), target.shape)
+        if not (isinstance(right, Op) and right.name in ("scaled", "diag") and right.args[0] in instead):
+            return ()
+        return (Op(right.name, (instead[right.args[0]], *right.args[1:]), right.options, right.shape),)
+
+    def _gradients(self) -> list[Formula]:
+        rec, found = self.rec, list[Formula]()
+        together: dict[Expr, list[str]] = {}
+        for key, right in rec.terms.items():
+            if right is not None:
+                together.setdefault(right, []).append(rec.params[key])
+        for right, names in together.items():
+            left = tuple(Partial(None, Ref(name, None, rec.shapes[name])) for name in names)
+            lines = [n for n, (made, _, _) in self.lines.items() if {r.name for r in refs(made)} & set(names)]
+            entries = tuple(sorted(n for line in lines for n in self._entries(line)))
+            found.append(Formula("gradients", f"d{names[0]}", left, (right,), summed=True, entries=entries))
+        if rec.dx is not None:
+            found.append(Formula("gradients", "dx", (Partial(None, Ref(X, 0, rec.shapes[X])),), (rec.dx,)))
+        for state in rec.states:
+            right = rec.handed[state]
+            if right is not None and right != Num(0):
+                left = (Partial(None, Ref(state, -1, rec.shapes[state])),)
+                found.append(Formula("gradients", f"d{state}0", left, (right,), at="first"))
+        return found
+
+
+def with_diagonal(right: Expr) -> Expr:
+    """diag(v) (sum), as a textbook has it, where a sum of what comes back is multiplied entry by entry."""
+    if not (isinstance(right, Op) and right.name == "multiply"):
+        return right
+    sums = [a for a in right.args if isinstance(a, Op) and a.name == "add" and _comes_back(a)]
+    if len(sums) != 1:
+        return right
+    others = product(*(a for a in right.args if a is not sums[0]))
+    return Op("scaled", (others, sums[0]), (), right.shape)
+
+
+def _comes_back(x: Expr) -> bool:
+    return any(
+        (isinstance(part, Ref) and part.name == UPSTREAM) or (isinstance(part, Op) and part.name == "later")
+        for part in walk(x)
+    )
+
+
+def later_first(x: Expr) -> Expr:
+    """Sums with what comes from step t+1 first."""
+    if not isinstance(x, Op):
+        return x
+    args = tuple(later_first(a) for a in x.args)
+    if x.name == "add":
+        args = tuple(sorted(args, key=lambda a: not (isinstance(a, Op) and a.name == "later")))
+    return Op(x.name, args, x.options, x.shape)

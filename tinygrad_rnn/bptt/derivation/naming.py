@@ -1,0 +1,174 @@
+"""What values are called that their author gave no name."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+
+from tinygrad_rnn.bptt.derivation.equations import LOSS
+from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS
+from tinygrad_rnn.bptt.derivation.recording import OF_STEP
+from tinygrad_rnn.replay.graph import Loop, Node, Value
+
+
+def short(key: str) -> str:
+    """What formulas call a parameter with PyTorch's name: W, U, b_ih; w_ci and b_ci of others like these."""
+    if key in SHORT:
+        return SHORT[key]
+    return key.replace("weight_", "w_").replace("bias_", "b_") if key.startswith(("weight_", "bias_")) else key
+
+
+FRESH = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
+RESERVED = frozenset(
+    {"x", "xs", "t", "T", "L", "H", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name"}
+    | {"targets", "loss", "blank"}
+    | {"forward", "backward", "gradients", "sigmoid", "softmax", "log_softmax", "relu", "elu", "softplus"}
+    | set(dir(builtins))
+    | set(keyword.kwlist)
+)
+
+SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+"""What the parameters with PyTorch's names are called in formulas, as the docstrings of the cells do."""
+
+
+PLAIN = frozenset({"positive", "getitem", "transpose", "add", "subtract", "multiply", "negative", "power", "square"})
+"""Operations whose results are written where they are read, even twice."""
+
+SUMMED = frozenset({"add", "subtract", "matmul"})
+"""What makes a net input."""
+
+
+class Names:
+    """The names that are taken, and new ones."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = set(taken)
+
+    def free(self, name: str) -> bool:
+        """Whether a value can have that name, and its gradient the name with a d in front."""
+        named = name.isidentifier() and name not in RESERVED and name not in self.taken
+        clash = f"d{name}" in self.taken or (name.startswith("d") and name[1:] in self.taken)
+        return named and not clash
+
+    def take(self, name: str) -> str:
+        """That name, made an identifier; where it is taken, with a fresh letter in the place of its stem."""
+        name = re.sub(r"\W", "_", name).strip("_") or "a"
+        stem, underscore, rest = name.partition("_")
+        more = [f"{letter}{underscore}{rest}" for letter in FRESH]
+        for candidate in (name, *more, *(f"{name}_{k}" for k in range(2, 1000))):
+            if self.free(candidate):
+                self.taken.add(candidate)
+                return candidate
+        raise ValueError(f"derive: there are too many values called {stem}\ngive them different names")
+
+    def of_states(self, states: Iterable[str], params: Iterable[str]) -> dict[str, str]:
+        """What formulas call each state, by what the cell calls it: a, of a_prev."""
+        states = list(states)
+        others = {*states, *params}
+        found = {}
+        for state in states:
+            stem = re.sub(r"_(prev|previous|before|old|last)$", "", state)
+            found[state] = self.take(stem if stem not in others and self.free(stem) else state)
+        self.taken |= {f"{name}_prev" for name in found.values()} | {f"d{name}_next" for name in found.values()}
+        return found
+
+    def cotangent(self) -> str:
+        """A name for the gradient of what has no name."""
+        for candidate in (*(f"d{letter}" for letter in FRESH), *(f"d{k}" for k in range(1, 1000))):
+            if candidate not in self.taken and candidate[1:] not in self.taken:
+                self.taken.add(candidate)
+                return candidate
+        raise ValueError("derive: the cell is too long for names\ngive its values names of your own, by named(...)")
+
+
+def parts_of(body: list[Node]) -> dict[tuple[Value, int], list[Node]]:
+    """The arrays that are cut into equal parts along an axis, all of which are read: by array and axis, the parts."""
+    groups: dict[tuple[Value, int], list[Node]] = {}
+    for node in body:
+        if node.op.name == "getitem" and isinstance(node.args[0], Value):
+            axes = [k for k, part in enumerate(node.args[1:]) if part != slice(None)]
+            if len(axes) == 1 and isinstance(node.args[1 + axes[0]], slice):
+                groups.setdefault((node.args[0], axes[0]), []).append(node)
+    found = {}
+    for (whole, axis), nodes in groups.items():
+        length = whole.shape[axis]
+        cuts = [node.args[1 + axis].indices(length) for node in nodes]
+        size = length // len(nodes)
+        if len(nodes) > 1 and cuts == [(k * size, (k + 1) * size, 1) for k in range(len(nodes))]:
+            found[whole, axis] = nodes
+    return found
+
+
+def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value]:
+    """Give the values of a loop's step their names, each its own; those of states are given. The names made up here."""
+    readers: dict[Value, list[Value]] = {}
+    for node in loop.body:
+        for a in node.reads():
+            readers.setdefault(a, []).append(node.out)
+    made = {node.out: node.op.name for node in loop.body}
+    for node in loop.body:
+        if node.out in states:
+            node.out.name = states[node.out]
+        elif node.out.name == OF_STEP:
+            node.out.name = LOSS
+            states = {**states, node.out: LOSS}  # it has its name already
+        elif node.op.name == "positive":
+            node.out.name = None
+    for explicit in (True, False):  # what reads a part goes before the part: z_i, the net input, is a sum that has it
+        for node in loop.body:
+            if node.out.name and node.out not in states and (node.op.name != "getitem") == explicit:
+                node.out.name = names.take(node.out.name)
+    invented = set()
+    nonlinear = _nonlinear(loop.body, made)
+    for node in nonlinear:
+        if node.args[0].name:  # two functions of one
+            continue
+        alone = len(nonlinear) == 1
+        node.args[0].name = names.take("z" if alone or node.out.name is None else f"z_{node.out.name}")  # a net input
+        invented.add(node.args[0])
+    for node in loop.body:
+        if node.op.name == "matmul":
+            for a in node.reads():
+                if a.name is None and made.get(a) in ("multiply", "add", "subtract"):
+                    a.name = names.take("s")
+                    invented.add(a)
+        if node.out.name is None and len(readers.get(node.out, [])) > 1 and node.op.name not in PLAIN:
+            node.out.name = names.take(FRESH[0])
+            invented.add(node.out)
+    for (whole, _), nodes in parts_of(loop.body).items():
+        if whole.name is None:
+            stems = {node.out.name.rpartition("_")[0] for node in nodes if node.out.name}
+            whole.name = names.take(stems.pop() if len(stems) == 1 and "" not in stems else FRESH[0])
+            invented.add(whole)
+        endings = [_ending(node.out, readers) for node in nodes]
+        if len(set(endings)) < len(endings) or not all(endings):
+            endings = [str(k + 1) for k in range(len(nodes))]
+        for node, ending in zip(nodes, endings, strict=True):
+            if node.out.name is None:
+                node.out.name = names.take(f"{whole.name}_{ending}")
+    return invented
+
+
+def _nonlinear(body: list[Node], made: dict[Value, str]) -> list[Node]:
+    """Functions of a net input that has no name."""
+    return [
+        node
+        for node in body
+        if node.op.name in ELEMENTWISE_FUNCTIONS and made.get(node.args[0]) in SUMMED and node.args[0].name is None
+    ]
+
+
+def _ending(v: Value, readers: dict[Value, list[Value]]) -> str:
+    """What a part is a part for: the ending of the first named value that is made from it."""
+    pending, seen = [v], set()
+    while pending:
+        v = pending.pop(0)
+        for out in readers.get(v, []):
+            if out.name:
+                return out.name.rpartition("_")[2]
+            if out not in seen:
+                seen.add(out)
+                pending.append(out)
+    return ""

@@ -1,0 +1,112 @@
+"""Formulas on numbers: those of the tape, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X
+from tinygrad_rnn.bptt.derivation.evaluation import evaluate
+from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, rebuilt
+from tinygrad_rnn.bptt.derivation.formulas import Formula
+from tinygrad_rnn.bptt.derivation.recording import Recorded
+
+
+class Numbers:
+    """The tape's own number for every quantity at every step, in columns: forward values, and cotangents dL/dv."""
+
+    def __init__(self, recorded: Recorded, rec: Recurrence) -> None:
+        self.T = len(recorded.xs)
+        lines = recorded.tape.lines()
+        turn = _as_it_is if recorded.columns else _turn
+        self._by_name: dict[str, list[Any]] = {}
+        tensors: dict[str, list[Any]] = {name: [lines[n][3] for n in at] for name, at in rec.entries.items()}
+        for name, found in tensors.items():
+            self._by_name[name] = [turn(v.data) for v in found]
+        wanted = {name: f for name, f in tensors.items() if f"d{name}" in rec.cotangents or name in rec.states}
+        every = [v for found in wanted.values() for v in found]
+        gradients = iter(recorded.tape.gradient(recorded.upstream_loss, every))
+        for name in wanted:
+            self._by_name[f"d{name}"] = [turn(next(gradients)) for _ in range(self.T)]
+        self._by_name[rec.target or UPSTREAM] = [turn(g) for g in recorded.per_step.data]
+        self._by_name[X] = [turn(x) for x in recorded.xs.data]
+        self._first = {name: turn(recorded.states[key].data) for name, key in rec.keys.items()}
+        own = _as_it_is if recorded.columns else _own
+        self._outside = {rec.params[key]: own(p.data) for key, p in recorded.params.items()}
+        first = {f"{name}0": recorded.states[key] for name, key in rec.keys.items()}
+        leaves = {**recorded.params, X: recorded.xs, **first}
+        of_leaves = recorded.tape.gradient(recorded.upstream_loss, leaves)
+        self.gradients = {rec.params[key]: own(of_leaves[key]) for key in recorded.params}
+        self.dx = [turn(g) for g in of_leaves[X]]
+        self.d_first = {name: turn(of_leaves[f"{name}0"]) for name in rec.states}
+        for e in rec.setup:
+            self._add_outside(e)
+        self._add(rec.forward, range(self.T))
+        self._add(rec.backward, reversed(range(self.T)))
+
+    def _add_outside(self, e: Equation) -> None:
+        """What is made of parameters alone."""
+        found = evaluate(e.right, lambda ref: self.value(ref, 0))
+        for target, value in zip(e.targets, found if len(e.targets) > 1 else [found], strict=True):
+            self._outside[target.name] = value
+
+    def _add(self, equations: list[Equation], steps: Iterable[int]) -> None:
+        """What has no number on the tape, since its author gave it no name, is what its formula says."""
+        missing = [e for e in equations if e.target.name not in self._by_name]
+        for e in missing:
+            self._by_name[e.target.name] = [None] * self.T
+        for t in steps:
+            for e in missing:
+                self._by_name[e.target.name][t] = np.broadcast_to(self.evaluate(e.right, t), e.target.shape)
+
+    def value(self, ref: Ref, t: int) -> Any:
+        """A quantity, seen from step t = 0, ..., T - 1."""
+        if ref.step is None:
+            return self._outside[ref.name]
+        at = ref.step - STEP - 1 if ref.step > STEP // 2 else t + ref.step
+        return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
+
+    def evaluate(self, x: Expr, t: int) -> Any:
+        """An expression at step t; what comes from beyond the last step is zero."""
+        if t == self.T - 1:
+            x = rebuilt(x, _nothing_later)
+        return evaluate(x, lambda ref: self.value(ref, t))
+
+    def sides(self, f: Formula, t: int) -> list[Any]:
+        """The numbers of a formula's sides, the left ones first; of a sum over all steps t says nothing."""
+        found: list[Any] = []
+        if len(f.left) > 1 and isinstance(f.left[0], Ref):  # the parts of an array
+            found.append(np.concatenate([self.value(left, t) for left in f.left if isinstance(left, Ref)]))
+            return [*found, *(np.concatenate(self.evaluate(right, t)) for right in f.right)]
+        for left in f.left:
+            if isinstance(left, Ref):
+                found.append(self.value(left, t))
+            elif left.above is None and f.summed:
+                found.append(self.gradients[left.below.name])
+            elif left.above is None:
+                found.append(self.d_first[left.below.name] if f.at == "first" else self.dx[t])
+        for right in f.right:
+            if f.summed:
+                found.append(sum(self.evaluate(right, k) for k in range(self.T)))
+            else:
+                found.append(self.evaluate(right, 0 if f.at == "first" else t))
+        return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
+
+
+def _nothing_later(x: Expr) -> Expr | None:
+    """Zeros, in the place of what comes from the next step."""
+    return Op("broadcast_to", (Num(0),), (), x.shape) if isinstance(x, Op) and x.name == "later" else None
+
+
+def _as_it_is(a: Any) -> Any:
+    return a
+
+
+def _turn(a: Any) -> Any:
+    return a[None, :] if a.ndim == 1 else a.T
+
+
+def _own(a: Any) -> Any:
+    return a[:, None] if a.ndim == 1 else a

@@ -1,0 +1,193 @@
+"""A cell, run on a small problem in which no two sizes are equal, and what its author calls things."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.case import Case
+from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
+from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.nn.unroll import as_tuple, unroll
+
+OF_STEP = "loss of the step"
+"""The name of a step's loss, which no variable has."""
+STEPS, BATCHES = (4, 5, 3, 7, 11), (2, 3, 5, 7, 11, 13)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A cell on a tape: the tape, its loss, and its inputs as Tensors.
+
+    The loss is sum(dlast * last state), and sum(dhs * hs), for upstream gradients dhs and dlast that are anything; or
+    in the place of the latter the sum of the losses of the steps, of which each reads its target.
+    """
+
+    cell: Callable[..., Any]
+    columns: bool
+    case: Case
+    tape: Tape
+    loss: Tensor
+    upstream_loss: Tensor  # without the last state
+    params: dict[str, Tensor]
+    xs: Tensor
+    states: dict[str, Tensor]  # by the cell's name for each: h, c
+    per_step: Tensor  # dhs, or the targets
+    dlast: dict[str, Tensor]
+    target: str = ""  # what the loss calls a target; "" where there is none
+
+    @property
+    def batch(self) -> int:
+        """The number of examples, which is the size of nothing else."""
+        return int(self.case.batch)
+
+
+class Setting:
+    """A cell, with a readout and a loss behind it or without, and the problems to run it on."""
+
+    def __init__(
+        self,
+        cell: Callable[..., Any],
+        example: Example | None,
+        columns: bool,
+        bias: bool,
+        readout: Callable[..., Any] | None = None,
+        loss: Callable[..., Any] | None = None,
+    ) -> None:
+        self.cell, self.columns, self.readout, self.loss = cell, columns, readout, loss
+        self._example = example
+        if loss is not None and example is None:
+            raise ValueError("derive: a loss needs targets\ngive example(rng, T, B) -> params, xs, state, targets")
+        if readout is not None and loss is None:
+            raise ValueError("derive: a readout without a loss has no gradient\ngive loss(y, target) as well")
+        self.problems = Problems(cell, self._of_cell if loss else example, columns, True, bias, who="derive")
+
+    def _of_cell(self, rng: np.random.Generator, T: int, B: int) -> tuple[Any, Any, Any]:
+        made = self._made(rng, T, B)
+        if not isinstance(made, tuple) or len(made) != 4:
+            raise ValueError("with a loss, example returns (params, xs, state, targets)")
+        return made[0], made[1], made[2]
+
+    def _made(self, rng: np.random.Generator, T: int, B: int) -> Any:
+        return self._example(rng, T, B) if self._example else None
+
+    def small(self) -> Recorded:
+        """The cell on a problem in which no two sizes are equal."""
+        sizes: set[int] = set()
+        for batch in (2, 3):
+            known = self.problems.problem(2, batch, 0).case
+            sizes |= {n for p in (*known.params.values(), *known.state, known.xs[0]) for n in p.shape if n != batch}
+        T = next(n for n in STEPS if n not in sizes)
+        return self.record(T, next(n for n in BATCHES if n not in sizes and n != T), seed=0)
+
+    def record(self, T: int, B: int, seed: int) -> Recorded:
+        """Run the cell through `unroll` on a problem of that size, with what its author calls each value.
+
+        Raises ValueError for a cell that cannot be run, or that has no problems of its own.
+        """
+        case = self.problems.problem(T, B, seed).case
+        params = {name: Tensor(p, name=name) for name, p in case.params.items()}
+        names = [name[:-1] for name in case.state_names]
+        xs = Tensor(case.xs, name="xs")
+        states = {name: Tensor(s, name=f"{name}0") for name, s in zip(names, case.state, strict=True)}
+        dlast = {name: Tensor(d) for name, d in zip(names, case.dlast, strict=True)}
+        per_step = Tensor(self._targets(T, B, seed) if self.loss else case.dhs, name="per_step")
+        losses: list[Any] = []
+
+        def then(params: Any, h: Any) -> None:
+            losses.append(self._loss(params, h, per_step[len(losses)]))
+
+        run = _making_its_states(self.cell, then if self.loss else None)
+        with Tape() as tape, local_names(self.cell, self.readout, self.loss) as called:
+            hs, last = unroll(run, params, xs, tuple(states.values()))
+            upstream_loss = np.stack(losses).sum() if self.loss else (hs * per_step).sum()
+            of_last = zip(as_tuple(last), dlast.values(), strict=True)
+            loss = upstream_loss + sum((s * d).sum() for s, d in of_last)
+        for line in tape.lines():
+            out = line[3]
+            if out.name is None and id(out) in called:
+                out.name = called[id(out)]
+        return Recorded(
+            *(self.cell, self.columns, case, tape, loss, upstream_loss, params, xs, states, per_step, dlast),
+            target=list(inspect.signature(self.loss).parameters)[1] if self.loss else "",
+        )
+
+    def _targets(self, T: int, B: int, seed: int) -> Any:
+        targets = np.asarray(self._made(np.random.default_rng(seed), T, B)[3], np.float64)
+        if (targets.shape[-1] if self.columns else len(targets)) != T:
+            raise ValueError(
+                f"derive: example gave targets {targets.shape}, for T = {T}\ngive one for each step, as xs"
+            )
+        return np.moveaxis(targets, -1, 0) if self.columns else targets
+
+    def _loss(self, params: Any, h: Any, target: Any) -> Tensor:
+        """The loss of one step. Raises ValueError where it is no scalar that was recorded."""
+        y = h if self.readout is None else named("y", self.readout(params, h))
+        found = self.loss(y, target) if self.loss else None
+        if not isinstance(found, Tensor) or found.shape != ():
+            shape = f"shape {found.shape}" if isinstance(found, Tensor) else f"type {type(found).__name__}"
+            raise ValueError(f"derive: loss(y, target) has {shape}\nreturn a scalar, summed over the batch: .sum()")
+        found.name = OF_STEP
+        return found
+
+
+def _making_its_states(cell: Callable[..., Any], then: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """The cell, with each state read at every step, and each new state a value of its own; `then` what comes after.
+
+    A state that the cell does not read, or that it only hands on, is written down as an identity.
+    """
+
+    @functools.wraps(cell)
+    def making(params: Any, x: Any, *state: Any) -> Any:
+        state = tuple(np.positive(s) for s in state)
+        seen = {id(s) for s in (x, *state, *params.values())}
+        after = []
+        for s in as_tuple(cell(params, x, *state)):
+            after.append(np.positive(s) if id(s) in seen else s)
+            seen.add(id(s))
+        if then is not None:
+            then(params, after[0])
+        return tuple(after)
+
+    return making
+
+
+@contextmanager
+def local_names(*functions: Callable[..., Any] | None) -> Iterator[dict[int, str]]:
+    """What functions call their values: their local variables when they return, by the id of the Tensor."""
+    codes = {code for function in functions if function is not None for code in _codes(function)}
+    found: dict[int, str] = {}
+    kept: list[Tensor] = []  # ids are only theirs while they live
+
+    def look(frame: FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code in codes:
+            for name, value in frame.f_locals.items():
+                if isinstance(value, Tensor) and not name.startswith("_"):
+                    found.setdefault(id(value), name)
+                    kept.append(value)
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        yield found
+    finally:
+        sys.setprofile(before)
+
+
+def _codes(function: Callable[..., Any]) -> Iterator[CodeType]:
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    function = getattr(function, "__func__", function)
+    found = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004
+    if found is not None:
+        yield found

@@ -1,0 +1,199 @@
+"""Local derivatives: of one line by one of the quantities that it reads, as a matrix.
+
+For column vectors, dy/dx of an elementwise function is a diagonal matrix, that of W x is W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinygrad_rnn.bptt.derivation.equations import Equation
+from tinygrad_rnn.bptt.derivation.expressions import (
+    ELEMENTWISE_FUNCTIONS,
+    Expr,
+    Num,
+    Op,
+    Ref,
+    matmul,
+    negative,
+    power,
+    product,
+    total,
+    walk,
+)
+
+
+class NoSlope(Exception):  # noqa: N818 - not an error: such a line is left out
+    """A derivative that is not a sum of products of matrices."""
+
+
+def diagonal(v: Expr) -> Expr:
+    """diag(v); of a number, that number."""
+    return v if isinstance(v, Num) else Op("diag", (v,), (), (v.shape[0], v.shape[0]))
+
+
+def eye(n: int) -> Op:
+    """The identity."""
+    return Op("eye", (), (("n", n),), (n, n))
+
+
+def times(a: Expr, b: Expr) -> Expr:
+    """A product of two such matrices."""
+    if isinstance(a, Num):
+        return product(a, b)
+    if isinstance(a, Op) and a.name == "multiply" and isinstance(a.args[0], Num):
+        return product(a.args[0], times(product(*a.args[1:]), b))
+    if isinstance(a, Op) and a.name == "eye":
+        return b
+    if isinstance(b, Op) and b.name == "eye":
+        return a
+    if isinstance(a, Op) and isinstance(b, Op):
+        if a.name == "negative":
+            return negative(times(a.args[0], b))
+        if b.name == "negative":
+            return negative(times(a, b.args[0]))
+        if a.name == b.name == "diag":
+            return diagonal(product(a.args[0], b.args[0]))
+        if a.name == "diag" and b.name == "matmul" and isinstance(b.args[0], Op) and b.args[0].name == "diag":
+            return matmul(times(a, b.args[0]), b.args[1])
+    return matmul(a, b)
+
+
+def of_function(name: str, x: Expr, y: Expr) -> Expr:
+    """f'(x) for y = f(x), as a vector."""
+    known: Mapping[str, Expr] = {
+        "tanh": total(Num(1), negative(power(y, 2))),
+        "sigmoid": product(y, total(Num(1), negative(y))),
+        "relu": Op("greater", (x, Num(0)), (), x.shape),
+        "exp": y,
+        "log": Op("divide", (Num(1), x), (), x.shape),
+        "sqrt": Op("divide", (Num(1), product(Num(2), y)), (), x.shape),
+        "square": product(Num(2), x),
+        "sin": Op("cos", (x,), (), x.shape),
+        "cos": negative(Op("sin", (x,), (), x.shape)),
+        "softplus": Op("sigmoid", (x,), (), x.shape),
+        "absolute": Op("sign", (x,), (), x.shape),
+        "reciprocal": negative(power(y, 2)),
+    }
+    if name not in known:
+        raise NoSlope
+    return known[name]
+
+
+def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
+    """dx/dby, all other quantities held; None where x does not read it. `y` is what x is called."""
+    if len(by.shape) != 2:
+        raise NoSlope  # one number for all examples
+    if x == by:
+        return eye(by.shape[0])
+    if not isinstance(x, Op) or by not in walk(x):
+        return None
+    spread = [a for a in x.args if a.shape[:1] not in ((), x.shape[:1])]  # one number for all units
+    if (x.name in ("multiply", "divide") and spread) or (x.name == "add" and any(by in walk(a) for a in spread)):
+        raise NoSlope
+    if x.name == "add":
+        return _sum([slope(a, by) for a in x.args])
+    if x.name == "negative":
+        return negative(_some(slope(x.args[0], by)))
+    if x.name == "multiply":
+        terms = []
+        for k, a in enumerate(x.args):
+            inner = slope(a, by)
+            others = product(*x.args[:k], *x.args[k + 1 :])
+            terms.append(None if inner is None else times(diagonal(others), inner))
+        return _sum(terms)
+    if x.name == "power" and isinstance(x.args[1], Num):
+        base, n = x.args[0], x.args[1].value
+        return times(diagonal(product(Num(n), power(base, n - 1))), _some(slope(base, by)))
+    if x.name == "divide":
+        a, b = x.args
+        above, below = slope(a, by), slope(b, by)
+        if above is not None:
+            above = times(diagonal(Op("divide", (Num(1), b), (), b.shape)), above)
+        if below is not None:
+            below = negative(times(diagonal(Op("divide", (a, power(b, 2)), (), x.shape)), below))
+        return _sum([above, below])
+    if x.name == "matmul" and by not in walk(x.args[0]):
+        return times(x.args[0], _some(slope(x.args[1], by)))
+    if x.name in ELEMENTWISE_FUNCTIONS:
+        inner = _some(slope(x.args[0], by))
+        return times(diagonal(of_function(x.name, x.args[0], x if y is None else y)), inner)
+    raise NoSlope
+
+
+def rows(m: Expr, part: int, parts: int, label: str) -> Expr:
+    """The rows of a matrix that make one of the equal parts of a vector."""
+    if isinstance(m, Ref):
+        options = (("part", part), ("parts", parts), ("label", label))
+        return Op("rows", (m,), options, (m.shape[0] // parts, *m.shape[1:]))
+    if isinstance(m, Op) and m.name == "matmul":
+        return matmul(rows(m.args[0], part, parts, label), m.args[1])
+    if isinstance(m, Op) and m.name == "add":
+        return total(*(rows(a, part, parts, label) for a in m.args))
+    raise NoSlope
+
+
+def by_line(equations: list[Equation]) -> dict[str, tuple[Expr, Ref, tuple[int, int, str] | None]]:
+    """By name of a quantity, the expression that it is, what it is called, and of which part where it is one."""
+    found: dict[str, tuple[Expr, Ref, tuple[int, int, str] | None]] = {}
+    for e in equations:
+        parts = len(e.targets)
+        for k, target in enumerate(e.targets):
+            label = target.name.rpartition("_")[2]
+            right = e.right.args[0] if parts > 1 and isinstance(e.right, Op) else e.right
+            found[target.name] = (right, target, (k, parts, label) if parts > 1 else None)
+    return found
+
+
+def line_slope(line: tuple[Expr, Ref, tuple[int, int, str] | None], by: Ref) -> Expr | None:
+    """The local derivative of a line."""
+    right, target, part = line
+    found = slope(right, by, None if part else target)
+    if part and right == by:
+        raise NoSlope
+    return found if found is None or part is None else rows(found, *part)
+
+
+def through_all(lines: Mapping[str, tuple[Expr, Ref, tuple[int, int, str] | None]], name: str, by: Ref) -> Expr | None:
+    """D name_t / d by, along all ways within the step."""
+    done: dict[str, Expr | None] = {}
+
+    def of(n: str) -> Expr | None:
+        if n not in done:
+            right = lines[n][0]
+            terms = [line_slope(lines[n], by)] if by in walk(right) else []
+            for ref in dict.fromkeys(r for r in walk(right) if isinstance(r, Ref) and r.step == 0 and r.name in lines):
+                inner = of(ref.name)
+                if inner is not None:
+                    if lines[n][2] and right == ref:
+                        terms.append(rows(inner, *(lines[n][2] or (0, 1, ""))))
+                    else:
+                        outer = line_slope(lines[n], ref)
+                        terms.append(None if outer is None else times(outer, inner))
+            done[n] = _sum(terms)
+        return done[n]
+
+    return of(name)
+
+
+def _some(x: Expr | None) -> Expr:
+    if x is None:
+        raise NoSlope
+    return x
+
+
+def _sum(terms: list[Expr | None]) -> Expr | None:
+    found = [term for term in terms if term is not None]
+    insides = [_inside(term) for term in found]
+    if len(found) > 1 and all(inside is not None for inside in insides):
+        return diagonal(total(*(inside for inside in insides if inside is not None)))
+    return total(*found) if found else None
+
+
+def _inside(x: Expr) -> Expr | None:
+    """V, of diag(v) or -diag(v)."""
+    if isinstance(x, Op) and x.name == "diag":
+        return x.args[0]
+    if isinstance(x, Op) and x.name == "negative" and isinstance(x.args[0], Op) and x.args[0].name == "diag":
+        return negative(x.args[0].args[0])
+    return None

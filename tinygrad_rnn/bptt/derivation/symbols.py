@@ -1,0 +1,320 @@
+"""Names as symbols: what is Greek, what is an index, and the marks for steps and gradients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
+from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
+from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
+from tinygrad_rnn.bptt.derivation.wording import COMPARED, number
+
+GREEK = frozenset(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "rho"]
+    + [
+        "sigma",
+        "tau",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
+    ]
+)
+
+
+class Style(Protocol):
+    """How formulas are set: LaTeX, MathML or plain text."""
+
+    def symbol(self, base: str, sub: str) -> str:
+        """A letter or a word, with its index."""
+
+    def indexed(self, text: str, sub: str) -> str:
+        """A part of an array."""
+
+    def number(self, text: str) -> str:
+        """A number."""
+
+    def sign(self, name: str) -> str:
+        """A sign: +, -, =, odot, and so on."""
+
+    def row(self, *parts: str) -> str:
+        """One after the other."""
+
+    def bracketed(self, inner: str, kind: str = "(") -> str:
+        """In round or square brackets."""
+
+    def fraction(self, above: str, below: str) -> str:
+        """A quotient."""
+
+    def raised(self, base: str, exponent: str) -> str:
+        """A power; `T` for a transpose."""
+
+    def function(self, name: str) -> str:
+        """The name of a function."""
+
+    def applied(self, function: str, inner: str) -> str:
+        """A function of something."""
+
+    def stacked(self, parts: list[str]) -> str:
+        """A column of parts."""
+
+    def over_time(self, inner: str) -> str:
+        """The sum over t."""
+
+
+SUM, TIMES, ATOM = 1, 2, 9
+Text = tuple[str, int]
+
+
+class Writer:
+    """Formulas, set in a style."""
+
+    def __init__(self, formulas: Formulas, style: Style) -> None:
+        self.style, self._net = style, formulas.net_inputs
+        self._cotangents, self._output = formulas.rec.cotangents, formulas.rec.states[0]
+        self._units = formulas.rec.shapes[self._output][0]
+        outside = {*formulas.rec.params.values(), *(t.name for e in formulas.rec.setup for t in e.targets)}
+        names = [name for name in formulas.rec.shapes if name not in self._cotangents]
+        symbols = {name: _split(name, timed=name not in outside) for name in names}
+        nameless = {f"#{of}": ("g", of) for of in self._cotangents.values() if of.isdigit()}
+        self._symbols = _apart({**symbols, **nameless})
+        net = [name for name in names if name in self._net and f"d{name}" in self._cotangents]
+        deltas = {name: ("", name.partition("_")[2] or ("" if name == "z" else name)) for name in net}
+        deltas = dict.fromkeys(net, ("", "")) if len(net) == 1 else deltas
+        self._deltas = {name: sub.replace("_", ",") for name, (_, sub) in _apart(deltas).items()}
+
+    def with_blank(self, f: Formula, blank: str) -> str:
+        """Left = ____."""
+        return self.style.row(*self._joined([*self._lefts(f), blank]))
+
+    def _lefts(self, f: Formula) -> list[str]:
+        left = [self.left(side, f) for side in f.left]
+        return [self.style.stacked(left)] if len(left) > 1 and isinstance(f.left[0], Ref) else left
+
+    def formula(self, f: Formula) -> str:
+        """The sides, with signs of equality between them."""
+        s = self.style
+        if f.section == "forward" and isinstance(f.right[0], Op) and f.right[0].name == "split":
+            rights = [self.text(f.right[0].args[0])]
+        else:
+            rights = [self.text(self._first(r) if f.at == "first" else r) for r in f.right]
+        if f.summed:
+            rights = [s.over_time(self._summand(r)) for r in f.right]
+        return s.row(*self._joined([*self._lefts(f), *rights]))
+
+    def _joined(self, sides: list[str]) -> list[str]:
+        parts = [sides[0]]
+        for side in sides[1:]:
+            parts += [self.style.sign("="), side]
+        return parts
+
+    def left(self, side: Ref | Partial, f: Formula | None = None) -> str:
+        """A left side."""
+        if isinstance(side, Ref):
+            return self.ref(side)
+        s = self.style
+        below = self._first(side.below) if f is not None and f.at == "first" else side.below
+        d = s.sign("d" if side.whole else "partial")
+        above = s.symbol("L", str(side.of or "")) if side.above is None else self.ref(side.above)
+        assert isinstance(below, Ref)
+        return s.fraction(s.row(d, above), s.row(d, self.ref(below)))
+
+    def _first(self, x: Expr) -> Expr:
+        """As it stands at the first step: t is 1, t - 1 is 0."""
+        if isinstance(x, Ref) and x.step is not None:
+            return Ref(x.name, STEP + 1 + x.step, x.shape)
+        return Op(x.name, tuple(self._first(a) for a in x.args), x.options, x.shape) if isinstance(x, Op) else x
+
+    def _summand(self, x: Expr) -> str:
+        inner = x.args[0] if isinstance(x, Op) and x.name == "sum" else x
+        text, binds = self.text_binding(inner)
+        return self.style.bracketed(text) if binds <= SUM else text
+
+    def text(self, x: Expr) -> str:
+        """An expression."""
+        return self.text_binding(x)[0]
+
+    # ----------------------------------------------------------------------------------------------- quantities
+
+    def ref(self, x: Ref) -> str:
+        """A quantity at its step."""
+        s = self.style
+        when = {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(x.step, str((x.step or 0) - STEP))
+        if x.name == UPSTREAM:
+            d = s.sign("partial")
+            return s.fraction(s.row(d, s.symbol("L", when)), s.row(d, s.symbol(*self._parts(self._output, when))))
+        if x.name in self._cotangents:
+            of = self._cotangents[x.name]
+            if of in self._net:
+                return s.symbol("delta", ",".join(part for part in (self._deltas[of], when) if part))
+            if of.isdigit():  # of what has no name
+                return s.symbol(*self._parts(f"#{of}", when))
+            return s.row(s.function("d"), s.symbol(*self._parts(of, when)))
+        return s.symbol(*self._parts(x.name, when))
+
+    def _parts(self, name: str, when: str) -> tuple[str, str]:
+        base, sub = self._symbols.get(name) or _split(name, timed=True)
+        return base, ",".join(part for part in (sub, when) if part)
+
+    # ---------------------------------------------------------------------------------------------- expressions
+
+    def text_binding(self, x: Expr) -> Text:
+        """An expression, and how tightly its outermost operation binds."""
+        s = self.style
+        if isinstance(x, Ref):
+            text = self.ref(x)
+            return text, TIMES + 1 if x.name in self._cotangents and self._cotangents[x.name] not in self._net else ATOM
+        if isinstance(x, Num):
+            return s.number(number(x.value)), ATOM if x.value >= 0 else SUM
+        make: Callable[[Op], Text] | None = getattr(self, f"_{x.name}", None)
+        if make is not None:
+            return make(x)
+        if x.name in COMPARED:
+            sides = [self._within(a, TIMES) for a in x.args]
+            return s.bracketed(s.row(sides[0], s.sign(COMPARED[x.name]), sides[1]), "["), ATOM
+        inner = [self.text(a) for a in x.args]
+        comma: list[str] = []
+        for part in inner:
+            comma += [s.sign(","), part] if comma else [part]
+        return s.applied(s.function(x.name), s.row(*comma)), ATOM
+
+    def _within(self, x: Expr, binds: int) -> str:
+        text, own = self.text_binding(x)
+        return text if own >= binds else self.style.bracketed(text)
+
+    def _add(self, x: Op) -> Text:
+        args = list(x.args)
+        first = next((a for a in args if not is_negative(a)), args[0])
+        args.remove(first)
+        parts = [self.text(first)]
+        for a in args:
+            sign = "-" if is_negative(a) else "+"
+            parts += [self.style.sign(sign), self._within(negative(a) if sign == "-" else a, SUM + (sign == "-"))]
+        return self.style.row(*parts), SUM
+
+    def _multiply(self, x: Op) -> Text:
+        parts = [self._entrywise(x.args[0])]
+        for before, a in zip(x.args, x.args[1:], strict=False):
+            parts += [] if isinstance(before, Num) else [self.style.sign("odot")]
+            parts.append(self._entrywise(a))
+        return self.style.row(*parts), TIMES
+
+    def _entrywise(self, x: Expr) -> str:
+        """A factor of an elementwise product: a product of matrices in brackets, so that one sees which comes first."""
+        of_matrices = isinstance(x, Op) and x.name in ("matmul", "scaled")
+        return self.style.bracketed(self.text(x)) if of_matrices else self._within(x, TIMES)
+
+    def _matmul(self, x: Op) -> Text:
+        factors: list[Expr] = []
+        pending: list[Expr] = [x]
+        while pending:
+            a = pending.pop(0)
+            if isinstance(a, Op) and a.name == "matmul":
+                pending = [*a.args, *pending]
+            elif isinstance(a, Op) and a.name == "scaled":
+                pending = [Op("diag", a.args[:1]), a.args[1], *pending]
+            else:
+                factors.append(a)
+        return self.style.row(*(self._within(a, TIMES + 1) for a in factors)), TIMES
+
+    _scaled = _matmul
+
+    def _later(self, x: Op) -> Text:
+        return self.text_binding(x.args[0])
+
+    def _negative(self, x: Op) -> Text:
+        return self.style.row(self.style.sign("-"), self._within(x.args[0], TIMES)), SUM
+
+    def _divide(self, x: Op) -> Text:
+        return self.style.fraction(self.text(x.args[0]), self.text(x.args[1])), TIMES + 1
+
+    def _power(self, x: Op) -> Text:
+        base, exponent = x.args
+        if isinstance(base, Op) and base.name in ("tanh", "sin", "cos"):  # tanh^2(c)
+            raised = self.style.raised(self.style.function(base.name), self.text(exponent))
+            return self.style.applied(raised, self.text(base.args[0])), ATOM
+        return self.style.raised(self._within(base, ATOM), self.text(exponent)), ATOM - 1
+
+    def _transpose(self, x: Op) -> Text:
+        return self.style.raised(self._within(x.args[0], ATOM), "T"), ATOM - 1
+
+    def _concatenate(self, x: Op) -> Text:
+        return self.style.stacked([self.text(a) for a in x.args]), ATOM
+
+    def _getitem(self, x: Op) -> Text:
+        whole = x.args[0].shape
+        ends = []
+        for k, part in enumerate(dict(x.options)["index"]):
+            if isinstance(part, tuple) and part != (None, None, None):
+                stop = "" if part[1] in (None, whole[k]) else self._in_units(part[1])
+                start = self._in_units(part[0] or 0)
+                ends.append(f"{'1' if start == '0' else f'{start}+1'}:{stop}")
+            elif isinstance(part, int):
+                ends.append(str(part + 1))
+        text = self.text(x.args[0])
+        return self.style.indexed(text, ",".join(ends)) if ends else text, ATOM
+
+    def _in_units(self, n: int) -> str:
+        """An end of a slice, in units: 2H."""
+        if not n or n % self._units:
+            return str(n)
+        return "H" if n == self._units else f"{n // self._units}H"
+
+    def _broadcast_to(self, x: Op) -> Text:
+        return self.style.row(self.style.symbol("1", ""), self._within(x.args[0], TIMES)), TIMES
+
+    def _sum(self, x: Op) -> Text:
+        if x.options[0] == ("axis", (1,)):  # over the examples: of one it is that
+            return self.text_binding(x.args[0])
+        return self.style.applied(self.style.function("sum"), self.text(x.args[0])), ATOM
+
+    def _sigmoid(self, x: Op) -> Text:
+        return self.style.applied(self.style.symbol("sigma", ""), self.text(x.args[0])), ATOM
+
+    def _prime(self, x: Op) -> Text:
+        s = self.style
+        name = str(dict(x.options)["of"])
+        f = s.symbol("sigma", "") if name == "sigmoid" else s.function(name)
+        return s.applied(s.raised(f, "'"), self.text(x.args[0])), ATOM
+
+    def _eye(self, x: Op) -> Text:
+        del x
+        return self.style.symbol("I", ""), ATOM
+
+    def _diag(self, x: Op) -> Text:
+        return self.style.applied(self.style.function("diag"), self.text(x.args[0])), ATOM
+
+    def _rows(self, x: Op) -> Text:
+        assert isinstance(x.args[0], Ref)
+        base, sub = self._parts(x.args[0].name, "")
+        label = f"({dict(x.options)['label']})"
+        return self.style.symbol(base, ",".join(part for part in (sub, label) if part)), ATOM
+
+
+def _split(name: str, timed: bool) -> tuple[str, str]:
+    """A letter or a word, and its index: W_ih and Wih, h1, z_i. What has a step keeps words whole: ft is no f_t."""
+    base, _, sub = name.partition("_")
+    found = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
+    if not sub and not timed and not found and name not in GREEK:
+        found = re.fullmatch(r"([A-Z]|[bwh])([a-z]{1,3})", name)
+    return (found[1], found[2]) if found else (base, sub.replace("_", ","))
+
+
+def _apart(symbols: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Symbols by name, with a prime on the index of one that another name has already."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, (base, sub) in symbols.items():
+        while (base, sub) in found.values():
+            sub += "'"
+        found[name] = base, sub
+    return found

@@ -1,0 +1,46 @@
+"""Equations that nobody would write: those that are read once and have no name, and those that nothing reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinygrad_rnn.bptt.derivation.equations import LOSS, Equation, Recurrence
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Ref, rebuilt, refs, walk
+
+
+def tidied(rec: Recurrence) -> Recurrence:
+    """The recurrence without them."""
+    return _read_somewhere(_inlined(rec))
+
+
+def _inlined(rec: Recurrence) -> Recurrence:
+    """With cotangents that have no name of their own, and are read once, where they are read."""
+    count: dict[str, int] = {}
+    for right in rec.coming_back():
+        for part in walk(right):
+            if isinstance(part, Ref):
+                count[part.name] = count.get(part.name, 0) + 1
+    instead: dict[Expr, Expr] = {}
+    for equation in rec.backward:
+        if equation.invented and count.get(equation.target.name, 0) < 2:
+            instead[equation.target] = rebuilt(equation.right, instead.get)
+    kept = [e for e in rec.backward if e.target not in instead]
+    return replace(rec, backward=kept).rewritten(instead.get)
+
+
+def _read_somewhere(rec: Recurrence) -> Recurrence:
+    """Without lines that nothing reads."""
+    results = [x for x in (*rec.handed.values(), *rec.terms.values(), rec.dx) if x is not None]
+    wanted = {LOSS, *rec.states} | {ref.name for right in results for ref in refs(right)}
+
+    def living(equations: list[Equation]) -> list[Equation]:
+        found = []
+        for e in reversed(equations):
+            if any(t.name in wanted for t in e.targets):
+                found.append(e)
+                wanted.update(ref.name for ref in refs(e.right))
+        return found[::-1]
+
+    backward = living(rec.backward)
+    forward = living(rec.forward)
+    return replace(rec, backward=backward, forward=forward, setup=living(rec.setup))

@@ -1,0 +1,158 @@
+"""An expression as Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
+from tinygrad_rnn.bptt.derivation.reading import Unwritable
+from tinygrad_rnn.engine.expressions import ATOM, BINDS, Text, bracketed
+
+HELPERS = {
+    "sigmoid": "def sigmoid(z):\n    return 1 / (1 + np.exp(-z))",
+    "softplus": "def softplus(z):\n    return np.logaddexp(z, 0)",
+    "relu": "def relu(z):\n    return np.maximum(z, 0)",
+    "elu": "def elu(z, alpha):\n    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))",
+    "softmax": "def softmax(z):\n    e = np.exp(z - z.max(axis=-1, keepdims=True))\n"
+    "    return e / e.sum(axis=-1, keepdims=True)",
+    "log_softmax": "def log_softmax(z):\n    z = z - z.max(axis=-1, keepdims=True)\n"
+    "    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))",
+}
+"""Functions that NumPy lacks."""
+
+COMPARED = {"greater": ">", "less": "<", "greater_equal": ">=", "less_equal": "<=", "equal": "==", "not_equal": "!="}
+NUMPY = frozenset(
+    [
+        "tanh",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "logaddexp",
+        "sqrt",
+        "cbrt",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arctan2",
+        "sinh",
+        "cosh",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+        "absolute",
+        "sign",
+        "maximum",
+        "minimum",
+        "where",
+        "square",
+        "reciprocal",
+        "hypot",
+        "power",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+    ]
+)
+SUM, TIMES, APPLIED = BINDS["+"], BINDS["*"], 3
+Name = Callable[[Ref], str]
+
+
+def python(x: Expr, name: Name) -> str:
+    """The expression on one line; `name` says what a quantity is called."""
+    return _text(x, name)[0]
+
+
+def _text(x: Expr, name: Name) -> Text:
+    if isinstance(x, Ref):
+        return name(x), ATOM
+    if isinstance(x, Num):
+        return number(x.value), ATOM if x.value >= 0 else APPLIED
+    if x.name == "add":
+        return " ".join(_terms(x, name)), SUM
+    if x.name == "multiply":
+        return " * ".join(_factor(a, name) for a in x.args), TIMES
+    if x.name == "divide":
+        return f"{_factor(x.args[0], name)} / {bracketed(_text(x.args[1], name), APPLIED)}", TIMES
+    if x.name == "matmul":
+        return " @ ".join(bracketed(_text(a, name), APPLIED) for a in x.args), TIMES
+    if x.name == "negative":
+        return f"-{bracketed(_text(x.args[0], name), TIMES)}", TIMES
+    if x.name == "power":
+        base, exponent = x.args
+        tight = "**" if isinstance(base, Ref) and _text(base, name)[0].isidentifier() else " ** "
+        return f"{bracketed(_text(base, name), ATOM)}{tight}{bracketed(_text(exponent, name), ATOM)}", APPLIED + 1
+    if x.name == "transpose":
+        return f"{bracketed(_text(x.args[0], name), ATOM)}.T", ATOM
+    if x.name in COMPARED:
+        return f" {COMPARED[x.name]} ".join(bracketed(_text(a, name), SUM) for a in x.args), 0
+    return _call(x, name), ATOM
+
+
+def _factor(x: Expr, name: Name) -> str:
+    """An operand of `*`, with brackets around a product of matrices, so that one need not ask which comes first."""
+    text = _text(x, name)[0]
+    return f"({text})" if isinstance(x, Op) and x.name == "matmul" else bracketed(_text(x, name), TIMES)
+
+
+def _terms(x: Op, name: Name) -> list[str]:
+    first = next((a for a in x.args if not is_negative(a)), x.args[0])
+    rest = list(x.args)
+    rest.remove(first)
+    found = [_text(first, name)[0]]
+    for a in rest:
+        sign = "-" if is_negative(a) else "+"
+        term = _text(negative(a) if is_negative(a) else a, name)
+        found.append(f"{sign} {bracketed(term, SUM + (sign == '-'))}")
+    return found
+
+
+def _call(x: Op, name: Name) -> str:
+    options = dict(x.options)
+    first = _text(x.args[0], name)
+    if x.name in ("sum", "mean"):
+        axes = options["axis"]
+        text = f"axis={axes[0] if len(axes) == 1 else axes}" if len(axes) < len(x.args[0].shape) else ""
+        kept = "keepdims=True" if options.get("keepdims") else ""
+        return f"{bracketed(first, ATOM)}.{x.name}({', '.join(part for part in (text, kept) if part)})"
+    if x.name in ("concatenate", "stack", "split"):
+        parts = f"[{', '.join(python(a, name) for a in x.args)}]" if x.name != "split" else first[0]
+        more = [str(options["parts"])] if x.name == "split" else []
+        axis = [f"axis={options['axis']}"] if options["axis"] else []
+        return f"np.{x.name}({', '.join([parts, *more, *axis])})"
+    if x.name == "getitem":
+        return f"{bracketed(first, ATOM)}[{', '.join(map(_part, options['index']))}]"
+    if x.name == "broadcast_to":
+        return f"np.broadcast_to({first[0]}, {options['shape']})"
+    if x.name == "reshape":
+        return f"{bracketed(first, ATOM)}.reshape({', '.join(map(str, options['shape']))})"
+    if x.name in HELPERS or x.name in NUMPY:
+        prefix = "" if x.name in HELPERS else "np."
+        more = [f"{number(options['alpha'])}"] if "alpha" in options else []
+        return f"{prefix}{x.name}({', '.join([*(_text(a, name)[0] for a in x.args), *more])})"
+    raise Unwritable(
+        f"derive: there is no line of NumPy for {x.name}\nwrite the cell with operations that its gradient can be "
+        "written with: arithmetic, matrix products, elementwise functions, sums over an axis"
+    )
+
+
+def _part(part: object) -> str:
+    if isinstance(part, tuple):
+        start, stop, step = ("" if end in (None, 0) else str(end) for end in part)
+        start, stop = (f"{start} " if " " in start else start), (f" {stop}" if " " in stop else stop)
+        if " " in start + stop:
+            start, stop = start and f"{start.strip()} ", stop and f" {stop.strip()}"
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    return "None" if part is None else "..." if part is Ellipsis else str(part)
+
+
+def number(value: float) -> str:
+    """A number as it is written."""
+    value = float(f"{value:.15g}")  # 3 * 0.1 is 0.3
+    return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)

@@ -1,0 +1,61 @@
+"""Worksheets: a derivation with steps left blank, and the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_rnn.bptt.derivation.code import Code
+from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
+from tinygrad_rnn.bptt.derivation.equations import Recurrence
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.symbols import Writer
+
+SECTIONS = ("slopes", "errors", "gradients")
+"""What may be left blank: the forward pass is given."""
+
+
+@dataclass(frozen=True)
+class Worksheet:
+    """A `sheet` to be filled in, its `answers`, and the names of what is blank."""
+
+    sheet: str
+    answers: str
+    blanks: tuple[str, ...]
+
+
+def of_formulas(formulas: Formulas, to: str, blanks: int | Sequence[str], seed: int) -> Worksheet:
+    """A worksheet of formulas; the answers are the formulas that are blank."""
+    names = [f.name for f in formulas.all if f.section in SECTIONS]
+    chosen = choose(names, blanks, seed)
+    writer = Writer(formulas, STYLES[to]())
+    title = formulas.rec.title
+    sheet = Document(title, formulas.all, writer, to, blank=chosen).text()
+    answers = Document(f"{title}: answers", [f for f in formulas.all if f.name in chosen], writer, to).text()
+    return Worksheet(sheet, answers, chosen)
+
+
+def of_code(rec: Recurrence, answers: str, blanks: int | Sequence[str], seed: int) -> Worksheet:
+    """A worksheet of code, which says what is blank when it is run; the answers are the whole file."""
+    chosen = choose(Code(rec).can_be_blank(), blanks, seed)
+    return Worksheet(Code(rec, chosen).source(), answers, chosen)
+
+
+def choose(names: Sequence[str], blanks: int | Sequence[str], seed: int) -> tuple[str, ...]:
+    """So many of the names, drawn with a seed, or those that are asked for; in the order of the derivation.
+
+    Raises ValueError for names that are not there, or for more than there are.
+    """
+    if isinstance(blanks, int):
+        if not 1 <= blanks <= len(names):
+            raise ValueError(f"worksheet: {blanks} blanks, of {len(names)} lines\ngive 1 to {len(names)}")
+        drawn = np.random.default_rng(seed).choice(len(names), blanks, replace=False)
+        return tuple(names[k] for k in sorted(drawn))
+    asked = [blanks] if isinstance(blanks, str) else list(blanks)
+    if unknown := [name for name in asked if name not in names]:
+        raise ValueError(f"worksheet: there is no line {', '.join(map(repr, unknown))}\nthere are {', '.join(names)}")
+    if not asked:
+        raise ValueError(f"worksheet: nothing is to be blank\nname lines, of {', '.join(names)}")
+    return tuple(name for name in names if name in asked)

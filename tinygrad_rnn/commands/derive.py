@@ -1,0 +1,89 @@
+"""`tinygrad-rnn derive`: BPTT of a cell, written down from its tape, as formulas or as code; and worksheets of it."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tinygrad_rnn import bptt, files
+from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
+from tinygrad_rnn.commands import code
+from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, not_negative, theirs_for_ours
+
+FORMATS = ("latex", "markdown", "numpy", "html", "text")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Its arguments."""
+    derive = commands.add_parser("derive", help="write BPTT of a cell down, as formulas or as NumPy; worksheets of it")
+    derive.add_argument(
+        "--cell",
+        required=True,
+        help=f"of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that defines "
+        "example(rng, T, B) -> params, xs, state too",
+    )
+    derive.add_argument("--to", choices=FORMATS, default="text", help="default: text")
+    derive.add_argument("-o", "--out", type=Path, help="write into this file")
+    derive.add_argument("--nonlinearity", choices=("tanh", "relu"), help="of the cell rnn (default: tanh)")
+    derive.add_argument("--no-bias", dest="bias", action="store_false", help="the cell has no biases")
+    derive.add_argument("--layout", choices=LAYOUTS, default="rows", help="of the cell's arrays (default: rows)")
+    derive.add_argument(
+        "--names", type=theirs_for_ours, default={}, help="other names for the parameters: Wax=weight_ih,Waa=weight_hh"
+    )
+    for name, does in (("readout", "readout(params, h) -> y"), ("loss", "loss(y, target) -> the loss of a step")):
+        derive.add_argument(f"--{name}", help=f"a function of the same file, {does}; example then gives targets too")
+    derive.add_argument("--steps", type=at_least_one, help="the chains of so many steps as well, written out")
+    derive.add_argument("--entries", action="store_true", help="which entries of the tape each formula came from")
+    derive.add_argument("--blank", help="a worksheet: so many lines left blank, or these: dz,dU")
+    derive.add_argument("--seed", type=not_negative, default=0, help="of the lines that are left blank (default: 0)")
+    derive.add_argument("--answers", type=Path, help="write the worksheet's answers into this file")
+    derive.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the derivation, or the worksheet, into a file or onto the screen."""
+    if options.answers and not options.blank:
+        raise ValueError("--answers: there is no worksheet\nsay what is blank: --blank 3")
+    if options.to == "numpy" and (options.steps or options.entries):
+        raise ValueError("--steps and --entries are for formulas\nleave them out with --to numpy")
+    if options.blank and (options.steps or options.entries):
+        raise ValueError("--steps and --entries are not for worksheets\nleave them out with --blank")
+    cell, more = _cell(options)
+    derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
+    if options.blank:
+        blanks = int(options.blank) if options.blank.isdigit() else [b.strip() for b in options.blank.split(",")]
+        sheet = derivation.worksheet(options.to, blanks=blanks, seed=options.seed)
+        _write(options.out, sheet.sheet)
+        if options.answers:
+            _write(options.answers, sheet.answers)
+    else:
+        _write(options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries))
+    return 0
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path is None:
+        print(text, end="")
+    else:
+        files.write(path, text)
+        print(f"wrote {path}")
+
+
+def _cell(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """The cell, and of a cell of one's own what its file has besides: example, readout, loss."""
+    if options.nonlinearity and options.cell != "rnn":
+        raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
+    if options.cell in ALL_CELLS:
+        if options.readout or options.loss:
+            raise ValueError("--readout and --loss are functions of a file\nput the cell there too: FILE.py:cell")
+        cell = ALL_CELLS[options.cell]
+        return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), {}
+    if ":" not in options.cell:
+        raise ValueError(f"--cell {options.cell}: not one of {', '.join(ALL_CELLS)}\nyour own is FILE.py:cell")
+    path, name = code.split(options.cell)
+    module = code.load(path)
+    asked = {"readout": options.readout, "loss": options.loss}
+    more = {key: code.function(module, found) for key, found in asked.items() if found}
+    return code.function(module, name), {"example": code.function(module, "example"), **more}
