@@ -219,12 +219,12 @@ Every error is of a built-in type. Its first line says what is wrong, with the o
             parts.append(f"\n## {title}\n\n| you write | it says | what to do |\n|---|---|---|\n")
         error = what_it_raises(code)
         wrong, _, remedy = str(error).partition("\n")
-        cells = [f"`{code}`", f"{type(error).__name__}: {_plain(wrong)}", _plain(remedy)]
+        cells = [f"`{code}`", f"{type(error).__name__}: {plain(wrong)}", plain(remedy)]
         parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     return "".join(parts)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text in which Markdown sees no markup."""
     return re.sub(r"([*_<>\[\]`])", r"\\\1", " ".join(text.split()))
 
@@ -290,7 +290,7 @@ NumPy's functions that need no derivative of their own: the tape shows what they
     )
     composite = [(f, ours) for f, ours in TABLE.items() if not isinstance(ours, Primitive) and ours.__doc__]
     for function, ours in sorted(composite, key=lambda pair: _numpy_name(pair[0])):
-        parts.append(f"| {_numpy_name(function)} | {_plain((ours.__doc__ or '').splitlines()[0])} |\n")
+        parts.append(f"| {_numpy_name(function)} | {plain((ours.__doc__ or '').splitlines()[0])} |\n")
     return "".join(parts)
 
 

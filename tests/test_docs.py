@@ -82,7 +82,7 @@ def test_a_chinese_page_has_the_same_code(page):
     assert of_each[0] == of_each[1]
 
 
-@pytest.mark.parametrize("name", ["compiled.py", "drawing.py", "engine.py", "language_model.py"])
+@pytest.mark.parametrize("name", ["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py"])
 def test_a_benchmark_runs_and_prints_ratios(name):
     command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / name), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
