@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.replay.graph import Loop, Node, Value
 from tinygrad_rnn.replay.lowering import Call
-from tinygrad_rnn.replay.slots import Layout, LoopCalls, Slot, StepCall
+from tinygrad_rnn.replay.slots import Layout, LoopCalls, PlainCall, Slot, StepCall
 
 Array = NDArray[Any]
 
@@ -34,52 +34,54 @@ class Instruction:
     by: str
 
 
-class Names:
-    """What the arrays of a program are called: by the Value that is there, else by their buffer."""
+class _Names:
+    """What the operands and results of calls are called: by the name of the Value, else by where it lies."""
 
     def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.of: dict[Any, str] = {}
-        self.inputs: dict[int, tuple[str, Array]] = {}  # by the number of their buffer
+        self.memory = layout.memory
+        self.inputs: dict[int | None, tuple[str, Array]] = {}  # by the number of their buffer
         for k, array in enumerate(layout.inputs):
             name = next((v.name for v, a in layout.arrays.items() if a is array and v.name), f"input{k}")
-            number = layout.memory.number(array)
-            if number is not None:
-                self.inputs[number] = name, array
-        for v, array in layout.arrays.items():
-            if v.name:
-                self.of.setdefault(Slot(array).key, v.name)
+            self.inputs[self.memory.number(array)] = name, array
 
-    def name(self, array: Any, named: dict[Any, str], timed: bool = False) -> str:
-        """The name of an array, or of the row of it that a step reads."""
+    def text(self, call: Call, node: Node | None, before: Collection[Value] = ()) -> str:
+        """A call with its arguments, numbers and the like among them, and where its result goes."""
+        if node is None or node.op.name == "concatenate":
+            operands, out = [self._place(a) for a in call.operands], self._place(call.out)
+        else:
+            arrays = list(call.operands)
+            if len(arrays) != len(node.args):
+                rest = iter(arrays[-sum(isinstance(a, Value) for a in node.args) :])
+                arrays = [next(rest) if isinstance(a, Value) else a for a in node.args]
+            operands = [self._name(a, array, before) for a, array in zip(node.args, arrays, strict=True)]
+            out = node.out.name or self._place(call.out)
+        return f"{out} = {call.name}({', '.join(operands)})"
+
+    def _name(self, a: Any, array: Any, before: Collection[Value]) -> str:
+        if not isinstance(a, Value):
+            return f"{a:g}" if isinstance(a, float) else repr(a)
+        if a.name:
+            return f"{a.name}_before" if a in before else a.name
+        return self._place(array)
+
+    def _place(self, array: Any) -> str:
         if not isinstance(array, np.ndarray):
             return repr(array)
         if array.ndim == 0 and not array.flags.writeable:
             return f"{array.item():g}" if array.dtype.kind == "f" else str(array.item())
-        key = Slot(array, timed).key
-        found = named.get(key) or self.of.get(key)
-        if found:
-            return found
-        number = self.layout.memory.number(array)
+        number = self.memory.number(array)
         if number is None:
             return f"constant{list(array.shape)}"
         if number in self.inputs:
             name, whole = self.inputs[number]
             turned = array.ndim > 1 and array.strides[0] < array.strides[-1] <= max(whole.strides, default=0)
             return f"{name}.T" if turned else name
-        return self.layout.memory.name(array)
-
-    def call(self, call: Call, node: Node | None, operands: list[str], out: str) -> str:
-        """A call with its arguments, numbers and the like among them, and where its result goes."""
-        if node is not None and not call.writes and not node.kwargs:
-            given = iter(operands)
-            operands = [next(given) if isinstance(a, Value) else repr(a) for a in node.args]
-        return f"{out} = {call.name}({', '.join(operands)})"
+        return self.memory.name(array)
 
 
 def listed(layout: Layout) -> Iterator[tuple[Any, str, Call, Any, str]]:
     """All calls of a program, those of a step once: (which steps, its text, the call, its result's Slot, the pass)."""
-    names = Names(layout)
+    names = _Names(layout)
     for item in layout.calls:
         if isinstance(item, LoopCalls):
             yield from _of_loop(item, names)
@@ -87,14 +89,12 @@ def listed(layout: Layout) -> Iterator[tuple[Any, str, Call, Any, str]]:
             yield None, *_plain(item, names)
 
 
-def _plain(item: tuple[Call, Node | None], names: Names) -> tuple[str, Call, Any, str]:
+def _plain(item: PlainCall, names: _Names) -> tuple[str, Call, Any, str]:
     call, node = item
-    operands = [names.name(a, {}) for a in call.operands]
-    text = names.call(call, node, operands, names.name(call.out, {}))
-    return text, call, Slot(call.out), node.by if node else "loop"
+    return names.text(call, node), call, Slot(call.out), node.by if node else "loop"
 
 
-def _of_loop(calls: LoopCalls, names: Names) -> Iterator[tuple[Any, str, Call, Any, str]]:
+def _of_loop(calls: LoopCalls, names: _Names) -> Iterator[tuple[Any, str, Call, Any, str]]:
     for item in calls.begin:
         yield None, *_plain(item, names)
     for steps, group in (("chunk", calls.prelude), ("step", calls.body)):
@@ -104,10 +104,9 @@ def _of_loop(calls: LoopCalls, names: Names) -> Iterator[tuple[Any, str, Call, A
         yield None, *_plain(item, names)
 
 
-def _of_step(step: StepCall, calls: LoopCalls, names: Names) -> tuple[str, Call, Any, str]:
-    operands = [names.name(s.array, calls.named, s.timed) for s in step.operands]
-    text = names.call(step.call, step.node, operands, names.name(step.out.array, calls.named, step.out.timed))
-    return text, step.call, step.out, step.node.by if step.node else "loop"
+def _of_step(step: StepCall, calls: LoopCalls, names: _Names) -> tuple[str, Call, Any, str]:
+    before = [carry.before for carry in calls.loop.carries]
+    return names.text(step.call, step.node, before), step.call, step.out, step.node.by if step.node else "loop"
 
 
 def table(layout: Layout) -> str:
@@ -147,7 +146,7 @@ def _steps(loop: Loop, kind: str, layout: Layout) -> str:
 
 def unrolled(layout: Layout) -> list[Instruction]:
     """Every call that the program makes, in order: those of a loop again for each step."""
-    names = Names(layout)
+    names = _Names(layout)
     found: list[Instruction] = []
 
     def add(t: Any, text: str, call: Call, out: Array, by: str) -> None:

@@ -44,17 +44,17 @@ class Siblings:
 
     def merge(self, activations: bool = False) -> None:
         """Until there is nothing to be merged: what was made of siblings has siblings again."""
-        while self._merged_once(False) or (activations and self._merged_once(True)):
+        while self._merged_once("others" if activations else "all") or (activations and self._merged_once("gates")):
             pass
 
-    def _merged_once(self, activations: bool) -> bool:
+    def _merged_once(self, which: str) -> bool:
         """Merge all that are siblings as the list stands; each of them where the first of its run stood."""
         self._place = {node.out: k for k, node in enumerate(self.nodes)}
         merged: dict[int, list[Node]] = {}
         gone: set[int] = set()
-        for group in self._groups(activations):
+        for group in self._groups(which):
             for run in self._runs(group):
-                if len(run) > 1 or (activations and self._is_gate(self.nodes[run[0]])):
+                if len(run) > 1 or (which == "gates" and self._is_gate(self.nodes[run[0]])):
                     merged[min(run)] = self._merged(run)
                     gone.update(run)
         found: list[Node] = []
@@ -65,19 +65,21 @@ class Siblings:
         self.nodes[:] = found
         return bool(gone)
 
-    def _groups(self, activations: bool) -> list[list[int]]:
+    def _groups(self, which: str) -> list[list[int]]:
         groups: dict[Any, list[int]] = {}
         for k, node in enumerate(self.nodes):
-            key = self._key(node, activations)
+            key = self._key(node, which)
             if key is not None:
                 groups.setdefault(key, []).append(k)
-        return [group for group in groups.values() if len(group) > 1 or activations]
+        return [group for group in groups.values() if len(group) > 1 or which == "gates"]
 
-    def _key(self, node: Node, activations: bool) -> Any:
+    def _key(self, node: Node, which: str) -> Any:
         if not node.out.ndim or node.op.variadic or not (elementwise(node) or _sums_columns(node)):
             return None
         name = node.op.name
-        if activations and (name == "tanh" or self._is_gate(node)) and node.args[0].shape == node.out.shape:
+        if which != "all" and (name == "tanh" or self._is_gate(node)):
+            if which == "others":  # what they are computed of may still become one array
+                return None
             name = "activation"
         kinds: list[Any] = []
         for a in node.args:
