@@ -98,7 +98,7 @@ class _Reading:
         for row in loop.rows:
             if row.outer not in (graph.inputs[len(r.params)], graph.inputs[-1 - len(r.dlast)]):
                 raise Unwritable(
-                    f"derive: the steps of {self.rec.title} read {row.outer.name or 'an array'} that differs "
+                    f"derive: the steps of {self.rec.title} read {row.outer.name or 'a value'} that differs "
                     "from step to step\nonly x may: give what differs as a part of it"
                 )
         return graph, loop
