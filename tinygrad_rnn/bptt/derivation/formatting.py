@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WIDTH = 88
+WIDTH = 120
 """Characters in a line, where nothing else is asked for."""
 
 
