@@ -335,3 +335,29 @@ def test_a_run_is_not_overwritten_nor_changed_by_mistake(book, tmp_path, capsys)
     assert train.load(out)[1].epoch == 1
     with pytest.raises(ValueError, match="temperature nan"):
         Model("gru", 3).sample({}, "a", 1, float("nan"))
+
+
+# ---------------------------------------------------------------------------------------------- compiled
+
+
+@pytest.mark.parametrize("changes", [{"cell": "rnn"}, {"cell": "lstm", "layers": 2}, {"cell": "gru"}], ids=str)
+def test_compiled_it_learns_what_it_learns_recorded(book, tmp_path, changes):
+    logs = [
+        train.train(settings(book, eager=eager, validate=0.1, **changes), tmp_path / str(eager)).log
+        for eager in (True, False)
+    ]
+    for recorded, compiled in zip(*logs, strict=True):
+        for key in ("loss", "largest_norm", "validation_perplexity"):
+            assert compiled[key] == pytest.approx(recorded[key], rel=1e-4), key
+
+
+def test_with_dropout_it_is_recorded(book, tmp_path):
+    masks = settings(book, layers=2, dropout=0.5, epochs=1)
+    rows = [train.train(dataclasses.replace(masks, eager=e), tmp_path / str(e)).log[0] for e in (True, False)]
+    assert rows[0]["loss"] == rows[1]["loss"]  # to the last bit
+
+
+def test_the_command_can_record_every_step_anew(book, tmp_path):
+    assert main(["train", "--text", str(book), "--hidden", "5", "--epochs", "1", "--window", "10", "--batch", "4",
+                 "--eager", "--out", str(tmp_path / "run")]) == 0  # fmt: skip
+    assert train.load(tmp_path / "run")[0].eager
