@@ -362,7 +362,7 @@ class _BackLoop:
 
     def __init__(self, forward: Loop) -> None:
         self.forward = forward
-        self.loop = Loop(forward.length, -forward.direction, label=forward.label, first=forward.first)
+        self.loop = Loop(forward.length, -forward.direction, first=forward.first)
         self._inner = forward.inner()
         self._rows = {row.inner: row for row in forward.rows}
         self._nodes = {node.out: node for node in forward.body}

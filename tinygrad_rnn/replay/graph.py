@@ -113,7 +113,6 @@ class Loop:
     sums: list[Out] = field(default_factory=list)
     prelude: list[Node] = field(default_factory=list)
     timed: set[Value] = field(default_factory=set)
-    label: str = ""
     first: Any = 0  # the step at place 0, as the tape calls it
 
     def inner(self) -> set[Value]:

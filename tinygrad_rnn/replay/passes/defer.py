@@ -92,7 +92,7 @@ class _Later:
         self.parts = _joined_parts([n for n in loop.body if n.out not in waiting])
         for node in [n for n in loop.body if n.out in waiting]:
             self.build.scope = node.scope
-            if not self._only_summed(node, waiting):
+            if not self._only_summed(node):
                 self._of_all(node)
         sums = []
         for out in loop.sums:
@@ -162,7 +162,7 @@ class _Later:
             self.made[node.out] = found
         return self.made[node.out]
 
-    def _only_summed(self, node: Node, waiting: set[Value]) -> bool:
+    def _only_summed(self, node: Node) -> bool:
         """Is this wanted as a sum over the steps alone? Then all steps are never there one by one."""
         if any(node.out is v for n in self.loop.body for v in n.reads()):
             return False
