@@ -11,8 +11,11 @@ import numpy as np
 
 from tinygrad_rnn.replay.graph import Graph
 from tinygrad_rnn.replay.layout import laid_out
+from tinygrad_rnn.replay.listing import Instruction, table, unrolled
+from tinygrad_rnn.replay.pipeline import PASSES
 from tinygrad_rnn.replay.slots import LoopCalls
 from tinygrad_rnn.replay.source import LoopSource, written
+from tinygrad_rnn.replay.stats import Stats, measured
 
 
 class Program:
