@@ -56,7 +56,8 @@ class LoopPlanner:
             self._carried(carry)
         for out in self.loop.outs():
             # What outlives the loop comes before what a step forgets, whose memory is written at every step.
-            if out.outer not in self.outside.arrays and out.outer not in self.outside.lives.owner:
+            # A part of a larger array brings all of that; other views come with what they are views of.
+            if out.outer in self.homes or out.outer not in self.outside.lives.owner:
                 self.outside.new(out.outer)
         self._prelude()
         self._rows()
