@@ -25,7 +25,9 @@ PLACE = re.compile(r"(<!-- begin: .*? -->\n).*?(<!-- end -->)", re.S)
 def tables(found: dict[str, Any]) -> str:
     """The machine of one run in a line or two, and a table for each dtype."""
     threads, names = found["settings"]["threads"], [name for name in found["settings"]["peers"] if name != OURS]
-    text = machine.described(found["machine"], threads).replace("\n", ". ") + ".\n\n"
+    told = machine.described(found["machine"], threads).replace("\n", ". ")
+    told = re.sub(r", load [\d.]+, [^ ]+\.", ".", told).split(" The load was")[0].rstrip(".")  # of the day alone
+    text = told + ".\n\n"
     for dtype, rows in groupby(found["rows"], key=lambda row: row["dtype"]):
         text += f"| {dtype} | {OURS}, ms | {' | '.join(names)} |\n|---|{'---:|' * (1 + len(names))}\n"
         of_dtype = list(rows)
