@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.recording import current, scope_text, where_text
+from tinygrad_rnn.engine.recording import current, where_text
 from tinygrad_rnn.engine.tape import Tape, listed, require_differentiable
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.transforms import Argnums, Function, Run
 from tinygrad_rnn.engine.trees import flattened, mapped
+from tinygrad_rnn.replay.arguments import collect
 from tinygrad_rnn.replay.backward import differentiated
 from tinygrad_rnn.replay.graph import Graph, forget
 from tinygrad_rnn.replay.pipeline import AFTER, BEFORE, PASSES, checked, improved
 from tinygrad_rnn.replay.program import Program
 from tinygrad_rnn.replay.rolling import roll
+from tinygrad_rnn.replay.sameness import require_same
 
 KEPT = 16
 """How many programs a compiled function keeps: those used last."""
@@ -84,10 +86,10 @@ class Compiled:
         key: list[Any] = []
         values: list[Any] = []
         for k, a in enumerate(args):
-            _collect(a, key, values, self._differentiated(k, len(args)))
+            collect(a, key, values, self._differentiated(k, len(args)))
         for name, a in kwargs.items():
             key.append(name)
-            _collect(a, key, values, False)
+            collect(a, key, values, False)
         return tuple(key), values
 
     def _differentiated(self, k: int, count: int) -> bool:
@@ -116,57 +118,6 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Same:
-    """Something that is no array and has no hash: the same only as itself."""
-
-    __slots__ = ("what",)
-
-    def __init__(self, what: Any) -> None:
-        self.what = what
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.what is self.what
-
-    def __hash__(self) -> int:
-        return id(self.what)
-
-
-def _collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) -> None:
-    kind = type(a)
-    if kind is np.ndarray:
-        key += (a.shape, a.dtype)
-        values.append(a)
-    elif kind is dict:
-        for name, branch in a.items():
-            if type(branch) is np.ndarray:
-                key += (name, branch.shape, branch.dtype)
-                values.append(branch)
-            else:
-                key.append(name)
-                _collect(branch, key, values, differentiated)
-        key += (dict, len(a))
-    elif isinstance(a, tuple | list):
-        for branch in a:
-            _collect(branch, key, values, differentiated)
-        key += (kind, len(a))
-    elif isinstance(a, dict):
-        _collect(dict(a), key, values, differentiated)
-    elif kind is Tensor:
-        _collect(a._data, key, values, differentiated)
-    elif isinstance(a, np.ma.MaskedArray):
-        Tensor(a)  # raises
-    elif kind is float and not differentiated:
-        key += (kind, a.hex())  # -0.0 is not 0.0, and NaN is the same at each call
-    elif isinstance(a, np.ndarray | np.generic) or (differentiated and isinstance(a, float)):
-        _collect(np.asarray(a), key, values, differentiated)
-    else:
-        try:
-            hash(a)
-        except TypeError:
-            a = _Same(a)
-        key += (kind, a)
-
-
 def _compiled(
     f: Function,
     args: tuple[Any, ...],
@@ -176,7 +127,7 @@ def _compiled(
     passes: frozenset[str],
 ) -> Program:
     run, inputs = _recorded(f, args, kwargs, argnums, has_aux)
-    _require_same(run.tape.lines(), _recorded(f, args, kwargs, argnums, has_aux)[0].tape.lines())
+    require_same(run.tape.lines(), _recorded(f, args, kwargs, argnums, has_aux)[0].tape.lines())
     loss = run.loss()
     run.tape.seeds(loss)  # raises where it has no gradient
     extras = [y for _, y in flattened(run.raw_aux)[0]]
@@ -270,49 +221,6 @@ def _sealing(f: Function, inputs: list[Tensor]) -> Function:
         return f(*new, **mapped(entered, kwargs))
 
     return sealed
-
-
-def _require_same(first: list[Any], second: list[Any]) -> None:
-    """Raise ValueError unless both recordings make the same calls with the same constants."""
-    for k, (mine, other) in enumerate(zip(first, second, strict=False)):
-        operation, args, kwargs, out, labels = mine
-        if operation is not other[0] or out._data.shape != other[3]._data.shape or len(args) != len(other[1]):
-            raise ValueError(
-                f"compile: two runs of the function differ: call {k} is {operation.name} and then {other[0].name}"
-                f"{_where(labels)}\nwhat decides must not change from run to run: pass it as an argument"
-            )
-        for a, b in zip(args, other[1], strict=True):
-            if a is not b and (type(a) is not Tensor or type(b) is not Tensor) and not _equal(a, b):
-                raise _another_constant(k, operation.name, a, labels)
-        if kwargs:
-            for name, a in kwargs.items():
-                if name not in other[2] or not _equal(a, other[2][name]):
-                    raise _another_constant(k, operation.name, a, labels)
-    if len(first) != len(second):
-        raise ValueError(
-            f"compile: two runs of the function differ: {len(first)} calls and then {len(second)}\n"
-            "what decides must not change from run to run: pass it as an argument"
-        )
-
-
-def _where(labels: Any) -> str:
-    return f", in {scope_text(labels)}" if labels else ""
-
-
-def _another_constant(number: int, name: str, a: Any, labels: Any) -> ValueError:
-    what = f"an array {a.shape}" if isinstance(a, np.ndarray) else repr(a)
-    return ValueError(
-        f"compile: two runs of the function differ: call {number}, {name}, has another constant ({what})"
-        f"{_where(labels)}\ndraw random numbers outside and pass them as arguments: masks, noise, initial states"
-    )
-
-
-def _equal(a: Any, b: Any) -> bool:
-    if type(a) is Tensor or a is b:
-        return type(a) is type(b)
-    if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    return bool(type(a) is type(b) and (a == b or (a != a and b != b)))
 
 
 def compile_tape(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.likeness import labels as without_step
 from tinygrad_rnn.engine.recording import Scope
 from tinygrad_rnn.engine.steps import time_of
 from tinygrad_rnn.engine.tensor import Tensor
@@ -54,11 +55,6 @@ def roll(
     return graph
 
 
-def without_time(labels: Scope) -> Scope:
-    """A scope without its step."""
-    return tuple(pair for pair in labels if pair[0] != "t")
-
-
 class _Rolling:
     def __init__(self, lines: Sequence[Line], inputs: Sequence[Tensor]) -> None:
         self.lines = lines
@@ -89,7 +85,7 @@ class _Rolling:
     def _split(self, labels: Scope) -> tuple[Any, Scope]:
         found = self._labels.get(labels)
         if found is None:
-            found = self._labels[labels] = (time_of(labels), without_time(labels))
+            found = self._labels[labels] = (time_of(labels), without_step(labels))
         return found
 
     def _visits(self) -> list[_Visit]:
@@ -318,7 +314,7 @@ class _Rolling:
                 else:
                     values.append(a)
             made[place] = Value(out.shape, out.dtype, out.name, example=out._data)
-            loop.body.append(Node(operation, tuple(values), made[place], kwargs, without_time(labels)))
+            loop.body.append(Node(operation, tuple(values), made[place], kwargs, without_step(labels)))
             places |= self._noted(loop, made[place], place, in_time)
         for place, handed in carries.items():
             for carry in handed:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_rnn.engine.recording import Scope
 from tinygrad_rnn.replay.graph import Node, Value, op
 
 
@@ -39,7 +40,12 @@ def cut(root: Value, start: int, stop: int, nodes: list[Any], cuts: dict[Value, 
     if (start, stop) == (0, root.shape[-1]):
         return root
     made = Value((*root.shape[:-1], stop - start), root.dtype)
-    index = (*(slice(None),) * (root.ndim - 1), slice(start, stop))
-    nodes.append(Node(op("getitem"), (root, *index), made, by=by))
+    nodes.append(part(root, start, stop, made, by))
     cuts[made] = Cut(root, start, stop)
     return made
+
+
+def part(root: Value, start: int, stop: int, out: Value, by: str, scope: Scope = ()) -> Node:
+    """The call that reads a part of the last axis of `root` as `out`."""
+    index = (*(slice(None),) * (root.ndim - 1), slice(start, stop))
+    return Node(op("getitem"), (root, *index), out, scope=scope, by=by)

@@ -13,8 +13,8 @@ from typing import Any
 
 from tinygrad_rnn.replay.batching import VIEWS, option
 from tinygrad_rnn.replay.builder import Builder
-from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value, op
-from tinygrad_rnn.replay.passes.cuts import Cut, cut, cuts_of
+from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value
+from tinygrad_rnn.replay.passes.cuts import Cut, cut, cuts_of, part
 from tinygrad_rnn.replay.passes.merging import Siblings
 
 BY = "gates"
@@ -84,8 +84,7 @@ def _cut_in_the_steps(loop: Loop, cuts: dict[Value, Cut]) -> None:
         whole = loop.row_of(held.root, row.offset)
         if held.root in loop.timed or row.outer in loop.timed:
             loop.timed.add(held.root)
-        index = (*(slice(None),) * (whole.ndim - 1), slice(held.start, held.stop))
-        front.append(Node(op("getitem"), (whole, *index), row.inner, by=BY))
+        front.append(part(whole, held.start, held.stop, row.inner, BY))
         loop.rows.remove(row)
     loop.body[:0] = front
 
@@ -95,12 +94,11 @@ def _stack_what_is_cut(graph: Graph, loop: Loop) -> None:
     held = cuts_of(loop.body)
     after: list[Node] = []
     for out in loop.stacks[:]:
-        part = held.get(out.inner)
-        if part is not None and part.root in loop.inner():
+        its = held.get(out.inner)
+        if its is not None and its.root in loop.inner():
             loop.stacks.remove(out)
-            whole = loop.stack_of(part.root)
-            index = (*(slice(None),) * (whole.ndim - 1), slice(part.start, part.stop))
-            after.append(Node(op("getitem"), (whole, *index), out.outer, by=BY))
+            whole = loop.stack_of(its.root)
+            after.append(part(whole, its.start, its.stop, out.outer, BY))
     place = graph.items.index(loop) + 1
     graph.items[place:place] = after
 
@@ -176,8 +174,7 @@ def _products_side_by_side(loop: Loop) -> None:
             gone = [made[p] for p in parts[start : start + len(factors)]]
             width = factors[0].shape[-1]
             for k, old in enumerate(gone):
-                index = (*(slice(None),) * (joined.ndim - 1), slice(k * width, (k + 1) * width))
-                new.append(Node(op("getitem"), (joined, *index), old.out, scope=old.scope, by=BY))
+                new.append(part(joined, k * width, (k + 1) * width, old.out, BY, old.scope))
             kept = [n for n in loop.body[first:] if not any(n is g for g in gone)]
             loop.body[first:] = [*new, *kept]
             parts[start : start + len(factors)] = [joined]

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.replay.batching import basic, batched
+from tinygrad_rnn.replay.batching import batched
 from tinygrad_rnn.replay.builder import Builder
 from tinygrad_rnn.replay.graph import Graph, Loop, Node, Out, Value, readers, substituted
+from tinygrad_rnn.replay.passes.cuts import cuts_of
 
 BY = "hoist"
 
@@ -62,9 +63,10 @@ def free_of_states(loop: Loop) -> set[Value]:
 def _pushed(loop: Loop, used: dict[Value, int]) -> list[Node]:
     """Cuts of a sum as sums of cuts, where another sum follows: (h U + b)[r] = (h U)[r] + b[r] can be regrouped."""
     made = {node.out: node for node in loop.body}
+    last_axis = cuts_of(loop.body)
     cuts: dict[Value, list[Node]] = {}
     for node in loop.body:
-        if node.op.name == "getitem" and made.get(node.args[0]) is not None and _cuts_last_axis(node):
+        if node.op.name == "getitem" and made.get(node.args[0]) is not None and node.out in last_axis:
             cuts.setdefault(node.args[0], []).append(node)
     added = {v for node in loop.body if node.op.name == "add" for v in node.reads()}
     chosen = set()
@@ -87,15 +89,6 @@ def _pushed(loop: Loop, used: dict[Value, int]) -> list[Node]:
         elif node.out not in chosen:
             body.append(node)
     return body
-
-
-def _cuts_last_axis(node: Node) -> bool:
-    """Is this getitem a cut of the last axis, and of nothing else?"""
-    index = node.args[1:]
-    x = node.args[0]
-    if len(index) != x.ndim or not basic(index) or not isinstance(index[-1], slice):
-        return False
-    return index[-1].step in (None, 1) and all(isinstance(p, slice) and p == slice(None) for p in index[:-1])
 
 
 def _regrouped(loop: Loop, body: list[Node]) -> list[Node]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.replay.batching import elementwise
 from tinygrad_rnn.replay.graph import Node, Value, op
-from tinygrad_rnn.replay.passes.cuts import Cut, cut
+from tinygrad_rnn.replay.passes.cuts import Cut, cut, part
 
 BY = "gates"
 
@@ -181,8 +181,7 @@ class Siblings:
         else:
             for member in members:
                 width = member.out.shape[-1]
-                index = (*(slice(None),) * (wide.ndim - 1), slice(start, start + width))
-                new.append(Node(op("getitem"), (wide, *index), member.out, scope=member.scope, by=BY))
+                new.append(part(wide, start, start + width, member.out, BY, member.scope))
                 self.cuts[member.out] = Cut(wide, start, start + width)
                 start += width
         return new

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tinygrad_rnn.replay.batching import is_view
 from tinygrad_rnn.replay.graph import Graph, Loop, Node, Value, op
+from tinygrad_rnn.replay.passes.cuts import part
 
 BY = "siblings"
 
@@ -78,7 +79,6 @@ def _one_product(a: Value, group: list[Node]) -> list[Node]:
     ]
     start = 0
     for node, width in zip(group, widths, strict=True):
-        index = (*(slice(None),) * (product.ndim - 1), slice(start, start + width))
-        found.append(Node(op("getitem"), (product, *index), node.out, scope=node.scope, by=BY))
+        found.append(part(product, start, start + width, node.out, BY, node.scope))
         start += width
     return found
