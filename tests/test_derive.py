@@ -336,3 +336,13 @@ def test_wrong_code_is_not_handed_out(monkeypatch):
     monkeypatch.setattr(module.Code, "source", lambda code: right(code).replace("(1 - h**2)", "(1 - h)"))
     with pytest.raises(ArithmeticError, match="gives another dweight_ih than the tape, at T=1, B=1"):
         bptt.derive(nn.rnn).numpy()
+
+
+@pytest.mark.parametrize("cell", [nn.rnn, nn.lstm, nn.gru, nn.peephole_lstm], ids=lambda cell: cell.__name__)
+def test_every_formula_says_which_entries_it_came_from(cell):
+    derived = bptt.derive(cell)
+    length = len(derived.recorded.tape)
+    for f in derived.formulas.all:
+        if f.section in ("forward", "errors", "gradients"):
+            assert f.entries, f.name
+            assert all(0 <= n < length for n in f.entries)

@@ -45,8 +45,8 @@ class Partial:
 class Formula:
     """One printed line: left = right = right ...; a sum over all t where `summed`.
 
-    name: what the worksheets call it. entries: where its left side, or for an error term the line that it came back
-    through, stands on the tape, at each step.
+    name: what the worksheets call it. entries: where its left side, or for an error term or a gradient the lines that
+    it came back through, stand on the tape, at each step.
     """
 
     section: str
@@ -129,15 +129,25 @@ class Formulas:
         found = []
         for e in self.rec.backward:
             right = later_first(with_diagonal(e.right))
-            came_through = self._readers(self.rec.cotangents.get(e.target.name, ""))
-            entries = tuple(sorted(n for name in came_through for n in self._entries(name)))
+            name = self.rec.cotangents.get(e.target.name, "")
+            later = [n for at in self._handed(name) for n in at[1:]]  # through the lines of the step after
+            entries = tuple(sorted({*self._read_at(name), *later}))
             found.append(Formula("errors", e.target.name, e.targets, (*self._primed(right), right), entries=entries))
         return found
 
-    def _readers(self, name: str) -> list[str]:
+    def _readers(self, name: str, step: int = 0) -> list[str]:
+        """The lines that read a value of their own step, or (-1) of the one before."""
         return [
-            n for n, (right, _, _) in self.lines.items() if any(r.name == name and r.step == 0 for r in refs(right))
+            n for n, (right, _, _) in self.lines.items() if any(r.name == name and r.step == step for r in refs(right))
         ]
+
+    def _read_at(self, name: str, step: int = 0) -> tuple[int, ...]:
+        """Where these lines stand on the tape, at each step."""
+        return tuple(sorted(n for line in self._readers(name, step) for n in self._entries(line)))
+
+    def _handed(self, name: str) -> list[tuple[int, ...]]:
+        """The same of each line that reads the value of the step before."""
+        return [self._entries(line) for line in self._readers(name, -1)]
 
     def _primed(self, right: Expr) -> tuple[Expr, ...]:
         """The same with f'(z) in the place of what it is."""
@@ -166,12 +176,14 @@ class Formulas:
             entries = tuple(sorted(n for line in lines for n in self._entries(line)))
             found.append(Formula("gradients", f"d{names[0]}", left, (right,), summed=True, entries=entries))
         if rec.dx is not None:
-            found.append(Formula("gradients", "dx", (Partial(None, Ref(X, 0, rec.shapes[X])),), (rec.dx,)))
+            left = (Partial(None, Ref(X, 0, rec.shapes[X])),)
+            found.append(Formula("gradients", "dx", left, (rec.dx,), entries=self._read_at(X)))
         for state in rec.states:
             right = rec.handed[state]
             if right is not None and right != Num(0):
                 left = (Partial(None, Ref(state, -1, rec.shapes[state])),)
-                found.append(Formula("gradients", f"d{state}0", left, (right,), at="first"))
+                first = tuple(sorted(n for at in self._handed(state) for n in at[:1]))
+                found.append(Formula("gradients", f"d{state}0", left, (right,), at="first", entries=first))
         return found
 
 
