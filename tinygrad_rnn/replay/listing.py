@@ -176,9 +176,3 @@ def unrolled(layout: Layout) -> list[Instruction]:
             text, call, out, by = _plain(end, names)
             add(None, text, call, out.array, by)
     return found
-
-
-def run_through(instructions: list[Instruction]) -> None:
-    """Run a program call by call, as its list says: what a debugger steps through."""
-    for instruction in instructions:
-        instruction.function(*instruction.arguments)
