@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import numpy as np
 import pytest
@@ -184,11 +185,17 @@ def test_a_real_interrupt_leaves_a_checkpoint_that_samples_and_resumes(book, tmp
     out = tmp_path / "run"
     command = [sys.executable, "-m", "tinygrad_rnn", "train", "--text", str(book), "--hidden", "8", "--window", "10"]
     command += ["--batch", "4", "--epochs", "100000", "--out", str(out)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
-        while not (out / "log.csv").exists():  # an epoch is done
-            assert run.poll() is None, run.stdout.read()
-        run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=60)[0]
+    # Where the tests themselves run in the background, a shell has them ignore interrupts, and their children too.
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, preexec_fn=listens, **pipes) as run:
+        try:
+            while not (out / "log.csv").exists():  # an epoch is done
+                assert run.poll() is None, run.stdout.read()
+            run.send_signal(signal.SIGINT)
+            said = run.communicate(timeout=60)[0]
+        finally:
+            run.kill()
     assert run.returncode == 130
     assert "stopped; go on with: tinygrad-rnn train --resume" in said
     kept, progress = train.load(out)
