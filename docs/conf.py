@@ -3,6 +3,6 @@
 project = "tinygrad_rnn"
 extensions = ["myst_parser"]
 html_theme = "furo"
-exclude_patterns = ["make_tables.py", "make_exercises.py", "make_benchmark.py", "make_derivations.py"]
+exclude_patterns = ["tools"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2

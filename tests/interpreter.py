@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_rnn.replay.graph import Graph, Node, Value
+from tinygrad_rnn.graph.graph import Graph, Node, Value
 
 
 def interpreted(graph: Graph, values):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives.activations import relu, sigmoid, softmax
+from tinygrad_rnn.operations.activations import softmax
+from tinygrad_rnn.operations.basics import relu, sigmoid
 
 I, H = 3, 4
 

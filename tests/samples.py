@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import PRIMITIVES, TABLE, Primitive
+from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Primitive
 
 RNG = np.random.default_rng(0)
 A, B, COLUMN, ROW = (RNG.uniform(0.3, 2, shape) for shape in ((3, 4), (3, 4), (3, 1), (4,)))

@@ -6,17 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import make_derivations
+import make_exercises
+import make_tables
 import pytest
 
 import tinygrad_rnn
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DEMOS = sorted((ROOT / "demos").glob("*.py"))
-sys.path.insert(0, str(ROOT / "docs"))
-import make_derivations  # noqa: E402 - these lie in docs, beside the pages that they write
-import make_exercises  # noqa: E402
-import make_tables  # noqa: E402
 
 
 def blocks(page):
@@ -53,7 +52,7 @@ def test_a_demo_runs_and_holds_what_it_asserts(demo, tmp_path):
     assert output
     if demo not in make_exercises.DEMOS:
         return
-    said = "run: python docs/make_exercises.py"
+    said = "run: python docs/tools/make_exercises.py"
     for page in make_exercises.PAGES:
         blocks_shown = make_exercises.block(demo).findall(page.read_text(encoding="utf-8"))
         assert [text for _, text, _ in blocks_shown] == [make_exercises.shown(output)], said
@@ -114,13 +113,13 @@ def test_links_to_files_lead_somewhere():
 @pytest.mark.parametrize("name", make_tables.PAGES)
 def test_a_table_says_what_the_code_does(name):
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert written == make_tables.PAGES[name](), "run: python docs/make_tables.py"
+    assert written == make_tables.PAGES[name](), "run: python docs/tools/make_tables.py"
 
 
 @pytest.mark.parametrize("name", make_derivations.PAGES)
 def test_a_derivation_is_as_the_tape_writes_it(name):
     written = (ROOT / "docs" / "derivations" / name).read_text(encoding="utf-8")
-    assert written == make_derivations.PAGES[name](), "run: python docs/make_derivations.py"
+    assert written == make_derivations.PAGES[name](), "run: python docs/tools/make_derivations.py"
 
 
 def test_every_error_of_the_engine_is_in_the_table():
@@ -135,12 +134,13 @@ def test_every_error_of_the_engine_is_in_the_table():
                 reached.add((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
                 trace = trace.tb_next
             error = error.__cause__
-    engine = Path(tinygrad_rnn.__file__).parent / "engine"
-    for path in sorted(engine.rglob("*.py")):
+    package = Path(tinygrad_rnn.__file__).parent
+    engine = [package / room for room in ("core", "operations", "tape", "transforms")]
+    for path in sorted(path for room in engine for path in room.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise) and node.exc is not None:
                 lines = {(str(path), line) for line in range(node.lineno, node.end_lineno + 1)}
-                assert lines & reached, f"{path.name}:{node.lineno} has no row in docs/make_tables.py"
+                assert lines & reached, f"{path.name}:{node.lineno} has no row in docs/tools/make_tables.py"
 
 
 def test_the_pages_are_a_site(tmp_path):

@@ -1,17 +1,15 @@
 """The page on compiled replay shows what the programs are: each block is made anew and compared."""
 
-import sys
 from pathlib import Path
 
+import ablation
+import make_compiled
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "demos" / "benchmark")]
-import ablation  # noqa: E402 - these lie beside what they write
-import make_compiled  # noqa: E402
+ROOT = Path(__file__).parents[1]
 
 PAGE = make_compiled.PAGE.read_text(encoding="utf-8")
 
@@ -19,12 +17,12 @@ PAGE = make_compiled.PAGE.read_text(encoding="utf-8")
 @pytest.mark.parametrize("name", make_compiled.BLOCKS)
 def test_a_block_of_the_page_is_what_the_programs_say(name):
     shown = [text for _, text, _ in make_compiled.place(name).findall(PAGE)]
-    assert shown == [make_compiled.BLOCKS[name]()], "run: python docs/make_compiled.py"
+    assert shown == [make_compiled.BLOCKS[name]()], "run: python docs/tools/make_compiled.py"
 
 
 def test_a_block_is_put_between_its_marks_and_nowhere_else(monkeypatch):
     monkeypatch.setattr(make_compiled, "BLOCKS", {"one": lambda: "new\n", "two": lambda: "\\1\n"})
-    page = "before\n<!-- begin: python docs/make_compiled.py, {} -->\n{}<!-- end -->\nafter\n"
+    page = "before\n<!-- begin: python docs/tools/make_compiled.py, {} -->\n{}<!-- end -->\nafter\n"
     given, wanted = (
         "".join(page.format(*pair) for pair in pairs)
         for pairs in ((("one", "old\n"), ("two", "")), (("one", "new\n"), ("two", "\\1\n")))

@@ -1,6 +1,7 @@
 """The floors of the house: imports run only downwards, and each public name is listed."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,223 +11,30 @@ from tinygrad_rnn import bptt, draw, nn
 
 PACKAGE = Path(tinygrad_rnn.__file__).parent
 
-FLOORS = {
-    "files": 0,
-    "engine": 0,
-    "nn": 1,
-    "replay": 1,
-    "draw": 1,
-    "bench": 2,
-    "bptt": 2,
-    "lm": 2,
-    "commands": 3,
-    "cli": 4,
-    "__main__": 5,
-}
+LAYERS = [
+    {"core", "files"},
+    {"operations"},
+    {"tape"},
+    {"transforms", "nn", "draw", "graph"},
+    {"bptt", "compiler"},
+    {"bench", "lm"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
+]
+"""The rooms, the lowest layer first: a file imports from its own room and from the layers below it."""
 
-# Inside the engine, and inside the rooms above it, each file may import only those before it.
-ORDERS = {
-    "engine": [
-        "recording",
-        "errors",
-        "expressions",
-        "methods",
-        "tensor",
-        "primitives",
-        "text",
-        "watch",
-        "walk",
-        "hooks",
-        "tape",
-        "trees",
-        "forward",
-        "transforms",
-        "likeness",
-        "steps",
-        "split",
-        "check",
-        "check_grads",
-    ],
-    "nn": [
-        "cells",
-        "more_cells",
-        "unroll",
-        "wrappers",
-        "onnx",
-        "layers",
-        "recurrent",
-        "losses",
-        "init",
-        "optim",
-        "weights",
-    ],
-    "draw": [
-        "style",
-        "views",
-        "places",
-        "graph",
-        "grid",
-        "text",
-        "render",
-        "wording",
-        "film",
-        "player",
-        "plots",
-        "cuts",
-    ],
-    "draw/views": [
-        "numbers",
-        "backward",
-        "unstacked",
-        "reading",
-        "formula",
-        "grouping",
-        "selection",
-        "boxes",
-        "unrolled",
-        "rolled",
-        "picture",
-    ],
-    "draw/places": ["sizes", "edges", "routes", "arrangement", "layout", "furniture"],
-    "bptt": [
-        "by_hand",
-        "report",
-        "case",
-        "numerical",
-        "locate",
-        "torch_reference",
-        "compare",
-        "diagnosis",
-        "doctor",
-        "derivation",
-        "magnitude",
-        "terms",
-        "jacobians",
-        "verdict",
-        "flow",
-        "ways",
-        "refusals",
-        "truncation",
-        "bias",
-        "stepwise",
-        "checkpoint",
-        "rtrl",
-        "spans",
-    ],
-    "bptt/diagnosis": [
-        "rules",
-        "anatomy",
-        "formula",
-        "edits",
-        "slips",
-        "values",
-        "mistakes",
-        "student",
-        "symptoms",
-        "problems",
-        "search",
-        "siblings",
-    ],
-    "replay": [
-        "graph",
-        "builder",
-        "batching",
-        "rolling",
-        "backward",
-        "passes",
-        "pipeline",
-        "lowering",
-        "memory",
-        "slots",
-        "lives",
-        "loop_layout",
-        "layout",
-        "source",
-        "listing",
-        "stats",
-        "program",
-        "arguments",
-        "sameness",
-        "compiled",
-    ],
-    "replay/passes": [
-        "dead_code",
-        "cuts",
-        "siblings",
-        "hoist",
-        "defer",
-        "factors",
-        "merging",
-        "gates",
-        "constants",
-    ],
-    "bench": [
-        "problem",
-        "competitor",
-        "naive",
-        "expert",
-        "ours",
-        "torch_peers",
-        "jax_peer",
-        "peers",
-        "measure",
-        "run",
-        "table",
-        "machine",
-    ],
-    "bptt/derivation": [
-        "expressions",
-        "evaluation",
-        "recording",
-        "equations",
-        "naming",
-        "reading",
-        "tidying",
-        "recurrence",
-        "formatting",
-        "wording",
-        "sizing",
-        "code_lines",
-        "code_forward",
-        "code_backward",
-        "code",
-        "columns",
-        "slopes",
-        "readable",
-        "formulas",
-        "numbers",
-        "chains",
-        "symbols",
-        "styles",
-        "documents",
-        "checking",
-        "worksheets",
-        "derive",
-    ],
-    "lm": ["text", "corpus", "model", "curve", "train"],
-    "commands": [
-        "common",
-        "code",
-        "demo",
-        "compare",
-        "doctor",
-        "derive",
-        "flow",
-        "truncate",
-        "drawing",
-        "playing",
-        "training",
-        "sampling",
-        "bench",
-    ],
-}
+FLOORS = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
+
+CORE = ["recording", "table", "sparse", "tensor", "backward", "tape"]
+"""The six files of the engine, in the order in which they are read."""
 
 # The third-party packages, and the rooms that may know them.
 THIRD_PARTY = {
     "numpy": None,
-    "graphviz": {"draw/graph.py"},
+    "graphviz": {"draw/dot.py"},
     "matplotlib": {"draw/plots.py"},
-    "torch": {"bptt/torch_reference.py", "bench/torch_peers.py"},
+    "torch": {"bptt/comparison/torch_reference.py", "bench/torch_peers.py"},
     "jax": {"bench/jax_peer.py"},
     "safetensors": {"nn/weights.py"},
 }
@@ -259,30 +67,45 @@ def ours(path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_imports_run_only_downwards(name):
-    room = Path(name).with_suffix("").parts
-    if room == ("__init__",):
-        assert {parts[0] for parts in ours(PACKAGE / name)} == {"engine", "replay"}
-        return
+    room = Path(name).parts[0].removesuffix(".py")
     for parts in ours(PACKAGE / name):
         if not parts:
-            assert room[0] == "cli", f"{name} imports the package's own __init__"
-            continue
-        here, there = FLOORS[room[0]], FLOORS[parts[0]]
-        assert parts[0] == room[0] or there < here or room[0] == "cli", f"{name} imports {'.'.join(parts)}"
-        if parts[0] == room[0] and len(room) > 1 and room[1] != "__init__" and len(parts) > 1:
-            order = ORDERS[room[0]]
-            if parts[1] == room[1] == "primitives":
-                continue
-            upper, lower = room[1], parts[1]
-            if upper == lower:  # a room within the room
-                order, upper, lower = ORDERS["/".join(room[:2])], room[2], parts[2]
-            assert order.index(lower) < order.index(upper), f"{name} imports {'.'.join(parts)}, a later room"
+            assert room == "cli", f"{name} imports the package's own __init__"
+        elif room != "__init__":
+            assert parts[0] == room or FLOORS[parts[0]] < FLOORS[room], f"{name} imports {'.'.join(parts)}"
+
+
+def test_no_imports_run_in_a_circle():
+    above = {name: {file_of(parts) for parts in ours(PACKAGE / name) if parts} for name in NAMES}
+    while above:
+        free = {name for name, below in above.items() if not below & above.keys() - {name}}
+        assert free, f"a circle of imports: {sorted(above)}"
+        above = {name: below for name, below in above.items() if name not in free}
+
+
+def file_of(parts):
+    path = PACKAGE.joinpath(*parts)
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).relative_to(PACKAGE).as_posix()
+
+
+def test_no_module_has_the_name_of_another():
+    names = [Path(name).stem for name in NAMES if not Path(name).stem.startswith("__")]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_engine_is_read_in_one_sitting_and_stands_on_numpy_alone():
+    files = [PACKAGE / "core" / f"{name}.py" for name in CORE]
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) <= 800
+    for file in (PACKAGE / "core").glob("*.py"):
+        tops = {".".join(name.split(".")[:2]) for name in imports(file)}
+        assert {top for top in tops if top.split(".")[0] not in sys.stdlib_module_names} <= ALLOWED_IN_CORE, file.name
+
+
+ALLOWED_IN_CORE = {"numpy", "numpy.typing", "tinygrad_rnn.core"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_third_party_packages_stay_in_their_rooms(name):
-    import sys
-
     for dotted in imports(PACKAGE / name):
         top = dotted.split(".")[0]
         if top == "tinygrad_rnn" or top in sys.stdlib_module_names:
@@ -291,12 +114,8 @@ def test_third_party_packages_stay_in_their_rooms(name):
         assert THIRD_PARTY[top] is None or name in THIRD_PARTY[top], f"{name} imports {top}"
 
 
-def test_the_ground_floor_of_the_engine_needs_the_standard_library_alone():
-    assert not [name for name in imports(PACKAGE / "engine" / "recording.py") if name.split(".")[0] == "numpy"]
-
-
 def test_bptt_by_hand_imports_numpy_and_nothing_of_ours():
-    tops = {name.split(".")[0] for name in imports(PACKAGE / "bptt" / "by_hand.py")}
+    tops = {name.split(".")[0] for name in imports(PACKAGE / "bptt" / "comparison" / "by_hand.py")}
     assert tops == {"__future__", "collections", "typing", "numpy"}
 
 
@@ -319,7 +138,7 @@ def test_nothing_recurses_over_the_tape():
     """A function of the engine or the drawing that calls itself by name would die on a long tape."""
     may = {"_values", "_collect", "_built", "_check"}  # descend into the arguments of one call, or in order
     for name in NAMES:
-        if not name.startswith(("engine", "draw")):
+        if not name.startswith(("core", "operations", "tape", "transforms", "draw")):
             continue
         for node in ast.walk(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name not in may:

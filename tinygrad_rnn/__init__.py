@@ -15,25 +15,21 @@
   `draw`: the graph.
 """
 
-from tinygrad_rnn.engine.check_grads import check_grads
-from tinygrad_rnn.engine.primitives.activations import (
-    elu,
-    gelu_tanh,
-    log_softmax,
-    relu,
-    sigmoid,
-    softmax,
-    softplus,
-)
-from tinygrad_rnn.engine.primitives.comparisons import stop_gradient
-from tinygrad_rnn.engine.primitives.indexing import add_at, set_at
-from tinygrad_rnn.engine.primitives.reductions import logsumexp
-from tinygrad_rnn.engine.recording import Entry, scope
-from tinygrad_rnn.engine.tape import Tape
-from tinygrad_rnn.engine.tensor import Tensor, named, primitive
-from tinygrad_rnn.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from tinygrad_rnn.engine.walk import Step
-from tinygrad_rnn.replay.compiled import compile
+from tinygrad_rnn import compiler
+from tinygrad_rnn import compiler as replay  # the same under a second name, which older code uses
+from tinygrad_rnn.compiler.compiled import compile
+from tinygrad_rnn.core.recording import scope
+from tinygrad_rnn.core.table import primitive
+from tinygrad_rnn.core.tape import Entry, Step
+from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.operations.activations import elu, gelu_tanh, log_softmax, softmax, softplus
+from tinygrad_rnn.operations.basics import relu, sigmoid
+from tinygrad_rnn.operations.comparisons import stop_gradient
+from tinygrad_rnn.operations.indexing import add_at, set_at
+from tinygrad_rnn.operations.reductions import logsumexp
+from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.transforms.check_grads import check_grads
+from tinygrad_rnn.transforms.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
@@ -45,6 +41,7 @@ __all__ = [
     "add_at",
     "check_grads",
     "compile",
+    "compiler",
     "elu",
     "gelu_tanh",
     "grad",
@@ -57,6 +54,7 @@ __all__ = [
     "named",
     "primitive",
     "relu",
+    "replay",
     "scope",
     "set_at",
     "sigmoid",

@@ -18,7 +18,7 @@ from tinygrad_rnn.bench import expert
 from tinygrad_rnn.bench.competitor import what_is_wrong
 from tinygrad_rnn.bench.measure import measured
 from tinygrad_rnn.bench.problem import CELLS, SIZES, problem
-from tinygrad_rnn.replay import PASSES, compile
+from tinygrad_rnn.compiler import PASSES, compile
 
 HAND = "by hand"
 COPIES = 5

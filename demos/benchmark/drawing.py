@@ -21,7 +21,7 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.draw.places.layout import layout
+from tinygrad_rnn.draw.layout.layout import layout
 
 MOST_FOR_DOT = 2_500
 

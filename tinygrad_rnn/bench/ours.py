@@ -6,8 +6,8 @@ from typing import Any
 
 from tinygrad_rnn.bench.competitor import Competitor
 from tinygrad_rnn.bench.problem import Problem
-from tinygrad_rnn.engine.transforms import value_and_grad
-from tinygrad_rnn.replay.compiled import compile
+from tinygrad_rnn.compiler.compiled import compile
+from tinygrad_rnn.transforms.transforms import value_and_grad
 
 
 def eager(problem: Problem, threads: int) -> Competitor:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.transforms import value_and_grad
+from tinygrad_rnn.transforms.transforms import value_and_grad
 
 Array = NDArray[Any]
 Leaves = dict[str, Array]

@@ -1,21 +1,30 @@
 """The BPTT laboratory: is a derivation right, what a gradient is made of, what truncation costs."""
 
-from tinygrad_rnn.bptt import by_hand
-from tinygrad_rnn.bptt.bias import Deviation, bias_and_variance
-from tinygrad_rnn.bptt.checkpoint import checkpointed
-from tinygrad_rnn.bptt.compare import compare, compare_gradients
+from tinygrad_rnn.bptt.comparison import by_hand
+from tinygrad_rnn.bptt.comparison.compare import compare, compare_gradients
+from tinygrad_rnn.bptt.comparison.report import Report
 from tinygrad_rnn.bptt.derivation.derive import Derivation, derive
-from tinygrad_rnn.bptt.doctor import Diagnosis, doctor
-from tinygrad_rnn.bptt.flow import butterfly, flow
-from tinygrad_rnn.bptt.jacobians import log10_product, singular_values, spectral_radius, step_jacobians
-from tinygrad_rnn.bptt.magnitude import log10_norm
-from tinygrad_rnn.bptt.report import Report
-from tinygrad_rnn.bptt.rtrl import Cost, Rtrl, rtrl
-from tinygrad_rnn.bptt.spans import truncated_bptt
-from tinygrad_rnn.bptt.terms import contributions, deltas, immediate, paths, shares, total
-from tinygrad_rnn.bptt.truncation import truncated_gradient
-from tinygrad_rnn.bptt.verdict import Flow
-from tinygrad_rnn.bptt.ways import Chunked, Full, RandomChunks, Randomized, Scaled, Span, WilliamsPeng, Window
+from tinygrad_rnn.bptt.diagnosis.doctor import Diagnosis, doctor
+from tinygrad_rnn.bptt.gradient_flow.flow import butterfly, flow
+from tinygrad_rnn.bptt.gradient_flow.jacobians import log10_product, singular_values, spectral_radius, step_jacobians
+from tinygrad_rnn.bptt.gradient_flow.magnitude import log10_norm
+from tinygrad_rnn.bptt.gradient_flow.terms import contributions, deltas, immediate, paths, shares, total
+from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
+from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
+from tinygrad_rnn.bptt.truncation.checkpoint import checkpointed
+from tinygrad_rnn.bptt.truncation.rtrl import Cost, Rtrl, rtrl
+from tinygrad_rnn.bptt.truncation.truncated_run import truncated_bptt
+from tinygrad_rnn.bptt.truncation.truncation import truncated_gradient
+from tinygrad_rnn.bptt.truncation.ways import (
+    Chunked,
+    Full,
+    RandomChunks,
+    Randomized,
+    Scaled,
+    Span,
+    WilliamsPeng,
+    Window,
+)
 
 __all__ = [
     "Chunked",

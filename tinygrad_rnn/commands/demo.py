@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.bptt.report import Report
+from tinygrad_rnn.bptt.comparison.report import Report
 from tinygrad_rnn.commands.common import CELLS, write_drawing
-from tinygrad_rnn.engine.tape import Tape
-from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
+from tinygrad_rnn.tape.tape import Tape
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

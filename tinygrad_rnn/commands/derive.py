@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn import bptt, files
-from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
+from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import code
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, not_negative, theirs_for_ours
 

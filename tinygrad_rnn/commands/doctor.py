@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from tinygrad_rnn import bptt
-from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
+from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import code
 from tinygrad_rnn.commands.common import ALL_CELLS, theirs_for_ours
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_rnn import bptt, draw
-from tinygrad_rnn.bptt.case import DTYPES
-from tinygrad_rnn.bptt.magnitude import power_text
-from tinygrad_rnn.bptt.verdict import Flow, spread
+from tinygrad_rnn.bptt.comparison.case import DTYPES
+from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
+from tinygrad_rnn.bptt.gradient_flow.verdict import Flow, spread
 from tinygrad_rnn.commands.common import ALL_CELLS, inputs, sizes
 from tinygrad_rnn.draw import plots
 

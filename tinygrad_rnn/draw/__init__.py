@@ -1,6 +1,6 @@
 """The graph of a tape: a file, text, for a notebook, a page on which the tape plays; and gradients as a figure."""
 
-from tinygrad_rnn.draw.graph import graph
+from tinygrad_rnn.draw.dot import graph
 from tinygrad_rnn.draw.player import play
 from tinygrad_rnn.draw.plots import plot_flow
 from tinygrad_rnn.draw.render import Rendered, Shown, render, show

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_rnn import files
-from tinygrad_rnn.draw.graph import digraph
-from tinygrad_rnn.draw.grid import svg
+from tinygrad_rnn.draw.dot import digraph
+from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.text import text
 from tinygrad_rnn.draw.views.picture import Picture, picture
-from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.tape.tape import Tape
 
 GET_GRAPHVIZ = (
     "to get Graphviz: apt install graphviz, brew install graphviz, winget install graphviz, or https://graphviz.org"

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.expressions import ATOM, BINDS, Text, call_text
-from tinygrad_rnn.engine.recording import Scope, scope_text
-from tinygrad_rnn.engine.steps import time_of
-from tinygrad_rnn.engine.tape import Tape
-from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.engine.text import index_text
+from tinygrad_rnn.core.recording import Scope, scope_text
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.expressions import ATOM, BINDS, Text, call_text
+from tinygrad_rnn.tape.printing import index_text
+from tinygrad_rnn.tape.steps import time_of
+from tinygrad_rnn.tape.tape import Tape
 
 LONGEST_NAME = 40
 LONGEST = 160

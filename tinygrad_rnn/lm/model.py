@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.primitives.activations import log_softmax
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import text
+from tinygrad_rnn.operations.activations import log_softmax
 
 Params = Mapping[str, Any]
 LAYERS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}

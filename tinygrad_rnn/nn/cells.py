@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives.activations import relu, sigmoid
-from tinygrad_rnn.engine.recording import scope
-from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.core.recording import scope
+from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.operations.basics import relu, sigmoid
 
 Array = Any
 """An ndarray or a Tensor."""

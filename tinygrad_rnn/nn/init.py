@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.core.tensor import Tensor
 
 
 def rnn(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:

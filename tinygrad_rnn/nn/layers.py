@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives.checks import in_range
-from tinygrad_rnn.engine.primitives.indexing import getitem
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import Array, Params, normalized
+from tinygrad_rnn.operations.assertions import in_range
+from tinygrad_rnn.operations.indexing import getitem
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives.activations import sigmoid
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.nn.cells import Array, Params, by_gate, from_input, from_state, gate, initial_state, normalized
+from tinygrad_rnn.operations.basics import sigmoid
 
 
 def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:

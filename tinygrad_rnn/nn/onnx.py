@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives.activations import elu, relu, sigmoid, softplus
-from tinygrad_rnn.engine.recording import scope
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.core.recording import scope
+from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.nn.cells import Array
 from tinygrad_rnn.nn.unroll import as_tuple, unroll
+from tinygrad_rnn.operations.activations import elu, softplus
+from tinygrad_rnn.operations.basics import relu, sigmoid
 
 Activation = Callable[[Array], Array]
 ACTIVATIONS: dict[str, tuple[Callable[..., Array], float | None, float | None]] = {

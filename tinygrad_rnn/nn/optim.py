@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.core.tensor import Tensor
 
 Values = dict[str, Any]
 State = dict[str, Any]

@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_rnn.engine.recording import scope
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.core.recording import scope
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, rnn
 from tinygrad_rnn.nn.layers import Shapes, require_parameters
 from tinygrad_rnn.nn.unroll import as_tuple, unroll

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.recording import current, scope
-from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.core.recording import current, scope
+from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.cells import Array, Params
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import files
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.core.tensor import Tensor
 
 Arrays = dict[str, Any]
 

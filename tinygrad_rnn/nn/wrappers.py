@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.recording import current, scope_text
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.core.recording import current, scope_text
+from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.nn.cells import Array, Params, initial_state
 
 Cell = Callable[..., Any]

@@ -27,7 +27,7 @@ from tinygrad_rnn.bptt.derivation.recurrence import recurrence
 from tinygrad_rnn.bptt.derivation.symbols import Writer
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example
-from tinygrad_rnn.bptt.diagnosis.student import LAYOUTS
+from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 
 
 class Derivation:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Ref
-from tinygrad_rnn.engine.tensor import PRIMITIVES
+from tinygrad_rnn.core.table import PRIMITIVES
 
 
 def evaluate(x: Expr, value: Callable[[Ref], Any]) -> Any:

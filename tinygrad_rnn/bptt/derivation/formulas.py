@@ -6,16 +6,7 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.derivation.columns import in_columns
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
-from tinygrad_rnn.bptt.derivation.expressions import (
-    ELEMENTWISE_FUNCTIONS,
-    Expr,
-    Num,
-    Op,
-    Ref,
-    product,
-    refs,
-    walk,
-)
+from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS, Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function, through_all
 

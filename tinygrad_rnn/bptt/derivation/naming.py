@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from tinygrad_rnn.bptt.derivation.equations import LOSS
 from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS
 from tinygrad_rnn.bptt.derivation.recording import OF_STEP
-from tinygrad_rnn.replay.graph import Loop, Node, Value
+from tinygrad_rnn.graph.graph import Loop, Node, Value
 
 
 def short(key: str) -> str:

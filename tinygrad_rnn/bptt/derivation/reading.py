@@ -21,8 +21,8 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     total,
     transpose,
 )
-from tinygrad_rnn.replay.batching import elementwise, option
-from tinygrad_rnn.replay.graph import Node, Value
+from tinygrad_rnn.graph.batching import elementwise, option
+from tinygrad_rnn.graph.graph import Node, Value
 
 
 class Unwritable(ValueError):  # noqa: N818 - a ValueError by another name, so that it can be told apart

@@ -13,11 +13,11 @@ from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, sh
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
 from tinygrad_rnn.bptt.derivation.recording import Recorded
 from tinygrad_rnn.bptt.derivation.tidying import tidied
-from tinygrad_rnn.engine.steps import likeness
+from tinygrad_rnn.graph.differentiate import differentiated
+from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Value
+from tinygrad_rnn.graph.roll import Places, roll
 from tinygrad_rnn.nn.unroll import cell_name
-from tinygrad_rnn.replay.backward import differentiated
-from tinygrad_rnn.replay.graph import Carry, Graph, Loop, Node, Value
-from tinygrad_rnn.replay.rolling import Places, roll
+from tinygrad_rnn.tape.steps import likeness
 
 
 def recurrence(recorded: Recorded, names: Mapping[str, str] | None = None) -> Recurrence:

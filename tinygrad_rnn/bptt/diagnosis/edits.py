@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
+from tinygrad_rnn.bptt.diagnosis.model import Anatomy
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
-from tinygrad_rnn.engine.expressions import INFIX
-from tinygrad_rnn.engine.tensor import TABLE
+from tinygrad_rnn.core.table import TABLE
+from tinygrad_rnn.tape.expressions import INFIX
 
 ELEMENTWISE = ("add", "subtract", "multiply", "divide")
 NONLINEAR = ("tanh", "sigmoid", "relu")

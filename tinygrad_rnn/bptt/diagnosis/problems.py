@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.case import Case, Gradients, as_array
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy
-from tinygrad_rnn.bptt.diagnosis.student import DoctorError, DoctorValueError
+from tinygrad_rnn.bptt.comparison.case import Case, Gradients, as_array
+from tinygrad_rnn.bptt.diagnosis.model import Anatomy
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR, one_step_at_a_time
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name

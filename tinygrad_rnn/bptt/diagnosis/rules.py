@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from tinygrad_rnn.bptt.case import Array
-from tinygrad_rnn.engine.primitives.indexing import Part
-from tinygrad_rnn.engine.tape import Tape
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.tape import Tape
 
 
 class Ref(NamedTuple):
@@ -90,6 +90,7 @@ class Rule:
     instructions: tuple[Instruction, ...]
     result: Any
     place: Any = None
+    of: Ref | None = None  # what the place is a place of
 
     @classmethod
     def traced(cls, role: Role, r: int, slot: int, result: Any, values: list[Any]) -> Rule:
@@ -101,15 +102,14 @@ class Rule:
                 product = role.op.vjps(g, y, *arguments, **role.kwargs)[slot]
             else:
                 product = role.op.vjps[slot](g, y, *arguments, **role.kwargs)
-        place = product.place if type(product) is Part else None
-        given = product.g if type(product) is Part else product
+        place, given = product.parts[0] if type(product) is Sparse else (None, product)
         known: dict[int, Any] = {id(g): G, id(y): Ref("line", r)}
         known |= {id(a): ref for a, ref in zip(arguments, role.args, strict=True) if isinstance(ref, Ref)}
         instructions = []
         for number, (op, args, kwargs, out, _) in enumerate(tape.lines()):
             instructions.append(Instruction(op, tuple(known.get(id(a), plain(a)) for a in args), kwargs))
             known[id(out)] = Made(number)
-        return cls(tuple(instructions), known.get(id(given), given), place)
+        return cls(tuple(instructions), known.get(id(given), given), place, role.args[slot])
 
     def __call__(self, at: Reader, g: Array) -> Any:
         """The product, at one step."""
@@ -127,4 +127,6 @@ class Rule:
         for op, args, kwargs in self.instructions:
             made.append(op.function(*[of(a) for a in args], **kwargs))
         result = of(self.result)
-        return result if self.place is None else Part(self.place, result)
+        return (
+            result if self.place is None else Sparse(np.shape(at.value(self.of)), result.dtype, [(self.place, result)])
+        )

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.case import Array, Gradients
-from tinygrad_rnn.bptt.diagnosis.anatomy import Anatomy, Changes, gradients
-from tinygrad_rnn.bptt.diagnosis.mistakes import catalogue
+from tinygrad_rnn.bptt.comparison.case import Array, Gradients
+from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
+from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
-from tinygrad_rnn.bptt.diagnosis.slips import Mistake
+from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
 from tinygrad_rnn.bptt.diagnosis.symptoms import RTOL
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.steps import time_of
-from tinygrad_rnn.engine.tape import Tape
-from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.engine.walk import products_of
+from tinygrad_rnn.core.backward import products_of
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.steps import time_of
+from tinygrad_rnn.tape.tape import Tape
 
 
 def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.reading import Reading
-from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.engine.text import index_text
+from tinygrad_rnn.tape.printing import index_text
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "sigmoid": "σ", "negative": "−"}
 _STRENGTH = {"add": 1, "subtract": 1, "multiply": 2, "divide": 2, "matmul": 2}

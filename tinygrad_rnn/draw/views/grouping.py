@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.reading import Reading
-from tinygrad_rnn.engine.tensor import Tensor
 
 LEVELS = ("ops", "gates", "cells")
 

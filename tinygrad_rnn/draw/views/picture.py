@@ -13,8 +13,8 @@ from tinygrad_rnn.draw.views.grouping import LEVELS
 from tinygrad_rnn.draw.views.rolled import rolled
 from tinygrad_rnn.draw.views.selection import BUDGET
 from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
-from tinygrad_rnn.engine.steps import steps as steps_of
-from tinygrad_rnn.engine.tape import Tape
+from tinygrad_rnn.tape.steps import steps as steps_of
+from tinygrad_rnn.tape.tape import Tape
 
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 

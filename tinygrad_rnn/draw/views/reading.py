@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.unstacked import unstacked
-from tinygrad_rnn.engine.steps import carried, steps, time_of
-from tinygrad_rnn.engine.tape import Tape
-from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.engine.text import index_text
+from tinygrad_rnn.tape.printing import index_text
+from tinygrad_rnn.tape.steps import carried, steps, time_of
+from tinygrad_rnn.tape.tape import Tape
 
 Band = tuple[Any, ...]
 """Where in the network a step's entry stands: its scope without step and gate, as (("layer", 1),)."""

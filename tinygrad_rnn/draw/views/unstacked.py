@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.recording import Entry
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.core.tape import Entry
+from tinygrad_rnn.core.tensor import Tensor
 
 _ELEMENTWISE = ("add", "subtract", "multiply", "divide")
 

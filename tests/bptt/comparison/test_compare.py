@@ -1,0 +1,302 @@
+"""The comparison is itself compared: right derivations pass, wrong ones fail at the right gradient and step."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import bptt, nn
+from tinygrad_rnn.bptt.comparison.report import Difference
+from tinygrad_rnn.transforms.numerical import central_differences, complex_step, random_direction
+
+
+def my_rnn(params, xs, state, dhs, dlast=None, mistake=""):
+    """BPTT of the tanh RNN with one mistake, or none."""
+    W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
+    hs = [state[0]]
+    for x in xs:
+        hs.append(np.tanh(x @ W.T + hs[-1] @ U.T + b))
+    T = len(xs)
+    dW, dU, db, dx = np.zeros_like(W), np.zeros_like(U), np.zeros_like(b), np.zeros_like(xs)
+    dh_next = np.zeros_like(hs[0]) if dlast is None or mistake == "dlast ignored" else dlast[0]
+    for t in reversed(range(T)):
+        upstream = dhs[t] if t == T - 1 or mistake != "upstream at the last step only" else 0
+        dz = (upstream + (0 if mistake == "no carry" else dh_next)) * (1 - hs[t + 1] ** 2)
+        if mistake == "no activation derivative":
+            dz = upstream + dh_next
+        dW += dz.T @ xs[t]
+        before = hs[t + 1] if mistake == "h_t for h_{t-1}" else hs[t]
+        dU = dz.T @ before if mistake == "= for +=" else dU + dz.T @ before
+        db += dz.mean(axis=0) if mistake == "mean over the batch" else dz.sum(axis=0)
+        dx[t] = dz @ W
+        dh_next = dz @ (U.T if mistake == "U for its transpose" else U)
+    if mistake == "transposed":
+        dW = dW.T
+    if mistake == "averaged over the losses":
+        dU = dU / max(1, sum(dh.any() for dh in dhs))
+    return {"weight_ih": dW, "weight_hh": dU, "bias_ih": db, "bias_hh": db, "x": dx, "h0": dh_next}
+
+
+def my_lstm(params, xs, state, dhs, mistake=""):
+    W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
+    h, c = state
+    kept = []
+    for x in xs:
+        z_i, z_f, z_g, z_o = np.split(x @ W.T + h @ U.T + b, 4, axis=1)
+        i, f, o = (1 / (1 + np.exp(-z)) for z in (z_i, z_f, z_o))
+        g, c_before = np.tanh(z_g), c
+        c = f * c + i * g
+        kept.append((x, h, c_before, c, i, f, g, o))
+        h = o * np.tanh(c)
+    dW, dU, dh_next, dc_next = np.zeros_like(W), np.zeros_like(U), 0, 0
+    for t in reversed(range(len(xs))):
+        x, h, c_before, c, i, f, g, o = kept[t]
+        dh = dhs[t] + dh_next
+        dc = dh * o * (1 - np.tanh(c) ** 2) + (0 if mistake == "no cell carry" else dc_next)
+        df = dc * (c if mistake == "forget gate on c_t" else c_before)
+        di, dg = (dc * i, dc * g) if mistake == "i and g exchanged" else (dc * g, dc * i)
+        dz = [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), dh * np.tanh(c) * o * (1 - o)]
+        dz = np.concatenate(dz, axis=1)
+        dW, dU, dh_next, dc_next = dW + dz.T @ x, dU + dz.T @ h, dz @ U, dc * f
+    return {"weight_ih": dW, "weight_hh": dU, "h0": dh_next, "c0": dc_next}
+
+
+def my_gru(params, xs, state, dhs, mistake=""):
+    gradients = dict(bptt.by_hand.gru(params, xs, state, dhs))
+    if mistake == "one bias for both":
+        gradients["bias_hh"] = gradients["bias_ih"]
+    return gradients
+
+
+def compared(cell, by_hand, T=4, **options):
+    rng = np.random.default_rng(3)
+    params = getattr(nn.init, cell)(rng, 4, 5)
+    return bptt.compare(getattr(nn, cell), params, rng.standard_normal((T, 3, 4)), by_hand, torch=False, **options)
+
+
+EVERYTHING = {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "x", "h0"}
+
+
+def test_a_right_derivation_passes():
+    for cell, by_hand in (("rnn", my_rnn), ("lstm", my_lstm), ("gru", my_gru)):
+        report = compared(cell, by_hand)
+        assert report
+        assert report.check() is report
+        assert not report.findings
+        assert "all agree" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("cell", "by_hand", "mistake", "wrong", "gradient", "finding"),
+    [
+        ("rnn", my_rnn, "U for its transpose", EVERYTHING, "x", "step 1 alone, dx of step 0 is"),
+        ("rnn", my_rnn, "U for its transpose", EVERYTHING, "weight_hh", "step 1 alone, the contribution of step 0 is"),
+        ("rnn", my_rnn, "U for its transpose", EVERYTHING, "h0", "step 0 alone, what reaches the initial state is"),
+        ("rnn", my_rnn, "no carry", EVERYTHING, "bias_hh", "step 1 alone, the contribution of step 0 is"),
+        ("rnn", my_rnn, "h_t for h_{t-1}", {"weight_hh"}, "weight_hh", "step 0 alone, the contribution of step 0 is"),
+        ("rnn", my_rnn, "= for +=", {"weight_hh"}, "weight_hh", "step 1 alone, the contribution of step 0 is"),
+        ("rnn", my_rnn, "mean over the batch", {"bias_ih", "bias_hh"}, "bias_ih", "step 0 alone, the contribution of"),
+        ("rnn", my_rnn, "no activation derivative", EVERYTHING, "x", "step 0 alone, dx of step 0 is"),
+        ("rnn", my_rnn, "upstream at the last step only", EVERYTHING, "weight_ih", "step 0 alone, the contribution"),
+        ("rnn", my_rnn, "dlast ignored", EVERYTHING, "x", "the last state's gradient alone, dx of step 3 is"),
+        ("rnn", my_rnn, "averaged over the losses", {"weight_hh"}, "weight_hh", "wrong only for several at once"),
+        ("rnn", my_rnn, "transposed", {"weight_ih"}, "weight_ih", "gave shape (4, 5), the parameter has (5, 4)"),
+        (
+            "lstm",
+            my_lstm,
+            "no cell carry",
+            {"weight_ih", "weight_hh", "h0", "c0"},
+            "weight_hh",
+            "step 1 alone, the contribution of step 0",
+        ),
+        (
+            "lstm",
+            my_lstm,
+            "forget gate on c_t",
+            {"weight_ih", "weight_hh", "h0", "c0"},
+            "weight_ih",
+            "step 0 alone, the contribution of step 0",
+        ),
+        (
+            "lstm",
+            my_lstm,
+            "i and g exchanged",
+            {"weight_ih", "weight_hh", "h0", "c0"},
+            "h0",
+            "step 0 alone, what reaches",
+        ),
+        ("gru", my_gru, "one bias for both", {"bias_hh"}, "bias_hh", "step 0 alone, the contribution of step 0"),
+    ],
+)
+def test_a_wrong_derivation_fails_at_the_right_gradient_and_step(cell, by_hand, mistake, wrong, gradient, finding):
+    report = compared(cell, partial(by_hand, mistake=mistake))
+    assert not report
+    found = {row.name for row in report.rows if "HAND" in row.verdict(report.rtol)}
+    expected = wrong - {"h0", "c0"} if mistake in ("no cell carry", "forget gate on c_t") else wrong
+    assert expected <= found <= wrong
+    text = next(line for line in report.findings if line.startswith(f"{gradient}:"))
+    assert finding in text
+    with pytest.raises(AssertionError, match="do not agree"):
+        report.check()
+
+
+def test_the_mistake_of_a_cell_carry_hides_at_one_step():
+    assert compared("lstm", partial(my_lstm, mistake="no cell carry"), T=1)["weight_hh"].hand.relative < 1e-12
+
+
+def test_a_wrong_rule_on_the_tape_is_seen_by_the_numerical_column():
+    wrong = tg.primitive(np.tanh, lambda g, y, x: g * (1 - y), name="test_wrong_tanh")
+    tg.core.table.TABLE[np.tanh] = tg.core.table.PRIMITIVES["tanh"]
+
+    def cell(params, x, h):
+        return wrong(x @ params["W"] + h @ params["U"])
+
+    rng = np.random.default_rng(0)
+    params = {"W": rng.standard_normal((4, 5)), "U": rng.standard_normal((5, 5))}
+    for exhaustive in (False, True):
+        report = bptt.compare(
+            cell, params, rng.standard_normal((3, 2, 4)), state=np.ones((2, 5)), exhaustive=exhaustive
+        )
+        assert not report
+        assert {row.verdict(report.rtol) for row in report.rows} == {"WRONG: NUMERIC"}
+
+
+def test_a_persons_own_cell_and_a_subset_of_names():
+    def cell(params, x, h):
+        return np.tanh(x @ params["W"] + h @ params["U"])
+
+    def backward(params, xs, state, dhs):
+        hs, dU, dh = [state[0]], 0, 0
+        for x in xs:
+            hs.append(cell(params, x, hs[-1]))
+        for t in reversed(range(len(xs))):
+            dz = (dhs[t] + dh) * (1 - hs[t + 1] ** 2)
+            dU, dh = dU + hs[t].T @ dz, dz @ params["U"].T
+        return {"U": dU}
+
+    rng = np.random.default_rng(0)
+    params = {"W": rng.standard_normal((4, 5)), "U": rng.standard_normal((5, 5))}
+    report = bptt.compare(cell, params, rng.standard_normal((5, 2, 4)), backward, state=np.zeros((2, 5))).check()
+    assert report["U"].hand.relative < 1e-12
+    assert report["W"].hand is None
+    assert "not given" in str(report)
+    with pytest.raises(ValueError, match=r"does not start by itself.*\ngive state="):
+        bptt.compare(cell, params, rng.standard_normal((5, 2, 4)), backward)
+
+
+def test_a_derivation_may_write_into_its_arguments():
+    def careless(params, xs, state, dhs, dlast=None):
+        gradients = bptt.by_hand.rnn(params, xs, state, dhs, dlast)
+        xs[:] = dhs[:] = state[0][:] = 0
+        params["weight_hh"][:] = 0
+        return gradients
+
+    assert compared("rnn", careless)
+
+
+def test_whole_numbers_are_numbers():
+    report = compared("rnn", lambda params, xs, state, dhs: {"bias_ih": np.ones(5, int)})
+    assert report["bias_ih"].verdict(report.rtol) == "WRONG: HAND"
+
+
+def test_nan_is_not_agreement():
+    def nan(*args, **options):
+        return {k: g * np.nan for k, g in my_rnn(*args, **options).items()}
+
+    report = compared("rnn", nan)
+    assert all(row.verdict(report.rtol) == "WRONG: HAND" for row in report.rows)
+
+
+def test_without_a_derivation_the_numbers_stand_alone():
+    report = compared("gru", None, exhaustive=True)
+    assert report
+    assert all(row.hand is None and row.numeric.method == "complex step" for row in report.rows)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        ({"U": np.zeros((5, 5))}, ValueError, r"unknown names \['U'\]\nthe names are weight_ih"),
+        ([1, 2], TypeError, "returned a list\nreturn a dict"),
+        ({"bias_ih": 1j * np.ones(5)}, TypeError, "returned complex128 for 'bias_ih'\nreturn real numbers"),
+        ({"bias_ih": None}, TypeError, "returned object for 'bias_ih'"),
+    ],
+)
+def test_answers_that_cannot_be_compared(answer, error, message):
+    with pytest.raises(error, match=message):
+        compared("rnn", lambda params, xs, state, dhs: answer)
+
+
+def test_inputs_that_cannot_be_compared():
+    params = nn.init.rnn(np.random.default_rng(0), 4, 5)
+    xs = np.ones((3, 2, 4))
+    with pytest.raises(ValueError, match=r"xs has shape \(3, 4\)\ngive \(T, B, I\)"):
+        bptt.compare(nn.rnn, params, xs[:, 0])
+    with pytest.raises(ValueError, match="2 states given, the cell takes"):
+        bptt.compare(nn.rnn, params, xs, state=(np.ones((2, 5)),) * 2)
+    with pytest.raises(ValueError, match=r"dhs has shape \(3, 2, 4\)"):
+        bptt.compare(nn.rnn, params, xs, dhs=np.ones((3, 2, 4)))
+    with pytest.raises(TypeError, match="float64 or float32"):
+        bptt.compare(nn.rnn, {k: p.data.astype(np.float16) for k, p in params.items()}, xs.astype(np.float16))
+    with pytest.raises(ValueError, match=r"\['x'\] is a parameter and an input"):
+        bptt.compare(lambda params, x, h: h * params["x"], {"x": np.ones(5)}, xs)
+    with pytest.raises(ValueError, match="no PyTorch column for mine"):
+        bptt.compare(mine, params, xs, state=np.ones((2, 5)), torch=True)
+
+
+def mine(params, x, h):
+    return nn.rnn(params, x, h)
+
+
+def test_gradients_of_anything_can_be_set_against_each_other():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((3, 4)), rng.standard_normal(5)
+    assert bptt.compare_gradients("both", {"a": a, "b": tg.Tensor(b)}, {"a": a, "b": b})
+    assert not bptt.compare_gradients("both", {"a": a, "b": b}, {"a": a, "b": b + 1e-9})
+    assert "shape (4, 3)" in str(bptt.compare_gradients("both", {"a": a}, {"a": a.T}))
+    with pytest.raises(ValueError, match="give the same names"):
+        bptt.compare_gradients("both", {"a": a}, {"b": b})
+
+
+def test_a_difference_is_measured_against_the_largest_entry():
+    d = Difference.between(np.array([1e-3, 8.0 + 2**-49]), np.array([1e-3, 8.0]))
+    assert (d.absolute, d.relative, d.ulps, d.at) == (2**-49, 2**-52, 1.0, (1,))
+    assert Difference.between(np.zeros(2), np.zeros(2)).relative == 0
+    assert Difference.between(np.ones(2), np.zeros(2)).relative == np.inf
+    assert np.isnan(Difference.between(np.array([np.nan, 1.0]), np.ones(2)).relative)
+    assert Difference.between(np.float32([1]), np.array([1 + 2.0**-23])).ulps == 1
+
+
+def test_the_numerical_derivatives_know_known_functions_and_their_own_error():
+    x, v = np.array([0.3, -1.2, 2.0]), random_direction(np.random.default_rng(0), (3,))
+    assert ((np.abs(v) >= 0.5) & (np.abs(v) <= 1.5)).all()
+    for f, gradient in (
+        (lambda x: np.sum(np.sin(x) * np.exp(x)), (np.sin(x) + np.cos(x)) * np.exp(x)),
+        (lambda x: np.prod(x) ** 3, 3 * np.prod(x) ** 3 / x),
+        (lambda x: np.tanh(x @ x), (1 - np.tanh(x @ x) ** 2) * 2 * x),
+    ):
+        true = gradient @ v
+        exact, near = complex_step(f, x, v), central_differences(f, x, v)
+        assert exact.value == pytest.approx(true, rel=1e-13)
+        assert abs(near.value - true) <= max(10 * near.error, 1e-12)
+        assert near.error < 1e-8
+        assert abs(exact.value - true * 1.001) > 1e-4 * abs(true)
+    assert central_differences(lambda x: np.sum(np.maximum(x, 0)), x, v).value == pytest.approx(v[0] + v[2], rel=1e-9)
+
+
+@pytest.mark.needs_torch
+@pytest.mark.parametrize("cell", ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"])
+def test_pytorch_has_a_column(cell):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    rng = np.random.default_rng(0)
+    params = getattr(nn.init, cell)(rng, 4, 5)
+    report = bptt.compare(getattr(nn, cell), params, rng.standard_normal((7, 3, 4)), torch=True).check()
+    assert all(row.torch.relative < 1e-13 for row in report.rows)
+    assert "torch: rel" in str(report)
+
+
+def test_a_failed_comparison_points_to_the_doctor():
+    report = compared("rnn", partial(my_rnn, mistake="no carry"))
+    assert report.findings[-1] == "Which mistake it is, bptt.doctor(cell, by_hand) says."
+    assert not compared("rnn", my_rnn).findings

@@ -1,0 +1,97 @@
+"""The checker: it passes what is right, and is seen to fail on every kind of wrong rule."""
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+X = np.random.default_rng(0).uniform(0.3, 1.5, (2, 3))
+
+
+def rule(name, function, *vjps, **options):
+    return tg.primitive(function, *vjps, name=f"test_check_{name}", **options)
+
+
+WRONG = {
+    "factor": rule("factor", lambda x: x**3, lambda g, y, x: g * 2 * x * x),
+    "sign": rule("sign", np.cos, lambda g, y, x: g * np.sin(x)),
+    "one_term": rule("one_term", lambda x: x * np.exp(x), lambda g, y, x: g * np.exp(x)),
+    "one_entry": rule("one_entry", lambda x: x * 2.0, lambda g, y, x: g * np.array([[2, 2, 2], [2, 2, 2.001]])),
+}
+FIRST_RIGHT = rule("first", np.sin, lambda g, y, x: g * np.cos(x.data if isinstance(x, tg.Tensor) else x))
+TANGENT = rule(
+    "tangent",
+    lambda x: np.cumsum(x, axis=-1) ** 2,
+    lambda g, y, x: np.flip(np.cumsum(np.flip(g * 2 * np.cumsum(x, axis=-1), -1), axis=-1), -1),
+    tangent="elementwise",
+)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_rule_is_found_at_the_first_order(name, order):
+    with pytest.raises(AssertionError, match=r"argument 0, order 1 \(rev\): .*, complex step .*estimate"):
+        tg.check_grads(WRONG[name], (X,), order=order)
+
+
+def test_a_rule_that_is_not_recorded_is_found_at_the_second_order():
+    tg.check_grads(FIRST_RIGHT, (X,), order=1)
+    with pytest.raises(AssertionError, match=r"argument 0, order 2 \(rev of rev\)"):
+        tg.check_grads(FIRST_RIGHT, (X,))
+    with pytest.raises(AssertionError, match=r"argument 0, order 2 \(fwd of fwd\)"):
+        tg.check_grads(FIRST_RIGHT, (X,), modes=("fwd",))
+
+
+def test_a_wrong_tangent_is_found_in_forward_mode_alone():
+    tg.check_grads(TANGENT, (X,), modes=("rev",))
+    with pytest.raises(AssertionError, match=r"argument 0, order 1 \(fwd\)"):
+        tg.check_grads(TANGENT, (X,))
+
+
+def test_the_argument_at_fault_is_named_by_its_path():
+    def f(params, scale):
+        return WRONG["sign"](params["U"]) * scale + np.tanh(params["W"])
+
+    with pytest.raises(AssertionError, match=re.escape("check_grads: argument 0['U'], order 1 (rev)")):
+        tg.check_grads(f, ({"W": X, "U": X + 1}, 2.0))
+
+
+def test_what_is_right_passes_in_every_order_and_mode():
+    tg.check_grads(lambda x: np.exp(np.sin(x)) / x, (X,), order=3)
+    tg.check_grads(lambda x, y: (x @ y.T, np.sort(x, axis=0)), (X, X + 1))
+    tg.check_grads(lambda x: tg.relu(x - 0.8) + np.maximum(x, 0.5), (X,))
+    tg.check_grads(lambda x, n: x**n, (X, 3))
+    tg.check_grads(lambda x: {"a": x[0] * x[1], "b": x.argmax()}, (X,))
+    tg.check_grads(np.float64(0.5).__mul__, (np.float64(0.3),))
+
+
+@pytest.mark.parametrize("cell", [nn.rnn, nn.lstm, nn.gru])
+def test_the_cells_pass_to_the_second_order(cell):
+    rng = np.random.default_rng(0)
+    params = {name: p.data for name, p in getattr(nn.init, cell.__name__)(rng, 2, 3).items()}
+    tg.check_grads(lambda params, xs: nn.unroll(cell, params, xs)[0], (params, rng.standard_normal((3, 2, 2))))
+
+
+def test_two_answers_for_one_input_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="two answers for one input\npass what is random"):
+        tg.check_grads(lambda x: x * rng.random(3), (X,))
+
+
+def test_float32_is_warned_of_and_checked_in_float64():
+    with pytest.warns(UserWarning, match="not float64"):
+        tg.check_grads(np.tanh, (X.astype(np.float32),))
+    with pytest.warns(UserWarning, match="not float64"), pytest.raises(AssertionError):
+        tg.check_grads(WRONG["one_entry"], (X.astype(np.float32),))
+
+
+def test_what_cannot_be_checked_is_said():
+    with pytest.raises(ValueError, match="no argument holds floats\ngive args as a tuple"):
+        tg.check_grads(np.tanh, (np.arange(3),))
+    with pytest.raises(ValueError, match="modes are"):
+        tg.check_grads(np.tanh, (X,), modes=("reverse",))
+    with pytest.raises(ValueError, match="order is 1 or more"):
+        tg.check_grads(np.tanh, (X,), order=0)

@@ -1,0 +1,1 @@
+"""A derivation by hand against the tape, numbers alone and PyTorch."""

@@ -1,0 +1,158 @@
+"""One problem for every competitor: a cell, its inputs as arrays, and the upstream gradients.
+
+The loss is  L = sum(dhs * hs) + sum(dlast * last state)  for an arbitrary upstream gradient, so a mistake cannot hide
+behind a symmetric one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.nn.unroll import as_tuple, cell_name, state_names, unroll
+from tinygrad_rnn.tape.tape import Tape
+
+Array = NDArray[Any]
+Gradients = dict[str, Array]
+ByHand = Callable[..., Mapping[str, Any]]
+
+DTYPES = ("float64", "float32")
+
+
+class Case:
+    """A cell, its inputs and upstream gradients; states and gradients that are not given are drawn from `seed`."""
+
+    def __init__(
+        self,
+        cell: Callable[..., Any],
+        params: Mapping[str, Any],
+        xs: Any,
+        state: Any,
+        dhs: Any,
+        dlast: Any,
+        seed: int,
+        with_dlast: bool,
+        who: str = "compare",
+    ) -> None:
+        self.who = who  # whom errors speak of
+        self.cell = cell
+        self.params = {name: as_array(p) for name, p in params.items()}
+        self.xs = as_array(xs)
+        if self.xs.ndim != 3 or not self.xs.shape[0]:
+            raise ValueError(f"{who}: xs has shape {self.xs.shape}\ngive (T, B, I): time, batch, features, with T >= 1")
+        self.batch = self.xs.shape[1]
+        self.dtype = np.result_type(self.xs, *self.params.values())
+        if self.dtype.name not in DTYPES:
+            raise TypeError(f"{who}: parameters and xs are {self.dtype}\ngive float64 or float32")
+        self.state_names = tuple(f"{name}0" for name in state_names(cell))
+        if clash := set(self.params) & {"x", *self.state_names}:
+            raise ValueError(f"{who}: {sorted(clash)} is a parameter and an input\nrename the parameter")
+        rng = np.random.default_rng(seed)
+        self.state = self._state(state, rng)
+        hs, last = self.forward(self.params, self.xs, self.state)
+        self.dhs = rng.standard_normal(hs.shape).astype(self.dtype) if dhs is None else _like(f"{who}: dhs", dhs, hs)
+        if dlast is not None:
+            self.dlast = tuple(_like(f"{who}: dlast", d, s) for d, s in zip(as_tuple(dlast), last, strict=True))
+        elif with_dlast and dhs is None:
+            self.dlast = tuple(rng.standard_normal(s.shape).astype(self.dtype) for s in last)
+        else:
+            self.dlast = tuple(np.zeros_like(s) for s in last)
+
+    def _state(self, state: Any, rng: np.random.Generator) -> tuple[Array, ...]:
+        if state is not None:
+            states = tuple(as_array(s) for s in as_tuple(state))
+            if len(states) != len(self.state_names):
+                raise ValueError(
+                    f"{self.who}: {len(states)} states given, the cell takes {self.state_names}\ngive them all"
+                )
+            return states
+        try:
+            shapes = [np.shape(s) for s in as_tuple(self.cell(self.params, self.xs[0]))]
+        except TypeError as error:
+            raise ValueError(
+                f"{self.who}: {cell_name(self.cell)} does not start by itself ({error})\n"
+                f"give state=, a tuple ({', '.join(self.state_names)}) of arrays (B, H)"
+            ) from error
+        return tuple(0.5 * rng.standard_normal(shape).astype(self.dtype) for shape in shapes)
+
+    def inputs(self) -> dict[str, Array]:
+        """Everything that has a gradient, by name: parameters, x, initial states."""
+        return {**self.params, "x": self.xs, **dict(zip(self.state_names, self.state, strict=True))}
+
+    def forward(self, params: Mapping[str, Any], xs: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """All hidden states, and the last state as a tuple."""
+        hs, last = unroll(self.cell, params, xs, state)
+        return hs, as_tuple(last)
+
+    def loss(self, inputs: Mapping[str, Any]) -> Any:
+        """sum(dhs * hs) + sum(dlast * last state), on arrays or Tensors by name as in `inputs`."""
+        params = {name: inputs[name] for name in self.params}
+        hs, last = self.forward(params, inputs["x"], tuple(inputs[name] for name in self.state_names))
+        return (hs * self.dhs).sum() + sum((s * d).sum() for s, d in zip(last, self.dlast, strict=True))
+
+    def tape(self) -> tuple[Tape, Tensor, dict[str, Tensor]]:
+        """The tape of the loss, the loss, and the inputs as Tensors."""
+        tensors = {name: Tensor(value, name=name) for name, value in self.inputs().items()}
+        with Tape() as tape:
+            loss = self.loss(tensors)
+        return tape, loss, tensors
+
+    def tape_gradients(self) -> Gradients:
+        """What the tape says."""
+        tape, loss, tensors = self.tape()
+        return tape.gradient(loss, tensors)
+
+    def hand_gradients(self, by_hand: ByHand) -> Gradients:
+        """What a derivation by hand says. It gets copies, so it may write into its arguments."""
+        arguments = [{k: p.copy() for k, p in self.params.items()}, self.xs.copy()]
+        arguments += [tuple(s.copy() for s in self.state), self.dhs.copy()]
+        more = {"dlast": tuple(d.copy() for d in self.dlast)} if takes_dlast(by_hand) else {}
+        answer = by_hand(*arguments, **more)
+        name_of = getattr(by_hand, "__name__", "by_hand")
+        if not isinstance(answer, Mapping):
+            raise TypeError(
+                f"compare: {name_of} returned a {type(answer).__name__}\n"
+                'return a dict of gradients: {"weight_hh": dU, "x": dxs, ...}'
+            )
+        if unknown := set(answer) - set(self.inputs()):
+            raise ValueError(
+                f"compare: {name_of} returned the unknown names {sorted(map(str, unknown))}\n"
+                f"the names are {', '.join(self.inputs())}"
+            )
+        gradients = {name: as_array(gradient) for name, gradient in answer.items()}
+        for name, gradient in gradients.items():
+            if gradient.dtype.kind not in "fiu":
+                raise TypeError(
+                    f"compare: {name_of} returned {gradient.dtype} for {name!r}\nreturn real numbers of one shape"
+                )
+        return {name: g if g.dtype.kind == "f" else g.astype(np.float64) for name, g in gradients.items()}
+
+    def part(self, start: int, stop: int, dhs: Array, dlast: tuple[Array, ...]) -> Case:
+        """The same problem from step `start` to before `stop`, with other upstream gradients."""
+        state = self.state
+        if start:
+            _, state = self.forward(self.params, self.xs[:start], state)
+        return Case(self.cell, self.params, self.xs[start:stop], state, dhs, dlast, seed=0, with_dlast=True)
+
+
+def takes_dlast(by_hand: ByHand) -> bool:
+    """Whether a derivation by hand can be told the gradient of the last state."""
+    parameters = inspect.signature(by_hand).parameters.values()
+    return any(p.name == "dlast" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+
+
+def as_array(value: Any) -> Array:
+    """The values of an array or a Tensor."""
+    return value.data if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _like(name: str, value: Any, output: Array) -> Array:
+    value = as_array(value)
+    if value.shape != output.shape:
+        raise ValueError(f"{name} has shape {value.shape}\nit is a gradient of the cell's {output.shape}")
+    return np.asarray(value, output.dtype)

@@ -1,0 +1,110 @@
+"""The comparison: a derivation of BPTT by hand, set against the tape, a numerical derivative, and PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison import torch_reference
+from tinygrad_rnn.bptt.comparison.case import ByHand, Case, as_array, takes_dlast
+from tinygrad_rnn.bptt.comparison.locate import first_fault
+from tinygrad_rnn.bptt.comparison.numerical import Numerical
+from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
+from tinygrad_rnn.nn.unroll import cell_name
+
+RTOL = {"float64": 1e-12, "float32": 1e-5}
+
+
+def compare(
+    cell: Callable[..., Any],
+    params: Mapping[str, Any],
+    xs: Any,
+    by_hand: ByHand | None = None,
+    state: Any = None,
+    dhs: Any = None,
+    dlast: Any = None,
+    *,
+    seed: int = 0,
+    exhaustive: bool = False,
+    rtol: float | None = None,
+    torch: bool | None = None,
+) -> Report:
+    """Set the tape's gradients of an unrolled cell against a derivation by hand and a numerical derivative.
+
+    cell: any `cell(params, x, *state)`. params: its parameters, arrays or Tensors. xs: (T, B, I).
+    by_hand: `f(params, xs, state, dhs, dlast=None) -> dict` on arrays, as the functions in `bptt.by_hand`: its dict may
+    hold any of the parameters' names, "x", and "h0", "c0", ... for the cell's initial states; a function without
+    `dlast` is called without, and then no gradient comes from the last state. None: only the numerical derivative.
+    state, dhs (T, B, H), dlast: the initial state and the upstream gradients; random, from `seed`, where not given.
+
+    The numerical derivative is taken in double precision, by a complex step where every operation allows it, else by
+    central differences; along one random direction for each gradient, or for every entry with `exhaustive=True`.
+    `torch`: whether to add a column for PyTorch (default: where it is installed, and has this cell).
+    `rtol`: largest error over largest entry that still agrees; default 1e-12 in float64, 1e-5 in float32.
+
+    Where the derivation by hand is wrong, the report's findings name the step at which it first goes wrong.
+    Raises ValueError for a derivation that returns an unknown name, TypeError for one that returns no dict.
+    """
+    case = Case(cell, params, xs, state, dhs, dlast, seed, with_dlast=by_hand is None or takes_dlast(by_hand))
+    rtol = RTOL[case.dtype.name] if rtol is None else rtol
+    tape = case.tape_gradients()
+    hand = case.hand_gradients(by_hand) if by_hand else {}
+    reference = torch_reference.gradients(case) if torch is not False else None
+    if torch and reference is None:
+        raise ValueError(
+            f"compare: no PyTorch column for {cell_name(cell)}\nPyTorch must be installed, and the cell one of nn's"
+        )
+    numeric = Numerical(case, exhaustive)
+    rows = []
+    for name, gradient in tape.items():
+        difference, fault = None, ""
+        if name in hand:
+            if hand[name].shape == gradient.shape:
+                difference = Difference.between(hand[name], gradient)
+            else:
+                fault = f"shape {hand[name].shape}"
+        rows.append(
+            Row(
+                name,
+                gradient.shape,
+                difference,
+                fault,
+                numeric.against(name, gradient),
+                Difference.between(reference[name], gradient) if reference else None,
+                time_axis=name == "x",
+            )
+        )
+    T, B, _ = case.xs.shape
+    title = f"{cell_name(cell)}: T={T} B={B} {case.dtype.name}, tape against " + (
+        "the derivation by hand" if by_hand else "a numerical derivative"
+    )
+    report = Report(title, rows, rtol)
+    if by_hand:
+        wrong = [row for row in rows if "HAND" in row.verdict(rtol)]
+        report.findings.extend(first_fault(case, by_hand, row, rtol) for row in wrong)
+        if wrong:
+            report.findings.append("Which mistake it is, bptt.doctor(cell, by_hand) says.")
+    return report
+
+
+def compare_gradients(
+    title: str, tape: Mapping[str, Any], by_hand: Mapping[str, Any], rtol: float | None = None
+) -> Report:
+    """Set two dicts of gradients against each other, name by name: for what stands around a cell, as a readout.
+
+    Raises ValueError where the names differ.
+    """
+    if set(tape) != set(by_hand):
+        raise ValueError(f"compare_gradients: names {sorted(tape)} against {sorted(by_hand)}\ngive the same names")
+    rows = []
+    dtype = np.dtype(np.float64)
+    for name, gradient in tape.items():
+        gradient, other = as_array(gradient), as_array(by_hand[name])
+        dtype = gradient.dtype
+        if gradient.shape == other.shape:
+            rows.append(Row(name, gradient.shape, Difference.between(other, gradient)))
+        else:
+            rows.append(Row(name, gradient.shape, fault=f"shape {other.shape}"))
+    return Report(title, rows, RTOL[dtype.name] if rtol is None else rtol)

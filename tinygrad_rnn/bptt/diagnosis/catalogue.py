@@ -1,0 +1,324 @@
+"""The mistakes that are made in BPTT by hand, for any cell: each is one change to its anatomy, and says what it is.
+
+`catalogue` lists them, the commonest first: what is done wrong with the answer as a whole, with time (what is carried,
+where the losses enter, how the steps are added up), with one gradient; then with a single rule (`slips`), and with the
+values that are read (`values`). A derivation by hand that gives the numbers of a changed walk, to rounding and on every
+problem, has made that mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes
+from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, ones_and_twins, slips
+from tinygrad_rnn.bptt.diagnosis.value_mistakes import forward, saved
+
+Group = tuple[str, Callable[[int], bool]]
+"""What some states' gradients are called, and which states these are."""
+
+
+def catalogue(anatomy: Anatomy) -> Iterator[Mistake]:
+    """All of them, for one cell. Each holds for every length, batch and seed of that cell."""
+    yield from _everything_scaled(anatomy)
+    yield from _carried(anatomy)
+    yield from _from_above(anatomy)
+    yield from _overwritten(anatomy)
+    yield from _sums(anatomy)
+    yield from _answers(anatomy)
+    yield from slips(anatomy)
+    yield from saved(anatomy)
+    yield from forward(anatomy)
+
+
+# ------------------------------------------------------------------------------------------------ factors
+
+SCALES: dict[str, Callable[[int, int], float]] = {
+    "the wrong sign": lambda T, B: -1.0,
+    "divided by the number of steps T": lambda T, B: 1 / T,
+    "multiplied by the number of steps T": lambda T, B: T,
+    "divided by the batch size B (a mean over the batch where there should be a sum)": lambda T, B: 1 / B,
+    "multiplied by the batch size B": lambda T, B: B,
+    "divided by T * B (a mean where there should be a sum)": lambda T, B: 1 / (T * B),
+    "multiplied by T * B": lambda T, B: T * B,
+    "a factor 2 too many": lambda T, B: 2.0,
+    "a factor 1/2 too many": lambda T, B: 0.5,
+    "never filled in (all zero)": lambda T, B: 0.0,
+}
+
+
+def _scaled(names: Callable[[str], bool], scale: Callable[[int, int], float]) -> Changes:
+    def result(answer: Gradients, at: At) -> Gradients:
+        T, B = _size(at.anatomy.case)
+        return {name: g * scale(T, B) if names(name) else g for name, g in answer.items()}
+
+    return Changes(result=result)
+
+
+def _size(case: Case) -> tuple[int, int]:
+    return len(case.xs), case.batch
+
+
+def _everything_scaled(anatomy: Anatomy) -> Iterator[Mistake]:
+    parameters = set(anatomy.case.params)
+    for words, scale in SCALES.items():
+        yield Mistake(f"every gradient: {words}", "every gradient", _scaled(lambda name: True, scale))
+    for words, scale in SCALES.items():
+        yield Mistake(f"every parameter's gradient: {words}", "dW", _scaled(parameters.__contains__, scale))
+
+
+# ------------------------------------------------------------------------------------------------ time
+
+
+def _groups(anatomy: Anatomy) -> list[Group]:
+    """Each state, and all of them together."""
+    groups: list[Group] = [(f"d{name}", k.__eq__) for k, name in enumerate(anatomy.names)]
+    together = (" and ".join(what for what, _ in groups), lambda k: True)
+    return [*groups, together] if len(groups) > 1 else groups
+
+
+def _carried(anatomy: Anatomy) -> Iterator[Mistake]:
+    """What step t+1 hands back to step t; dlast, which stands in its place at the last step, with it or without."""
+    for what, which in _groups(anatomy):
+        for with_last in (True, False):
+            also = " (dlast too)" if with_last else ""
+            for words, change in (
+                (f"is missing: nothing comes back from later steps{also}", np.zeros_like),
+                (f"has the wrong sign{also}", np.negative),
+                (f"is counted twice{also}", lambda g: 2 * g),
+                (f"is halved{also}", lambda g: g / 2),
+            ):
+                yield Mistake(
+                    f"the carry of {what} from step t+1 {words}",
+                    what,
+                    Changes(carry=_carry(which, change, with_last)),
+                )
+        yield Mistake(
+            f"the carry of {what} is not updated: every step adds dlast again",
+            what,
+            Changes(
+                carry=lambda t, at, g, which=which: [  # type: ignore[misc]
+                    at.anatomy.case.dlast[k] if which(k) else value for k, value in enumerate(g)
+                ]
+            ),
+        )
+        yield Mistake(f"the carry of {what} adds up over the steps (`+=` for `=`)", what, Changes(adds_up=which))
+    if len(anatomy.names) > 1:
+        swapped = " and ".join(f"d{name}" for name in anatomy.names)
+        changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
+        yield Mistake(f"the carries of {swapped} are exchanged", f"d{anatomy.names[0]}", changes)
+    first = f"d{anatomy.names[0]}"
+    yield Mistake("the loop leaves step 0 out, the first", first, Changes(skips=lambda t, T: t == 0))
+    yield Mistake("the loop leaves step T-1 out, the last", first, Changes(skips=lambda t, T: t == T - 1))
+    yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
+
+
+def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Any:
+    def carry(t: int, at: At, arriving: list[Array]) -> list[Array]:
+        if at.is_last and not with_last:
+            return arriving
+        return [change(g) if which(k) else g for k, g in enumerate(arriving)]
+
+    return carry
+
+
+def _carry_alone(k: int) -> Callable[[At, Array], Array]:
+    return lambda at, g: g if at.is_last else at.carry[k]
+
+
+def _from_above(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The upstream gradients dhs and dlast."""
+    first = f"d{anatomy.names[0]}"
+    for words, change in (
+        ("is used at the last step only: that of the other steps is not added", _only(-1)),
+        ("is used at the first step only", _only(0)),
+        ("of step t-1 is used at step t", lambda d: np.roll(d, 1, axis=0)),
+        ("of step t+1 is used at step t", lambda d: np.roll(d, -1, axis=0)),
+        ("is used in the wrong order: that of step T-1-t at step t", lambda d: d[::-1]),
+        ("of the last step is used at every step", lambda d: np.broadcast_to(d[-1], d.shape)),
+        ("of the first step is used at every step", lambda d: np.broadcast_to(d[0], d.shape)),
+        ("is counted twice", lambda d: 2 * d),
+        ("has the wrong sign", np.negative),
+        ("is not used", np.zeros_like),
+        ("is averaged over the steps", lambda d: np.broadcast_to(d.mean(axis=0), d.shape)),
+        ("is added up over the steps, and used at every step", lambda d: np.broadcast_to(d.sum(axis=0), d.shape)),
+        ("is added up over the steps, and used at the last step", lambda d: _last_of(d.sum(axis=0), d)),
+    ):
+        yield Mistake(f"the upstream gradient dhs {words}", first, Changes(upstream=_with_dhs(change)))
+    for what, which in _groups(anatomy):
+        for words, change in (
+            ("is not used", np.zeros_like),
+            ("is counted twice", lambda g: 2 * g),
+            ("has the wrong sign", np.negative),
+        ):
+            yield Mistake(
+                f"the last state's gradient dlast ({what}) {words}", what, Changes(upstream=_with_dlast(which, change))
+            )
+
+
+def _overwritten(anatomy: Anatomy) -> Iterator[Mistake]:
+    """What comes to a state within a step, and from the step after, is not added up."""
+    for k, ref in enumerate(anatomy.after):
+        name = anatomy.names[k]
+        if ref.kind == "line":
+            yield Mistake(
+                f"what step t+1 hands back to d{name} overwrites what comes to it in step t (`=` for `+=`)",
+                f"d{name}",
+                Changes(cotangents={ref.index: _carry_alone(k)}),
+                ref.index,
+            )
+
+
+def _with_dhs(change: Callable[[Array], Array]) -> Any:
+    return lambda dhs, dlast: (change(dhs), dlast)
+
+
+def _with_dlast(which: Callable[[int], bool], change: Callable[[Array], Array]) -> Any:
+    return lambda dhs, dlast: (dhs, [change(g) if which(k) else g for k, g in enumerate(dlast)])
+
+
+def _only(t: int) -> Callable[[Array], Array]:
+    def change(d: Array) -> Array:
+        kept = np.zeros_like(d)
+        kept[t] = d[t]
+        return kept
+
+    return change
+
+
+def _last_of(value: Array, like: Array) -> Array:
+    kept = np.zeros_like(like)
+    kept[-1] = value
+    return kept
+
+
+# ------------------------------------------------------------------------------------------------ sums over the steps
+
+SUMS: dict[str, Callable[[list[Array]], Array]] = {
+    # The terms come as backward makes them: the last step's first.
+    "only the first step counts (`=` for `+=`)": lambda terms: terms[-1],
+    "only the last step counts": lambda terms: terms[0],
+    "the first step is left out": lambda terms: sum(terms[:-1], np.zeros_like(terms[0])),
+    "the last step is left out": lambda terms: sum(terms[1:], np.zeros_like(terms[0])),
+    "the last step counts twice": lambda terms: sum(terms, terms[0]),
+    "subtracted step by step (`-=` for `+=`)": lambda terms: -sum(terms, np.zeros_like(terms[0])),
+}
+
+
+def _sums(anatomy: Anatomy) -> Iterator[Mistake]:
+    """How a parameter's terms are added up: of every parameter, then of each."""
+    params = list(anatomy.case.params)
+    for words, add_up in SUMS.items():
+        if len(params) > 1:
+            changes = Changes(summed=lambda name, terms, add_up=add_up: add_up(terms))  # type: ignore[misc]
+            yield Mistake(f"the gradient of every parameter: {words}", "dW", changes)
+    for words, add_up in SUMS.items():
+        for names in ones_and_twins(anatomy):
+            what = " and ".join(f"d{name}" for name in names)
+            yield Mistake(f"{what}: {words}", what, Changes(summed=_summed(names, add_up)))
+
+
+def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> Any:
+    return lambda name, terms: add_up(terms) if name in names else sum(terms[1:], terms[0])
+
+
+# ------------------------------------------------------------------------------------------------ the answer
+
+
+def _answers(anatomy: Anatomy) -> Iterator[Mistake]:
+    """What is done to one gradient, or with two, when all of them are right."""
+    case = anatomy.case
+    names = list(case.inputs())
+    for group in [*ones_and_twins(anatomy), ("x",), *((name,) for name in case.state_names)]:
+        what = " and ".join(f"d{name}" for name in group)
+        for words, scale in SCALES.items():
+            yield Mistake(f"{what}: {words}", what, _scaled(group.__contains__, scale))
+    for one in names:
+        shape = case.inputs()[one].shape
+        if len(shape) == 2 and shape[0] == shape[1]:
+            yield Mistake(f"d{one} is transposed", f"d{one}", _replaced(one, lambda g, answer: g.T))
+    for a in names:
+        for b in names:
+            if a != b and case.inputs()[a].shape == case.inputs()[b].shape:
+                if a < b:
+                    yield Mistake(f"d{a} and d{b} are exchanged", f"d{a}", _exchanged(a, b))
+                yield Mistake(f"d{a} is given as d{b} too", f"d{b}", _replaced(b, lambda g, answer, a=a: answer[a]))  # type: ignore[misc]
+                yield Mistake(f"d{a} is added to d{b}", f"d{b}", _replaced(b, lambda g, answer, a=a: g + answer[a]))  # type: ignore[misc]
+    for words, change in (
+        ("of step t-1 stands at step t", lambda g: np.roll(g, 1, axis=0)),
+        ("of step t+1 stands at step t", lambda g: np.roll(g, -1, axis=0)),
+        ("is in the order of the backward loop: step T-1 comes first", lambda g: g[::-1]),
+        ("is filled in at the last step only", _only(-1)),
+        ("is filled in at the first step only", _only(0)),
+        ("is the same at every step: that of the first", lambda g: np.broadcast_to(g[0], g.shape)),
+        ("is added up over the steps", lambda g: np.cumsum(g[::-1], axis=0)[::-1]),
+    ):
+        yield Mistake(f"dx {words}", "dx", _replaced("x", lambda g, answer, change=change: change(g)))  # type: ignore[misc]
+    for k, name in enumerate(anatomy.names):
+        yield Mistake(
+            f"d{name}0 is the gradient of the state after step 0: the way back through step 0 is missing",
+            f"d{name}0",
+            Changes(result=_state_after(k, f"{name}0")),
+        )
+        yield Mistake(
+            f"d{name}0 holds what comes from above at step 0 as well",
+            f"d{name}0",
+            _replaced(f"{name}0", lambda g, answer: g, also=lambda at: at.dhs[0]),
+        )
+    yield from _gates(anatomy)
+
+
+def _gates(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The gates' blocks in another order than the parameters have them: in all of them, then in one."""
+    case = anatomy.case
+    hidden = case.state[0].shape[-1]
+    blocks = {name: p.shape[0] // hidden for name, p in case.params.items() if p.shape and p.shape[0] % hidden == 0}
+    gated = {name: n for name, n in blocks.items() if 1 < n <= 4}
+    for names in ([list(gated)] if len(gated) > 1 else []) + [[name] for name in gated]:
+        n = gated[names[0]]
+        if any(gated[name] != n for name in names):
+            continue
+        what = (
+            "the gates' blocks of every parameter's gradient" if len(names) > 1 else f"the gates' blocks of d{names[0]}"
+        )
+        for order in list(permutations(range(n)))[1:]:
+            told = ", ".join(str(k) for k in order)
+            yield Mistake(
+                f"{what} are in another order than the parameters': block {told} stands in the place of "
+                f"{', '.join(map(str, range(n)))}",
+                f"d{names[0]}",
+                Changes(result=_reordered(names, order)),
+            )
+
+
+def _reordered(names: list[str], order: tuple[int, ...]) -> Any:
+    def result(answer: Gradients, at: At) -> Gradients:
+        def reorder(g: Array) -> Array:
+            blocks = np.split(g, len(order))
+            return np.concatenate([blocks[k] for k in order])
+
+        return {name: reorder(g) if name in names else g for name, g in answer.items()}
+
+    return result
+
+
+def _replaced(
+    one: str, change: Callable[[Array, Gradients], Array], also: Callable[[At], Any] | None = None
+) -> Changes:
+    def result(answer: Gradients, at: At) -> Gradients:
+        return {**answer, one: change(answer[one], answer) + (also(at) if also else 0)}
+
+    return Changes(result=result)
+
+
+def _exchanged(a: str, b: str) -> Changes:
+    return Changes(result=lambda answer, at: {**answer, a: answer[b], b: answer[a]})
+
+
+def _state_after(k: int, name: str) -> Any:
+    return lambda answer, at: {**answer, name: at.pending[at.anatomy.after[k]]}

@@ -1,0 +1,277 @@
+"""The anatomy of a cell's BPTT: its lines, the same at every step, and a walk back that can be changed at any place.
+
+`Anatomy` records one step of a cell and keeps it as roles: which operation, on what (a `Ref`: a parameter, the input, a
+state, the result of an earlier line). `gradients` walks back over the steps with the tape's own derivative rules, and
+with `Changes` at the places where derivations by hand go wrong: what is carried, what comes from above, what one line
+hands to one of its inputs, which values backward reads, how the steps are added up. Without changes it is BPTT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule, plain
+from tinygrad_rnn.core.backward import fitted
+from tinygrad_rnn.core.recording import scope
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.nn.unroll import as_tuple, cell_name
+from tinygrad_rnn.tape.tape import Tape
+
+Edge = tuple[int, int]
+"""(line, argument): the way of the cotangent from what the line made to what it read there."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done otherwise than BPTT does it; empty, it is BPTT."""
+
+    forward: Mapping[int, Callable[[At], Array]] = field(default_factory=dict)  # the value of a line, going forward
+    saved: Callable[[Values], Values] | None = None  # the values as backward reads them
+    upstream: Callable[[Array, list[Array]], tuple[Array, list[Array]]] | None = None
+    carry: Callable[[int, At, list[Array]], list[Array]] | None = None  # what step t+1 hands to step t
+    adds_up: Callable[[int], bool] | None = None  # of which states what is handed back is added to what was before
+    cotangents: Mapping[int, Callable[[At, Array], Array]] = field(default_factory=dict)  # of what a line made
+    edges: Mapping[Edge, Callable[[At, Array], Any]] = field(default_factory=dict)
+    summed: Callable[[str, list[Array]], Array] | None = None  # a parameter's terms, as the loop makes them, added up
+    result: Callable[[Gradients, At], Gradients] | None = None  # the answer, and the last step of the walk
+    in_time: bool = False  # the loop runs from the first step to the last
+    skips: Callable[[int, int], bool] | None = None  # (t, T): whether the loop leaves a step out
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a forward pass: by step and line; by state, step 0 being the initial one; the inputs."""
+
+    lines: list[list[Array]]
+    states: list[list[Array]]
+    xs: Array
+
+
+class At:
+    """One step of a walk: what its references mean."""
+
+    def __init__(self, anatomy: Anatomy, values: Values, t: int, dhs: Any = None) -> None:
+        self.anatomy, self.values, self.t, self.dhs = anatomy, values, t, dhs
+        self.pending: dict[Ref, Any] = {}
+        self.carry: list[Array] = []
+        self.is_last = t == len(anatomy.case.xs) - 1
+
+    def value(self, ref: Any) -> Any:
+        """The value of a reference; a constant is itself. Steps beyond either end are counted from the other."""
+        if not isinstance(ref, Ref):
+            return ref
+        kind, index, shift = ref
+        values, t, T = self.values, self.t + shift, len(self.values.lines)
+        if kind == "line":
+            return values.lines[t % T][index]
+        if kind == "state":
+            return values.states[index][t % (T + 1)]
+        if kind == "x":
+            return values.xs[t % T]
+        if kind == "param":
+            return self.anatomy.case.params[index]
+        if kind == "cotangent":
+            return self.pending[Ref("line", index)]
+        if kind == "carry":
+            return self.carry[index]
+        if kind == "local":
+            return self.pending[self.anatomy.after[index]] - self.carry[index]
+        return self.dhs[t % T]
+
+    def arguments(self, r: int) -> list[Any]:
+        """The values of the arguments of line r."""
+        return [self.value(a) for a in self.anatomy.roles[r].args]
+
+
+class Anatomy:
+    """A case's cell as roles. Raises ValueError for a cell whose steps are not alike."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        x = Tensor(case.xs[0], name="x")
+        states = [Tensor(s, name=name) for name, s in zip(case.state_names, case.state, strict=True)]
+        params = {name: Tensor(p, name=name) for name, p in case.params.items()}
+        with Tape() as tape, scope(t=0):
+            after = as_tuple(case.cell(params, x, *states))
+        self.names = tuple(name[:-1] for name in case.state_names)
+        refs: dict[int, Ref] = {id(x): Ref("x")}
+        refs |= {id(s): Ref("state", k) for k, s in enumerate(states)}
+        refs |= {id(p): Ref("param", name) for name, p in params.items()}
+        self.likes: dict[Ref, Tensor] = {refs[id(v)]: v for v in (x, *states, *params.values())}
+        self.roles: list[Role] = []
+        for r, (op, args, kwargs, out, _) in enumerate(tape.lines()):
+            self.roles.append(Role(op, tuple(refs.get(id(a), plain(a)) for a in args), kwargs, out.name, out))
+            refs[id(out)] = Ref("line", r)
+            self.likes[Ref("line", r)] = out
+        for name, s in zip(self.names, after, strict=True):
+            if id(s) not in refs:
+                raise ValueError(f"doctor: {cell_name(case.cell)} returns a state {name} that no operation made")
+            named(name, s)
+        self.after = [refs[id(s)] for s in after]
+        for k, ref in enumerate(self.after):
+            if ref.kind == "line":
+                self.roles[ref.index] = self.roles[ref.index]._replace(name=self.names[k])
+        self.values = self.forward({})
+        hs, _ = case.forward(case.params, case.xs, case.state)
+        if not np.allclose(np.stack(self.values.states[0][1:]), hs, rtol=1e-9, atol=0, equal_nan=True):
+            raise ValueError(
+                f"doctor: the steps of {cell_name(case.cell)} are not alike: step 0 repeated gives other states\n"
+                "give a cell that makes the same operations at every step, without random numbers"
+            )
+
+    def forward(self, changed: Mapping[int, Callable[[At], Array]]) -> Values:
+        """The forward pass, some lines computed otherwise."""
+        lines: list[list[Array]] = []
+        states = [[s] for s in self.case.state]
+        T = len(self.case.xs)
+        values = Values(lines, states, self.case.xs)
+        for t in range(T):
+            lines.append([])
+            at = _Forward(self, values, t)
+            for r, role in enumerate(self.roles):
+                value = changed[r](at) if r in changed else role.op.function(*at.arguments(r), **role.kwargs)
+                lines[t].append(value)
+            for k, ref in enumerate(self.after):
+                states[k].append(at.value(ref))
+        return values
+
+    def rule(self, r: int, slot: int) -> Rule:
+        """The derivative rule of one edge, as a little program that can be edited."""
+        if (r, slot) not in self._rules:
+            at = At(self, self.values, 0)
+            self._rules[r, slot] = Rule.traced(self.roles[r], r, slot, self.values.lines[0][r], at.arguments(r))
+        return self._rules[r, slot]
+
+    @cached_property
+    def _rules(self) -> dict[Edge, Rule]:
+        return {}
+
+    def edges(self) -> Iterable[tuple[int, int, Ref]]:
+        """All edges, as backward passes them: (line, argument, what it reads there)."""
+        for r in reversed(range(len(self.roles))):
+            for slot, target in self.roles[r].slots():
+                yield r, slot, target
+
+
+class _Forward(At):
+    """Going forward, the steps that are not computed yet are the last one that is."""
+
+    def value(self, ref: Any) -> Any:
+        if isinstance(ref, Ref) and ref.kind == "line" and ref.shift:
+            t = max(0, min(self.t + ref.shift, len(self.values.lines) - 1))
+            return self.values.lines[t][ref.index]
+        if isinstance(ref, Ref) and ref.kind == "state":
+            series = self.values.states[ref.index]
+            return series[max(0, min(self.t + ref.shift, len(series) - 1))]
+        return super().value(ref)
+
+
+NOTHING = Changes()
+
+
+def gradients(
+    anatomy: Anatomy, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
+) -> Gradients:
+    """The gradients of a case by all its inputs, by name, with these changes to BPTT.
+
+    `seen` is filled with every complete cotangent: by (t, what it is the cotangent of).
+    """
+    case = anatomy.case
+    values = anatomy.forward(changes.forward) if changes.forward else anatomy.values
+    values = changes.saved(values) if changes.saved else values
+    dhs, carry = case.dhs, list(case.dlast)
+    if changes.upstream:
+        dhs, carry = changes.upstream(dhs, carry)
+    T = len(case.xs)
+    terms: dict[str, list[Array]] = {name: [] for name in case.params}
+    dxs = np.zeros_like(case.xs)
+    at: At | None = None
+    for t in range(T) if changes.in_time else reversed(range(T)):
+        if changes.skips and changes.skips(t, T):
+            continue
+        at = At(anatomy, values, t, dhs)
+        at.carry = changes.carry(t, at, carry) if changes.carry else carry
+        for k, ref in enumerate(anatomy.after):
+            _add(at.pending, ref, at.carry[k])
+        _add(at.pending, anatomy.after[0], dhs[t])
+        _step_back(at, changes)
+        before, carry = carry, [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
+        if changes.adds_up:
+            carry = [g + b if changes.adds_up(k) else g for k, (g, b) in enumerate(zip(carry, before, strict=True))]
+        dxs[t] = at.pending.get(Ref("x"), 0)
+        for name, found in terms.items():
+            found.append(at.pending.get(Ref("param", name), np.zeros_like(case.params[name])))
+        if seen is not None:
+            seen.update({(t, ref): g for ref, g in at.pending.items()})
+    add_up = changes.summed or (lambda name, found: sum(found[1:], found[0]))
+    answer = {name: add_up(name, g) if g else np.zeros_like(case.params[name]) for name, g in terms.items()}
+    answer |= {"x": dxs, **dict(zip(case.state_names, carry, strict=True))}
+    return changes.result(answer, at) if changes.result and at else answer
+
+
+def reach(anatomy: Anatomy, ref: Ref) -> Gradients:
+    """What one cotangent of the first step makes of that step's gradients: where it is wrong, they are, and only they.
+
+    The gradients by name, of the parameters, "x" (B, I) and the states before; zero where it does not come to.
+    """
+    at = At(anatomy, anatomy.values, 0)
+    at.pending[ref] = np.random.default_rng(0).standard_normal(anatomy.likes[ref].shape)
+    _step_back(at, NOTHING)
+    refs = {**{name: Ref("param", name) for name in anatomy.case.params}, "x": Ref("x")}
+    refs |= {name: Ref("state", k) for k, name in enumerate(anatomy.case.state_names)}
+    return {name: at.pending.get(ref, np.zeros(anatomy.likes[ref].shape)) for name, ref in refs.items()}
+
+
+def reached(at: At, source: Ref, ref: Ref) -> Array:
+    """What comes to `ref` within a step where the cotangent of `source` is one everywhere."""
+    alone = At(at.anatomy, at.values, at.t, at.dhs)
+    alone.pending[source] = np.ones(at.anatomy.likes[source].shape)
+    _step_back(alone, NOTHING)
+    return np.asarray(alone.pending[ref])
+
+
+def _step_back(at: At, changes: Changes) -> None:
+    """Walk back over the lines of one step; `pending` then holds what reaches the values that it read."""
+    anatomy, pending = at.anatomy, at.pending
+    for r in reversed(range(len(anatomy.roles))):
+        g = pending.get(Ref("line", r))
+        if g is None:
+            continue
+        if r in changes.cotangents:
+            pending[Ref("line", r)] = g = changes.cotangents[r](at, g)
+        role = anatomy.roles[r]
+        slots = role.slots()
+        products = _products(at, r, role, g, [slot for slot, _ in slots if (r, slot) not in changes.edges])
+        for slot, target in slots:
+            change = changes.edges.get((r, slot))
+            product = products[slot] if change is None else change(at, g)
+            if product is None:
+                continue
+            _add(pending, target, dense(product, anatomy.likes[target]))
+
+
+def _add(pending: dict[Ref, Array], ref: Ref, g: Array) -> None:
+    held = pending.get(ref)
+    pending[ref] = g if held is None else held + g
+
+
+def _products(at: At, r: int, role: Role, g: Array, slots: list[int]) -> dict[int, Any]:
+    """What the rules say that line r hands to its arguments."""
+    arguments, y = at.arguments(r), at.values.lines[at.t][r]
+    if role.op.variadic:
+        together = role.op.vjps(g, y, *arguments, **role.kwargs)
+        return {slot: together[slot] for slot in slots}
+    return {slot: role.op.vjps[slot](g, y, *arguments, **role.kwargs) for slot in slots}
+
+
+def dense(product: Any, like: Tensor) -> Array:
+    """A product as an array of its argument's shape: summed where that was broadcast, scattered where it was a part."""
+    fits = fitted(product, like)
+    return fits.dense() if type(fits) is Sparse else np.asarray(fits)

@@ -1,0 +1,45 @@
+"""Cells that are taken for each other: a derivation may be right, and of another cell than was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import nn
+from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+
+
+def siblings(cell: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Cells with the same parameters as one of `nn`, and what they are called."""
+    if cell in (nn.gru, nn.gru_textbook):
+        other = nn.gru if cell is nn.gru_textbook else nn.gru_textbook
+        where = "after" if other is nn.gru else "before"
+        yield f"{other.__name__}, whose reset gate acts {where} the matrix", other
+        for of in (cell, other):
+            yield (
+                f"{of.__name__} with its update gate the other way round, h[t] = z * n + (1 - z) * h[t-1] "
+                "(Chung et al., 2014)",
+                partial(_with_gate_turned, of),
+            )
+    elif cell is nn.rnn:
+        yield "residual_rnn", nn.residual_rnn
+        yield 'rnn with nonlinearity="relu"', partial(nn.rnn, nonlinearity="relu")
+    elif cell is nn.residual_rnn:
+        yield "rnn", nn.rnn
+    elif getattr(cell, "func", None) is nn.rnn:
+        yield "rnn with tanh", nn.rnn
+
+
+def gradients_of(cell: Callable[..., Any], case: Case) -> Gradients:
+    """The gradients of another cell, on the problem of a case."""
+    return Case(cell, case.params, case.xs, case.state, case.dhs, case.dlast, 0, with_dlast=True).tape_gradients()
+
+
+def _with_gate_turned(cell: Callable[..., Any], params: Any, x: Any, h: Any) -> Any:
+    """The cell with 1 - z for z: sigmoid(-a) = 1 - sigmoid(a), so the rows of z change their sign."""
+    sign = np.repeat([1.0, -1.0, 1.0], np.shape(h)[-1])
+    turned = {name: p * (sign if np.ndim(p) == 1 else sign[:, None]) for name, p in params.items()}
+    return cell(turned, x, h)

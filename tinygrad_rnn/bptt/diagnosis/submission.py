@@ -1,0 +1,201 @@
+"""A derivation by hand as somebody wrote it: with names, a layout and intermediates of its own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array, takes_dlast
+from tinygrad_rnn.nn.unroll import as_tuple
+
+Log = dict[tuple[int, str], Array]
+
+LAYOUTS = ("rows", "columns")
+SIGNATURE = "give a function (params, xs, state, dhs) -> dict of gradients, or with dlast=None besides"
+
+
+class DoctorError(Exception):
+    """What cannot be examined: bad input, which is no mistake in the derivation."""
+
+
+class DoctorValueError(DoctorError, ValueError):
+    """A value that cannot be examined."""
+
+
+class DoctorTypeError(DoctorError, TypeError):
+    """Something of a type that cannot be examined."""
+
+
+class Student:
+    """`function(params, xs, state, dhs, dlast=None) -> gradients`, asked in its own terms and understood in the cell's.
+
+    names: the function's names for the cell's parameters and inputs, {"Wax": "weight_ih", "a0": "h0"}: it finds its
+    parameters under both, and may return a gradient under any of Wax, dWax, weight_ih, dweight_ih.
+
+    layout "rows": xs (T, B, I), states (B, H), dhs (T, B, H), biases (H,). "columns": xs (I, B, T), states (H, B),
+    dhs (H, B, T), biases (H, 1), of a cell in rows; `cell_in_columns`: the cell itself takes x (I, B), h (H, B), and
+    only the axis of time changes its place.
+
+    Intermediates by (t, name): returned as a second value, or put into the dict that it takes as `log`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        names: Mapping[str, str] | None = None,
+        layout: str = "rows",
+        cell_in_columns: bool = False,
+    ) -> None:
+        if layout not in LAYOUTS:
+            raise DoctorValueError(f"doctor: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
+        if not callable(function):
+            raise DoctorTypeError(f"doctor: the derivation is a {type(function).__name__}\n{SIGNATURE}")
+        if not isinstance(names or {}, Mapping):
+            raise DoctorTypeError(
+                f'doctor: names is a {type(names).__name__}\ngive a dict, theirs to ours: {{"Wax": "weight_ih"}}'
+            )
+        self.function, self.names, self.layout = function, dict(names or {}), layout
+        self.cell_in_columns = cell_in_columns
+        self.name = getattr(function, "__name__", "by_hand")
+        self.changed: set[str] = set()  # the arguments that it wrote into
+        self.unsteady = False  # whether it ever gave two answers to one question
+        self.single = False  # whether it gave numbers in float32
+
+    def __call__(self, case: Case) -> tuple[Gradients, Log]:
+        """Its gradients by the cell's names and in the cell's layout, and its intermediates as it gave them."""
+        first, log = self._asked(case)
+        again, _ = self._asked(case)
+        same = set(first) == set(again) and all(np.array_equal(first[k], again[k], equal_nan=True) for k in first)
+        self.unsteady = self.unsteady or not same
+        return first, log
+
+    def _asked(self, case: Case) -> tuple[Gradients, Log]:
+        params = {name: self._parameter(p) for name, p in case.params.items()}
+        params |= {theirs: params[ours] for theirs, ours in self.names.items() if ours in params}
+        arguments: dict[str, Any] = {
+            "params": params,
+            "xs": self._in_time(case.xs),
+            "state": tuple(self._state(s) for s in case.state),
+            "dhs": self._in_time(case.dhs),
+        }
+        options: dict[str, Any] = {}
+        if takes_dlast(self.function):
+            options["dlast"] = tuple(self._state(d) for d in case.dlast)
+        log: Log = {}
+        if "log" in inspect.signature(self.function).parameters:
+            options["log"] = log
+        given = {**arguments, **{name: a for name, a in options.items() if name != "log"}}
+        before = {name: _copied(a) for name, a in given.items()}
+        answer = self.function(*arguments.values(), **options)
+        self.changed |= {name for name, a in given.items() if not _equal(a, before[name])}
+        if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
+            answer, log = answer[0], {**log, **answer[1]}
+        if not isinstance(answer, Mapping) or not all(isinstance(name, str) for name in answer):
+            raise DoctorTypeError(
+                f"doctor: {self.name} returned a {type(answer).__name__}\n"
+                'return a dict of gradients, {"weight_hh": dU, "x": dxs, ...}; intermediates, if any, as a second dict'
+            )
+        for key in log:
+            pair = isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], str)
+            if not pair or key[0] not in range(len(case.xs)):
+                raise DoctorValueError(
+                    f"doctor: {self.name} logged {key!r}, for T = {len(case.xs)}\n"
+                    'log by (t, name), with t from 0 to T - 1: log[t, "dh"] = dh'
+                )
+        gradients: Gradients = {}
+        for name, g in answer.items():
+            ours = self.ours(name, case.inputs())
+            if ours in gradients:
+                raise DoctorValueError(
+                    f"doctor: {self.name} returned d{ours} under two names, of {', '.join(map(repr, answer))}\n"
+                    "return it once"
+                )
+            gradients[ours] = self._taken(name, g, case)
+        return gradients, log
+
+    def check_names(self, known: Mapping[str, Any]) -> None:
+        """Raise ValueError for names of what is not known, or that hide what is."""
+        for theirs, ours in self.names.items():
+            if not theirs.isidentifier() or list(self.names.values()).count(ours) > 1:
+                raise DoctorValueError(f"doctor: names maps {theirs!r} to {ours!r}\ngive each of theirs one of ours")
+            if ours not in known:
+                raise DoctorValueError(
+                    f"doctor: names maps {theirs!r} to {ours!r}, which the cell does not have\n"
+                    f"it has {', '.join(known)}"
+                )
+            if theirs in known and theirs not in self.names.values():
+                raise DoctorValueError(
+                    f"doctor: names maps {theirs!r} to {ours!r}, but the cell has a {theirs!r} of its own\n"
+                    "call it otherwise in the derivation"
+                )
+
+    def ours(self, theirs: str, known: Iterable[str]) -> str:
+        """The cell's name for one of the function's, out of those known. Raises ValueError for one that is none."""
+        known = list(known)
+        bare = theirs.removeprefix("d")
+        for name in (self.names.get(theirs), theirs, self.names.get(bare), bare):
+            if name in known:
+                return str(name)
+        raise DoctorValueError(
+            f"doctor: {self.name} speaks of {theirs!r}, which is none of {', '.join(known)}\n"
+            f'leave it out, or say which it is, as names={{"{bare}": "{known[0]}"}}'
+        )
+
+    def _parameter(self, value: Array) -> Array:
+        """A parameter as the function wants it: a copy."""
+        columns = self.layout == "columns" and not self.cell_in_columns and value.ndim == 1
+        return np.array(value[:, None] if columns else value)
+
+    def _state(self, value: Array) -> Array:
+        """A state, or its gradient, as the function wants it: a copy."""
+        return np.array(value.T if self.layout == "columns" and not self.cell_in_columns else value)
+
+    def _in_time(self, value: Array) -> Array:
+        """Something with a value for each step, as the function wants it: a copy."""
+        if self.layout == "columns":
+            value = np.moveaxis(value, 0, -1) if self.cell_in_columns else value.transpose(2, 1, 0)
+        return np.array(value)
+
+    def _taken(self, theirs: str, gradient: Any, case: Case) -> Array:
+        """A gradient in the cell's layout; as it is where its shape does not fit, so that the shape can be told."""
+        gradient = as_array(gradient)
+        if gradient.dtype.kind not in "fiu":
+            raise DoctorTypeError(
+                f"doctor: {self.name} returned {gradient.dtype} for {theirs!r}\nreturn real numbers of one shape"
+            )
+        self.single = self.single or gradient.dtype in (np.float32, np.float16)
+        name = self.ours(theirs, case.inputs())
+        if self.layout == "columns":
+            if name == "x" and gradient.ndim == 3:
+                gradient = np.moveaxis(gradient, -1, 0) if self.cell_in_columns else gradient.transpose(2, 1, 0)
+            elif name in case.state_names and not self.cell_in_columns:
+                gradient = gradient.T
+            elif name in case.params and case.params[name].ndim == 1 and gradient.shape[1:] == (1,):
+                gradient = gradient[:, 0]
+        return np.array(gradient, np.float64)  # a copy: it may be written into at the next call
+
+    def intermediate(self, value: Any, of_parameter: bool) -> Array:
+        """An intermediate in the cell's layout."""
+        value = as_array(value)
+        if self.layout == "columns" and not self.cell_in_columns:
+            if of_parameter:
+                value = value[:, 0] if value.ndim == 2 and value.shape[1] == 1 else value
+            else:
+                value = value.T
+        return np.asarray(value)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: a.copy() for name, a in value.items()}
+    return tuple(a.copy() for a in value) if isinstance(value, tuple) else value.copy()
+
+
+def _equal(value: Any, before: Any) -> bool:
+    if isinstance(value, Mapping):
+        return set(value) == set(before) and all(np.array_equal(value[k], before[k], equal_nan=True) for k in value)
+    pairs = zip(as_tuple(value), as_tuple(before), strict=True)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)

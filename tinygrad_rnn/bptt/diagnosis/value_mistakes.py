@@ -1,0 +1,189 @@
+"""Values taken for others: backward reads those of another step, or the forward pass computes another cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.diagnosis.edits import ELEMENTWISE, NONLINEAR, alike, as_rule, edits, with_other_values
+from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes, Values
+from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, ones_and_twins
+from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule
+from tinygrad_rnn.bptt.diagnosis.wording import quantity, rule_text, value_text
+from tinygrad_rnn.core.table import TABLE
+from tinygrad_rnn.operations.basics import relu, sigmoid
+
+Step = Callable[[int, int], int]
+
+
+Saved = Callable[[Values], Values]
+
+STEPS: dict[str, Step] = {
+    "step t-1": lambda t, T: (t - 1) % T,
+    "step t+1": lambda t, T: (t + 1) % T,
+    "the last step, at every step (one array was overwritten, not kept)": lambda t, T: T - 1,
+    "the first step, at every step": lambda t, T: 0,
+}
+
+
+def saved(anatomy: Anatomy) -> Iterator[Mistake]:
+    """Backward reads the values of another step: of one quantity, of everything kept, wherever it uses them."""
+    states = {ref.index for ref in anatomy.after if ref.kind == "line"}
+    inner = [r for r, role in enumerate(anatomy.roles) if role.op.name != "transpose" and r not in states]
+    named = [r for r in inner if anatomy.roles[r].name]
+    told = "of " + ", ".join(str(anatomy.roles[r].name) for r in named)
+    groups = [(told, named), (f"{told} and all else that is kept", inner)] if len(named) > 1 else []
+    groups += [(f"of {value_text(anatomy, Ref('line', r))}", [r]) for r in inner]
+    places = [(what, quantity(anatomy, Ref("line", lines[-1])), _lines_of(lines), max(lines)) for what, lines in groups]
+    places += [(f"of {name}", f"d{name}", _states_of(k), -1) for k, name in enumerate(anatomy.names)]
+    places += [
+        (f"of {name}, wherever it stands,", f"d{name}", _both(_states_of(k), _lines_of([after.index])), -1)
+        for k, (name, after) in enumerate(zip(anatomy.names, anatomy.after, strict=True))
+        if after.kind == "line"
+    ]
+    places += [("of x", "dW", _xs_of(), -1)]
+    unnamed = [r for r in inner if not anatomy.roles[r].name and anatomy.roles[r].op.name in ELEMENTWISE]
+    again = _again(anatomy, unnamed)
+    for what, first, move, line in places:
+        for words, step in STEPS.items():
+            said = f"backward reads the value {what} that belongs to {words}"
+            yield Mistake(said, first, Changes(saved=move(step)), line)
+            if unnamed:
+                yield Mistake(said, first, Changes(saved=_then(move(step), again)), line)
+    for r, role in enumerate(anatomy.roles):
+        if role.op.name in NONLINEAR and isinstance(role.args[0], Ref):
+            for other in alike(anatomy, role.args[0], r):
+                text = f"{role.op.name}({value_text(anatomy, other)})"
+                yield Mistake(
+                    f"backward uses {text} in the place of {value_text(anatomy, Ref('line', r))}",
+                    quantity(anatomy, role.args[0]),
+                    Changes(saved=_recomputed(anatomy, r, other)),
+                    r,
+                )
+
+
+def _lines_of(lines: list[int]) -> Callable[[Step], Saved]:
+    def moved(step: Step, values: Values) -> Values:
+        T = len(values.lines)
+        chosen = [
+            [values.lines[step(t, T)][r] if r in lines else value for r, value in enumerate(made)]
+            for t, made in enumerate(values.lines)
+        ]
+        return replace(values, lines=chosen)
+
+    return lambda step: partial(moved, step)
+
+
+def _states_of(k: int) -> Callable[[Step], Saved]:
+    def moved(step: Step, values: Values) -> Values:
+        states = [*values.states]
+        T = len(states[k])
+        states[k] = [states[k][step(t, T)] for t in range(T)]
+        return replace(values, states=states)
+
+    return lambda step: partial(moved, step)
+
+
+def _both(first: Callable[[Step], Saved], second: Callable[[Step], Saved]) -> Callable[[Step], Saved]:
+    return lambda step: _then(first(step), second(step))
+
+
+def _xs_of() -> Callable[[Step], Saved]:
+    def moved(step: Step, values: Values) -> Values:
+        T = len(values.xs)
+        return replace(values, xs=values.xs[[step(t, T) for t in range(T)]])
+
+    return lambda step: partial(moved, step)
+
+
+def _again(anatomy: Anatomy, lines: list[int]) -> Saved:
+    """What backward computes itself from the values that it reads: as 1 - z, or r * h."""
+
+    def computed(values: Values) -> Values:
+        made = [[*found] for found in values.lines]
+        values = replace(values, lines=made)
+        for t, found in enumerate(made):
+            at = At(anatomy, values, t)
+            for r in lines:
+                found[r] = anatomy.roles[r].op.function(*at.arguments(r), **anatomy.roles[r].kwargs)
+        return values
+
+    return computed
+
+
+def _then(first: Saved, second: Saved) -> Saved:
+    return lambda values: second(first(values))
+
+
+def _recomputed(anatomy: Anatomy, r: int, other: Ref) -> Callable[[Values], Values]:
+    def saved(values: Values) -> Values:
+        function = anatomy.roles[r].op.function
+        lines = [[*made] for made in values.lines]
+        for t, made in enumerate(lines):
+            made[r] = function(At(anatomy, values, t).value(other))
+        return replace(values, lines=lines)
+
+    return saved
+
+
+def forward(anatomy: Anatomy) -> Iterator[Mistake]:
+    """The derivation's own forward pass computes another cell."""
+    for r, role in enumerate(anatomy.roles):
+        if role.op.variadic or role.op.name == "getitem":
+            continue
+        line = as_rule(role)
+        before, what = rule_text(anatomy, r, line), role.name or "it"
+        others = [op for op in (TABLE[np.tanh], sigmoid, relu) if op is not role.op and role.op.name in NONLINEAR]
+        swapped = [Rule((Instruction(op, role.args, {}),), Made(0)) for op in others]
+        backward = [None, _again(anatomy, [r])] if role.op.name in ELEMENTWISE and not role.name else [None]
+        for edited in [*edits(line), *swapped, *with_other_values(anatomy, r, line)]:
+            words = f"the forward pass computes {rule_text(anatomy, r, edited)} in the place of {before}"
+            words += f" for {what}" if role.name else ""
+            for saved in backward:
+                yield Mistake(
+                    words + (" (backward has it right)" if saved else ""),
+                    f"forward {what}",
+                    Changes(forward={r: _computed(edited)}, saved=saved),
+                    len(anatomy.roles),
+                )
+    for group in ones_and_twins(anatomy):
+        for words, factor in (("without", 0.0), ("with the wrong sign of", -1.0), ("with twice", 2.0)):
+            readers = {
+                r: role
+                for r, role in enumerate(anatomy.roles)
+                if any(_param(name) in _refs(role.args) for name in group)
+            }
+            forward = {r: _with_factor(role, set(map(_param, group)), factor) for r, role in readers.items()}
+            told = f"the forward pass computes the cell {words} {' and '.join(group)}"
+            without = factor == 0 and all(name.startswith("bias") for name in group)
+            yield Mistake(
+                f"{told} (if that is meant: bias=False)" if without else told,
+                f"forward {group[0]}",
+                Changes(forward=forward),
+                len(anatomy.roles),
+            )
+
+
+def _refs(args: tuple[Any, ...]) -> list[Ref]:
+    return [a for a in args if isinstance(a, Ref)]
+
+
+def _param(name: str) -> Ref:
+    return Ref("param", name)
+
+
+def _with_factor(role: Role, which: set[Ref], factor: float) -> Callable[[At], Array]:
+    def computed(at: At) -> Array:
+        arguments = [factor * at.value(a) if isinstance(a, Ref) and a in which else at.value(a) for a in role.args]
+        return np.asarray(role.op.function(*arguments, **role.kwargs))
+
+    return computed
+
+
+def _computed(line: Rule) -> Callable[[At], Array]:
+    return lambda at: np.asarray(line(at, np.zeros(())))

@@ -1,0 +1,1 @@
+"""How a gradient flows back through time, and what it is made of."""

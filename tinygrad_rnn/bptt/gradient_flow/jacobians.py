@@ -1,0 +1,185 @@
+"""Step Jacobians ds_t/ds_{t-1} of the whole state s = (h, c, ...), and what their product does over a span.
+
+delta_{t,k} is a product of step Jacobians; whether it vanishes or explodes is written in their singular values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.bptt.gradient_flow.magnitude import LOG10_2
+from tinygrad_rnn.bptt.gradient_flow.terms import at_steps, require_tape
+from tinygrad_rnn.core.recording import not_recording, scope_text
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.steps import carried
+from tinygrad_rnn.tape.tape import Tape
+
+Array = NDArray[Any]
+State = tuple[Tensor, ...]
+
+
+def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: Any) -> Array:
+    """The Jacobians of the whole state from one step to the next, for each example: array (T - 1, B, S, S).
+
+    names: all the states that a step hands on, as ("h", "c") for an LSTM: S is their size together, h first. Entry
+    [t, b, i, j] is d s_{t+1}[b, i] / d s_t[b, j]. labels: layer=, direction=. The steps are in the order in which they
+    were run, which is against time for direction="reverse". States are (B, H), examples as rows, or (H,), where B = 1.
+    Simple RNN: diag(1 - h_t^2) U; residual RNN: I + diag(1 - g_t^2) U.
+
+    Raises LookupError where no step has a name; ValueError where steps hand on more than the states named, where a
+    state depends on an earlier one past the step just before (h_{t-2} read again, or a feedback through another layer:
+    then the product of the factors is not the derivative), and where rows of the state depend on each other, as under
+    batch normalization: then no example has a Jacobian of its own.
+    """
+    names = (names,) if isinstance(names, str) else tuple(names)
+    require_tape("step_jacobians", tape)
+    at = [at_steps(tape, name, **labels) for name in names]
+    steps = list(at[0])
+    if any(list(other) != steps for other in at):
+        raise ValueError(f"step_jacobians: {names} are not all there at every step\nname the states that each step has")
+    states = [tuple(of[t] for of in at) for t in steps]
+    shapes = {s.shape for state in states for s in state}
+    if any(len(shape) not in (1, 2) or shape[:-1] != states[0][0].shape[:-1] for shape in shapes):
+        raise ValueError(f"step_jacobians: states of shapes {sorted(shapes)}\ngive states (B, H), or (H,)")
+    _require_whole(tape, names, states, labels)
+    _require_first_order(tape, steps, states)
+    parts = step_parts(tape, states)
+    with not_recording():
+        pairs = zip(steps[1:], parts[1:], states[:-1], states[1:], strict=True)
+        found = [_jacobian(t, part, before, after) for t, part, before, after in pairs]
+    rows, size = _rows(states[0][0].data).shape[0], sum(s.shape[-1] for s in states[0])
+    return np.array(found) if found else np.zeros((0, rows, size, size), states[0][0].dtype)
+
+
+def step_parts(tape: Tape, states: Sequence[State]) -> list[Tape]:
+    """For each step the lines that make its states from those of the step before, as a tape: lines between the two."""
+    number = {id(line[3]): k for k, line in enumerate(tape.lines())}
+    last = [max(number[id(s)] for s in state) for state in states]
+    return [tape.part(range(before + 1, after + 1)) for before, after in zip([-1, *last], last, strict=False)]
+
+
+def singular_values(jacobians: Array) -> Array:
+    """Those of each matrix, the largest first: (..., S, S) -> (..., S). NaN for a matrix that is not finite."""
+    return _of_each(jacobians, lambda finite: np.linalg.svd(finite, compute_uv=False))
+
+
+def spectral_radius(jacobians: Array) -> Any:
+    """The largest size of an eigenvalue of each matrix: (..., S, S) -> (...). NaN for a matrix that is not finite."""
+    return _of_each(jacobians, lambda finite: np.abs(np.linalg.eigvals(finite))).max(axis=-1)
+
+
+def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> Any:
+    """log10 of the spectral norm of J[stop - 1] ... J[start], for each example: (T - 1, B, S, S) -> (B,).
+
+    It bounds |delta_{t,k}| / |delta_{t,t}|. The product is scaled by powers of two after every factor, so it neither
+    underflows nor overflows: -5000 is 1e-5000. An empty span has the norm 1, a product that is zero -inf.
+
+    Raises ValueError for a span outside of the steps, or other shapes.
+    """
+    jacobians = np.asarray(jacobians)
+    stop = len(jacobians) if stop is None else stop
+    shape = np.shape(jacobians)
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (start, stop))
+    if len(shape) != 4 or shape[2] != shape[3] or not whole or not 0 <= start <= stop <= len(jacobians):
+        raise ValueError(
+            f"log10_product: span {start} to {stop} of Jacobians {np.shape(jacobians)}\n"
+            "give (T - 1, B, S, S), as from step_jacobians, and 0 <= start <= stop <= T - 1"
+        )
+    product = np.broadcast_to(np.eye(jacobians.shape[-1]), jacobians.shape[1:])
+    exponents = np.zeros(len(product), np.int64)
+    with np.errstate(all="ignore"):
+        for J in jacobians[start:stop].astype(np.float64):
+            by, own = _scaled(J), _scaled(product)
+            product, exponents = by[0] @ own[0], exponents + by[1] + own[1]
+        return np.log10(singular_values(product)[..., 0]) + exponents * LOG10_2
+
+
+def _jacobian(t: Any, part: Tape, before: State, after: State) -> Array:
+    """(B, S, S): one walk for each entry of the new state, for all examples together, since they do not meet."""
+    _require_rows_apart(t, part, before, after)
+    rows = []
+    for s in after:
+        for i in range(s.shape[-1]):
+            seed = np.zeros(s.shape, s.dtype)
+            seed[..., i] = 1
+            rows.append(_joined(part.gradient({s: seed}, before)))
+    return np.stack(rows, axis=1)
+
+
+def _require_rows_apart(t: Any, part: Tape, before: State, after: State) -> None:
+    rng = np.random.default_rng(0)
+    count = _rows(after[0].data).shape[0]
+    for row in range(count) if count > 1 else ():
+        seeds = {}
+        for s in after:
+            seeds[s] = np.zeros(s.shape, s.dtype)
+            seeds[s][row] = rng.uniform(0.5, 1.5, s.shape[1:])
+        others = np.delete(_joined(part.gradient(seeds, before)), row, axis=0)
+        if np.any(others[np.isfinite(others)]):
+            raise ValueError(
+                f"step_jacobians: at step {t}, row {row} of the state depends on other rows of the step before\n"
+                "examples must be rows that do not meet (batch normalization joins them): run one example, B = 1"
+            )
+
+
+def _require_whole(tape: Tape, names: tuple[str, ...], states: Sequence[State], labels: dict[str, Any]) -> None:
+    """Refuse where a step reads something of another one that is not among the states: the product would be wrong."""
+    known = {id(s) for state in states for s in state}
+    lines, wanted = tape.lines(), labels.items()
+    for i, j in carried(tape):
+        made, read = lines[i], lines[j]
+        if "grad" in dict(read[4]) or id(made[3]) in known:  # a recorded walk back hands on cotangents, no states
+            continue
+        if all(wanted <= dict(line[4]).items() for line in (made, read)):
+            raise ValueError(
+                f"step_jacobians: in {scope_text(read[4])}, {read[0].name} reads {made[3].describe()} of "
+                f"{scope_text(made[4])}, which is not among the states {names}\n"
+                'name all that a step hands on, as step_jacobians(tape, ("h", "c"))'
+            )
+
+
+def _require_first_order(tape: Tape, steps: Sequence[Any], states: Sequence[State]) -> None:
+    """Refuse where a path leads from one state to a later one past all states of the steps between them."""
+    place = {id(s): n for n, state in enumerate(states) for s in state}
+    oldest: dict[int, int] = {}  # of each value the earliest step whose state it depends on by such a path
+    for _, args, _, out, labels in tape.lines():
+        read = [place.get(id(a), oldest.get(id(a))) for a in args if type(a) is Tensor]
+        first = min((n for n in read if n is not None), default=None)
+        if first is None:
+            continue
+        here = place.get(id(out))
+        if here is not None and first < here - 1:
+            raise ValueError(
+                f"step_jacobians: in {scope_text(labels)}, {out.describe()} depends on the state of t={steps[first]} "
+                f"past that of t={steps[here - 1]}, the step just before: a product of step Jacobians misses it\n"
+                "name all that a step hands on, each part under its own name; bptt.total gives one whole derivative"
+            )
+        oldest[id(out)] = first
+
+
+def _of_each(matrices: Array, function: Callable[[Array], Array]) -> Array:
+    matrices = np.asarray(matrices)
+    finite = np.isfinite(matrices).all(axis=(-2, -1))
+    found = np.full(matrices.shape[:-1], np.nan, matrices.dtype)
+    if finite.any():
+        found[finite] = function(matrices[finite])
+    return found
+
+
+def _scaled(matrices: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Each matrix with its largest entry between 1/2 and 1, and the powers of two that were taken out."""
+    largest = np.abs(matrices).max(axis=(-2, -1))
+    shifts = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
+    return np.ldexp(matrices, -shifts[:, None, None]), shifts.astype(np.int64)
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    return np.concatenate([_rows(g) for g in parts], axis=-1)
+
+
+def _rows(s: Array) -> Array:
+    return s.reshape(-1, s.shape[-1])

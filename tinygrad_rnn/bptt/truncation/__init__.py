@@ -1,0 +1,1 @@
+"""The ways to truncate BPTT, what they cost, and exact ways to save memory."""

@@ -1,0 +1,108 @@
+"""What a truncation costs in truth: its bias against the full gradient and, where it is random, its variance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
+from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
+from tinygrad_rnn.core.tape import listed
+from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.transforms.trees import flattened
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A truncated gradient G against the full gradient g, all entries of all parameters as one vector.
+
+    full: |g|. bias: |E G - g|. relative: bias / |g|. cosine: that of the angle between E G and g. variance:
+    E |G - E G|^2, the sum of the entries' variances; 0 where nothing is random. spread: sqrt(variance) / |g|.
+    draws: over how many drawings the mean and the variance were taken, 0 where over all, with their probabilities;
+    then both are exact. uncertainty: sqrt(variance / draws), what `bias` is off by, of itself, where it is of draws.
+
+    Where g is zero, relative and spread are infinite (0 where there is nothing to divide), and the cosine is NaN.
+    """
+
+    full: float
+    bias: float
+    relative: float
+    cosine: float
+    variance: float
+    spread: float
+    draws: int
+    uncertainty: float
+
+    def __str__(self) -> str:
+        text = f"bias {self.relative:.3g} of the full gradient's norm, cosine {self.cosine:.4f}"
+        if self.draws == 1:
+            return text
+        kind = f"{self.draws} draws" if self.draws else "all drawings"
+        return f"{text}, standard deviation {self.spread:.3g} of it ({kind})"
+
+
+def bias_and_variance(
+    tape: Tape,
+    loss: Any,
+    wrt: Any,
+    how: AnyWay,
+    *,
+    rng: np.random.Generator | None = None,
+    draws: int = 100,
+    exact: bool = False,
+) -> Deviation:
+    """How far `truncated_gradient(tape, loss, wrt, how)` is from the full gradient, and how much it scatters.
+
+    A random way is drawn `draws` times (2 or more) from `rng`, or, with `exact`, taken over all of its outcomes, at
+    most 2^(T-1) for T steps. The variance from draws is the unbiased estimate, divided by draws - 1.
+    """
+    if not listed(wrt)[1]:
+        raise ValueError("bias_and_variance: nothing to differentiate by\ngive wrt: a Tensor, or several")
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer):
+        raise TypeError(f"bias_and_variance: draws = {draws!r}\ngive a number of drawings, 2 or more")
+    full = _vector(truncated_gradient(tape, loss, wrt, Full()))
+    if not isinstance(how, RandomWay):
+        return _deviation(full, _vector(truncated_gradient(tape, loss, wrt, how)), 0.0, 1)
+    T = number_of_steps(tape)
+    if exact:
+        pairs = [(p, _vector(truncated_gradient(tape, loss, wrt, drawing))) for p, drawing in how.outcomes(T)]
+        mean = sum((p * g for p, g in pairs), np.zeros_like(full))
+        return _deviation(full, mean, math.fsum(p * float(np.sum((g - mean) ** 2)) for p, g in pairs), 0)
+    if rng is None or draws < 2:
+        what = "no rng" if rng is None else f"draws = {draws}"
+        raise ValueError(
+            f"bias_and_variance: {how} is random, and {what}\ngive rng= and 2 draws or more, or exact=True"
+        )
+    mean, squares = np.zeros_like(full), 0.0
+    for count in range(1, draws + 1):  # Welford's recursion: no gradient is kept
+        apart = _vector(truncated_gradient(tape, loss, wrt, how, rng=rng)) - mean
+        mean = mean + apart / count
+        squares += float(np.sum(apart**2)) * (count - 1) / count
+    return _deviation(full, mean, squares / (draws - 1), draws)
+
+
+def _vector(gradients: Any) -> NDArray[np.float64]:
+    leaves, _ = flattened(gradients)
+    return np.concatenate([np.ravel(g).astype(np.float64) for _, g in leaves])
+
+
+def _deviation(full: Any, mean: Any, variance: float, draws: int) -> Deviation:
+    size, bias, length = (float(np.linalg.norm(v)) for v in (full, mean - full, mean))
+    return Deviation(
+        full=size,
+        bias=bias,
+        relative=_ratio(bias, size),
+        cosine=float(full / size @ (mean / length)) if size and length else math.nan,
+        variance=variance,
+        spread=_ratio(math.sqrt(variance), size),
+        draws=draws,
+        uncertainty=math.sqrt(variance / draws) if draws else 0.0,
+    )
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.inf if part else 0.0

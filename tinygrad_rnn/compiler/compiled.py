@@ -1,0 +1,260 @@
+"""`compile(f)`: a function that is recorded once for each shape of its arguments, and then replayed as a program."""
+
+from __future__ import annotations
+
+import gc
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.compiler.determinism import require_same
+from tinygrad_rnn.compiler.pipeline import AFTER, BEFORE, PASSES, checked, improved
+from tinygrad_rnn.compiler.program import Program
+from tinygrad_rnn.compiler.signature import collect
+from tinygrad_rnn.core.errors import require_differentiable
+from tinygrad_rnn.core.recording import current, where_text
+from tinygrad_rnn.core.tape import listed
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.graph.differentiate import differentiated
+from tinygrad_rnn.graph.graph import Graph, forget
+from tinygrad_rnn.graph.roll import roll
+from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.transforms.transforms import Argnums, Function, Run
+from tinygrad_rnn.transforms.trees import flattened, mapped
+
+KEPT = 16
+"""How many programs a compiled function keeps: those used last."""
+
+
+def compile(f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: Iterable[str] = PASSES) -> Compiled:
+    """`value_and_grad(f, argnums, has_aux)`, compiled: the same arguments, the same answer.
+
+    The first call with arguments of given shapes and dtypes runs f twice on a tape and makes a program of it, forward
+    and backward; further calls run the program. The last 16 programs are kept. What is baked in: numbers, strings and
+    all that is no array among the arguments (another one makes another program), and whatever f reads from elsewhere.
+    So arrays that change from call to call are arguments; `argnums` says which are differentiated.
+
+    `passes`: those of `compiler.PASSES` that improve the program; without any, it makes the tape's calls in their order.
+
+    Raises TypeError where f takes a value off the tape (`if h.sum() > 0`, `float(h)`), ValueError where two runs of f
+    differ (random numbers drawn inside), RuntimeError while a tape is open: what a program does is not recorded.
+    Not for two threads at a time.
+    """
+    return Compiled(f, argnums, has_aux, passes)
+
+
+class Compiled:
+    """A function and its programs."""
+
+    def __init__(self, f: Function, argnums: Argnums, has_aux: bool, passes: Iterable[str]) -> None:
+        self._f = f
+        self._argnums = argnums
+        self._has_aux = has_aux
+        self._passes = checked(passes)
+        self._programs: OrderedDict[Any, tuple[Program, Any]] = OrderedDict()
+        self.__doc__ = getattr(f, "__doc__", None)
+        self.__name__ = getattr(f, "__name__", "compiled")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """(value, gradient), or ((value, anything), gradient) with `has_aux`."""
+        if current()[0]:
+            raise RuntimeError(
+                f"compile: {self.__name__} was called while a tape is open, which would not see what it does"
+                f"{where_text()}\ncall it outside of the tape, or value_and_grad(f) inside"
+            )
+        key, values = self._read(args, kwargs)
+        found = self._programs.get(key)
+        if found is None:
+            found = self._made(key, args, kwargs)
+        elif len(self._programs) > 1:
+            self._programs.move_to_end(key)
+        return found[0].answer(values)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the programs, which are made anew where it is copied or unpickled."""
+        return self.__dict__ | {"_programs": OrderedDict()}
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """The program for arguments like these."""
+        key, _ = self._read(args, kwargs)
+        return (self._programs.get(key) or self._made(key, args, kwargs))[0]
+
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
+        """What tells programs apart, and the arrays among the arguments."""
+        key: list[Any] = []
+        values: list[Any] = []
+        for k, a in enumerate(args):
+            collect(a, key, values, self._differentiated(k, len(args)))
+        for name, a in kwargs.items():
+            key.append(name)
+            collect(a, key, values, False)
+        return tuple(key), values
+
+    def _differentiated(self, k: int, count: int) -> bool:
+        if isinstance(self._argnums, int):
+            return self._argnums == k or self._argnums + count == k
+        return any(n in (k, k - count) for n in self._argnums)
+
+    def _made(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, Any]:
+        with _without_collector():
+            program = _compiled(self._f, args, kwargs, self._argnums, self._has_aux, self._passes)
+        found = self._programs[key] = (program, (args, kwargs))  # what is told apart by identity must live on
+        while len(self._programs) > KEPT:
+            self._programs.popitem(last=False)
+        return found
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A tape is a million small objects of which none is garbage: looking for some would take a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _compiled(
+    f: Function,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: Argnums,
+    has_aux: bool,
+    passes: frozenset[str],
+) -> Program:
+    run, inputs = _recorded(f, args, kwargs, argnums, has_aux)
+    require_same(run.tape.lines(), _recorded(f, args, kwargs, argnums, has_aux)[0].tape.lines())
+    loss = run.loss()
+    run.tape.seeds(loss)  # raises where it has no gradient
+    extras = [y for _, y in flattened(run.raw_aux)[0]]
+    followed = [y for y in extras if isinstance(y, Tensor)]
+    graph = roll(run.tape.lines(), inputs, [loss, *followed])
+    places = {id(x): k for k, x in enumerate(inputs)}
+    wrt = [places[id(x)] for x in run.inputs]
+    build_value, build_aux, build_gradients = (
+        _builder(t) for t in (run.out_tree, run.raw_aux, run.inputs_like(run.inputs))
+    )
+    known = [None if isinstance(y, Tensor) else (y,) for y in extras]
+    count = 1 + len(followed)
+
+    def answer(results: list[Any]) -> Any:
+        value, gradients = build_value(results[:1]), build_gradients(results[count:])
+        if not has_aux:
+            return value, gradients
+        fresh = iter(results[1:count])
+        found = [next(fresh) if k is None else np.array(k[0]) if type(k[0]) is np.ndarray else k[0] for k in known]
+        return (value, build_aux(found)), gradients
+
+    return _program(graph, wrt, passes, answer)
+
+
+def _program(
+    rolled: Graph,
+    wrt: Sequence[int],
+    passes: frozenset[str],
+    answer: Callable[[list[Any]], Any],
+    names: Sequence[Any] = (),
+    fixed: Mapping[Any, Any] = MappingProxyType({}),
+) -> Program:
+    """The program of a rolled tape, which keeps the way to it and nothing of what was recorded."""
+    graph = _whole(rolled, wrt, passes)
+    program = Program(graph, passes, answer, names, fixed, stage=lambda chosen: _whole(rolled, wrt, frozenset(chosen)))
+    forget(rolled)
+    forget(graph)
+    return program
+
+
+def _builder(tree: Any) -> Callable[[list[Any]], Any]:
+    """Builds the same tree of other leaves, and holds none of these."""
+    if type(tree) is dict and not any(isinstance(branch, dict | tuple | list) for branch in tree.values()):
+        names = list(tree)
+        return lambda leaves: dict(zip(names, leaves, strict=True))
+    return flattened(mapped(lambda leaf: None, tree))[1]
+
+
+def _whole(graph: Graph, wrt: Sequence[int], passes: frozenset[str]) -> Graph:
+    """A rolled tape with its gradients, after the passes."""
+    graph = improved(graph, BEFORE, passes)
+    graph = differentiated(graph, graph.results[0], [graph.inputs[k] for k in wrt])
+    return improved(graph, AFTER, passes)
+
+
+def _recorded(
+    f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
+) -> tuple[Run, list[Tensor]]:
+    """F on a tape, all arrays among its arguments Tensors; and these, in the order of `Compiled._read`."""
+    inputs: list[Tensor] = []
+
+    def followed(path: str, value: Any) -> Any:
+        if not isinstance(value, Tensor | np.ndarray | np.generic):
+            return value
+        name = path.rsplit("[", 1)[-1].rstrip("]").strip("'\"") or None
+        named = value.name if isinstance(value, Tensor) else name if name and name.isidentifier() else None
+        return Tensor(value.data if isinstance(value, Tensor) else value, named)
+
+    def tree(given: Any) -> Any:
+        leaves, rebuild = flattened(given)
+        return rebuild([followed(path, leaf) for path, leaf in leaves])
+
+    run = Run("compile", _sealing(f, inputs), tuple(tree(a) for a in args), tree(kwargs), argnums, has_aux, sealed=True)
+    return run, inputs
+
+
+def _sealing(f: Function, inputs: list[Tensor]) -> Function:
+    """F on arguments whose values cannot leave the tape either."""
+
+    def entered(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            return x
+        inputs.append(x)
+        tape = current()[0][0]
+        assert isinstance(tape, Tape)
+        tape.seal(x)
+        return x
+
+    def sealed(*args: Any, **kwargs: Any) -> Any:
+        new = [mapped(entered, a) for a in args]  # in this order: inputs are counted
+        return f(*new, **mapped(entered, kwargs))
+
+    return sealed
+
+
+def compile_tape(
+    tape: Tape,
+    loss: Tensor,
+    wrt: Any,
+    inputs: Mapping[str, Tensor] | Sequence[Tensor],
+    passes: Iterable[str] = PASSES,
+) -> Program:
+    """The program of a tape that one has: `program(values)` gives (loss, gradients) for other values of `inputs`.
+
+    `values` is built like `inputs`, the gradients like `wrt` (a Tensor, a sequence or a dict of them). What is not
+    among the inputs keeps the value that it has; what is in `wrt` may be given as well. Raises as `tape.gradient` does.
+    """
+    chosen = checked(passes)
+    tape.seeds(loss)
+    names, targets = listed(wrt)
+    for name, x in zip(names, targets, strict=True):
+        require_differentiable(name, x)
+    leaves = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+    known = {id(x) for x in leaves}
+    more = {name: x for name, x in zip(names, targets, strict=True) if id(x) not in known}
+    leaves += more.values()
+    places = {id(x): k for k, x in enumerate(leaves)}
+    rolled = roll(tape.lines(), leaves, [loss])
+
+    def answer(results: list[Any]) -> Any:
+        gradients: Any = results[1:]
+        if isinstance(wrt, Tensor):
+            return results[0], gradients[0]
+        return results[0], dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
+
+    given = list(inputs) if isinstance(inputs, Mapping) else list(range(len(inputs)))
+    fixed = {name: x.data for name, x in more.items()}
+    return _program(rolled, [places[id(x)] for x in targets], chosen, answer, given, fixed)

@@ -1,0 +1,48 @@
+"""What a program costs: calls, floating-point operations, memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tinygrad_rnn.compiler.lowering import Call
+from tinygrad_rnn.compiler.storage import Layout, LoopCalls
+from tinygrad_rnn.graph.graph import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The calls that a run makes, their floating-point operations, the bytes that are kept, in how many buffers.
+
+    A product of (n, k) and (k, m) counts 2 n k m operations, any other call one for each entry that it reads or makes.
+    """
+
+    calls: int
+    flops: int
+    nbytes: int
+    buffers: int
+
+
+def measured(layout: Layout) -> Stats:
+    """The cost of a program that is laid out."""
+    calls = flops = 0
+    for item in layout.calls:
+        if not isinstance(item, LoopCalls):
+            calls, flops = calls + 1, flops + _flops(item[0], item[1])
+            continue
+        chunks = sum(1 for _ in item.chunks())
+        calls += len(item.begin) + len(item.end)
+        calls += chunks * len(item.prelude) + item.loop.length * len(item.body)
+        for step in item.prelude:
+            flops += _flops(step.call, step.node) // item.chunk * item.loop.length
+        flops += item.loop.length * sum(_flops(step.call, step.node) for step in item.body)
+    return Stats(calls, flops, layout.memory.nbytes, layout.memory.buffers)
+
+
+def _flops(call: Call, node: Node | None) -> int:
+    if call.name.startswith("copyto"):
+        return 0
+    if call.name in ("dot", "matmul"):
+        return 2 * call.out.size * int(call.operands[0].shape[-1])
+    read = [math.prod(v.shape) for v in node.reads()] if node is not None and call.name in ("sum", "mean") else []
+    return max([call.out.size, *read])

@@ -1,0 +1,119 @@
+"""Until when the memory of each value is read, and where the parts of a concatenation are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.graph.batching import is_view, option
+from tinygrad_rnn.graph.graph import Graph, Node, Value
+
+Array = NDArray[Any]
+
+
+class Lives:
+    """Of a list of calls, given what each of them reads, the last that reads the memory of a value.
+
+    A value that lies in another one's memory (a view, a part of a whole) has that one as its owner.
+    """
+
+    def __init__(
+        self, reads: Sequence[Iterable[Value]], owners: Mapping[Value, Value], stay: Iterable[Value] = ()
+    ) -> None:
+        self.owner = dict(owners)
+        self._reads = [list(values) for values in reads]
+        self._stay = list(stay)
+        self._count()
+
+    def _count(self) -> None:
+        self._last: dict[Value, int] = {}
+        for k, values in enumerate(self._reads):
+            for v in values:
+                self._last[self.root(v)] = k
+        for v in self._stay:
+            self._last[self.root(v)] = len(self._reads)
+        self._ending: dict[int, list[Value]] = {}
+        for root, k in self._last.items():
+            self._ending.setdefault(k, []).append(root)
+
+    def root(self, v: Value) -> Value:
+        """The value whose memory v lies in: itself, or its owner's owner's."""
+        while v in self.owner:
+            v = self.owner[v]
+        return v
+
+    def last(self, v: Value) -> int:
+        """The number of the last call that reads the memory of v; -1 for none."""
+        return self._last.get(self.root(v), -1)
+
+    def ending(self, k: int) -> list[Value]:
+        """Whose memory call k is the last to read."""
+        return self._ending.get(k, [])
+
+    def detach(self, v: Value) -> None:
+        """V has memory of its own after all."""
+        if self.owner.pop(v, None) is not None:
+            self._count()
+
+
+def owners(nodes: Sequence[Node], homes: Mapping[Value, Home]) -> dict[Value, Value]:
+    """Who lies in whose memory among the results of these calls: parts in their whole, views in their source."""
+    found = {}
+    for node in nodes:
+        if node.out in homes:
+            found[node.out] = homes[node.out].whole
+        elif is_view(node) and isinstance(node.args[0], Value):
+            found[node.out] = node.args[0]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a value belongs in a concatenation: on this axis, from start to stop."""
+
+    whole: Value
+    axis: int
+    start: int
+    stop: int
+
+    def within(self, array: Array, shape: tuple[int, ...], timed: bool = False) -> Array:
+        """That part of the array of the whole, in the value's own shape."""
+        part = array[(slice(None),) * (self.axis + timed) + (slice(self.start, self.stop),)]
+        view = part.reshape(shape)
+        assert np.may_share_memory(view, array) or not view.size
+        return view
+
+
+def homes_of(graph: Graph) -> dict[Value, Home]:
+    """The values that are made where they belong in a concatenation.
+
+    Only what a call of the same list makes, of the same dtype, and no view, can be made there; each in one place. What
+    is reshaped on its way there, from (..., n, H) to (..., n H), is made there in its own shape.
+    """
+    homes: dict[Value, Home] = {}
+    stacks = {out.outer for loop in graph.loops() for out in loop.stacks}
+    kept = {v for loop in graph.loops() for c in loop.carries for v in (c.before, c.after, c.init)}
+    kept |= {out.outer for loop in graph.loops() for out in loop.stacks if out.inner in kept}
+    kept |= {out.inner for loop in graph.loops() for out in loop.stacks}
+    outside = [item for item in graph.items if isinstance(item, Node)]
+    for nodes in [outside, *graph.regions()]:
+        made = {node.out: node for node in nodes}
+        for node in nodes:
+            if node.op.name != "concatenate":
+                continue
+            axis, start = option(node, "axis", len(node.args), 0) % node.out.ndim, 0
+            for part in node.args:
+                home = Home(node.out, axis, start, start + part.shape[axis])
+                start = home.stop
+                maker = made.get(part)
+                if maker is not None and maker.op.name == "reshape" and part.shape[:-1] == maker.args[0].shape[:-2]:
+                    part = maker.args[0]
+                    maker = made.get(part)
+                makes = (maker is not None and not is_view(maker)) or (nodes is outside and part in stacks)
+                if makes and part not in homes and part not in kept and part.dtype == node.out.dtype:
+                    homes[part] = home
+    return homes

@@ -1,0 +1,342 @@
+"""The memory of one loop: what is kept for other loops, what is carried on, and what a step forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.compiler.liveness import Home, Lives, owners
+from tinygrad_rnn.compiler.lowering import Call, copied, lowered
+from tinygrad_rnn.compiler.memory import Memory
+from tinygrad_rnn.compiler.storage import LoopCalls, Slot, StepCall
+from tinygrad_rnn.graph.batching import elementwise, is_view, option
+from tinygrad_rnn.graph.graph import Carry, Loop, Node, Value
+
+Array = NDArray[Any]
+CHUNK = 256 * 1024
+"""Bytes of the largest value of a chunk of steps: what is computed ahead of them is still in the cache."""
+
+
+class Outside(Protocol):
+    """What a loop asks of the memory outside of it."""
+
+    reuse: bool
+    memory: Memory
+    arrays: dict[Value, Array]
+    raw: dict[Value, Any]
+    homes: dict[Value, Home]
+    lives: Lives
+
+    def array(self, v: Any) -> Any:
+        """The array of a value."""
+
+    def new(self, v: Value) -> Array:
+        """Memory for a value that the loop gives."""
+
+
+class LoopPlanner:
+    """Gives every value of a loop its place, and writes its calls."""
+
+    def __init__(self, outside: Outside, loop: Loop) -> None:
+        self.outside = outside
+        self.loop = loop
+        self.memory = outside.memory
+        self.homes = outside.homes
+        self.slots: dict[Value, Slot] = {}
+        self.raw: dict[Value, Any] = {}  # the bytes of a step's or a chunk's own values
+        self.stacked = {out.inner: out.outer for out in loop.stacks}
+        self.calls = LoopCalls(loop, _chunk(loop))
+
+    def planned(self) -> LoopCalls:
+        """The loop's calls."""
+        for carry in self.loop.carries:
+            self._carried(carry)
+        for out in self.loop.outs():
+            # What outlives the loop comes before what a step forgets, whose memory is written at every step.
+            # A part of a larger array brings all of that; other views come with what they are views of.
+            if out.outer in self.homes or out.outer not in self.outside.lives.owner:
+                self.outside.new(out.outer)
+        self._prelude()
+        self._rows()
+        self._body()
+        self._hand_over()
+        self._results()
+        for held in self.raw.values():
+            self.memory.back(held)
+        self._name()
+        return self.calls
+
+    # -------------------------------------------------------------------------------- from step to step
+
+    def _carried(self, carry: Carry) -> None:
+        """A state that is kept lies in one array with its first value; one that is not is written over."""
+        loop, start = self.loop, self.outside.array(carry.init)
+        kept = [self.stacked[v] for v in (carry.after, carry.before) if v in self.stacked]
+        made_here = any(node.out is carry.after for node in loop.body) and carry.after not in self.slots
+        if not kept or not made_here:
+            if carry.before in self.stacked:
+                self.outside.lives.detach(self.stacked[carry.before])
+            array, self.raw[carry.before] = self.memory.array(carry.before.shape, carry.before.dtype)
+            self.slots[carry.before] = Slot(array)
+            self.calls.begin.append((copied(start, array), None))
+            return
+        array, raw = self.memory.array((loop.length + 1, *carry.before.shape), carry.before.dtype)
+        before, after = (array[:-1], array[1:]) if loop.direction > 0 else (array[1:], array[:-1])
+        for inner, part in ((carry.before, before), (carry.after, after)):
+            self.slots[inner] = Slot(part, timed=True)
+            if inner in self.stacked:
+                self.outside.arrays.setdefault(self.stacked[inner], part)
+        self.outside.raw[self.outside.lives.root(kept[0])] = raw
+        self.calls.begin.append((copied(start, array[0 if loop.direction > 0 else -1, ...]), None))
+
+    def _hand_over(self) -> None:
+        """At the end of a step, copy what is handed on to where the next step reads it, if it is not there yet."""
+        for carry in self.loop.carries:
+            before, after = self.slots[carry.before], self._slot(carry.after)
+            if not before.timed and not same_memory(before.array, after.array):
+                self._copy(after, before)
+        handed = [c for c in self.calls.body if c.node is None]
+        for c in handed:
+            # States that change places, or are delayed, are read before they are written over: by way of a third.
+            if any(np.may_share_memory(c.operands[0].array, d.out.array) for d in handed if d is not c):
+                array, raw = self.memory.array(c.call.out.shape, c.call.out.dtype)
+                self.raw[Value(array.shape, array.dtype)] = raw
+                aside = StepCall(copied(c.call.operands[0], array), c.operands, Slot(array), None)
+                self.calls.body.insert(self.calls.body.index(handed[0]), aside)
+                c.call, c.operands = copied(array, c.call.out), (Slot(array),)
+
+    # -------------------------------------------------------------------------------- ahead of a chunk
+
+    def _prelude(self) -> None:
+        nodes = self.loop.prelude
+        lives = Lives([list(n.reads()) for n in nodes], owners(nodes, self.homes), [r.outer for r in self.loop.rows])
+        for k, node in enumerate(nodes):
+            operands = [self._ahead(a) for a in node.args]
+            if is_view(node):
+                view = _view_ahead(node, operands[0])
+                if np.may_share_memory(view, operands[0].array):
+                    self.slots[node.out] = Slot(view, True, operands[0].ahead)
+                    continue
+                lives.detach(node.out)
+            self._write(self.calls.prelude, node, operands, lives, k)
+
+    def _ahead(self, a: Any) -> Any:
+        """Where an argument of a call ahead of a chunk lies."""
+        if not isinstance(a, Value) or a in self.slots:
+            return self.slots[a] if isinstance(a, Value) else a
+        slot = Slot(self.outside.array(a), timed=a in self.loop.timed)
+        if a.name:
+            self.calls.named.setdefault(slot.key, a.name)
+        return slot
+
+    def _rows(self) -> None:
+        for row in self.loop.rows:
+            if row.outer in self.slots:
+                self.slots[row.inner] = self.slots[row.outer]
+            else:
+                rows = self.outside.array(row.outer)[row.offset : row.offset + self.loop.length]
+                self.slots[row.inner] = Slot(rows, timed=True)
+
+    # -------------------------------------------------------------------------------- in a step
+
+    def _body(self) -> None:
+        loop, nodes = self.loop, self.loop.body
+        stay = [out.inner for out in loop.outs()] + [c.after for c in loop.carries]
+        lives = Lives([list(n.reads()) for n in nodes], owners(nodes, self.homes), stay)
+        handed = {c.after: c.before for c in loop.carries if c.before in self.raw}
+        for k, node in enumerate(nodes):
+            operands = [self._slot(a) for a in node.args]
+            if is_view(node):
+                if self._view(node, operands[0]):
+                    continue
+                lives.detach(node.out)
+            before = handed.get(node.out)
+            if before is not None and node.out not in self.slots and self._may_overwrite(before, node, k, lives):
+                self.slots[node.out] = self.slots[before]
+            self._write(self.calls.body, node, operands, lives, k)
+
+    def _slot(self, v: Any) -> Any:
+        """Where an argument of a step's call lies; numbers and the like as they stand."""
+        if not isinstance(v, Value):
+            return v
+        if v not in self.slots:
+            self.slots[v] = Slot(self.outside.array(v))
+        return self.slots[v]
+
+    def _view(self, node: Node, source: Slot) -> bool:
+        """Take the view once for all steps, if it is one and need not lie elsewhere."""
+        if node.out in self.stacked or node.out in self.slots:
+            return False
+        if source.timed:
+            view = _timed_view(node, source.array)
+        else:
+            view = node.op.function(source.array, *node.args[1:], **node.kwargs)
+        if not isinstance(view, np.ndarray) or not np.may_share_memory(view, source.array):
+            return False
+        self.slots[node.out] = Slot(view, source.timed, source.ahead)
+        return True
+
+    def _may_overwrite(self, before: Value, node: Node, k: int, lives: Lives) -> bool:
+        """May what is handed on be written over what was handed to this step?"""
+        read_later = any(o.inner is before for o in self.loop.outs())
+        read_later |= any(c.after is before for c in self.loop.carries)
+        if not self.outside.reuse or read_later:
+            return False
+        last = lives.last(before)
+        return last < k or (last == k and elementwise(node) and isinstance(node.op.function, np.ufunc))
+
+    # -------------------------------------------------------------------------------- calls
+
+    def _write(self, calls: list[StepCall], node: Node, operands: Sequence[Any], lives: Lives, k: int) -> None:
+        """Find a place for the result, write the call, and give back what it was the last to read."""
+        ahead = calls is self.calls.prelude
+        carried = {c.before for c in self.loop.carries}
+        ending = [v for v in lives.ending(k) if v in self.raw and v not in carried]
+        if self.outside.reuse and node.out not in self.homes and node.out not in self.slots:
+            for v in writes_over(node, ending, self.raw):
+                self.memory.back(self.raw.pop(v))
+        out = self._place(node.out, ahead)
+        if node.op.name == "concatenate":
+            self._side_by_side(calls, node, operands, out)
+        else:
+            self._call(calls, node, operands, out)
+        for v in ending:
+            if v in self.raw:
+                self.memory.back(self.raw.pop(v))
+
+    def _place(self, v: Value, ahead: bool) -> Slot:
+        """Where the result of a call goes."""
+        if v not in self.slots:
+            shape = (self.calls.chunk, *v.shape[1:]) if ahead else v.shape
+            if v in self.stacked:
+                self.slots[v] = Slot(self.outside.new(self.stacked[v]), timed=True)
+            elif v in self.homes:
+                home = self.homes[v]
+                whole = self._place(home.whole, ahead)
+                if whole.timed and not ahead:
+                    shape = (self.loop.length, *shape)
+                part = home.within(whole.array, shape, whole.timed and not ahead)
+                self.slots[v] = Slot(part, whole.timed, ahead)
+            else:
+                array, self.raw[v] = self.memory.array(shape, v.dtype)
+                self.slots[v] = Slot(array, timed=ahead, ahead=ahead)
+        return self.slots[v]
+
+    def _call(self, calls: list[StepCall], node: Node, operands: Sequence[Any], out: Slot) -> None:
+        ahead = calls is self.calls.prelude
+        arrays = [self._some(a, ahead) if isinstance(a, Slot) else a for a in operands]
+        call = lowered(node, arrays, self._some(out, ahead), self.outside.reuse, in_steps=True)
+        known = {id(array): a for array, a in zip(arrays, operands, strict=True) if isinstance(a, Slot)}
+        slots = tuple(known[id(a)] if id(a) in known else Slot(np.asarray(a)) for a in call.operands)
+        calls.append(StepCall(call, slots, out, node))
+
+    def _some(self, slot: Slot, ahead: bool) -> Array:
+        """The arrays of some step, or of some chunk, in the place of all: they decide the form of a call."""
+        if not slot.timed:
+            return slot.array
+        return slot.array[: self.calls.chunk] if ahead else slot.array[0, ...]
+
+    def _side_by_side(self, calls: list[StepCall], node: Node, operands: Sequence[Any], out: Slot) -> None:
+        ahead = calls is self.calls.prelude
+        own = option(node, "axis", len(node.args), 0) % node.out.ndim
+        axis = own + (out.timed and not ahead)
+        start = 0
+        for part, a in zip(operands, node.args, strict=True):
+            stop = start + a.shape[own]
+            target = Slot(out.array[(slice(None),) * axis + (slice(start, stop),)], out.timed, out.ahead)
+            start = stop
+            if part.timed != target.timed or not same_memory(part.array, target.array):
+                call = copied(self._some(part, ahead), self._some(target, ahead))
+                calls.append(StepCall(call, (part,), target, node))
+
+    def _copy(self, source: Slot, target: Slot) -> None:
+        call = copied(self._some(source, False), self._some(target, False))
+        self.calls.body.append(StepCall(call, (source,), target, None))
+
+    # -------------------------------------------------------------------------------- what the loop gives
+
+    def _results(self) -> None:
+        loop, final = self.loop, (-1 if self.loop.direction > 0 else 0)
+        for out in loop.sums:
+            total, part = Slot(self.outside.new(out.outer)), self._slot(out.inner)
+            self.calls.begin.append((copied(np.zeros((), total.array.dtype), total.array), None))
+            call = Call(np.add, (total.array, self._some(part, False)), total.array, True, "add")
+            self.calls.body.append(StepCall(call, (total, part), total, None))
+        for out in loop.stacks:
+            held, place = self._slot(out.inner), Slot(self.outside.new(out.outer), timed=True)
+            if not (held.timed and same_memory(held.array, place.array)):
+                self._copy(held, place)
+                if any(c.before is out.inner for c in loop.carries):  # before the step writes over it
+                    self.calls.body.insert(0, self.calls.body.pop())
+        for out in loop.lasts:
+            if out.outer in self.outside.lives.owner:
+                self.outside.arrays[out.outer] = self.outside.arrays[self.stacked[out.inner]][final, ...]
+                continue
+            held = self._slot(out.inner)
+            if held.ahead and loop.direction > 0:  # in the chunk that runs last
+                final = (loop.length - 1) % self.calls.chunk
+            source = held.array[final, ...] if held.timed else held.array
+            self.calls.end.append((copied(source, self.outside.new(out.outer)), None))
+
+    def _name(self) -> None:
+        """What the loop's memory is called: by the value that lies there, else by its number."""
+        named = self.calls.named
+        for carry in self.loop.carries:
+            if carry.before.name:
+                named.setdefault(self.slots[carry.before].key, f"{carry.before.name}_before")
+        for v, slot in self.slots.items():
+            if v.name:
+                named.setdefault(slot.key, v.name)
+        for step in [*self.calls.prelude, *self.calls.body]:
+            for slot in [*step.operands, step.out]:
+                named.setdefault(slot.key, self.memory.name(slot.array))
+
+
+def _chunk(loop: Loop) -> int:
+    """How many steps a chunk has."""
+    if not loop.prelude:
+        return loop.length
+    most = max(node.out.nbytes for node in loop.prelude) // loop.length
+    return max(1, min(loop.length, CHUNK // max(most, 1)))
+
+
+def writes_over(node: Node, ending: Collection[Value], owned: Collection[Value]) -> list[Value]:
+    """The operands, read here for the last time, in whose memory an elementwise call may write its result."""
+    if not elementwise(node) or not isinstance(node.op.function, np.ufunc):
+        return []
+    like = [v for v in dict.fromkeys(node.reads()) if v.shape == node.out.shape and v.dtype == node.out.dtype]
+    return [v for v in like if v in owned and v in ending]
+
+
+def same_memory(a: Array, b: Array) -> bool:
+    """Are these the same entries?"""
+    same = a.__array_interface__["data"] == b.__array_interface__["data"]
+    return bool(same and a.strides == b.strides and a.shape == b.shape)
+
+
+def _view_ahead(node: Node, source: Slot) -> Array:
+    """A view of all the places of a chunk: the shape that it has in the graph is that of all steps."""
+    if source.ahead and node.op.name == "reshape":
+        return source.array.reshape((len(source.array), *node.out.shape[1:]))
+    return np.asarray(node.op.function(source.array, *node.args[1:], **node.kwargs))
+
+
+def _timed_view(node: Node, array: Array) -> Any:
+    """A view of each step's row, taken of all rows at once."""
+    name, x = node.op.name, node.args[0]
+    if name == "getitem":
+        return array[(slice(None), *node.args[1:])]
+    if name in ("reshape", "expand_dims", "squeeze"):
+        return array.reshape((len(array), *node.out.shape))
+    if name == "transpose":
+        axes = option(node, "axes", 1)
+        order = reversed(range(x.ndim)) if axes is None else (a % x.ndim for a in axes)
+        return array.transpose((0, *(a + 1 for a in order)))
+    if name == "swapaxes":
+        first, second = (option(node, key, k) % x.ndim + 1 for k, key in ((1, "axis1"), (2, "axis2")))
+        return array.swapaxes(first, second)
+    wide = array.reshape((len(array), *(1,) * (node.out.ndim - x.ndim), *x.shape))
+    return np.broadcast_to(wide, (len(array), *node.out.shape))

@@ -1,0 +1,168 @@
+"""One call as NumPy runs it fastest: which function, on which arrays, and where its result goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.graph.graph import Node, Value
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(*operands, out)`, or, for a function that cannot write into an array, `out[...] = function(*operands)`.
+
+    Operands are arrays; what a call is given besides stands in `options`, which the function knows by itself.
+    """
+
+    function: Callable[..., Any]
+    operands: tuple[Any, ...]
+    out: Array
+    writes: bool  # does the function take `out`?
+    name: str
+    method: bool = False  # is it the first operand's method, as a.dot(b, out) is?
+
+    def bound(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The function and the arguments that run it."""
+        if self.method:
+            return getattr(self.operands[0], self.name), (*self.operands[1:], self.out)
+        if self.function is np.copyto:
+            return np.copyto, (self.out, self.operands[0])
+        if self.writes:
+            return self.function, (*self.operands, self.out)
+        return _store, (self.out, self.function, self.operands)
+
+    def anew(self) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """The function and the arguments that give the result as a new array; None where that is another function."""
+        if not self.out.ndim or not self.out.flags.c_contiguous:
+            return None
+        if self.method:
+            return getattr(self.operands[0], self.name), self.operands[1:]
+        return (self.function, self.operands) if isinstance(self.function, np.ufunc) else None
+
+
+def _store(out: Array, function: Callable[..., Any], operands: tuple[Any, ...]) -> None:
+    out[...] = function(*operands)
+
+
+def lowered(node: Node, operands: Sequence[Any], out: Array, into: bool, in_steps: bool = False) -> Call:
+    """The call for a node on these arrays (other arguments as they stand). `into`: may it write into its result?
+
+    `in_steps`: the arrays are those of some step, and decide the form for all; the operands stay as they are then.
+    """
+    name, function = node.op.name, node.op.function
+    if isinstance(function, np.ufunc) and function.signature is None and into:
+        runs = _KEYWORD.get(function, function)
+        return Call(runs, _typed(node, operands), out, True, function.__name__)
+    if name == "matmul" and into:
+        return _product(operands[0], operands[1], out, in_steps)
+    if name == "sum" and into:
+        return _sum(node, operands, out, in_steps)
+    if name == "detach":
+        return copied(operands[0], out)
+    if name == "astype":
+        return Call(_cast, (operands[0],), out, True, "cast")
+    return Call(_with(function, node, operands), _arrays(operands), out, False, name)
+
+
+def _maximum(a: Any, b: Any, out: Array) -> None:
+    np.maximum(a, b, out=out)
+
+
+def _minimum(a: Any, b: Any, out: Array) -> None:
+    np.minimum(a, b, out=out)
+
+
+_KEYWORD: dict[Any, Callable[..., Any]] = {np.maximum: _maximum, np.minimum: _minimum}
+"""Those that take their result by keyword alone."""
+
+
+def copied(source: Array, out: Array) -> Call:
+    """The call that copies one array into another."""
+    return Call(np.copyto, (source,), out, True, "copyto")
+
+
+def _cast(source: Array, out: Array) -> None:
+    np.copyto(out, source, casting="unsafe")
+
+
+def _arrays(operands: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(a for a in operands if isinstance(a, np.ndarray))
+
+
+def _with(function: Callable[..., Any], node: Node, operands: Sequence[Any]) -> Callable[..., Any]:
+    """The function of the arrays alone, with everything else that the call is given."""
+    if all(isinstance(a, np.ndarray) for a in operands) and not node.kwargs:
+        return function
+    given = list(operands)
+    places = [k for k, a in enumerate(given) if isinstance(a, np.ndarray)]
+    for k in places:
+        given[k] = None
+    options = dict(node.kwargs)
+
+    def call(*arrays: Array) -> Any:
+        arguments = given[:]
+        for k, a in zip(places, arrays, strict=True):
+            arguments[k] = a
+        return function(*arguments, **options)
+
+    return call
+
+
+def _typed(node: Node, operands: Sequence[Any]) -> tuple[Any, ...]:
+    """Numbers as arrays without axes, which NumPy need not convert at each call."""
+    kinds = [a.dtype for a in node.args if isinstance(a, Value)]
+    dtype = np.result_type(*kinds) if kinds else node.out.dtype
+    if dtype.kind != "f":  # a number among integers may be of another kind: NumPy decides
+        return tuple(operands)
+    return tuple(a if isinstance(a, np.ndarray) else _number(a, dtype) for a in operands)
+
+
+def _number(a: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python number in the dtype that it takes among floats; one of NumPy's keeps its own."""
+    if not isinstance(a, int | float | np.generic) or isinstance(a, bool):
+        return a
+    array = np.asarray(a, None if isinstance(a, np.generic) else dtype)
+    array.setflags(write=False)
+    return array
+
+
+def _product(a: Array, b: Array, out: Array, in_steps: bool) -> Call:
+    """A matrix product: `dot` where both are matrices or can be read as such, which costs less than `matmul`."""
+    if a.ndim > 2 and b.ndim == 2 and not in_steps:
+        rows, result = _rows(a), _rows(out)
+        if rows is not None and result is not None:
+            a, out = rows, result
+    if a.ndim <= 2 and b.ndim == 2 and a.dtype == b.dtype == out.dtype and out.flags.c_contiguous:
+        return Call(np.dot, (a, b), out, True, "dot", method=True)
+    return Call(np.matmul, (a, b), out, True, "matmul")
+
+
+def _rows(a: Array) -> Array | None:
+    """All axes but the last as one, where no copy is needed for it."""
+    rows = a.reshape(-1, a.shape[-1]) if a.size else a
+    return rows if a.size and np.may_share_memory(rows, a) else None
+
+
+def _sum(node: Node, operands: Sequence[Any], out: Array, in_steps: bool) -> Call:
+    given = dict(zip(("axis", "keepdims"), operands[1:], strict=False)) | dict(node.kwargs)
+    axis, keepdims = given.get("axis"), bool(given.get("keepdims", False))
+    x = operands[0]
+    leading = tuple(range(x.ndim - 1))
+    columns = axis is not None and x.ndim > 1 and tuple(np.atleast_1d(axis) % x.ndim) == leading
+    if columns and not keepdims and not in_steps:
+        rows = _rows(x)
+        if rows is not None and out.flags.c_contiguous and x.dtype == out.dtype and x.dtype.kind == "f":
+            ones = np.ones(len(rows), x.dtype)
+            return Call(np.dot, (ones, rows), out, True, "dot", method=True)
+
+    def total(x: Array, out: Array) -> None:
+        np.add.reduce(x, axis=axis, out=out, keepdims=keepdims)
+
+    return Call(total, (x,), out, True, "sum")

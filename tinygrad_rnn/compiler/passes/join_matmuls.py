@@ -1,0 +1,84 @@
+"""Siblings: products of one array with several matrices as one product with the matrices side by side.
+
+h U_i, h U_f, h U_o, written gate by gate, are h [U_i U_f U_o]: one call in each step, and a larger one. The gradients
+of the matrices are then cut from one product as well, since what is differentiated is the joined form.
+"""
+
+from __future__ import annotations
+
+from tinygrad_rnn.compiler.passes.slices import part
+from tinygrad_rnn.graph.batching import is_view
+from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value, op
+
+BY = "siblings"
+
+
+def siblings(graph: Graph) -> Graph:
+    """Join products that share their left operand, in every loop and outside."""
+    items: list[Node | Loop] = []
+    known = set(graph.inputs)
+    segment: list[Node] = []
+    for item in [*graph.items, None]:
+        if isinstance(item, Node):
+            segment.append(item)
+            continue
+        items += _joined(_early_first(segment, known), None, None)
+        known.update(node.out for node in segment)
+        segment = []
+        if item is not None:
+            item = item.copy()
+            before: list[Node] = []
+            item.body = _joined(item.body, item.inner(), before)
+            items += [*before, item]
+            known.update(out.outer for out in item.outs())
+    return Graph(graph.inputs, items, graph.results)
+
+
+def _early_first(nodes: list[Node], known: set[Value]) -> list[Node]:
+    """Views of what was there before (a transposed matrix) ahead of all else: products with them can be joined."""
+    early: set[Value] = set()
+    for node in nodes:
+        if is_view(node) and all(v in known or v in early or v.constant is not None for v in node.reads()):
+            early.add(node.out)
+    return [n for n in nodes if n.out in early] + [n for n in nodes if n.out not in early]
+
+
+def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node] | None) -> list[Node]:
+    """The calls with sibling products joined. `before`: where the matrices of a loop are laid side by side."""
+    groups: dict[Value, list[Node]] = {}
+    place = {node.out: k for k, node in enumerate(nodes)}
+    for node in nodes:
+        if node.op.name == "matmul" and all(isinstance(a, Value) for a in node.args):
+            a, b = node.args
+            if b.ndim == 2 and a.dtype == b.dtype and not (inner is not None and b in inner):
+                groups.setdefault(a, []).append(node)
+    instead: dict[Value, list[Node]] = {}  # by what the first product of a group made
+    for a, found in groups.items():
+        first = place[found[0].out]
+        distinct = {n.args[1]: n for n in reversed(found) if place.get(n.args[1], -1) < first}
+        group = sorted(distinct.values(), key=lambda n: place[n.out])
+        if len(group) > 1:
+            beside, *rest = _one_product(a, group)
+            if before is not None:
+                before.append(beside)
+            instead[group[0].out] = rest if before is not None else [beside, *rest]
+            for node in group[1:]:
+                instead[node.out] = []
+    return [n for node in nodes for n in instead.get(node.out, [node])]
+
+
+def _one_product(a: Value, group: list[Node]) -> list[Node]:
+    """The matrices side by side, their product with a, and the parts of it."""
+    matrices = tuple(node.args[1] for node in group)
+    widths = [b.shape[1] for b in matrices]
+    wide = Value((matrices[0].shape[0], sum(widths)), a.dtype)
+    product = Value((*group[0].out.shape[:-1], sum(widths)), a.dtype)
+    found = [
+        Node(op("concatenate"), matrices, wide, {"axis": 1}, by=BY),
+        Node(op("matmul"), (a, wide), product, scope=group[0].scope, by=BY),
+    ]
+    start = 0
+    for node, width in zip(group, widths, strict=True):
+        found.append(part(product, start, start + width, node.out, BY, node.scope))
+        start += width
+    return found

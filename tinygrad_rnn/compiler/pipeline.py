@@ -1,0 +1,50 @@
+"""The passes, in the order in which they run: each takes a graph to one that computes the same in fewer, larger calls.
+
+`alias` and `reuse` decide about memory and act where the graph is laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tinygrad_rnn.compiler.passes.constants import constants
+from tinygrad_rnn.compiler.passes.dead_code import dead_code
+from tinygrad_rnn.compiler.passes.defer import defer
+from tinygrad_rnn.compiler.passes.factors import factors
+from tinygrad_rnn.compiler.passes.gates import gates
+from tinygrad_rnn.compiler.passes.hoist import hoist, invariants
+from tinygrad_rnn.compiler.passes.join_matmuls import siblings
+from tinygrad_rnn.graph.graph import Graph, Pass
+
+BEFORE: Mapping[str, Pass] = {"dead_code": dead_code, "siblings": siblings, "hoist": hoist, "defer": defer}
+"""What is done to the forward pass, before it is differentiated."""
+
+AFTER: Mapping[str, Pass] = {
+    "hoist": invariants,
+    "defer": defer,
+    "factors": factors,
+    "gates": gates,
+    "constants": constants,
+    "dead_code": dead_code,
+}
+"""What is done to both."""
+
+MEMORY = ("alias", "reuse")
+PASSES = tuple(dict.fromkeys([*BEFORE, *AFTER, *MEMORY]))
+
+
+def checked(passes: Iterable[str]) -> frozenset[str]:
+    """The names of passes, in the place of which nothing else is taken."""
+    chosen = frozenset((passes,) if isinstance(passes, str) else passes)
+    unknown = sorted(chosen - set(PASSES))
+    if unknown:
+        raise ValueError(f"compile: no pass {', '.join(map(repr, unknown))}\nthere are {', '.join(PASSES)}")
+    return chosen
+
+
+def improved(graph: Graph, table: Mapping[str, Pass], chosen: frozenset[str]) -> Graph:
+    """The graph after those passes of the table that were chosen."""
+    for name, run in table.items():
+        if name in chosen:
+            graph = run(graph)
+    return graph

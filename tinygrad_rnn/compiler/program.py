@@ -1,0 +1,135 @@
+"""A program: calls on memory of its own, in order, that compute a value and its gradients again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from threading import Lock
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.compiler.codegen import LoopSource, written
+from tinygrad_rnn.compiler.cost import Stats, measured
+from tinygrad_rnn.compiler.listing import Instruction, table, unrolled
+from tinygrad_rnn.compiler.pipeline import PASSES
+from tinygrad_rnn.compiler.placement import laid_out
+from tinygrad_rnn.compiler.storage import LoopCalls
+from tinygrad_rnn.graph.graph import Graph
+
+
+class Program:
+    """What a graph is when it has memory. `run(values)` gives the results for new values of the inputs, as copies."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        passes: Collection[str] = ("alias", "reuse"),
+        build: Callable[[list[Any]], Any] = list,
+        names: Sequence[Any] = (),
+        fixed: Mapping[Any, Any] = MappingProxyType({}),
+        stage: Callable[[Collection[str]], Graph] | None = None,
+    ) -> None:
+        self.graph = graph
+        self.layout = laid_out(graph, "alias" in passes, "reuse" in passes)
+        self._build = build
+        self._names = names
+        self._fixed = fixed
+        self._passes = passes
+        self._stage = stage
+        self.loops: list[LoopSource] = []
+        self._runs: list[tuple[list[Any], int, Any, tuple[Any, ...]]] = []
+        self._lock = Lock()
+        calls: list[tuple[Any, tuple[Any, ...]]] = []
+        for k, item in enumerate(self.layout.calls):
+            if isinstance(item, LoopCalls):
+                calls += [call.bound() for call, _ in item.begin]
+                loop = written(item, f"loop_{len(self.loops) + 1}")
+                self.loops.append(loop)
+                calls.append((loop.function, loop.arguments))
+                calls += [call.bound() for call, _ in item.end]
+            elif k in self.layout.anew:
+                made = item[0].anew()
+                assert made is not None
+                self._runs.append((calls, self.layout.anew[k], *made))
+                calls = []
+            else:
+                calls.append(item[0].bound())
+        self._rest = calls
+        places = set(self.layout.anew.values())
+        self._copied = [(k, array) for k, array in enumerate(self.layout.results) if k not in places]
+
+    def __str__(self) -> str:
+        return table(self.layout)
+
+    @property
+    def instructions(self) -> list[Instruction]:
+        """All calls, one by one, those of a loop for each of its steps: `function(*arguments)`, and what that is."""
+        return unrolled(self.layout)
+
+    @property
+    def source(self) -> str:
+        """The loops as NumPy code."""
+        return "\n\n".join(loop.text for loop in self.loops)
+
+    @property
+    def stats(self) -> dict[str, Stats]:
+        """What the program costs after each pass and those before it: first "tape", without any; the last is this one.
+
+        Each of them is made anew, so this takes as long as compiling some ten times.
+        """
+        found = {}
+        done: list[str] = []
+        for name in ("tape", *(p for p in PASSES if p in self._passes)):
+            done += [name] if name != "tape" else []
+            graph = self._stage(done) if self._stage is not None else self.graph
+            found[name] = measured(laid_out(graph, "alias" in done, "reuse" in done))
+        return found
+
+    def __call__(self, values: Any) -> Any:
+        """The answer for values of the inputs: a dict by their names, or a sequence in their order."""
+        given = dict(values) if isinstance(values, Mapping) else dict(enumerate(values))
+        if not set(self._names) <= set(given) <= {*self._names, *self._fixed}:
+            raise ValueError(
+                f"replay: values for {', '.join(map(str, given)) or 'nothing'}\n"
+                f"expected values for {', '.join(map(str, self._names)) or 'nothing'}"
+            )
+        arrays = []
+        for name, held in zip([*self._names, *self._fixed], self.layout.inputs, strict=True):
+            array = np.asarray(given.get(name, self._fixed.get(name)))
+            if array.shape != held.shape or array.dtype != held.dtype:
+                raise ValueError(
+                    f"replay: input {name} has shape {array.shape} and dtype {array.dtype}, in the place of "
+                    f"{held.shape} {held.dtype}\na program is made for given shapes: compile one for these"
+                )
+            arrays.append(array)
+        return self.answer(arrays)
+
+    def answer(self, values: Sequence[Any]) -> Any:
+        """The answer for arrays that are known to fit."""
+        return self._build(self.run(values))
+
+    def run(self, values: Sequence[Any]) -> list[Any]:
+        """The results for these values of the inputs, arrays of their shapes and dtypes: new ones at each call.
+
+        Raises RuntimeError while it runs already: its memory is one program's.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "compile: this program is running already, in another thread\ncompile the function once for each thread"
+            )
+        try:
+            for held, value in zip(self.layout.inputs, values, strict=True):
+                held[...] = value
+            results: list[Any] = [None] * len(self.layout.results)
+            for calls, place, last, operands in self._runs:
+                for function, arguments in calls:
+                    function(*arguments)
+                results[place] = last(*operands).reshape(self.layout.results[place].shape)
+            for function, arguments in self._rest:
+                function(*arguments)
+            for place, array in self._copied:
+                results[place] = array.copy()
+            return results
+        finally:
+            self._lock.release()

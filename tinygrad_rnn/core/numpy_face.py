@@ -1,0 +1,156 @@
+"""What a Tensor has because an array has it: operators, methods, NumPy's protocols. All of it ends in `__apply__`.
+
+To understand the engine, skip this file: it says only that `x + y` is `add`, `x.sum()` is `np.sum(x)`, and that NumPy's
+function of a Tensor is ours from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core import errors
+from tinygrad_rnn.core.constants import as_index
+from tinygrad_rnn.core.recording import current
+from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Primitive
+
+
+def operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """`x + y`, and its reflection where x is no Tensor."""
+
+    def plain(self: Any, other: Any) -> Any:
+        return self.__apply__(PRIMITIVES[name], (self, other))
+
+    def reflected(self: Any, other: Any) -> Any:
+        return self.__apply__(PRIMITIVES[name], (other, self))
+
+    return plain, reflected
+
+
+def logical(name: str) -> Callable[..., Any]:
+    """`&`, `|`, `^` and `~` of booleans."""
+
+    def of_booleans(self: Any, *others: Any) -> Any:
+        if any(np.asarray(getattr(x, "_data", x)).dtype != bool for x in (self, *others)):
+            raise errors.not_boolean(self, name)
+        return self.__apply__(PRIMITIVES[name], (self, *others))
+
+    return of_booleans
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`np.sum(x, axis=0)` as `x.sum(axis=0)`."""
+
+    def of_tensor(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    of_tensor.__name__, of_tensor.__doc__ = function.__name__, f"As `np.{function.__name__}` of this Tensor."
+    return of_tensor
+
+
+class NumPyFace:
+    """The part of an array that is not its values."""
+
+    __slots__ = ()
+    __apply__: Callable[..., Any]
+
+    __add__, __radd__ = operator("add")
+    __sub__, __rsub__ = operator("subtract")
+    __mul__, __rmul__ = operator("multiply")
+    __truediv__, __rtruediv__ = operator("divide")
+    __pow__, __rpow__ = operator("power")
+    __matmul__, __rmatmul__ = operator("matmul")
+    __lt__, __gt__ = operator("less")[0], operator("greater")[0]
+    __le__, __ge__ = operator("less_equal")[0], operator("greater_equal")[0]
+    __eq__, __ne__ = operator("equal")[0], operator("not_equal")[0]  # type: ignore[assignment]
+    __hash__ = object.__hash__
+    __and__ = __rand__ = logical("logical_and")
+    __or__ = __ror__ = logical("logical_or")
+    __xor__ = __rxor__ = logical("logical_xor")
+    __invert__ = logical("logical_not")
+
+    sum, mean, prod, max, min = (method(f) for f in (np.sum, np.mean, np.prod, np.max, np.min))
+    var, std, cumsum, cumprod = (method(f) for f in (np.var, np.std, np.cumsum, np.cumprod))
+    argmax, argmin, argsort = (method(f) for f in (np.argmax, np.argmin, np.argsort))
+    ravel, squeeze, swapaxes, repeat = (method(f) for f in (np.ravel, np.squeeze, np.swapaxes, np.repeat))
+    take, diagonal, trace, dot = (method(f) for f in (np.take, np.diagonal, np.trace, np.dot))
+    clip, round, flatten = (method(f) for f in (np.clip, np.round, np.ravel))
+
+    def __neg__(self) -> Any:
+        return self.__apply__(PRIMITIVES["negative"], (self,))
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return self.__apply__(PRIMITIVES["absolute"], (self,))
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - NumPy's name
+        """The transpose: the axes in reverse order."""
+        return self.__apply__(PRIMITIVES["transpose"], (self,))  # not through NumPy: a cell asks for it at every step
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes in another order; reversed by default."""
+        axes = spread(axes)
+        return np.transpose(self) if axes in ((), (None,)) else np.transpose(self, axes)  # type: ignore[call-overload]
+
+    def reshape(self, *shape: Any) -> Any:
+        """The same entries in another shape."""
+        return np.reshape(self, spread(shape))  # type: ignore[call-overload]
+
+    def astype(self, dtype: Any) -> Any:
+        """The values in another dtype; the cotangent comes back in this one."""
+        return self.__apply__(PRIMITIVES["astype"], (self,), {"dtype": np.dtype(dtype)})
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = index if type(index) is tuple else (index,)
+        if not PLAIN_INDICES.issuperset(map(type, parts)):
+            parts = tuple([as_index(p) if isinstance(p, list | tuple | range) else p for p in parts])
+            for p in parts:
+                if isinstance(p, NumPyFace) and p.dtype == bool:  # how many it picks is the shape of the result
+                    p.require_unsealed("an index of booleans")
+        return self.__apply__(PRIMITIVES["getitem"], (self, *parts))  # a Tensor in the index is an input like any other
+
+    def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
+        ours = TABLE.get(ufunc)
+        if how != "__call__" or kwargs:
+            raise errors.no_plain_call(self, ufunc, how, kwargs)
+        return self.__apply__(ours, inputs) if type(ours) is Primitive else dispatch(ufunc, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return dispatch(function, args, kwargs)
+
+
+def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """NumPy was called with a Tensor: our function for it, or, outside any tape, NumPy's on the values."""
+    ours = TABLE.get(function)
+    if ours is not None:
+        if "a" in kwargs:  # NumPy's name of the first argument, as in np.sum(a=x)
+            args, kwargs = (kwargs["a"], *args), {key: value for key, value in kwargs.items() if key != "a"}
+        try:
+            return ours(*args, **kwargs)
+        except (TypeError, ValueError, IndexError, ArithmeticError) as error:  # of NumPy's or Python's own
+            if "\n" in str(error):
+                raise
+            raise errors.explained(function.__name__, args, error) from error
+    if current()[0]:
+        raise errors.no_rule(function)
+    return function(*bare(args), **{key: bare(value) for key, value in kwargs.items()})
+
+
+def bare(tree: Any) -> Any:
+    """The values of all Tensors in the arguments of one call."""
+    if isinstance(tree, NumPyFace):
+        return tree.data  # type: ignore[attr-defined]
+    return type(tree)(bare(item) for item in tree) if type(tree) in (list, tuple) else tree
+
+
+def spread(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`x.reshape(2, 3)` and `x.reshape((2, 3))` say the same."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
+
+
+PLAIN_INDICES = frozenset({int, slice, type(None), type(Ellipsis)})

@@ -1,0 +1,88 @@
+"""`primitive`: an operation is a function on arrays and one line for each partial derivative. And the table of them all.
+
+>>> double = primitive(lambda x: 2 * x, lambda g, y, x: 2 * g, name="doctest_double")
+>>> double(1.5)
+3.0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive, by name."""
+
+TABLE: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""NumPy's function -> ours: a primitive, or a plain function made of primitives."""
+
+
+class Primitive:
+    """An operation: a function on arrays, and how a cotangent of its result goes back to each argument.
+
+    `vjps[k](g, y, *args, **kwargs)` is the vector-Jacobian product for argument k: `g` is the cotangent of the result
+    `y`, and what it returns has the shape of that argument, or of `y` where the argument was broadcast: the walk back
+    sums over broadcast axes. None where there is no derivative. With `variadic`, `vjps` is one function, which returns
+    a sequence with one product for each argument. A vjp is written in functions that are recorded themselves, so every
+    higher derivative is there.
+
+    `analytic` and `tangent` are notes for rooms above: is the function complex differentiable as NumPy computes it (the
+    complex step of `check_grads`), and how does forward mode go through it (`transforms/forward.py`).
+    """
+
+    __slots__ = ("analytic", "arity", "function", "name", "tangent", "variadic", "vjps")
+
+    def __init__(
+        self, name: str, function: Callable[..., Any], vjps: Any, variadic: bool, analytic: bool, tangent: str | None
+    ) -> None:
+        self.name, self.function, self.vjps = name, function, vjps
+        self.variadic, self.analytic, self.tangent = variadic, analytic, tangent
+        self.arity = None if variadic else len(vjps)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The result: a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
+        for a in args:
+            if hasattr(a, "__apply__"):
+                return a.__apply__(self, args, kwargs)
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_name, (self.name,)
+
+
+def by_name(name: str) -> Primitive:
+    """The primitive of that name."""
+    return PRIMITIVES[name]
+
+
+def primitive(
+    function: Callable[..., Any],
+    *vjps: Callable[..., Any] | None,
+    name: str = "",
+    numpy: Callable[..., Any] | None = None,
+    variadic: bool = False,
+    analytic: bool = True,
+    tangent: str | None = None,
+) -> Primitive:
+    """Add an operation to the table: the function on arrays, and one vjp for each argument (see `Primitive`).
+
+    `numpy` is the NumPy function that it stands for; by default `function`, if that is a ufunc without a rule.
+    """
+    name = name or function.__name__
+    if variadic and len(vjps) != 1:
+        raise ValueError(f"primitive: {name} is variadic, with {len(vjps)} rules\ngive one function for all products")
+    if name in PRIMITIVES:
+        raise ValueError(f"primitive: the name {name!r} is taken\nchoose another name")
+    if tangent is None and isinstance(function, np.ufunc) and function.signature is None:
+        tangent = "elementwise"
+    op = PRIMITIVES[name] = Primitive(name, function, vjps[0] if variadic else vjps, variadic, analytic, tangent)
+    if numpy is not None:
+        TABLE[numpy] = op
+    elif isinstance(function, np.ufunc):
+        TABLE.setdefault(function, op)
+    return op

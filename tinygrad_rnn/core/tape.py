@@ -1,0 +1,217 @@
+"""`Tape`: the list of operations in the order in which they were made, and the walk back over it.
+
+>>> from tinygrad_rnn.core import Tensor
+>>> x = Tensor([1.0, 2.0, 3.0], name="x")
+>>> with Tape() as tape:
+...     loss = (x * x).sum()
+>>> len(tape), str(tape[0])
+(2, 'array (3,) = multiply(x (3,), x (3,))')
+>>> tape.gradient(loss, x)
+array([2., 4., 6.])
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+
+from tinygrad_rnn.core import errors
+from tinygrad_rnn.core.backward import Line, Products, fitted, walk
+from tinygrad_rnn.core.recording import Scope, current, recording_on, scope_text
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One line of a tape: the call `out = op(*args, **kwargs)`, made under `scope`.
+
+    A tape keeps the five as a plain tuple and hands it out as an Entry: recording one costs a third. `line` is the line
+    of code that made it, `path:number`, where the tape keeps that: `Tape(lines=True)`.
+    """
+
+    op: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    scope: Scope
+    line: str | None = None
+
+    def __str__(self) -> str:
+        line = f"{shown(self.out)} = {self.op.name}({', '.join(shown(a) for a in self.args)}"
+        line += "".join(f", {key}={value!r}" for key, value in self.kwargs.items()) + ")"
+        return f"{line}  in {scope_text(self.scope)}" if self.scope else line
+
+
+def shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return repr(value) if shape is None else f"{getattr(value, 'name', None) or 'array'} {tuple(shape)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One entry of the walk back: the tape's line `entry`, number `index`, read in reverse.
+
+    `cotangent` is dL/d(entry.out), complete; `products` says what the line adds to which of its inputs: pairs
+    (input, contribution to dL/d(input)), each of its input's shape. Arrays; Tensors where a tape is open.
+    """
+
+    index: int
+    entry: Entry
+    cotangent: Any
+    parts: Products  # the products as the rule gives them: broadcast, parts, or of integers
+
+    @property
+    def products(self) -> Products:
+        """What the line adds to dL/d(input), for each input. Made when asked for: that of `x[t]` is as large as x."""
+        pairs = [(x, fitted(part, x)) for x, part in self.parts]
+        return [(x, p.dense() if type(p) is Sparse else read_only(p)) for x, p in pairs if p is not None]
+
+    def __str__(self) -> str:
+        to = ", ".join(f"{x.name or 'input'} {x.shape}" for x, _ in self.parts)
+        out = f"{self.entry.out.name or f'#{self.index}'} {self.entry.out.shape}"
+        where = f"  in {scope_text(self.entry.scope)}" if self.entry.scope else ""
+        return f"{self.index}: d{out} through {self.entry.op.name} to {to or 'nothing'}{where}"
+
+
+class Tape:
+    """A Wengert list. `with Tape() as tape:` records every operation on Tensors in the block.
+
+    `len(tape)`, `tape[k]`, iteration and slices give the entries. Replaying the tape backward (`gradient`, `rewind`) is
+    backpropagation; through a recurrence it is BPTT. No method recurses: the length of a tape is limited by memory
+    alone. Tapes may be nested; a tape that is opened again records on.
+    """
+
+    sealed = False
+    """Do the values of what is made on this tape stay on it?"""
+
+    def __init__(self) -> None:
+        # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
+        self._lines: list[Line] = []
+        self._open: list[Any] = []
+        self.record = self._lines.append
+        self.ref = weakref.ref(self)
+
+    def __enter__(self) -> Any:
+        block = recording_on(self)
+        block.__enter__()
+        self._open.append(block)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.pop().__exit__(*error)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __bool__(self) -> bool:
+        return True
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        return Entry(*self._lines[index])
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self[k] for k in range(len(self)))
+
+    def rewind(self, loss: Any, seed: Any = None) -> Iterator[Step]:
+        """Walk the tape backward from `loss`, one entry at a time: the backward pass, as a generator of `Step`.
+
+        `seed` is the cotangent of `loss`, of its shape (default 1, for a scalar). Entries that `loss` does not depend
+        on are passed over. Several results at once: a mapping from each to its cotangent, in the place of `loss`.
+        Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed.
+        """
+        steps = self._walk(*self._start(loss, seed), None)
+        return (Step(index, self[index], read_only(cotangent), products) for index, cotangent, products in steps)
+
+    @overload
+    def gradient(self, loss: Any, wrt: Tensor, seed: Any = None) -> Any: ...
+    @overload
+    def gradient(self, loss: Any, wrt: Mapping[str, Tensor], seed: Any = None) -> dict[str, Any]: ...
+    @overload
+    def gradient(self, loss: Any, wrt: Sequence[Tensor], seed: Any = None) -> list[Any]: ...
+    def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
+        """The gradient of `loss` with respect to `wrt`: a Tensor, a sequence or a dict of them; the answer is alike.
+
+        Each gradient has the shape and dtype of its Tensor: an ndarray of its own, or a Tensor, recorded on every
+        open tape under the scope `grad=...`, where one is open. `wrt` may be intermediate results. What `loss` does
+        not depend on has gradient zero. `seed` and `loss` as for `rewind`.
+
+        Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed; TypeError for a `wrt` that
+        is no Tensor, or has no gradient because its dtype is integer or boolean.
+        """
+        names, tensors = listed(wrt)
+        for name, x in zip(names, tensors, strict=True):
+            errors.require_differentiable(name, x)
+        start, pending = self._start(loss, seed)
+        for _ in self._walk(start, pending, tensors):
+            pass
+        gradients = [finished(pending.get(x), x) for x in tensors]
+        if isinstance(wrt, Tensor):
+            return gradients[0]
+        return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
+
+    def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Any]]:
+        """Where the walk begins, and the checked cotangents that it begins with."""
+        if isinstance(loss, Mapping) and seed is None:
+            if not loss:
+                raise errors.no_results()
+            number = {line[3]: k for k, line in enumerate(self._lines)}
+            pending = {y: self._seed(y, number.get(y), g) for y, g in loss.items()}
+            return max(number[y] for y in pending), pending
+        start = next((k for k in range(len(self) - 1, -1, -1) if self._lines[k][3] is loss), None)
+        pending = {loss: self._seed(loss, start, seed)}
+        return start or 0, pending
+
+    def _seed(self, loss: Any, index: int | None, seed: Any) -> Any:
+        """The cotangent of a result that line `index` made: as given, or 1 for a scalar."""
+        errors.require_made_here(loss, index, len(self))
+        if seed is None:
+            errors.require_scalar(loss, self._lines[index or 0])
+            seed = np.ones(loss.shape, loss.dtype)
+        seed = seed if isinstance(seed, Tensor) else np.asarray(seed)
+        errors.require_fitting_seed(seed, loss)
+        if current()[0]:
+            seed = seed if isinstance(seed, Tensor) else Tensor(seed)
+        else:
+            seed = seed.data if isinstance(seed, Tensor) else seed
+        return seed if seed.dtype == loss.dtype else seed.astype(loss.dtype)
+
+    def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
+        return walk(self._lines, start, pending, wrt)
+
+
+def finished(g: Any, x: Tensor) -> Any:
+    """A gradient as it leaves the walk: complete, of x's shape and dtype, and nobody else's array."""
+    g = np.zeros(x.shape, x.dtype) if g is None else g
+    if current()[0]:
+        return g if isinstance(g, Tensor) else Tensor(g)
+    return np.array(g, order="C")
+
+
+def listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
+    """The names and the Tensors of what was asked for: a Tensor, a sequence or a mapping of them."""
+    if isinstance(wrt, Mapping):
+        return list(wrt), list(wrt.values())
+    if not isinstance(wrt, Tensor | Sequence):
+        raise errors.wrong_wrt(wrt)
+    tensors = [wrt] if isinstance(wrt, Tensor) else list(wrt)
+    return list(range(len(tensors))), tensors
+
+
+def read_only(g: Any) -> Any:
+    """A cotangent to look at: the walk goes on with the same numbers, so they must not change."""
+    if isinstance(g, Tensor):
+        return g
+    view = np.asarray(g).view()
+    view.setflags(write=False)
+    return view

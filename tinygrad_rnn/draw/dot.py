@@ -1,0 +1,170 @@
+"""The picture in Graphviz's language, with the places of `layout`: time from left to right, steps from bottom to top.
+
+The text carries the places (`layout=nop2`, `pos`), so `dot` draws every box and arrow where it belongs and has nothing
+to search for.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+import graphviz
+
+from tinygrad_rnn.draw.layout.annotations import Furniture, flow_colour, furniture, looks, scale_of
+from tinygrad_rnn.draw.layout.layout import Layout, layout
+from tinygrad_rnn.draw.layout.routes import Point
+from tinygrad_rnn.draw.layout.sizes import short
+from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
+from tinygrad_rnn.draw.views.numbers import Heat
+from tinygrad_rnn.draw.views.picture import picture
+from tinygrad_rnn.tape.tape import Tape
+
+HEAD = 5.0
+"""The length of an arrow's head, in points."""
+LONGEST = 1_000
+"""Letters of a box's title: Graphviz reads no string of more than 16,384 bytes."""
+
+
+def graph(tape: Tape, steps: Any = None, *, theme: str = "light", **options: Any) -> graphviz.Digraph:
+    """The graph of a tape, as a `graphviz.Digraph`. `str(graph(tape))` is its DOT text, the same every time.
+
+    `steps` and the options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget; theme is
+    "light" or "dark".
+    """
+    return digraph(picture(tape, steps, **options), theme)
+
+
+def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
+    """A picture as a `graphviz.Digraph`."""
+    colours = theme_named(theme)
+    places = layout(pic)
+    around = furniture(pic, places, colours)
+    scale = scale_of(pic)
+    dot = graphviz.Digraph("tape", comment="The unrolled graph: time from left to right")
+    dot.attr("graph", layout="nop2", bgcolor=colours.ground, fontname=FONT, splines="true", outputorder="edgesfirst")
+    dot.attr("graph", _background=_behind(around), pad="0")
+    dot.attr("node", fontname=FONT, fontsize="11", fontcolor=colours.text, fixedsize="true", margin="0", shape="box")
+    dot.attr("edge", color=colours.arrow, arrowsize="0.5", penwidth="0.8")
+    left, bottom, right, top = around.reach
+    for corner, (x, y) in (("low", (left, bottom)), ("high", (right, top))):  # the drawing reaches so far
+        dot.node(
+            f"corner_{corner}", label="", shape="none", width="0", height="0", pos=f"{x:.1f},{y:.1f}", style="invis"
+        )
+    for box in pic.boxes.values():
+        _node(dot, box, pic, places, colours, scale)
+    for k, text in enumerate(around.texts):
+        wide = 0.65 * text.size * len(text.text)
+        dot.node(
+            f"t{k}",
+            label=graphviz.escape(text.text) + ("\\l" if text.start else ""),
+            shape="plaintext",
+            fontcolor=text.fill,
+            fontsize=str(text.size),
+            pos=f"{text.x + (wide / 2 if text.start else 0):.1f},{text.y:.1f}",
+            width=f"{wide / 72:.3f}",
+            height=f"{1.3 * text.size / 72:.3f}",
+        )
+    for arrow in pic.arrows:
+        _edge(dot, arrow, pic, places, colours, scale)
+    return dot
+
+
+def _node(
+    dot: graphviz.Digraph, box: Box, pic: Picture, places: Layout, theme: Theme, scale: tuple[float, float]
+) -> None:
+    style, ink, faint = looks(box, pic, theme, scale)
+    shape = ["filled", *(["rounded"] if style.round else []), *(["dashed"] if style.dashed else [])]
+    x, y = places.centre[box.id]
+    dot.node(
+        box.id,
+        id=box.id,
+        label=_label(box, ink, faint, theme),
+        style=",".join(shape),
+        fillcolor=style.fill,
+        color=style.border,
+        tooltip=graphviz.escape(short(" ".join(part for part in (box.label, box.shape, *box.lines) if part), LONGEST)),
+        pos=f"{x:.1f},{y:.1f}",
+        width=f"{places.width[box.id] / 72:.3f}",
+        height=f"{places.tall.get(box.id, places.height) / 72:.3f}",
+    )
+
+
+def _edge(
+    dot: graphviz.Digraph,
+    arrow: Arrow,
+    pic: Picture,
+    places: Layout,
+    theme: Theme,
+    scale: tuple[float, float],
+) -> None:
+    """An arrow; and below it, as a wide line, what comes back along it.
+
+    Graphviz paints edges by the box that they leave, so both leave the same one, the wide one first.
+    """
+    source, target = arrow
+    curve = places.curves[arrow]
+    flow = (pic.flows or {}).get(arrow, -math.inf)
+    if flow != -math.inf:
+        place = level(theme, flow, *scale)
+        wide = thickness(place if place is not None else len(theme.scale) - 1)
+        colour = flow_colour(theme, flow, scale)
+        dot.edge(source, target, dir="none", pos=_points(curve), color=colour, penwidth=f"{wide:.1f}")
+    attributes = {"id": f"{source}-{target}", "pos": _spline(curve)}
+    if pic.carried(source, target):
+        attributes |= {"color": theme.carried, "penwidth": "1.4" if pic.flows is None else "0.8"}
+    dot.edge(source, target, **attributes)
+
+
+def _label(box: Box, ink: str, faint: str, theme: Theme) -> str:
+    """An HTML-like label: what it is, in bold where it has a name, and the rest in small type."""
+    title = html.escape(short(box.label))
+    if box.detail and not box.scalar:
+        title = f'<b>{html.escape(short(box.title))}</b> <font color="{faint}">= {html.escape(box.detail)}</font>'
+    small = "".join(
+        f'<br/><font point-size="8" color="{faint}">{html.escape(line)}</font>'
+        for line in (box.shape, *box.lines)
+        if line
+    )
+    text = f'<font color="{ink}">{title}</font>{small}'
+    if not box.heat:
+        return f"<{text}>"
+    maps = "".join(f"<td>{_heat(rows, theme)}</td>" for rows in box.heat)
+    wide = f'<td colspan="{len(box.heat)}">{text}</td>'
+    return f'<<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{wide}</tr><tr>{maps}</tr></table>>'
+
+
+def _heat(rows: Heat, theme: Theme) -> str:
+    cell = '<td fixedsize="true" width="4" height="4" bgcolor="{}"></td>'
+    lines = ("".join(cell.format(heat_colour(theme, value)) for value in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    size = f'fixedsize="true" width="{4 * len(rows[0])}" height="{4 * len(rows)}"'
+    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0" {size}>{body}</table>'
+
+
+def _behind(around: Furniture) -> str:
+    """Grounds and cuts in Graphviz's language of drawing operations (xdot), which it puts behind everything."""
+    parts = []
+    for rect in around.rects:
+        x, y, w, h = rect.x, rect.y, rect.width / 2, rect.height / 2
+        corners = f"{x - w:.1f} {y - h:.1f} {x + w:.1f} {y - h:.1f} {x + w:.1f} {y + h:.1f} {x - w:.1f} {y + h:.1f}"
+        parts.append(f"c 7 -{rect.border or rect.fill} C 7 -{rect.fill} P 4 {corners}")
+    for line in around.lines:
+        parts.append(
+            f"S 6 -dashed c 7 -{line.colour} L 2 {line.x:.1f} {line.low:.1f} {line.x:.1f} {line.high:.1f} S 5 -solid"
+        )
+    return " ".join(parts)
+
+
+def _spline(curve: list[Point]) -> str:
+    """Graphviz's text for a curve that ends in an arrow head."""
+    (x0, y0), (x1, y1) = curve[-2], curve[-1]
+    length = max(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5, 1e-9)
+    tail = (x1 - HEAD * (x1 - x0) / length, y1 - HEAD * (y1 - y0) / length)  # the line stops where the head begins
+    return f"e,{x1:.1f},{y1:.1f} {_points([*curve[:-1], tail])}"
+
+
+def _points(curve: list[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in curve)

@@ -1,0 +1,217 @@
+"""What stands around the boxes: grounds and titles of the steps, titles of layers, cuts, the legend, and notes.
+
+As plain rectangles, lines and texts in the layout's points, y upwards, which both engines draw.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
+from tinygrad_rnn.draw.layout.sizes import short
+from tinygrad_rnn.draw.style import Style, Theme, ink, level
+from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
+
+MARGIN = 14.0
+FOOT = 26.0
+"""Room below the steps for their titles."""
+SWATCH = 34.0
+LINE = 15.0
+LETTER = 5.2
+"""About the width of a letter of a note or title."""
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A ground: centre, size, fill, and, where it has one, the colour of its border."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    fill: str
+    round: float = 0.0
+    border: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of text, by its middle, or by its beginning."""
+
+    x: float
+    y: float
+    text: str
+    fill: str
+    size: int = 11
+    start: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A dashed line, from below to above."""
+
+    x: float
+    low: float
+    high: float
+    colour: str
+
+
+@dataclass
+class Furniture:
+    """All of it, and from where to where the drawing reaches: left, below, right, above."""
+
+    rects: list[Rect] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+    reach: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+
+def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
+    """What stands around the boxes of a picture."""
+    found = Furniture()
+    low, high = places.band
+    right, top = places.size
+    left = min(0.0, _bands(found, places, theme))
+    bottom = min(low - FOOT, 0.0) if places.columns else 0.0
+    grounds = _grounds(places)
+    for column, (a, b) in places.columns.items():
+        title = column_title(column, pic)
+        for foot, head in grounds:
+            found.rects.append(Rect((a + b) / 2, (foot + head) / 2, b - a + 24, head - foot, theme.band, 8.0))
+        found.texts.append(Text((a + b) / 2, low - 15, title, theme.faint))
+        left, right = min(left, a - 12), max(right, b + 12)
+    for t in pic.cuts:
+        at = places.columns[t][0] - BETWEEN_COLUMNS / 2
+        found.lines.append(Line(at, low - FOOT, high + 4, theme.cut))
+        found.texts.append(Text(at, high + 10, "cut", theme.cut, 9))
+        top = max(top, high + 16)
+    _carried(found, pic, places, theme)
+    if pic.flows is not None:
+        bottom -= 2 * LINE + 10
+        right = max(right, left + _legend(found, pic, theme, left, bottom + LINE + 8))
+    for note in pic.notes:
+        bottom -= LINE
+        for line in _wrapped(printable(note), max(int((right - left) / LETTER), 60)):
+            found.texts.append(Text(left, bottom + 4, line, theme.faint, 10, start=True))
+            right = max(right, left + len(line) * LETTER)
+            bottom -= LINE
+        bottom += LINE
+    found.reach = (left - MARGIN, bottom - MARGIN, right + MARGIN, top + MARGIN)
+    return found
+
+
+def _grounds(places: Layout) -> list[tuple[float, float]]:
+    """From where to where a step has a ground: none where what is outside of time stands between two bands."""
+    spans = sorted(places.bands.values()) or [places.band]
+    found = [(places.band[0] - FOOT, spans[0][1])]
+    for low, high in spans[1:]:
+        if low > found[-1][1]:
+            found.append((low, high))
+        else:
+            found[-1] = (found[-1][0], high)
+    return found
+
+
+def column_title(column: Any, pic: Picture) -> str:
+    """What stands under a column."""
+    if isinstance(column, Gap):
+        return ""
+    t = short(printable(str(column)))
+    return f"every step (drawn: t = {t})" if pic.loops else f"t = {t}"
+
+
+def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
+    """The titles of layers and directions, at the left of their rows; where the leftmost begins."""
+    titled = [(band, span) for band, span in places.bands.items() if band and band[0] != "joined"]
+    if len(titled) < 2:
+        return 0.0
+    words = {band: " ".join(_band_word(*label) for label in band) for band, _ in titled}
+    wide = max(map(len, words.values())) * LETTER + 10
+    for band, (low, high) in titled:
+        found.texts.append(Text(-12 - wide / 2, (low + high) / 2, words[band], theme.faint))
+    return -12 - wide
+
+
+def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> None:
+    """The names of what is handed from step to step, in the gutter, once for all that read it there."""
+    said: set[Any] = set()
+    for arrow, words in pic.arrows.items():
+        what = (arrow[0], words, pic.boxes[arrow[1]].column)
+        if not words or what in said:
+            continue
+        curve = places.curves[arrow]
+        x, y = curve[len(curve) // 2]
+        if arrow in pic.loops:
+            x, y = x - 6, y + 10
+        else:
+            said.add(what)
+            low, high = places.columns[pic.boxes[arrow[0]].column]
+            x = high + 14 if curve[0][0] < curve[-1][0] else low - 14  # where the arrow leaves, and as high
+            y = curve[3][1] + 8
+        found.texts.append(Text(x, y, short(words), theme.carried, 9))
+
+
+def _band_word(key: Any, value: Any) -> str:
+    return short(printable(str(value) if key == "direction" else f"{key} {value}"))
+
+
+def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float) -> float:
+    """The scale of gradients: a swatch for each colour, with log10 of the norm between them; how wide it is."""
+    low, high = scale_of(pic)
+    title = "gradient coming back, log10 of its norm:"
+    found.texts.append(Text(left, y, title, theme.text, 10, start=True))
+    x = left + len(title) * LETTER + 14
+    for k, colour in enumerate(theme.scale):
+        found.rects.append(Rect(x + SWATCH * (k + 0.5), y, SWATCH, 14, colour))
+    for k in range(len(theme.scale) + 1):
+        value = low + (high - low) * k / len(theme.scale)
+        found.texts.append(Text(x + SWATCH * k, y - 15, f"{value:.1f}".replace("-", "−"), theme.faint, 8))
+    x += SWATCH * len(theme.scale) + 14
+    values = [*(box.flow for box in pic.boxes.values()), *(pic.flows or {}).values()]
+    others = [("none", theme.no_gradient, any(v == -math.inf for v in values if v is not None))]
+    others += [("not finite", theme.not_finite, any(v is not None and not v < math.inf for v in values))]
+    for words, colour, there in others:
+        if there:
+            found.rects.append(Rect(x + SWATCH / 2, y, SWATCH, 14, colour, border=theme.faint))
+            found.texts.append(Text(x + SWATCH / 2, y - 15, words, theme.faint, 8))
+            x += SWATCH + 14
+    return x - left
+
+
+def scale_of(pic: Picture) -> tuple[float, float]:
+    """The lowest and the highest log10 of the legend: whole decades, at least one of them."""
+    values = [box.flow for box in pic.boxes.values()] + list((pic.flows or {}).values())
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    if not finite:
+        return -1.0, 0.0
+    low, high = math.floor(round(min(finite), 9)), math.ceil(round(max(finite), 9))
+    return float(low), float(max(high, low + 1))
+
+
+def looks(box: Box, pic: Picture, theme: Theme, scale: tuple[float, float]) -> tuple[Style, str, str]:
+    """A box's style and the colours of its text, large and small; the ground shows its gradient where one is drawn."""
+    style = theme.styles[box.kind]
+    if pic.flows is None or box.kind in ("gap", "constant"):
+        return style, theme.text, theme.faint
+    fill = flow_colour(theme, box.flow, scale)
+    return style._replace(fill=fill), ink(theme, fill), ink(theme, fill)
+
+
+def flow_colour(theme: Theme, flow: float | None, scale: tuple[float, float]) -> str:
+    """The colour of a log10 on the scale; of what has no gradient, or none that is finite."""
+    if flow is None or flow == -math.inf:
+        return theme.no_gradient
+    place = level(theme, flow, *scale)
+    return theme.not_finite if place is None else theme.scale[place]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split(" "):
+        word = short(word)
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] += (" " if lines[-1] else "") + word
+    return lines

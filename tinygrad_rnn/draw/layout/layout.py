@@ -1,0 +1,303 @@
+"""Where the boxes and arrows of a picture go: columns are steps, rows are the order within a step, from the bottom up.
+
+The layout of a recurrent network is known beforehand, so it is computed, not searched for: time runs to the right, a
+column for each step; each layer and direction has rows of its own, above those of the layer before; what reads the step
+before stands at a column's left edge, and what is handed on crosses the gutter between two columns; what comes before
+or after all steps (a loss) stands below or above them.
+Within a column: rows by dependence, a few barycentre sweeps for the order (Sugiyama et al., 1981), and the places that
+are nearest to the neighbours' by least squares. An arrow over several rows holds a narrow lane in each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tinygrad_rnn.draw.layout.arrangement import Spot, arranged
+from tinygrad_rnn.draw.layout.columns import edges
+from tinygrad_rnn.draw.layout.routes import Place, Point, route
+from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
+from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
+
+BETWEEN_ROWS = 20.0
+BETWEEN_COLUMNS = 60.0
+LANE = 4.0
+_BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Centres and widths of boxes, y upwards, in points; the curve of each arrow; the steps' edges; the extent.
+
+    A curve is a list of points as Bézier segments need them: start, then control, control, end for each segment.
+    """
+
+    centre: dict[str, Point]
+    width: dict[str, float]
+    height: float  # of every box
+    tall: dict[str, float]  # except of these: a gap is as high as the steps
+    curves: dict[Arrow, list[Point]]
+    columns: dict[Any, tuple[float, float]]
+    band: tuple[float, float]  # from where to where, upwards, the steps reach
+    bands: dict[Any, tuple[float, float]]  # and each layer and direction
+    size: Point
+
+
+def layout(pic: Picture) -> Layout:
+    """Places for all boxes and arrows of a picture."""
+    return _Placer(pic).layout()
+
+
+class _Placer:
+    def __init__(self, pic: Picture) -> None:
+        self.pic = pic
+        self.width = {name: box_width(box) for name, box in pic.boxes.items()}
+        self.height = max((box_height(box) for box in pic.boxes.values()), default=BOX_HEIGHT)
+        self.row_height = self.height + BETWEEN_ROWS
+        self.below: dict[str, list[str]] = {name: [] for name in pic.boxes}
+        self.above: dict[str, list[str]] = {name: [] for name in pic.boxes}
+        for source, target in pic.arrows:
+            if not pic.carried(source, target):
+                self.below[target].append(source)
+                self.above[source].append(target)
+        self.order = {column: k for k, column in enumerate(pic.columns)}
+        self.row: dict[str, int] = {}
+        self.x: dict[str, float] = {}
+        self.lanes: dict[Arrow, list[str]] = {}
+        self.beside: dict[str, str] = {}  # an initial state, and what it stands beside
+        self.at_left, self.at_right = edges(pic)
+
+    def layout(self) -> Layout:
+        groups = self._groups()
+        bands = list(dict.fromkeys(band for _, band in groups if band not in (_BEFORE, _AFTER, _GAP)))
+        floor = lowest = self._rows(groups.get((None, _BEFORE), []), 0)
+        if lowest and self.pic.columns:
+            floor = lowest = lowest + 1  # room for the titles of the steps
+        spans: dict[Any, tuple[float, float]] = {}
+        for band in bands:
+            ceiling = floor
+            for column in (*self.pic.columns, None):
+                ceiling = max(ceiling, self._rows(groups.get((column, band), []), floor))
+            spans[band] = (floor * self.row_height, ceiling * self.row_height)
+            floor = ceiling
+        highest = floor
+        gaps = [name for name, box in self.pic.boxes.items() if isinstance(box.column, Gap)]
+        self.row.update(dict.fromkeys(gaps, lowest))
+        top = max(self._rows(groups.get((None, _AFTER), []), highest), max(self.row.values(), default=0) + 1)
+        columns = self._columns(groups, range(lowest, highest))
+        centre = {name: (self.x[name], (self.row[name] + 0.5) * self.row_height) for name in self.pic.boxes}
+        steps = (lowest * self.row_height, highest * self.row_height)
+        for name in gaps:
+            centre[name] = (self.x[name], (steps[0] + steps[1]) / 2)
+        tall = dict.fromkeys(gaps, max(steps[1] - steps[0] - BETWEEN_ROWS, self.height))
+        reach = max(self.x[name] + self.width[name] / 2 for name in centre)
+        reach = max([reach, *(right for _, right in columns.values())])
+        in_row: dict[tuple[Any, int], list[float]] = {}
+        for name, box in self.pic.boxes.items():
+            in_row.setdefault((box.column, self.row[name]), []).append(self.x[name])
+        places = {
+            name: Place(*centre[name], self.width[name], in_row[box.column, self.row[name]], columns.get(box.column))
+            for name, box in self.pic.boxes.items()
+        }
+        curves = {}
+        far = sorted(self.pic.loops, key=lambda a: (abs(self.row[a[0]] - self.row[a[1]]), a))
+        nested = {arrow: k + 1 for k, arrow in enumerate(far)}  # the longer a loop, the further out
+        for arrow in self.pic.arrows:
+            lanes = [(self.x[lane], (self.row[lane] + 0.5) * self.row_height) for lane in self.lanes.get(arrow, ())]
+            source, target = (places[name] for name in arrow)
+            source, target = (
+                self._at_gap(arrow[0], source, target, steps),
+                self._at_gap(arrow[1], target, source, steps),
+            )
+            curves[arrow] = route(
+                source,
+                target,
+                lanes,
+                self.pic.carried(*arrow),
+                self.height,
+                nested.get(arrow, 0),
+                self._far(arrow),
+            )
+        titled = {band: span for band, span in spans.items() if any(c is not None for c, b in groups if b == band)}
+        return Layout(
+            centre, self.width, self.height, tall, curves, columns, steps, titled, (reach, top * self.row_height)
+        )
+
+    def _far(self, arrow: Arrow) -> int:
+        """0 for an arrow between neighbours; else 1 or 2, by turns, so that arrows over two steps lie apart."""
+        a, b = (self.order.get(self.pic.boxes[name].column) for name in arrow)
+        return 0 if a is None or b is None or abs(a - b) < 2 else 1 + a % 2
+
+    def _at_gap(self, name: str, place: Place, other: Place, steps: tuple[float, float]) -> Place:
+        """Where an arrow meets a gap: as high as it comes or goes, so that states flow on in straight lines."""
+        if not isinstance(self.pic.boxes[name].column, Gap):
+            return place
+        low, high = ((end + sign * self.row_height / 2) for end, sign in zip(steps, (1, -1), strict=True))
+        return replace(place, y=min(max(other.y, low), high))
+
+    def _groups(self) -> dict[tuple[Any, Any], list[str]]:
+        """The boxes of each step and band, and of what stands before, between and after the steps, in order."""
+        boxes = self.pic.boxes
+        leads, follows = self._reach(self.below), self._reach(self.above)
+        groups: dict[tuple[Any, Any], list[str]] = {}
+        seen: set[Any] = set()
+        for name, box in boxes.items():
+            band: Any
+            if isinstance(box.column, Gap):
+                band = _GAP
+            elif box.column is not None:
+                band = box.band
+                seen.add(band)
+            elif name not in leads:
+                band = _AFTER
+            else:
+                band = (_BETWEEN, len(seen)) if name in follows else _BEFORE  # above all bands so far
+            groups.setdefault((box.column, band), []).append(name)
+        return groups
+
+    def _reach(self, near: dict[str, list[str]]) -> set[str]:
+        """The boxes outside of time that are tied to a step in one direction, over others like them."""
+        boxes = self.pic.boxes
+        found: set[str] = set()
+        todo = [name for name, box in boxes.items() if box.column is not None]
+        while todo:
+            for other in near[todo.pop()]:
+                if boxes[other].column is None and other not in found:
+                    found.add(other)
+                    todo.append(other)
+        return found
+
+    def _rows(self, names: list[str], floor: int) -> int:
+        """Give each box of a group its row, above all that it reads; the next row that is free.
+
+        What comes from outside stands right under its reader.
+        """
+        members = set(names)
+        initial = [name for name in names if self.pic.boxes[name].initial]
+        # What reads only the step before stands as high as it can, in the first step too.
+        late = [name for name in names if self.above[name] and not set(self.below[name]) - set(initial)]
+        above_late = {target for name in late if name not in initial for target in self.above[name]}
+        for name in names:
+            if name not in late:
+                inner = [self.row[source] for source in self.below[name] if source in self.row and source in members]
+                self.row[name] = max([floor - (name not in above_late), *inner]) + 1
+        for name in late:
+            if name not in initial:
+                self.row[name] = max(floor, self._lowest_reader(name, members, floor + 1) - 1)
+        edges = Counter(self.row[name] for name in names if name in self.row and self._edge(name))
+        for name in initial:
+            row = self._lowest_reader(name, members, floor + 1)
+            self.row[name] = max(floor, row - 1)
+            # An initial state stands where the state comes from in other steps: beside its reader.
+            if len(self.above[name]) == 1 and self.above[name][0] in members and edges[row] == 1:
+                self.row[name] = row
+                reader = self.beside[name] = self.above[name].pop()
+                self.below[reader].remove(name)
+                edges[row] += 1
+        return max((self.row[name] + 1 for name in names), default=floor)
+
+    def _lowest_reader(self, name: str, members: set[str], default: int) -> int:
+        return min((self.row[target] for target in self.above[name] if target in members), default=default)
+
+    def _columns(self, groups: dict[tuple[Any, Any], list[str]], rows: range) -> dict[Any, tuple[float, float]]:
+        """Give every box its x; the edges of each column. `rows` are those of the steps."""
+        right = 0.0
+        columns: dict[Any, tuple[float, float]] = {}
+        in_column: dict[Any, list[str]] = {}
+        for (column, _), names in groups.items():
+            if column is not None:
+                in_column.setdefault(column, []).extend(names)
+        for source, target in self.pic.arrows:
+            a, b = self.pic.boxes[source].column, self.pic.boxes[target].column
+            if (a is None) != (b is None) and rows:
+                self._through(source, target, in_column[a if b is None else b], rows)
+        for column in self.pic.columns:
+            left = right + (BETWEEN_COLUMNS if columns else 0.0)
+            right = left + self._place(in_column.get(column, []), left)
+            columns[column] = (left, right)
+        middle = right / 2
+        for (column, _), names in groups.items():
+            if column is None:
+                wide = self._place(names, 0.0)
+                for name in names:
+                    self.x[name] += middle - wide / 2
+        start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
+        start -= (30 + 14 * len(self.pic.loops)) if self.pic.loops else 0
+        self.x = {name: x - start for name, x in self.x.items()}
+        return {column: (a - start, b - start) for column, (a, b) in columns.items()}
+
+    def _edge(self, name: str) -> int:
+        """Where in its row a box belongs: from -3, the left edge of the step, to 3, the right one; 0 is anywhere.
+
+        What stands beside its reader stands nearer to it than an initial state whose arrows go upwards.
+        """
+        side = -1 if name in self.at_left else 1 if name in self.at_right else 0
+        if name in self.beside:
+            return 2 * side
+        return 3 * side if name in self.pic.boxes and self.pic.boxes[name].initial else side
+
+    def _through(self, source: str, target: str, names: list[str], rows: range) -> None:
+        """Hold a place in every row of a step for an arrow from a step to what lies outside of it, or the other way."""
+        crossed = [row for row in range(self.row[source] + 1, self.row[target]) if row in rows]
+        if not crossed or "gap" in (self.pic.boxes[source].kind, self.pic.boxes[target].kind):
+            return
+        inside, before = self.pic.boxes[source].column is not None, None
+        lane = [f"{source}>{target}@{row}" for row in crossed]
+        for name, row in zip(lane, crossed, strict=True):
+            self.row[name], self.width[name] = row, LANE
+            self.below[name], self.above[name] = [before] if before else [], []
+            if before:
+                self.above[before].append(name)
+            before = name
+        if inside:
+            self.above[source].append(lane[0])
+            self.below[lane[0]].append(source)
+        else:
+            self.below[target].append(lane[-1])
+            self.above[lane[-1]].append(target)
+        names.extend(lane)
+        self.lanes[source, target] = lane
+
+    def _lane(self, source: str, target: str, names: list[str], members: set[str]) -> None:
+        """Hold a narrow place for an arrow in every row that it crosses."""
+        self.below[target].remove(source)
+        self.above[source].remove(target)
+        before, lane = source, []
+        for row in range(self.row[source] + 1, self.row[target]):
+            name = f"{source}>{target}@{row}"
+            self.row[name], self.width[name] = row, LANE
+            self.below[name], self.above[name] = [before], []
+            self.above[before].append(name)
+            names.append(name)
+            members.add(name)
+            lane.append(name)
+            before = name
+        self.above[before].append(target)
+        self.below[target].append(before)
+        self.lanes[source, target] = lane
+
+    def _place(self, names: list[str], left: float) -> float:
+        """Order a group within its rows and give each box its x, the leftmost edge at `left`; how wide it is."""
+        if not names:
+            return 0.0
+        members = set(names)
+        for name in list(names):
+            for source in list(self.below[name]):
+                if source in members and self.row[name] - self.row[source] > 1:
+                    self._lane(source, name, names, members)
+        index = {name: k for k, name in enumerate(names)}
+        group = tuple(
+            Spot(
+                self.row[name],
+                self.width[name],
+                self._edge(name),
+                index.get(self.beside.get(name, ""), -1),
+                tuple(index[other] for other in self.below[name] if other in members),
+                tuple(index[other] for other in self.above[name] if other in members),
+            )
+            for name in names
+        )
+        places = arranged(group)
+        self.x.update((name, left + place) for name, place in zip(names, places, strict=True))
+        return max(self.x[name] + self.width[name] / 2 for name in names) - left

@@ -1,0 +1,211 @@
+"""What the player shows of a tape, as plain data: the run forward, the walk back, the gradients as they grow.
+
+Numbers are rounded to the four digits that are shown. Large arrays are a corner, a range and a norm.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.backward import fitted, products_of
+from tinygrad_rnn.core.recording import not_recording, scope_text
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.tape import Step
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.draw.views.numbers import norm
+from tinygrad_rnn.draw.wording import Wording, rounded
+from tinygrad_rnn.tape.steps import time_of
+from tinygrad_rnn.tape.tape import Tape
+
+ENTRIES_IN_FULL = 300
+"""Up to how many entries arrays are shown with up to `LARGE` numbers; of a longer tape with up to `SMALL`."""
+LARGE, SMALL = 60, 8
+BUDGET = 500_000
+"""How many products may be computed to say what each entry contributes."""
+
+Data = dict[str, Any]
+
+
+def film(tape: Tape, loss: Any, seed: Any = None) -> Data:
+    """Everything that the player shows, ready for JSON.
+
+    "entries": the run forward, in order: name, op, where, t, gate, code; `args`, for each argument the number of the
+    entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, what was computed; `value`;
+    `adds`, [leaf, norm] pairs: what comes through the entry to the gradient of each leaf by paths within its step.
+    "back": the walk back, in order: entry; its cotangent, and what that is called; products: `to` (as in args), rule,
+    numbers, value, and for a leaf the `total` so far. "leaves": name and value. "arrays": what `value`, `cotangent` and
+    `total` number.
+    "broken": the first position with a NaN or an infinity, None where there is none. Position p of the player is
+    after p entries forward, and then after p - len(entries) back.
+    """
+    with not_recording():
+        return _Camera(tape).film(loss, seed)
+
+
+class _Camera:
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.lines = tape.lines()
+        self.wording = Wording(tape)
+        self.leaves = tape.leaves()
+        self.number = {id(x): -1 - k for k, x in enumerate(self.leaves)}
+        self.number |= {id(line[3]): k for k, line in enumerate(self.lines)}
+        self.shown = LARGE if len(tape) <= ENTRIES_IN_FULL else SMALL
+        self.arrays: dict[str, int] = {}  # the same array is kept once
+        self.broken: list[int] = []
+        self.cotangents: dict[int, Any] = {}
+        self.called: dict[int, str] = {}  # what a cotangent is called, by its id: they are all kept
+
+    def film(self, loss: Any, seed: Any) -> Data:
+        back = self._back(loss, seed)
+        adds = self._contributions()
+        entries = [self._entry(k) | ({"adds": adds[k]} if k in adds else {}) for k in range(len(self.tape))]
+        leaves = [
+            {"name": self.wording.names[x], "cotangent": self.wording.cotangent(x), "value": self._array(x.data)}
+            | ({} if x.dtype.kind == "f" else {"fixed": True})
+            for x in self.leaves
+        ]
+        return {
+            "entries": entries,
+            "back": back,
+            "leaves": leaves,
+            "arrays": [json.loads(text) for text in self.arrays],
+            "broken": min(self.broken, default=None),
+            "contributions": bool(adds) or not back,
+        }
+
+    def _entry(self, k: int) -> Data:
+        entry = self.tape[k]
+        rule, numbers = self.wording.call(self.lines[k])
+        labels = dict(entry.scope)
+        about: Data = {
+            "name": self.wording.names[entry.out],
+            "op": entry.op.name,
+            "args": [self.number[id(a)] if type(a) is Tensor else None for a in entry.args],
+            "rule": rule,
+            "numbers": numbers,
+            "value": self._array(entry.out.data, k + 1),
+        }
+        if entry.scope:
+            about["where"] = scope_text(entry.scope)[:100]
+        about |= {key: str(labels[key])[:40] for key in ("t", "gate") if key in labels}
+        if entry.line:
+            about["code"] = Path(entry.line).name
+        return about
+
+    def _back(self, loss: Any, seed: Any) -> list[Data]:
+        """The walk back, recorded: so that the rules can be read off the record."""
+        totals: dict[Tensor, Any] = {}
+        back: list[Data] = []
+        with Tape() as rules:
+            read = 0
+            for step in self.tape.rewind(loss, seed):
+                self._name(step)
+                products = [(x, fitted(part, x)) for x, part in step.parts if x.dtype.kind == "f"]
+                for line in rules[read:]:
+                    if line.out is not step.cotangent:
+                        self.wording.learn((line.op, line.args, line.kwargs, line.out, line.scope))
+                read = len(rules)
+                back.append(self._step(step, products, totals, len(self.tape) + len(back) + 1))
+        return back
+
+    def _name(self, step: Step) -> None:
+        """Call a cotangent after its value; what has no name and is only added to a sum has that sum's cotangent."""
+        out, g = step.entry.out, step.cotangent
+        if out.name is not None or id(g) not in self.called:
+            self.called[id(g)] = self.wording.cotangent(out)
+        self.wording.called(g, self.called[id(g)])
+
+    def _step(self, step: Step, products: list[tuple[Tensor, Any]], totals: dict[Tensor, Any], position: int) -> Data:
+        self.cotangents[step.index] = step.cotangent
+        shown = []
+        for (x, product), (_, whole) in zip(products, step.products, strict=True):
+            place, given = product.parts[0] if type(product) is Sparse else ((), product)
+            rule, numbers = self.wording.value(given)
+            to = self.number[id(x)]
+            about: Data = {
+                "to": to,
+                "name": self.wording.cotangent(x, place),
+                "rule": rule,
+                "numbers": numbers,
+                "value": self._array(_plain(given), position),
+            }
+            if to < 0:
+                totals[x] = totals[x] + _plain(whole) if x in totals else _plain(whole)
+                about["total"] = self._array(totals[x], position)
+            shown.append(about)
+        name, cotangent = self.called[id(step.cotangent)], self._array(_plain(step.cotangent), position)
+        return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}
+
+    def _contributions(self) -> dict[int, list[tuple[int, float]]]:
+        """What comes through each entry to the gradient of each leaf, by the paths that stay in the entry's step.
+
+        The norm for each leaf. Nothing at all where the steps are so long that it would take too long.
+        """
+        lines = self.lines
+        groups: dict[Any, list[int]] = {}
+        for k, line in enumerate(lines):
+            groups.setdefault(time_of(line[4]), []).append(k)
+        outside = groups.get(None, [])  # what was made before all steps, as a transposed matrix, belongs to each
+        products = {t: sum(len(lines[k][1]) for k in group) for t, group in groups.items()}
+        shared = products.get(None, 0)
+        work = sum(len(group) * (products[t] + shared) // 2 for t, group in groups.items())
+        if work > BUDGET:
+            return {}
+        found = {}
+        for t, group in groups.items():
+            members = sorted({*group, *outside}, reverse=True) if t is not None else group[::-1]
+            for k in group:
+                if k in self.cotangents:
+                    found[k] = self._through(k, members)
+        return found
+
+    def _through(self, k: int, members: list[int]) -> list[tuple[int, float]]:
+        pending: dict[int, Any] = {k: _plain(self.cotangents[k])}
+        for j in members:
+            g = pending.pop(j, None)
+            if g is None:
+                continue
+            for x, product in products_of(self.lines[j], g):
+                to = self.number[id(x)]
+                pending[to] = pending[to] + product if to in pending else product
+        norms = {-1 - to: norm(g) for to, g in pending.items() if to < 0}
+        return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
+
+    def _array(self, values: Any, position: int | None = None) -> int:
+        """The number of an array among those shown."""
+        a = np.asarray(values)
+        a = a.astype(np.float64) if a.dtype.kind == "f" else a
+        matrix = a.reshape(-1, a.shape[-1]) if a.ndim and a.size else a.reshape(1, -1)
+        whole = a.size <= self.shown
+        if not whole:
+            columns = min(matrix.shape[1], max(4, self.shown // len(matrix)))
+            matrix = matrix[: max(1, self.shown // columns), :columns]
+        about: Data = {"shape": a.shape, "rows": [[_rounded(v) for v in row] for row in matrix.tolist()]}
+        about["norm"] = _rounded(norm(a))
+        finite = np.isfinite(a)
+        if not finite.all():
+            about["broken"] = int(a.size - finite.sum())
+            if position is not None:
+                self.broken.append(position)
+        if not whole and finite.any():
+            about["from"], about["to"] = (_rounded(v) for v in (a[finite].min().item(), a[finite].max().item()))
+        return self.arrays.setdefault(json.dumps(about), len(self.arrays))
+
+
+def _plain(values: Any) -> Any:
+    return values.data if isinstance(values, Tensor) else values
+
+
+def _rounded(v: float) -> Any:
+    """A number as it is shown; what is not finite is a word, since JSON has no such number."""
+    if isinstance(v, int):
+        return int(v)
+    if not np.isfinite(v):
+        return str(v)
+    v = rounded(v)
+    return int(v) if v == int(v) and abs(v) < 1e15 else v

@@ -1,0 +1,149 @@
+"""The picture as SVG, drawn by ourselves with the places of `layout`: needs nothing installed."""
+
+from __future__ import annotations
+
+import html
+import math
+
+from tinygrad_rnn.draw.layout.annotations import Furniture, flow_colour, furniture, looks, scale_of
+from tinygrad_rnn.draw.layout.layout import Layout, layout
+from tinygrad_rnn.draw.layout.routes import Point
+from tinygrad_rnn.draw.layout.sizes import HEAT_CELL, LINE, short
+from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
+
+
+def svg(pic: Picture, title: str = "The unrolled graph of a tape", theme: str = "light") -> str:
+    """A picture as the text of an SVG file, the same bytes every time."""
+    return _Sheet(pic, theme_named(theme)).text(title)
+
+
+class _Sheet:
+    def __init__(self, pic: Picture, theme: Theme) -> None:
+        self.pic, self.theme = pic, theme
+        self.places: Layout = layout(pic)
+        self.around: Furniture = furniture(pic, self.places, theme)
+        self.scale = scale_of(pic)
+
+    def text(self, title: str) -> str:
+        left, bottom, right, top = self.around.reach
+        wide, high = right - left, top - bottom
+        theme = self.theme
+        parts = [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}" '
+            f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{FONT}, Arial, sans-serif" '
+            f'font-size="11" text-anchor="middle" fill="{theme.text}">',
+            f"<title>{html.escape(title)}</title>",
+            "<defs>",
+            *(_head(name, color) for name, color in (("head", theme.arrow), ("carried", theme.carried))),
+            *(_head(f"back{k}", color) for k, color in enumerate(theme.scale) if self.pic.flows is not None),
+            "</defs>",
+            f'<rect width="100%" height="100%" fill="{theme.ground}"/>',
+            *self._around(),
+            *(self._arrow(arrow) for arrow in self.pic.arrows),
+            *(self._box(box) for box in self.pic.boxes.values()),
+            "</svg>",
+        ]
+        return "\n".join(part for part in parts if part) + "\n"
+
+    def _down(self, point: Point) -> Point:
+        """From y upwards, as in the layout, to y downwards, as in SVG."""
+        left, _, _, top = self.around.reach
+        return point[0] - left, top - point[1]
+
+    def _around(self) -> list[str]:
+        parts = []
+        for rect in self.around.rects:
+            x, y = self._down((rect.x - rect.width / 2, rect.y + rect.height / 2))
+            corner = f' rx="{rect.round:.0f}"' if rect.round else ""
+            corner += f' stroke="{rect.border}"' if rect.border else ""
+            parts.append(
+                f'<rect x="{x:.1f}" y="{y:.1f}" width="{rect.width:.1f}" height="{rect.height:.1f}"{corner} '
+                f'fill="{rect.fill}"/>'
+            )
+        for line in self.around.lines:
+            x, low = self._down((line.x, line.low))
+            _, high = self._down((line.x, line.high))
+            parts.append(
+                f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{line.colour}" stroke-width="1.6" '
+                'stroke-dasharray="6 4" fill="none"/>'
+            )
+        for text in self.around.texts:
+            x, y = self._down((text.x, text.y))
+            size = f' font-size="{text.size}"' if text.size != 11 else ""
+            size += ' text-anchor="start"' if text.start else ""
+            parts.append(f'<text x="{x:.1f}" y="{y + 4:.1f}"{size} fill="{text.fill}">{html.escape(text.text)}</text>')
+        return parts
+
+    def _arrow(self, arrow: Arrow) -> str:
+        start, *rest = (f"{x:.1f} {y:.1f}" for x, y in map(self._down, self.places.curves[arrow]))
+        way = f'd="M{start}C{" ".join(rest)}" fill="none"'
+        name = "-".join(arrow)
+        carried = self.pic.carried(*arrow)
+        look, head = f'stroke="{self.theme.arrow}" stroke-width="0.8"', "head"
+        if carried:
+            wide = 1.4 if self.pic.flows is None else 0.8  # what comes back is seen below it
+            look, head = f'stroke="{self.theme.carried}" stroke-width="{wide}"', "carried"
+        return self._back(arrow, way) + f'<path id="{name}" {way} {look} marker-end="url(#{head})"/>'
+
+    def _back(self, arrow: Arrow, way: str) -> str:
+        """What comes back along an arrow: a broad stroke below it, with a head at its beginning."""
+        flow = (self.pic.flows or {}).get(arrow, -math.inf)
+        if flow == -math.inf:
+            return ""
+        place = level(self.theme, flow, *self.scale)
+        colour = flow_colour(self.theme, flow, self.scale)
+        wide = thickness(place if place is not None else len(self.theme.scale) - 1)
+        head = f' marker-start="url(#back{place})"' if place is not None else ""
+        return f'<path {way} stroke="{colour}" stroke-width="{wide:.1f}"{head}/>'
+
+    def _box(self, box: Box) -> str:
+        x, y = self._down(self.places.centre[box.id])
+        width, height = self.places.width[box.id], self.places.tall.get(box.id, self.places.height)
+        style, ink, faint = looks(box, self.pic, self.theme, self.scale)
+        dash = ' stroke-dasharray="4 3"' if style.dashed else ""
+        corner = ' rx="7"' if style.round else ""
+        name = html.escape(short(box.label))
+        if box.detail and not box.scalar:
+            name = f'<tspan font-weight="bold">{html.escape(short(box.title))}</tspan>'
+            name += f'<tspan fill="{faint}"> = {html.escape(box.detail)}</tspan>'
+        small = [line for line in (box.shape, *box.lines) if line]
+        heat = max((len(rows) * HEAT_CELL + 6 for rows in box.heat), default=0.0)
+        line = y - (LINE * len(small) + heat) / 2 + 4
+        color = f' fill="{ink}"' if ink != self.theme.text else ""
+        parts = [f'<text x="{x:.1f}" y="{line:.1f}"{color}>{name}</text>']
+        for words in small:
+            line += LINE + (1 if words is small[0] else 0)
+            parts.append(f'<text x="{x:.1f}" y="{line:.1f}" font-size="8" fill="{faint}">{html.escape(words)}</text>')
+        parts += self._heat(box, x, line + 5)
+        tip = " ".join(part for part in (box.label, box.shape, *box.lines) if part)
+        if box.tip and box.tip not in (box.detail, box.title):
+            tip += f"\n{box.tip}"
+        return (
+            f'<g id="{box.id}"><title>{html.escape(tip)}</title>'
+            f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}"{corner} '
+            f'fill="{style.fill}" stroke="{style.border}"{dash}/>{"".join(parts)}</g>'
+        )
+
+    def _heat(self, box: Box, middle: float, top: float) -> list[str]:
+        """Tiny heat maps side by side: the value, then the gradient."""
+        wide = sum(len(rows[0]) + 1 for rows in box.heat) * HEAT_CELL - HEAT_CELL
+        left, parts = middle - wide / 2, []
+        for rows in box.heat:
+            for i, row in enumerate(rows):
+                for j, value in enumerate(row):
+                    parts.append(
+                        f'<rect x="{left + j * HEAT_CELL:.1f}" y="{top + i * HEAT_CELL:.1f}" width="{HEAT_CELL:.0f}" '
+                        f'height="{HEAT_CELL:.0f}" fill="{heat_colour(self.theme, value)}"/>'
+                    )
+            left += (len(rows[0]) + 1) * HEAT_CELL
+        return parts
+
+
+def _head(name: str, color: str) -> str:
+    return (
+        f'<marker id="{name}" viewBox="0 0 8 8" refX="{0 if name.startswith("back") else 8}" refY="4" markerWidth="6" '
+        'markerHeight="6" markerUnits="userSpaceOnUse" orient="auto">'
+        f'<path d="M0 0L8 4L0 8z" fill="{color}"/></marker>'
+    )

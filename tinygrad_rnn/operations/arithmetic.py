@@ -1,0 +1,67 @@
+"""Elementwise arithmetic. Arguments broadcast; the walk back sums a cotangent over the broadcast axes.
+
+Ties: `maximum` and `minimum` give each of two equal arguments half of the cotangent; `absolute` has slope 0 at 0.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.table import TABLE, primitive
+from tinygrad_rnn.operations.comparisons import equal, greater, less, sign
+
+cbrt = primitive(np.cbrt, lambda g, y, x: g / (3 * y * y), analytic=False)  # NumPy has it for real numbers only
+reciprocal = primitive(np.reciprocal, lambda g, y, x: -g * y * y)
+
+exp2 = primitive(np.exp2, lambda g, y, x: g * y * math.log(2))
+expm1 = primitive(np.expm1, lambda g, y, x: g * np.exp(x))
+log2 = primitive(np.log2, lambda g, y, x: g / (x * math.log(2)))
+log10 = primitive(np.log10, lambda g, y, x: g / (x * math.log(10)))
+log1p = primitive(np.log1p, lambda g, y, x: g / (1 + x))
+logaddexp = primitive(
+    np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y), analytic=False
+)
+hypot = primitive(np.hypot, lambda g, y, a, b: g * a / y, lambda g, y, a, b: g * b / y, analytic=False)
+
+sin = primitive(np.sin, lambda g, y, x: g * np.cos(x))
+cos = primitive(np.cos, lambda g, y, x: -g * np.sin(x))
+tan = primitive(np.tan, lambda g, y, x: g * (1 + y * y))
+arcsin = primitive(np.arcsin, lambda g, y, x: g / np.sqrt(1 - x * x))
+arccos = primitive(np.arccos, lambda g, y, x: -g / np.sqrt(1 - x * x))
+arctan = primitive(np.arctan, lambda g, y, x: g / (1 + x * x))
+arctan2 = primitive(
+    np.arctan2,
+    lambda g, y, a, b: g * b / (a * a + b * b),
+    lambda g, y, a, b: -g * a / (a * a + b * b),
+    analytic=False,
+)
+sinh = primitive(np.sinh, lambda g, y, x: g * np.cosh(x))
+cosh = primitive(np.cosh, lambda g, y, x: g * np.sinh(x))
+arcsinh = primitive(np.arcsinh, lambda g, y, x: g / np.sqrt(1 + x * x))
+arccosh = primitive(np.arccosh, lambda g, y, x: g / np.sqrt(x * x - 1))
+arctanh = primitive(np.arctanh, lambda g, y, x: g / (1 - x * x))
+
+absolute = primitive(np.absolute, lambda g, y, x: g * sign(x), analytic=False)
+maximum = primitive(
+    np.maximum,
+    lambda g, y, a, b: np.where(equal(a, b), g / 2, np.where(greater(a, b), g, 0)),
+    lambda g, y, a, b: np.where(equal(a, b), g / 2, np.where(less(a, b), g, 0)),
+    analytic=False,
+)
+minimum = primitive(
+    np.minimum,
+    lambda g, y, a, b: np.where(equal(a, b), g / 2, np.where(less(a, b), g, 0)),
+    lambda g, y, a, b: np.where(equal(a, b), g / 2, np.where(greater(a, b), g, 0)),
+    analytic=False,
+)
+
+
+def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """Each entry kept between two bounds (None: no bound), as np.clip; slope 0 beyond them, 1/2 on them."""
+    a_min, a_max = (min if a_min is None else a_min), (max if a_max is None else a_max)
+    above = x if a_min is None else maximum(x, a_min)
+    return above if a_max is None else minimum(above, a_max)
+
+
+TABLE[np.clip] = clip

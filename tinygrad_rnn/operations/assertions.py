@@ -1,0 +1,25 @@
+"""Requirements on values as operations: recorded, so that every replay makes the check again."""
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.table import Primitive, primitive
+
+
+def _in_range(x: Any, low: float, high: float, refusal: str) -> Any:
+    values = np.asarray(x)
+    if values.size and not (values.min() >= low and values.max() <= high):  # so that NaN is refused as well
+        raise ValueError(refusal.format(values.min(), values.max()))
+    return values
+
+
+in_range: Primitive = primitive(
+    _in_range,
+    lambda g, y, x, low, high, refusal: g,
+    name="in_range",
+    analytic=False,
+    tangent="elementwise",
+)
+"""`in_range(x, low=, high=, refusal=)`: x itself, if low <= x <= high everywhere. Raises ValueError otherwise, with the
+text `refusal`, in which {0} and {1} are the smallest and the largest entry."""

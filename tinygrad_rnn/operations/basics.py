@@ -1,0 +1,214 @@
+"""The operations of a recurrent network: each one statement, with one line for each partial derivative.
+
+Arguments broadcast; the walk back sums a cotangent over the axes that were broadcast. The rest of NumPy is in
+`operations/`, written in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.table import TABLE, Primitive, primitive
+
+# ------------------------------------------------------------------------------------------ entry by entry
+
+add = primitive(np.add, lambda g, y, a, b: g, lambda g, y, a, b: g)
+subtract = primitive(np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g)
+multiply = primitive(np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
+divide = primitive(np.divide, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b)
+negative = primitive(np.negative, lambda g, y, x: -g)
+positive = primitive(np.positive, lambda g, y, x: g)
+square = primitive(np.square, lambda g, y, x: g * (2 * x))
+sqrt = primitive(np.sqrt, lambda g, y, x: g / (2 * y))
+exp = primitive(np.exp, lambda g, y, x: g * y)
+log = primitive(np.log, lambda g, y, x: g / x)
+tanh = primitive(np.tanh, lambda g, y, x: g - g * (y * y))  # g (1 - y^2), without a number for NumPy to convert
+sigmoid = primitive(lambda x: logistic(x), lambda g, y, x: g * (y - y * y), name="sigmoid", tangent="elementwise")
+relu = primitive(
+    lambda x: np.maximum(x, 0),
+    lambda g, y, x: g * (x > 0),  # slope 0 at 0
+    name="relu",
+    analytic=False,
+    tangent="elementwise",
+)
+power = primitive(
+    np.power,
+    lambda g, y, a, b: g * b * np.power(a, one_less(a, b)),
+    lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a)),
+)
+where = primitive(
+    lambda condition, a, b: np.where(condition, a, b),
+    None,
+    lambda g, y, condition, a, b: np.where(condition, g, 0),
+    lambda g, y, condition, a, b: np.where(condition, 0, g),
+    name="where",
+    numpy=np.where,
+    tangent="elementwise",
+)
+
+
+def logistic(x: Any) -> Any:
+    """1 / (1 + exp(-x)): to the last digits for negative x too, where tanh(x/2)/2 + 1/2 loses them all."""
+    with np.errstate(over="ignore"):  # where exp(-x) is infinite the result is 0, to rounding
+        y = np.asarray(np.exp(np.negative(x)))
+    y += 1
+    return np.reciprocal(y, y)
+
+
+def one_less(a: Any, b: Any) -> Any:
+    """B - 1, but 0 where a and b are 0: there the derivative b a**(b - 1) is 0 * a**0, and not 0 / 0."""
+    if isinstance(b, int | float) and b != 0:
+        return b - 1
+    return np.where(np.logical_and(np.equal(a, 0), np.equal(b, 0)), 1, b) - 1
+
+
+# Constant almost everywhere: recorded, so that a replay computes them anew, with no gradient.
+CONSTANT = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or)
+for ufunc in (*CONSTANT, np.logical_xor, np.logical_not, np.sign, np.floor, np.ceil, np.rint, np.trunc, np.isfinite):
+    primitive(ufunc, *[None] * ufunc.nin, analytic=False)
+detach = primitive(lambda x: x, None, name="detach", analytic=False)
+
+# ------------------------------------------------------------------------------------------ matrices and sums
+
+matmul = primitive(
+    np.matmul, lambda g, y, a, b: to_left(g, a, b), lambda g, y, a, b: to_right(g, a, b), tangent="multilinear"
+)
+sum = primitive(
+    lambda x, axis=None, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),
+    name="sum",
+    numpy=np.sum,
+    tangent="linear",
+)
+mean = primitive(
+    lambda x, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims),
+    lambda g, y, x, axis=None, keepdims=False: spread(g * (y.size / (x.size or 1)), x, axis, keepdims),
+    name="mean",
+    numpy=np.mean,
+    tangent="linear",
+)
+
+
+def to_left(g: Any, a: Any, b: Any) -> Any:
+    """dL/da = g bᵀ, for a @ b."""
+    if a.ndim == b.ndim == 2:
+        return g @ b.T
+    if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
+        return g[..., None] * b
+    if a.ndim == 1:  # (k,) @ (..., k, m) -> (..., m)
+        return (b @ g[..., None])[..., 0]
+    return g @ b.swapaxes(-1, -2)
+
+
+def to_right(g: Any, a: Any, b: Any) -> Any:
+    """dL/db = aᵀ g, for a @ b."""
+    if a.ndim == b.ndim == 2:
+        return a.T @ g
+    if a.ndim == 1:  # (k,) @ (..., k, m) -> (..., m)
+        return a[:, None] * g[..., None, :] if b.ndim > 1 else g * a
+    if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
+        return (a.swapaxes(-1, -2) @ g[..., None])[..., 0]
+    if b.ndim == 2 and a.ndim > 2:  # one product over all the rows, in place of a batch that is summed afterwards
+        rows = math.prod(a.shape[:-1])
+        return a.reshape((rows, a.shape[-1])).T @ g.reshape((rows, g.shape[-1]))
+    return a.swapaxes(-1, -2) @ g
+
+
+def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """A cotangent of a reduction, repeated along the axes that were reduced away."""
+    return np.broadcast_to(kept(g, x, axis, keepdims), x.shape)
+
+
+def kept(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """The same with reduced axes kept at length 1."""
+    if keepdims or not x.ndim:
+        return g
+    reduced = range(x.ndim) if axis is None else [a % x.ndim for a in np.atleast_1d(axis)]
+    return g.reshape(tuple(1 if k in reduced else n for k, n in enumerate(x.shape)))
+
+
+# ------------------------------------------------------------------------------------------ shapes
+
+astype: Primitive = primitive(
+    lambda x, dtype: x.astype(dtype),
+    lambda g, y, x, dtype: astype(g, dtype=x.dtype),
+    name="astype",
+    analytic=False,  # a cast to a real dtype drops the imaginary part
+    tangent="linear",
+)
+reshape = primitive(
+    lambda x, shape: x.reshape(shape),
+    lambda g, y, x, shape: g.reshape(x.shape),
+    name="reshape",
+    numpy=np.reshape,
+    tangent="linear",
+)
+transpose = primitive(
+    lambda x, axes=None: x.transpose(axes),
+    lambda g, y, x, axes=None: g.transpose(
+        axes if axes is None else np.argsort([a % len(axes) for a in axes]).tolist()
+    ),
+    name="transpose",
+    numpy=np.transpose,
+    tangent="linear",
+)
+broadcast_to = primitive(
+    lambda x, shape: np.broadcast_to(x, shape),
+    lambda g, y, x, shape: g,
+    name="broadcast_to",
+    numpy=np.broadcast_to,
+    tangent="linear",
+)
+_stack = primitive(
+    lambda *xs, axis: np.stack(xs, axis=axis),
+    lambda g, y, *xs, axis: [g[at(axis, y.ndim, k)] for k in range(len(xs))],
+    name="stack",
+    variadic=True,
+    tangent="linear",
+)
+_concatenate = primitive(
+    lambda *xs, axis: np.concatenate(xs, axis=axis),
+    lambda g, y, *xs, axis: [g[at(axis, y.ndim, part)] for part in consecutive(xs, axis)],
+    name="concatenate",
+    variadic=True,
+    tangent="linear",
+)
+
+
+def stack(arrays: Any, axis: int = 0, **options: Any) -> Any:
+    """Arrays of one shape, joined along a new axis, as np.stack."""
+    return _stack(*arrays, axis=axis, **options)
+
+
+def concatenate(arrays: Any, axis: int | None = 0, **options: Any) -> Any:
+    """Arrays joined along an axis that they have, or flat with axis None, as np.concatenate."""
+    if axis is None:
+        return _concatenate(*(reshape(x, -1) for x in arrays), axis=0, **options)
+    return _concatenate(*arrays, axis=axis, **options)
+
+
+def at(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes `part` of one axis and all of the others."""
+    return (slice(None),) * (axis % ndim) + (part,)
+
+
+def consecutive(xs: tuple[Any, ...], axis: int) -> list[slice]:
+    """Where each of the concatenated arrays lies on the axis."""
+    ends = np.cumsum([0, *(x.shape[axis] for x in xs)]).tolist()
+    return [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
+
+
+TABLE[np.stack], TABLE[np.concatenate] = stack, concatenate
+
+# ------------------------------------------------------------------------------------------ indexing
+
+getitem = primitive(
+    lambda x, *index: x[index],
+    lambda g, y, x, *index: Sparse(x.shape, g.dtype, [(index, g)]),
+    name="getitem",
+    tangent="linear",
+)

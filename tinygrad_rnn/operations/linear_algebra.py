@@ -1,0 +1,147 @@
+"""Products of matrices, vectors and batches of matrices."""
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.table import TABLE, primitive
+
+
+def dot(a: Any, b: Any) -> Any:
+    """The sum over the last axis of a and the last but one of b, as np.dot; the product where one is a number."""
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    if np.ndim(b) > 2:
+        return tensordot(a, b, ((-1,), (-2,)))
+    return a @ b
+
+
+def inner(a: Any, b: Any) -> Any:
+    """The sum over the last axes of both, as np.inner; the product where one is a number."""
+    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else tensordot(a, b, ((-1,), (-1,)))
+
+
+def outer(a: Any, b: Any) -> Any:
+    """All products of the entries of two arrays, each taken flat, as np.outer."""
+    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """The sum over pairs of axes, or over so many last ones of a and first ones of b, as np.tensordot."""
+    if isinstance(axes, int | np.integer):
+        axes = range(np.ndim(a) - axes, np.ndim(a)), range(axes)
+    of_a, of_b = (normalize_axis_tuple(list_, np.ndim(x)) for x, list_ in zip((a, b), axes, strict=True))
+    if [np.shape(a)[k] for k in of_a] != [np.shape(b)[k] for k in of_b]:
+        raise ValueError(
+            f"tensordot: axes {list(of_a)} of shape {np.shape(a)} and {list(of_b)} of shape {np.shape(b)} do not fit\n"
+            "each pair of axes that is summed over must have equal lengths"
+        )
+    free_a, free_b = [k for k in range(np.ndim(a)) if k not in of_a], [k for k in range(np.ndim(b)) if k not in of_b]
+    rows, columns = tuple(np.shape(a)[k] for k in free_a), tuple(np.shape(b)[k] for k in free_b)
+    summed = int(np.prod([np.shape(a)[k] for k in of_a]))
+    left = np.reshape(np.transpose(a, (*free_a, *of_a)), (int(np.prod(rows)), summed))
+    right = np.reshape(np.transpose(b, (*of_b, *free_b)), (summed, int(np.prod(columns))))
+    return np.reshape(left @ right, rows + columns)
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The entries on a diagonal of two axes, as a last axis: np.diagonal."""
+    last = np.moveaxis(x, (axis1, axis2), (-2, -1))
+    return last[(..., *_on_diagonal(last.shape[-2], last.shape[-1], offset))]
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum over a diagonal, as np.trace."""
+    return diagonal(x, offset, axis1, axis2).sum(axis=-1)
+
+
+def diag(x: Any, k: int = 0) -> Any:
+    """The k-th diagonal of a matrix, or the matrix with that diagonal, as np.diag."""
+    if x.ndim == 2:
+        return diagonal(x, k)
+    if x.ndim != 1:
+        raise ValueError(f"diag: {x.describe()} has {x.ndim} axes\ngive a vector or a matrix")
+    shape = (x.shape[0] + abs(k),) * 2
+    return Sparse(shape, x.dtype, [(_on_diagonal(*shape, k), x)]).dense()
+
+
+def tril(x: Any, k: int = 0) -> Any:
+    """The entries on and below the k-th diagonal of the last two axes, and zeros, as np.tril."""
+    return np.where(np.tri(*_last_two(x, "tril"), k, dtype=bool), x, 0)
+
+
+def triu(x: Any, k: int = 0) -> Any:
+    """The entries on and above the k-th diagonal of the last two axes, and zeros, as np.triu."""
+    return np.where(np.tri(*_last_two(x, "triu"), k - 1, dtype=bool), 0, x)
+
+
+def _last_two(x: Any, name: str) -> tuple[int, int]:
+    if x.ndim < 2:
+        raise ValueError(f"{name}: {x.describe()} has {x.ndim} axes\ngive a matrix, or a batch of matrices")
+    rows, columns = x.shape[-2:]
+    return rows, columns
+
+
+def _on_diagonal(rows: int, columns: int, offset: int) -> tuple[Any, Any]:
+    """Where the diagonal of a matrix lies."""
+    k = np.arange(max(min(rows + min(offset, 0), columns - max(offset, 0)), 0))
+    return k - min(offset, 0), k + max(offset, 0)
+
+
+inv = primitive(
+    lambda x: np.linalg.inv(x),
+    lambda g, y, x: -(_transposed(y) @ g @ _transposed(y)),
+    name="inv",
+    numpy=np.linalg.inv,
+)
+solve = primitive(
+    lambda a, b: np.linalg.solve(a, b),
+    lambda g, y, a, b: -_outer_of_last(_solved_back(a, b, g), y, b),
+    lambda g, y, a, b: _solved_back(a, b, g),
+    name="solve",
+    numpy=np.linalg.solve,
+)
+det = primitive(
+    lambda x: np.linalg.det(x),
+    lambda g, y, x: (g * y)[..., None, None] * _transposed(np.linalg.inv(x)),
+    name="det",
+    numpy=np.linalg.det,
+)
+_logabsdet = primitive(
+    lambda x: np.linalg.slogdet(x)[1],
+    lambda g, y, x: g[..., None, None] * _transposed(np.linalg.inv(x)),
+    name="logabsdet",
+    analytic=False,
+)
+_sign_of_det = primitive(lambda x: np.linalg.slogdet(x)[0], None, name="sign_of_det", analytic=False)
+
+
+def slogdet(x: Any) -> Any:
+    """The sign and the logarithm of the absolute value of the determinant, a pair, as np.linalg.slogdet."""
+    return _SIGN_AND_LOG(_sign_of_det(x), _logabsdet(x))
+
+
+_SIGN_AND_LOG: Any = type(np.linalg.slogdet(np.eye(1)))
+
+
+def _transposed(x: Any) -> Any:
+    return x.swapaxes(-1, -2)
+
+
+def _solved_back(a: Any, b: Any, g: Any) -> Any:
+    """The solution w of aᵀ w = g, where b, and so g for each matrix, is one vector or a matrix of columns."""
+    if b.ndim == 1:
+        return np.linalg.solve(_transposed(a), g[..., None])[..., 0]
+    return np.linalg.solve(_transposed(a), g)
+
+
+def _outer_of_last(w: Any, y: Any, b: Any) -> Any:
+    """W yᵀ, for vectors or matrices, as b is."""
+    return w[..., :, None] * y[..., None, :] if b.ndim == 1 else w @ _transposed(y)
+
+
+for ours in (dot, inner, outer, tensordot, diagonal, trace, diag, tril, triu):
+    TABLE[getattr(np, ours.__name__)] = ours
+TABLE[np.linalg.slogdet] = slogdet

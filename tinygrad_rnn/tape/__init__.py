@@ -1,0 +1,1 @@
+"""What one asks of a tape: names, replay, hooks, memory, steps, paths."""

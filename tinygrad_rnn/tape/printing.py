@@ -1,0 +1,71 @@
+"""A tape as text: a table of its lines, and how an index is written.
+
+What an operation makes is called by its name, and by the number of its line where it has none: `h #12 (2, 5)`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy import ndarray
+
+from tinygrad_rnn.core.recording import scope_text
+from tinygrad_rnn.core.tensor import Tensor
+
+
+def table(lines: list[Any], ends: int | None, code: list[str]) -> str:
+    """The lines as a table: number, scope, output, operation, inputs, and the line of code where that is kept.
+
+    Only `ends` lines from either end, if given.
+    """
+    total = len(lines)
+    shown = list(range(total))
+    cut = ends is not None and total > 2 * ends + 1
+    if cut:
+        shown = [*shown[:ends], *shown[total - (ends or 0) :]]
+    read = {id(a) for k in shown for a in lines[k][1] if type(a) is Tensor}
+    number = {id(line[3]): k for k, line in enumerate(lines) if id(line[3]) in read}
+    rows = [("#", "scope", "output", "operation", "inputs", "line")]
+    for k in shown:
+        op, args, kwargs, out, labels = lines[k]
+        if op.name == "getitem":
+            inputs = f"{_input(args[0], number)}{index_text(args[1:])}"
+        else:
+            parts = [_input(a, number) for a in args]
+            parts += [f"{key}={value!r}" for key, value in kwargs.items() if value is not None and value is not False]
+            inputs = ", ".join(parts if len(parts) < 7 else [*parts[:3], f"... {len(parts) - 5} more ...", *parts[-2:]])
+        output = f"{out.name} {out.shape}" if out.name else str(out.shape)
+        rows.append((str(k), scope_text(labels), output, op.name, inputs, Path(code[k]).name if code else ""))
+    columns = 6 if code else 5
+    widths = [max(len(row[column]) for row in rows) for column in range(columns)]
+    text = [
+        "  ".join([row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in range(1, columns))]).rstrip()
+        for row in rows
+    ]
+    if cut:
+        text.insert(1 + (ends or 0), f"... {total - 2 * (ends or 0):,} more entries ...")
+    return "\n".join(text)
+
+
+def index_text(parts: tuple[Any, ...]) -> str:
+    """An index as it is written: `[2]`, `[:, 0:5]`."""
+    return f"[{', '.join(_index_part(part) for part in parts)}]"
+
+
+def _index_part(part: Any) -> str:
+    if isinstance(part, slice):
+        start, stop = ("" if end is None else str(end) for end in (part.start, part.stop))
+        return f"{start}:{stop}" + ("" if part.step is None else f":{part.step}")
+    if isinstance(part, Tensor | ndarray):
+        values = part._data if isinstance(part, Tensor) else part
+        return str(values.tolist()) if values.size < 5 else "..."
+    return "..." if part is Ellipsis else "new" if part is None else str(part)
+
+
+def _input(a: Any, number: dict[int, int]) -> str:
+    if isinstance(a, Tensor):
+        made = number.get(id(a))
+        name = a.name or ("" if made is not None else "leaf")
+        return " ".join(part for part in (name, f"#{made}" if made is not None else "", str(a.shape)) if part)
+    return f"array {a.shape}" if isinstance(a, ndarray) else repr(a)

@@ -1,0 +1,290 @@
+"""`Tape`, with what one asks of it: names, replay, hooks, memory, a watch for NaN, sealed values, copies.
+
+>>> import numpy as np
+>>> from tinygrad_rnn.core.tensor import Tensor
+>>> x = Tensor([1.0, 2.0, 3.0], name="x")
+>>> with Tape() as tape:
+...     loss = (x * x).sum()
+>>> print(tape)
+#  scope  output  operation  inputs
+0         (3,)    multiply   x (3,), x (3,)
+1         ()      sum        #0 (3,)
+>>> tape.gradient(loss, x)
+array([2., 4., 6.])
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core import tape as core
+from tinygrad_rnn.core.backward import walk
+from tinygrad_rnn.core.recording import current, not_recording, recording_under, scope_text, where_text
+from tinygrad_rnn.core.tape import Entry, listed
+from tinygrad_rnn.core.tensor import Tensor, apply
+from tinygrad_rnn.tape import printing as text
+from tinygrad_rnn.tape import watch
+from tinygrad_rnn.tape.hooks import Hook, Hooks
+
+
+class Tape(core.Tape):
+    """A Wengert list. `with Tape() as tape:` records every operation on Tensors in the block.
+
+    `len(tape)`, `tape[k]`, iteration and slices give the entries; `print(tape)` is a table of them. Replaying the
+    tape backward (`gradient`, `rewind`) is backpropagation; through a recurrence it is BPTT. No method recurses:
+    the length of a tape is limited by memory alone. Tapes may be nested, pickled and copied; a tape that is opened
+    again records on.
+
+    `Tape(lines=True)` keeps the line of code that made each entry. `Tape(check_finite=True)` does so too, and raises
+    FloatingPointError at the first NaN or infinity, forward or backward, naming that line, the operation, its scope and
+    the ranges of its inputs. Both cost about as much again as recording does.
+
+    `Tape(sealed=True)` keeps values on the tape while it is open: `if x > 0`, `x.item()`, `x.data`, `float(x)`,
+    pickling and the like raise TypeError for what was made on it, and for leaves given to `seal`. So nothing that
+    Python decides depends on a value, and the lines are the program itself, right for any other values of the same
+    shapes. Shapes and dtypes may be asked for; other leaves are constants. It must be the first tape that is opened.
+    """
+
+    def __init__(self, *, lines: bool = False, check_finite: bool = False, sealed: bool = False) -> None:
+        super().__init__()
+        self._code: list[str] = []  # for each line, the line of code; empty where it is not kept
+        self._check_finite = check_finite
+        self._keeps_code = lines or check_finite
+        self._keeps_values = sealed
+        self._spent: set[int] = set()
+        self._hooks = Hooks()
+        self._become_known()
+
+    def _become_known(self) -> None:
+        # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
+        self.record = self._lines.append
+        if self._keeps_code:
+            self.record = partial(watch.record, self._lines, self._code, self._check_finite)
+        self.ref = weakref.ref(self)
+
+    def __enter__(self) -> Tape:
+        if self._keeps_values and current()[0]:  # a Tensor knows the outermost of its tapes alone
+            raise RuntimeError(
+                f"Tape: a sealed tape cannot be opened inside another one{where_text()}\n"
+                "open it first, and the other inside; a compiled function is called outside of any tape"
+            )
+        return super().__enter__()
+
+    @property
+    def sealed(self) -> bool:
+        """Do the values of what is made on this tape stay on it? True for `Tape(sealed=True)` while it is open."""
+        return self._keeps_values and bool(self._open)
+
+    def seal(self, x: Tensor) -> None:
+        """Keep the values of the leaf x on this tape too: x is an input of the program, and no constant of it."""
+        x._tape = self.ref
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        return Entry(*self._lines[index], self._code[index] if self._code else None)
+
+    def lines(self) -> list[tuple[Any, ...]]:
+        """The entries as plain tuples (op, args, kwargs, out, scope), for code that reads many."""
+        return self._lines[:]
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        return f"<Tape of {len(self)} entries>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython and a notebook show of a tape that stands alone: its table."""
+        printer.text(self.table())
+
+    def table(self, ends: int | None = 20) -> str:
+        """The entries as text, a line each: number, scope, output, operation, inputs.
+
+        `ends` lines from either end, with the number left out between them; all of them with `ends=None`.
+        """
+        return text.table(self._lines, ends, self._code)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all values that the tape holds: results, leaves and constants, views counted once."""
+        return sum(watch.held_bytes(self._lines, None).values())
+
+    def nbytes_by(self, label: str) -> dict[Any, int]:
+        """The same by the value of one label of the scope, as `tape.nbytes_by("t")`; None for what is outside of it.
+
+        A value counts where it was first used.
+        """
+        return watch.held_bytes(self._lines, label)
+
+    def leaves(self) -> list[Tensor]:
+        """The Tensors that came from outside: inputs of entries that no entry made, in order of first use."""
+        made = {id(entry.out) for entry in self}
+        found: dict[int, Tensor] = {}
+        for entry in self:
+            for a in entry.args:
+                if type(a) is Tensor and id(a) not in made:
+                    found.setdefault(id(a), a)
+        return list(found.values())
+
+    def part(self, numbers: Iterable[int]) -> Tape:
+        """A tape of these entries alone, in this order: what others made are leaves of it.
+
+        `tape.part(steps(tape)[3]).gradient(y, x, seed)` is the derivative within step 3, everything from before held.
+        """
+        other = Tape(lines=self._keeps_code, check_finite=self._check_finite)
+        for k in numbers:
+            other._lines.append(self._lines[k])
+            if self._code:
+                other._code.append(self._code[k])
+        return other
+
+    def find(self, name: str, **labels: Any) -> Tensor:
+        """The one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
+
+        A leaf (a parameter, an initial state) is found by its name alone. Raises LookupError where none or several fit.
+        """
+        wanted = labels.items()
+        found = [e for e in self if e.out.name == name and wanted <= dict(e.scope).items()]
+        if len(found) == 1:
+            return found[0].out  # type: ignore[no-any-return]
+        leaves = [] if labels or found else [x for x in self.leaves() if x.name == name]
+        if len(leaves) == 1:
+            return leaves[0]
+        asked = " ".join([repr(name), scope_text(tuple(wanted))]).strip()
+        if found or leaves:
+            where = "; ".join(scope_text(e.scope) or "no scope" for e in found[:4]) or "leaves"
+            raise LookupError(
+                f"find: {len(found) or len(leaves)} Tensors fit {asked} ({where}, ...)\nadd labels: t=, layer="
+            )
+        names = sorted({e.out.name for e in self if e.out.name} | {x.name for x in self.leaves() if x.name})
+        raise LookupError(
+            f"find: no Tensor {asked} on this tape, which has the names {', '.join(names) or '(none)'}\n"
+            'name one where it is made: named("z", value)'
+        )
+
+    # ------------------------------------------------------------------------------------------ the walk back
+
+    def seeds(self, loss: Any, seed: Any = None) -> dict[Tensor, Any]:
+        """What a walk back begins with: results of this tape and their cotangents, checked as `rewind` checks them."""
+        return self._start(loss, seed)[1]
+
+    def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
+        """As of `core.Tape`; a hook on the name of a leaf sees its gradient last."""
+        found = super().gradient(loss, wrt, seed)
+        if not self._hooks:
+            return found
+        names, tensors = listed(wrt)
+        made = {id(line[3]) for line in self._lines}
+        for name, x in zip(names, tensors, strict=True):
+            if id(x) not in made:
+                if isinstance(wrt, Tensor):
+                    return self._hooks.at_leaf(x, found)
+                found[name] = self._hooks.at_leaf(x, found[name])
+        return found
+
+    def backward(self, loss: Tensor, seed: Any = None) -> None:
+        """Add the gradient of `loss` to `.grad` of the leaves: see `Tensor.backward`."""
+        if id(loss) in self._spent:
+            raise RuntimeError(
+                f"backward: was called for {loss.describe()} before, and would add the same gradient to .grad again\n"
+                "tape.gradient(loss, wrt) can be asked as often as you like"
+            )
+        with not_recording():
+            start, _ = self._start(loss, seed)
+            reached = _dependencies(self._lines, start, loss)
+            leaves = [x for x in self.leaves() if x.dtype.kind == "f" and id(x) in reached]
+            gradients = self.gradient(loss, leaves, seed)
+        self._spent.add(id(loss))
+        for x, gradient in zip(leaves, gradients, strict=True):
+            x.grad = gradient if x.grad is None else np.asarray(x.grad + gradient)
+
+    def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
+        """The walk back, with this tape's hooks and under its watch."""
+        hook = (lambda index, g: self._hooks.at_entry(self[index], g)) if self._hooks else None
+        steps = walk(self._lines, start, pending, wrt, hook, self._check_finite)
+        return self._watched(steps) if self._check_finite else steps
+
+    def _watched(self, steps: Iterator[Any]) -> Iterator[Any]:
+        for index, g, products in steps:
+            watch.require_finite_products(self._lines[index], self._code[index], g, products)
+            yield index, g, products
+
+    # ------------------------------------------------------------------------------------------ hooks
+
+    def hook(self, function: Hook, name: str | None = None, **labels: Any) -> Callable[[], None]:
+        """Let `function(entry, cotangent)` see the cotangents that a walk back passes, and change them.
+
+        It is called at each entry whose result has that name (any, by default) under these labels, once the cotangent
+        is complete; what it returns, unless None, takes the cotangent's place: `tape.hook(clip, "h")`,
+        `tape.hook(print, t=3)`. A leaf of that name has no entry (None), and its hook sees what `gradient` returns.
+        The cotangent is a read-only array; a Tensor where the walk is recorded. Hooks run in the order in which they
+        were added; the answer is a function that takes this one away.
+
+        The walk raises ValueError for what is returned in another shape.
+        """
+        return self._hooks.add(function, name, labels)
+
+    # ------------------------------------------------------------------------------------------ replay
+
+    def replay(self, feed: Mapping[Tensor, Any]) -> tuple[Tape, dict[Tensor, Tensor]]:
+        """Make the same calls on other inputs: the new tape, and the map from this tape's Tensors to the new ones.
+
+        `feed` maps Tensors of this tape to new values (arrays or Tensors). A Tensor that an entry made can be fed too:
+        its entry is left out, and what depends on it is computed from the value given. Leaves that are not fed are
+        shared by both tapes. Raises LookupError for a Tensor that is not on this tape.
+        """
+        known = {id(x) for e in self for x in (e.out, *e.args) if type(x) is Tensor}
+        new: dict[Tensor, Tensor] = {}
+        for old, value in feed.items():
+            if id(old) not in known:
+                which = old.describe() if isinstance(old, Tensor) else repr(old)
+                raise LookupError(f"replay: {which} is not on this tape\nfeed Tensors that it has, as tape.find(name)")
+            new[old] = value if isinstance(value, Tensor) else Tensor(value, name=old.name)
+        tape = Tape()
+        with tape:
+            for op, args, kwargs, out, labels in self._lines:
+                if out in new:
+                    continue
+                with recording_under(labels):
+                    made = apply(op, tuple([new.get(a, a) if type(a) is Tensor else a for a in args]), kwargs)
+                made.name = out.name
+                new[out] = made
+        return tape, new
+
+    # ------------------------------------------------------------------------------------------ pickling, copying
+
+    def __copy__(self) -> Tape:
+        """A tape with the same lines, which may record on without changing this one. Hooks stay behind."""
+        other = Tape(lines=self._keeps_code, check_finite=self._check_finite, sealed=self._keeps_values)
+        other._lines.extend(self._lines)
+        other._code.extend(self._code)
+        return other
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values = state
+        self._open = []
+        self._spent = set()
+        self._hooks = Hooks()
+        self._become_known()
+        for line in self._lines:
+            line[3]._tape = self.ref
+
+
+def _dependencies(lines: list[Any], start: int, loss: Tensor) -> set[int]:
+    """The ids of all Tensors that the loss, made in line `start` or before, is made of."""
+    found = {id(loss)}
+    for _, args, _, out, _ in reversed(lines[: start + 1]):
+        if id(out) in found:
+            found.update(id(a) for a in args if type(a) is Tensor)
+    return found

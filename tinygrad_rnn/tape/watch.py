@@ -1,0 +1,116 @@
+"""Keeping watch over a tape: the first value that is not finite, the line of code that made it, what memory is held."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy import ndarray
+
+from tinygrad_rnn.core.recording import scope_text
+from tinygrad_rnn.core.tensor import Tensor
+
+_ENGINE = tuple(
+    str(Path(__file__).parent.parent / room) + os.sep for room in ("core", "operations", "tape", "transforms")
+)
+_NUMPY = str(Path(np.__file__).parent) + os.sep
+
+
+def code_line() -> str:
+    """`path:number` of the line that called an operation: the nearest one outside the engine and outside NumPy."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((*_ENGINE, _NUMPY)):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def record(lines: list[Any], code: list[str], check_finite: bool, line: tuple[Any, ...]) -> None:
+    """Write a line on a tape that keeps lines of code, and, if asked to, refuse values that are not finite."""
+    lines.append(line)
+    code.append(code_line())
+    if check_finite:
+        require_finite(line, code[-1])
+
+
+def require_finite(line: tuple[Any, ...], where: str | None) -> None:
+    """Raise FloatingPointError if the result of this line of a tape holds a NaN or an infinity."""
+    op, args, _, out, labels = line
+    if _is_finite(out):
+        return
+    fed = [a for a in args if not _is_finite(a)]
+    if fed:
+        remedy = f"it came in with {_range(fed[0])}: look at where that value is from"
+    else:
+        remedy = f"all inputs are finite, so this is where it begins: keep them inside the domain of {op.name}"
+    _refuse(f"{op.name}: {_bad(out)}", args, labels, where, remedy)
+
+
+def require_finite_products(
+    line: tuple[Any, ...], where: str | None, cotangent: Any, products: list[tuple[Tensor, Any]]
+) -> None:
+    """Raise FloatingPointError if a cotangent that this line sends back holds a NaN or an infinity."""
+    op, args, _, _, labels = line
+    for x, product in products:
+        if x.dtype.kind != "f":
+            continue
+        values = product.parts[0][1] if hasattr(product, "parts") else product  # what is not zero
+        if not _is_finite(values):
+            remedy = (
+                f"the cotangent that arrived is {_range(cotangent)}; the derivative of {op.name} is not finite here"
+            )
+            if not _is_finite(cotangent):
+                remedy = f"it came in with the cotangent, {_range(cotangent)}: look at the seed, or at the hooks"
+            what = f"{op.name}, backward: the cotangent for {x.describe()} has {_bad(values)}"
+            _refuse(what, args, labels, where, remedy)
+
+
+def held_bytes(lines: list[Any], label: str | None) -> dict[Any, int]:
+    """The bytes of all values that the lines hold, each counted once, by the value of one label of the scope."""
+    total: dict[Any, int] = {}
+    seen: set[int] = set()
+    for _, args, _, out, labels in lines:
+        key = dict(labels).get(label)
+        for value in (*args, out):
+            owner = value._data if isinstance(value, Tensor) else value
+            while isinstance(owner, ndarray) and isinstance(owner.base, ndarray):
+                owner = owner.base
+            if isinstance(owner, ndarray) and id(owner) not in seen:
+                seen.add(id(owner))
+                total[key] = total.get(key, 0) + owner.nbytes
+    return total
+
+
+def _values(value: Any) -> Any:
+    return value._data if isinstance(value, Tensor) else value
+
+
+def _is_finite(value: Any) -> bool:
+    values = _values(value)
+    if not isinstance(values, ndarray | np.floating | float):
+        return True
+    return np.asarray(values).dtype.kind != "f" or bool(np.isfinite(values).all())
+
+
+def _bad(value: Any) -> str:
+    values = np.asarray(_values(value))
+    bad = ~np.isfinite(values)
+    first = tuple(int(k) for k in np.argwhere(bad)[0])
+    return f"{bad.sum()} of {values.size} values not finite (first: {values[first]} at {list(first)})"
+
+
+def _range(value: Any) -> str:
+    """`z (2, 3) from -1 to 4`, as far as it is finite."""
+    values = np.asarray(_values(value))
+    name = getattr(value, "name", None) or "an array"
+    finite = values[np.isfinite(values)]
+    span = f"from {finite.min():.4g} to {finite.max():.4g}" if finite.size else "without a finite value"
+    return f"{name} {values.shape} {span}" + (" where finite" if 0 < finite.size < values.size else "")
+
+
+def _refuse(what: str, args: tuple[Any, ...], labels: Any, where: str | None, remedy: str) -> NoReturn:
+    inputs = "; ".join(_range(a) for a in args if isinstance(_values(a), ndarray | float | int))
+    scoped = f", in {scope_text(labels)}" if labels else ""
+    raise FloatingPointError(f"{what}{scoped}, at {where or 'an unknown line'}; inputs: {inputs}\n{remedy}")

@@ -1,0 +1,1 @@
+"""Functions of functions, forward mode, and the check of derivatives against numbers."""

@@ -1,0 +1,208 @@
+"""`check_grads(f, args)`: the derivatives that the tape gives, of every order and in both modes, against numbers alone.
+
+>>> check_grads(lambda x: np.tanh(x) * x, (np.array([0.3, -1.2]),))
+>>> wrong = primitive(lambda x: x**2, lambda g, y, x: g * x, name="doctest_wrong")
+>>> check_grads(wrong, (np.array([0.3, -1.2]),))
+Traceback (most recent call last):
+    ...
+AssertionError: check_grads: argument 0, order 1 (rev): ...
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.table import primitive  # noqa: F401 - primitive is for the example above
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.transforms.numerical import Derivative, central_differences, complex_step, random_direction
+from tinygrad_rnn.transforms.transforms import jvp, vjp
+from tinygrad_rnn.transforms.trees import flattened
+
+RTOL = {"complex step": 1e-9, "differences": 1e-6}
+"""How far apart, relative to the size of the terms that add up to the derivative, counts as wrong."""
+
+ROUNDING = 1e-15
+"""Relative to the largest value on the tape, but at most to 1: what rounding makes of a derivative that is zero."""
+
+Leaves = list[Any]
+
+
+def check_grads(
+    f: Callable[..., Any], args: Sequence[Any], order: int = 2, modes: Sequence[str] = ("rev", "fwd"), seed: int = 0
+) -> None:
+    """Check the derivatives of f by every array of floats in `args`, up to `order`, in reverse and forward mode.
+
+    One random direction v for each argument, one random cotangent u of the result: <u, Df v> by the tape, and by a
+    complex step through its lines where every operation is analytic, else by central differences. Then the same for
+    the derivative itself, in each mode, down to `order`. f may take and return trees; arguments of other kinds stay as
+    they are. float32 is checked in float64, with a warning, since a numerical derivative in float32 has three digits.
+
+    Raises AssertionError at the first difference, with the argument, the order and modes, both numbers and the error
+    estimate; ValueError if f gives two answers for one input, or has no float argument.
+    """
+    if not modes or set(modes) - {"rev", "fwd"} or order < 1:
+        raise ValueError(
+            f"check_grads: order={order}, modes={tuple(modes)}\n"
+            'order is 1 or more; modes are "rev" and "fwd", one or both'
+        )
+    leaves, rebuild = flattened(tuple(args))
+    chosen = [k for k, (_, value) in enumerate(leaves) if _is_float(value)]
+    if not chosen:
+        raise ValueError("check_grads: no argument holds floats\ngive args as a tuple: check_grads(f, (x,))")
+    if any(np.asarray(_bare(leaves[k][1])).dtype != np.float64 for k in chosen):
+        warnings.warn("check_grads: an argument is not float64; it is checked in float64", UserWarning, stacklevel=2)
+    names = [_argument(leaves[k][0]) for k in chosen]
+    values = [np.array(_bare(leaves[k][1]), np.float64) for k in chosen]
+
+    def of_leaves(*xs: Any) -> Leaves:
+        every = [value for _, value in leaves]
+        for k, x in zip(chosen, xs, strict=True):
+            every[k] = x
+        results = [y for _, y in flattened(f(*rebuild(every)))[0]]
+        return [y for y in results if not isinstance(y, Tensor) or y.dtype.kind == "f"]
+
+    _refuse_two_answers(of_leaves, values)
+    _check(of_leaves, values, names, order, tuple(modes), (), np.random.default_rng(seed))
+
+
+def _check(
+    f: Callable[..., Leaves],
+    values: Leaves,
+    names: list[str],
+    order: int,
+    modes: tuple[str, ...],
+    taken: tuple[str, ...],
+    rng: np.random.Generator,
+) -> None:
+    """Check the first derivative of f, then, one order lower, each mode's derivative as a function of its own."""
+    results, back = vjp(f, *values)
+    # A result of large numbers counts as much as one of small ones, or an error in these would not be seen beside it.
+    u = [random_direction(rng, np.shape(y)) / max(1.0, np.max(np.abs(y), initial=0)) for y in results]
+    v = [random_direction(rng, np.shape(x)) for x in values]
+    total = _Total(f, values, u)
+    cotangents = back(u)
+    for k, name in enumerate(names):
+        numeric = total.along(k, v[k])
+        for mode in modes:
+            if mode == "rev":
+                terms = [cotangents[k] * v[k]]
+            else:
+                moved = jvp(f, values, [v[j] if j == k else None for j in range(len(values))])[1]
+                terms = [a * b for a, b in zip(u, moved, strict=True)]
+            _require_close(total, k, v[k], sum(t.sum() for t in terms), numeric, _size(terms), name, (mode, *taken))
+    if order == 1:
+        return
+    for mode in modes:
+        if mode == "rev":
+
+            def slope(*xs: Any) -> Leaves:
+                return list(vjp(f, *xs)[1](u))
+        else:
+
+            def slope(*xs: Any) -> Leaves:
+                return list(jvp(f, xs, v)[1])
+
+        _check(slope, values, names, order - 1, modes, (mode, *taken), rng)
+
+
+class _Total:
+    """<u, f(x)>, and its numerical derivatives: through the lines of its tape, run on other values."""
+
+    def __init__(self, f: Callable[..., Leaves], values: Leaves, u: Leaves) -> None:
+        self._f, self._values, self._u = f, values, u
+        self._inputs = [Tensor(x) for x in values]
+        with Tape() as self._tape:
+            self._results = f(*self._inputs)
+        largest = max((float(np.max(np.abs(e.out.data), initial=0)) for e in self._tape), default=0.0)
+        self.rounding = ROUNDING * min(largest, 1.0) * _size(u) * max(1, *(x.size for x in values))
+        self.operations = sorted({entry.op.name for entry in self._tape})
+        self._analytic = all(entry.op.analytic for entry in self._tape)
+
+    def along(self, k: int, v: Any) -> Derivative:
+        """The derivative as argument k moves along v."""
+
+        def by_lines(x: Any) -> Any:
+            return self._sum(self._run_again(k, x))
+
+        def anew(x: Any) -> Any:
+            return self._anew(k, x)
+
+        if self._analytic:
+            # Lines made elsewhere give what f gives there, unless f takes values off the tape: then only f will do.
+            near = self._values[k] + 1e-3 * v
+            if np.allclose(by_lines(near), anew(near), rtol=1e-12, atol=1e-12, equal_nan=True):
+                return complex_step(by_lines, self._values[k], v)
+        return central_differences(anew, self._values[k], v)
+
+    def nearer(self, k: int, v: Any, step: float) -> Derivative:
+        """By differences that begin with a smaller step."""
+        return central_differences(lambda x: self._anew(k, x), self._values[k], v, step)
+
+    def _anew(self, k: int, x: Any) -> Any:
+        return self._sum(self._f(*(Tensor(x if j == k else y) for j, y in enumerate(self._values))))
+
+    def _sum(self, results: Leaves) -> Any:
+        return sum(np.sum(_bare(y) * w) for y, w in zip(results, self._u, strict=True))
+
+    def _run_again(self, k: int, x: Any) -> Leaves:
+        """The results, from the same calls on bare arrays, with argument k replaced: it may be complex."""
+        new = {self._inputs[k]: x}
+        for entry in self._tape:
+            values = [new.get(a, a.data) if isinstance(a, Tensor) else a for a in entry.args]
+            new[entry.out] = entry.op.function(*values, **entry.kwargs)
+        return [new.get(y, y.data) if isinstance(y, Tensor) else y for y in self._results]
+
+
+def _require_close(
+    total: _Total, k: int, v: Any, found: float, numeric: Derivative, size: float, name: str, modes: tuple[str, ...]
+) -> None:
+    def close(to: Derivative) -> bool:
+        tolerance = RTOL[to.method] * size + 10 * to.error + total.rounding
+        return math.isfinite(tolerance) and abs(found - to.value) <= tolerance
+
+    # Differences that straddle a corner are wrong, however small their estimate: smaller ones may not.
+    if close(numeric) or (numeric.method == "differences" and any(close(total.nearer(k, v, h)) for h in (1e-4, 1e-5))):
+        return
+    apart = abs(found - numeric.value)
+    operations = total.operations
+    listed = ", ".join(operations[:12]) + (", ..." if len(operations) > 12 else "")
+    raise AssertionError(
+        f"check_grads: {name}, order {len(modes)} ({' of '.join(modes)}): the tape gives {found:.12g}, "
+        f"{numeric.method} {numeric.value:.12g} (error estimate {numeric.error:.1e}): apart by {apart:.2e}\n"
+        f"the rule of one of these operations is wrong, or the function has a corner here: {listed}"
+    )
+
+
+def _refuse_two_answers(f: Callable[..., Leaves], values: Leaves) -> None:
+    first, second = ([np.array(_bare(y)) for y in f(*(Tensor(x) for x in values))] for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        if a.shape != b.shape or not np.array_equal(a, b, equal_nan=True):
+            raise ValueError(
+                "check_grads: the function gives two answers for one input\n"
+                "pass what is random in it (a mask, a generator's draws) as an argument"
+            )
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, float | Tensor | np.ndarray | np.floating) and np.asarray(_bare(value)).dtype.kind == "f"
+
+
+def _bare(value: Any) -> Any:
+    return value.data if isinstance(value, Tensor) else value
+
+
+def _size(terms: Leaves) -> float:
+    """The size of what adds up: rounding is relative to this, and not to a sum that may be near zero."""
+    return float(sum(np.abs(t).sum() for t in terms))
+
+
+def _argument(path: str) -> str:
+    """`[0]['W']` -> `argument 0['W']`."""
+    head, _, rest = path.partition("]")
+    return f"argument {head[1:]}{rest}"

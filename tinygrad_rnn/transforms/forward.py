@@ -1,0 +1,124 @@
+"""The walk forward over a tape: tangents flow from inputs to what was made of them, in the order of recording.
+
+The derivative rules are those of the walk back. For an elementwise operation the vector-Jacobian product is the
+Jacobian-vector product; a linear one is its own tangent; for any other, the map g -> vjp(g) is recorded, and its
+transpose, which one walk back over it gives, is the tangent.
+
+>>> import numpy as np
+>>> x = Tensor(2.0)
+>>> with Tape() as tape:
+...     y = x * x * x
+>>> pushforward(tape, {x: 1.0}, [y])
+[array(12.)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.backward import fitted, one_order_up
+from tinygrad_rnn.core.errors import refuse_dtype
+from tinygrad_rnn.core.recording import current, recording_under
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.operations.basics import astype
+from tinygrad_rnn.tape.tape import Tape
+
+
+def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Tensor]) -> list[Any]:
+    """The tangents of `outputs`, for these tangents of Tensors on the tape (each of its Tensor's shape).
+
+    The tangent of y is the derivative of y along the given direction: the Jacobian times it. Arrays of the outputs'
+    shapes and dtypes; Tensors, recorded under the scope `jvp=...`, where a tape is open.
+
+    Raises ValueError for a tangent of another shape than its Tensor.
+    """
+    recording = bool(current()[0])
+    known: dict[Tensor, Any] = {x: _checked(x, v, recording) for x, v in tangents.items()}
+    for op, args, kwargs, out, labels in tape._lines:
+        if out in known or out.dtype.kind != "f":
+            continue
+        moved = [k for k, a in enumerate(args) if type(a) is Tensor and a in known]
+        if not moved:
+            continue
+        if recording:
+            with recording_under(one_order_up(labels, "jvp")):
+                v = _tangent(op, args, kwargs, out, args, moved, known)
+        else:
+            values = [a._data if type(a) is Tensor else a for a in args]
+            v = _tangent(op, values, kwargs, out._data, args, moved, known)
+        if v is not None:
+            known[out] = v
+    found = [known.get(y) for y in outputs]
+    if recording:
+        return [Tensor(np.zeros(y.shape, y.dtype)) if v is None else v for y, v in zip(outputs, found, strict=True)]
+    return [np.zeros(y.shape, y.dtype) if v is None else np.array(v) for y, v in zip(outputs, found, strict=True)]
+
+
+def _checked(x: Tensor, v: Any, recording: bool) -> Any:
+    if np.shape(v) != x.shape:
+        raise ValueError(
+            f"jvp: the tangent of {x.describe()} has shape {np.shape(v)}\n"
+            "a tangent is a direction in which its input moves, one number for each entry"
+        )
+    if not isinstance(v, Tensor):
+        refuse_dtype(np.asarray(v).dtype, "jvp: a tangent")
+    if isinstance(v, Tensor):
+        v = v if recording else v.data
+    else:
+        v = Tensor(np.asarray(v, x.dtype)) if recording else np.asarray(v, x.dtype)
+    return v if v.dtype == x.dtype else astype(v, dtype=x.dtype)
+
+
+def _tangent(
+    op: Any, values: Any, kwargs: dict[str, Any], y: Any, args: tuple[Any, ...], moved: list[int], known: Any
+) -> Any:
+    """The tangent of one entry's result y; None where it does not move."""
+    if op.tangent is None:
+        return _transposed(op, values, kwargs, y, args, moved, known)
+    differentiable = [k for k in moved if op.variadic or (k < len(op.vjps) and op.vjps[k] is not None)]
+    if not differentiable:
+        return None
+    call = op if isinstance(y, Tensor) else op.function
+    if op.tangent == "elementwise":
+        terms = [op.vjps[k](known[args[k]], y, *values, **kwargs) for k in differentiable]
+    elif op.tangent == "multilinear":
+        terms = [call(*values[:k], known[args[k]], *values[k + 1 :], **kwargs) for k in differentiable]
+    else:
+        count = len(args) if op.variadic else len(op.vjps)
+        replaced = [known[a] if k in differentiable else _still(a) for k, a in enumerate(args[:count])]
+        terms = [call(*replaced, *values[count:], **kwargs)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    if np.shape(total) != y.shape:
+        total = np.broadcast_to(total, y.shape)
+    return total if total.dtype == y.dtype else astype(total, dtype=y.dtype)
+
+
+def _still(a: Any) -> Any:
+    """The tangent of an argument that does not move."""
+    return np.zeros(a.shape, a.dtype) if isinstance(a, Tensor | np.ndarray) else 0.0
+
+
+def _transposed(
+    op: Any, values: Any, kwargs: dict[str, Any], y: Any, args: tuple[Any, ...], moved: list[int], known: Any
+) -> Any:
+    """The tangent by the transpose of the vjp: that is linear in g, so it may be recorded at any g."""
+    g = Tensor(np.zeros(y.shape, y.dtype))
+    with Tape() as tape:
+        if op.variadic:
+            together = op.vjps(g, y, *values, **kwargs)
+            products = [(args[k], together[k]) for k in moved if together[k] is not None]
+        else:
+            rules = [(k, op.vjps[k]) for k in moved if k < len(op.vjps) and op.vjps[k] is not None]
+            products = [(args[k], vjp(g, y, *values, **kwargs)) for k, vjp in rules]
+        seeds = {}
+        for x, product in products:
+            product = fitted(product, x)
+            product = product.dense() if type(product) is Sparse else np.positive(product)
+            seeds[product] = known[x]
+    return tape.gradient(seeds, g) if seeds else None

@@ -1,0 +1,296 @@
+"""Functions of functions: `grad(f)`, `value_and_grad(f)`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`.
+
+They take arrays, or tuples, lists and dicts of them, and give the same back; inside each other they give Tensors, so
+they nest to any order. Each runs f on fresh Tensors, on a tape of its own: derivatives of different transforms never
+mix (there is no perturbation confusion).
+
+>>> import numpy as np
+>>> grad(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
+array([ 3., 12.])
+>>> grad(grad(np.tanh))(0.5)
+array(-0.72686198)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.errors import refuse_dtype
+from tinygrad_rnn.core.recording import current, where_text
+from tinygrad_rnn.core.table import PRIMITIVES
+from tinygrad_rnn.core.tensor import Tensor, apply
+from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.transforms.forward import pushforward
+from tinygrad_rnn.transforms.trees import flattened, mapped
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """The function that gives the gradient of f, which returns one number, by its argument `argnums`.
+
+    The gradient is built like the argument: an array, or a tuple, list or dict of arrays, each of its shape and dtype;
+    a tuple of these where `argnums` is a sequence. All other arguments may be anything. With `has_aux`, f returns
+    (value, anything), and the answer is (gradient, anything).
+
+    Raises TypeError where an argument holds no float, or f returns no Tensor; ValueError where it is no scalar.
+    """
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        found = value_and_grad(f, argnums, has_aux)(*args, **kwargs)
+        return (found[1], found[0][1]) if has_aux else found[1]
+
+    return gradient
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """As `grad`; the answer is (value, gradient), or ((value, anything), gradient) with `has_aux`."""
+
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        run = Run("grad", f, args, kwargs, argnums, has_aux)
+        gradients = run.inputs_like(run.tape.gradient(run.loss(), run.inputs))
+        value = run.result()
+        return ((value, run.aux), gradients) if has_aux else (value, gradients)
+
+    return value_and_gradient
+
+
+def vjp(f: Function, *args: Any, argnums: Argnums | None = None, has_aux: bool = False) -> Any:
+    """f(*args), and the function that takes a cotangent of it to the cotangents of the arguments.
+
+    The cotangent is built like the result; the answer is a tuple with one part, built like it, for each argument (or
+    for those in `argnums`; bare where that is one number). With `has_aux`, (result, pullback, anything).
+    """
+    run = Run("vjp", f, args, {}, range(len(args)) if argnums is None else argnums, has_aux)
+
+    def pullback(cotangent: Any) -> Any:
+        given = _alike("vjp", "the cotangent", cotangent, run.out_tree)
+        return run.inputs_like(run.tape.gradient(dict(zip(run.outputs, given, strict=True)), run.inputs))
+
+    return (run.result(), pullback, run.aux) if has_aux else (run.result(), pullback)
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """f(*primals), and its derivative along `tangents`: forward mode, at the cost of about two runs of f.
+
+    Each tangent is built like its primal; None stands for an argument that does not move, and may be anything. With
+    `has_aux`, (result, derivative, anything).
+    """
+    if not (isinstance(primals, tuple | list) and isinstance(tangents, tuple | list)):
+        raise TypeError(
+            "jvp: arguments and tangents come as tuples\nwrite jvp(f, (x,), (v,)): one tangent for each argument"
+        )
+    if len(primals) != len(tangents):
+        raise ValueError(
+            f"jvp: {len(primals)} arguments and {len(tangents)} tangents\n"
+            "give one tangent for each argument, None for one that does not move"
+        )
+    moving = [k for k, v in enumerate(tangents) if v is not None]
+    run = Run("jvp", f, tuple(primals), {}, moving, has_aux)
+    given = [v for k in moving for v in _alike("jvp", f"tangent {k}", tangents[k], primals[k])]
+    moved = pushforward(run.tape, dict(zip(run.inputs, given, strict=True)), run.outputs)
+    derivative = run.outputs_like(moved)
+    return (run.result(), derivative, run.aux) if has_aux else (run.result(), derivative)
+
+
+def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """The function that gives all derivatives of f's results by its argument: shape (*result, *argument).
+
+    Where results or arguments are trees, a tree of the results, of trees of the arguments. One walk for each entry of
+    the results, or, where these are more than the entries of the arguments, one walk forward for each of those.
+    """
+
+    def all_derivatives(*args: Any, **kwargs: Any) -> Any:
+        run = Run("jacobian", f, args, kwargs, argnums, has_aux)
+        by_rows = sum(y.size for y in run.outputs) <= sum(x.size for x in run.inputs)
+        blocks = (_by_rows if by_rows else _by_columns)(run)
+        whole = run.outputs_like(run.inputs_like(row) for row in blocks)
+        return (whole, run.aux) if has_aux else whole
+
+    return all_derivatives
+
+
+def hessian(f: Function, argnums: int = 0, has_aux: bool = False) -> Function:
+    """The function that gives all second derivatives of f, which returns one number: shape (*argument, *argument)."""
+    return jacobian(grad(f, argnums, has_aux), argnums, has_aux)
+
+
+def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
+    """The Hessian of f by its argument `argnums`, times v: the gradient's derivative along v, built like v.
+
+    Forward over reverse: a few runs of f, whatever the size of v.
+    """
+    if not isinstance(args, tuple | list):
+        raise TypeError("hvp: arguments come as a tuple\nwrite hvp(f, (x,), v)")
+    tangents = [v if k == argnums % len(args) else None for k in range(len(args))]
+    return jvp(grad(f, argnums), args, tangents)[1]
+
+
+class Run:
+    """f, run once on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed."""
+
+    def __init__(
+        self,
+        what: str,
+        f: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        argnums: Argnums,
+        has_aux: bool,
+        sealed: bool = False,
+    ) -> None:
+        self.what = what
+        self._bare = isinstance(argnums, int | np.integer)
+        chosen = [int(argnums)] if isinstance(argnums, int | np.integer) else list(argnums)
+        if not all(isinstance(k, int | np.integer) for k in chosen):
+            raise TypeError(f"{what}: argnums={argnums!r}\nargnums is the number of an argument, or several")
+        for k in chosen:
+            if not -len(args) <= k < len(args):
+                raise ValueError(
+                    f"{what}: argnums={k}, and the function was called with {len(args)} positional arguments\n"
+                    "argnums counts positional arguments from 0"
+                )
+        chosen = [k % len(args) for k in chosen]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"{what}: argnums={argnums} names an argument twice\nname each once")
+        leaves, self._rebuild = flattened(tuple(args[k] for k in chosen))
+        self.inputs = [_fresh(what, chosen, path, value) for path, value in leaves]
+        new = list(args)
+        for k, tree in zip(chosen, self._rebuild(self.inputs), strict=True):
+            new[k] = tree
+        self.tape = Tape(sealed=sealed)
+        with self.tape:
+            found = f(*new, **kwargs)
+            if has_aux and not (isinstance(found, tuple) and len(found) == 2):
+                raise TypeError(
+                    f"{what}: with has_aux the function returns a pair, (value, anything); it returned "
+                    f"{type(found).__name__}\nreturn value, (states, metrics)"
+                )
+            self.out_tree, aux = found if has_aux else (found, None)
+            results, self.outputs_like = flattened(self.out_tree)
+            # An identity, so that each result is made on this tape, whatever f returned.
+            self.outputs = [apply(PRIMITIVES["positive"], (y,)) for y in _require_tensors(what, results)]
+        self.raw_aux = aux
+        self.aux = mapped(_leaving, aux)
+
+    def loss(self) -> Tensor:
+        """The one number that f returned."""
+        (loss,) = self.outputs if len(self.outputs) == 1 else (None,)
+        if loss is None or loss.size != 1:
+            shapes = ", ".join(str(y.shape) for y in self.outputs)
+            raise ValueError(
+                f"{self.what}: the function returned {len(self.outputs)} results, of shapes {shapes or '(none)'}, not "
+                f"one number{where_text()}\nreduce it (y.sum(), y.mean()); jacobian(f) and vjp(f, ...) take any result"
+            )
+        return loss
+
+    def inputs_like(self, values: Any) -> Any:
+        """Values for all inputs, built like the arguments."""
+        built = self._rebuild(values)
+        return built[0] if self._bare else built
+
+    def result(self) -> Any:
+        """What f returned, as it leaves the transform."""
+        return self.outputs_like(_leaving(y) for y in self.outputs)
+
+
+def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
+    """A new Tensor of that value, joined to the caller's, where that is one on an open tape, by a recorded identity."""
+    if not isinstance(value, Tensor):
+        array = np.asarray(value)
+        if isinstance(value, bool | int | str | bytes) or value is None or array.dtype.kind != "f":
+            head, _, rest = path.partition("]")
+            position = f"argument {chosen[int(head[1:])]}{rest}"
+            raise TypeError(
+                f"{what}: {position} is {_kind(value)}, and only floats have a derivative{where_text()}\n"
+                "make it a float, or leave it out of what is differentiated (argnums=...)"
+            )
+        return Tensor(array)
+    if value.dtype.kind != "f":
+        raise TypeError(
+            f"{what}: {value.describe()} is {value.dtype}, and only floats have a derivative{where_text()}\n"
+            "make it a float, or leave it out of what is differentiated (argnums=...)"
+        )
+    fresh = apply(PRIMITIVES["positive"], (value,)) if current()[0] else Tensor(value.data)
+    fresh.name = value.name
+    return fresh
+
+
+def _kind(value: Any) -> str:
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.40} ({type(value).__name__})"
+
+
+def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
+    """The results as Tensors; beside one that is, an array is a constant."""
+    if any(isinstance(y, Tensor) for _, y in results):
+        return [y if isinstance(y, Tensor) else Tensor(y) for _, y in results]
+    returned = ", ".join(_kind(y) for _, y in results) or "nothing"
+    raise TypeError(
+        f"{what}: the function returned {returned}, not a Tensor: what it was made of is not on the tape"
+        f"{where_text()}\ncompute it from the arguments with NumPy and operators, not from x.data or float(x); a "
+        "constant is tg.Tensor(1.0)"
+    )
+
+
+def _leaving(value: Any) -> Any:
+    """A Tensor as it leaves a transform: as it is where a tape is open, else its values."""
+    return value.data if isinstance(value, Tensor) and not current()[0] else value
+
+
+def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
+    """The leaves of a tree that must be built like another one."""
+    leaves, wanted = dict(flattened(given)[0]), flattened(like)[0]
+    if set(leaves) != {path for path, _ in wanted}:
+        raise ValueError(
+            f"{what}: {name} has the parts {list(leaves)}, in the place of {[p for p, _ in wanted]}\n"
+            "build it like what it belongs to: the same tuples, lists and dicts"
+        )
+    for path, target in wanted:
+        value = leaves[path]
+        if not isinstance(value, Tensor):
+            refuse_dtype(np.asarray(value).dtype, f"{what}: {name}{path}")
+        if np.shape(value) != np.shape(target):
+            raise ValueError(
+                f"{what}: {name}{path} has shape {np.shape(value)}, in the place of {np.shape(target)}\n"
+                "one number for each entry of what it belongs to"
+            )
+    return [leaves[path] for path, _ in wanted]
+
+
+def _by_rows(run: Run) -> list[list[Any]]:
+    """For each result the derivatives by each input: a walk back for each entry of the result."""
+    blocks = []
+    for y in run.outputs:
+        rows = [run.tape.gradient({y: e}, run.inputs) for e in _units(y)]
+        blocks.append([_stacked([row[k] for row in rows], y.shape + x.shape, x) for k, x in enumerate(run.inputs)])
+    return blocks
+
+
+def _by_columns(run: Run) -> list[list[Any]]:
+    """The same by a walk forward for each entry of the inputs."""
+    columns = [[pushforward(run.tape, {x: e}, run.outputs) for e in _units(x)] for x in run.inputs]
+    blocks = []
+    for k, y in enumerate(run.outputs):
+        row = []
+        for x, found in zip(run.inputs, columns, strict=True):
+            last = _stacked([column[k] for column in found], x.shape + y.shape, y)
+            last = last if last.dtype == x.dtype else last.astype(x.dtype)
+            row.append(np.moveaxis(last, range(x.ndim), range(-x.ndim, 0)) if x.ndim else last)
+        blocks.append(row)
+    return blocks
+
+
+def _units(x: Tensor) -> Any:
+    """Each direction of x in turn: 1 at one entry."""
+    for k in range(x.size):
+        unit = np.zeros(x.size, x.dtype)
+        unit[k] = 1
+        yield unit.reshape(x.shape)
+
+
+def _stacked(rows: list[Any], shape: tuple[int, ...], like: Tensor) -> Any:
+    return np.reshape(np.stack(rows), shape) if rows else np.zeros(shape, like.dtype)
