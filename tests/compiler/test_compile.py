@@ -7,7 +7,7 @@ import pytest
 from agreement import require_agreement
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import compiler as compiler
+from tinygrad_rnn import compiler
 from tinygrad_rnn import nn
 
 RNG = np.random.default_rng(0)
@@ -666,7 +666,7 @@ def test_the_source_of_a_long_loop_does_not_grow_with_its_length():
     assert len(long) <= 1.1 * len(short) + 100
 
 
-@pytest.mark.parametrize("passes", [compiler.PASSES, (), *((name,) for name in replay.PASSES)], ids=str)
+@pytest.mark.parametrize("passes", [compiler.PASSES, (), *((name,) for name in compiler.PASSES)], ids=str)
 def test_the_program_of_a_tape_that_one_has(passes):
     p = {name: tg.Tensor(value, name=name) for name, value in PARAMS.items()}
     xs, y = (tg.Tensor(a, name=name) for a, name in zip(inputs(), ("xs", "y"), strict=True))

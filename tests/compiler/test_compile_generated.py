@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from programs import programs
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import compiler as compiler
+from tinygrad_rnn import compiler
 from tinygrad_rnn import nn
 
 MANY = int(os.environ.get("TINYGRAD_RNN_EXAMPLES", "0"))
