@@ -43,7 +43,7 @@ program = step.program(params, data)
 """
 
 
-def _program(passes: Iterable[str]) -> replay.Program:
+def _program(passes: Iterable[str]) -> compiler.Program:
     """The program of the example."""
     names: dict[str, Any] = {}
     exec(EXAMPLE, names)
@@ -61,7 +61,7 @@ def _by_gates(params: Any, x: Any, h: Any, c: Any) -> Any:
     return tg.sigmoid(z["o"]) * np.tanh(c), c
 
 
-def _gate_by_gate() -> replay.Program:
+def _gate_by_gate() -> compiler.Program:
     """The program of that LSTM, at the small size."""
     given = problem("lstm", SIZES["small"], "float32")
     _, _, features, hidden = given.sizes

@@ -7,8 +7,7 @@ import pytest
 from agreement import require_agreement
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import compiler
-from tinygrad_rnn import nn
+from tinygrad_rnn import compiler, nn
 
 RNG = np.random.default_rng(0)
 W, U, B = RNG.standard_normal((3, 4)), RNG.standard_normal((4, 4)) / 2, RNG.standard_normal(4)

@@ -8,8 +8,7 @@ import pytest
 from agreement import require_agreement
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import compiler
-from tinygrad_rnn import nn
+from tinygrad_rnn import compiler, nn
 from tinygrad_rnn.graph.graph import Node
 
 RNG = np.random.default_rng(0)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from programs import programs
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import compiler
-from tinygrad_rnn import nn
+from tinygrad_rnn import compiler, nn
 
 MANY = int(os.environ.get("TINYGRAD_RNN_EXAMPLES", "0"))
 

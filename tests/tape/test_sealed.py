@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.core.recording import not_recording
+from tinygrad_rnn.core.values import not_recording
 
 ONE = np.array([0.5])
 

@@ -38,7 +38,7 @@ def compile(f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: It
     all that is no array among the arguments (another one makes another program), and whatever f reads from elsewhere.
     So arrays that change from call to call are arguments; `argnums` says which are differentiated.
 
-    `passes`: those of `compiler.PASSES` that improve the program; without any, it makes the tape's calls in their order.
+    `passes`: those of `compiler.PASSES` that improve the program; with none, it makes the tape's calls in their order.
 
     Raises TypeError where f takes a value off the tape (`if h.sum() > 0`, `float(h)`), ValueError where two runs of f
     differ (random numbers drawn inside), RuntimeError while a tape is open: what a program does is not recorded.

@@ -14,9 +14,8 @@ from numpy import ndarray
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.recording import Scope, current, recording_under
 from tinygrad_rnn.core.sparse import Sparse, added
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Line, Tensor
 
-Line = tuple[Any, ...]
 Products = list[tuple[Tensor, Any]]
 """The vector-Jacobian products of one line: (input, contribution to its cotangent)."""
 
@@ -31,12 +30,12 @@ def walk(
 ) -> Iterator[tuple[int, Any, Products]]:
     """Walk back from line `start`: at each line that was reached, (number, cotangent of its result, products).
 
-    `pending` maps each Tensor to what has come back to it so far. With `wrt`, only towards these, and their cotangents
-    stay in `pending`; any other leaves it when its line is read. A `hook` is given the number and the cotangent of each
-    line, and what it returns takes the cotangent's place.
+    `pending` maps each Tensor to what has come back to it so far; a cotangent leaves it when its line is read. With
+    `wrt`, walk only towards these, whose cotangents stay. `hook(number, cotangent)` returns what takes its place.
 
-    Lines that do not lead to `wrt` are left out: from the first leaf on that nobody asked for, since finding them costs
-    a pass over the tape; with a hook or `prune_first`, from the beginning, so that each cotangent passed is complete.
+    Lines that do not lead to `wrt` are left out: with a hook or `prune_first` from the beginning, so that each
+    cotangent passed is complete; otherwise from the first leaf on that nobody asked for, since finding them costs a
+    pass over the tape.
     """
     recording = bool(current()[0])
     kept = set(wrt or ())
@@ -100,7 +99,7 @@ OURS = (ndarray, Sparse)
 def pull(
     op: Any, g: Any, y: Any, args: tuple[Any, ...], values: Any, kwargs: dict[str, Any], leads: set[int] | None
 ) -> Products:
-    """The products of one line: each rule, called with the cotangent, the result and the arguments' values."""
+    """Return the products of one line: each rule, called with the cotangent, the result and the arguments' values."""
     rules = op.vjps(g, y, *values, **kwargs) if op.variadic else op.vjps
     return [
         (x, rule if op.variadic else rule(g, y, *values, **kwargs))
@@ -112,7 +111,7 @@ def pull(
 def pull_arrays(
     op: Any, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any], leads: set[int] | None
 ) -> Products:
-    """The same on bare arrays. Nearly every line has one or two inputs: naming them halves the time."""
+    """Return the same on bare arrays. Nearly every line has one or two inputs: naming them halves the time."""
     if op.arity == 1 and not kwargs:  # what follows the one input is an index, a shape or axes
         x, rule = args[0], op.vjps[0]
         if rule is None or type(x) is not Tensor or (leads is not None and id(x) not in leads):
@@ -130,26 +129,14 @@ def pull_arrays(
     return products
 
 
-def sparse_products_of(line: Line, g: Any, leads: set[int] | None = None) -> Products:
-    """What one line adds to its inputs, given the cotangent g of its result, in the shapes and dtypes of these."""
-    op, args, kwargs, out, _ = line
-    found = [(x, fitted(product, x)) for x, product in pull_arrays(op, g, out._data, args, kwargs, leads)]
-    return [(x, product) for x, product in found if product is not None]
-
-
-def products_of(line: Line, g: Any) -> Products:
-    """The same as dense arrays."""
-    return [(x, p.dense() if type(p) is Sparse else p) for x, p in sparse_products_of(line, g)]
-
-
 def dense(g: Sparse, labels: Scope) -> Any:
-    """A sum of parts put together, under the scope of derivatives of what was recorded under `labels`."""
+    """Put a sum of parts together, under the scope of derivatives of what was recorded under `labels`."""
     with recording_under(one_order_up(labels)):
         return g.dense()
 
 
 def fitted(product: Any, x: Tensor) -> Any:
-    """A product in the shape and dtype of its argument x, broadcasting and promotion undone; None for integers."""
+    """Return a product in the shape and dtype of its argument x: broadcasting undone; None for integers."""
     like = x._data
     if like.dtype.kind != "f":
         return None
@@ -172,7 +159,7 @@ def unbroadcast(g: Any, x: Tensor) -> Any:
 
 
 def dependent(lines: Iterable[Line], wrt: Iterable[Tensor]) -> set[int]:
-    """The ids of all Tensors made in these lines that depend on one of `wrt`, and of these. (The tape keeps them.)"""
+    """Return the ids of `wrt` and of all Tensors made in these lines that depend on it. (The tape keeps them.)"""
     found = {id(x) for x in wrt}
     for _, args, _, out, _ in lines:
         for a in args:
@@ -183,7 +170,7 @@ def dependent(lines: Iterable[Line], wrt: Iterable[Tensor]) -> set[int]:
 
 
 def one_order_up(labels: Scope, kind: str = "grad") -> Scope:
-    """The scope of derivatives of what was recorded under `labels`: under `grad=1`, or one more than it has."""
+    """Return the scope of derivatives of what was recorded under `labels`: under `grad=1`, or one more than it has."""
     order = 1
     if labels and labels[0][0] == kind:
         order, labels = labels[0][1] + 1, labels[1:]

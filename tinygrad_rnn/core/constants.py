@@ -1,4 +1,4 @@
-"""Arguments that are no Tensors: as an operation takes them, and as a tape keeps them. A line, once written, is true."""
+"""Arguments that are no Tensors, as an operation takes them and as a tape keeps them: a line, once written, is true."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IMMUTABLE = frozenset({int, float, bool, slice, type(None), type(Ellipsis)})
 
 
 def constant(value: Any, operand: bool = False) -> Any:
-    """A constant argument as an operation takes it: a plain array where it is an operand, however it was written."""
+    """Return a constant as an operation takes it: a plain array where it is an operand, however it was written."""
     if type(value) in IMMUTABLE or (type(value) is ndarray and value.dtype.kind in "fiub"):
         return value
     if isinstance(value, list | tuple) and not operand:
@@ -28,7 +28,7 @@ def constant(value: Any, operand: bool = False) -> Any:
 
 
 def frozen(value: Any) -> Any:
-    """A constant as a tape keeps it: a copy, unless nobody can change it."""
+    """Return a constant as a tape keeps it: a copy, unless nobody can change it."""
     if type(value) is not ndarray:
         return value
     owner: Any = value
@@ -41,5 +41,5 @@ def frozen(value: Any) -> Any:
 
 
 def as_index(part: Any) -> NDArray[Any]:
-    """A sequence in an index as an array: of integers where it is empty."""
+    """Return a sequence in an index as an array: of integers where it is empty."""
     return np.asarray(part, None if len(part) else np.intp)

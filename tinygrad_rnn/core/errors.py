@@ -1,4 +1,4 @@
-"""What the engine says when it is held wrong: what is wrong, with shapes, names and scope; on a second line, what to do.
+"""What the engine says of a mistake: what is wrong, with shapes, names and scope; on a second line, what to do.
 
 Nothing here computes anything: to understand the engine, skip this file.
 """
@@ -14,7 +14,7 @@ from tinygrad_rnn.core.recording import where_text
 
 
 def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
-    """The error of an operation, with its inputs' names and shapes and the scope, of the same built-in type."""
+    """Return the error of an operation, with its inputs' names and shapes and the scope, of the same built-in type."""
     if "\n" in str(error):  # an error of ours, met on the way: it says already what to do
         wrong, _, remedy = str(error).partition("\n")
         where = where_text()
@@ -65,7 +65,7 @@ def refuse_dtype(dtype: np.dtype[Any], what: str) -> None:
 
 
 def as_array(data: Any) -> np.ndarray[Any, Any]:
-    """A copy of what becomes a Tensor, as an array of numbers."""
+    """Return a copy of what becomes a Tensor, as an array of numbers."""
     if hasattr(data, "describe"):
         raise TypeError(
             f"Tensor: the value is a Tensor already ({data.describe()})\n"
@@ -82,6 +82,7 @@ def as_array(data: Any) -> np.ndarray[Any, Any]:
 
 
 def masked_constant() -> TypeError:
+    """Refuse a constant that is a masked array."""
     return TypeError(f"a masked array as a constant{where_text()}\nfill it, or use np.where(mask, ...)")
 
 
@@ -89,6 +90,7 @@ def masked_constant() -> TypeError:
 
 
 def no_data_setter(x: Any) -> AttributeError:
+    """Refuse an assignment to `x.data`."""
     return AttributeError(
         f"Tensor: the values of {x.describe()} do not change, or a tape would record what never was\n"
         "make a new one: x = Tensor(values, name=...)"
@@ -96,6 +98,7 @@ def no_data_setter(x: Any) -> AttributeError:
 
 
 def no_assignment(x: Any) -> TypeError:
+    """Refuse an assignment into a Tensor."""
     return TypeError(
         f"assignment into a Tensor ({x.describe()}): values on a tape do not change{where_text()}\n"
         "build the new value instead: set_at(x, index, value), add_at(x, index, value) or np.where(mask, new, x)"
@@ -103,14 +106,17 @@ def no_assignment(x: Any) -> TypeError:
 
 
 def no_axis(how: str) -> TypeError:
+    """Refuse what needs an axis, of a 0-d Tensor."""
     return TypeError(f"{how} a 0-d Tensor{where_text()}\nuse it as it is, or x.item()")
 
 
 def no_length() -> TypeError:
+    """Refuse `len()` of a 0-d Tensor."""
     return TypeError(f"len() of a 0-d Tensor{where_text()}\nit is one number: use it as it is, or x.item()")
 
 
 def not_one_entry(x: Any, how: str) -> TypeError:
+    """Refuse several entries where one is needed."""
     return TypeError(
         f"{how}: {x.describe()} has {x.size} entries, not one{where_text()}\n"
         "reduce it first, as with .sum(), .any() of its .data, or an index"
@@ -118,12 +124,14 @@ def not_one_entry(x: Any, how: str) -> TypeError:
 
 
 def not_boolean(x: Any, name: str) -> TypeError:
+    """Refuse `&`, `|`, `^` or `~` of numbers."""
     return TypeError(
         f"{name}: {x.describe()} is {x.dtype}; & | ^ ~ are for booleans{where_text()}\ncompare first: (x > 0) & (y > 0)"
     )
 
 
 def sealed(x: Any, how: str) -> TypeError:
+    """Refuse a value that would leave a sealed tape."""
     return TypeError(
         f"{how}: would take the values of {x.describe()} off a sealed tape{where_text()}\n"
         "a compiled function is recorded once, and what Python decides from a value is decided once: use "
@@ -133,6 +141,7 @@ def sealed(x: Any, how: str) -> TypeError:
 
 
 def leaves_its_tape(x: Any, how: str) -> TypeError:
+    """Refuse a value that would leave the tape that records it."""
     return TypeError(
         f"{how}: would take the values of {x.describe()} off the tape that is recording them"
         f"{where_text()}\njoin Tensors with np.stack(xs) or np.concatenate(xs); for the bare values use "
@@ -141,6 +150,7 @@ def leaves_its_tape(x: Any, how: str) -> TypeError:
 
 
 def no_tape(x: Any) -> RuntimeError:
+    """Refuse `x.backward()` without a tape."""
     return RuntimeError(
         f"backward: no tape holds the history of {x.describe()}{where_text()}\n"
         "keep the tape alive until then: with Tape() as tape: ...; then loss.backward()"
@@ -148,6 +158,7 @@ def no_tape(x: Any) -> RuntimeError:
 
 
 def no_plain_call(x: Any, ufunc: Any, method: str, kwargs: dict[str, Any]) -> TypeError:
+    """Refuse a ufunc's method, or a keyword of it, that cannot be recorded."""
     what = f"np.{ufunc.__name__}.{method}" if method != "__call__" else f"np.{ufunc.__name__}"
     options = f" with {', '.join(f'{key}=' for key in kwargs)}" if kwargs else ""
     return TypeError(
@@ -158,6 +169,7 @@ def no_plain_call(x: Any, ufunc: Any, method: str, kwargs: dict[str, Any]) -> Ty
 
 
 def no_rule(function: Any) -> TypeError:
+    """Refuse a NumPy function without a derivative rule."""
     return TypeError(
         f"np.{function.__name__}: has no derivative rule, so a tape cannot record it{where_text()}\n"
         "write it with operations that have one, add one with primitive(function, *vjps), or call it on x.data "
@@ -218,14 +230,17 @@ def require_fitting_seed(seed: Any, loss: Any) -> None:
 
 
 def no_results() -> ValueError:
+    """Refuse an empty mapping of results."""
     return ValueError("gradient: no results\ngive a mapping from each result to its cotangent")
 
 
 def wrong_wrt(wrt: Any) -> TypeError:
+    """Refuse a `wrt` of another type."""
     return TypeError(f"gradient: wrt is a {type(wrt).__name__}\ngive a Tensor, a sequence of Tensors or a dict of them")
 
 
 def wrong_product(g: Any, x: Any) -> ValueError:
+    """Refuse a derivative rule that returns another shape."""
     return ValueError(
         f"the derivative rule gave shape {g.shape} for {x.describe()}\n"
         "a vjp returns the shape of its argument, or the shape that this was broadcast to"

@@ -15,6 +15,7 @@ from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.constants import as_index
 from tinygrad_rnn.core.recording import current
 from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Primitive
+from tinygrad_rnn.core.values import Values
 
 
 def operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
@@ -50,8 +51,8 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     return of_tensor
 
 
-class NumPyFace:
-    """The part of an array that is not its values."""
+class NumPyFace(Values):
+    """The part of a Tensor that computes."""
 
     __slots__ = ()
     __apply__: Callable[..., Any]
@@ -64,7 +65,7 @@ class NumPyFace:
     __matmul__, __rmatmul__ = operator("matmul")
     __lt__, __gt__ = operator("less")[0], operator("greater")[0]
     __le__, __ge__ = operator("less_equal")[0], operator("greater_equal")[0]
-    __eq__, __ne__ = operator("equal")[0], operator("not_equal")[0]  # type: ignore[assignment]
+    __eq__, __ne__ = operator("equal")[0], operator("not_equal")[0]
     __hash__ = object.__hash__
     __and__ = __rand__ = logical("logical_and")
     __or__ = __ror__ = logical("logical_or")
@@ -95,11 +96,15 @@ class NumPyFace:
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order; reversed by default."""
         axes = spread(axes)
-        return np.transpose(self) if axes in ((), (None,)) else np.transpose(self, axes)  # type: ignore[call-overload]
+        return np.transpose(self) if axes in ((), (None,)) else np.transpose(self, axes)
 
     def reshape(self, *shape: Any) -> Any:
         """The same entries in another shape."""
-        return np.reshape(self, spread(shape))  # type: ignore[call-overload]
+        return np.reshape(self, spread(shape))
+
+    def detach(self) -> Any:
+        """Return the same values, through which no gradient flows (recorded, so that `tape.rerun` computes them)."""
+        return self.__apply__(PRIMITIVES["detach"], (self,))
 
     def astype(self, dtype: Any) -> Any:
         """The values in another dtype; the cotangent comes back in this one."""
@@ -144,7 +149,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
 def bare(tree: Any) -> Any:
     """The values of all Tensors in the arguments of one call."""
     if isinstance(tree, NumPyFace):
-        return tree.data  # type: ignore[attr-defined]
+        return tree.data
     return type(tree)(bare(item) for item in tree) if type(tree) in (list, tuple) else tree
 
 

@@ -1,7 +1,7 @@
 """What is recorded, and under which labels: the open tapes and the scope of the running code.
 
-It is a matter of context, not of flags on data: an operation is written on every tape that is open where it runs. The
-context is a `ContextVar`, so threads and asyncio tasks do not see each other's tapes.
+Context decides, not flags on data: an operation is written on every tape that is open where it runs. The context is a
+`ContextVar`, so threads and asyncio tasks do not see each other's tapes.
 
 >>> with scope(layer=0), scope(t=3):
 ...     print(scope_text(current()[1]))
@@ -24,7 +24,7 @@ current = _recording.get
 
 
 class Recorded:
-    """A `with` block in which the recording is another one, and after which it is as before, whatever happens."""
+    """A `with` block that changes what is recorded, and puts it back as it was, whatever happens."""
 
     __slots__ = ("_change", "_tokens")
 
@@ -40,13 +40,13 @@ class Recorded:
 
 
 def scope(**labels: Any) -> Recorded:
-    """Labels for everything recorded inside: `with scope(layer=0, t=3):` adds to the labels already there."""
+    """Label what is recorded inside: `with scope(layer=0, t=3):` adds to the labels already there."""
     more = tuple(labels.items())
     return Recorded(lambda tapes, labels: (tapes, labels + more))
 
 
 def recording_on(tape: Any) -> Recorded:
-    """Record on one more tape."""
+    """Record on one more tape. Raises RuntimeError if it is open already."""
 
     def with_it(tapes: tuple[Any, ...], labels: Scope) -> Recording:
         if any(other is tape for other in tapes):
@@ -61,26 +61,12 @@ def recording_under(labels: Scope) -> Recorded:
     return Recorded(lambda tapes, _: (tapes, labels))
 
 
-def not_recording() -> Recorded:
-    """Record nothing. Raises TypeError on a sealed tape: what is not recorded would leave it."""
-
-    def nothing(tapes: tuple[Any, ...], labels: Scope) -> Recording:
-        if any(tape.sealed for tape in tapes):
-            raise TypeError(
-                f"values that are not recorded would leave a sealed tape{where_text()}\n"
-                "in a compiled function everything is recorded: call this outside of it"
-            )
-        return (), labels
-
-    return Recorded(nothing)
-
-
 def scope_text(labels: Scope) -> str:
-    """`layer=0 t=3 gate=f`, as it stands in tables, errors and drawings."""
+    """Return `layer=0 t=3 gate=f`, as it stands in tables, errors and drawings."""
     return " ".join(f"{key}={value}" for key, value in labels)
 
 
 def where_text() -> str:
-    """`, in layer=0 t=3` for the end of an error's first line, or nothing outside any scope."""
+    """Return `, in layer=0 t=3` for the end of an error's first line, or nothing outside any scope."""
     labels = current()[1]
     return f", in {scope_text(labels)}" if labels else ""

@@ -23,7 +23,7 @@ class Sparse:
         self.shape, self.dtype, self.parts, self.whole = shape, dtype, parts, whole
 
     def astype(self, dtype: Any) -> Sparse:
-        """The same in another dtype."""
+        """Return the same in another dtype."""
         return Sparse(self.shape, dtype, [(index, g.astype(dtype)) for index, g in self.parts], self.whole)
 
     def __iadd__(self, other: Any) -> Self:
@@ -41,7 +41,7 @@ class Sparse:
         return scattered(self.parts[::-1], out[0])
 
     def dense(self) -> Any:
-        """The array, in the order of the tape; where a tape is open the Tensor, by one operation for all parts."""
+        """Return the array; where a tape is open, the Tensor, made by one operation for all parts."""
         parts = self.parts[::-1]
         if current()[0] or any(hasattr(g, "__apply__") for _, g in parts):
             flat = [value for index, g in parts for value in (g, *index)]
@@ -52,7 +52,7 @@ class Sparse:
 
 
 def added(a: Any, b: Any) -> Any:
-    """The sum of two cotangents of any kind."""
+    """Return the sum of two cotangents of any kind."""
     if type(a) is not Sparse and type(b) is not Sparse:
         return a + b
     total = Sparse(a.shape, a.dtype, [])
@@ -74,7 +74,7 @@ input like any other; `lengths` says how long each index is."""
 
 
 def pairs(args: Any, lengths: tuple[int, ...]) -> list[tuple[Any, Any]]:
-    """The parts again: (index, g)."""
+    """Return the parts again: (index, g)."""
     found, start = [], 0
     for length in lengths:
         found.append((tuple(args[start + 1 : start + 1 + length]), args[start]))
@@ -83,12 +83,12 @@ def pairs(args: Any, lengths: tuple[int, ...]) -> list[tuple[Any, Any]]:
 
 
 def zeros(args: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Zeros of that dtype; complex ones inside a complex step."""
+    """Return zeros of that dtype; complex ones inside a complex step."""
     return np.zeros(shape, complex if any(map(np.iscomplexobj, args)) else dtype)
 
 
 def scattered(parts: list[tuple[Any, Any]], out: Any) -> Any:
-    """An array, with each part added to it in its place; an entry that an index names twice gets both."""
+    """Add each part to an array in its place, and return the array; an entry that an index names twice gets both."""
     for index, g in parts:
         if any(type(part) not in VIEWS for part in index):
             np.add.at(out, tuple(getattr(part, "_data", part) for part in index), g)

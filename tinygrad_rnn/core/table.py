@@ -1,4 +1,4 @@
-"""`primitive`: an operation is a function on arrays and one line for each partial derivative. And the table of them all.
+"""`primitive`: an operation is a function on arrays and one line for each partial derivative; and the table of all.
 
 >>> double = primitive(lambda x: 2 * x, lambda g, y, x: 2 * g, name="doctest_double")
 >>> double(1.5)
@@ -42,7 +42,7 @@ class Primitive:
         self.arity = None if variadic else len(vjps)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The result: a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
+        """Return a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
         for a in args:
             if hasattr(a, "__apply__"):
                 return a.__apply__(self, args, kwargs)
@@ -56,7 +56,7 @@ class Primitive:
 
 
 def by_name(name: str) -> Primitive:
-    """The primitive of that name."""
+    """Return the primitive of that name."""
     return PRIMITIVES[name]
 
 

@@ -15,29 +15,30 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
 from tinygrad_rnn.core import errors
-from tinygrad_rnn.core.backward import Line, Products, fitted, walk
+from tinygrad_rnn.core.backward import Products, fitted, walk
 from tinygrad_rnn.core.recording import Scope, current, recording_on, scope_text
 from tinygrad_rnn.core.sparse import Sparse
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.table import Primitive
+from tinygrad_rnn.core.tensor import Line, Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """One line of a tape: the call `out = op(*args, **kwargs)`, made under `scope`.
 
-    A tape keeps the five as a plain tuple and hands it out as an Entry: recording one costs a third. `line` is the line
-    of code that made it, `path:number`, where the tape keeps that: `Tape(lines=True)`.
+    A tape keeps plain tuples and makes an Entry when asked: recording one costs a third. `line` is the line of code
+    that made it, `path:number`, where the tape keeps that: `Tape(lines=True)`.
     """
 
-    op: Any
+    op: Primitive
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    out: Any
+    out: Tensor
     scope: Scope
     line: str | None = None
 
@@ -48,6 +49,7 @@ class Entry:
 
 
 def shown(value: Any) -> str:
+    """Return a value as it stands in a line: the name and shape of an array, or itself."""
     shape = getattr(value, "shape", None)
     return repr(value) if shape is None else f"{getattr(value, 'name', None) or 'array'} {tuple(shape)}"
 
@@ -56,8 +58,7 @@ def shown(value: Any) -> str:
 class Step:
     """One entry of the walk back: the tape's line `entry`, number `index`, read in reverse.
 
-    `cotangent` is dL/d(entry.out), complete; `products` says what the line adds to which of its inputs: pairs
-    (input, contribution to dL/d(input)), each of its input's shape. Arrays; Tensors where a tape is open.
+    `cotangent` is dL/d(entry.out), complete. Arrays; Tensors where a tape is open.
     """
 
     index: int
@@ -67,7 +68,10 @@ class Step:
 
     @property
     def products(self) -> Products:
-        """What the line adds to dL/d(input), for each input. Made when asked for: that of `x[t]` is as large as x."""
+        """Pairs (input, what the line adds to dL/d(input)), each of its input's shape.
+
+        They are made when they are asked for: that of `x[t]` is as large as x.
+        """
         pairs = [(x, fitted(part, x)) for x, part in self.parts]
         return [(x, p.dense() if type(p) is Sparse else read_only(p)) for x, p in pairs if p is not None]
 
@@ -82,12 +86,9 @@ class Tape:
     """A Wengert list. `with Tape() as tape:` records every operation on Tensors in the block.
 
     `len(tape)`, `tape[k]`, iteration and slices give the entries. Replaying the tape backward (`gradient`, `rewind`) is
-    backpropagation; through a recurrence it is BPTT. No method recurses: the length of a tape is limited by memory
-    alone. Tapes may be nested; a tape that is opened again records on.
+    backpropagation; through a recurrence it is BPTT. No method recurses, so memory alone limits the length of a tape.
+    Tapes may be nested; a tape that is opened again records on.
     """
-
-    sealed = False
-    """Do the values of what is made on this tape stay on it?"""
 
     def __init__(self) -> None:
         # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
@@ -96,7 +97,7 @@ class Tape:
         self.record = self._lines.append
         self.ref = weakref.ref(self)
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         block = recording_on(self)
         block.__enter__()
         self._open.append(block)
@@ -104,6 +105,11 @@ class Tape:
 
     def __exit__(self, *error: object) -> None:
         self._open.pop().__exit__(*error)
+
+    @property
+    def sealed(self) -> bool:
+        """Do the values of what is made on this tape stay on it?"""
+        return False
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -117,21 +123,24 @@ class Tape:
     def __getitem__(self, index: slice) -> list[Entry]: ...
     def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
         if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
-        return Entry(*self._lines[index])
+            return [self._entry(k) for k in range(*index.indices(len(self)))]
+        return self._entry(index)
 
     def __iter__(self) -> Iterator[Entry]:
-        return (self[k] for k in range(len(self)))
+        return (self._entry(k) for k in range(len(self)))
+
+    def _entry(self, index: int) -> Entry:
+        return Entry(*self._lines[index])
 
     def rewind(self, loss: Any, seed: Any = None) -> Iterator[Step]:
         """Walk the tape backward from `loss`, one entry at a time: the backward pass, as a generator of `Step`.
 
-        `seed` is the cotangent of `loss`, of its shape (default 1, for a scalar). Entries that `loss` does not depend
-        on are passed over. Several results at once: a mapping from each to its cotangent, in the place of `loss`.
+        `seed` is the cotangent of `loss`, of its shape (default 1, for a scalar). For several results, give a mapping
+        from each to its cotangent in the place of `loss`. Entries that `loss` does not depend on are passed over.
         Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed.
         """
         steps = self._walk(*self._start(loss, seed), None)
-        return (Step(index, self[index], read_only(cotangent), products) for index, cotangent, products in steps)
+        return (Step(index, self._entry(index), read_only(g), products) for index, g, products in steps)
 
     @overload
     def gradient(self, loss: Any, wrt: Tensor, seed: Any = None) -> Any: ...
@@ -140,14 +149,11 @@ class Tape:
     @overload
     def gradient(self, loss: Any, wrt: Sequence[Tensor], seed: Any = None) -> list[Any]: ...
     def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
-        """The gradient of `loss` with respect to `wrt`: a Tensor, a sequence or a dict of them; the answer is alike.
+        """Return dL/dx for `wrt`: a Tensor, a sequence or a dict of them, which may be intermediate results.
 
-        Each gradient has the shape and dtype of its Tensor: an ndarray of its own, or a Tensor, recorded on every
-        open tape under the scope `grad=...`, where one is open. `wrt` may be intermediate results. What `loss` does
-        not depend on has gradient zero. `seed` and `loss` as for `rewind`.
-
-        Raises ValueError if `loss` is not on this tape, or is no scalar and has no seed; TypeError for a `wrt` that
-        is no Tensor, or has no gradient because its dtype is integer or boolean.
+        Each gradient has the shape and dtype of its Tensor: an ndarray of its own; where a tape is open, a Tensor,
+        recorded there under the scope `grad=...`. It is zero where `loss` does not depend on x. `loss` and `seed` are
+        those of `rewind`, with its errors. Raises TypeError for a `wrt` that is no Tensor of floats.
         """
         names, tensors = listed(wrt)
         for name, x in zip(names, tensors, strict=True):
@@ -161,7 +167,7 @@ class Tape:
         return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
 
     def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Any]]:
-        """Where the walk begins, and the checked cotangents that it begins with."""
+        """Return where the walk begins, and the checked cotangents that it begins with."""
         if isinstance(loss, Mapping) and seed is None:
             if not loss:
                 raise errors.no_results()
@@ -173,25 +179,24 @@ class Tape:
         return start or 0, pending
 
     def _seed(self, loss: Any, index: int | None, seed: Any) -> Any:
-        """The cotangent of a result that line `index` made: as given, or 1 for a scalar."""
+        """Return the cotangent of a result that line `index` made: as given, or 1 for a scalar."""
         errors.require_made_here(loss, index, len(self))
         if seed is None:
             errors.require_scalar(loss, self._lines[index or 0])
             seed = np.ones(loss.shape, loss.dtype)
         seed = seed if isinstance(seed, Tensor) else np.asarray(seed)
         errors.require_fitting_seed(seed, loss)
+        seed = seed if seed.dtype == loss.dtype else seed.astype(loss.dtype)
         if current()[0]:
-            seed = seed if isinstance(seed, Tensor) else Tensor(seed)
-        else:
-            seed = seed.data if isinstance(seed, Tensor) else seed
-        return seed if seed.dtype == loss.dtype else seed.astype(loss.dtype)
+            return seed if isinstance(seed, Tensor) else Tensor(seed)
+        return seed.data if isinstance(seed, Tensor) else seed
 
     def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
         return walk(self._lines, start, pending, wrt)
 
 
 def finished(g: Any, x: Tensor) -> Any:
-    """A gradient as it leaves the walk: complete, of x's shape and dtype, and nobody else's array."""
+    """Return a gradient as it leaves the walk: complete, of x's shape and dtype, and nobody else's array."""
     g = np.zeros(x.shape, x.dtype) if g is None else g
     if current()[0]:
         return g if isinstance(g, Tensor) else Tensor(g)
@@ -199,7 +204,7 @@ def finished(g: Any, x: Tensor) -> Any:
 
 
 def listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
-    """The names and the Tensors of what was asked for: a Tensor, a sequence or a mapping of them."""
+    """Return the names and the Tensors of what was asked for: a Tensor, a sequence or a mapping of them."""
     if isinstance(wrt, Mapping):
         return list(wrt), list(wrt.values())
     if not isinstance(wrt, Tensor | Sequence):
@@ -209,7 +214,7 @@ def listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
 
 
 def read_only(g: Any) -> Any:
-    """A cotangent to look at: the walk goes on with the same numbers, so they must not change."""
+    """Return a cotangent to look at: the walk goes on with the same numbers, so they must not change."""
     if isinstance(g, Tensor):
         return g
     view = np.asarray(g).view()

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.backward import fitted, products_of
-from tinygrad_rnn.core.recording import not_recording, scope_text
+from tinygrad_rnn.core.backward import fitted
+from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tape import Step
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw.views.numbers import norm
 from tinygrad_rnn.draw.wording import Wording, rounded
+from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
 from tinygrad_rnn.tape.tape import Tape
 

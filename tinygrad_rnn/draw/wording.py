@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.recording import Scope, scope_text
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.tape.expressions import ATOM, BINDS, Text, call_text
 from tinygrad_rnn.tape.printing import index_text
 from tinygrad_rnn.tape.steps import time_of
@@ -28,8 +28,6 @@ MANY = 7
 """Arguments, of which then only the first three and the last are written."""
 TERMS = 3
 """How many terms of a sum are written out."""
-
-Line = tuple[Any, ...]
 
 
 class Wording:

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.recording import Scope
-from tinygrad_rnn.core.tensor import NO_KWARGS, Tensor
+from tinygrad_rnn.core.tensor import NO_KWARGS, Line, Tensor
 from tinygrad_rnn.graph.graph import Node, Value, op
-
-Line = tuple[Any, ...]
 
 
 class Builder:

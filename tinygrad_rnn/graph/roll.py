@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.recording import Scope
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Out, Value, op
 from tinygrad_rnn.tape.compare_steps import labels as without_step
 from tinygrad_rnn.tape.steps import time_of
-
-Line = tuple[Any, ...]
 
 
 @dataclass(slots=True)

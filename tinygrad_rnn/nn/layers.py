@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import Array, Params, normalized
 from tinygrad_rnn.operations.assertions import in_range
-from tinygrad_rnn.operations.indexing import getitem
+from tinygrad_rnn.operations.basics import getitem
 
 Shapes = dict[str, tuple[int, ...]]
 

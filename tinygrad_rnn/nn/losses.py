@@ -14,7 +14,7 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import Array
 from tinygrad_rnn.operations.activations import log_softmax, softplus
 from tinygrad_rnn.operations.assertions import in_range
-from tinygrad_rnn.operations.indexing import getitem
+from tinygrad_rnn.operations.basics import getitem
 
 
 def mse(outputs: Array, targets: Array, *, mask: Any = None, reduction: str = "mean") -> Array:

@@ -7,6 +7,7 @@ Arguments broadcast; the walk back sums a cotangent over the axes that were broa
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -199,7 +200,7 @@ def at(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
 def consecutive(xs: tuple[Any, ...], axis: int) -> list[slice]:
     """Where each of the concatenated arrays lies on the axis."""
     ends = np.cumsum([0, *(x.shape[axis] for x in xs)]).tolist()
-    return [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
+    return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
 TABLE[np.stack], TABLE[np.concatenate] = stack, concatenate

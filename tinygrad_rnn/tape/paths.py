@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.backward import dependent, fitted, sparse_products_of
+from tinygrad_rnn.core.backward import dependent, fitted
 from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.sparse import Sparse, scattered
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.products import sparse_products_of
 from tinygrad_rnn.tape.tape import Tape
 
 Parts = dict[Hashable, Any]

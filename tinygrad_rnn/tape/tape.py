@@ -18,15 +18,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from tinygrad_rnn.core import tape as core
 from tinygrad_rnn.core.backward import walk
-from tinygrad_rnn.core.recording import current, not_recording, recording_under, scope_text, where_text
+from tinygrad_rnn.core.recording import current, recording_under, scope_text, where_text
 from tinygrad_rnn.core.tape import Entry, listed
-from tinygrad_rnn.core.tensor import Tensor, apply
+from tinygrad_rnn.core.tensor import Line, Tensor, apply
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape import printing as text
 from tinygrad_rnn.tape import watch
 from tinygrad_rnn.tape.hooks import Hook, Hooks
@@ -67,7 +68,7 @@ class Tape(core.Tape):
             self.record = partial(watch.record, self._lines, self._code, self._check_finite)
         self.ref = weakref.ref(self)
 
-    def __enter__(self) -> Tape:
+    def __enter__(self) -> Self:
         if self._keeps_values and current()[0]:  # a Tensor knows the outermost of its tapes alone
             raise RuntimeError(
                 f"Tape: a sealed tape cannot be opened inside another one{where_text()}\n"
@@ -86,13 +87,11 @@ class Tape(core.Tape):
 
     # ------------------------------------------------------------------------------------------ reading
 
-    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
+    def _entry(self, index: int) -> Entry:
         return Entry(*self._lines[index], self._code[index] if self._code else None)
 
-    def lines(self) -> list[tuple[Any, ...]]:
-        """The entries as plain tuples (op, args, kwargs, out, scope), for code that reads many."""
+    def lines(self) -> list[Line]:
+        """Return the entries as plain tuples (op, args, kwargs, out, scope), for code that reads many."""
         return self._lines[:]
 
     def __str__(self) -> str:
@@ -154,7 +153,7 @@ class Tape(core.Tape):
         wanted = labels.items()
         found = [e for e in self if e.out.name == name and wanted <= dict(e.scope).items()]
         if len(found) == 1:
-            return found[0].out  # type: ignore[no-any-return]
+            return found[0].out
         leaves = [] if labels or found else [x for x in self.leaves() if x.name == name]
         if len(leaves) == 1:
             return leaves[0]
@@ -281,7 +280,7 @@ class Tape(core.Tape):
             line[3]._tape = self.ref
 
 
-def _dependencies(lines: list[Any], start: int, loss: Tensor) -> set[int]:
+def _dependencies(lines: list[Line], start: int, loss: Tensor) -> set[int]:
     """The ids of all Tensors that the loss, made in line `start` or before, is made of."""
     found = {id(loss)}
     for _, args, _, out, _ in reversed(lines[: start + 1]):

@@ -105,7 +105,8 @@ class Case:
     def tape_gradients(self) -> Gradients:
         """What the tape says."""
         tape, loss, tensors = self.tape()
-        return tape.gradient(loss, tensors)
+        gradients: Gradients = tape.gradient(loss, tensors)
+        return gradients
 
     def hand_gradients(self, by_hand: ByHand) -> Gradients:
         """What a derivation by hand says. It gets copies, so it may write into its arguments."""

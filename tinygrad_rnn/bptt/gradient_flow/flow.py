@@ -14,8 +14,8 @@ from tinygrad_rnn.bptt.gradient_flow.jacobians import State, step_parts
 from tinygrad_rnn.bptt.gradient_flow.magnitude import Scaled, added, flat, log10_norm, scaled
 from tinygrad_rnn.bptt.gradient_flow.terms import delta_rows, last_gate, shares
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
-from tinygrad_rnn.core.recording import not_recording
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name, unroll
 from tinygrad_rnn.tape.paths import Parts, split_gradient
 from tinygrad_rnn.tape.paths import total as summed

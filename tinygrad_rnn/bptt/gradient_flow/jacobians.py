@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.gradient_flow.magnitude import LOG10_2
 from tinygrad_rnn.bptt.gradient_flow.terms import at_steps, require_tape
-from tinygrad_rnn.core.recording import not_recording, scope_text
+from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.steps import carried
 from tinygrad_rnn.tape.tape import Tape
 

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.core.recording import Scope, not_recording, scope_text
+from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.paths import Parts, Tag, split_gradient
 from tinygrad_rnn.tape.steps import time_of
 from tinygrad_rnn.tape.tape import Tape

@@ -17,9 +17,9 @@ import numpy as np
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.backward import walk
 from tinygrad_rnn.core.errors import require_differentiable
-from tinygrad_rnn.core.recording import not_recording
 from tinygrad_rnn.core.tape import finished
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.nn.unroll import cell_name
 from tinygrad_rnn.tape.tape import Tape
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from tinygrad_rnn.core.backward import dependent
 from tinygrad_rnn.core.errors import require_differentiable
-from tinygrad_rnn.core.recording import current, not_recording, scope
+from tinygrad_rnn.core.recording import current, scope
 from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.nn.unroll import as_tuple, cell_name, state_names
 from tinygrad_rnn.tape.tape import Tape
 

@@ -14,8 +14,8 @@ import numpy as np
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.bptt.truncation.truncation import along
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Scaled, Span, drawn
-from tinygrad_rnn.core.recording import not_recording
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.tape import Tape
 
 

@@ -15,9 +15,10 @@ from tinygrad_rnn.bptt.gradient_flow.terms import require_tape
 from tinygrad_rnn.bptt.truncation.refusals import refuse_carried_losses, refuse_prepared
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, Scaled, Way, drawn
 from tinygrad_rnn.core.errors import require_differentiable
-from tinygrad_rnn.core.recording import Scope, not_recording
+from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import listed
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.paths import split_gradient, total
 from tinygrad_rnn.tape.steps import time_of
 from tinygrad_rnn.tape.tape import Tape

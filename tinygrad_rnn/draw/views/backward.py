@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.backward import products_of
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
 from tinygrad_rnn.tape.tape import Tape
 

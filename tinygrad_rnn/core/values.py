@@ -1,0 +1,142 @@
+"""How values leave a Tensor: `x.data`, `x.item()`, `float(x)`, `np.array(x)`, printing; and when they may not.
+
+To understand the engine, skip this file. An open tape refuses what would cut a history in silence. A sealed tape refuses
+all that Python could decide from a value.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.core import errors
+from tinygrad_rnn.core.recording import Recorded, Recording, Scope, current, where_text
+
+
+class Values:
+    """The part of a Tensor that shows its values."""
+
+    __slots__ = ()
+
+    _data: NDArray[Any]
+    _tape: weakref.ref[Any] | None
+    name: str | None
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """The values, a read-only array."""
+        self.require_unsealed("x.data")
+        self._data.setflags(write=False)
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> NoReturn:
+        raise errors.no_data_setter(self)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, as of the array."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype, as of the array."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._data.size
+
+    def require_unsealed(self, how: str) -> None:
+        """Raise TypeError if the values of this Tensor stay on a tape that is open: see `Tape(sealed=True)`."""
+        if self._sealed():
+            raise errors.sealed(self, how)
+
+    def _sealed(self) -> bool:
+        tape = self._tape() if self._tape is not None else None
+        return tape is not None and tape.sealed
+
+    def _refuse_to_leave(self, how: str) -> None:
+        self.require_unsealed(how)
+        if current()[0]:
+            raise errors.leaves_its_tape(self, how)
+
+    def _only_entry(self, how: str) -> Any:
+        if self.size != 1:
+            raise errors.not_one_entry(self, how)
+        return self._data.item()
+
+    def item(self) -> Any:
+        """Return the value of a Tensor with one entry as a Python number."""
+        self.require_unsealed("x.item()")
+        return self._only_entry("item()")
+
+    def __bool__(self) -> bool:
+        self.require_unsealed("bool()")
+        return bool(self._only_entry("bool()"))
+
+    def __float__(self) -> float:
+        self._refuse_to_leave("float()")
+        return float(self._only_entry("float()"))
+
+    def __int__(self) -> int:
+        self._refuse_to_leave("int()")
+        return int(self._only_entry("int()"))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        self._refuse_to_leave("np.array()")
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise errors.no_assignment(self)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise errors.no_length()
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise errors.no_axis("iteration over")
+        return (self[k] for k in range(len(self)))  # type: ignore[index]  # indexing is an operation: see NumPyFace
+
+    def describe(self) -> str:
+        """Return `'h' (3, 5)`, or `unnamed (3, 5)`: how messages speak of this Tensor."""
+        return f"{self.name!r} {self.shape}" if self.name else f"unnamed {self.shape}"
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._data, separator=", ", threshold=100, prefix="Tensor(")
+        if self._sealed():
+            values = f"values on a sealed tape, shape={self.shape}"
+        kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        return f"Tensor({values}{kind}{f', name={self.name!r}' if self.name else ''})"
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        self.require_unsealed(f"format with {spec!r}")
+        return format(self.data if self.ndim else self.item(), spec)
+
+
+def not_recording() -> Recorded:
+    """Record nothing. Raises TypeError inside a sealed tape, which values that are not recorded would leave."""
+
+    def nothing(tapes: tuple[Any, ...], labels: Scope) -> Recording:
+        if any(tape.sealed for tape in tapes):
+            raise TypeError(
+                f"values that are not recorded would leave a sealed tape{where_text()}\n"
+                "in a compiled function everything is recorded: call this outside of it"
+            )
+        return (), labels
+
+    return Recorded(nothing)
