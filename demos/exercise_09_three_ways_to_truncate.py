@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.draw import truncation as cuts
+from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.lm import text
 
 T, H, TAU, PI = 36, 8, 6, 5 / 6

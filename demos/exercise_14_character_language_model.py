@@ -10,7 +10,7 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.lm import curve, text
-from tinygrad_rnn.lm.model import Model
+from tinygrad_rnn.lm.language_model import Model
 from tinygrad_rnn.nn.optim import Adam, clip_by_norm
 
 TIME_MACHINE = """

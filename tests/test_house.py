@@ -1,8 +1,10 @@
 """The floors of the house: imports run only downwards, and each public name is listed."""
 
 import ast
+import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -40,6 +42,7 @@ THIRD_PARTY = {
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))
+PACKAGES = sorted({".".join(("tinygrad_rnn", *path.relative_to(PACKAGE).parts[:-1])) for path in FILES})
 NAMES = [path.relative_to(PACKAGE).as_posix() for path in FILES]
 
 
@@ -93,6 +96,15 @@ def test_no_module_has_the_name_of_another():
     assert sorted(names) == sorted(set(names))
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_function_hides_the_module_of_its_name(package):
+    module = importlib.import_module(package)
+    for name in getattr(module, "__all__", ()):
+        folder = Path(module.__file__).parent
+        is_file = (folder / f"{name}.py").exists() or (folder / name).is_dir()
+        assert not is_file or isinstance(getattr(module, name), ModuleType), f"{package}.{name}"
+
+
 def test_the_engine_is_read_in_one_sitting_and_stands_on_numpy_alone():
     files = [PACKAGE / "core" / f"{name}.py" for name in CORE]
     assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) <= 800
@@ -136,7 +148,7 @@ def test_public_names_are_listed_and_documented(module):
 
 def test_nothing_recurses_over_the_tape():
     """A function of the engine or the drawing that calls itself by name would die on a long tape."""
-    may = {"_values", "_collect", "_built", "_check"}  # descend into the arguments of one call, or in order
+    may = {"_values", "_collect", "_built", "_check", "bare"}  # descend into the arguments of one call, or in order
     for name in NAMES:
         if not name.startswith(("core", "operations", "tape", "transforms", "draw")):
             continue

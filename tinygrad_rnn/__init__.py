@@ -27,7 +27,7 @@ from tinygrad_rnn.operations.basics import relu, sigmoid
 from tinygrad_rnn.operations.comparisons import stop_gradient
 from tinygrad_rnn.operations.indexing import add_at, set_at
 from tinygrad_rnn.operations.reductions import logsumexp
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.check_grads import check_grads
 from tinygrad_rnn.transforms.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 

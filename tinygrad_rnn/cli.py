@@ -12,20 +12,32 @@ from collections.abc import Sequence
 
 import tinygrad_rnn
 from tinygrad_rnn.commands import (
-    bench,
-    compare,
+    benchmarking,
+    comparing,
     demo,
-    derive,
-    doctor,
+    deriving,
+    diagnosing,
     drawing,
-    flow,
+    flowing,
     playing,
     sampling,
     training,
-    truncate,
+    truncating,
 )
 
-COMMANDS = (demo, compare, doctor, derive, flow, truncate, drawing, playing, training, sampling, bench)
+COMMANDS = (
+    demo,
+    comparing,
+    diagnosing,
+    deriving,
+    flowing,
+    truncating,
+    drawing,
+    playing,
+    training,
+    sampling,
+    benchmarking,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import compile, nn
 from tinygrad_rnn.bench.measure import measured
 from tinygrad_rnn.lm import text
-from tinygrad_rnn.lm.model import SYMBOLS
+from tinygrad_rnn.lm.language_model import SYMBOLS
 from tinygrad_rnn.nn.optim import SGD, clip_by_norm
 
 T, B, H = 35, 32, 256

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.bench import expert, measure, naive, ours, peers, run, table
+from tinygrad_rnn.bench import expert, measure, naive, ours, peers, results_table, run
 from tinygrad_rnn.bench.competitor import Competitor, what_is_wrong
 from tinygrad_rnn.bench.problem import CELLS, SIZES, problem
-from tinygrad_rnn.commands import bench
+from tinygrad_rnn.commands import benchmarking
 
 TIGHT = {"float64": 1e-12, "float32": 1e-5}
 
@@ -127,11 +127,11 @@ def test_a_wrong_competitor_is_reported_and_not_timed(monkeypatch):
     assert set(row.times.rounds) == {"compiled", "expert"}
     assert row.wrong["torch"] == "RuntimeError: no room"
     assert "gradient of h0" in row.wrong["naive"]
-    said = table.line(row, chosen).splitlines()
+    said = results_table.line(row, chosen).splitlines()
     assert said[0].split()[-2:] == ["wrong", "wrong"]
     assert [text.split(":")[0].strip() for text in said[1:]] == ["naive", "torch"]
     assert row.data()["wrong"] == row.wrong
-    assert "-" not in table.medians([row], chosen).split()[0]
+    assert "-" not in results_table.medians([row], chosen).split()[0]
 
 
 def test_nothing_is_timed_where_ours_is_wrong(monkeypatch):
@@ -142,8 +142,8 @@ def test_nothing_is_timed_where_ours_is_wrong(monkeypatch):
     (row,) = run.rows(chosen, "float64")
     assert row.times.rounds == {}
     assert row.data()["milliseconds"] == {}
-    assert table.line(row, chosen).splitlines()[0].split()[-2:] == ["wrong", "-"]
-    assert table.medians([row], chosen).split() == ["median", "-"]
+    assert results_table.line(row, chosen).splitlines()[0].split()[-2:] == ["wrong", "-"]
+    assert results_table.medians([row], chosen).split() == ["median", "-"]
 
 
 def test_the_seconds_are_shared_by_all_problems(monkeypatch):
@@ -218,7 +218,7 @@ def test_peers_that_are_absent_are_said_and_refused_where_they_were_asked_for(mo
     assert names[0] == "compiled"
     assert absent[-1] == "jax"
     assert "jax" not in names
-    assert "Not installed here, and so not in the table: jax" in table.legend(settings(peers=names), ["jax"])
+    assert "Not installed here, and so not in the table: jax" in results_table.legend(settings(peers=names), ["jax"])
     assert peers.chosen(["naive"]) == (["compiled", "naive"], [])
     with pytest.raises(ValueError, match="is not installed here\ninstall it") as caught:
         peers.chosen(["naive", "jax"])
@@ -229,7 +229,7 @@ def test_status_1_where_a_competitor_is_wrong(monkeypatch, capsys):
     monkeypatch.setitem(
         peers.PEERS, "naive", peers.Peer("wrong", lambda *_: Competitor(lambda: 0, lambda _: (0.0, {})))
     )
-    assert bench._measure(settings(peers=["naive"], rounds=1), None, None) == 1
+    assert benchmarking._measure(settings(peers=["naive"], rounds=1), None, None) == 1
     assert "naive: there is no gradient of weight_ih" in capsys.readouterr().out
 
 

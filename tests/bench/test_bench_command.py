@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import cli
-from tinygrad_rnn.bench import machine, table
+from tinygrad_rnn.bench import machine, results_table
 from tinygrad_rnn.bench.problem import SIZES
-from tinygrad_rnn.commands import bench
+from tinygrad_rnn.commands import benchmarking
 
 FACTS = {
     "processor": "A processor",
@@ -33,8 +33,8 @@ def test_the_machine_is_described_and_a_busy_one_is_warned_of():
     assert "load unknown" in machine.described(FACTS | {"load": None}, 1)
     other = {"name": "accelerate", "version": "", "kernels": None, "threads": None}
     assert machine.described(FACTS | {"blas": other}, 1).endswith("with accelerate, 1 thread, torch 2.4.0")
-    assert "--coretype" in table.advice(FACTS["blas"], 1)
-    assert "--coretype" not in table.advice(other, 1)
+    assert "--coretype" in results_table.advice(FACTS["blas"], 1)
+    assert "--coretype" not in results_table.advice(other, 1)
 
 
 def test_this_machine_says_what_it_is():
@@ -86,11 +86,11 @@ def test_bench_prints_machine_table_and_advice_and_writes_json(tmp_path, capfd):
 
 
 def test_kernels_that_openblas_did_not_take_are_refused():
-    bench._require_kernels(None, None)
-    bench._require_kernels("haswell", "Haswell")
+    benchmarking._require_kernels(None, None)
+    benchmarking._require_kernels("haswell", "Haswell")
     for asked, kernels, words in (("Haswell", "Zen", "runs its kernels for Zen"), ("Zen", None, "brings no kernels")):
         with pytest.raises(ValueError, match=words) as caught:
-            bench._require_kernels(asked, kernels)
+            benchmarking._require_kernels(asked, kernels)
         assert len(str(caught.value).splitlines()) == 2
 
 
@@ -98,7 +98,7 @@ def test_a_measuring_process_that_is_killed_is_an_error(monkeypatch, capsys):
     class Done:
         returncode = -4
 
-    monkeypatch.setattr(bench.subprocess, "run", lambda *_, **__: Done)
+    monkeypatch.setattr(benchmarking.subprocess, "run", lambda *_, **__: Done)
     assert cli.main(["bench", "--coretype", "SapphireRapids"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2

@@ -14,11 +14,11 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw import rendering
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import GAP, picture
 
-render_module = sys.modules["tinygrad_rnn.draw.render"]  # the package's `render` is the function
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -53,7 +53,7 @@ def assert_no_overlaps(pic, places):
 
 @pytest.fixture
 def no_dot(monkeypatch):
-    monkeypatch.setattr(render_module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(rendering.shutil, "which", lambda name: None)
 
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's program dot is not installed")
@@ -221,7 +221,7 @@ def test_the_svg_has_a_box_for_each_box_and_can_be_read_aloud():
 
 
 def test_without_dot_the_grid_draws_and_says_once_how_to_get_graphviz(tmp_path, no_dot, monkeypatch, caplog):
-    monkeypatch.setattr(render_module, "_said", set())
+    monkeypatch.setattr(rendering, "_said", set())
     tape = cell_tape("rnn")
     for _ in range(2):
         assert draw.render(tape, tmp_path / "a.svg") == (tmp_path / "a.svg", "grid")
@@ -277,7 +277,7 @@ def test_a_dot_that_fails_is_reported_and_leaves_no_file(does, message, tmp_path
     program.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(render_module, "TIME_LIMIT", 2.0)
+    monkeypatch.setattr(rendering, "TIME_LIMIT", 2.0)
     (tmp_path / "out").mkdir()
     with pytest.raises(RuntimeError, match=message):
         draw.render(cell_tape("rnn"), tmp_path / "out" / "a.svg", engine="dot")

@@ -3,7 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 
-from tinygrad_rnn.draw import truncation as cuts
+from tinygrad_rnn.draw import truncation_bars as cuts
 
 WALKS = [(0, 0, 2), (1, 2, 4), (2, 4, 6), (4, 6, 7)]
 

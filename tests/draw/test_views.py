@@ -16,7 +16,7 @@ import make_gallery
 import numpy as np
 import pytest
 from drawings import NETWORKS, VIEWS, options_for, recorded
-from test_draw import SVG, assert_no_overlaps, needs_dot, render_module
+from test_draw import SVG, assert_no_overlaps, needs_dot, rendering
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
@@ -26,8 +26,8 @@ from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.sizes import box_width
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
 from tinygrad_rnn.draw.svg import svg
+from tinygrad_rnn.draw.views.array_text import heat, log10_norm, norm, summary
 from tinygrad_rnn.draw.views.boxes import Box
-from tinygrad_rnn.draw.views.numbers import heat, log10_norm, norm, summary
 from tinygrad_rnn.draw.views.picture import Gap, picture
 
 EVERY = [(name, view, depth) for name in NETWORKS for view, depth in VIEWS]
@@ -569,8 +569,8 @@ def test_hostile_names_are_text_in_every_view(hostile, view, depth, tmp_path):
 
 
 def test_many_boxes_are_drawn_by_the_grid_and_dot_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(render_module, "MOST_FOR_DOT", 10)
-    monkeypatch.setattr(render_module.shutil, "which", lambda name: "/nowhere/dot")
+    monkeypatch.setattr(rendering, "MOST_FOR_DOT", 10)
+    monkeypatch.setattr(rendering.shutil, "which", lambda name: "/nowhere/dot")
     assert draw.render(recorded("rnn")[0], tmp_path / "a.svg").engine == "grid"
 
 

@@ -9,7 +9,7 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.roll import roll
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 CELLS = {
     cell.__name__: cell

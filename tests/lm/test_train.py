@@ -18,7 +18,7 @@ import pytest
 
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.lm import corpus, curve, text, train
-from tinygrad_rnn.lm.model import SYMBOLS, Model
+from tinygrad_rnn.lm.language_model import SYMBOLS, Model
 
 PHRASE = "the time traveller for so it will be convenient to speak of him was expounding a recondite matter to us "
 

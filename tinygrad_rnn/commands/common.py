@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 CELLS: dict[str, Callable[..., Any]] = {
     cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)

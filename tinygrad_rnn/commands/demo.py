@@ -13,7 +13,7 @@ from tinygrad_rnn.bptt.comparison.report import Report
 from tinygrad_rnn.commands.common import CELLS, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

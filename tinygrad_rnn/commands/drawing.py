@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, inputs, problem, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 """Cells that there are as layers, of which several can be stacked, in both directions."""

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.commands.common import ALL_CELLS, inputs, problem
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

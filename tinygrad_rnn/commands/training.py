@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_rnn.commands.common import at_least_one
 from tinygrad_rnn.lm import train
-from tinygrad_rnn.lm.model import LAYERS
+from tinygrad_rnn.lm.language_model import LAYERS
 from tinygrad_rnn.lm.train import OPTIMIZERS
 
 

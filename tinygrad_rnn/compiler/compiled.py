@@ -22,7 +22,7 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Graph, forget
 from tinygrad_rnn.graph.roll import roll
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.transforms import Argnums, Function, Run
 from tinygrad_rnn.transforms.trees import flattened, mapped
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tinygrad_rnn.compiler.passes.constants import constants
+from tinygrad_rnn.compiler.passes.constant_folding import constants
 from tinygrad_rnn.compiler.passes.dead_code import dead_code
 from tinygrad_rnn.compiler.passes.defer import defer
 from tinygrad_rnn.compiler.passes.factors import factors

@@ -40,7 +40,7 @@ class Recorded:
 
 
 def scope(**labels: Any) -> Recorded:
-    """Label what is recorded inside: `with scope(layer=0, t=3):` adds to the labels already there."""
+    """Add labels, such as layer=0 and t=3, to all that is recorded inside a `with` block."""
     more = tuple(labels.items())
     return Recorded(lambda tapes, labels: (tapes, labels + more))
 

@@ -1,7 +1,7 @@
 """How values leave a Tensor: `x.data`, `x.item()`, `float(x)`, `np.array(x)`, printing; and when they may not.
 
-To understand the engine, skip this file. An open tape refuses what would cut a history in silence. A sealed tape refuses
-all that Python could decide from a value.
+To understand the engine, skip this file. An open tape refuses what would cut a history in silence. A sealed tape
+refuses all that Python could decide from a value.
 """
 
 from __future__ import annotations

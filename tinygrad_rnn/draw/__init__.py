@@ -3,8 +3,8 @@
 from tinygrad_rnn.draw.dot import graph
 from tinygrad_rnn.draw.player import play
 from tinygrad_rnn.draw.plots import plot_flow
-from tinygrad_rnn.draw.render import Rendered, Shown, render, show
-from tinygrad_rnn.draw.text import text
+from tinygrad_rnn.draw.rendering import Rendered, Shown, render, show
+from tinygrad_rnn.draw.terminal import text
 from tinygrad_rnn.draw.views.picture import Picture, picture
 
 __all__ = ["Picture", "Rendered", "Shown", "graph", "picture", "play", "plot_flow", "render", "show", "text"]

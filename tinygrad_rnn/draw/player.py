@@ -22,8 +22,8 @@ from tinygrad_rnn.draw.player_data import film
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import picture
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps
-from tinygrad_rnn.tape.tape import Tape
 
 MOST = 10_000
 """Entries that a page can hold: beyond, no browser likes it."""

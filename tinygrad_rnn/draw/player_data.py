@@ -17,11 +17,11 @@ from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tape import Step
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.draw.views.numbers import norm
-from tinygrad_rnn.draw.wording import Wording, rounded
+from tinygrad_rnn.draw.rule_text import Wording, rounded
+from tinygrad_rnn.draw.views.array_text import norm
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
-from tinygrad_rnn.tape.tape import Tape
 
 ENTRIES_IN_FULL = 300
 """Up to how many entries arrays are shown with up to `LARGE` numbers; of a longer tape with up to `SMALL`."""

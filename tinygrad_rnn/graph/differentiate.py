@@ -24,7 +24,7 @@ from tinygrad_rnn.core.tensor import Tensor, leaf
 from tinygrad_rnn.graph.batching import elementwise, is_view
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Out, Value
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 BY = "backward"
 LONGEST = 8

@@ -24,9 +24,9 @@ from tinygrad_rnn import files, nn
 from tinygrad_rnn.compiler.compiled import compile
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import corpus, curve, text
-from tinygrad_rnn.lm.model import LAYERS, Model
+from tinygrad_rnn.lm.language_model import LAYERS, Model
 from tinygrad_rnn.nn.optim import SGD, Adam, clip_by_norm
-from tinygrad_rnn.nn.unroll import as_tuple
+from tinygrad_rnn.nn.time_loop import as_tuple
 from tinygrad_rnn.transforms.transforms import value_and_grad
 
 CHECKPOINT = "checkpoint.npz"

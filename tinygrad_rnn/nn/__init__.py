@@ -7,7 +7,7 @@ from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, mse
 from tinygrad_rnn.nn.more_cells import coupled_lstm, layer_norm_lstm, leaky_rnn, mgu, peephole_lstm
 from tinygrad_rnn.nn.onnx import onnx_node
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN
-from tinygrad_rnn.nn.unroll import unroll
+from tinygrad_rnn.nn.time_loop import unroll
 from tinygrad_rnn.nn.wrappers import dropout_mask, variational_dropout, zoneout
 
 __all__ = [

@@ -27,7 +27,7 @@ from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, rnn
 from tinygrad_rnn.nn.layers import Shapes, require_parameters
-from tinygrad_rnn.nn.unroll import as_tuple, unroll
+from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.nn.wrappers import dropout_mask
 
 

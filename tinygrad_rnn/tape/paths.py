@@ -28,8 +28,8 @@ from tinygrad_rnn.core.backward import dependent, fitted
 from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.sparse import Sparse, scattered
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import sparse_products_of
-from tinygrad_rnn.tape.tape import Tape
 
 Parts = dict[Hashable, Any]
 """A cotangent in parts: by tag, arrays that add up to it."""

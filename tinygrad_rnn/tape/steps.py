@@ -4,7 +4,7 @@ The label `t` of an entry's scope is its step. Everything that speaks of steps s
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.recording import scope
->>> from tinygrad_rnn.tape.tape import Tape
+>>> from tinygrad_rnn.tape.full_tape import Tape
 >>> from tinygrad_rnn.core.tensor import Tensor
 >>> h = Tensor([0.5])
 >>> with Tape() as tape:
@@ -27,7 +27,7 @@ from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.compare_steps import Reading, first_difference
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 def time_of(labels: Scope) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_rnn.core.table import primitive  # noqa: F401 - primitive is for the example above
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.numerical import Derivative, central_differences, complex_step, random_direction
 from tinygrad_rnn.transforms.transforms import jvp, vjp
 from tinygrad_rnn.transforms.trees import flattened

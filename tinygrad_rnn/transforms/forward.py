@@ -25,7 +25,7 @@ from tinygrad_rnn.core.recording import current, recording_under
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.operations.basics import astype
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Tensor]) -> list[Any]:

@@ -22,7 +22,7 @@ from tinygrad_rnn.core.errors import refuse_dtype
 from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.core.table import PRIMITIVES
 from tinygrad_rnn.core.tensor import Tensor, apply
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.forward import pushforward
 from tinygrad_rnn.transforms.trees import flattened, mapped
 

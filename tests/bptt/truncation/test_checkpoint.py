@@ -10,7 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
 from tinygrad_rnn.bptt import Chunked, Full, RandomChunks, Randomized, Scaled, WilliamsPeng, Window
-from tinygrad_rnn.nn.unroll import as_tuple
+from tinygrad_rnn.nn.time_loop import as_tuple
 
 I, H = 3, 4
 CELLS = [

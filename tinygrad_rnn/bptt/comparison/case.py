@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.nn.unroll import as_tuple, cell_name, state_names, unroll
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names, unroll
+from tinygrad_rnn.tape.full_tape import Tape
 
 Array = NDArray[Any]
 Gradients = dict[str, Array]

@@ -10,9 +10,9 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison import torch_reference
 from tinygrad_rnn.bptt.comparison.case import ByHand, Case, as_array, takes_dlast
 from tinygrad_rnn.bptt.comparison.locate import first_fault
-from tinygrad_rnn.bptt.comparison.numerical import Numerical
+from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
-from tinygrad_rnn.nn.unroll import cell_name
+from tinygrad_rnn.nn.time_loop import cell_name
 
 RTOL = {"float64": 1e-12, "float32": 1e-5}
 

@@ -11,7 +11,7 @@ from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
-from tinygrad_rnn.bptt.derivation.recording import Setting
+from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.diagnosis.search import same
 from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR
 

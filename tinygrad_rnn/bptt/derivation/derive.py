@@ -22,9 +22,9 @@ from tinygrad_rnn.bptt.derivation.equations import Recurrence
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
-from tinygrad_rnn.bptt.derivation.recording import Setting
 from tinygrad_rnn.bptt.derivation.recurrence import recurrence
 from tinygrad_rnn.bptt.derivation.symbols import Writer
+from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinygrad_rnn.bptt.derivation.columns import in_columns
+from tinygrad_rnn.bptt.derivation.column_vectors import in_columns
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS, Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.readable import readable

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from tinygrad_rnn.bptt.derivation.equations import LOSS
 from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS
-from tinygrad_rnn.bptt.derivation.recording import OF_STEP
+from tinygrad_rnn.bptt.derivation.trace import OF_STEP
 from tinygrad_rnn.graph.graph import Loop, Node, Value
 
 

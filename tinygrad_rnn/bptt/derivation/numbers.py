@@ -11,7 +11,7 @@ from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrenc
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, rebuilt
 from tinygrad_rnn.bptt.derivation.formulas import Formula
-from tinygrad_rnn.bptt.derivation.recording import Recorded
+from tinygrad_rnn.bptt.derivation.trace import Recorded
 
 
 class Numbers:

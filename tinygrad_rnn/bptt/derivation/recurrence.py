@@ -11,12 +11,12 @@ from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrenc
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
-from tinygrad_rnn.bptt.derivation.recording import Recorded
 from tinygrad_rnn.bptt.derivation.tidying import tidied
+from tinygrad_rnn.bptt.derivation.trace import Recorded
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Value
 from tinygrad_rnn.graph.roll import Places, roll
-from tinygrad_rnn.nn.unroll import cell_name
+from tinygrad_rnn.nn.time_loop import cell_name
 from tinygrad_rnn.tape.steps import likeness
 
 

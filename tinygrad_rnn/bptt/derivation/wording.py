@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
-from tinygrad_rnn.tape.expressions import ATOM, BINDS, Text, bracketed
+from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed
 
 HELPERS = {
     "sigmoid": "def sigmoid(z):\n    return 1 / (1 + np.exp(-z))",

@@ -55,7 +55,7 @@ from tinygrad_rnn.bptt.diagnosis.symptoms import (
     quantities,
     terms_table,
 )
-from tinygrad_rnn.nn.unroll import cell_name
+from tinygrad_rnn.nn.time_loop import cell_name
 
 SECOND_ONES = 400
 """How many of the known mistakes, the commonest, are tried as the second of two."""

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
 from tinygrad_rnn.core.table import TABLE
-from tinygrad_rnn.tape.expressions import INFIX
+from tinygrad_rnn.tape.notation import INFIX
 
 ELEMENTWISE = ("add", "subtract", "multiply", "divide")
 NONLINEAR = ("tanh", "sigmoid", "relu")

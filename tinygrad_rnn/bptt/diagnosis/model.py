@@ -21,8 +21,8 @@ from tinygrad_rnn.core.backward import fitted
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.nn.unroll import as_tuple, cell_name
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
+from tinygrad_rnn.tape.full_tape import Tape
 
 Edge = tuple[int, int]
 """(line, argument): the way of the cotangent from what the line made to what it read there."""

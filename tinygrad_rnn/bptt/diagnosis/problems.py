@@ -14,7 +14,7 @@ from tinygrad_rnn.bptt.diagnosis.model import Anatomy
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR, one_step_at_a_time
 from tinygrad_rnn.nn import init
-from tinygrad_rnn.nn.unroll import as_tuple, cell_name
+from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
 
 Example = Callable[[np.random.Generator, int, int], tuple[Any, Any, Any]]
 """`example(rng, T, B) -> params, xs, state`: a problem for a cell."""

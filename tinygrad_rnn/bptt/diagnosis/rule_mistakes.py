@@ -17,9 +17,9 @@ from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.diagnosis.edits import NONLINEAR, cotangents_alike, edits, with_other_values
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes, Edge, gradients, reached
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
-from tinygrad_rnn.bptt.diagnosis.wording import edge_text, quantity, rule_text, value_text
+from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, rule_text, value_text
 from tinygrad_rnn.operations.basics import sigmoid
-from tinygrad_rnn.tape.expressions import INFIX
+from tinygrad_rnn.tape.notation import INFIX
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 class Ref(NamedTuple):

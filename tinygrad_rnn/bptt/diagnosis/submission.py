@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array, takes_dlast
-from tinygrad_rnn.nn.unroll import as_tuple
+from tinygrad_rnn.nn.time_loop import as_tuple
 
 Log = dict[tuple[int, str], Array]
 

@@ -17,8 +17,8 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients, reach
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
+from tinygrad_rnn.bptt.diagnosis.sentences import quantity
 from tinygrad_rnn.bptt.diagnosis.submission import Log, Student
-from tinygrad_rnn.bptt.diagnosis.wording import quantity
 
 RTOL, FLOOR = 1e-9, 1e-12
 """Of a term's largest entry, and of the largest in any gradient: what differs by less is rounding."""

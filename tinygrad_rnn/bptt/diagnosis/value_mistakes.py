@@ -14,7 +14,7 @@ from tinygrad_rnn.bptt.diagnosis.edits import ELEMENTWISE, NONLINEAR, alike, as_
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes, Values
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, ones_and_twins
 from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule
-from tinygrad_rnn.bptt.diagnosis.wording import quantity, rule_text, value_text
+from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
 from tinygrad_rnn.core.table import TABLE
 from tinygrad_rnn.operations.basics import relu, sigmoid
 

@@ -16,10 +16,10 @@ from tinygrad_rnn.bptt.gradient_flow.terms import delta_rows, last_gate, shares
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.nn.unroll import as_tuple, cell_name, unroll
+from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, unroll
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import Parts, split_gradient
 from tinygrad_rnn.tape.paths import total as summed
-from tinygrad_rnn.tape.tape import Tape
 
 Array = NDArray[Any]
 

@@ -16,8 +16,8 @@ from tinygrad_rnn.bptt.gradient_flow.terms import at_steps, require_tape
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import carried
-from tinygrad_rnn.tape.tape import Tape
 
 Array = NDArray[Any]
 State = tuple[Tensor, ...]

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import Parts, Tag, split_gradient
 from tinygrad_rnn.tape.steps import time_of
-from tinygrad_rnn.tape.tape import Tape
 
 Array = NDArray[Any]
 Loss = Tensor | Mapping[Tensor, Any]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
 from tinygrad_rnn.core.tape import listed
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.trees import flattened
 
 

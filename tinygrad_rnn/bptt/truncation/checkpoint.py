@@ -20,8 +20,8 @@ from tinygrad_rnn.core.errors import require_differentiable
 from tinygrad_rnn.core.tape import finished
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.nn.unroll import cell_name
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.nn.time_loop import cell_name
+from tinygrad_rnn.tape.full_tape import Tape
 
 Segment = tuple[int, int, State, State | None]
 """First step, the step behind the last one, the state to begin with, and the state that must come out, if kept."""

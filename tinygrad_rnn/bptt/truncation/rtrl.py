@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.forward import pushforward
 
 

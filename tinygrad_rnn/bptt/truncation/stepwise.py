@@ -18,8 +18,8 @@ from tinygrad_rnn.core.errors import require_differentiable
 from tinygrad_rnn.core.recording import current, scope
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.nn.unroll import as_tuple, cell_name, state_names
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names
+from tinygrad_rnn.tape.full_tape import Tape
 
 Cell = Callable[..., Any]
 Loss = Callable[[int, Any], Any]

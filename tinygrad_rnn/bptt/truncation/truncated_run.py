@@ -16,7 +16,7 @@ from tinygrad_rnn.bptt.truncation.truncation import along
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Scaled, Span, drawn
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 def truncated_bptt(

@@ -19,9 +19,9 @@ from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import listed
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import split_gradient, total
 from tinygrad_rnn.tape.steps import time_of
-from tinygrad_rnn.tape.tape import Tape
 
 
 def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.random.Generator | None = None) -> Any:

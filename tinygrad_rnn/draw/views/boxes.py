@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.draw.views.numbers import Heat
-from tinygrad_rnn.draw.views.reading import Band
+from tinygrad_rnn.draw.views.array_text import Heat
+from tinygrad_rnn.draw.views.drawn_tape import Band
 from tinygrad_rnn.draw.views.selection import GAP, Gap
 
 __all__ = ["GAP", "Arrow", "Box", "Gap", "Picture", "printable"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.reading import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading
 from tinygrad_rnn.tape.printing import index_text
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "sigmoid": "σ", "negative": "−"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.reading import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading
 
 LEVELS = ("ops", "gates", "cells")
 

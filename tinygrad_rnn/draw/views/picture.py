@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.views.backward import backward
 from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
+from tinygrad_rnn.draw.views.cotangents import backward
 from tinygrad_rnn.draw.views.grouping import LEVELS
 from tinygrad_rnn.draw.views.rolled import rolled
 from tinygrad_rnn.draw.views.selection import BUDGET
 from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps as steps_of
-from tinygrad_rnn.tape.tape import Tape
 
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 

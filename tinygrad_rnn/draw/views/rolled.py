@@ -9,9 +9,9 @@ from typing import Any
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture
 from tinygrad_rnn.draw.views.formula import bare, subscript
 from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of
-from tinygrad_rnn.tape.tape import Tape
 
 MOST_NOTES = 4
 """How many of the steps that differ are named below the drawing."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.views.reading import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading
 
 BUDGET = 300
 """How many boxes are drawn before the middle of the tape is left out: about what can be read."""

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.backward import crosses, sent_back
+from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
+from tinygrad_rnn.draw.views.cotangents import crosses, sent_back
+from tinygrad_rnn.draw.views.drawn_tape import Reading
 from tinygrad_rnn.draw.views.formula import When, formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.views.grouping import groups
-from tinygrad_rnn.draw.views.numbers import heat, log10_norm, summary
-from tinygrad_rnn.draw.views.reading import Reading
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 LONGEST = 24
 """How long a formula may be in a box; longer ones are drawn in short, and whole in the box's title."""

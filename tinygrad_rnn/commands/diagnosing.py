@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_rnn import bptt
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
-from tinygrad_rnn.commands import code
+from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, theirs_for_ours
 
 
@@ -40,12 +40,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the diagnosis; status 1 where the derivation is wrong."""
-    path, name = code.split(options.function)
-    module = code.load(path)
+    path, name = user_code.split(options.function)
+    module = user_code.load(path)
     cell, example = _cell(options, module)
     found = bptt.doctor(
         cell,
-        code.function(module, name),
+        user_code.function(module, name),
         example=example,
         names=options.names,
         layout=options.layout,
@@ -66,6 +66,6 @@ def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Callable[...
     if options.nonlinearity and options.cell != "rnn":
         raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
     if own:
-        return getattr(module, options.cell), code.function(module, "example")
+        return getattr(module, options.cell), user_code.function(module, "example")
     cell = ALL_CELLS[options.cell]
     return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), None

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Made, Ref, Rule
-from tinygrad_rnn.tape.expressions import ATOM, Text, call_text
+from tinygrad_rnn.tape.notation import ATOM, Text, call_text
 
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
 

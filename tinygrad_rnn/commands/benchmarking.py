@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tinygrad_rnn import files
-from tinygrad_rnn.bench import machine, peers, table
+from tinygrad_rnn.bench import machine, peers, results_table
 from tinygrad_rnn.bench.problem import CELLS, SIZES, Sizes
 from tinygrad_rnn.bench.run import Settings, rows
 from tinygrad_rnn.commands.common import at_least_one
@@ -90,18 +90,18 @@ def _measure(settings: Settings, coretype: str | None, path: Path | None) -> int
     packages = tuple(dict.fromkeys(peers.PEERS[name].package for name in names if peers.PEERS[name].package))
     found = machine.facts(packages)
     _require_kernels(coretype, found["blas"]["kernels"])
-    print(f"{machine.described(found, settings.threads)}\n\n{table.legend(settings, absent)}", flush=True)
+    print(f"{machine.described(found, settings.threads)}\n\n{results_table.legend(settings, absent)}", flush=True)
     everything = []
     for dtype in settings.dtypes:
-        print(table.head(settings, dtype), flush=True)
+        print(results_table.head(settings, dtype), flush=True)
         of_dtype = []
         for row in rows(settings, dtype):
-            print(table.line(row, settings), flush=True)
+            print(results_table.line(row, settings), flush=True)
             of_dtype.append(row)
         if len(of_dtype) > 1:
-            print(table.medians(of_dtype, settings), flush=True)
+            print(results_table.medians(of_dtype, settings), flush=True)
         everything += of_dtype
-    print(f"\n{table.advice(found['blas'], settings.threads)}")
+    print(f"\n{results_table.advice(found['blas'], settings.threads)}")
     if path is not None:
         plain = {"machine": found, "settings": dataclasses.asdict(settings), "coretype": coretype}
         files.write(path, json.dumps({**plain, "rows": [row.data() for row in everything]}, indent=1) + "\n")

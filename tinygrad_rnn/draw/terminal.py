@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture
 from tinygrad_rnn.draw.views.formula import bare, in_ascii
 from tinygrad_rnn.draw.views.picture import picture
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 WIDTH = 100
 """Characters of a line, where none are given."""

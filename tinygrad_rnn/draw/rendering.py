@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from tinygrad_rnn import files
 from tinygrad_rnn.draw.dot import digraph
 from tinygrad_rnn.draw.svg import svg
-from tinygrad_rnn.draw.text import text
+from tinygrad_rnn.draw.terminal import text
 from tinygrad_rnn.draw.views.picture import Picture, picture
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 GET_GRAPHVIZ = (
     "to get Graphviz: apt install graphviz, brew install graphviz, winget install graphviz, or https://graphviz.org"

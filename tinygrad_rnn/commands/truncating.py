@@ -16,9 +16,9 @@ from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, not_negative
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw import truncation as cuts
+from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.lm import text
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 SHOWN = 72
 """So many characters are drawn at most."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
-from tinygrad_rnn.tape.tape import Tape
 
 
 def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
-from tinygrad_rnn.commands import code
+from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, not_negative, theirs_for_ours
 
 FORMATS = ("latex", "markdown", "numpy", "html", "text")
@@ -82,8 +82,8 @@ def _cell(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
         return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), {}
     if ":" not in options.cell:
         raise ValueError(f"--cell {options.cell}: not one of {', '.join(ALL_CELLS)}\nyour own is FILE.py:cell")
-    path, name = code.split(options.cell)
-    module = code.load(path)
+    path, name = user_code.split(options.cell)
+    module = user_code.load(path)
     asked = {"readout": options.readout, "loss": options.loss}
-    more = {key: code.function(module, found) for key, found in asked.items() if found}
-    return code.function(module, name), {"example": code.function(module, "example"), **more}
+    more = {key: user_code.function(module, found) for key, found in asked.items() if found}
+    return user_code.function(module, name), {"example": user_code.function(module, "example"), **more}

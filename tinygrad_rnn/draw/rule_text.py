@@ -15,10 +15,10 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.tensor import Line, Tensor
-from tinygrad_rnn.tape.expressions import ATOM, BINDS, Text, call_text
+from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, call_text
 from tinygrad_rnn.tape.printing import index_text
 from tinygrad_rnn.tape.steps import time_of
-from tinygrad_rnn.tape.tape import Tape
 
 LONGEST_NAME = 40
 LONGEST = 160

@@ -8,9 +8,9 @@ import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.unstacked import unstacked
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.printing import index_text
 from tinygrad_rnn.tape.steps import carried, steps, time_of
-from tinygrad_rnn.tape.tape import Tape
 
 Band = tuple[Any, ...]
 """Where in the network a step's entry stands: its scope without step and gate, as (("layer", 1),)."""
