@@ -1,4 +1,4 @@
-"""A graph of `replay`, run the slow and obvious way: each call as the engine makes it, loops as Python loops."""
+"""A graph, run the slow and obvious way: each call as the engine makes it, loops as Python loops."""
 
 import numpy as np
 

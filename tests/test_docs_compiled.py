@@ -1,4 +1,4 @@
-"""The page on compiled replay shows what the programs are: each block is made anew and compared."""
+"""The page on the compiler shows what the programs are: each block is made anew and compared."""
 
 from pathlib import Path
 

@@ -4,10 +4,10 @@
     from tinygrad_rnn import bptt, draw, nn
 
 - `Tensor(values, name)`: what is differentiated or fed; NumPy's functions and operators work on it.
-- `with Tape() as tape:` records; `tape.gradient(loss, wrt)` and `tape.rewind(loss)` walk back; `tape.replay(feed)`.
+- `with Tape() as tape:` records; `tape.gradient(loss, wrt)` and `tape.rewind(loss)` walk back; `tape.rerun(feed)`.
 - `scope(t=3)`, `named("z", value)`: labels and names for tables, drawings and `tape.find`.
 - `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`: functions of functions, nested to any order.
-- `compile(f)`: `value_and_grad(f)`, recorded once and replayed as fast as NumPy written by an expert.
+- `compile(f)`: `value_and_grad(f)`, recorded once and compiled into a program as fast as NumPy written by an expert.
 - `check_grads(f, args)`: are the derivatives of f right, of first and second order, backward and forward?
 - `sigmoid`, `relu`, `softplus`, `elu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks;
   `set_at`, `add_at`: in the place of assignment; `stop_gradient`. `primitive(...)` adds an operation.

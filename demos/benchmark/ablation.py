@@ -1,4 +1,4 @@
-"""What each pass of compiled replay is worth: a step without it, and with the passes one after another.
+"""What each pass of the compiler is worth: a step without it, and with the passes one after another.
 
     OMP_NUM_THREADS=1 python demos/benchmark/ablation.py [--dtype float64] [--seconds 40] [--page docs/compiled.md]
 

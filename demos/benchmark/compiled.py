@@ -77,7 +77,7 @@ def memory(sizes, dtype):
     for cell in CELLS:
         given = problem(cell, sizes, dtype)
 
-        def replayed(given=given):
+        def compiled(given=given):
             step = compile(given.loss)
             return lambda: step(given.leaves)
 
@@ -89,7 +89,7 @@ def memory(sizes, dtype):
             step = expert.CELLS[cell](given.sizes, given.dtype)
             return lambda: step(given.leaves, given.targets)
 
-        eager, ours, theirs = (peak(make) / 1e6 for make in (recorded, replayed, by_hand))
+        eager, ours, theirs = (peak(make) / 1e6 for make in (recorded, compiled, by_hand))
         yield f"{cell:5} {':'.join(map(str, sizes)):>16}{ours:12.2f}{ours / eager:14.2f}{ours / theirs:12.2f}"
 
 

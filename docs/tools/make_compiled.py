@@ -1,4 +1,4 @@
-"""Write what compiled replay says of itself into `compiled.md`, between its marks: programs, costs, refusals.
+"""Write what the compiler says of itself into `compiled.md`, between its marks: programs, costs, refusals.
 
     python docs/tools/make_compiled.py
 

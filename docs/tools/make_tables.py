@@ -62,9 +62,9 @@ WRONG = {
         np.diag(tg.Tensor(np.ones((2, 2, 2)), name="z"))
         nn.unroll(nn.rnn, params, np.ones((2, 1, 5)))
         """,
-    "Values out of range, at every replay too": """
+    "Values out of range, at every rerun too": """
         nn.cross_entropy(x, [0, 1, 3, 0])
-        with tg.Tape() as t: c = tg.Tensor([0, 1, 2, 0]); nn.cross_entropy(x, c); t.replay({c: [0, -1, 2, 0]})
+        with tg.Tape() as t: c = tg.Tensor([0, 1, 2, 0]); nn.cross_entropy(x, c); t.rerun({c: [0, -1, 2, 0]})
         nn.binary_cross_entropy(x, array * 2)
         with tg.Tape(): nn.mse(x, array, mask=tg.Tensor(array > 1))
         nn.Embedding(5, 8)({"weight": W}, ids + 3)
@@ -140,8 +140,8 @@ WRONG = {
         with tape, tape: pass
         tape.find("h")
         with tape: tg.named("y", x * 3); tape.find("y")
-        tape.replay({W: 1.0})
-        tape.replay({"x": 1.0})
+        tape.rerun({W: 1.0})
+        tape.rerun({"x": 1.0})
         """,
     "Transforms": """
         tg.grad(np.tanh)(array)

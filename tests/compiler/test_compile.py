@@ -36,7 +36,7 @@ def inputs(T=3, batch=2, seed=1, dtype=np.float64):
 
 
 def agree(f, *calls, argnums=0, has_aux=False, tolerance=None, **kwargs):
-    """Each of the calls, compiled and then replayed, gives what `value_and_grad` gives."""
+    """Each of the calls, compiled and then run again, gives what `value_and_grad` gives."""
     fast, eager = tg.compile(f, argnums, has_aux), tg.value_and_grad(f, argnums, has_aux)
     for _ in range(2):
         for args in calls:
@@ -331,7 +331,7 @@ def test_layouts(how):
     p = {name: laid_out(value, how) for name, value in PARAMS.items()}
     for call in ((PARAMS, xs, y), (p, laid_out(xs, how), laid_out(y, how)), (PARAMS, xs, y)):
         require_agreement(fast(*call), eager(*call))
-    first = tg.compile(network)  # recorded with such arrays, and replayed with plain ones
+    first = tg.compile(network)  # recorded with such arrays, and run again with plain ones
     for call in ((p, laid_out(xs, how), laid_out(y, how)), (PARAMS, xs, y)):
         require_agreement(first(*call), eager(*call))
 
@@ -590,7 +590,7 @@ def test_an_exception_in_the_function_leaves_nothing_half_made():
     assert len(tape) == 1
 
 
-def test_a_replay_that_fails_leaves_the_program_as_it_was():
+def test_a_rerun_that_fails_leaves_the_program_as_it_was():
     rng = np.random.default_rng(2)
 
     def f(E, indices):
@@ -696,7 +696,7 @@ def test_the_program_of_a_tape_keeps_what_is_not_an_input_as_it_was():
     require_agreement((value, gradients), (expected, {"U": expected_gradients["U"]}))
 
 
-def test_ten_thousand_replays_hold_flat_memory():
+def test_ten_thousand_runs_hold_flat_memory():
     import tracemalloc
 
     fast, arguments = tg.compile(with_states, has_aux=True), (PARAMS, *inputs(T=1, batch=1))

@@ -1,4 +1,4 @@
-"""Corners of compiled replay: small programs that every pass, and every layout of memory, must leave as they are."""
+"""Corners of the compiler: small programs that every pass, and every layout of memory, must leave as they are."""
 
 import copy
 import pickle
@@ -21,7 +21,7 @@ CHOICES = [ALL, (), *(tuple(p for p in ALL if p != name) for name in ALL)]
 
 
 def agree(f, *args, argnums=0, has_aux=False):
-    """With every pass, with none and with all but each, f compiled and then replayed is f."""
+    """With every pass, with none and with all but each, f compiled and then run again is f."""
     expected = tg.value_and_grad(f, argnums, has_aux)(*args)
     for passes in CHOICES:
         fast = tg.compile(f, argnums, has_aux, passes)
@@ -314,7 +314,7 @@ def test_nan_is_one_number():
         value, gradient = fast(np.ones(2), float("nan"))
         assert np.isnan(value)
         assert np.isnan(gradient).all()
-    assert len(runs) == 2  # it is recorded twice and then replayed
+    assert len(runs) == 2  # it is recorded twice and then run as a program
 
 
 def test_masked_arrays_are_refused_at_each_call():

@@ -49,7 +49,7 @@ def test_a_program_compiled_is_the_same_program(program, T, seed, passes, single
     eager = tg.value_and_grad(f, has_aux=True)
     every = tg.compile(f, has_aux=True)
     chosen = tg.compile(f, has_aux=True, passes=CHOICES[passes])
-    for arguments in (program.arguments(T, seed, dtype), program.arguments(T, seed + 1, dtype)):  # compiled, replayed
+    for arguments in (program.arguments(T, seed, dtype), program.arguments(T, seed + 1, dtype)):  # compiled, run again
         expected = eager(*arguments)
         require_agreement(every(*arguments), expected)
         require_agreement(chosen(*arguments), expected)

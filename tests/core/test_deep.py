@@ -59,7 +59,7 @@ def test_a_hundred_thousand_steps_record_go_backward_print_and_are_freed(no_coll
     assert gone() is None
 
 
-def test_a_long_tape_is_pickled_copied_and_replayed(no_collector):
+def test_a_long_tape_is_pickled_copied_and_run_again(no_collector):
     tape, loss, leaves = long_rnn(5_000)
     copied, copied_loss, U = pickle.loads(pickle.dumps((tape, loss, leaves["U"])))
     np.testing.assert_array_equal(copied.gradient(copied_loss, U), tape.gradient(loss, leaves["U"]))
@@ -67,7 +67,7 @@ def test_a_long_tape_is_pickled_copied_and_replayed(no_collector):
     again_U = again.find("U")
     assert again_U is not leaves["U"]
     np.testing.assert_array_equal(again.gradient(again[-1].out, again_U), tape.gradient(loss, leaves["U"]))
-    again, new = tape.replay({leaves["x"]: leaves["x"].data})
+    again, new = tape.rerun({leaves["x"]: leaves["x"].data})
     np.testing.assert_array_equal(again.gradient(new[loss], leaves["U"]), tape.gradient(loss, leaves["U"]))
 
 

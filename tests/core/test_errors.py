@@ -221,8 +221,8 @@ def test_tapes_that_are_open_or_foreign(x):
         with refused(RuntimeError, "this tape is open already", "with Tape() as inner:"), tape:
             pass
         x * 2
-    with refused(LookupError, "replay: unnamed () is not on this tape", "tape.find(name)"):
-        tape.replay({tg.Tensor(1.0): 2.0})
+    with refused(LookupError, "rerun: unnamed () is not on this tape", "tape.find(name)"):
+        tape.rerun({tg.Tensor(1.0): 2.0})
 
 
 def test_losses_refuse_what_broadcasting_would_hide(x):
@@ -286,7 +286,7 @@ def test_a_shape_given_as_an_array_is_the_shape_it_was(x):
     with tg.Tape() as tape:
         y = np.reshape(x, shape=shape)
         shape[:] = 1
-    assert tape.replay({x: x.data})[1][y].shape == (3, 4)
+    assert tape.rerun({x: x.data})[1][y].shape == (3, 4)
 
 
 def test_arguments_that_our_form_of_a_function_does_not_take(x):

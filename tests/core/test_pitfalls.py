@@ -69,7 +69,7 @@ def test_tuples_and_lists_are_operands_like_arrays():
     leaf = tg.Tensor(x)
     with tg.Tape() as tape:
         y = np.expand_dims(leaf, [0, 1])
-    assert tape.replay({leaf: x + 1})[1][y].shape == (1, 1, 2)
+    assert tape.rerun({leaf: x + 1})[1][y].shape == (1, 1, 2)
 
 
 def test_a_matrix_is_an_array_and_a_masked_array_is_refused():

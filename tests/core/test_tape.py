@@ -1,4 +1,4 @@
-"""The tape: what it records, the walk back, higher orders, replay, names, text, copies, threads."""
+"""The tape: what it records, the walk back, higher orders, rerun, names, text, copies, threads."""
 
 import copy
 import pickle
@@ -257,12 +257,12 @@ def test_backward_inside_nested_tapes_goes_as_far_as_the_longest_history():
     assert x.grad == 12
 
 
-def test_replay_makes_the_same_calls_on_other_inputs():
+def test_rerun_makes_the_same_calls_on_other_inputs():
     params, xs, targets = problem("lstm")
     with tg.Tape() as tape:
         loss = tg.named("L", nn.mse(nn.unroll(nn.lstm, params, xs)[0], targets))
     other = np.random.default_rng(9).standard_normal(xs.shape)
-    again, new = tape.replay({tape.find("x"): other})
+    again, new = tape.rerun({tape.find("x"): other})
     expected = nn.mse(nn.unroll(nn.lstm, {k: p.data for k, p in params.items()}, other)[0], targets)
     assert new[loss].item() == expected
     assert [(e.op, e.scope, e.out.name) for e in again] == [(e.op, e.scope, e.out.name) for e in tape]
@@ -273,7 +273,7 @@ def test_replay_makes_the_same_calls_on_other_inputs():
         np.testing.assert_array_equal(gradient, fresh.gradient(reference, params)[name])
 
 
-def test_a_replay_makes_a_recorded_gradient_anew():
+def test_a_rerun_makes_a_recorded_gradient_anew():
     def program(x):
         with tg.Tape() as inner:
             y = (np.tanh(x) * x[::-1]).max() + (x**3).mean() + np.abs(x).sum() + np.where(x > 0, x * x, 0).sum()
@@ -282,7 +282,7 @@ def test_a_replay_makes_a_recorded_gradient_anew():
     x, other = tg.Tensor([0.5, -0.3]), np.array([-0.9, 1.4])
     with tg.Tape() as tape:
         gradient = program(x)
-    _, new = tape.replay({x: other})
+    _, new = tape.rerun({x: other})
     np.testing.assert_allclose(new[gradient].data, program(tg.Tensor(other)), rtol=1e-15)
     t = np.tanh(other)
     terms = np.array([t[0] * other[1], t[1] * other[0]])
@@ -293,12 +293,12 @@ def test_a_replay_makes_a_recorded_gradient_anew():
     np.testing.assert_allclose(new[gradient].data, by_hand, rtol=1e-14)
 
 
-def test_replay_with_a_result_fed_leaves_out_what_made_it():
+def test_rerun_with_a_result_fed_leaves_out_what_made_it():
     x = tg.Tensor(2.0)
     with tg.Tape() as tape:
         y = tg.named("y", x * x)
         z = y * x
-    again, new = tape.replay({y: 10.0})
+    again, new = tape.rerun({y: 10.0})
     assert new[z].item() == 20
     assert len(again) == 1
     assert again.gradient(new[z], x) == 10

@@ -143,12 +143,12 @@ def test_a_result_cannot_be_written_by_way_of_numpy_either(write):
     assert tape.gradient(loss, x).tolist() == [8, 16]
 
 
-def test_detach_cuts_inside_one_tape_and_is_computed_anew_by_a_replay():
+def test_detach_cuts_inside_one_tape_and_is_computed_anew_by_a_rerun():
     x = tg.Tensor(3.0)
     with tg.Tape() as tape:
         y = x * (x * x).detach()
     assert tape.gradient(y, x) == 9
-    again, new = tape.replay({x: 2.0})
+    again, new = tape.rerun({x: 2.0})
     assert new[y].item() == 8
     assert again.gradient(new[y], new[x]) == 4
 

@@ -100,7 +100,7 @@ def test_every_gate_and_state_can_be_asked_for():
     assert tape.find("z_n", layer=0, t=2).shape == (1, 4)
 
 
-def test_dropout_is_decided_by_the_seed_and_repeated_by_a_replay():
+def test_dropout_is_decided_by_the_seed_and_repeated_by_a_rerun():
     layer = nn.GRU(2, 50, num_layers=2, dropout=0.4)
     params, x = layer.init(np.random.default_rng(0)), np.random.default_rng(1).standard_normal((3, 2, 2))
     evaluated, _ = layer(params, x)
@@ -112,7 +112,7 @@ def test_dropout_is_decided_by_the_seed_and_repeated_by_a_replay():
     np.testing.assert_array_equal(first.data, second.data)
     assert (first.data != other.data).any()
     assert (first.data != evaluated.data).any()
-    _, new = tape.replay({leaf: x})
+    _, new = tape.rerun({leaf: x})
     np.testing.assert_array_equal(new[first].data, first.data)
     masks = [e for e in tape if e.op.name == "multiply" and any(isinstance(a, np.ndarray) for a in e.args)]
     values = np.concatenate([np.ravel(a) for e in masks for a in e.args if isinstance(a, np.ndarray)])

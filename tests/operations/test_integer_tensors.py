@@ -1,4 +1,4 @@
-"""Targets, masks and indices as Tensors: the numbers of the arrays to the last bit, and other ones at a replay."""
+"""Targets, masks and indices as Tensors: the numbers of the arrays to the last bit, and other ones at a rerun."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def value_and_gradient(loss, logits, targets, mask, reduction, *, sealed=False):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_loss_takes_tensors_as_it_takes_arrays_and_a_replay_takes_others(name, masked, reduction, dtype):
+def test_a_loss_takes_tensors_as_it_takes_arrays_and_a_rerun_takes_others(name, masked, reduction, dtype):
     loss, targets, others, mask, other_mask = LOSSES[name]
     logits = LOGITS.astype(dtype)
     given, chosen = tg.Tensor(targets, name="targets"), tg.Tensor(mask, name="mask") if masked else None
@@ -73,7 +73,7 @@ def test_a_loss_takes_tensors_as_it_takes_arrays_and_a_replay_takes_others(name,
     identical(loss(logits, given, mask=chosen, reduction=reduction).data, expected.data)
 
     arrays = other_mask if masked else None
-    again, new = tape.replay({given: others, **({chosen: other_mask} if masked else {})})
+    again, new = tape.rerun({given: others, **({chosen: other_mask} if masked else {})})
     _, _, expected, expected_gradient = value_and_gradient(loss, logits, others, arrays, reduction)
     identical(new[value].data, expected.data)
     identical(again.gradient(new[value], x, seed=np.ones(value.shape, value.dtype)), expected_gradient)
@@ -86,19 +86,19 @@ def test_a_tensor_as_the_mask_of_arrays_and_an_array_as_the_mask_of_tensors():
         identical(value.data, nn.cross_entropy(tg.Tensor(LOGITS), CLASSES, mask=POSITIONS).data)
 
 
-def test_the_mean_is_over_the_entries_that_the_mask_of_the_replay_counts():
+def test_the_mean_is_over_the_entries_that_the_mask_of_the_rerun_counts():
     x, mask = tg.Tensor(np.arange(4.0)), tg.Tensor(np.array([True, True, True, False]))
     with tg.Tape() as tape:
         value = nn.mse(x, np.zeros(4), mask=mask)
     assert value.item() == 5 / 3
-    _, new = tape.replay({mask: np.array([False, False, True, True])})
+    _, new = tape.rerun({mask: np.array([False, False, True, True])})
     assert new[value].item() == 13 / 2
     with pytest.raises(ValueError, match=r"mse: the mean over no entries\ngive a mask that is true somewhere"):
-        tape.replay({mask: np.zeros(4, bool)})
+        tape.rerun({mask: np.zeros(4, bool)})
 
 
 @pytest.mark.parametrize("wrong", [-1, V])
-def test_a_replay_refuses_what_the_first_run_refuses(wrong):
+def test_a_rerun_refuses_what_the_first_run_refuses(wrong):
     bad = CLASSES.copy()
     bad[1, 1] = wrong
     text = (
@@ -111,21 +111,21 @@ def test_a_replay_refuses_what_the_first_run_refuses(wrong):
     with tg.Tape(sealed=True) as tape:
         nn.cross_entropy(tg.Tensor(LOGITS), targets)
     with pytest.raises(ValueError, match=text):
-        tape.replay({targets: bad})
+        tape.rerun({targets: bad})
     with tg.Tape(sealed=True) as tape:
         nn.Embedding(V, 2)({"weight": table}, indices)
     text = rf"Embedding: indices of dtype int64 from {bad.min()} to {bad.max()}\ngive integers from 0 to 4"
     with pytest.raises(ValueError, match=text):
-        tape.replay({indices: bad})
+        tape.rerun({indices: bad})
 
 
-def test_a_replay_refuses_probabilities_out_of_range():
+def test_a_rerun_refuses_probabilities_out_of_range():
     targets = tg.Tensor(np.array([0.0, 1.0]))
     with tg.Tape(sealed=True) as tape:
         nn.binary_cross_entropy(tg.Tensor(np.ones(2)), targets)
     for wrong in ([0.0, 1.5], [-0.5, 1.0], [0.0, np.nan]):
         with pytest.raises(ValueError, match="binary_cross_entropy: targets from"):
-            tape.replay({targets: np.array(wrong)})
+            tape.rerun({targets: np.array(wrong)})
 
 
 def test_probabilities_that_are_tensors_have_a_gradient():
@@ -146,7 +146,7 @@ def test_an_embedding_takes_tensors_as_it_takes_arrays(shape):
     upstream = RNG.standard_normal((*shape, 4))
     with tg.Tape(sealed=True) as tape:
         rows = layer({"weight": table}, indices)
-    again, new = tape.replay({indices: second})
+    again, new = tape.rerun({indices: second})
     for played, out, values in ((tape, rows, first), (again, new[rows], second)):
         identical(out.data, table.data[values])
         expected = np.zeros((V, 4))
@@ -155,7 +155,7 @@ def test_an_embedding_takes_tensors_as_it_takes_arrays(shape):
     identical(layer({"weight": table.data}, indices).data, table.data[first])  # a table that is constant
 
 
-def test_a_network_with_targets_indices_and_mask_as_tensors_is_the_same_at_a_replay():
+def test_a_network_with_targets_indices_and_mask_as_tensors_is_the_same_at_a_rerun():
     embedding, layer = nn.Embedding(V, 3), nn.GRU(3, V)
     rng = np.random.default_rng(1)
     params = {"weight": embedding.init(rng)["weight"], **layer.init(rng)}
@@ -168,7 +168,7 @@ def test_a_network_with_targets_indices_and_mask_as_tensors_is_the_same_at_a_rep
     with tg.Tape(sealed=True) as tape:
         loss = run(*tensors)
     others = OTHER_CLASSES[::-1].copy(), CLASSES, OTHER_POSITIONS
-    again, new = tape.replay(dict(zip(tensors, others, strict=True)))
+    again, new = tape.rerun(dict(zip(tensors, others, strict=True)))
     with tg.Tape() as direct:
         expected = run(*others)
     identical(new[loss].data, expected.data)

@@ -175,7 +175,7 @@ def test_an_index_may_be_a_tensor_and_is_an_input_of_its_own():
         y = x[k] * 2
     assert y.data.tolist() == [2, 6, 2]
     assert tape.gradient(y, x, seed=np.ones(3)).tolist() == [4, 0, 2]
-    again, new = tape.replay({k: [1, 1, 1]})
+    again, new = tape.rerun({k: [1, 1, 1]})
     assert new[y].data.tolist() == [4, 4, 4]
     assert again.gradient(new[y], x, seed=np.ones(3)).tolist() == [0, 6, 0]
 
@@ -187,12 +187,12 @@ def test_split_gives_the_parts_that_numpy_gives():
             np.testing.assert_array_equal(ours.data, theirs)
 
 
-def test_comparisons_are_recorded_so_that_a_replay_makes_the_mask_anew():
+def test_comparisons_are_recorded_so_that_a_rerun_makes_the_mask_anew():
     x = tg.Tensor([1.0, -2.0])
     with tg.Tape() as tape:
         y = (np.where(x > 0, x * x, -x)).sum()
     assert tape.gradient(y, x).tolist() == [2, -1]
-    again, new = tape.replay({x: [-3.0, 4.0]})
+    again, new = tape.rerun({x: [-3.0, 4.0]})
     assert new[y].item() == 3 + 16
     assert again.gradient(new[y], new[x]).tolist() == [-1, 8]
 
@@ -250,12 +250,12 @@ def test_an_index_may_be_any_sequence_that_numpy_takes(index):
     np.testing.assert_array_equal(tape.gradient(y, t, seed=seed), g)
 
 
-def test_a_mask_that_is_a_tensor_is_made_anew_by_a_replay():
+def test_a_mask_that_is_a_tensor_is_made_anew_by_a_rerun():
     x = tg.Tensor([1.0, -2.0, 3.0])
     with tg.Tape() as tape:
         y = (x[x > 0] ** 2).sum()
     assert tape.gradient(y, x).tolist() == [2, 0, 6]
-    again, new = tape.replay({x: [-1.0, 5.0, -3.0]})
+    again, new = tape.rerun({x: [-1.0, 5.0, -3.0]})
     assert new[y].item() == 25
     assert again.gradient(new[y], new[x]).tolist() == [0, 10, 0]
 
@@ -281,7 +281,7 @@ def test_concatenate_without_an_axis_joins_flat():
 
 
 @pytest.mark.parametrize("compare", [np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal])
-def test_a_comparison_is_a_bool_tensor_without_gradient_that_a_replay_makes_anew(compare):
+def test_a_comparison_is_a_bool_tensor_without_gradient_that_a_rerun_makes_anew(compare):
     first, second = np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])
     x = tg.Tensor(first)
     with tg.Tape() as tape:
@@ -291,6 +291,6 @@ def test_a_comparison_is_a_bool_tensor_without_gradient_that_a_replay_makes_anew
     assert mask.dtype == bool
     np.testing.assert_array_equal(mask.data, compare(first, 2.0))
     np.testing.assert_array_equal(tape.gradient(y, x), compare(first, 2.0).astype(float))
-    again, new = tape.replay({x: second})
+    again, new = tape.rerun({x: second})
     np.testing.assert_array_equal(new[mask].data, compare(second, 2.0))
     np.testing.assert_array_equal(again.gradient(new[y], new[x]), compare(second, 2.0).astype(float))

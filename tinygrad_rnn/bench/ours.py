@@ -17,7 +17,7 @@ def eager(problem: Problem, threads: int) -> Competitor:
 
 
 def compiled(problem: Problem, threads: int) -> Competitor:
-    """The tape, recorded at the first step and replayed after it."""
+    """The tape, recorded at the first step, and a compiled program after it."""
     step = compile(problem.loss)
     return Competitor(lambda: step(problem.leaves), _read)
 

@@ -37,7 +37,7 @@ def _by_naive(problem: Problem, threads: int) -> Competitor:
 
 OURS = "compiled"
 PEERS = {
-    OURS: Peer("the tape, recorded once, compiled and replayed", ours.compiled),
+    OURS: Peer("the tape, recorded once and compiled", ours.compiled),
     "eager": Peer("the tape, recorded anew at every step", ours.eager),
     "expert": Peer("NumPy by hand, for speed: bench/expert.py", _by_expert),
     "naive": Peer("NumPy by hand, as a first derivation: bench/naive.py", _by_naive),

@@ -91,7 +91,7 @@ class Program:
         given = dict(values) if isinstance(values, Mapping) else dict(enumerate(values))
         if not set(self._names) <= set(given) <= {*self._names, *self._fixed}:
             raise ValueError(
-                f"replay: values for {', '.join(map(str, given)) or 'nothing'}\n"
+                f"program: values for {', '.join(map(str, given)) or 'nothing'}\n"
                 f"expected values for {', '.join(map(str, self._names)) or 'nothing'}"
             )
         arrays = []
@@ -99,7 +99,7 @@ class Program:
             array = np.asarray(given.get(name, self._fixed.get(name)))
             if array.shape != held.shape or array.dtype != held.dtype:
                 raise ValueError(
-                    f"replay: input {name} has shape {array.shape} and dtype {array.dtype}, in the place of "
+                    f"program: input {name} has shape {array.shape} and dtype {array.dtype}, in the place of "
                     f"{held.shape} {held.dtype}\na program is made for given shapes: compile one for these"
                 )
             arrays.append(array)

@@ -62,7 +62,7 @@ class Embedding:
     def __call__(self, params: Params, indices: Any) -> Array:
         """(...) integers, an array or a Tensor -> (..., embedding_dim).
 
-        Raises ValueError for an index outside of 0 to num_embeddings - 1, at every replay too, where it is a Tensor.
+        Raises ValueError for an index outside of 0 to num_embeddings - 1, at every rerun too, where it is a Tensor.
         """
         require_parameters("Embedding", self.shapes(), params)
         values = indices if isinstance(indices, Tensor) else np.asarray(indices)

@@ -1,6 +1,6 @@
 """Losses: a scalar for a batch of sequences. Each says what it averages over.
 
-Targets and masks are arrays, which are constants of a tape, or Tensors, whose uses are recorded: a replay computes with
+Targets and masks are arrays, which are constants of a tape, or Tensors, whose uses are recorded: a rerun computes with
 other targets, counts another mask, and refuses what is out of range as the first run does.
 """
 

@@ -105,7 +105,7 @@ class _Recurrent:
         alike. `lengths` (B,): steps that count, see `unroll`.
 
         Dropout is applied between layers where `rng` is given: that is training; without it, evaluation. The masks are
-        drawn from it and stand on the tape as constants, so that a replay repeats them.
+        drawn from it and stand on the tape as constants, so that a rerun repeats them.
 
         Raises ValueError, naming the parameter, for a missing one or a wrong shape; for x, state or lengths that do not
         fit.

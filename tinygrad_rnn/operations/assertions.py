@@ -1,4 +1,4 @@
-"""Requirements on values as operations: recorded, so that every replay makes the check again."""
+"""Requirements on values as operations: recorded, so that `tape.rerun` and a compiled program make the check again."""
 
 from typing import Any
 

@@ -67,7 +67,7 @@ def one_less(a: Any, b: Any) -> Any:
     return np.where(np.logical_and(np.equal(a, 0), np.equal(b, 0)), 1, b) - 1
 
 
-# Constant almost everywhere: recorded, so that a replay computes them anew, with no gradient.
+# Constant almost everywhere: recorded, so that `tape.rerun` computes them again, with no gradient.
 CONSTANT = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or)
 for ufunc in (*CONSTANT, np.logical_xor, np.logical_not, np.sign, np.floor, np.ceil, np.rint, np.trunc, np.isfinite):
     primitive(ufunc, *[None] * ufunc.nin, analytic=False)

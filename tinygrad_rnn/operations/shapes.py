@@ -103,7 +103,7 @@ for ours in (ravel, moveaxis, flip, roll, repeat, tile, atleast_1d, atleast_2d):
 TABLE[np.hstack] = hstack
 TABLE[np.vstack] = vstack
 for plain in (np.shape, np.ndim, np.size):
-    # What these say of a Tensor is a plain number, the same at every replay of the same shapes.
+    # What these say of a Tensor is a plain number, the same at every rerun with the same shapes.
     TABLE[plain] = lambda x, *args, _plain=plain: _plain(x._data, *args)
 for filled in (np.zeros_like, np.ones_like, np.empty_like, np.full_like):
     TABLE[filled] = lambda x, *args, _filled=filled, **options: _filled(x._data, *args, **options)

@@ -1,1 +1,1 @@
-"""What one asks of a tape: names, replay, hooks, memory, steps, paths."""
+"""What one asks of a tape: names, rerun, hooks, memory, steps, paths."""

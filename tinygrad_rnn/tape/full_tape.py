@@ -1,4 +1,4 @@
-"""`Tape`, with what one asks of it: names, replay, hooks, memory, a watch for NaN, sealed values, copies.
+"""`Tape`, with what one asks of it: names, rerun, hooks, memory, a watch for NaN, sealed values, copies.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.tensor import Tensor
@@ -231,10 +231,10 @@ class Tape(core.Tape):
         """
         return self._hooks.add(function, name, labels)
 
-    # ------------------------------------------------------------------------------------------ replay
+    # ------------------------------------------------------------------------------------------ rerun
 
-    def replay(self, feed: Mapping[Tensor, Any]) -> tuple[Tape, dict[Tensor, Tensor]]:
-        """Make the same calls on other inputs: the new tape, and the map from this tape's Tensors to the new ones.
+    def rerun(self, feed: Mapping[Tensor, Any]) -> tuple[Tape, dict[Tensor, Tensor]]:
+        """Make the same calls on other inputs; return the new tape and the map from this tape's Tensors to the new ones.
 
         `feed` maps Tensors of this tape to new values (arrays or Tensors). A Tensor that an entry made can be fed too:
         its entry is left out, and what depends on it is computed from the value given. Leaves that are not fed are
@@ -245,7 +245,7 @@ class Tape(core.Tape):
         for old, value in feed.items():
             if id(old) not in known:
                 which = old.describe() if isinstance(old, Tensor) else repr(old)
-                raise LookupError(f"replay: {which} is not on this tape\nfeed Tensors that it has, as tape.find(name)")
+                raise LookupError(f"rerun: {which} is not on this tape\nfeed Tensors that it has, as tape.find(name)")
             new[old] = value if isinstance(value, Tensor) else Tensor(value, name=old.name)
         tape = Tape()
         with tape:
@@ -257,6 +257,8 @@ class Tape(core.Tape):
                 made.name = out.name
                 new[out] = made
         return tape, new
+
+    replay = rerun
 
     # ------------------------------------------------------------------------------------------ pickling, copying
 
