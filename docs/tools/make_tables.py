@@ -275,7 +275,7 @@ formula.
         shown = "; ".join(_sources(rule) for rule in rules) if any(rules) else "zero everywhere"
         if op.variadic:
             shown += " (any number of arguments)"
-        forward = "zero" if not any(rules) else op.tangent or "transpose"
+        forward = "zero" if not any(rules) else op.kind or "transpose"
         cells = [f"`{op.name}`", numpy_name.get(id(op), ""), shown, forward]
         parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     parts.append(

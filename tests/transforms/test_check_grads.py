@@ -26,7 +26,7 @@ TANGENT = rule(
     "tangent",
     lambda x: np.cumsum(x, axis=-1) ** 2,
     lambda g, y, x: np.flip(np.cumsum(np.flip(g * 2 * np.cumsum(x, axis=-1), -1), axis=-1), -1),
-    tangent="elementwise",
+    kind="elementwise",
 )
 
 

@@ -1,4 +1,4 @@
-"""`compile(f)`: a function that is recorded once for each shape of its arguments, and then run as a compiled program."""
+"""`compile(f)`: a function that is recorded once for each shape of its arguments, then run as a compiled program."""
 
 from __future__ import annotations
 

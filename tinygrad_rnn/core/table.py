@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.kinds import KINDS
+
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive, by name."""
 
@@ -28,17 +30,17 @@ class Primitive:
     a sequence with one product for each argument. A vjp is written in functions that are recorded themselves, so every
     higher derivative is there.
 
-    `analytic` and `tangent` are notes for rooms above: is the function complex differentiable as NumPy computes it (the
-    complex step of `check_grads`), and how does forward mode go through it (`transforms/forward.py`).
+    Two notes serve rooms above. `kind` says what the operation does to its arguments, one of `KINDS`. `analytic` says
+    whether the function is complex differentiable as NumPy computes it: the complex step of `check_grads` needs that.
     """
 
-    __slots__ = ("analytic", "arity", "function", "name", "tangent", "variadic", "vjps")
+    __slots__ = ("analytic", "arity", "function", "kind", "name", "variadic", "vjps")
 
     def __init__(
-        self, name: str, function: Callable[..., Any], vjps: Any, variadic: bool, analytic: bool, tangent: str | None
+        self, name: str, function: Callable[..., Any], vjps: Any, variadic: bool, analytic: bool, kind: str
     ) -> None:
         self.name, self.function, self.vjps = name, function, vjps
-        self.variadic, self.analytic, self.tangent = variadic, analytic, tangent
+        self.variadic, self.analytic, self.kind = variadic, analytic, kind
         self.arity = None if variadic else len(vjps)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -67,7 +69,7 @@ def primitive(
     numpy: Callable[..., Any] | None = None,
     variadic: bool = False,
     analytic: bool = True,
-    tangent: str | None = None,
+    kind: str = "",
 ) -> Primitive:
     """Add an operation to the table: the function on arrays, and one vjp for each argument (see `Primitive`).
 
@@ -78,9 +80,11 @@ def primitive(
         raise ValueError(f"primitive: {name} is variadic, with {len(vjps)} rules\ngive one function for all products")
     if name in PRIMITIVES:
         raise ValueError(f"primitive: the name {name!r} is taken\nchoose another name")
-    if tangent is None and isinstance(function, np.ufunc) and function.signature is None:
-        tangent = "elementwise"
-    op = PRIMITIVES[name] = Primitive(name, function, vjps[0] if variadic else vjps, variadic, analytic, tangent)
+    if kind not in KINDS:
+        raise ValueError(f"primitive: {name} has the kind {kind!r}\nchoose one of {', '.join(map(repr, KINDS))}")
+    if not kind and isinstance(function, np.ufunc) and function.signature is None:
+        kind = "elementwise"
+    op = PRIMITIVES[name] = Primitive(name, function, vjps[0] if variadic else vjps, variadic, analytic, kind)
     if numpy is not None:
         TABLE[numpy] = op
     elif isinstance(function, np.ufunc):

@@ -107,7 +107,7 @@ class Wording:
     def _written(self, line: Line) -> tuple[Text, Text]:
         op, args, kwargs, out, _ = line
         symbols = _call_text(op.name, [self._of(a, self._symbols) for a in args], args, kwargs)
-        if op.tangent == "elementwise":  # the first entry of the result is made of the first entries of the arguments
+        if op.kind == "elementwise":  # the first entry of the result is made of the first entries of the arguments
             return symbols, _call_text(op.name, [self._of(a, self._numbers) for a in args], args, kwargs)
         return symbols, _terms(op.name, args, kwargs) or (number_text(out), ATOM)
 

@@ -13,16 +13,10 @@ import numpy as np
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Node, Value
 
-VIEWS = frozenset({"getitem", "reshape", "transpose", "swapaxes", "expand_dims", "squeeze", "broadcast_to"})
-"""Operations whose result is the same memory, read in another way, where NumPy can (an index of slices can)."""
-
 
 def elementwise(node: Node) -> bool:
     """Does each entry of the result depend on the entries at its own place alone?"""
-    function = node.op.function
-    if isinstance(function, np.ufunc):
-        return function.signature is None
-    return node.op.tangent == "elementwise" or node.op.name in ("astype", "detach", "where")
+    return node.op.kind == "elementwise"
 
 
 def option(node: Node, name: str, place: int, default: Any = None) -> Any:
@@ -34,9 +28,7 @@ def option(node: Node, name: str, place: int, default: Any = None) -> Any:
 
 def is_view(node: Node) -> bool:
     """Is the result the same memory as the first argument?"""
-    if node.op.name not in VIEWS:
-        return False
-    return node.op.name != "getitem" or basic(node.args[1:])
+    return node.op.kind == "view" and (node.op.name != "getitem" or basic(node.args[1:]))
 
 
 def basic(index: Sequence[Any]) -> bool:

@@ -17,14 +17,14 @@ softplus = primitive(
     lambda g, y, x: g * sigmoid(x),
     name="softplus",
     analytic=False,
-    tangent="elementwise",
+    kind="elementwise",
 )
 _elu = primitive(
     lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
     lambda g, y, x, alpha: g * np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))),
     name="elu",
     analytic=False,
-    tangent="elementwise",
+    kind="elementwise",
 )
 _softmax = primitive(
     lambda x, axis: _stable_softmax(x, axis),

@@ -19,7 +19,7 @@ in_range: Primitive = primitive(
     lambda g, y, x, low, high, refusal: g,
     name="in_range",
     analytic=False,
-    tangent="elementwise",
+    kind="elementwise",
 )
 """`in_range(x, low=, high=, refusal=)`: x itself, if low <= x <= high everywhere. Raises ValueError otherwise, with the
 text `refusal`, in which {0} and {1} are the smallest and the largest entry."""

@@ -28,13 +28,13 @@ sqrt = primitive(np.sqrt, lambda g, y, x: g / (2 * y))
 exp = primitive(np.exp, lambda g, y, x: g * y)
 log = primitive(np.log, lambda g, y, x: g / x)
 tanh = primitive(np.tanh, lambda g, y, x: g - g * (y * y))  # g (1 - y^2), without a number for NumPy to convert
-sigmoid = primitive(lambda x: logistic(x), lambda g, y, x: g * (y - y * y), name="sigmoid", tangent="elementwise")
+sigmoid = primitive(lambda x: logistic(x), lambda g, y, x: g * (y - y * y), name="sigmoid", kind="elementwise")
 relu = primitive(
     lambda x: np.maximum(x, 0),
     lambda g, y, x: g * (x > 0),  # slope 0 at 0
     name="relu",
     analytic=False,
-    tangent="elementwise",
+    kind="elementwise",
 )
 power = primitive(
     np.power,
@@ -48,7 +48,7 @@ where = primitive(
     lambda g, y, condition, a, b: np.where(condition, 0, g),
     name="where",
     numpy=np.where,
-    tangent="elementwise",
+    kind="elementwise",
 )
 
 
@@ -71,26 +71,24 @@ def one_less(a: Any, b: Any) -> Any:
 CONSTANT = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or)
 for ufunc in (*CONSTANT, np.logical_xor, np.logical_not, np.sign, np.floor, np.ceil, np.rint, np.trunc, np.isfinite):
     primitive(ufunc, *[None] * ufunc.nin, analytic=False)
-detach = primitive(lambda x: x, None, name="detach", analytic=False)
+detach = primitive(lambda x: x, None, name="detach", analytic=False, kind="elementwise")
 
 # ------------------------------------------------------------------------------------------ matrices and sums
 
-matmul = primitive(
-    np.matmul, lambda g, y, a, b: to_left(g, a, b), lambda g, y, a, b: to_right(g, a, b), tangent="multilinear"
-)
+matmul = primitive(np.matmul, lambda g, y, a, b: to_left(g, a, b), lambda g, y, a, b: to_right(g, a, b), kind="product")
 sum = primitive(
     lambda x, axis=None, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
     lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),
     name="sum",
     numpy=np.sum,
-    tangent="linear",
+    kind="reduction",
 )
 mean = primitive(
     lambda x, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims),
     lambda g, y, x, axis=None, keepdims=False: spread(g * (y.size / (x.size or 1)), x, axis, keepdims),
     name="mean",
     numpy=np.mean,
-    tangent="linear",
+    kind="reduction",
 )
 
 
@@ -139,14 +137,14 @@ astype: Primitive = primitive(
     lambda g, y, x, dtype: astype(g, dtype=x.dtype),
     name="astype",
     analytic=False,  # a cast to a real dtype drops the imaginary part
-    tangent="linear",
+    kind="elementwise",
 )
 reshape = primitive(
     lambda x, shape: x.reshape(shape),
     lambda g, y, x, shape: g.reshape(x.shape),
     name="reshape",
     numpy=np.reshape,
-    tangent="linear",
+    kind="view",
 )
 transpose = primitive(
     lambda x, axes=None: x.transpose(axes),
@@ -155,28 +153,28 @@ transpose = primitive(
     ),
     name="transpose",
     numpy=np.transpose,
-    tangent="linear",
+    kind="view",
 )
 broadcast_to = primitive(
     lambda x, shape: np.broadcast_to(x, shape),
     lambda g, y, x, shape: g,
     name="broadcast_to",
     numpy=np.broadcast_to,
-    tangent="linear",
+    kind="view",
 )
 _stack = primitive(
     lambda *xs, axis: np.stack(xs, axis=axis),
     lambda g, y, *xs, axis: [g[at(axis, y.ndim, k)] for k in range(len(xs))],
     name="stack",
     variadic=True,
-    tangent="linear",
+    kind="join",
 )
 _concatenate = primitive(
     lambda *xs, axis: np.concatenate(xs, axis=axis),
     lambda g, y, *xs, axis: [g[at(axis, y.ndim, part)] for part in consecutive(xs, axis)],
     name="concatenate",
     variadic=True,
-    tangent="linear",
+    kind="join",
 )
 
 
@@ -211,5 +209,5 @@ getitem = primitive(
     lambda x, *index: x[index],
     lambda g, y, x, *index: Sparse(x.shape, g.dtype, [(index, g)]),
     name="getitem",
-    tangent="linear",
+    kind="view",
 )

@@ -1,4 +1,4 @@
-"""Operations that are constant almost everywhere: recorded, so that `tape.rerun` computes them again, with no gradient."""
+"""Operations that are constant almost everywhere: recorded, so that `tape.rerun` repeats them, with no gradient."""
 
 from typing import Any
 

@@ -78,6 +78,6 @@ _einsum = primitive(
     _einsum_vjp,
     name="einsum",
     variadic=True,
-    tangent="multilinear",
+    kind="product",
 )
 TABLE[np.einsum] = einsum

@@ -66,7 +66,7 @@ _set_at: Primitive = primitive(
     lambda g, y, x, value, *index: _set_at(g, np.zeros((), g.dtype), *index),
     lambda g, y, x, value, *index: g[index],
     name="set_at",
-    tangent="linear",
+    kind="linear",
 )
 
 

@@ -16,7 +16,7 @@ _cumsum: Primitive = primitive(
     lambda x, axis: np.cumsum(x, axis=axis),
     lambda g, y, x, axis: np.flip(_cumsum(np.flip(g, axis), axis=axis), axis),
     name="cumsum",
-    tangent="linear",
+    kind="linear",
 )
 prod = primitive(
     lambda x, axis=None, keepdims=False: np.prod(x, axis=axis, keepdims=keepdims),

@@ -14,21 +14,21 @@ swapaxes: Primitive = primitive(
     lambda g, y, x, axis1, axis2: swapaxes(g, axis1, axis2),
     name="swapaxes",
     numpy=np.swapaxes,
-    tangent="linear",
+    kind="view",
 )
 expand_dims = primitive(
     lambda x, axis: np.expand_dims(x, axis),
     lambda g, y, x, axis: g.reshape(x.shape),
     name="expand_dims",
     numpy=np.expand_dims,
-    tangent="linear",
+    kind="view",
 )
 squeeze = primitive(
     lambda x, axis=None: np.squeeze(x, axis),
     lambda g, y, x, axis=None: g.reshape(x.shape),
     name="squeeze",
     numpy=np.squeeze,
-    tangent="linear",
+    kind="view",
 )
 
 

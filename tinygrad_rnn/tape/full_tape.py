@@ -234,7 +234,7 @@ class Tape(core.Tape):
     # ------------------------------------------------------------------------------------------ rerun
 
     def rerun(self, feed: Mapping[Tensor, Any]) -> tuple[Tape, dict[Tensor, Tensor]]:
-        """Make the same calls on other inputs; return the new tape and the map from this tape's Tensors to the new ones.
+        """Make the same calls on other inputs; return the new tape and a map from this tape's Tensors to the new.
 
         `feed` maps Tensors of this tape to new values (arrays or Tensors). A Tensor that an entry made can be fed too:
         its entry is left out, and what depends on it is computed from the value given. Leaves that are not fed are

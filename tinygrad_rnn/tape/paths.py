@@ -41,10 +41,6 @@ Edge = Callable[[Any, Scope, Scope], float]
 """(tag, scope of the entry that read a value, scope of the entry that made it) -> the factor on the cotangent."""
 
 
-_JOINS = {"stack", "concatenate"}
-"""Entries that lay values side by side: a part that touches some of them is zero for the others, and ends there."""
-
-
 def split_gradient(
     tape: Tape,
     loss: Any,
@@ -90,7 +86,8 @@ def split_gradient(
                 if id(x) not in made:
                     _add(pending.setdefault(x, {}), key if at_leaf is None else at_leaf(key), product)
                     continue
-                if line[0].name in _JOINS and isinstance(product, np.ndarray) and not product.any():
+                # A part that touches some of the joined values is zero for the others, and ends there.
+                if line[0].kind == "join" and isinstance(product, np.ndarray) and not product.any():
                     continue
                 factor = edge(key, labels, made[id(x)]) if edge is not None else 1.0
                 if factor:

@@ -77,15 +77,15 @@ def _tangent(
     op: Any, values: Any, kwargs: dict[str, Any], y: Any, args: tuple[Any, ...], moved: list[int], known: Any
 ) -> Any:
     """The tangent of one entry's result y; None where it does not move."""
-    if op.tangent is None:
+    if not op.kind:
         return _transposed(op, values, kwargs, y, args, moved, known)
     differentiable = [k for k in moved if op.variadic or (k < len(op.vjps) and op.vjps[k] is not None)]
     if not differentiable:
         return None
     call = op if isinstance(y, Tensor) else op.function
-    if op.tangent == "elementwise":
+    if op.kind == "elementwise":
         terms = [op.vjps[k](known[args[k]], y, *values, **kwargs) for k in differentiable]
-    elif op.tangent == "multilinear":
+    elif op.kind == "product":
         terms = [call(*values[:k], known[args[k]], *values[k + 1 :], **kwargs) for k in differentiable]
     else:
         count = len(args) if op.variadic else len(op.vjps)

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.kinds import LINEAR
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.steps import time_of
 
 Lines = list[tuple[Any, ...]]
 
-_SUMS = {"add", "subtract", "negative", "positive", "where"}
+_SUMS = {"astype", "add", "subtract", "negative", "positive", "where"}
 _SCALES = {"multiply", "divide"}
 
 
@@ -48,8 +49,8 @@ def refuse_carried_losses(lines: Lines, losses: Mapping[Tensor, Any], wrt: Seque
                 "carried by sums alone needs {step: loss} too, and more than one entry"
             )
         factors = [a for a in inputs if id(a) in made or id(a) in weights]
-        linear = op.name in _SUMS or op.tangent == "linear"
-        linear = linear or (len(factors) == 1 and (op.name in _SCALES or op.tangent == "multilinear"))
+        linear = op.name in _SUMS or op.kind in LINEAR
+        linear = linear or (len(factors) == 1 and (op.name in _SCALES or op.kind == "product"))
         scalar = out.size == 1 and (arrays or (t is None and not by_step)) and not any(id(a) in weights for a in inputs)
         for a in inputs:
             leads.add(id(a))
@@ -96,7 +97,7 @@ def _weights(lines: Lines, wrt: Sequence[Tensor]) -> set[int]:
     for op, args, _, out, labels in lines:
         inputs = [a for a in args if type(a) is Tensor]
         arrays.update(id(a) for a in inputs if a.ndim and id(a) not in step_of)
-        if op.tangent == "linear" and not op.variadic and id(args[0]) in arrays:  # transposed, a block of it
+        if op.kind in LINEAR and not op.variadic and id(args[0]) in arrays:  # transposed, a block of it
             arrays.add(id(out))
         own = all(id(a) in found and step_of.get(id(a)) in (None, time_of(labels)) for a in inputs)
         if inputs and own and _of_numbers(args):

@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_rnn.compiler.passes.merging import Siblings
 from tinygrad_rnn.compiler.passes.slices import Cut, cut, cuts_of, part
-from tinygrad_rnn.graph.batching import VIEWS, option
+from tinygrad_rnn.graph.batching import option
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value
 
@@ -68,7 +68,7 @@ def _to_the_rounding_of_one(graph: Graph) -> frozenset[Value]:
             if v not in seen:
                 seen.add(v)
                 waiting += also.get(v, ())
-                waiting += [n.out for n in read_by.get(v, ()) if n.op.name in VIEWS]
+                waiting += [n.out for n in read_by.get(v, ()) if n.op.kind == "view"]
         if all(n.op.name in HARMLESS for v in seen for n in read_by.get(v, ())):
             found.add(node.out)
     return frozenset(found)
