@@ -10,7 +10,8 @@
 - `compile(f)`: `value_and_grad(f)`, recorded once and compiled into a program as fast as NumPy written by an expert.
 - `check_grads(f, args)`: are the derivatives of f right, of first and second order, backward and forward?
 - `sigmoid`, `relu`, `softplus`, `elu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks;
-  `set_at`, `add_at`: in the place of assignment; `stop_gradient`. `primitive(...)` adds an operation.
+  `set_at`, `add_at`: in the place of assignment; `stop_gradient`.
+- `primitive(...)` adds an operation, `notation(...)` says how drawings, formulas and NumPy code write it.
 - `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison, how a gradient flows.
   `draw`: the graph.
 """
@@ -28,6 +29,7 @@ from tinygrad_rnn.operations.comparisons import stop_gradient
 from tinygrad_rnn.operations.indexing import add_at, set_at
 from tinygrad_rnn.operations.reductions import logsumexp
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.notation import notation
 from tinygrad_rnn.transforms.check_grads import check_grads
 from tinygrad_rnn.transforms.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
@@ -52,6 +54,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "named",
+    "notation",
     "primitive",
     "relu",
     "replay",

@@ -165,6 +165,7 @@ WRONG = {
     "Rules of one's own": """
         tg.primitive(np.tanh)
         tg.primitive(np.stack, variadic=True, name="doctest_stack")
+        tg.primitive(np.sinc, kind="smooth", name="doctest_sinc")
         tg.grad(lambda x: bad_shape(x).sum())(array)
         tg.grad(lambda x: no_array(x).sum())(array)
         """,
@@ -262,11 +263,11 @@ def derivatives_page() -> str:
 
 One row for each primitive, read from the registry. `g` is the cotangent of the result `y`; each formula is the
 vector-Jacobian product for one argument, in the order of the arguments, as it stands in the code. Broadcasting and
-promotion are undone once, in the walk back. The last column says how forward mode goes through: *elementwise*, by the
-same formula; *linear* and *multilinear*, by the operation itself on the tangents; *transpose*, by the transpose of the
-formula.
+promotion are undone once, in the walk back. The last column is the operation's kind. Forward mode goes by it: through
+an *elementwise* operation by the same formula, through a *view*, a *join*, a *reduction*, a *product* and what is *linear*
+by the operation itself on the tangents, and through all others by the transpose of the formula. *Zero*: no derivative.
 
-| operation | NumPy | cotangent of each argument | forward |
+| operation | NumPy | cotangent of each argument | kind |
 |---|---|---|---|
 """
     ]
@@ -275,7 +276,7 @@ formula.
         shown = "; ".join(_sources(rule) for rule in rules) if any(rules) else "zero everywhere"
         if op.variadic:
             shown += " (any number of arguments)"
-        forward = "zero" if not any(rules) else op.kind or "transpose"
+        forward = "zero" if not any(rules) else op.kind or "other"
         cells = [f"`{op.name}`", numpy_name.get(id(op), ""), shown, forward]
         parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     parts.append(

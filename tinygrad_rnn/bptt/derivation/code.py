@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygrad_rnn.bptt.derivation.code_backward import Backward
 from tinygrad_rnn.bptt.derivation.code_forward import Forward
 from tinygrad_rnn.bptt.derivation.expressions import Op, walk
-from tinygrad_rnn.bptt.derivation.wording import HELPERS
+from tinygrad_rnn.tape.notation import NOTATION
 
 BLANK = [
     "def blank(name):",
@@ -22,7 +22,7 @@ class Code(Forward, Backward):
         rec = self.rec
         everything = [*(e.right for e in (*rec.setup, *rec.forward)), *rec.coming_back()]
         used = {part.name for right in everything for part in walk(right) if isinstance(part, Op)}
-        helpers = [HELPERS[name].split("\n") for name in HELPERS if name in used]
+        helpers = [row.python.split("\n") for op, row in NOTATION.items() if row.python and op.name in used]
         helpers += [BLANK] if self.blanks else []
         blocks = [*helpers, self.forward(), self.backward(), self.gradients()]
         head = [*self.docstring(), "", "import numpy as np"]

@@ -54,23 +54,6 @@ Expr = Ref | Num | Op
 
 CHEAP = frozenset({"add", "multiply", "negative", "power", "greater", "greater_equal", "less", "less_equal"})
 """What is computed anew where it is read rather than kept."""
-ELEMENTWISE_FUNCTIONS = frozenset(
-    {
-        "tanh",
-        "sigmoid",
-        "relu",
-        "exp",
-        "log",
-        "sqrt",
-        "sin",
-        "cos",
-        "softplus",
-        "elu",
-        "absolute",
-        "square",
-        "reciprocal",
-    }
-)
 
 
 def total(*terms: Expr) -> Expr:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.derivation.column_vectors import in_columns
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
-from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS, Expr, Num, Op, Ref, product, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function, through_all
+from tinygrad_rnn.tape.notation import is_function
 
 SECTIONS = {
     "forward": "Forward, for t = 1, ..., T",
@@ -67,7 +68,7 @@ class Formulas:
         found = set()
         for e in self.rec.forward:
             for part in walk(e.right):
-                if isinstance(part, Op) and part.name in ELEMENTWISE_FUNCTIONS and isinstance(part.args[0], Ref):
+                if isinstance(part, Op) and is_function(part.name) and isinstance(part.args[0], Ref):
                     found.add(part.args[0].name)
         found -= set(self.rec.states)
         for e in self.rec.forward:
@@ -145,7 +146,7 @@ class Formulas:
         instead: dict[Expr, Expr] = {}
         for name, (made, target, part) in self.lines.items():
             del name
-            if isinstance(made, Op) and part is None and made.name in ELEMENTWISE_FUNCTIONS:
+            if isinstance(made, Op) and part is None and is_function(made.name):
                 try:
                     found = of_function(made.name, made.args[0], target)
                 except NoSlope:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable
 
 from tinygrad_rnn.bptt.derivation.equations import LOSS
-from tinygrad_rnn.bptt.derivation.expressions import ELEMENTWISE_FUNCTIONS
 from tinygrad_rnn.bptt.derivation.trace import OF_STEP
 from tinygrad_rnn.graph.graph import Loop, Node, Value
+from tinygrad_rnn.tape.notation import is_function
 
 
 def short(key: str) -> str:
@@ -156,7 +156,7 @@ def _nonlinear(body: list[Node], made: dict[Value, str]) -> list[Node]:
     return [
         node
         for node in body
-        if node.op.name in ELEMENTWISE_FUNCTIONS and made.get(node.args[0]) in SUMMED and node.args[0].name is None
+        if is_function(node.op.name) and made.get(node.args[0]) in SUMMED and node.args[0].name is None
     ]
 
 

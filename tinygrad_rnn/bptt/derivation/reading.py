@@ -40,7 +40,7 @@ def read(node: Node, find: Find, batch: int) -> Expr:
     if name in ("positive", "astype", "detach"):
         return args[0]
     if elementwise(node):
-        found = _entry_by_entry(name, [_plain(a, shape) for a in args], shape, dict(node.kwargs))
+        found = entry_by_entry(name, [_plain(a, shape) for a in args], shape, dict(node.kwargs))
         return _spread(found, shape, batch)
     arrays = args if name in ("matmul", "concatenate", "stack") else args[: name in REDUCING]
     if Num(0) in arrays and name in ("matmul", "sum", "mean", "getitem"):
@@ -80,7 +80,8 @@ def _spread(x: Expr, shape: tuple[int, ...], batch: int) -> Expr:
     return Op("broadcast_to", (x,), (("shape", _open(shape, batch)),), shape)
 
 
-def _entry_by_entry(name: str, args: list[Expr], shape: tuple[int, ...], options: dict[str, Any]) -> Expr:
+def entry_by_entry(name: str, args: list[Expr], shape: tuple[int, ...], options: dict[str, Any]) -> Expr:
+    """Return an elementwise operation of expressions, in the form that a person would write."""
     if name == "add":
         return total(*args)
     if name == "subtract":

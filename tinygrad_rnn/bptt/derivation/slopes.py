@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from tinygrad_rnn.bptt.derivation.equations import Equation
 from tinygrad_rnn.bptt.derivation.expressions import (
-    ELEMENTWISE_FUNCTIONS,
     Expr,
     Num,
     Op,
@@ -21,6 +22,12 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     total,
     walk,
 )
+from tinygrad_rnn.bptt.derivation.reading import entry_by_entry
+from tinygrad_rnn.core.recording import recording_under
+from tinygrad_rnn.core.table import PRIMITIVES
+from tinygrad_rnn.core.tensor import leaf
+from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.notation import is_function
 
 
 class NoSlope(Exception):  # noqa: N818 - not an error: such a line is left out
@@ -60,24 +67,18 @@ def times(a: Expr, b: Expr) -> Expr:
 
 
 def of_function(name: str, x: Expr, y: Expr) -> Expr:
-    """f'(x) for y = f(x), as a vector."""
-    known: Mapping[str, Expr] = {
-        "tanh": total(Num(1), negative(power(y, 2))),
-        "sigmoid": product(y, total(Num(1), negative(y))),
-        "relu": Op("greater", (x, Num(0)), (), x.shape),
-        "exp": y,
-        "log": Op("divide", (Num(1), x), (), x.shape),
-        "sqrt": Op("divide", (Num(1), product(Num(2), y)), (), x.shape),
-        "square": product(Num(2), x),
-        "sin": Op("cos", (x,), (), x.shape),
-        "cos": negative(Op("sin", (x,), (), x.shape)),
-        "softplus": Op("sigmoid", (x,), (), x.shape),
-        "absolute": Op("sign", (x,), (), x.shape),
-        "reciprocal": negative(power(y, 2)),
-    }
-    if name not in known:
-        raise NoSlope
-    return known[name]
+    """Return f'(x) for y = f(x), as a vector: the rule that the operation has, at the cotangent 1, as an expression."""
+    op = PRIMITIVES[name]
+    one, at, result = (leaf(np.ones(shape)) for shape in ((), x.shape, x.shape))
+    with np.errstate(all="ignore"), Tape() as tape, recording_under(()):
+        made = op.vjps[0](one, result, at)
+    known: dict[int, Expr] = {id(one): Num(1), id(at): x, id(result): y}
+    for op, args, kwargs, out, _ in tape.lines():
+        if op.kind != "elementwise":
+            raise NoSlope
+        read = [known[id(a)] if id(a) in known else Num(np.asarray(a).item()) for a in args]
+        known[id(out)] = entry_by_entry(op.name, read, x.shape, kwargs)
+    return known[id(made)]
 
 
 def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
@@ -115,7 +116,7 @@ def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
         return _sum([above, below])
     if x.name == "matmul" and by not in walk(x.args[0]):
         return times(x.args[0], _some(slope(x.args[1], by)))
-    if x.name in ELEMENTWISE_FUNCTIONS:
+    if is_function(x.name):
         inner = _some(slope(x.args[0], by))
         return times(diagonal(of_function(x.name, x.args[0], x if y is None else y)), inner)
     raise NoSlope

@@ -9,7 +9,8 @@ from typing import Protocol
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
-from tinygrad_rnn.bptt.derivation.wording import COMPARED, number
+from tinygrad_rnn.bptt.derivation.wording import number
+from tinygrad_rnn.tape.notation import BINDS, notation_of
 
 GREEK = frozenset(
     ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "rho"]
@@ -179,14 +180,20 @@ class Writer:
         make: Callable[[Op], Text] | None = getattr(self, f"_{x.name}", None)
         if make is not None:
             return make(x)
-        if x.name in COMPARED:
+        row = notation_of(x.name)
+        if row.sign and not BINDS[row.sign]:
             sides = [self._within(a, TIMES) for a in x.args]
-            return s.bracketed(s.row(sides[0], s.sign(COMPARED[x.name]), sides[1]), "["), ATOM
+            return s.bracketed(s.row(sides[0], s.sign(row.sign), sides[1]), "["), ATOM
         inner = [self.text(a) for a in x.args]
         comma: list[str] = []
         for part in inner:
             comma += [s.sign(","), part] if comma else [part]
-        return s.applied(s.function(x.name), s.row(*comma)), ATOM
+        return s.applied(self._function(x.name), s.row(*comma)), ATOM
+
+    def _function(self, name: str) -> str:
+        """The letter or the name of a function."""
+        letter = notation_of(name).letter
+        return self.style.symbol(letter, "") if letter else self.style.function(name)
 
     def _within(self, x: Expr, binds: int) -> str:
         text, own = self.text_binding(x)
@@ -278,14 +285,9 @@ class Writer:
             return self.text_binding(x.args[0])
         return self.style.applied(self.style.function("sum"), self.text(x.args[0])), ATOM
 
-    def _sigmoid(self, x: Op) -> Text:
-        return self.style.applied(self.style.symbol("sigma", ""), self.text(x.args[0])), ATOM
-
     def _prime(self, x: Op) -> Text:
-        s = self.style
-        name = str(dict(x.options)["of"])
-        f = s.symbol("sigma", "") if name == "sigmoid" else s.function(name)
-        return s.applied(s.raised(f, "'"), self.text(x.args[0])), ATOM
+        prime = self.style.raised(self._function(str(dict(x.options)["of"])), "'")
+        return self.style.applied(prime, self.text(x.args[0])), ATOM
 
     def _eye(self, x: Op) -> Text:
         del x

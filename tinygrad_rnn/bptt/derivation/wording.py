@@ -6,60 +6,8 @@ from collections.abc import Callable
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
-from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed
+from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed, in_numpy, notation_of
 
-HELPERS = {
-    "sigmoid": "def sigmoid(z):\n    return 1 / (1 + np.exp(-z))",
-    "softplus": "def softplus(z):\n    return np.logaddexp(z, 0)",
-    "relu": "def relu(z):\n    return np.maximum(z, 0)",
-    "elu": "def elu(z, alpha):\n    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))",
-    "softmax": "def softmax(z):\n    e = np.exp(z - z.max(axis=-1, keepdims=True))\n"
-    "    return e / e.sum(axis=-1, keepdims=True)",
-    "log_softmax": "def log_softmax(z):\n    z = z - z.max(axis=-1, keepdims=True)\n"
-    "    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))",
-}
-"""Functions that NumPy lacks."""
-
-COMPARED = {"greater": ">", "less": "<", "greater_equal": ">=", "less_equal": "<=", "equal": "==", "not_equal": "!="}
-NUMPY = frozenset(
-    [
-        "tanh",
-        "exp",
-        "exp2",
-        "expm1",
-        "log",
-        "log2",
-        "log10",
-        "log1p",
-        "logaddexp",
-        "sqrt",
-        "cbrt",
-        "sin",
-        "cos",
-        "tan",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "arctan2",
-        "sinh",
-        "cosh",
-        "arcsinh",
-        "arccosh",
-        "arctanh",
-        "absolute",
-        "sign",
-        "maximum",
-        "minimum",
-        "where",
-        "square",
-        "reciprocal",
-        "hypot",
-        "power",
-        "logical_and",
-        "logical_or",
-        "logical_not",
-    ]
-)
 SUM, TIMES, APPLIED = BINDS["+"], BINDS["*"], 3
 Name = Callable[[Ref], str]
 
@@ -90,8 +38,9 @@ def _text(x: Expr, name: Name) -> Text:
         return f"{bracketed(_text(base, name), ATOM)}{tight}{bracketed(_text(exponent, name), ATOM)}", APPLIED + 1
     if x.name == "transpose":
         return f"{bracketed(_text(x.args[0], name), ATOM)}.T", ATOM
-    if x.name in COMPARED:
-        return f" {COMPARED[x.name]} ".join(bracketed(_text(a, name), SUM) for a in x.args), 0
+    sign = notation_of(x.name).sign
+    if sign and not BINDS[sign]:
+        return f" {sign} ".join(bracketed(_text(a, name), SUM) for a in x.args), 0
     return _call(x, name), ATOM
 
 
@@ -132,10 +81,9 @@ def _call(x: Op, name: Name) -> str:
         return f"np.broadcast_to({first[0]}, {options['shape']})"
     if x.name == "reshape":
         return f"{bracketed(first, ATOM)}.reshape({', '.join(map(str, options['shape']))})"
-    if x.name in HELPERS or x.name in NUMPY:
-        prefix = "" if x.name in HELPERS else "np."
+    if function := in_numpy(x.name):
         more = [f"{number(options['alpha'])}"] if "alpha" in options else []
-        return f"{prefix}{x.name}({', '.join([*(_text(a, name)[0] for a in x.args), *more])})"
+        return f"{function}({', '.join([*(_text(a, name)[0] for a in x.args), *more])})"
     raise Unwritable(
         f"derive: there is no line of NumPy for {x.name}\nwrite the cell with operations that its gradient can be "
         "written with: arithmetic, matrix products, elementwise functions, sums over an axis"

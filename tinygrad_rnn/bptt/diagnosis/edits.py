@@ -11,11 +11,12 @@ import numpy as np
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
 from tinygrad_rnn.core.table import TABLE
-from tinygrad_rnn.tape.notation import INFIX
+from tinygrad_rnn.tape.notation import is_arithmetic, is_function
 
-ELEMENTWISE = ("add", "subtract", "multiply", "divide")
-NONLINEAR = ("tanh", "sigmoid", "relu")
-UNARY = ("negative", "transpose", "square", "sqrt", "exp", "log", *NONLINEAR)
+
+def by_entries(op: Any) -> bool:
+    """Is this +, -, * or /, entry by entry?"""
+    return is_arithmetic(op.name) and op.kind == "elementwise"
 
 
 def edits(rule: Rule) -> Iterator[Rule]:
@@ -34,7 +35,7 @@ def edits(rule: Rule) -> Iterator[Rule]:
 
 def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
     """What may stand in an operation's place: another operation, or one of its operands alone."""
-    if op.name in INFIX and len(args) == 2:
+    if is_arithmetic(op.name) and len(args) == 2:
         yield args[0]
         yield args[1]
     if op.name == "subtract":
@@ -49,7 +50,7 @@ def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
         yield Instruction(TABLE[np.add], args, {})
     if op.name == "divide":
         yield Instruction(TABLE[np.multiply], args, {})
-    if op.name in UNARY:
+    if op.name in ("negative", "transpose", "power") or is_function(op.name):
         yield args[0]
 
 
@@ -103,10 +104,10 @@ def _called_alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Any]:
     """The same; what a nonlinearity gives for another value; and what has no name, written otherwise."""
     yield from alike(anatomy, ref, r)
     role = anatomy.roles[ref.index] if ref.kind == "line" else None
-    if role and role.op.name in NONLINEAR and isinstance(role.args[0], Ref):
+    if role and is_function(role.op.name) and isinstance(role.args[0], Ref):
         for other in alike(anatomy, role.args[0], r):
             yield Called(role.op, other)
-    if role and not role.name and role.op.name in ELEMENTWISE:
+    if role and not role.name and by_entries(role.op):
         yield from edits(as_rule(role))
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
-from tinygrad_rnn.bptt.diagnosis.edits import NONLINEAR, cotangents_alike, edits, with_other_values
+from tinygrad_rnn.bptt.diagnosis.edits import cotangents_alike, edits, with_other_values
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes, Edge, gradients, reached
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, rule_text, value_text
 from tinygrad_rnn.operations.basics import sigmoid
-from tinygrad_rnn.tape.notation import INFIX
+from tinygrad_rnn.tape.notation import is_arithmetic, is_function
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _activations(anatomy: Anatomy) -> Iterator[Mistake]:
     """The derivative of a nonlinearity: of one, of all of a kind, of all at once."""
     of_kind: dict[str, list[int]] = {}
     for r, role in enumerate(anatomy.roles):
-        if role.op.name in NONLINEAR and isinstance(role.args[0], Ref):
+        if is_function(role.op.name) and isinstance(role.args[0], Ref):
             of_kind.setdefault(role.op.name, []).append(r)
     everywhere = [r for found in of_kind.values() for r in found]
     groups = [
@@ -296,7 +296,8 @@ def _batch_sums(anatomy: Anatomy) -> Iterator[Mistake]:
     """Where an argument was repeated, as a bias over the batch, its cotangent is a sum: a mean, or one example."""
     for r, slot, target in anatomy.edges():
         like, out = anatomy.likes[target], anatomy.roles[r].like
-        if like.shape == out.shape or anatomy.roles[r].op.name not in INFIX or anatomy.roles[r].op.name == "matmul":
+        name = anatomy.roles[r].op.name
+        if like.shape == out.shape or not is_arithmetic(name) or name == "matmul":
             continue
         to = quantity(anatomy, target)
         extra = out.ndim - like.ndim

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
-from tinygrad_rnn.bptt.diagnosis.edits import ELEMENTWISE, NONLINEAR, alike, as_rule, edits, with_other_values
+from tinygrad_rnn.bptt.diagnosis.edits import alike, as_rule, by_entries, edits, with_other_values
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes, Values
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, ones_and_twins
 from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
 from tinygrad_rnn.core.table import TABLE
 from tinygrad_rnn.operations.basics import relu, sigmoid
+from tinygrad_rnn.tape.notation import is_function
 
 Step = Callable[[int, int], int]
 
@@ -47,7 +48,7 @@ def saved(anatomy: Anatomy) -> Iterator[Mistake]:
         if after.kind == "line"
     ]
     places += [("of x", "dW", _xs_of(), -1)]
-    unnamed = [r for r in inner if not anatomy.roles[r].name and anatomy.roles[r].op.name in ELEMENTWISE]
+    unnamed = [r for r in inner if not anatomy.roles[r].name and by_entries(anatomy.roles[r].op)]
     again = _again(anatomy, unnamed)
     for what, first, move, line in places:
         for words, step in STEPS.items():
@@ -56,7 +57,7 @@ def saved(anatomy: Anatomy) -> Iterator[Mistake]:
             if unnamed:
                 yield Mistake(said, first, Changes(saved=_then(move(step), again)), line)
     for r, role in enumerate(anatomy.roles):
-        if role.op.name in NONLINEAR and isinstance(role.args[0], Ref):
+        if is_function(role.op.name) and isinstance(role.args[0], Ref):
             for other in alike(anatomy, role.args[0], r):
                 text = f"{role.op.name}({value_text(anatomy, other)})"
                 yield Mistake(
@@ -138,9 +139,9 @@ def forward(anatomy: Anatomy) -> Iterator[Mistake]:
             continue
         line = as_rule(role)
         before, what = rule_text(anatomy, r, line), role.name or "it"
-        others = [op for op in (TABLE[np.tanh], sigmoid, relu) if op is not role.op and role.op.name in NONLINEAR]
+        others = [op for op in (TABLE[np.tanh], sigmoid, relu) if op is not role.op and is_function(role.op.name)]
         swapped = [Rule((Instruction(op, role.args, {}),), Made(0)) for op in others]
-        backward = [None, _again(anatomy, [r])] if role.op.name in ELEMENTWISE and not role.name else [None]
+        backward = [None, _again(anatomy, [r])] if by_entries(role.op) and not role.name else [None]
         for edited in [*edits(line), *swapped, *with_other_values(anatomy, r, line)]:
             words = f"the forward pass computes {rule_text(anatomy, r, edited)} in the place of {before}"
             words += f" for {what}" if role.name else ""

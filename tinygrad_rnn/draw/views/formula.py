@@ -10,10 +10,9 @@ import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.tape.notation import BINDS, is_arithmetic, notation_of
 from tinygrad_rnn.tape.printing import index_text
 
-SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "sigmoid": "σ", "negative": "−"}
-_STRENGTH = {"add": 1, "subtract": 1, "multiply": 2, "divide": 2, "matmul": 2}
 _ATOM = 4
 _LONGEST = 80
 """Text beyond is cut off: what reads one value twice would double at every entry."""
@@ -25,7 +24,9 @@ When = Callable[[Any], str]
 def symbol(reading: Reading, k: int) -> str:
     """An entry's operation as a sign or a word: `+`, `tanh`, `[:, 0:4]`."""
     entry = reading.entries[k]
-    return index_text(entry.args[1:]) if entry.op.name == "getitem" else SYMBOLS.get(entry.op.name, entry.op.name)
+    return (
+        index_text(entry.args[1:]) if entry.op.name == "getitem" else notation_of(entry.op.name).symbol or entry.op.name
+    )
 
 
 def formula(reading: Reading, members: Sequence[int], when: When, longest: int = _LONGEST) -> str:
@@ -57,8 +58,8 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
     name, sign = entry.op.name, symbol(reading, k)
     args = entry.args[:1] if name == "getitem" else entry.args
     parts = [known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, a, t, when), _ATOM) for a in args]
-    strength = _STRENGTH.get(name)
-    if strength is not None and len(parts) == 2:
+    strength = BINDS[notation_of(name).sign] if is_arithmetic(name) else _ATOM
+    if is_arithmetic(name) and len(parts) == 2:
         (left, a), (right, b) = parts
         left = left if a >= strength else f"({left})"
         right = right if b > strength or (b == strength and name == "add") else f"({right})"
