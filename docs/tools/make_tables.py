@@ -264,8 +264,8 @@ def derivatives_page() -> str:
 One row for each primitive, read from the registry. `g` is the cotangent of the result `y`; each formula is the
 vector-Jacobian product for one argument, in the order of the arguments, as it stands in the code. Broadcasting and
 promotion are undone once, in the walk back. The last column is the operation's kind. Forward mode goes by it: through
-an *elementwise* operation by the same formula, through a *view*, a *join*, a *reduction*, a *product* and what is *linear*
-by the operation itself on the tangents, and through all others by the transpose of the formula. *Zero*: no derivative.
+an *elementwise* operation by the same formula; through a *view*, a *join*, a *reduction*, a *product* and what is
+*linear* by the operation itself on the tangents; through all others by the transpose of the formula. *Zero*: none.
 
 | operation | NumPy | cotangent of each argument | kind |
 |---|---|---|---|
