@@ -22,7 +22,7 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.numerical import Derivative, central_differences, complex_step, random_direction
 from tinygrad_rnn.transforms.transforms import jvp, vjp
-from tinygrad_rnn.transforms.trees import flattened
+from tinygrad_rnn.core.trees import flattened
 
 RTOL = {"complex step": 1e-9, "differences": 1e-6}
 """How far apart, relative to the size of the terms that add up to the derivative, counts as wrong."""

@@ -24,7 +24,7 @@ from tinygrad_rnn.core.table import PRIMITIVES
 from tinygrad_rnn.core.tensor import Tensor, apply
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.forward import pushforward
-from tinygrad_rnn.transforms.trees import flattened, mapped
+from tinygrad_rnn.core.trees import flattened, mapped
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
