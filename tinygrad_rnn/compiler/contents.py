@@ -62,11 +62,12 @@ def contents(a: Any, within: tuple[int, ...] = ()) -> Hashable:
         cells = [_cell(cell) for cell in a.__closure__ or ()]
         return _Same(a.__code__), _Same(a.__globals__), each((cells, a.__defaults__, a.__kwdefaults__, a.__dict__))
     try:
-        reduced = a.__reduce_ex__(4)
+        reduced: Any = a.__reduce_ex__(4)
     except Exception:  # whatever an object says that cannot be taken apart
         reduced = ""
     if not isinstance(reduced, str):
-        made_by, arguments, state, items, pairs = (*reduced[:5], *(None,) * (5 - len(reduced[:5])))
+        parts = [*reduced, None, None, None]
+        made_by, arguments, state, items, pairs = parts[:5]
         by = _Same(made_by) if isinstance(made_by, BuiltinFunctionType) else contents(made_by, within)
         return kind, by, each((arguments, state)), each(items or ()), each(pairs or ())
     if isinstance(a, Collection):  # the values of a dict

@@ -15,7 +15,7 @@ from tinygrad_rnn.core.table import PRIMITIVES
 from tinygrad_rnn.core.tensor import NO_KWARGS, Tensor, leaf
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.graph.roll import roll
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 Line = tuple[Any, ...]
 

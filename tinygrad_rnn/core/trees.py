@@ -78,10 +78,10 @@ def _built(tree: Any, values: Any) -> Any:
     kind = type(tree)
     if isinstance(tree, tuple):
         return kind(*built) if hasattr(tree, "_fields") else kind(built)
-    plain = not isinstance(tree, dict | list)
-    other = {} if plain or kind is dict else [] if kind is list else copy.copy(tree)  # keeps what a subclass adds
     if isinstance(tree, list):
-        other[:] = built
-    else:
-        other.update(zip((key for key, _ in within), built, strict=True))
+        entries: Any = [] if kind is list else copy.copy(tree)  # a copy keeps what a subclass adds
+        entries[:] = built
+        return entries
+    other: Any = copy.copy(tree) if isinstance(tree, dict) and kind is not dict else {}
+    other.update(zip((key for key, _ in within), built, strict=True))
     return other

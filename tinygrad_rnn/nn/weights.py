@@ -190,7 +190,8 @@ def _require(kind: str, name: str, value: Any, expected: tuple[int, ...]) -> Non
 def save(path: str | os.PathLike[str], params: Any) -> Path:
     """Write parameters into a .npz or .safetensors file, whole or not at all; the path.
 
-    What is nested is written by the names that `arrays` gives it. A .npz holds plain arrays, never pickled objects. For .safetensors install `tinygrad_rnn[io]`.
+    What is nested is written by the names that `arrays` gives it. A .npz holds plain arrays, never pickled objects. For
+    .safetensors install `tinygrad_rnn[io]`.
     """
     values = arrays(params)
     if _ending(path) == ".safetensors":

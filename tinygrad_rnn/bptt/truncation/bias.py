@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
-from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.core.trees import flattened
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 @dataclass(frozen=True)
