@@ -52,7 +52,7 @@ class Compiled:
 
     def __init__(self, f: Function, argnums: Argnums, has_aux: bool, passes: Iterable[str]) -> None:
         self._f = f
-        self._argnums = argnums if isinstance(argnums, int | np.integer) else tuple(argnums)
+        self._argnums = tuple(argnums) if isinstance(argnums, Iterable) else argnums
         self._has_aux = has_aux
         self._passes = checked(passes)
         self._programs: OrderedDict[Any, Program] = OrderedDict()

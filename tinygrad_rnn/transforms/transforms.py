@@ -13,7 +13,7 @@ array(-0.72686198)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ class Run:
     ) -> None:
         self.what = what
         self._bare = isinstance(argnums, int | np.integer)
-        chosen = [int(argnums)] if isinstance(argnums, int | np.integer) else list(argnums)
+        chosen = list(argnums) if isinstance(argnums, Iterable) else [argnums]
         if not all(isinstance(k, int | np.integer) for k in chosen):
             raise TypeError(f"{what}: argnums={argnums!r}\nargnums is the number of an argument, or several")
         for k in chosen:
@@ -158,7 +158,7 @@ class Run:
                     f"{what}: argnums={k}, and the function was called with {len(args)} positional arguments\n"
                     "argnums counts positional arguments from 0"
                 )
-        chosen = [k % len(args) for k in chosen]
+        chosen = [int(k) % len(args) for k in chosen]
         if len(set(chosen)) < len(chosen):
             raise ValueError(f"{what}: argnums={argnums} names an argument twice\nname each once")
         leaves, self._rebuild = flattened(tuple(args[k] for k in chosen))
@@ -233,7 +233,7 @@ def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
                 f"{what}: {position} is {_kind(value)}, and only floats have a derivative{where_text()}\n"
                 "make it a float, or leave it out of what is differentiated (argnums=...)"
             )
-        return Tensor(array)
+        return Tensor(value)  # which refuses a masked array
     if value.dtype.kind != "f":
         raise TypeError(
             f"{what}: {value.describe()} is {value.dtype}, and only floats have a derivative{where_text()}\n"
