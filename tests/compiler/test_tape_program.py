@@ -86,12 +86,12 @@ def test_states_of_any_step_are_asked_for_and_fed(name, T, passes):
     states = [tape.find("h", t=t) for t in range(T)]
     program = compile_tape(tape, loss, {"states": states, "p": p}, {"x": x}, passes)
     for new in (x.data, x.data * 2):
-        played, at = tape.replay({x: new})
+        played, at = tape.rerun({x: new})
         wrt = {"states": [at[h] for h in states], "p": p}
         require_agreement(program({"x": new}), (at[loss].data, played.gradient(at[loss], wrt)))
     for t in {0, T // 2, T - 1}:
         fed, new = states[t], rng.standard_normal((2, 4))
-        played, at = tape.replay({fed: new})
+        played, at = tape.rerun({fed: new})
         program = compile_tape(tape, loss, [p, fed, *states[t + 1 :]], {"h": fed}, passes)
         expected = played.gradient(at[loss], [p, *(at[h] for h in states[t:])])
         require_agreement(program({"h": new}), (at[loss].data, expected))

@@ -89,7 +89,7 @@ class Program:
         """The answer for values of the inputs: a dict by their names, or a sequence in their order."""
         if current()[0]:
             raise RuntimeError(
-                f"replay: a program was called while a tape is open, which would not see what it does{where_text()}\n"
+                f"program: it was called while a tape is open, which would not see what it does{where_text()}\n"
                 "call it outside of the tape"
             )
         given = dict(values) if isinstance(values, Mapping) else dict(enumerate(values))

@@ -30,7 +30,7 @@ def compile_tape(
     """The program of a tape that one has: `program(values)` gives (loss, gradients) for other values of `inputs`.
 
     `values` is built like `inputs`, a dict or a sequence of Tensors; the gradients like `wrt`, a Tensor or a tree of
-    them. Both may hold what an entry made: an input takes the place of its entry, as in `tape.replay`, and a gradient
+    them. Both may hold what an entry made: an input takes the place of its entry, as in `tape.rerun`, and a gradient
     is that of `tape.gradient`. What is not among the inputs keeps the value that it has; in a dict `values` may also
     hold a leaf of a dict `wrt`, by its name there.
 
