@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from tinygrad_rnn.compiler.contents import contents
 from tinygrad_rnn.compiler.determinism import Recording, require_same, require_same_extras
 from tinygrad_rnn.compiler.pipeline import AFTER, BEFORE, PASSES, checked, improved
