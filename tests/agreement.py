@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_rnn.transforms.trees import flattened
+from tinygrad_rnn.core.trees import flattened
 
 
 def require_agreement(found, expected, tolerance=None):

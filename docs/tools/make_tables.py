@@ -129,6 +129,7 @@ WRONG = {
         tape.gradient({}, x)
         tape.gradient(loss, x, seed=1j)
         tape.gradient(loss, {"x": array})
+        tape.gradient(loss, {"cell": [x, None]})
         tape.gradient(loss, ids)
         with tg.Tape() as t: n = (ids * 2).sum(); t.gradient(n, x)
         x.sum().backward()
@@ -153,14 +154,24 @@ WRONG = {
         tg.grad(np.tanh, argnums=2)(1.0)
         tg.grad(np.tanh, argnums=(0, 0))(1.0)
         tg.grad(np.tanh, argnums="x")(1.0)
+        tg.grad(np.tanh, argnums=1.0)(1.0)
+        tg.grad(np.sum)(np.ma.masked_array([1.0, 2.0], [0, 1]))
         tg.jvp(np.tanh, 1.0, 1.0)
         tg.hvp(np.tanh, array, array)
         tg.grad(np.tanh, has_aux=True)(1.0)
         tg.jvp(np.tanh, (array,), (array, array))
         tg.jvp(np.tanh, (array,), (np.ones(3),))
         tg.jvp(lambda d: d["a"], ({"a": array},), ({"b": array},))
+        tg.jvp(lambda a, b: a * b.item(), (1.0, 2.0), (None, 1.0))
         tg.vjp(np.tanh, array)[1](np.ones(3))
         pushforward(tape, {x: np.ones(3)}, [loss])
+        """,
+    "Trees of parameters": """
+        nn.weights.arrays({"a": {"b": array}, "a.b": array})
+        s = nn.optim.SGD(rate=0.1); s.step({"a": [array]}, {"a": [array, array]}, s.init({"a": [array]}))
+        s = nn.optim.SGD(rate=0.1); s.step({"a": {"w": array}}, {"a": {"v": array}}, s.init({"a": {"w": array}}))
+        nn.optim.SGD(rate=0.1).init({"a": {"w": None}})
+        s = nn.optim.Adam(); s.step({"w": array}, {"w": array}, nn.optim.SGD(rate=0.1).init({"w": array}))
         """,
     "Rules of one's own": """
         tg.primitive(np.tanh)

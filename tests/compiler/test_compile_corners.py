@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -349,3 +350,34 @@ def test_a_program_that_is_running_is_not_run_by_another_thread():
         with pytest.raises(RuntimeError, match="another thread\ncompile the function once for each thread"):
             fast(x)
     require_agreement(fast(x), (np.array(5.0), 2 * x))
+
+
+def test_the_work_of_compiling_grows_with_the_length_where_a_state_is_read_two_steps_later():
+    """Such steps make a loop for every pair of them, and each loop asks for the names of its memory."""
+    rng = np.random.default_rng(0)
+    params = {k: v.data for k, v in nn.init.rnn(rng, 2, 3).items()}
+
+    def f(params, xs):
+        hs = [np.zeros((1, 3)), np.zeros((1, 3))]
+        for t, x in enumerate(xs):
+            with tg.scope(t=t):
+                hs.append(nn.rnn(params, x, hs[-1] + 0.5 * hs[-2]))
+        return np.sum(hs[-1] * hs[-1])
+
+    def calls(T):
+        xs, made = rng.standard_normal((T, 1, 2)), [0]
+
+        def count(frame, event, argument):
+            made[0] += 1
+
+        sys.setprofile(count)
+        try:
+            found = tg.compile(f)(params, xs)
+        finally:
+            sys.setprofile(None)
+        require_agreement(found, tg.value_and_grad(f)(params, xs))
+        return made[0]
+
+    calls(3)
+    short, middle, long = (calls(T) for T in (40, 80, 160))
+    assert long - middle < 2.3 * (middle - short)

@@ -285,3 +285,28 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         weights.save(path, {"w": np.zeros(3)})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["p.npz"]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_a_tree_comes_back_by_names_and_as_it_was(tmp_path, ending):
+    if ending == ".safetensors":
+        pytest.importorskip("safetensors")
+    params = {
+        "encoder": {"W": drawn(3, 4), "b": tg.Tensor(drawn(4))},
+        "heads": [(drawn(2), drawn(1)), {"W": drawn(2, 1)}],
+    }
+    path = weights.save(tmp_path / f"p{ending}", params)
+    flat = weights.load(path)
+    assert set(flat) == {"encoder.W", "encoder.b", "heads.0.0", "heads.0.1", "heads.1.W"}
+    for name, value in weights.arrays(params).items():
+        assert np.array_equal(flat[name], value)
+    found = weights.load(path, like=params)
+    assert type(found["heads"][0]) is tuple
+    assert np.array_equal(found["heads"][0][1], params["heads"][0][1])
+    assert np.array_equal(found["encoder"]["b"], params["encoder"]["b"].data)
+    assert np.array_equal(found["heads"][1]["W"], params["heads"][1]["W"])
+    with pytest.raises(ValueError, match=r"lacks encoder\.V, has beyond nothing"):
+        weights.load(path, like=params | {"encoder": params["encoder"] | {"V": np.ones(2)}})
+    with pytest.raises(ValueError, match=r"two parameters have the name 'a\.b'\nnames are joined by dots"):
+        weights.save(path, {"a": {"b": np.ones(1)}, "a.b": np.ones(1)})
+    assert np.array_equal(weights.load(path)["heads.0.0"], params["heads"][0][0])

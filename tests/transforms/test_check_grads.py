@@ -95,3 +95,13 @@ def test_what_cannot_be_checked_is_said():
         tg.check_grads(np.tanh, (X,), modes=("reverse",))
     with pytest.raises(ValueError, match="order is 1 or more"):
         tg.check_grads(np.tanh, (X,), order=0)
+
+
+def test_an_argument_that_nothing_depends_on_is_right():
+    args = {"used": np.array([0.3, -1.2]), "unused": 2.0, "off": np.ones(3)}
+    for modes in (("rev", "fwd"), ("fwd",), ("rev",)):
+        tg.check_grads(lambda p: np.sin(p["used"]) ** 2, (args,), order=3, modes=modes)
+        tg.check_grads(lambda a, b, c: (np.sin(a), {"c": c * c}), (0.3, np.ones(2), np.ones(1)), modes=modes)
+    wrong = tg.primitive(lambda x: x**2, lambda g, y, x: g * x, name="test_unused_beside_wrong")
+    with pytest.raises(AssertionError, match=r"argument 0\['used'\], order 1"):
+        tg.check_grads(lambda p: wrong(p["used"]), (args,))

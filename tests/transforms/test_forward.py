@@ -77,3 +77,25 @@ def test_a_wrong_tangent():
         y = x * x
     with pytest.raises(ValueError, match=r"the tangent of 'x' \(2,\) has shape \(3,\)"):
         pushforward(tape, {x: np.ones(3)}, [y])
+
+
+def test_a_result_that_depends_on_what_does_not_move_alone_has_derivative_zero():
+    x, y = np.array([0.5, -1.0]), 2.0
+    for tangents in ((None, 1.0), (np.zeros(2), 1.0)):
+        value, moved = tg.jvp(lambda a, b: np.sin(a), (x, y), tangents)
+        np.testing.assert_allclose(value, np.sin(x))
+        assert np.array_equal(moved, np.zeros(2))
+    value, moved = tg.jvp(lambda a, b: {"a": [np.sin(a)], "b": 3}, (x, y), (None, 1.0))
+    assert (moved["a"][0].tolist(), moved["b"].tolist()) == ([0, 0], 0)
+    value, moved, aux = tg.jvp(lambda a, b: (np.sum(a), "seen"), (x, y), (None, 1.0), has_aux=True)
+    assert (value.item(), moved.item(), aux) == (-0.5, 0, "seen")
+    nested = tg.jvp(lambda c: tg.jvp(lambda a, b: np.sin(a) * 1.0, (x, c), (None, 1.0))[1], (y,), (1.0,))
+    assert not np.any(nested[1])
+
+
+@pytest.mark.parametrize("take", [lambda b: b.data, lambda b: b.item()])
+def test_values_that_were_taken_off_the_tape_are_no_constants(take):
+    with pytest.raises(TypeError, match="what it was made of is not on the tape"):
+        tg.jvp(lambda a, b: np.sin(a) * take(b), (1.0, 2.0), (None, 1.0))
+    with pytest.raises(TypeError, match="what it was made of is not on the tape"):
+        tg.jvp(lambda b: take(b), (2.0,), (1.0,))

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from tinygrad_rnn.compiler.determinism import require_same
+from tinygrad_rnn.compiler.contents import contents
+from tinygrad_rnn.compiler.determinism import Recording, require_same, require_same_extras
 from tinygrad_rnn.compiler.pipeline import AFTER, BEFORE, PASSES, checked, improved
 from tinygrad_rnn.compiler.program import Program
-from tinygrad_rnn.compiler.signature import collect
-from tinygrad_rnn.core.errors import require_differentiable
+from tinygrad_rnn.compiler.signature import collect, is_array, native
 from tinygrad_rnn.core.recording import current, where_text
-from tinygrad_rnn.core.tape import listed
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.trees import flattened, mapped
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Graph, forget
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.transforms import Argnums, Function, Run
-from tinygrad_rnn.transforms.trees import flattened, mapped
 
 KEPT = 16
 """How many programs a compiled function keeps: those used last."""
@@ -35,8 +32,9 @@ def compile(f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: It
 
     The first call with arguments of given shapes and dtypes runs f twice on a tape and makes a program of it, forward
     and backward; further calls run the program. The last 16 programs are kept. What is baked in: numbers, strings and
-    all that is no array among the arguments (another one makes another program), and whatever f reads from elsewhere.
-    So arrays that change from call to call are arguments; `argnums` says which are differentiated.
+    all that is no array among the arguments, and whatever f reads from elsewhere. Of an argument that is no array,
+    tuple, list or dict, the contents are read at each call, and other contents make another program. So arrays that
+    change from call to call are arguments, in tuples, lists and dicts; `argnums` says which are differentiated.
 
     `passes`: those of `compiler.PASSES` that improve the program; with none, it makes the tape's calls in their order.
 
@@ -52,10 +50,10 @@ class Compiled:
 
     def __init__(self, f: Function, argnums: Argnums, has_aux: bool, passes: Iterable[str]) -> None:
         self._f = f
-        self._argnums = argnums
+        self._argnums = tuple(argnums) if isinstance(argnums, Iterable) else argnums
         self._has_aux = has_aux
         self._passes = checked(passes)
-        self._programs: OrderedDict[Any, tuple[Program, Any]] = OrderedDict()
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
         self.__doc__ = getattr(f, "__doc__", None)
         self.__name__ = getattr(f, "__name__", "compiled")
 
@@ -72,7 +70,7 @@ class Compiled:
             found = self._made(key, args, kwargs)
         elif len(self._programs) > 1:
             self._programs.move_to_end(key)
-        return found[0].answer(values)
+        return found.answer(values)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the programs, which are made anew where it is copied or unpickled."""
@@ -81,7 +79,7 @@ class Compiled:
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """The program for arguments like these."""
         key, _ = self._read(args, kwargs)
-        return (self._programs.get(key) or self._made(key, args, kwargs))[0]
+        return self._programs.get(key) or self._made(key, args, kwargs)
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
         """What tells programs apart, and the arrays among the arguments."""
@@ -95,17 +93,16 @@ class Compiled:
         return tuple(key), values
 
     def _differentiated(self, k: int, count: int) -> bool:
-        if isinstance(self._argnums, int):
-            return self._argnums == k or self._argnums + count == k
-        return any(n in (k, k - count) for n in self._argnums)
+        argnums = self._argnums if isinstance(self._argnums, tuple) else (self._argnums,)
+        return any(n in (k, k - count) for n in argnums)
 
-    def _made(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, Any]:
+    def _made(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
         with _without_collector():
             program = _compiled(self._f, args, kwargs, self._argnums, self._has_aux, self._passes)
-        found = self._programs[key] = (program, (args, kwargs))  # what is told apart by identity must live on
+        self._programs[key] = program
         while len(self._programs) > KEPT:
             self._programs.popitem(last=False)
-        return found
+        return program
 
 
 @contextmanager
@@ -129,10 +126,14 @@ def _compiled(
     passes: frozenset[str],
 ) -> Program:
     run, inputs = _recorded(f, args, kwargs, argnums, has_aux)
-    require_same(run.tape.lines(), _recorded(f, args, kwargs, argnums, has_aux)[0].tape.lines())
+    again, other_inputs = _recorded(f, args, kwargs, argnums, has_aux)
+    recordings = Recording(run.tape.lines(), inputs), Recording(again.tape.lines(), other_inputs)
+    require_same(*recordings)
+    named, others = flattened(run.raw_aux)[0], flattened(again.raw_aux)[0]
+    require_same_extras(recordings[0], named, recordings[1], others)
     loss = run.loss()
     run.tape.seeds(loss)  # raises where it has no gradient
-    extras = [y for _, y in flattened(run.raw_aux)[0]]
+    extras = [y for _, y in named]
     followed = [y for y in extras if isinstance(y, Tensor)]
     graph = roll(run.tape.lines(), inputs, [loss, *followed])
     places = {id(x): k for k, x in enumerate(inputs)}
@@ -140,7 +141,7 @@ def _compiled(
     build_value, build_aux, build_gradients = (
         _builder(t) for t in (run.out_tree, run.raw_aux, run.inputs_like(run.inputs))
     )
-    known = [None if isinstance(y, Tensor) else (y,) for y in extras]
+    known = [None if isinstance(y, Tensor) else (copy.deepcopy(y),) for y in extras]
     count = 1 + len(followed)
 
     def answer(results: list[Any]) -> Any:
@@ -148,19 +149,19 @@ def _compiled(
         if not has_aux:
             return value, gradients
         fresh = iter(results[1:count])
-        found = [next(fresh) if k is None else np.array(k[0]) if type(k[0]) is np.ndarray else k[0] for k in known]
+        found = [next(fresh) if k is None else copy.deepcopy(k[0]) for k in known]
         return (value, build_aux(found)), gradients
 
-    return _program(graph, wrt, passes, answer)
+    return program_of(graph, wrt, passes, answer)
 
 
-def _program(
+def program_of(
     rolled: Graph,
     wrt: Sequence[int],
     passes: frozenset[str],
     answer: Callable[[list[Any]], Any],
     names: Sequence[Any] = (),
-    fixed: Mapping[Any, Any] = MappingProxyType({}),
+    fixed: Sequence[tuple[Any, Any]] = (),
 ) -> Program:
     """The program of a rolled tape, which keeps the way to it and nothing of what was recorded."""
     graph = _whole(rolled, wrt, passes)
@@ -192,21 +193,29 @@ def _recorded(
     inputs: list[Tensor] = []
 
     def followed(path: str, value: Any) -> Any:
-        if not isinstance(value, Tensor | np.ndarray | np.generic):
+        if not is_array(value):
             return value
         name = path.rsplit("[", 1)[-1].rstrip("]").strip("'\"") or None
         named = value.name if isinstance(value, Tensor) else name if name and name.isidentifier() else None
-        return Tensor(value.data if isinstance(value, Tensor) else value, named)
+        return Tensor(native(value.data if isinstance(value, Tensor) else value), named)
 
     def tree(given: Any) -> Any:
         leaves, rebuild = flattened(given)
         return rebuild([followed(path, leaf) for path, leaf in leaves])
 
-    run = Run("compile", _sealing(f, inputs), tuple(tree(a) for a in args), tree(kwargs), argnums, has_aux, sealed=True)
+    run = Run(
+        "compile",
+        _sealing(f, inputs, has_aux),
+        tuple(tree(a) for a in args),
+        tree(kwargs),
+        argnums,
+        has_aux,
+        sealed=True,
+    )
     return run, inputs
 
 
-def _sealing(f: Function, inputs: list[Tensor]) -> Function:
+def _sealing(f: Function, inputs: list[Tensor], has_aux: bool) -> Function:
     """F on arguments whose values cannot leave the tape either."""
 
     def entered(x: Any) -> Any:
@@ -220,41 +229,25 @@ def _sealing(f: Function, inputs: list[Tensor]) -> Function:
 
     def sealed(*args: Any, **kwargs: Any) -> Any:
         new = [mapped(entered, a) for a in args]  # in this order: inputs are counted
-        return f(*new, **mapped(entered, kwargs))
+        found = f(*new, **mapped(entered, kwargs))
+        if has_aux and isinstance(found, tuple) and len(found) == 2:
+            for path, y in flattened(found[1])[0]:
+                if not isinstance(y, Tensor):
+                    _require_constant(path, y)
+        return found
 
     return sealed
 
 
-def compile_tape(
-    tape: Tape,
-    loss: Tensor,
-    wrt: Any,
-    inputs: Mapping[str, Tensor] | Sequence[Tensor],
-    passes: Iterable[str] = PASSES,
-) -> Program:
-    """The program of a tape that one has: `program(values)` gives (loss, gradients) for other values of `inputs`.
-
-    `values` is built like `inputs`, the gradients like `wrt` (a Tensor, a sequence or a dict of them). What is not
-    among the inputs keeps the value that it has; what is in `wrt` may be given as well. Raises as `tape.gradient` does.
-    """
-    chosen = checked(passes)
-    tape.seeds(loss)
-    names, targets = listed(wrt)
-    for name, x in zip(names, targets, strict=True):
-        require_differentiable(name, x)
-    leaves = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
-    known = {id(x) for x in leaves}
-    more = {name: x for name, x in zip(names, targets, strict=True) if id(x) not in known}
-    leaves += more.values()
-    places = {id(x): k for k, x in enumerate(leaves)}
-    rolled = roll(tape.lines(), leaves, [loss])
-
-    def answer(results: list[Any]) -> Any:
-        gradients: Any = results[1:]
-        if isinstance(wrt, Tensor):
-            return results[0], gradients[0]
-        return results[0], dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
-
-    given = list(inputs) if isinstance(inputs, Mapping) else list(range(len(inputs)))
-    fixed = {name: x.data for name, x in more.items()}
-    return _program(rolled, [places[id(x)] for x in targets], chosen, answer, given, fixed)
+def _require_constant(path: str, y: Any) -> None:
+    """Raise TypeError for what f returns beside the loss in which a value of the tape may hide."""
+    try:
+        if hasattr(type(y), "__next__"):
+            raise TypeError
+        contents(y)
+        copy.deepcopy(y)
+    except Exception as error:
+        raise TypeError(
+            f"compile: the function returns a {type(y).__name__} beside the loss, at [1]{path}, which may hold values "
+            "that the program computes\nreturn Tensors in tuples, lists and dicts, and numbers or arrays beside them"
+        ) from error

@@ -15,8 +15,13 @@ LINE = 64
 
 def _aligned(size: int) -> NDArray[np.uint8]:
     raw = np.empty(size + LINE, np.uint8)
-    start = -raw.__array_interface__["data"][0] % LINE
+    start = -address(raw) % LINE
     return raw[start : start + size]
+
+
+def address(array: NDArray[Any]) -> int:
+    """Return the address of the first entry."""
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]  # NumPy types it as Any
 
 
 class Memory:
@@ -25,6 +30,7 @@ class Memory:
     def __init__(self, reuse: bool) -> None:
         self.nbytes = 0
         self._held: list[NDArray[np.uint8]] = []
+        self._starts: list[tuple[int, int]] = []  # the address and the number of each buffer, by address
         self._reuse = reuse
         self._free: dict[int, list[NDArray[np.uint8]]] = {}
 
@@ -37,6 +43,8 @@ class Memory:
         else:
             raw = _aligned(size)
             self.nbytes += size
+            if size:
+                bisect.insort(self._starts, (address(raw), len(self._held)))
             self._held.append(raw)
         return raw.view(dtype).reshape(shape), raw
 
@@ -54,19 +62,18 @@ class Memory:
         row = array.strides[-2] if array.ndim > 1 and array.shape[-2] > 1 else width
         if row <= width or array.strides[-1] != array.itemsize:
             return f"b{number}"
-        start = array.__array_interface__["data"][0] - self._held[number].__array_interface__["data"][0]
+        start = address(array) - address(self._held[number])
         first = start % row // array.itemsize
         return f"b{number}[..., {first}:{first + array.shape[-1]}]"
 
     def number(self, array: NDArray[Any]) -> int | None:
         """The number of the buffer that an array lies in; None for one that does not lie here."""
-        address = array.__array_interface__["data"][0]
-        starts = sorted((raw.__array_interface__["data"][0], k) for k, raw in enumerate(self._held) if raw.nbytes)
-        at = bisect.bisect_right(starts, (address, len(self._held))) - 1
+        here = address(array)
+        at = bisect.bisect_right(self._starts, (here, len(self._held))) - 1
         if at < 0:
             return None
-        start, number = starts[at]
-        return number if address < start + self._held[number].nbytes else None
+        start, number = self._starts[at]
+        return number if here < start + self._held[number].nbytes else None
 
     def back(self, raw: NDArray[np.uint8]) -> None:
         """Nobody reads this any more."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
-from types import MappingProxyType
 from typing import Any
-
-import numpy as np
 
 from tinygrad_rnn.compiler.codegen import LoopSource, written
 from tinygrad_rnn.compiler.cost import Stats, measured
 from tinygrad_rnn.compiler.listing import Instruction, table, unrolled
 from tinygrad_rnn.compiler.pipeline import PASSES
 from tinygrad_rnn.compiler.placement import laid_out
+from tinygrad_rnn.compiler.signature import native
 from tinygrad_rnn.compiler.storage import LoopCalls
+from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.graph.graph import Graph
 
 
@@ -27,7 +26,7 @@ class Program:
         passes: Collection[str] = ("alias", "reuse"),
         build: Callable[[list[Any]], Any] = list,
         names: Sequence[Any] = (),
-        fixed: Mapping[Any, Any] = MappingProxyType({}),
+        fixed: Sequence[tuple[Any, Any]] = (),
         stage: Callable[[Collection[str]], Graph] | None = None,
     ) -> None:
         self.graph = graph
@@ -88,21 +87,28 @@ class Program:
 
     def __call__(self, values: Any) -> Any:
         """The answer for values of the inputs: a dict by their names, or a sequence in their order."""
+        if current()[0]:
+            raise RuntimeError(
+                f"program: it was called while a tape is open, which would not see what it does{where_text()}\n"
+                "call it outside of the tape"
+            )
         given = dict(values) if isinstance(values, Mapping) else dict(enumerate(values))
-        if not set(self._names) <= set(given) <= {*self._names, *self._fixed}:
+        more = [name for name, _ in self._fixed if name is not None]
+        if not set(self._names) <= set(given) <= {*self._names, *more}:
             raise ValueError(
                 f"program: values for {', '.join(map(str, given)) or 'nothing'}\n"
                 f"expected values for {', '.join(map(str, self._names)) or 'nothing'}"
+                + (f", and for {', '.join(map(str, more))} where they change" if more else "")
             )
-        arrays = []
-        for name, held in zip([*self._names, *self._fixed], self.layout.inputs, strict=True):
-            array = np.asarray(given.get(name, self._fixed.get(name)))
+        arrays = [native(given[name]) for name in self._names]
+        arrays += [native(given.get(name, value) if name is not None else value) for name, value in self._fixed]
+        every = [*self._names, *(name for name, _ in self._fixed)]
+        for name, array, held in zip(every, arrays, self.layout.inputs, strict=True):
             if array.shape != held.shape or array.dtype != held.dtype:
                 raise ValueError(
                     f"program: input {name} has shape {array.shape} and dtype {array.dtype}, in the place of "
                     f"{held.shape} {held.dtype}\na program is made for given shapes: compile one for these"
                 )
-            arrays.append(array)
         return self.answer(arrays)
 
     def answer(self, values: Sequence[Any]) -> Any:

@@ -1,30 +1,20 @@
 """The arguments of a compiled function: what tells their programs apart, and the arrays among them.
 
-This is read at each call, so it is one walk over the tree, without the paths that `engine.trees` gives.
+This is read at each call, so it is one walk over the tree, without the paths that `core.trees` gives.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.compiler.contents import contents
 from tinygrad_rnn.core.tensor import Tensor
 
-
-class _Same:
-    """Something that is no array and has no hash: the same only as itself."""
-
-    __slots__ = ("what",)
-
-    def __init__(self, what: Any) -> None:
-        self.what = what
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.what is self.what
-
-    def __hash__(self) -> int:
-        return id(self.what)
+STATIC = frozenset({bool, int, str, bytes, type(None)})
+"""Types of which equal values are the same in every respect."""
 
 
 def collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) -> None:
@@ -34,34 +24,66 @@ def collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) -> 
     """
     kind = type(a)
     if kind is np.ndarray:
+        if not a.dtype.isnative:
+            a = native(a)
         key += (a.shape, a.dtype)
         values.append(a)
     elif kind is dict:
         for name, branch in a.items():
-            if type(branch) is np.ndarray:
-                key += (name, branch.shape, branch.dtype)
+            key.append(name if type(name) is str else contents(name))
+            if type(branch) is np.ndarray and branch.dtype.isnative:
+                key += (branch.shape, branch.dtype)
                 values.append(branch)
             else:
-                key.append(name)
                 collect(branch, key, values, differentiated)
         key += (dict, len(a))
     elif isinstance(a, tuple | list):
         for branch in a:
             collect(branch, key, values, differentiated)
         key += (kind, len(a))
-    elif isinstance(a, dict):
+        if kind is not tuple and kind is not list:
+            key.append(contents(getattr(a, "__dict__", None)))
+    elif isinstance(a, Mapping):
         collect(dict(a), key, values, differentiated)
+        beside = a.__reduce_ex__(4)[1:3] if isinstance(a, dict) else ()  # a default, attributes
+        key += (kind, contents(beside))
     elif kind is Tensor:
         collect(a._data, key, values, differentiated)
-    elif isinstance(a, np.ma.MaskedArray):
-        Tensor(a)  # raises
-    elif kind is float and not differentiated:
-        key += (kind, a.hex())  # -0.0 is not 0.0, and NaN is the same at each call
-    elif isinstance(a, np.ndarray | np.generic) or (differentiated and isinstance(a, float)):
-        collect(np.asarray(a), key, values, differentiated)
-    else:
-        try:
-            hash(a)
-        except TypeError:
-            a = _Same(a)
+    elif kind in STATIC:
         key += (kind, a)
+    elif is_array(a):
+        collect(_plain(a, differentiated), key, values, differentiated)
+    elif isinstance(a, float) and differentiated:
+        collect(np.asarray(a), key, values, differentiated)
+    elif hasattr(kind, "__next__"):
+        raise TypeError(
+            f"compile: an argument is a {kind.__name__}, which gives its values only once\n"
+            "pass a tuple or a list of them"
+        )
+    else:
+        key.append(contents(a))
+
+
+def is_array(a: Any) -> bool:
+    """Is this one of the arrays that a program is given anew at each call?"""
+    return isinstance(a, Tensor | np.ndarray) or (isinstance(a, np.generic) and a.dtype.kind in "fiubc")
+
+
+def _plain(a: Any, differentiated: bool) -> Any:
+    """Return an array of a subclass, or a number of NumPy, as a plain array."""
+    if isinstance(a, np.ma.MaskedArray):
+        Tensor(a)  # raises
+    if isinstance(a, np.ndarray) and not isinstance(a, np.memmap) and not differentiated:
+        raise TypeError(
+            f"compile: an argument is a {type(a).__name__}, of a subclass of ndarray, whose operators a program does "
+            "not call\npass np.asarray(argument)"
+        )
+    return np.asarray(a)
+
+
+def native(a: Any) -> Any:
+    """Return an array in the byte order of this machine."""
+    if isinstance(a, np.ma.MaskedArray):
+        Tensor(a)  # raises
+    a = np.asarray(a)
+    return a if a.dtype.isnative else a.astype(a.dtype.newbyteorder("="))

@@ -65,7 +65,7 @@ def refuse_dtype(dtype: np.dtype[Any], what: str) -> None:
 
 
 def as_array(data: Any) -> np.ndarray[Any, Any]:
-    """Return a copy of what becomes a Tensor, as an array of numbers."""
+    """A copy of what becomes a Tensor, as an array of numbers in the byte order of this machine."""
     if hasattr(data, "describe"):
         raise TypeError(
             f"Tensor: the value is a Tensor already ({data.describe()})\n"
@@ -78,7 +78,7 @@ def as_array(data: Any) -> np.ndarray[Any, Any]:
     except ValueError as error:
         raise ValueError(f"Tensor: {error}{where_text()}\npass a rectangular array of numbers") from error
     refuse_dtype(array.dtype, "Tensor: a value")
-    return array
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def masked_constant() -> TypeError:
@@ -180,12 +180,12 @@ def no_rule(function: Any) -> TypeError:
 # ------------------------------------------------------------------------------------------ the walk back
 
 
-def require_differentiable(name: Any, x: Any) -> None:
-    """Raise TypeError for what has no gradient."""
+def require_differentiable(path: str, x: Any) -> None:
+    """Raise TypeError for what has no gradient; `path` says where it stands in what was asked for."""
     if not hasattr(x, "_data"):
         raise TypeError(
-            f"gradient: wrt[{name!r}] is a {type(x).__name__}, not a Tensor\n"
-            "wrap what you differentiate before it is used: x = Tensor(values)"
+            f"gradient: wrt{path} is a {type(x).__name__}, not a Tensor\n"
+            "give a Tensor, or a tuple, list or dict of them: wrap each before it is used, x = Tensor(values)"
         )
     if x.dtype.kind != "f":
         raise TypeError(
@@ -232,11 +232,6 @@ def require_fitting_seed(seed: Any, loss: Any) -> None:
 def no_results() -> ValueError:
     """Refuse an empty mapping of results."""
     return ValueError("gradient: no results\ngive a mapping from each result to its cotangent")
-
-
-def wrong_wrt(wrt: Any) -> TypeError:
-    """Refuse a `wrt` of another type."""
-    return TypeError(f"gradient: wrt is a {type(wrt).__name__}\ngive a Tensor, a sequence of Tensors or a dict of them")
 
 
 def wrong_product(g: Any, x: Any) -> ValueError:

@@ -13,7 +13,7 @@ array([2., 4., 6.])
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, overload
 
@@ -25,6 +25,7 @@ from tinygrad_rnn.core.recording import Scope, current, recording_on, scope_text
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.table import Primitive
 from tinygrad_rnn.core.tensor import Line, Tensor
+from tinygrad_rnn.core.trees import flattened
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,29 +143,22 @@ class Tape:
         steps = self._walk(*self._start(loss, seed), None)
         return (Step(index, self._entry(index), read_only(g), products) for index, g, products in steps)
 
-    @overload
-    def gradient(self, loss: Any, wrt: Tensor, seed: Any = None) -> Any: ...
-    @overload
-    def gradient(self, loss: Any, wrt: Mapping[str, Tensor], seed: Any = None) -> dict[str, Any]: ...
-    @overload
-    def gradient(self, loss: Any, wrt: Sequence[Tensor], seed: Any = None) -> list[Any]: ...
     def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
-        """Return dL/dx for `wrt`: a Tensor, a sequence or a dict of them, which may be intermediate results.
+        """Return dL/dx for `wrt`: a Tensor, or a tree of them (tuples, lists, dicts); the answer is built alike.
 
         Each gradient has the shape and dtype of its Tensor: an ndarray of its own; where a tape is open, a Tensor,
-        recorded there under the scope `grad=...`. It is zero where `loss` does not depend on x. `loss` and `seed` are
-        those of `rewind`, with its errors. Raises TypeError for a `wrt` that is no Tensor of floats.
+        recorded there under the scope `grad=...`. It is zero where `loss` does not depend on x, which may be an
+        intermediate result. `loss` and `seed` are those of `rewind`, with its errors. Raises TypeError for a `wrt` that
+        holds anything but Tensors of floats.
         """
-        names, tensors = listed(wrt)
-        for name, x in zip(names, tensors, strict=True):
-            errors.require_differentiable(name, x)
+        leaves, rebuild = flattened(wrt)
+        for path, x in leaves:
+            errors.require_differentiable(path, x)
+        tensors = [x for _, x in leaves]
         start, pending = self._start(loss, seed)
         for _ in self._walk(start, pending, tensors):
             pass
-        gradients = [finished(pending.get(x), x) for x in tensors]
-        if isinstance(wrt, Tensor):
-            return gradients[0]
-        return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
+        return rebuild([finished(pending.get(x), x) for x in tensors])
 
     def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Any]]:
         """Return where the walk begins, and the checked cotangents that it begins with."""
@@ -201,16 +195,6 @@ def finished(g: Any, x: Tensor) -> Any:
     if current()[0]:
         return g if isinstance(g, Tensor) else Tensor(g)
     return np.array(g, order="C")
-
-
-def listed(wrt: Any) -> tuple[list[Any], list[Tensor]]:
-    """Return the names and the Tensors of what was asked for: a Tensor, a sequence or a mapping of them."""
-    if isinstance(wrt, Mapping):
-        return list(wrt), list(wrt.values())
-    if not isinstance(wrt, Tensor | Sequence):
-        raise errors.wrong_wrt(wrt)
-    tensors = [wrt] if isinstance(wrt, Tensor) else list(wrt)
-    return list(range(len(tensors))), tensors
 
 
 def read_only(g: Any) -> Any:

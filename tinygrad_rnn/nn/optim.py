@@ -1,7 +1,7 @@
 """Optimisers as pure functions: `step(params, grads, state) -> (new params, new state)`. Nothing is changed in place.
 
-Parameters and gradients are flat dicts by name; parameters come back as they came, Tensors or arrays. The rules and
-their defaults are torch.optim's, so that the same numbers come out, step by step.
+Parameters and gradients are trees: dicts, lists or tuples, of arrays or of trees. Parameters come back as they came,
+Tensors or arrays. The rules and their defaults are torch.optim's, so that the same numbers come out, step by step.
 
 >>> params = {"w": np.array([1.0, -2.0])}
 >>> sgd = SGD(rate=0.1, momentum=0.9)
@@ -17,17 +17,17 @@ weight_decay), `l1` adds l1 * sign(w).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.trees import branches, flattened, mapped
 
-Values = dict[str, Any]
 State = dict[str, Any]
-"""`count`, the steps done, and for each moment a dict of arrays by parameter name: plain data, to be saved."""
+"""`count`, the steps done, and for each moment a tree of arrays, built like the parameters: plain data, to be saved."""
 Rate = float | Callable[[int], float]
 
 
@@ -37,44 +37,64 @@ class _Optimizer:
     l2: float = 0.0
     l1: float = 0.0
 
-    def init(self, params: Mapping[str, Any]) -> State:
+    def init(self, params: Any) -> State:
         """The state before the first step."""
-        zeros = {name: np.zeros(np.shape(p), p.dtype) for name, p in params.items()}
-        return {"count": 0, **{moment: dict(zeros) for moment in self._moments()}}
+        leaves, rebuild = flattened(params)
+        for path, p in leaves:
+            self._require_floats("parameter", path, p)
+        zeros = [np.zeros(p.shape, p.dtype) for _, p in leaves]
+        return {"count": 0, **{moment: rebuild(zeros) for moment in self._moments()}}
 
-    def step(self, params: Mapping[str, Any], grads: Mapping[str, Any], state: State) -> tuple[Values, State]:
-        """New parameters and the new state, from gradients by the same names.
+    def step(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
+        """New parameters and the new state, from gradients that are built like the parameters.
 
-        A parameter without a gradient stays as it is. Raises ValueError for a gradient without a parameter, or of
-        another shape.
+        In a dict, gradients may be missing, and anywhere they may be None: such a parameter stays as it is. Raises
+        ValueError for a gradient without a parameter, or of another shape, and for the state of other parameters.
         """
-        unknown = [name for name in grads if name not in params]
-        if unknown:
-            raise ValueError(
-                f"{type(self).__name__}: gradients for {', '.join(unknown)}, which are no parameters\n"
-                f"the parameters are {', '.join(params)}"
-            )
+        leaves, rebuild = flattened(params)
+        new = dict(leaves)
         count = state["count"] + 1
         rate = self.rate(state["count"]) if callable(self.rate) else self.rate
-        moments = {moment: dict(state[moment]) for moment in self._moments()}
-        new: Values = dict(params)
-        for name, gradient in grads.items():
-            w, g = _bare(params[name]), _bare(gradient)
+        moments = {moment: self._moment(state, moment, new) for moment in self._moments()}
+        for path, p, gradient in _pairs(type(self).__name__, params, grads):
+            self._require_floats("parameter", path, p)
+            w, g = _bare(p), _bare(gradient)
+            self._require_floats("gradient", path, g)
             if g.shape != w.shape:
                 raise ValueError(
-                    f"{type(self).__name__}: the gradient of {name} has shape {g.shape}, the parameter {w.shape}\n"
-                    "a gradient has the shape of its parameter"
+                    f"{type(self).__name__}: the gradient of {_name(path)} has shape {g.shape}, the parameter "
+                    f"{w.shape}\na gradient has the shape of its parameter"
                 )
             if self.l2:
                 g = g + self.l2 * w
             if self.l1:
                 g = g + self.l1 * np.sign(w)
-            own = {moment: values[name] for moment, values in moments.items()}
+            own = {moment: values[path] for moment, values in moments.items()}
             updated = np.asarray(self._updated(w, g, own, rate, count), w.dtype)
             for moment, value in own.items():
-                moments[moment][name] = value
-            new[name] = Tensor(updated, name=params[name].name) if isinstance(params[name], Tensor) else updated
-        return new, {"count": count, **moments}
+                moments[moment][path] = value
+            new[path] = Tensor(updated, name=p.name) if isinstance(p, Tensor) else updated
+        after = {moment: rebuild(values.values()) for moment, values in moments.items()}
+        return rebuild(new.values()), {"count": count, **after}
+
+    def _moment(self, state: State, moment: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """One moment of each parameter, by path."""
+        found = dict(flattened(state.get(moment))[0])
+        if found.keys() != params.keys():
+            raise ValueError(
+                f"{type(self).__name__}: the state has no {moment!r} for these parameters\n"
+                "begin with state = optimizer.init(params), and keep the state that each step returns"
+            )
+        return {path: found[path] for path in params}
+
+    def _require_floats(self, what: str, path: str, value: Any) -> None:
+        if not isinstance(value, Tensor | np.ndarray | np.floating) or value.dtype.kind != "f":
+            kind = getattr(value, "dtype", None)
+            raise TypeError(
+                f"{type(self).__name__}: the {what} {_name(path)} is a {type(value).__name__}"
+                f"{'' if kind is None else f' of {kind}'}\n"
+                "parameters and gradients are arrays or Tensors of floats, in dicts, lists and tuples"
+            )
 
     def _moments(self) -> tuple[str, ...]:
         return ()
@@ -123,20 +143,27 @@ class RMSProp(_Optimizer):
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(_Optimizer):
-    """w <- w - rate * m / (sqrt(v) + eps), m and v corrected for their start (Kingma and Ba 2015). torch.optim.Adam."""
+    """w <- w - rate * m / (sqrt(v) + eps), m and v corrected for their start (Kingma and Ba 2015). torch.optim.Adam.
+
+    `amsgrad`: v is the largest so far, entry by entry, so that no step grows (Reddi, Kale and Kumar 2018).
+    """
 
     rate: Rate = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    amsgrad: bool = False
 
     def _moments(self) -> tuple[str, ...]:
-        return ("mean", "square")
+        return ("mean", "square", "largest") if self.amsgrad else ("mean", "square")
 
     def _updated(self, w: Any, g: Any, own: dict[str, Any], rate: float, count: int) -> Any:
         own["mean"] = self.beta1 * own["mean"] + (1 - self.beta1) * g
         own["square"] = self.beta2 * own["square"] + (1 - self.beta2) * g * g
-        root = np.sqrt(own["square"]) / math.sqrt(1 - self.beta2**count) + self.eps
+        square = own["square"]
+        if self.amsgrad:
+            own["largest"] = square = np.maximum(own["largest"], square)
+        root = np.sqrt(square) / math.sqrt(1 - self.beta2**count) + self.eps
         return w - rate / (1 - self.beta1**count) * own["mean"] / root
 
 
@@ -180,8 +207,8 @@ def warmup(steps: int, after: Rate) -> Callable[[int], float]:
 # ---------------------------------------------------------------------------------------------- clipping
 
 
-def clip_by_norm(grads: Mapping[str, Any], limit: float) -> tuple[Values, float]:
-    """The gradients, scaled down together where the norm of all of them exceeds `limit`; and that norm, before.
+def clip_by_norm(grads: Any, limit: float) -> tuple[Any, float]:
+    """The gradients, a tree, scaled down together where the norm of all of them exceeds `limit`; and that norm, before.
 
     torch.nn.utils.clip_grad_norm_: the factor is limit / (norm + 1e-6), at most 1. The norm is computed on a scale of
     its own, so that it neither over- nor underflows. Raises FloatingPointError where a gradient is not finite.
@@ -189,14 +216,14 @@ def clip_by_norm(grads: Mapping[str, Any], limit: float) -> tuple[Values, float]
     _require_limit(limit)
     norm = global_norm(grads)
     factor = min(1.0, limit / (norm + 1e-6))
-    return {name: _bare(g) * np.asarray(factor, g.dtype) for name, g in grads.items()}, norm
+    return mapped(lambda g: _bare(g) * np.asarray(factor, g.dtype), grads), norm
 
 
-def clip_by_value(grads: Mapping[str, Any], limit: float) -> tuple[Values, float]:
-    """The gradients with every entry between -limit and limit; and the norm of all of them, before."""
+def clip_by_value(grads: Any, limit: float) -> tuple[Any, float]:
+    """The gradients, a tree, with every entry between -limit and limit; and the norm of all of them, before."""
     _require_limit(limit)
     norm = global_norm(grads)
-    return {name: np.clip(_bare(g), -limit, limit) for name, g in grads.items()}, norm
+    return mapped(lambda g: np.clip(_bare(g), -limit, limit), grads), norm
 
 
 def _require_limit(limit: float) -> None:
@@ -204,20 +231,61 @@ def _require_limit(limit: float) -> None:
         raise ValueError(f"clip: limit {limit}\na limit is a positive number; math.inf for none")
 
 
-def global_norm(grads: Mapping[str, Any]) -> float:
-    """The root of the sum of all squares. Raises FloatingPointError, naming the gradient, where one is not finite."""
+def global_norm(grads: Any) -> float:
+    """The root of the sum of all squares in a tree.
+
+    Raises FloatingPointError, naming the gradient, where one is not finite.
+    """
+    leaves = flattened(grads)[0]
     largest = 0.0
-    for name, g in grads.items():
+    for path, g in leaves:
         size = float(np.max(np.abs(_bare(g)), initial=0.0))
         if not math.isfinite(size):
             raise FloatingPointError(
-                f"the gradient of {name} has entries that are not finite\n"
+                f"the gradient of {_name(path)} has entries that are not finite\n"
                 "record with Tape(check_finite=True): it names the first operation that makes one"
             )
         largest = max(largest, size)
     if not largest:
         return 0.0
-    return largest * math.sqrt(sum(float(np.sum(np.square(_bare(g) / largest))) for g in grads.values()))
+    return largest * math.sqrt(sum(float(np.sum(np.square(_bare(g) / largest))) for _, g in leaves))
+
+
+def _pairs(what: str, params: Any, grads: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Each parameter that has a gradient: its path, itself and the gradient."""
+    if grads is None:
+        return
+    given, wanted = branches(grads), branches(params)
+    if given is None and wanted is None:
+        yield path, params, grads
+        return
+    names, known = [key for key, _ in given or ()], dict(wanted or ())
+    sequence = isinstance(params, tuple | list)
+    alike = given is not None and wanted is not None and sequence == isinstance(grads, tuple | list)
+    if not alike or (sequence and len(names) != len(known)):
+        raise ValueError(
+            f"{what}: the gradient of {_name(path)} is {_kind(grads)}, the parameter {_kind(params)}\n"
+            "gradients are built like the parameters, of dicts, lists and tuples; None where there is none"
+        )
+    unknown = [_name(f"{path}[{key!r}]") for key in names if key not in known]
+    if unknown:
+        raise ValueError(
+            f"{what}: gradients for {', '.join(unknown)}, which are no parameters\n"
+            f"the parameters are {', '.join(_name(f'{path}[{key!r}]') for key in known)}"
+        )
+    for key, gradient in given or ():
+        yield from _pairs(what, known[key], gradient, f"{path}[{key!r}]")
+
+
+def _name(path: str) -> str:
+    """Return how a message speaks of a leaf: `W` for `['W']`, else its path."""
+    inner = path[2:-2]
+    return inner if path == f"[{inner!r}]" and inner else path or "the whole"
+
+
+def _kind(tree: Any) -> str:
+    within = branches(tree)
+    return f"a {type(tree).__name__}" + ("" if within is None else f" of {len(within)}")
 
 
 def _bare(value: Any) -> Any:

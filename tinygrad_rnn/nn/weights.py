@@ -25,6 +25,7 @@ import numpy as np
 
 from tinygrad_rnn import files
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.trees import by_name, flattened
 
 Arrays = dict[str, Any]
 
@@ -49,9 +50,12 @@ def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> Arrays:
     return found
 
 
-def arrays(params: Mapping[str, Any]) -> Arrays:
-    """The values of parameters as arrays of their own, in C order."""
-    return {name: np.array(_bare(p), order="C") for name, p in params.items()}
+def arrays(params: Any) -> Arrays:
+    """The values of parameters, a tree of them, by name, as arrays of their own in C order.
+
+    The names in nested dicts, lists and tuples are joined by dots: `encoder.weight_ih`, `layers.0.bias`.
+    """
+    return {name: np.array(_bare(p), order="C") for name, p in by_name(params).items()}
 
 
 def from_keras(kind: str, weights: Sequence[Any], *, reset_after: bool = True) -> Arrays:
@@ -183,10 +187,11 @@ def _require(kind: str, name: str, value: Any, expected: tuple[int, ...]) -> Non
 # ---------------------------------------------------------------------------------------------- files
 
 
-def save(path: str | os.PathLike[str], params: Mapping[str, Any]) -> Path:
+def save(path: str | os.PathLike[str], params: Any) -> Path:
     """Write parameters into a .npz or .safetensors file, whole or not at all; the path.
 
-    A .npz holds plain arrays, never pickled objects. For .safetensors install `tinygrad_rnn[io]`.
+    What is nested is written by the names that `arrays` gives it. A .npz holds plain arrays, never pickled objects. For
+    .safetensors install `tinygrad_rnn[io]`.
     """
     values = arrays(params)
     if _ending(path) == ".safetensors":
@@ -196,11 +201,12 @@ def save(path: str | os.PathLike[str], params: Mapping[str, Any]) -> Path:
     return files.write(path, buffer.getvalue())
 
 
-def load(path: str | os.PathLike[str], like: Mapping[str, Any] | None = None) -> Arrays:
-    """The parameters in a file that `save` wrote, or that holds arrays by name otherwise.
+def load(path: str | os.PathLike[str], like: Any = None) -> Any:
+    """The parameters in a file that `save` wrote, or that holds arrays by name otherwise: a dict of arrays by name.
 
-    With `like`, such as the parameters in use, every name, shape and dtype must be as there: ValueError names the first
-    that is not. A file that is truncated, or something else, is a ValueError that names it; nothing is changed then.
+    With `like`, such as the parameters in use, the answer is a tree built like it, and every name, shape and dtype must
+    be as there: ValueError names the first that is not. A file that is truncated, or something else, is a ValueError
+    that names it; nothing is changed then.
     """
     ending, content = _ending(path), Path(path).read_bytes()
     reader = _safetensors() if ending == ".safetensors" else None
@@ -215,9 +221,11 @@ def load(path: str | os.PathLike[str], like: Mapping[str, Any] | None = None) ->
             f"{path}: not a whole file of parameters ({type(error).__name__}: {str(error).splitlines()[0]})\n"
             "it is truncated, or something else: nothing was loaded"
         ) from error
-    if like is not None:
-        _require_like(path, found, like)
-    return found
+    if like is None:
+        return found
+    names = by_name(like)
+    _require_like(path, found, names)
+    return flattened(like)[1](found[name] for name in names)
 
 
 def _require_like(path: Any, found: Mapping[str, Any], like: Mapping[str, Any]) -> None:

@@ -25,8 +25,9 @@ import numpy as np
 from tinygrad_rnn.core import tape as core
 from tinygrad_rnn.core.backward import walk
 from tinygrad_rnn.core.recording import current, recording_under, scope_text, where_text
-from tinygrad_rnn.core.tape import Entry, listed
+from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Line, Tensor, apply
+from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape import printing as text
 from tinygrad_rnn.tape import watch
@@ -180,14 +181,9 @@ class Tape(core.Tape):
         found = super().gradient(loss, wrt, seed)
         if not self._hooks:
             return found
-        names, tensors = listed(wrt)
         made = {id(line[3]) for line in self._lines}
-        for name, x in zip(names, tensors, strict=True):
-            if id(x) not in made:
-                if isinstance(wrt, Tensor):
-                    return self._hooks.at_leaf(x, found)
-                found[name] = self._hooks.at_leaf(x, found[name])
-        return found
+        pairs = zip(flattened(wrt)[0], flattened(found)[0], strict=True)
+        return flattened(wrt)[1](g if id(x) in made else self._hooks.at_leaf(x, g) for (_, x), (_, g) in pairs)
 
     def backward(self, loss: Tensor, seed: Any = None) -> None:
         """Add the gradient of `loss` to `.grad` of the leaves: see `Tensor.backward`."""
@@ -230,6 +226,11 @@ class Tape(core.Tape):
         The walk raises ValueError for what is returned in another shape.
         """
         return self._hooks.add(function, name, labels)
+
+    @property
+    def hooked(self) -> bool:
+        """Has the tape any hooks?"""
+        return bool(self._hooks)
 
     # ------------------------------------------------------------------------------------------ rerun
 

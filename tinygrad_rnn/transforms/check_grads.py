@@ -19,10 +19,10 @@ import numpy as np
 
 from tinygrad_rnn.core.table import primitive  # noqa: F401 - primitive is for the example above
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.numerical import Derivative, central_differences, complex_step, random_direction
 from tinygrad_rnn.transforms.transforms import jvp, vjp
-from tinygrad_rnn.transforms.trees import flattened
 
 RTOL = {"complex step": 1e-9, "differences": 1e-6}
 """How far apart, relative to the size of the terms that add up to the derivative, counts as wrong."""
@@ -93,7 +93,7 @@ def _check(
             if mode == "rev":
                 terms = [cotangents[k] * v[k]]
             else:
-                moved = jvp(f, values, [v[j] if j == k else None for j in range(len(values))])[1]
+                moved = jvp(f, values, [v[j] if j == k else np.zeros(np.shape(x)) for j, x in enumerate(values)])[1]
                 terms = [a * b for a, b in zip(u, moved, strict=True)]
             _require_close(total, k, v[k], sum(t.sum() for t in terms), numeric, _size(terms), name, (mode, *taken))
     if order == 1:

@@ -13,7 +13,7 @@ array(-0.72686198)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,9 @@ from tinygrad_rnn.core.errors import refuse_dtype
 from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.core.table import PRIMITIVES
 from tinygrad_rnn.core.tensor import Tensor, apply
+from tinygrad_rnn.core.trees import flattened, mapped
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.forward import pushforward
-from tinygrad_rnn.transforms.trees import flattened, mapped
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -90,7 +90,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
             "give one tangent for each argument, None for one that does not move"
         )
     moving = [k for k, v in enumerate(tangents) if v is not None]
-    run = Run("jvp", f, tuple(primals), {}, moving, has_aux)
+    run = Run("jvp", f, tuple(primals), {}, moving, has_aux, constant=len(moving) < len(primals))
     given = [v for k in moving for v in _alike("jvp", f"tangent {k}", tangents[k], primals[k])]
     moved = pushforward(run.tape, dict(zip(run.inputs, given, strict=True)), run.outputs)
     derivative = run.outputs_like(moved)
@@ -131,7 +131,10 @@ def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
 
 
 class Run:
-    """f, run once on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed."""
+    """f, run once on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed.
+
+    With `constant`, f may return plain numbers, made of other arguments alone: this is looked at by a second run.
+    """
 
     def __init__(
         self,
@@ -142,10 +145,11 @@ class Run:
         argnums: Argnums,
         has_aux: bool,
         sealed: bool = False,
+        constant: bool = False,
     ) -> None:
         self.what = what
         self._bare = isinstance(argnums, int | np.integer)
-        chosen = [int(argnums)] if isinstance(argnums, int | np.integer) else list(argnums)
+        chosen = list(argnums) if isinstance(argnums, Iterable) else [argnums]
         if not all(isinstance(k, int | np.integer) for k in chosen):
             raise TypeError(f"{what}: argnums={argnums!r}\nargnums is the number of an argument, or several")
         for k in chosen:
@@ -154,7 +158,7 @@ class Run:
                     f"{what}: argnums={k}, and the function was called with {len(args)} positional arguments\n"
                     "argnums counts positional arguments from 0"
                 )
-        chosen = [k % len(args) for k in chosen]
+        chosen = [int(k) % len(args) for k in chosen]
         if len(set(chosen)) < len(chosen):
             raise ValueError(f"{what}: argnums={argnums} names an argument twice\nname each once")
         leaves, self._rebuild = flattened(tuple(args[k] for k in chosen))
@@ -173,9 +177,29 @@ class Run:
             self.out_tree, aux = found if has_aux else (found, None)
             results, self.outputs_like = flattened(self.out_tree)
             # An identity, so that each result is made on this tape, whatever f returned.
-            self.outputs = [apply(PRIMITIVES["positive"], (y,)) for y in _require_tensors(what, results)]
+            plain = constant and not any(isinstance(y, Tensor) for _, y in results)
+            found = [Tensor(y) for _, y in results] if plain else _require_tensors(what, results)
+            self.outputs = [apply(PRIMITIVES["positive"], (y,)) for y in found]
         self.raw_aux = aux
         self.aux = mapped(_leaving, aux)
+        if plain:
+            self._require_unmoved(f, new, chosen, kwargs, has_aux, results)
+
+    def _require_unmoved(
+        self, f: Function, args: list[Any], chosen: list[int], kwargs: dict[str, Any], has_aux: bool, results: Any
+    ) -> None:
+        """Raise TypeError where plain results change with the inputs: f took values off the tape to make them."""
+        near = list(args)
+        for k, tree in zip(chosen, self._rebuild(Tensor(x.data * 1.001 + 0.001) for x in self.inputs), strict=True):
+            near[k] = tree
+        found = f(*near, **kwargs)
+        others = flattened(found[0] if has_aux else found)[0]
+        same = [path for path, _ in results] == [path for path, _ in others] and all(
+            not isinstance(b, Tensor) and np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind == "f")
+            for (_, a), (_, b) in zip(results, others, strict=True)
+        )
+        if not same:
+            _require_tensors(self.what, results)  # raises
 
     def loss(self) -> Tensor:
         """The one number that f returned."""
@@ -209,7 +233,7 @@ def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
                 f"{what}: {position} is {_kind(value)}, and only floats have a derivative{where_text()}\n"
                 "make it a float, or leave it out of what is differentiated (argnums=...)"
             )
-        return Tensor(array)
+        return Tensor(value)  # which refuses a masked array
     if value.dtype.kind != "f":
         raise TypeError(
             f"{what}: {value.describe()} is {value.dtype}, and only floats have a derivative{where_text()}\n"

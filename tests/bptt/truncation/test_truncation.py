@@ -778,3 +778,15 @@ def test_ways_of_other_kinds_of_numbers_say_so():
     assert Randomized(np.array(0.5)) == Randomized(0.5)
     assert Randomized(np.array([0.5, 0.25])).pi == (0.5, 0.25)
     assert Scaled(np.float32([1, 2])).factors == (1.0, 2.0)
+
+
+def test_a_truncated_gradient_is_built_like_what_it_is_by():
+    rng = np.random.default_rng(0)
+    p = nn.init.rnn(rng, 2, 3)
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(nn.rnn, p, rng.standard_normal((4, 1, 2)))
+        loss = (hs * hs).sum()
+    nested = {"in": [p["weight_ih"]], "rest": {name: p[name] for name in p if name != "weight_ih"}}
+    flat, found = (bptt.truncated_gradient(tape, loss, wrt, bptt.Window(2)) for wrt in (p, nested))
+    assert np.array_equal(found["in"][0], flat["weight_ih"])
+    assert all(np.array_equal(found["rest"][name], flat[name]) for name in nested["rest"])

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
-from tinygrad_rnn.core.tape import listed
+from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.tape.full_tape import Tape
-from tinygrad_rnn.transforms.trees import flattened
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def bias_and_variance(
     A random way is drawn `draws` times (2 or more) from `rng`, or, with `exact`, taken over all of its outcomes, at
     most 2^(T-1) for T steps. The variance from draws is the unbiased estimate, divided by draws - 1.
     """
-    if not listed(wrt)[1]:
+    if not flattened(wrt)[0]:
         raise ValueError("bias_and_variance: nothing to differentiate by\ngive wrt: a Tensor, or several")
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer):
         raise TypeError(f"bias_and_variance: draws = {draws!r}\ngive a number of drawings, 2 or more")

@@ -71,7 +71,7 @@ def checkpointed(
             raise ValueError(f"checkpointed: {name!r} is a parameter and an input\nrename the parameter")
         values = list(run.xs) if name == "x" else [run.state[names.index(name)]]
         for value in values:
-            require_differentiable(name, Tensor(value, name=name))
+            require_differentiable(f"[{name!r}]", Tensor(value, name=name))
     if every is not None and (isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1):
         raise ValueError(f"checkpointed: every = {every!r}\nexpected a number of steps, 1 or more")
     length = every or math.ceil(math.log2(run.T + 1) if recursive else math.sqrt(run.T))

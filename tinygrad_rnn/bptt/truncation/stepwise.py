@@ -48,7 +48,7 @@ class Run:
         self.T = len(xs)
         self.loss = loss
         for name, p in params.items():
-            require_differentiable(name, p)
+            require_differentiable(f"[{name!r}]", p)
         states = as_tuple(state)
         inputs = [xs] if isinstance(xs, Tensor | np.ndarray) else list(xs)
         self._unread = self._require_constants(

@@ -16,8 +16,8 @@ from tinygrad_rnn.bptt.truncation.refusals import refuse_carried_losses, refuse_
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, Scaled, Way, drawn
 from tinygrad_rnn.core.errors import require_differentiable
 from tinygrad_rnn.core.recording import Scope
-from tinygrad_rnn.core.tape import listed
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import split_gradient, total
@@ -27,7 +27,7 @@ from tinygrad_rnn.tape.steps import time_of
 def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.random.Generator | None = None) -> Any:
     """The gradient of `loss` by `wrt`, of those paths alone that `how` leaves, times the factors that it gives them.
 
-    wrt: a Tensor, a sequence or a dict of Tensors; the answer is alike, arrays, as of `tape.gradient`; hooks are not
+    wrt: a Tensor, or a tree of them; the answer is built alike, of arrays, as of `tape.gradient`; hooks are not
     asked, and nothing is recorded. `rng` is what a random way draws from; others do without.
 
     loss: a scalar of this tape; a sequence of scalars, whose sum is meant; or a mapping from steps to the scalars that
@@ -49,9 +49,10 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
     layers): it would meet a factor twice.
     """
     require_tape("truncated_gradient", tape)
-    names, tensors = listed(wrt)
-    for name, x in zip(names, tensors, strict=True):
-        require_differentiable(name, x)
+    leaves, rebuild = flattened(wrt)
+    for path, x in leaves:
+        require_differentiable(path, x)
+    tensors = [x for _, x in leaves]
     first, T = _steps(tape)
     way = drawn(how, rng, T)
     seeds, of_step = _losses(loss)
@@ -60,10 +61,7 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
             lines = tape.lines()
             refuse_prepared(lines, tensors)
             refuse_carried_losses(lines, seeds, tensors, bool(of_step) or len(seeds) > 1)
-        gradients = along(tape, seeds, of_step, tensors, way, first, T)
-    if isinstance(wrt, Tensor):
-        return gradients[0]
-    return dict(zip(names, gradients, strict=True)) if isinstance(wrt, Mapping) else gradients
+        return rebuild(along(tape, seeds, of_step, tensors, way, first, T))
 
 
 def along(

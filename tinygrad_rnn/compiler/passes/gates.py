@@ -25,14 +25,14 @@ def gates(graph: Graph) -> Graph:
     graph = graph.copy()
     sigmoids = _to_the_rounding_of_one(graph)
     _merge_outside(graph)
+    outside = cuts_of([item for item in graph.items if isinstance(item, Node)])
     for loop in graph.loops():
-        cuts = cuts_of([item for item in graph.items if isinstance(item, Node)])
-        cuts = cuts_of(loop.prelude, cuts)
+        cuts = cuts_of(loop.prelude, outside)
         Siblings(loop.prelude, cuts).merge()
         _cut_in_the_steps(loop, cuts)
         Siblings(loop.body, cuts_of(loop.body), gates=sigmoids).merge(activations=True)
         _products_side_by_side(loop)
-        _stack_what_is_cut(graph, loop)
+        outside |= cuts_of(_stack_what_is_cut(graph, loop), outside)
     _merge_outside(graph)
     return graph
 
@@ -89,8 +89,8 @@ def _cut_in_the_steps(loop: Loop, cuts: dict[Value, Cut]) -> None:
     loop.body[:0] = front
 
 
-def _stack_what_is_cut(graph: Graph, loop: Loop) -> None:
-    """Keep the whole for other loops, not its parts one by one."""
+def _stack_what_is_cut(graph: Graph, loop: Loop) -> list[Node]:
+    """Keep the whole for other loops, not its parts one by one, and return the calls that cut it after the loop."""
     held = cuts_of(loop.body)
     after: list[Node] = []
     for out in loop.stacks[:]:
@@ -101,6 +101,7 @@ def _stack_what_is_cut(graph: Graph, loop: Loop) -> None:
             after.append(part(whole, its.start, its.stop, out.outer, BY))
     place = graph.items.index(loop) + 1
     graph.items[place:place] = after
+    return after
 
 
 def _merge_outside(graph: Graph) -> None:
@@ -113,8 +114,8 @@ def _merge_outside(graph: Graph) -> None:
         if isinstance(item, Node):
             segment.append(item)
             continue
-        cuts |= cuts_of(segment, cuts)
-        Siblings(segment, cuts, frozenset(defined)).merge()
+        cuts = cuts_of(segment, cuts)
+        Siblings(segment, cuts, defined).merge()
         _joined_parts(segment, cuts)
         items += segment
         defined |= {node.out for node in segment}

@@ -6,6 +6,7 @@ It serves what works column by column: elementwise calls, and sums over all axes
 from __future__ import annotations
 
 import itertools
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,7 @@ class Siblings:
         self,
         nodes: list[Node],
         cuts: dict[Value, Cut],
-        before: frozenset[Value] | None = None,
+        before: Set[Value] | None = None,
         gates: frozenset[Value] = frozenset(),
     ) -> None:
         self.nodes = nodes

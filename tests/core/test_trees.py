@@ -1,0 +1,98 @@
+"""Trees of parameters: what is taken apart is put together again, of whatever tuples, lists and dicts it is."""
+
+import collections
+import types
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.core.trees import by_name, flattened, mapped
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+class Named(list):
+    """A list with a word beside it."""
+
+    word = ""
+
+
+def named(*items):
+    made = Named(items)
+    made.word = "kept"
+    return made
+
+
+TREES = {
+    "a leaf": 1,
+    "nothing": {},
+    "nested": {"a": [1, (2, 3)], "b": {"c": {}, "d": [4]}, 5: ()},
+    "a named tuple": Pair([1], {"x": 2}),
+    "an ordered dict": collections.OrderedDict(b=1, a=[2]),
+    "a default dict": collections.defaultdict(list, {"a": 1}),
+    "a list of a subclass": named(1, [2]),
+    "deep": [[[[[[1]]]]]],
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_tree_is_built_again_of_other_leaves(name):
+    tree = TREES[name]
+    leaves, rebuild = flattened(tree)
+    again = rebuild([leaf for _, leaf in leaves])
+    assert again == tree
+    assert type(again) is type(tree)
+    assert mapped(lambda leaf: leaf * 10, tree) == rebuild([leaf * 10 for _, leaf in leaves])
+    for path, leaf in leaves:
+        assert eval(f"tree{path}", {"tree": tree}) == leaf
+    assert getattr(again, "word", None) == getattr(tree, "word", None)
+    assert getattr(again, "default_factory", None) is getattr(tree, "default_factory", None)
+    assert again is not tree or not isinstance(tree, dict | list)
+
+
+def test_other_mappings_become_dicts():
+    for tree in (types.MappingProxyType({"a": 1}), collections.UserDict(a=1), collections.ChainMap({"a": 1})):
+        assert mapped(lambda leaf: leaf + 1, tree) == {"a": 2}
+
+
+def test_names_are_joined_by_dots():
+    assert by_name({"a": [1, (2,)], "b": {"c": 3}, "d.e": 4, 5: 6}) == {
+        "a.0": 1,
+        "a.1.0": 2,
+        "b.c": 3,
+        "d.e": 4,
+        "5": 6,
+    }
+    for tree, name in (({"a": {"b": 1}, "a.b": 2}, "a.b"), ({1: 1, "1": 2}, "1"), ({"a": [1], "a.0": 1}, "a.0")):
+        with pytest.raises(ValueError, match=f"two parameters have the name '{name}'\nnames are joined by dots"):
+            by_name(tree)
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+def test_the_gradient_of_a_tape_is_built_like_what_it_is_by(hooked):
+    x, y, z = (tg.Tensor(np.arange(2.0) + k, name) for k, name in enumerate("xyz"))
+    with tg.Tape() as tape:
+        product = x * y * z
+        loss = product.sum()
+    if hooked:
+        tape.hook(lambda entry, g: None, "x")
+    found = tape.gradient(loss, {"all": [x, (y, {"z": z})], "made": Pair(product, x), "none": ()})
+    by_hand = {"x": y.data * z.data, "y": x.data * z.data, "z": x.data * y.data}
+    assert type(found["made"]) is Pair
+    assert type(found["all"][1]) is tuple
+    of_x, (of_y, rest) = found["all"]
+    for g, name in ((of_x, "x"), (of_y, "y"), (rest["z"], "z"), (found["made"].b, "x")):
+        np.testing.assert_allclose(g, by_hand[name])
+    np.testing.assert_allclose(found["made"].a, np.ones(2))
+    assert found["none"] == ()
+    if hooked:
+        tape.hook(lambda entry, g: 3 * g, "y")
+        np.testing.assert_allclose(tape.gradient(loss, [(x, [y])])[0][1][0], 3 * by_hand["y"])
+    for wrt, words in (
+        ({"a": [x, None]}, r"wrt\['a'\]\[1\] is a NoneType"),
+        (None, "wrt is a NoneType"),
+        ([[1.0]], r"wrt\[0\]\[0\] is a float"),
+    ):
+        with pytest.raises(TypeError, match=words + ", not a Tensor\ngive a Tensor, or a tuple, list or dict of them"):
+            tape.gradient(loss, wrt)

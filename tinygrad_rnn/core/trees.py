@@ -1,0 +1,87 @@
+"""Arguments, parameters and gradients as people have them: arrays in tuples, lists and dicts, as deep as they like.
+
+>>> values, rebuild = flattened({"W": 1.0, "state": (2.0, 3.0)})
+>>> [path for path, _ in values]
+["['W']", "['state'][0]", "['state'][1]"]
+>>> rebuild([10, 20, 30])
+{'W': 10, 'state': (20, 30)}
+>>> by_name({"encoder": {"W": 1.0}, "heads": [2.0, 3.0]})
+{'encoder.W': 1.0, 'heads.0': 2.0, 'heads.1': 3.0}
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+
+def flattened(tree: Any) -> tuple[list[tuple[str, Any]], Callable[[Iterable[Any]], Any]]:
+    """The leaves, each with its path as it is written in Python, and the way to build the same tree of other leaves."""
+    leaves: list[tuple[str, Any]] = []
+    _collect(tree, "", leaves, _written)
+    return leaves, lambda values: _built(tree, iter(values))
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The same tree with each leaf replaced by what the function makes of it."""
+    leaves, rebuild = flattened(tree)
+    return rebuild(function(leaf) for _, leaf in leaves)
+
+
+def by_name(tree: Any) -> dict[str, Any]:
+    """Return the leaves by their names, which are joined by dots, as PyTorch joins those of modules.
+
+    Raises ValueError where two leaves have one name.
+    """
+    leaves: list[tuple[str, Any]] = []
+    _collect(tree, "", leaves, _dotted)
+    found = dict(leaves)
+    if len(found) < len(leaves):
+        names = [name for name, _ in leaves]
+        raise ValueError(
+            f"two parameters have the name {next(name for name in names if names.count(name) > 1)!r}\n"
+            "names are joined by dots: rename one of them"
+        )
+    return found
+
+
+def _written(path: str, key: Any) -> str:
+    return f"{path}[{key!r}]"
+
+
+def _dotted(path: str, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def branches(tree: Any) -> list[tuple[Any, Any]] | None:
+    """Return the keys and values of a mapping, the numbers and entries of a tuple or list; None for a leaf."""
+    if isinstance(tree, tuple | list):
+        return list(enumerate(tree))
+    return list(tree.items()) if isinstance(tree, Mapping) else None
+
+
+def _collect(tree: Any, path: str, leaves: list[tuple[str, Any]], joined: Callable[[str, Any], str]) -> None:
+    within = branches(tree)
+    if within is None:
+        leaves.append((path, tree))
+        return
+    for key, branch in within:
+        _collect(branch, joined(path, key), leaves, joined)
+
+
+def _built(tree: Any, values: Any) -> Any:
+    within = branches(tree)
+    if within is None:
+        return next(values)
+    built = [_built(branch, values) for _, branch in within]
+    kind = type(tree)
+    if isinstance(tree, tuple):
+        return kind(*built) if hasattr(tree, "_fields") else kind(built)
+    if isinstance(tree, list):
+        entries: Any = [] if kind is list else copy.copy(tree)  # a copy keeps what a subclass adds
+        entries[:] = built
+        return entries
+    other: Any = copy.copy(tree) if isinstance(tree, dict) and kind is not dict else {}
+    other.update(zip((key for key, _ in within), built, strict=True))
+    return other
