@@ -65,8 +65,9 @@ def onnx_node(
     Y (T, D, B, H), Y_h and Y_c (D, B, H). With `layout` 1, X (B, T, I), states (B, D, H), Y (B, T, D, H).
     `activation_alpha` and `_beta` are given in order to those that have them.
 
-    `clip` bounds what goes into the activation of every gate and candidate, and of an RNN's state. The last activation of
-    an LSTM reads the cell, h_t = o * h(C_t), and C_t is not bounded. ONNX's text allows either; onnxruntime does this.
+    `clip` bounds what goes into the activation of every gate and candidate, and of an RNN's state. The last activation
+    of an LSTM reads the cell, h_t = o * h(C_t), and C_t is not bounded. ONNX's text allows either; onnxruntime does
+    this.
 
     Raises ValueError for another op_type, direction or activation, for inputs whose shapes do not fit, for a negative
     `clip`, and for `input_forget`.

@@ -24,7 +24,7 @@ def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
 
     @functools.wraps(cell)
     def dropped(params: Params, x: Array, h: Array = None, *state: Array) -> Any:
-        return cell(params, x * on_x, initial_state("h", h, params, x) * on_h, *state)
+        return cell(params, x * on_x, initial_state("h", h, params, x, np.shape(params["weight_hh"])[1]) * on_h, *state)
 
     return dropped
 

@@ -1,0 +1,87 @@
+"""The check of parameters that cells and layers share: every name, its shape, and none that would go unused.
+
+NumPy broadcasts a bias of one entry, and a dict may hold the weights of another network: both would give other numbers
+without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.recording import where_text
+
+Shapes = dict[str, tuple[int, ...]]
+
+RECURRENT = re.compile(r"(weight_(ih|hh|hr|ci|cf|co)|bias_(ih|hh|c)|gain_(ih|hh|c))(_l\d+(_reverse)?)?")
+"""The names that parameters of recurrent layers have. Other names in the dict belong to other parts of a model."""
+
+PLAIN = re.compile(r"weight|bias")
+"""The names that parameters of the layers without time have."""
+
+GATES = {"RNN": "", "LSTM": "4 gates i, f, g, o stacked: ", "GRU": "3 gates r, z, n stacked: "}
+
+
+def require_parameters(
+    kind: str, shapes: Shapes, params: Mapping[str, Any], pattern: re.Pattern[str] | None = None
+) -> None:
+    """Raise ValueError unless `params` has every parameter in its shape, and no other whose name fits the pattern.
+
+    Raises TypeError for a parameter that is neither an array nor a Tensor.
+    """
+    missing = [name for name in shapes if name not in params]
+    if missing:
+        raise ValueError(
+            f"{kind}: the parameters lack {', '.join(missing)}; there are {', '.join(map(str, params)) or 'none'}"
+            f"{where_text()}\nexpected {_described(shapes)}"
+        )
+    beyond = [str(name) for name in params if name not in shapes] if pattern else []
+    unused = [name for name in beyond if pattern and pattern.fullmatch(name)]
+    if unused:
+        raise ValueError(
+            f"{kind}: {', '.join(unused)} would not be used{where_text()}\n"
+            f"expected {_described(shapes)}: choose the network that the parameters are of, or leave them out"
+        )
+    for name, shape in shapes.items():
+        value = params[name]
+        if not hasattr(value, "dtype"):
+            raise TypeError(
+                f"{kind}: {name} is of type {type(value).__name__}{where_text()}\ngive an array or a Tensor of {shape}"
+            )
+        if value.shape != shape:
+            raise ValueError(
+                f"{kind}: {name} has shape {value.shape}{where_text()}\nexpected {shape}: {_why(kind, name)}"
+            )
+
+
+def require_one_dtype(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> None:
+    """Raise ValueError unless all of these parameters are floats of one dtype."""
+    first = next(iter(shapes))
+    for name in shapes:
+        dtype, expected = params[name].dtype, params[first].dtype
+        if dtype != expected or dtype.kind != "f":
+            raise ValueError(
+                f"{kind}: {name} is {dtype}, {first} is {expected}\nexpected floats of one dtype: cast with .astype"
+            )
+
+
+def require_features(kind: str, x: Any, size: int) -> None:
+    """Raise ValueError unless the last axis of x has this size."""
+    if np.shape(x)[-1:] != (size,):
+        raise ValueError(f"{kind}: x has shape {np.shape(x)}{where_text()}\nexpected (..., {size})")
+
+
+def _described(shapes: Shapes) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+
+
+def _why(kind: str, name: str) -> str:
+    gates = GATES.get(kind.removesuffix("Cell").upper(), "")
+    if name.startswith("weight_hr"):
+        return "(proj_size, hidden_size)"
+    if name.startswith(("weight_ih", "weight_hh")):
+        return f"{gates}(rows, columns that read the {'input' if '_ih' in name else 'state'})"
+    return f"{gates}(rows,)" if gates else "as the rest of it is"
