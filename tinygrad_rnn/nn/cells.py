@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import scope, where_text
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.nn.parameters import Shapes, require_features, require_parameters
+from tinygrad_rnn.nn.parameters import Shapes, require_features, require_parameters, shape_of
 from tinygrad_rnn.operations.basics import relu, sigmoid
 
 Array = Any
@@ -152,9 +152,10 @@ def started(
             f"{where_text()}\n{gates} gates of H units have weight_ih ({gates} H, I) and weight_hh ({gates} H, H); "
             f"the names of a layer end in _l0: nn.{cell.upper().split('_')[0]}"
         )
-    (inputs, size), projection = ((np.shape(params[name]) or (0,))[-1] for name in matrices), ()
+    inputs, size = ((shape_of(params[name]) or (0,))[-1] for name in matrices)
+    projection: tuple[int, ...] = ()
     if projects and "weight_hr" in params:
-        projection = np.shape(params["weight_hr"]) or (0,)
+        projection = shape_of(params["weight_hr"]) or (0,)
     hidden = projection[-1] if projection else size
     shapes: Shapes = {"weight_hh": (gates * hidden, size), "weight_ih": (gates * hidden, inputs)}
     shapes |= {name: (gates * hidden,) for name in ("bias_ih", "bias_hh") if name in params}
@@ -169,11 +170,11 @@ def started(
 
 def require_states(cell: str, x: Array, states: Mapping[str, tuple[Array, int]]) -> None:
     """Raise ValueError unless each state, with its size, has one row for each row of x."""
-    batch = np.shape(x)[:-1]
+    batch = shape_of(x)[:-1]
     for name, (state, size) in states.items():
-        if state is not None and np.shape(state) != (*batch, size):
+        if state is not None and shape_of(state) != (*batch, size):
             raise ValueError(
-                f"{cell}: the state {name} has shape {np.shape(state)}, x has shape {np.shape(x)}{where_text()}\n"
+                f"{cell}: the state {name} has shape {shape_of(state)}, x has shape {shape_of(x)}{where_text()}\n"
                 f"expected {name} of shape {(*batch, size)}: one row for each row of x"
             )
 

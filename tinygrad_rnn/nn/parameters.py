@@ -70,8 +70,13 @@ def require_one_dtype(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> N
 
 def require_features(kind: str, x: Any, size: int) -> None:
     """Raise ValueError unless the last axis of x has this size."""
-    if np.shape(x)[-1:] != (size,):
+    if shape_of(x)[-1:] != (size,):
         raise ValueError(f"{kind}: x has shape {np.shape(x)}{where_text()}\nexpected (..., {size})")
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    """The shape, by the shortest way: a cell asks for it at every step."""
+    return value.shape if hasattr(value, "shape") else np.shape(value)
 
 
 def _described(shapes: Shapes) -> str:
