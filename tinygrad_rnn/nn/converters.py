@@ -45,7 +45,7 @@ def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> Arrays:
             f"from_torch: no name begins with {prefix!r}\n"
             f"the names are {', '.join(map(str, list(state_dict)[:8])) or '(none)'}"
         )
-    return {name.removeprefix(prefix): _numbers("from_torch", name, state_dict[name]).copy("C") for name in names}
+    return {str(name).removeprefix(prefix): _numbers("from_torch", name, state_dict[name]).copy("C") for name in names}
 
 
 def _numbers(who: str, name: Any, value: Any) -> Any:
