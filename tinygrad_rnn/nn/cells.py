@@ -19,7 +19,14 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import scope, where_text
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.nn.parameters import Shapes, require_features, require_parameters, shape_of
+from tinygrad_rnn.nn.parameters import (
+    Shapes,
+    require_features,
+    require_mapping,
+    require_numbers,
+    require_parameters,
+    shape_of,
+)
 from tinygrad_rnn.operations.basics import relu, sigmoid
 
 Array = Any
@@ -144,6 +151,7 @@ def started(
 
     Raises ValueError unless all parameters have their shapes, x is (..., I), and each state (..., H), with one batch.
     """
+    require_mapping(cell, params)
     matrices = ["weight_ih", "weight_hh"]
     missing = [name for name in (*matrices, *(own or ())) if name not in params]
     if missing:
@@ -172,6 +180,7 @@ def require_states(cell: str, x: Array, states: Mapping[str, tuple[Array, int]])
     """Raise ValueError unless each state, with its size, has one row for each row of x."""
     batch = shape_of(x)[:-1]
     for name, (state, size) in states.items():
+        require_numbers(cell, f"the state {name}", state)
         if state is not None and shape_of(state) != (*batch, size):
             raise ValueError(
                 f"{cell}: the state {name} has shape {shape_of(state)}, x has shape {shape_of(x)}{where_text()}\n"

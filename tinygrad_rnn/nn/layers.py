@@ -12,7 +12,14 @@ import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import Array, Params, normalized
-from tinygrad_rnn.nn.parameters import PLAIN, Shapes, require_features, require_one_dtype, require_parameters
+from tinygrad_rnn.nn.parameters import (
+    PLAIN,
+    Shapes,
+    require_features,
+    require_one_dtype,
+    require_parameters,
+    require_sizes,
+)
 from tinygrad_rnn.operations.assertions import in_range
 from tinygrad_rnn.operations.basics import getitem
 
@@ -24,6 +31,9 @@ class Linear:
     in_features: int
     out_features: int
     bias: bool = True
+
+    def __post_init__(self) -> None:
+        require_sizes(self, self.in_features, self.out_features)
 
     def shapes(self) -> Shapes:
         """The name and shape of every parameter."""
@@ -49,6 +59,9 @@ class Embedding:
 
     num_embeddings: int
     embedding_dim: int
+
+    def __post_init__(self) -> None:
+        require_sizes(self, self.num_embeddings, self.embedding_dim)
 
     def shapes(self) -> Shapes:
         """The name and shape of every parameter."""
@@ -78,6 +91,9 @@ class LayerNorm:
 
     normalized_shape: int
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        require_sizes(self, self.normalized_shape)
 
     def shapes(self) -> Shapes:
         """The name and shape of every parameter."""

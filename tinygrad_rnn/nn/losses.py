@@ -23,7 +23,8 @@ def mse(outputs: Array, targets: Array, *, mask: Any = None, reduction: str = "m
     torch.nn.functional.mse_loss. `mask` and `reduction` as in `cross_entropy`; the mask has the shape of the outputs.
     Raises ValueError where the shapes differ (broadcasting would hide a mistake).
     """
-    outputs, targets = _floats("mse", outputs), _array_or_tensor(targets)
+    outputs = _floats("mse", outputs)
+    targets = _checked_targets("mse", targets, outputs)
     _require_shape("mse", targets.shape, outputs.shape, outputs.shape)
     if mask is not None:
         mask = _checked_mask("mse", mask, outputs.shape)
@@ -58,8 +59,10 @@ def cross_entropy(
     of zero; TypeError where targets are no integers.
     """
     logits, targets = _floats("cross_entropy", logits), _array_or_tensor(targets)
-    if not logits.shape:
-        raise ValueError("cross_entropy: logits of shape ()\ngive scores of shape (..., V), one for each of V classes")
+    if not logits.shape or not logits.shape[-1]:
+        raise ValueError(
+            f"cross_entropy: logits of shape {logits.shape}\ngive scores of shape (..., V), one for each of V classes"
+        )
     classes = logits.shape[-1]
     _require_shape("cross_entropy", targets.shape, logits.shape[:-1], logits.shape)
     if targets.dtype.kind not in "iu":
@@ -99,7 +102,8 @@ def binary_cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduc
     Raises ValueError for targets of another shape or out of range.
     """
     logits = _floats("binary_cross_entropy", logits)
-    values = _array_or_tensor(targets, np.finfo(logits.dtype).dtype)
+    values = _checked_targets("binary_cross_entropy", targets, logits)
+    values = _array_or_tensor(values, np.finfo(logits.dtype).dtype if values.dtype.kind != "c" else None)
     _require_shape("binary_cross_entropy", values.shape, logits.shape, logits.shape)
     if mask is not None:
         mask = _checked_mask("binary_cross_entropy", mask, logits.shape)
@@ -138,6 +142,14 @@ def _floats(name: str, outputs: Any) -> Any:
     if values.dtype.kind not in "iub":
         raise TypeError(f"{name}: outputs are {values.dtype}\ngive an array or a Tensor of numbers")
     return values.astype(np.float64)
+
+
+def _checked_targets(name: str, targets: Any, outputs: Any) -> Any:
+    """Targets as an array or a Tensor of numbers; complex ones only for complex outputs, as a complex step has them."""
+    values = _array_or_tensor(targets)
+    if values.dtype.kind not in "biuf" and values.dtype.kind + outputs.dtype.kind != "cc":
+        raise TypeError(f"{name}: targets are {values.dtype}, outputs {outputs.dtype}\ngive real numbers")
+    return values
 
 
 def _where(mask: Any, values: Any) -> Any:

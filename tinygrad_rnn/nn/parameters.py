@@ -32,6 +32,7 @@ def require_parameters(
 
     Raises TypeError for a parameter that is neither an array nor a Tensor.
     """
+    require_mapping(kind, params)
     missing = [name for name in shapes if name not in params]
     if missing:
         raise ValueError(
@@ -68,8 +69,32 @@ def require_one_dtype(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> N
             )
 
 
+def require_mapping(kind: str, params: Any) -> None:
+    """Raise TypeError unless the parameters are a dict, or another mapping."""
+    if not isinstance(params, Mapping):
+        raise TypeError(
+            f"{kind}: the parameters are of type {type(params).__name__}{where_text()}\n"
+            "give a dict of arrays or Tensors by name, as nn.init and the layers' init make it"
+        )
+
+
+def require_sizes(layer: Any, *sizes: Any) -> None:
+    """Raise ValueError unless all of a layer's sizes are integers from 1 up."""
+    if not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
+        kind = layer if isinstance(layer, str) else f"{type(layer).__name__}: {layer}"
+        raise ValueError(f"{kind}\nsizes and the number of layers are integers, at least 1")
+
+
+def require_numbers(kind: str, name: str, value: Any) -> None:
+    """Raise TypeError for an array of something else than numbers, or one with masked entries."""
+    if isinstance(value, np.ma.MaskedArray) or (hasattr(value, "dtype") and value.dtype.kind not in "biufc"):
+        what = "a masked array" if isinstance(value, np.ma.MaskedArray) else f"of dtype {value.dtype}"
+        raise TypeError(f"{kind}: {name} is {what}{where_text()}\ngive an array or a Tensor of numbers")
+
+
 def require_features(kind: str, x: Any, size: int) -> None:
-    """Raise ValueError unless the last axis of x has this size."""
+    """Raise ValueError unless the last axis of x has this size; TypeError unless x holds numbers."""
+    require_numbers(kind, "x", x)
     if shape_of(x)[-1:] != (size,):
         raise ValueError(f"{kind}: x has shape {np.shape(x)}{where_text()}\nexpected (..., {size})")
 

@@ -26,7 +26,14 @@ import numpy as np
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, rnn
-from tinygrad_rnn.nn.parameters import RECURRENT, Shapes, require_one_dtype, require_parameters
+from tinygrad_rnn.nn.parameters import (
+    RECURRENT,
+    Shapes,
+    require_numbers,
+    require_one_dtype,
+    require_parameters,
+    require_sizes,
+)
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.nn.wrappers import dropout_mask
 
@@ -46,7 +53,7 @@ class _Recurrent:
 
     def __post_init__(self) -> None:
         kind, projected = type(self).__name__, getattr(self, "proj_size", 0)
-        _require_sizes(self, self.input_size, self.hidden_size, self.num_layers)
+        require_sizes(self, self.input_size, self.hidden_size, self.num_layers)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"{kind}: dropout={self.dropout}\nit is the share that is dropped, 0 <= dropout < 1")
         if projected and not 0 < projected < self.hidden_size:
@@ -104,6 +111,7 @@ class _Recurrent:
         shapes = self.shapes()
         require_parameters(kind, shapes, params, RECURRENT)
         require_one_dtype(kind, shapes, params)
+        require_numbers(kind, "x", x)
         batched = np.ndim(x) == 3
         if np.ndim(x) not in (2, 3) or np.shape(x)[-1] != self.input_size:
             axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
@@ -219,7 +227,7 @@ class _OneStep:
     bias: bool
 
     def __post_init__(self) -> None:
-        _require_sizes(self, self.input_size, self.hidden_size)
+        require_sizes(self, self.input_size, self.hidden_size)
         _require_nonlinearity(self)
 
     def shapes(self) -> Shapes:
@@ -295,11 +303,6 @@ class GRUCell(_OneStep):
 
 def _simple(nonlinearity: str) -> Callable[..., Any]:
     return partial(rnn, nonlinearity=nonlinearity) if nonlinearity != "tanh" else rnn
-
-
-def _require_sizes(layer: Any, *sizes: Any) -> None:
-    if not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
-        raise ValueError(f"{type(layer).__name__}: {layer}\nsizes and the number of layers are integers, at least 1")
 
 
 def _require_nonlinearity(layer: Any) -> None:
