@@ -96,7 +96,9 @@ def require_features(kind: str, x: Any, size: int) -> None:
     """Raise ValueError unless the last axis of x has this size; TypeError unless x holds numbers."""
     require_numbers(kind, "x", x)
     if shape_of(x)[-1:] != (size,):
-        raise ValueError(f"{kind}: x has shape {np.shape(x)}{where_text()}\nexpected (..., {size})")
+        raise ValueError(
+            f"{kind}: x has shape {np.shape(x)}{where_text()}\nexpected (..., {size}): {size} features in the last axis"
+        )
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
