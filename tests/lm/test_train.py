@@ -256,7 +256,7 @@ def test_a_checkpoint_with_nan_is_told(book, tmp_path, capsys):
     train.save(out, given, dataclasses.replace(progress, params={**progress.params, "head.weight": weight}))
     with pytest.raises(ValueError, match=r"checkpoint\.npz: head\.weight: NaN or infinity among the entries\nthe run"):
         train.load(out)
-    assert main(["sample", str(out)]) == 2
+    assert main(["sample", "--from", str(out)]) == 2
     assert "NaN or infinity" in capsys.readouterr().err
 
 
