@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
+from tinygrad_rnn import bptt, nn
 
 CELLS = [
     nn.RNNCell(3, 4),
@@ -112,6 +112,24 @@ def test_gradients_and_names_of_the_gates(cell):
     with tg.Tape() as tape:
         cell(cell.init(np.random.default_rng(0)), x)
     assert tape.find("h").shape == (2, cell.hidden_size)
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell(3, 4), nn.LSTMCell(3, 4), nn.GRUCell(3, 4)], ids=str)
+def test_it_is_a_cell_like_the_functions(cell):
+    """The comparison puts complex steps through it; a compiled loss with it gives the same numbers."""
+    params, x = cell.init(np.random.default_rng(0)), np.random.default_rng(1).standard_normal((5, 2, 3))
+    assert bptt.compare(cell, params, x)
+    arrays, classes = nn.weights.arrays(params), np.random.default_rng(2).integers(0, 4, (5, 2))
+
+    def loss(params, x, classes):
+        hs, _ = nn.unroll(cell, params, x)
+        return nn.cross_entropy(hs, classes, weight=np.array([1.0, 2.0, 0.5, 3.0]), label_smoothing=0.1)
+
+    value, gradient = tg.value_and_grad(lambda p: loss(p, x, classes))(arrays)
+    again, compiled = tg.compile(loss)(arrays, x, classes)
+    np.testing.assert_allclose(again, value, rtol=1e-14)
+    for name, g in gradient.items():
+        np.testing.assert_allclose(compiled[name], g, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.needs_torch

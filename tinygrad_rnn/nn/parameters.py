@@ -59,14 +59,23 @@ def require_parameters(
 
 
 def require_one_dtype(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> None:
-    """Raise ValueError unless all of these parameters are floats of one dtype."""
+    """Raise ValueError unless all of these parameters are floats of one dtype.
+
+    A complex number of two such floats is one as well: a numerical derivative by complex steps puts it in.
+    """
     first = next(iter(shapes))
+    expected = _real(params[first].dtype)
     for name in shapes:
-        dtype, expected = params[name].dtype, params[first].dtype
-        if dtype != expected or dtype.kind != "f":
+        dtype = params[name].dtype
+        if _real(dtype) != expected or expected.kind != "f":
             raise ValueError(
-                f"{kind}: {name} is {dtype}, {first} is {expected}\nexpected floats of one dtype: cast with .astype"
+                f"{kind}: {name} is {dtype}, {first} is {params[first].dtype}\n"
+                "expected floats of one dtype: cast with .astype"
             )
+
+
+def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
 
 def require_mapping(kind: str, params: Any) -> None:
