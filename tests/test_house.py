@@ -38,7 +38,7 @@ THIRD_PARTY = {
     "matplotlib": {"draw/plots.py"},
     "torch": {"bptt/comparison/torch_reference.py", "bench/torch_peers.py"},
     "jax": {"bench/jax_peer.py"},
-    "safetensors": {"nn/weights.py"},
+    "safetensors": {"nn/parameter_files.py"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

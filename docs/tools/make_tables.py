@@ -168,6 +168,7 @@ WRONG = {
         """,
     "Trees of parameters": """
         nn.weights.arrays({"a": {"b": array}, "a.b": array})
+        nn.weights.arrays({1: array})
         s = nn.optim.SGD(rate=0.1); s.step({"a": [array]}, {"a": [array, array]}, s.init({"a": [array]}))
         s = nn.optim.SGD(rate=0.1); s.step({"a": {"w": array}}, {"a": {"v": array}}, s.init({"a": {"w": array}}))
         nn.optim.SGD(rate=0.1).init({"a": {"w": None}})

@@ -247,6 +247,19 @@ def test_a_broken_checkpoint_is_said_to_be_broken(book, tmp_path):
         train.load(out)
 
 
+def test_a_checkpoint_with_nan_is_told(book, tmp_path, capsys):
+    out = tmp_path / "run"
+    train.train(settings(book, epochs=1), out=out)
+    given, progress = train.load(out)
+    weight = progress.params["head.weight"].data.copy()
+    weight[0, 0] = np.nan
+    train.save(out, given, dataclasses.replace(progress, params={**progress.params, "head.weight": weight}))
+    with pytest.raises(ValueError, match=r"checkpoint\.npz: head\.weight: NaN or infinity among the entries\nthe run"):
+        train.load(out)
+    assert main(["sample", "--from", str(out)]) == 2
+    assert "NaN or infinity" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------------------------------------- the corpus
 
 

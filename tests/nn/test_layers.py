@@ -225,12 +225,56 @@ def test_what_stands_in_the_padding_is_not_even_looked_at():
             np.testing.assert_array_equal(a, b)
 
 
-def test_a_layer_reads_its_own_parameters_alone_and_is_checked_when_it_is_made():
+def test_a_layer_leaves_the_names_of_others_alone():
     rng = np.random.default_rng(0)
     params, x = nn.RNN(2, 3).init(rng), rng.standard_normal((4, 2, 2))
-    weights = {name: p for name, p in params.items() if name.startswith("weight")}
-    bare = nn.RNN(2, 3, bias=False)
-    np.testing.assert_array_equal(bare(params, x)[0].data, bare(weights, x)[0].data)
+    others = {"weight": np.ones(7), "bias": np.ones(7), "head.weight_ih_l1": np.ones(7), "V": 3.0, "weight_out": 1.0}
+    np.testing.assert_array_equal(nn.RNN(2, 3)({**params, **others}, x)[0].data, nn.RNN(2, 3)(params, x)[0].data)
+    linear, more = {"weight": np.eye(2), "bias": np.ones(2)}, {"weight_ih_l0": 1.0, "V": 3.0}
+    np.testing.assert_array_equal(nn.Linear(2, 2)(linear | more, x), x + 1)
+
+
+def test_weights_that_a_layer_would_not_use_are_refused():
+    """A state_dict of another network would give other numbers without a word."""
+    rng, x = np.random.default_rng(0), np.ones((4, 2, 3))
+    for kind in (nn.RNN, nn.LSTM, nn.GRU):
+        for given, layer, words in (
+            (
+                kind(3, 5, 2),
+                kind(3, 5),
+                "weight_ih_l1, weight_hh_l1, bias_ih_l1, bias_hh_l1 would not be used\nexpected",
+            ),
+            (
+                kind(3, 5, bidirectional=True),
+                kind(3, 5),
+                "weight_ih_l0_reverse, weight_hh_l0_reverse, bias_ih_l0_reverse",
+            ),
+            (kind(3, 5), kind(3, 5, bias=False), "bias_ih_l0, bias_hh_l0 would not be used"),
+        ):
+            with refused(kind.__name__, words):
+                layer(given.init(rng), x)
+    projected = nn.LSTM(3, 5, proj_size=2).init(rng)
+    with refused("LSTM: weight_hr_l0 would not be used"):
+        nn.LSTM(3, 5)(nn.LSTM(3, 5).init(rng) | {"weight_hr_l0": projected["weight_hr_l0"]}, x)
+    with refused("GRU: weight_ih would not be used"):
+        nn.GRU(3, 5)(nn.GRU(3, 5).init(rng) | {"weight_ih": np.ones((15, 3))}, x)
+    with refused("Linear: bias would not be used"):
+        nn.Linear(3, 2, bias=False)(nn.Linear(3, 2).init(rng), x)
+    with refused("Embedding: bias would not be used"):
+        nn.Embedding(3, 2)({"weight": np.ones((3, 2)), "bias": np.ones(2)}, [0])
+
+
+def test_what_would_be_broadcast_is_refused():
+    with refused("LayerNorm: x has shape (5, 1)\nexpected (..., 3)"):
+        nn.LayerNorm(3)(nn.LayerNorm(3).init(), np.ones((5, 1)))
+    with refused("Linear: x has shape (5, 1)\nexpected (..., 3)"):
+        nn.Linear(3, 2)(nn.Linear(3, 2).init(np.random.default_rng(0)), np.ones((5, 1)))
+    for bias in (np.ones(1), np.array(1.0), np.ones((1, 2)), None, [1.0, 2.0]):
+        with pytest.raises((ValueError, TypeError), match=r"Linear: bias (has shape|is of type)"):
+            nn.Linear(3, 2)({"weight": np.ones((2, 3)), "bias": bias}, np.ones((5, 3)))
+
+
+def test_a_layer_is_checked_when_it_is_made():
     with refused("LSTM: proj_size=3\nit is less than hidden_size, 3"):
         nn.LSTM(2, 3, proj_size=3)
     with refused("RNN: nonlinearity='foo'\nthere are 'tanh' and 'relu'"):

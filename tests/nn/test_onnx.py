@@ -48,7 +48,7 @@ def one_direction(kind, n, d, x, h, c, f, lbr, clip):
     """The states after each step of one sequence x (length, I), as lists of numbers."""
 
     def act(k, v):
-        return f[k](max(-clip, min(clip, v)) if clip else v)
+        return f[k](max(-clip, min(clip, v)) if clip and k < 2 else v)  # the cell of an LSTM, k = 2, is not bounded
 
     g, found = GATES[kind], []
     for step in x:
@@ -144,6 +144,14 @@ def test_clip_and_reset(kind):
     check(kind, peepholes=False)
 
 
+def test_clip_leaves_the_cell_of_an_lstm_alone():
+    ones = {"W": np.ones((1, 4, 1)), "R": np.zeros((1, 4, 1)), "B": np.zeros((1, 8))}
+    _, h, c = nn.onnx_node("LSTM", np.full((1, 1, 1), 5.0), **ones, initial_c=np.full((1, 1, 1), 30.0), clip=1.0)
+    s = 1 / (1 + math.exp(-1.0))
+    cell = s * 30 + s * math.tanh(1.0)
+    np.testing.assert_allclose([c.item(), h.item()], [cell, s * math.tanh(cell)], rtol=1e-15)
+
+
 @pytest.mark.parametrize("name", SCALAR)
 def test_every_activation_with_and_without_its_parameters(name):
     check("RNN", activations=[name])
@@ -197,8 +205,13 @@ def test_what_a_node_cannot_be():
         ({"initial_h": n["initial_h"][:, :1]}, r"initial_h of the LSTM has shape \(1, 1, 3\)\nexpected \(1, 3, 3\)"),
         ({"initial_c": np.ones((2, 3, 3))}, r"initial_c of the LSTM has shape \(2, 3, 3\)"),
         ({"sequence_lens": [4, 4, 9]}, "lengths from 4 to 9"),
+        ({"clip": -1.0}, r"clip=-1\.0\ngive a positive number"),
+        ({"clip": math.nan}, "clip=nan"),
+        ({"X": n["X"][:, 0]}, r"X of shape \(4, 2\).*\nexpected X \(T, B, I\)"),
     ):
         with pytest.raises(ValueError, match=words):
             nn.onnx_node("LSTM", **{**n, **changes})
     with pytest.raises(ValueError, match="onnx_node: Conv"):
         nn.onnx_node("Conv", n["X"], n["W"], n["R"])
+    with pytest.raises(ValueError, match=r"the GRU has .* an initial_c\nexpected .* for an LSTM alone"):
+        nn.onnx_node("GRU", **drawn("GRU", 1), initial_c=n["initial_c"])

@@ -1,4 +1,6 @@
-"""Converters: each origin's own formulas, with weights that differ for every gate, against our cells; files."""
+"""Converters: each origin's own formulas, with weights that differ for every gate, against our cells; and files."""
+
+import re
 
 import numpy as np
 import pytest
@@ -219,6 +221,90 @@ def test_what_does_not_fit_is_named():
         weights.from_columns(
             {f"W{g}": drawn(H, H + I) for g in "ifco"} | {f"b{g}": drawn(H, 1) for g in "ico"} | {"bf": drawn(H)}
         )
+
+
+def refused(*words):
+    return pytest.raises(ValueError, match="(?s)" + ".*".join(re.escape(word) for word in words))
+
+
+def test_what_a_converter_would_drop_is_refused():
+    K, R, b = drawn(I, 3 * H), drawn(H, 3 * H), drawn(2, 3 * H)
+    for several in ([K, R, b, K, R, b], [K, R, K, R], [K], [], {"kernel": K, "recurrent_kernel": R}, K):
+        with refused("GRU: ", "instead of the two or three arrays of one layer\n", "Bidirectional"):
+            weights.from_keras("GRU", several)
+    with refused("GRU: bias is of type NoneType"):
+        weights.from_keras("GRU", [K, R, None])
+    for wrong in (np.ones(3), np.array(1.0), np.ones((2, 3, 4))):
+        with refused("LSTM: recurrent kernel has ", "axes\nexpected a matrix"):
+            weights.from_keras("LSTM", [drawn(I, 4 * H), wrong])
+        with refused("LSTM: kernel has shape "):
+            weights.from_keras("LSTM", [wrong, drawn(H, 4 * H)])
+    W, U = drawn(2, 4 * H, I), drawn(2, 4 * H, H)
+    with refused("LSTM: R has shape (2, 16, 4), direction=None", "each is a cell of its own"):
+        weights.from_onnx("LSTM", W, U)
+    for direction in (2, -1, 0.5):
+        with refused(f"direction={direction}"):
+            weights.from_onnx("LSTM", W, U, direction=direction)
+    with refused("LSTM: R has shape (16, 4)"):
+        weights.from_onnx("LSTM", W[0], U[0])
+    with refused("GRU: P has shape (1, 12)\nonly an LSTM has peepholes"):
+        weights.from_onnx("GRU", drawn(1, 3 * H, I), drawn(1, 3 * H, H), P=drawn(1, 3 * H))
+
+
+def test_columns_that_do_not_fit_are_refused():
+    rnn = {"Waa": drawn(2, 2), "Wax": drawn(2, 3), "ba": drawn(2, 1)}
+    for name, shape in (("Waa", (2, 5)), ("Waa", (2,)), ("Waa", ()), ("Wax", (3, 3)), ("Wax", (2,)), ("ba", (2,))):
+        with refused("columns: ", " has shape ", "\nexpected"):
+            weights.from_columns(rnn | {name: np.ones(shape)})
+    for name in rnn:
+        with refused(f"from_columns: {name} are missing"):
+            weights.from_columns({k: v for k, v in rnn.items() if k != name})
+    lstm = {f"W{g}": drawn(2, 1) for g in "fico"} | {f"b{g}": drawn(2, 1) for g in "fico"}
+    for shape in ((2, 1), (2, 2), (2,), (), (2, 3, 4)):
+        with refused("columns: Wi has shape ", "a column for each unit and each input"):
+            weights.from_columns(lstm | {f"W{g}": np.ones(shape) for g in "fico"})
+    with refused("from_columns: Wu, bu would not be used"):
+        weights.from_columns(rnn | {"Wu": drawn(2, 3), "bu": drawn(2, 1)})
+    with refused("from_columns: Wf, Wi, Wc, Wo, bf, bi, bc, bo would not be used"):
+        weights.from_columns(rnn | lstm)
+
+
+def test_cs231n_matrices_in_another_order_are_refused():
+    for Wx, Wh in ((drawn(4, 16), drawn(3, 16)), (drawn(4, 4), drawn(3, 4)), (drawn(3, 16), drawn(16))):
+        with refused("CS231n: Wh has shape ", "the arguments are Wx, Wh, b in this order"):
+            weights.from_cs231n(Wx, Wh, drawn(16))
+
+
+def test_a_state_dict_holds_arrays_by_name_and_nothing_else():
+    for wrong, words in (
+        (
+            {"rnn": {"weight": np.ones(2)}},
+            "rnn is of type dict, no array of numbers by name\nit is a dict of its own",
+        ),
+        ({"a": None}, "a is of type NoneType"),
+        ({"a": "x"}, "a is of type str"),
+        ({"a": np.array([{}])}, "a is of type ndarray"),
+        ({"a": [[1.0], [1.0, 2.0]]}, "a is of type list"),
+        ({1: np.ones(2)}, "1 is of type ndarray, no array of numbers by name"),
+        (nn.LSTM(2, 3), "a LSTM is no dict of parameters\ngive module.state_dict()"),
+        ([np.ones(2)], "a list is no dict of parameters"),
+    ):
+        with refused(words):
+            weights.from_torch(wrong)
+    both = {"rnn.weight": np.ones(2), "epoch": "three"}
+    assert list(weights.from_torch(both, "rnn.")) == ["weight"]
+
+
+@pytest.mark.needs_torch
+def test_floats_that_numpy_has_not_come_as_float32():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.LSTM(I, H).bfloat16()
+    found = weights.from_torch(module.state_dict())
+    for name, p in module.state_dict().items():
+        assert found[name].dtype == np.float32
+        assert torch.equal(torch.from_numpy(found[name]).bfloat16(), p)
+    with refused("a LSTM is no dict of parameters\ngive module.state_dict()"):
+        weights.from_torch(module)
 
 
 # ---------------------------------------------------------------------------------------------- files

@@ -32,7 +32,7 @@ def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
 def by_name(tree: Any) -> dict[str, Any]:
     """Return the leaves by their names, which are joined by dots, as PyTorch joins those of modules.
 
-    Raises ValueError where two leaves have one name.
+    Raises ValueError where two leaves have one name, or a key of a mapping is no string.
     """
     leaves: list[tuple[str, Any]] = []
     _collect(tree, "", leaves, _dotted)
@@ -67,6 +67,8 @@ def _collect(tree: Any, path: str, leaves: list[tuple[str, Any]], joined: Callab
         leaves.append((path, tree))
         return
     for key, branch in within:
+        if joined is _dotted and isinstance(tree, Mapping) and not isinstance(key, str):
+            raise ValueError(f"the name {key!r} is of type {type(key).__name__}\nparameters are named by strings")
         _collect(branch, joined(path, key), leaves, joined)
 
 

@@ -13,6 +13,7 @@ import io
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -226,7 +227,9 @@ def load(out: Path) -> tuple[Settings, Progress]:
     path = out / CHECKPOINT
     if not path.exists():
         raise ValueError(f"{out}: no {CHECKPOINT} in this folder\ngive the folder that `train --out` wrote")
-    arrays = nn.weights.load(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of NaN, which is an error below
+        arrays = nn.weights.load(path)
     if "plain" not in arrays:
         raise ValueError(f"{path}: no checkpoint of a language model\ngive the folder that `train --out` wrote")
     plain = json.loads(arrays["plain"].tobytes().decode())
@@ -235,6 +238,11 @@ def load(out: Path) -> tuple[Settings, Progress]:
         group, _, name = key.partition("/")
         groups.setdefault(group, {})[name] = value
     params = {name: Tensor(p, name=name) for name, p in groups.pop("params").items()}
+    if wrong := nn.weights.not_finite(params):
+        raise ValueError(
+            f"{path}: {', '.join(wrong)}: NaN or infinity among the entries\n"
+            "the run diverged before it was saved: train again, with a smaller rate or clipping"
+        )
     states = groups.pop("state", {})
     groups.pop("plain")
     moments = {"count": plain["count"], **groups}

@@ -6,7 +6,7 @@ from tinygrad_rnn.nn.layers import Embedding, LayerNorm, Linear
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, mse
 from tinygrad_rnn.nn.more_cells import coupled_lstm, layer_norm_lstm, leaky_rnn, mgu, peephole_lstm
 from tinygrad_rnn.nn.onnx import onnx_node
-from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN
+from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from tinygrad_rnn.nn.time_loop import unroll
 from tinygrad_rnn.nn.wrappers import dropout_mask, variational_dropout, zoneout
 
@@ -15,8 +15,11 @@ __all__ = [
     "LSTM",
     "RNN",
     "Embedding",
+    "GRUCell",
+    "LSTMCell",
     "LayerNorm",
     "Linear",
+    "RNNCell",
     "binary_cross_entropy",
     "coupled_lstm",
     "cross_entropy",

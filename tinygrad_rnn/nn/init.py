@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.nn.parameters import require_sizes
 
 
 def rnn(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
@@ -88,6 +89,7 @@ def _recurrent(
     dtype: Any,
     more: dict[str, tuple[int, ...]] | None = None,
 ) -> dict[str, Tensor]:
+    require_sizes(f"init: input_size={input_size}, hidden_size={hidden_size}", input_size, hidden_size)
     rows, bound = gates * hidden_size, 1 / np.sqrt(hidden_size)
     shapes = {
         "weight_ih": (rows, input_size),

@@ -1,11 +1,10 @@
-"""Layers without time, as in PyTorch: Linear, Embedding, LayerNorm; and the check of parameters that all layers share.
+"""Layers without time, as in PyTorch: Linear, Embedding, LayerNorm.
 
 A layer is a description; its parameters are a flat dict by PyTorch's names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,16 @@ import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import Array, Params, normalized
+from tinygrad_rnn.nn.parameters import (
+    PLAIN,
+    Shapes,
+    require_features,
+    require_one_dtype,
+    require_parameters,
+    require_sizes,
+)
 from tinygrad_rnn.operations.assertions import in_range
 from tinygrad_rnn.operations.basics import getitem
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class Linear:
     in_features: int
     out_features: int
     bias: bool = True
+
+    def __post_init__(self) -> None:
+        require_sizes(self, self.in_features, self.out_features)
 
     def shapes(self) -> Shapes:
         """The name and shape of every parameter."""
@@ -38,8 +46,9 @@ class Linear:
         return {k: Tensor(rng.uniform(-bound, bound, s).astype(dtype), name=k) for k, s in self.shapes().items()}
 
     def __call__(self, params: Params, x: Array) -> Array:
-        """(..., in_features) -> (..., out_features)."""
-        require_parameters("Linear", self.shapes(), params)
+        """(..., in_features) -> (..., out_features). Raises ValueError where x or a parameter does not fit."""
+        _require("Linear", self.shapes(), params)
+        require_features("Linear", x, self.in_features)
         y = x @ params["weight"].T
         return y + params["bias"] if self.bias else y
 
@@ -50,6 +59,9 @@ class Embedding:
 
     num_embeddings: int
     embedding_dim: int
+
+    def __post_init__(self) -> None:
+        require_sizes(self, self.num_embeddings, self.embedding_dim)
 
     def shapes(self) -> Shapes:
         """The name and shape of every parameter."""
@@ -64,7 +76,7 @@ class Embedding:
 
         Raises ValueError for an index outside of 0 to num_embeddings - 1, at every rerun too, where it is a Tensor.
         """
-        require_parameters("Embedding", self.shapes(), params)
+        _require("Embedding", self.shapes(), params)
         values = indices if isinstance(indices, Tensor) else np.asarray(indices)
         last = self.num_embeddings - 1
         if values.dtype.kind not in "iu":
@@ -80,6 +92,9 @@ class LayerNorm:
     normalized_shape: int
     eps: float = 1e-5
 
+    def __post_init__(self) -> None:
+        require_sizes(self, self.normalized_shape)
+
     def shapes(self) -> Shapes:
         """The name and shape of every parameter."""
         return {"weight": (self.normalized_shape,), "bias": (self.normalized_shape,)}
@@ -90,35 +105,12 @@ class LayerNorm:
         return {"weight": Tensor(np.ones(size, dtype), "weight"), "bias": Tensor(np.zeros(size, dtype), "bias")}
 
     def __call__(self, params: Params, x: Array) -> Array:
-        """(..., normalized_shape) -> the same shape."""
-        require_parameters("LayerNorm", self.shapes(), params)
+        """(..., normalized_shape) -> the same shape. Raises ValueError where x or a parameter does not fit."""
+        _require("LayerNorm", self.shapes(), params)
+        require_features("LayerNorm", x, self.normalized_shape)
         return normalized(x, self.eps) * params["weight"] + params["bias"]
 
 
-def require_parameters(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> None:
-    """Raise ValueError unless `params` has every parameter of the layer, in its shape, all of one float dtype."""
-    missing = [name for name in shapes if name not in params]
-    if missing:
-        raise ValueError(
-            f"{kind}: the parameters lack {', '.join(missing)}; there are {', '.join(params) or 'none'}\n"
-            f"expected {', '.join(f'{name} {shape}' for name, shape in shapes.items())}"
-        )
-    for name, shape in shapes.items():
-        if np.shape(params[name]) != shape:
-            raise ValueError(f"{kind}: {name} has shape {np.shape(params[name])}\nexpected {shape}: {_why(kind, name)}")
-    first = next(iter(shapes))
-    for name in shapes:
-        dtype, expected = params[name].dtype, params[first].dtype
-        if dtype != expected or dtype.kind != "f":
-            raise ValueError(
-                f"{kind}: {name} is {dtype}, {first} is {expected}\nexpected floats of one dtype: cast with .astype"
-            )
-
-
-def _why(kind: str, name: str) -> str:
-    gates = {"RNN": "", "LSTM": "4 gates i, f, g, o stacked: ", "GRU": "3 gates r, z, n stacked: "}.get(kind, "")
-    if name.startswith("weight_hr"):
-        return "(proj_size, hidden_size)"
-    if name.startswith("weight_"):
-        return f"{gates}(rows, columns that read the {'input' if '_ih' in name else 'state'})"
-    return f"{gates}(rows,)" if gates else "as the layer was described"
+def _require(kind: str, shapes: Shapes, params: Params) -> None:
+    require_parameters(kind, shapes, params, PLAIN)
+    require_one_dtype(kind, shapes, params)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.nn.cells import Array, Params, by_gate, from_input, from_state, gate, initial_state, normalized
+from tinygrad_rnn.nn.cells import Array, Params, by_gate, from_input, from_state, gate, normalized, started
 from tinygrad_rnn.operations.basics import sigmoid
+
+NORMS = {"bias_ih": 4, "bias_hh": 4, "gain_ih": 4, "gain_hh": 4, "gain_c": 1, "bias_c": 1}
+"""What `layer_norm_lstm` needs beside the matrices, each with its number of blocks of H entries."""
 
 
 def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
@@ -20,7 +23,7 @@ def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) ->
     i = sigmoid(z_i + p_i * c_{t-1}), f = sigmoid(z_f + p_f * c_{t-1}), c_t = f * c_{t-1} + i * tanh(z_g),
     o = sigmoid(z_o + p_o * c_t), h_t = o * tanh(c_t)
     """
-    h, c = initial_state("h", h, params, x), initial_state("c", c, params, x, gates=4)
+    h, c = started("peephole_lstm", 4, params, x, {"weight_ci": 1, "weight_cf": 1, "weight_co": 1}, h=h, c=c)
     z_i, z_f, z_g, z_o = np.split(from_input(params, x) + from_state(params, h), 4, axis=-1)
     i, f = gate("i", sigmoid, z_i, params["weight_ci"] * c), gate("f", sigmoid, z_f, params["weight_cf"] * c)
     c = named("c", f * c + i * gate("g", np.tanh, z_g))
@@ -33,7 +36,7 @@ def coupled_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> 
 
     c_t = f * c_{t-1} + (1 - f) * tanh(z_g),  h_t = sigmoid(z_o) * tanh(c_t)
     """
-    h, c = initial_state("h", h, params, x), initial_state("c", c, params, x, gates=3)
+    h, c = started("coupled_lstm", 3, params, x, h=h, c=c)
     z_f, z_g, z_o = np.split(from_input(params, x) + from_state(params, h), 3, axis=-1)
     f, g, o = gate("f", sigmoid, z_f), gate("g", np.tanh, z_g), gate("o", sigmoid, z_o)
     c = named("c", f * c + (1 - f) * g)
@@ -46,7 +49,7 @@ def layer_norm_lstm(params: Params, x: Array, h: Array = None, c: Array = None) 
     z = LN(W x_t) * gain_ih + LN(U h_{t-1}) * gain_hh + b_ih + b_hh, h_t = o * tanh(LN(c_t) * gain_c + bias_c), where
     LN(a) = (a - mean) / sqrt(var + 1e-5) over the features; `gain_ih`, `gain_hh` (4H,), `gain_c`, `bias_c` (H,).
     """
-    h, c = initial_state("h", h, params, x), initial_state("c", c, params, x, gates=4)
+    h, c = started("layer_norm_lstm", 4, params, x, NORMS, h=h, c=c)
     z = normalized(x @ params["weight_ih"].T) * params["gain_ih"] + params["bias_ih"]
     z = z + normalized(h @ params["weight_hh"].T) * params["gain_hh"] + params["bias_hh"]
     z_i, z_f, z_g, z_o = np.split(z, 4, axis=-1)
@@ -61,7 +64,7 @@ def mgu(params: Params, x: Array, h: Array = None) -> Array:
 
     f = sigmoid(z_f), n = tanh(W_n x_t + b_in + U_n (f * h_{t-1}) + b_hn), h_t = (1 - f) * h_{t-1} + f * n
     """
-    h = initial_state("h", h, params, x)
+    (h,) = started("mgu", 2, params, x, h=h)
     x_f, x_n = np.split(from_input(params, x), 2, axis=-1)
     of_f, of_n = by_gate(params, 2)
     f = gate("f", sigmoid, x_f, from_state(of_f, h))
@@ -74,6 +77,6 @@ def leaky_rnn(params: Params, x: Array, h: Array = None, *, rate: float = 0.2) -
 
     h_t = (1 - rate) h_{t-1} + rate * tanh(W x_t + b_ih + U h_{t-1} + b_hh)
     """
-    h = initial_state("h", h, params, x)
+    (h,) = started("leaky_rnn", 1, params, x, h=h)
     z = named("z", from_input(params, x) + from_state(params, h))
     return named("h", (1 - rate) * h + rate * np.tanh(z))

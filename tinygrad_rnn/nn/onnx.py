@@ -62,18 +62,31 @@ def onnx_node(
     """The outputs of a node: (Y, Y_h), for an LSTM (Y, Y_h, Y_c). Inputs and attributes by ONNX's names.
 
     X (T, B, I), W (D, G H, I), R (D, G H, H), B (D, 2 G H), P (D, 3 H: i, o, f), initial_h and initial_c (D, B, H);
-    Y (T, D, B, H), Y_h and Y_c (D, B, H). With `layout` 1, X (B, T, I), states (B, D, H), Y (B, T, D, H). `clip` bounds
-    the input of every activation. `activation_alpha` and `_beta` are given in order to those that have them.
+    Y (T, D, B, H), Y_h and Y_c (D, B, H). With `layout` 1, X (B, T, I), states (B, D, H), Y (B, T, D, H).
+    `activation_alpha` and `_beta` are given in order to those that have them.
 
-    Raises ValueError for another op_type, direction or activation, for inputs whose shapes do not fit, and for
-    `input_forget`.
+    `clip` bounds what goes into the activation of every gate and candidate, and of an RNN's state. The last activation
+    of an LSTM reads the cell, h_t = o * h(C_t), and C_t is not bounded. ONNX's text allows either; onnxruntime does
+    this.
+
+    Raises ValueError for another op_type, direction or activation, for inputs whose shapes do not fit, for a negative
+    `clip`, and for `input_forget`.
     """
     if op_type not in GATES or direction not in DIRECTIONS or input_forget:
         raise ValueError(
             f"onnx_node: {op_type}, direction={direction!r}, input_forget={input_forget}\n"
             f"there are {', '.join(GATES)}; {', '.join(DIRECTIONS)}; and no coupled gates"
         )
-    several, gates, hidden = DIRECTIONS[direction], GATES[op_type], R.shape[-1]
+    if clip is not None and not clip >= 0:
+        raise ValueError(f"onnx_node: clip={clip}\ngive a positive number, or None for no bound")
+    several, gates = DIRECTIONS[direction], GATES[op_type]
+    if np.ndim(X) != 3 or np.ndim(R) != 3 or (gates != 4 and initial_c is not None):
+        raise ValueError(
+            f"onnx_node: the {op_type} has X of shape {np.shape(X)}, R of shape {np.shape(R)}, "
+            f"{'no initial_c' if initial_c is None else 'an initial_c'}\n"
+            f"expected X {'(B, T, I)' if layout else '(T, B, I)'}, R (D, G H, H), initial_c for an LSTM alone"
+        )
+    hidden = np.shape(R)[-1]
     xs = np.swapaxes(X, 0, 1) if layout else X
     expected: dict[str, tuple[int, ...]]
     expected = {"W": (len(several), gates * hidden, xs.shape[-1]), "R": (len(several), gates * hidden, hidden)}
@@ -85,7 +98,7 @@ def onnx_node(
                 f"onnx_node: {name} of the {op_type} has shape {np.shape(value)}\n"
                 f"expected {expected.get(name, 'none')}: {len(several)} directions, {gates} gates of {hidden}"
             )
-    states = {"initial_h": initial_h, "initial_c": initial_c if gates == 4 else None}
+    states = {"initial_h": initial_h, "initial_c": initial_c}
     batch = (xs.shape[1], len(several)) if layout else (len(several), xs.shape[1])
     for name, value in states.items():
         if value is not None and np.shape(value) != (*batch, hidden):
@@ -177,7 +190,7 @@ def _activations(
     betas: Sequence[float] | None,
     clip: float | None,
 ) -> list[list[Activation]]:
-    """For each direction the functions of the cell, with clipping before them."""
+    """For each direction the functions of the cell, with clipping before those that read a pre-activation."""
     chosen = list(names or DEFAULTS[op_type] * directions)
     count = len(DEFAULTS[op_type])
     unknown = [name for name in chosen if name not in ACTIVATIONS]
@@ -188,11 +201,12 @@ def _activations(
         )
     given_alphas, given_betas = list(alphas or ()), list(betas or ())
     made = []
-    for name in chosen:
+    for place, name in enumerate(chosen):
         function, alpha, beta = ACTIVATIONS[name]
         a = given_alphas.pop(0) if alpha is not None and given_alphas else alpha
         b = given_betas.pop(0) if beta is not None and given_betas else beta
-        made.append(_clipped(function, a, b, clip))
+        reads_cell = op_type == "LSTM" and place % count == 2
+        made.append(_clipped(function, a, b, None if reads_cell else clip))
     return [made[k : k + count] for k in range(0, len(made), count)]
 
 

@@ -26,7 +26,14 @@ import numpy as np
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, rnn
-from tinygrad_rnn.nn.layers import Shapes, require_parameters
+from tinygrad_rnn.nn.parameters import (
+    RECURRENT,
+    Shapes,
+    require_numbers,
+    require_one_dtype,
+    require_parameters,
+    require_sizes,
+)
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.nn.wrappers import dropout_mask
 
@@ -46,14 +53,12 @@ class _Recurrent:
 
     def __post_init__(self) -> None:
         kind, projected = type(self).__name__, getattr(self, "proj_size", 0)
-        if min(self.input_size, self.hidden_size, self.num_layers) < 1:
-            raise ValueError(f"{kind}: {self}\nsizes and the number of layers are at least 1")
+        require_sizes(self, self.input_size, self.hidden_size, self.num_layers)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"{kind}: dropout={self.dropout}\nit is the share that is dropped, 0 <= dropout < 1")
         if projected and not 0 < projected < self.hidden_size:
             raise ValueError(f"{kind}: proj_size={projected}\nit is less than hidden_size, {self.hidden_size}, or 0")
-        if getattr(self, "nonlinearity", "tanh") not in ACTIVATIONS:
-            raise ValueError(f"{kind}: nonlinearity={getattr(self, 'nonlinearity', '')!r}\nthere are 'tanh' and 'relu'")
+        _require_nonlinearity(self)
 
     def _cell(self) -> Callable[..., Any]:
         raise NotImplementedError
@@ -68,25 +73,17 @@ class _Recurrent:
 
     def shapes(self) -> Shapes:
         """The name and shape of every parameter, in PyTorch's order."""
-        rows, size, found = self.gates * self.hidden_size, self._output_size, {}
+        size, found = self._output_size, {}
         for layer in range(self.num_layers):
             columns = self.input_size if layer == 0 else size * len(self._directions)
             for direction in self._directions:
-                own: Shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, size)}
-                if self.bias:
-                    own |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-                if size != self.hidden_size:
-                    own["weight_hr"] = (size, self.hidden_size)
+                own = _cell_shapes(self.gates, columns, self.hidden_size, size, self.bias)
                 found.update({f"{name}{_suffix(layer, direction)}": shape for name, shape in own.items()})
         return found
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
         """Parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch draws them, in the order of `shapes`."""
-        bound = 1 / np.sqrt(self.hidden_size)
-        return {
-            name: Tensor(rng.uniform(-bound, bound, shape).astype(dtype), name=name)
-            for name, shape in self.shapes().items()
-        }
+        return _drawn(self.shapes(), self.hidden_size, rng, dtype)
 
     def __call__(
         self,
@@ -112,7 +109,9 @@ class _Recurrent:
         """
         kind = type(self).__name__
         shapes = self.shapes()
-        require_parameters(kind, shapes, params)
+        require_parameters(kind, shapes, params, RECURRENT)
+        require_one_dtype(kind, shapes, params)
+        require_numbers(kind, "x", x)
         batched = np.ndim(x) == 3
         if np.ndim(x) not in (2, 3) or np.shape(x)[-1] != self.input_size:
             axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
@@ -179,7 +178,7 @@ class RNN(_Recurrent):
     states: ClassVar[int] = 1
 
     def _cell(self) -> Callable[..., Any]:
-        return partial(rnn, nonlinearity=self.nonlinearity) if self.nonlinearity != "tanh" else rnn
+        return _simple(self.nonlinearity)
 
 
 @dataclass(frozen=True)
@@ -217,6 +216,115 @@ class GRU(_Recurrent):
 
     def _cell(self) -> Callable[..., Any]:
         return gru
+
+
+class _OneStep:
+    """What RNNCell, LSTMCell and GRUCell share: one step of a cell whose sizes are given."""
+
+    gates: ClassVar[int]
+    input_size: int
+    hidden_size: int
+    bias: bool
+
+    def __post_init__(self) -> None:
+        require_sizes(self, self.input_size, self.hidden_size)
+        _require_nonlinearity(self)
+
+    def shapes(self) -> Shapes:
+        """The name and shape of every parameter, in PyTorch's order."""
+        return _cell_shapes(self.gates, self.input_size, self.hidden_size, self.hidden_size, self.bias)
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
+        """Parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch draws them, in the order of `shapes`."""
+        return _drawn(self.shapes(), self.hidden_size, rng, dtype)
+
+    def _checked(self, params: Params) -> Params:
+        require_parameters(type(self).__name__, self.shapes(), params, RECURRENT)
+        require_one_dtype(type(self).__name__, self.shapes(), params)
+        return params
+
+
+@dataclass(frozen=True)
+class RNNCell(_OneStep):
+    """torch.nn.RNNCell: one step of the simple RNN (`nn.rnn`), `nonlinearity` "tanh" or "relu"."""
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+    nonlinearity: str = "tanh"
+    gates: ClassVar[int] = 1
+
+    def __call__(self, params: Params, x: Array, h: Array = None) -> Array:
+        """From x (B, I) or (I,), h (B, H) or (H,), zeros where it is None, to the new h.
+
+        Raises ValueError for a parameter that is missing, not used or of a wrong shape; for x or h that do not fit.
+        """
+        return _simple(self.nonlinearity)(self._checked(params), x, h)
+
+
+@dataclass(frozen=True)
+class LSTMCell(_OneStep):
+    """torch.nn.LSTMCell: one step of the LSTM (`nn.lstm`), gates in the order i, f, g, o."""
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+    gates: ClassVar[int] = 4
+
+    def __call__(self, params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
+        """From x (B, I) or (I,), h and c (B, H) or (H,), zeros where they are None, to the new (h, c).
+
+        The states may be given as PyTorch takes them, as one tuple (h, c). Raises ValueError as `RNNCell` does.
+        """
+        states = (h, c)
+        if isinstance(h, tuple | list):
+            states = tuple(h) if c is None else ()
+        if len(states) != 2:
+            raise ValueError("LSTMCell: the state is no pair\ngive (h, c), or h and c")
+        return lstm(self._checked(params), x, *states)
+
+
+@dataclass(frozen=True)
+class GRUCell(_OneStep):
+    """torch.nn.GRUCell: one step of the GRU (`nn.gru`), gates in the order r, z, n, the reset gate after the matrix."""
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+    gates: ClassVar[int] = 3
+
+    def __call__(self, params: Params, x: Array, h: Array = None) -> Array:
+        """From x (B, I) or (I,), h (B, H) or (H,), zeros where it is None, to the new h.
+
+        Raises ValueError as `RNNCell` does.
+        """
+        return gru(self._checked(params), x, h)
+
+
+def _simple(nonlinearity: str) -> Callable[..., Any]:
+    return partial(rnn, nonlinearity=nonlinearity) if nonlinearity != "tanh" else rnn
+
+
+def _require_nonlinearity(layer: Any) -> None:
+    chosen = getattr(layer, "nonlinearity", "tanh")
+    if chosen not in ACTIVATIONS:
+        raise ValueError(f"{type(layer).__name__}: nonlinearity={chosen!r}\nthere are 'tanh' and 'relu'")
+
+
+def _cell_shapes(gates: int, columns: int, hidden: int, size: int, bias: bool) -> Shapes:
+    """The parameters of one cell; `size` is that of its output, less than `hidden` where it is projected."""
+    rows = gates * hidden
+    found: Shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, size)}
+    if bias:
+        found |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+    if size != hidden:
+        found["weight_hr"] = (size, hidden)
+    return found
+
+
+def _drawn(shapes: Shapes, hidden: int, rng: np.random.Generator, dtype: Any) -> dict[str, Tensor]:
+    bound = 1 / np.sqrt(hidden)
+    return {name: Tensor(rng.uniform(-bound, bound, s).astype(dtype), name=name) for name, s in shapes.items()}
 
 
 def _suffix(layer: int, direction: str) -> str:

@@ -36,13 +36,18 @@ def unroll(
     own argument: x, the initial states h0, c0, and at each step h, c; the outputs are hs. Where a sequence has ended, h
     is what is carried on, and h_new what the cell made.
 
-    Raises ValueError for an empty sequence, for lengths outside of 1 to T, or where the cell returns another number of
-    states than it takes; TypeError for lengths that are a Tensor: they decide what is recorded.
+    Raises ValueError for an empty sequence, for lengths outside of 1 to T, for more states than the cell takes, or
+    where it returns another number of them; TypeError for lengths that are a Tensor: they decide what is recorded.
     """
     names = state_names(cell)
     if len(xs) == 0:
         raise ValueError("unroll: the sequence has no steps (T = 0)\ngive xs of shape (T, B, I) with T >= 1")
     states = as_tuple(state)
+    if len(states) > len(names):
+        raise ValueError(
+            f"unroll: {len(states)} states for {cell_name(cell)}, which takes ({', '.join(names)})\n"
+            "give as many as the cell has, in their order, or none"
+        )
     if current()[0]:
         xs = _followed("x", xs) if isinstance(xs, np.ndarray | Tensor) else xs
         states = tuple(_followed(f"{name}0", s) for name, s in zip(names, states, strict=False))
@@ -50,7 +55,7 @@ def unroll(
     outputs = []
     for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with scope(t=t):
-            running = (t < counts)[:, None] if counts is not None and counts.min() <= t else None
+            running = (t < counts)[:, None] if counts is not None and counts.min(initial=len(xs)) <= t else None
             # What stands in the padding is not even looked at: a NaN there would make 0 * NaN of its gradient.
             x = xs[t] if running is None else np.where(running, xs[t], np.zeros((), xs[t].dtype))
             before, states = states, as_tuple(cell(params, x, *states))
@@ -67,7 +72,7 @@ def unroll(
             output = states[0]
             if running is not None:
                 # Before the first step that counts, a state that was not given is still the cell's own zeros.
-                before = before or tuple(np.zeros_like(s) for s in states)
+                before += tuple(np.zeros_like(s) for s in states[len(before) :])
                 pairs = zip(names, states, before, strict=True)
                 states = tuple(named(name, np.where(running, new, old)) for name, new, old in pairs)
                 output = np.where(running, output, 0)
@@ -90,7 +95,7 @@ def _checked_lengths(lengths: Any, xs: Array) -> np.ndarray[Any, Any]:
             f"unroll: lengths of shape {counts.shape} and dtype {counts.dtype}, for inputs (T, B, I) = "
             f"{(len(xs), *np.shape(xs[0]))}\ngive one integer for each of the B sequences"
         )
-    if not (counts.min() >= 1 and counts.max() <= len(xs)):
+    if counts.size and not (counts.min() >= 1 and counts.max() <= len(xs)):
         raise ValueError(
             f"unroll: lengths from {counts.min()} to {counts.max()}, for T = {len(xs)} steps\n"
             f"a length is the number of steps of a sequence that count, 1 to {len(xs)}"

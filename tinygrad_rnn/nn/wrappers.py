@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.recording import current, scope_text
+from tinygrad_rnn.core.recording import current, scope_text, where_text
 from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.nn.cells import Array, Params, initial_state
 
@@ -19,12 +19,19 @@ def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
     """The cell with the same dropout at every step (Gal and Ghahramani 2016): x * on_x, h_{t-1} * on_h.
 
     The masks, of shapes (B, I) and (B, H), are 0 where a unit is dropped and 1 / (1 - p) where it is kept, as
-    `dropout_mask` draws them.
+    `dropout_mask` draws them. Raises ValueError for a mask of another shape.
     """
 
     @functools.wraps(cell)
     def dropped(params: Params, x: Array, h: Array = None, *state: Array) -> Any:
-        return cell(params, x * on_x, initial_state("h", h, params, x) * on_h, *state)
+        h = initial_state("h", h, params, x, np.shape(params["weight_hh"])[1])
+        for name, mask, value in (("on_x", on_x, x), ("on_h", on_h, h)):
+            if np.shape(mask) != np.shape(value):
+                raise ValueError(
+                    f"variational_dropout: {name} has shape {np.shape(mask)}, and {name[3:]} {np.shape(value)}"
+                    f"{where_text()}\ngive masks (B, I) and (B, H): one entry for each that may be dropped"
+                )
+        return cell(params, x * on_x, h * on_h, *state)
 
     return dropped
 
@@ -34,6 +41,8 @@ def zoneout(cell: Cell, *held: Any) -> Cell:
 
     `held` has, for each state, booleans of shape (T, B, H), true where step t keeps the old value: the step is that of
     `unroll`. In their place a number p is the expectation, p * old + (1 - p) * new, for evaluation.
+
+    Raises ValueError, when the cell runs, for masks that are no booleans of this shape, and for p outside of 0 to 1.
     """
 
     @functools.wraps(cell)
@@ -64,6 +73,10 @@ def dropout_mask(rng: np.random.Generator, p: float, shape: tuple[int, ...], dty
 
 def _held(old: Array, new: Array, keep: Any) -> Array:
     if np.ndim(keep) == 0:
+        if not 0 <= keep <= 1:
+            raise ValueError(
+                f"zoneout: p = {keep}{where_text()}\np is the share of units that keep their state, 0 to 1"
+            )
         return keep * old + (1 - keep) * new
     labels = current()[1]
     t = dict(labels).get("t")
@@ -71,5 +84,10 @@ def _held(old: Array, new: Array, keep: Any) -> Array:
         raise ValueError(
             f"zoneout: masks for {len(keep)} steps, and this is {scope_text(labels) or 'no step'}\n"
             "run the cell with unroll, and give masks (T, B, H) for all of its steps"
+        )
+    if np.shape(keep)[1:] != np.shape(new) or keep[t].dtype != bool:
+        raise ValueError(
+            f"zoneout: masks of shape {np.shape(keep)} and dtype {keep[t].dtype} for states {np.shape(new)}"
+            f"{where_text()}\ngive booleans (T, B, H), true where a unit keeps its state"
         )
     return np.where(keep[t], old, new)
