@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 
 class Lines:

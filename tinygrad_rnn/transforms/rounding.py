@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 
 Array = NDArray[Any]
 

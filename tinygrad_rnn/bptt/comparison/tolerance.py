@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.tape.tape import Tape
+from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.rounding import Moved, rounding
 
 JUDGED = 0.01
@@ -21,28 +23,33 @@ class Tolerance:
     """What rounding does to one gradient.
 
     `rounding`: how far apart two right gradients can be, at the entry where that is most. `largest`: the largest entry.
-    `deviations` (samples, *shape): how far the gradient was moved by each run (see `transforms/rounding.py`).
+    `usual`: the size of a gradient by which the loss would change as much as its terms are large, if the input changed
+    as much as it is large. `deviations` (samples, *shape): how far the gradient was moved by each run, see `Moved`.
     """
 
     rounding: float
     largest: float
+    usual: float
     deviations: Array = field(repr=False)
-
-    @classmethod
-    def of(cls, gradient: Array, deviations: Array) -> Tolerance:
-        """From a gradient and its deviations."""
-        return cls(
-            float(np.max(rounding(deviations), initial=0)), float(np.max(np.abs(gradient), initial=0)), deviations
-        )
 
     def absolute(self, rtol: float) -> float:
         """The largest difference that still agrees: `rtol` of the largest entry, or rounding, whichever is more."""
         return max(rtol * self.largest, self.rounding)
 
     @property
+    def relative(self) -> float:
+        """Rounding over the largest entry."""
+        return self.rounding / self.largest if self.largest else float(self.rounding > 0) * float("inf")
+
+    @property
     def judged(self) -> bool:
         """Is the gradient larger than what rounding does to it, so that a wrong term can be told from rounding?"""
         return self.rounding <= JUDGED * self.largest
+
+    @property
+    def zero(self) -> bool:
+        """Is it zero as far as rounding lets one see: not judged, and far below the usual size?"""
+        return not self.judged and max(self.largest, self.rounding) <= JUDGED * self.usual
 
     def along(self, direction: Array) -> float:
         """How far apart sum(gradient * direction) can be."""
@@ -50,50 +57,59 @@ class Tolerance:
         return float(rounding(np.sum(self.deviations * direction, axis=axes)))
 
 
-class Judged(NamedTuple):
-    """Gradients by the name of the input, the tolerance of each, and how far apart two right values of the loss are."""
-
-    gradients: Gradients
-    tolerances: dict[str, Tolerance]
-    loss_rounding: float
-
-
 class Judge:
-    """The gradients of a case for any upstream gradients, and the tolerance of each. One tape serves them all."""
+    """The gradients of a case for any upstream gradients, and the tolerance of each. One tape serves them all.
+
+    The loss is sum(dhs * hs) + sum(dlast * last state), as in `Case`.
+    """
 
     def __init__(self, case: Case) -> None:
-        self._tensors = case.tensors()
+        tensors = case.tensors()
         with Tape() as self.tape:
-            hs, last = case.forward_of(self._tensors)
-        self.results = (hs, *last)
-        self.inputs = {name: self._tensors[name] for name in case.differentiable()}
+            hs, last = case.forward_of(tensors)
+        self._results = (hs, *last)
+        self._inputs = {name: tensors[name] for name in case.differentiable()}
         self._made = {id(line[3]) for line in self.tape.lines()}
-        self._moved = Moved(self.tape, list(self.inputs.values()))
 
-    def gradients(self, dhs: Array, dlast: tuple[Array, ...]) -> Judged:
-        """What the tape says of sum(dhs * hs) + sum(dlast * last state)."""
+    @cached_property
+    def _moved(self) -> Moved:
+        return Moved(self.tape, list(self._inputs.values()))
+
+    def gradients(self, dhs: Array, dlast: Sequence[Array]) -> Gradients:
+        """What the tape says, by the name of the input."""
+        seeds, handed_on = self._seeds(dhs, dlast)
+        found = self.tape.gradient(seeds, self._inputs)
+        return {name: found[name] + handed_on.get(id(x), 0) for name, x in self._inputs.items()}
+
+    def tolerances(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[str, Tolerance], float]:
+        """The tolerance of each gradient, by name; and how far apart two right values of the loss are."""
+        seeds, _ = self._seeds(dhs, dlast)
+        spread = self._moved.spread(seeds)
+        size = float(sum(np.sum(np.abs(y.data * seed)) for y, seed in seeds.items()))
+        tolerances = {}
+        for (name, gradient), moved in zip(self.gradients(dhs, dlast).items(), spread.gradients, strict=True):
+            largest = float(np.max(np.abs(gradient), initial=0))
+            of_input = float(np.max(np.abs(self._inputs[name].data), initial=0)) or 1.0
+            tolerances[name] = Tolerance(float(np.max(rounding(moved), initial=0)), largest, size / of_input, moved)
+        of_loss = [
+            np.sum(moved * seed, axis=tuple(range(1, moved.ndim)))
+            for moved, seed in zip(spread.results, seeds.values(), strict=True)
+        ]
+        return tolerances, float(rounding(np.sum(of_loss, axis=0)))
+
+    def _seeds(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[Tensor, Any], dict[int, Any]]:
+        """The cotangents of the tape's results; and of inputs that are a last state, unchanged, which no line made."""
         seeds: dict[Tensor, Any] = {}
-        handed_on: dict[int, Any] = {}  # inputs that are a last state, unchanged: no line of the tape made them
-        for y, g in zip(self.results, (dhs, *dlast), strict=True):
+        handed_on: dict[int, Any] = {}
+        for y, g in zip(self._results, (dhs, *dlast), strict=True):
             if isinstance(y, Tensor) and y.dtype.kind == "f":
                 if id(y) in self._made:
                     seeds[y] = seeds.get(y, 0) + g
                 else:
                     handed_on[id(y)] = handed_on.get(id(y), 0) + g
-        found = self.tape.gradient(seeds, self.inputs)
-        gradients = {name: found[name] + handed_on.get(id(x), 0) for name, x in self.inputs.items()}
-        moved = self._moved.spread(seeds)
-        tolerances = {
-            name: Tolerance.of(gradient, deviations)
-            for (name, gradient), deviations in zip(gradients.items(), moved.gradients, strict=True)
-        }
-        of_loss = sum(
-            np.sum(deviations * seed, axis=tuple(range(1, deviations.ndim)))
-            for deviations, seed in zip(moved.results, seeds.values(), strict=True)
-        )
-        return Judged(gradients, tolerances, float(rounding(np.asarray(of_loss))))
+        return seeds, handed_on
 
 
 def tolerances(case: Case) -> dict[str, Tolerance]:
     """The tolerance of each gradient of a case, by name, for the case's own upstream gradients."""
-    return Judge(case).gradients(case.dhs, case.dlast).tolerances
+    return Judge(case).tolerances(case.dhs, case.dlast)[0]
