@@ -59,6 +59,10 @@ EXACT = {
 """Operations that round nothing: their results are not moved."""
 
 
+OF_SIZE_ONE = {"log_softmax", "logsumexp"}
+"""Operations that add up numbers of size 1 inside, so that a result near 0 has errors of that size's last place."""
+
+
 class Spread(NamedTuple):
     """How far the moved runs are from the tape: for each input and each result an array (samples, *shape).
 
@@ -102,6 +106,19 @@ class Moved:
         )
 
 
+def deviations(tape: Tape, results: Sequence[Tensor], samples: int = SAMPLES) -> list[Array]:
+    """How far the moved runs are from the tape, for each result an array (samples, *shape).
+
+    A derivative whose walk back was recorded is a result like any other: then what its rules compute is moved too.
+    """
+    found = []
+    with np.errstate(all="ignore"):
+        for k in range(samples):
+            _, new = _moved(tape, np.random.default_rng(k))
+            found.append([_apart(new[y].data, y.data) for y in results])
+    return [np.array(samples) for samples in zip(*found, strict=True)]
+
+
 def rounding(deviations: Array) -> Array:
     """How far apart two right values can be, entry by entry: SAFETY times the root of the mean square of the samples.
 
@@ -123,19 +140,21 @@ def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Ten
             value = op.function(*[a._data if type(a) is Tensor else a for a in arguments], **kwargs)
         except ValueError:  # what was moved has left the domain by a last place
             value = out._data
-        new[out] = Tensor(value if op.name in EXACT else _shaken(value, rng))
+        if op.name not in EXACT:
+            value = _shaken(value, rng, at_least=1.0 if op.name in OF_SIZE_ONE else 0.0)
+        new[out] = Tensor(value)
         other._lines.append((op, arguments, kwargs, new[out], labels))
     return other, new
 
 
-def _shaken(value: Any, rng: np.random.Generator) -> Array:
-    """Each entry times 1 + e, with e of either sign, one to three units in the last place; integers as they are."""
+def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Array:
+    """Each entry moved to either side by one to three units in its last place, or in that of `at_least`; floats only."""
     right: Array = np.asarray(value)
     if right.dtype.kind != "f":
         return right
     u = 2 * rng.random(right.shape) - 1
     e = (2 * u + np.copysign(1, u)) * np.finfo(right.dtype).eps
-    return np.asarray(right * (1 + e), right.dtype)
+    return np.asarray(right + e * np.maximum(np.abs(right), at_least), right.dtype)
 
 
 def _apart(moved: Any, right: Any) -> Array:
