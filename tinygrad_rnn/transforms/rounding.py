@@ -85,13 +85,15 @@ class Moved:
         with np.errstate(all="ignore"):
             self._runs = [_moved(tape, rng) for rng in self._rngs]
         for (other, _), rng in zip(self._runs, self._rngs, strict=True):
-            other.hook(lambda entry, g, rng=rng: _shaken(g, rng))  # type: ignore[misc]  # mypy infers no lambda with defaults
+            other.hook(lambda entry, g, rng=rng: _shaken(g, rng, at_least=float(np.finfo(g.dtype).tiny)))  # type: ignore[misc]  # mypy infers no lambda with defaults
 
     def spread(self, seeds: Mapping[Tensor, Any]) -> Spread:
         """The spread of the gradients of sum(seed * result) by the inputs, and of the results.
 
         `seeds` maps results of the tape to their cotangents. Costs a walk back for each run.
         """
+        if not seeds:
+            return Spread([np.zeros((len(self._runs), *x.shape)) for x in self._inputs], [])
         right = self._tape.gradient(dict(seeds), self._inputs)
         gradients, results = [], []
         with np.errstate(all="ignore"):
@@ -148,7 +150,7 @@ def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Ten
 
 
 def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Array:
-    """Each entry moved to either side by one to three units in its last place, or in that of `at_least`; floats only."""
+    """Each entry, moved to either side by one to three units in its last place, or in that of `at_least`.."""
     right: Array = np.asarray(value)
     if right.dtype.kind != "f":
         return right

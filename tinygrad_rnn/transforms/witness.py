@@ -42,12 +42,8 @@ class Witness:
 
     def derivative(self, v: Array) -> Derivative:
         """The derivative along v: by a complex step where the lines can carry one, else by central differences."""
-        if self._continued:
-            with np.errstate(all="ignore"):
-                exact = complex_step(self._by_lines, self._x, v)
-            if math.isfinite(exact.value):
-                return exact
-        return central_differences(self._anew, self._x, v, noise=self._noise)
+        exact = self._complex_step(v) if self._continued else None
+        return exact or central_differences(self._anew, self._x, v, noise=self._noise)
 
     def about(self, v: Array, found: float, allowed: Allowed) -> Derivative:
         """The derivative along v that is nearest to agree with `found`, another way to it; `corner` where it is one.
@@ -60,8 +56,8 @@ class Witness:
             return first
         if first.method == "complex step":
             if not self._smooth:
-                back = -complex_step(self._by_lines, self._x, -v).value
-                if abs(back - first.value) > allowed(first):
+                back = self._complex_step(-v)
+                if back is None or abs(back.value + first.value) > allowed(first):
                     return first._replace(corner=True)
             other = central_differences(self._anew, self._x, v, noise=self._noise)
             trusted = agree(found, other, allowed) and not agree(first.value, other, allowed)
@@ -72,6 +68,15 @@ class Witness:
                 return nearer
         least = abs(found - first.value) / 100
         return first._replace(corner=has_corner(self._anew, self._x, v, least, self._noise))
+
+    def _complex_step(self, v: Array) -> Derivative | None:
+        """None where an operation does not take complex numbers after all, or overflows there."""
+        try:
+            with np.errstate(all="ignore"):
+                exact = complex_step(self._by_lines, self._x, v)
+        except (TypeError, ValueError):
+            return None
+        return exact if math.isfinite(exact.value) else None
 
 
 def same(ours: Any, theirs: Any, noise: float = 0.0) -> bool:

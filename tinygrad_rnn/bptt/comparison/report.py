@@ -119,7 +119,7 @@ class Row:
         said, t = [], self.tolerance
         if t is not None and t.zero and t.rounding > rtol * t.largest:
             said.append(
-                f"zero up to rounding (entries of at most {t.largest:.1e}, rounding makes {t.rounding:.1e}): "
+                f"as small as rounding (entries of at most {t.largest:.1e}, rounding makes {t.rounding:.1e}): "
                 "a wrong factor cannot be seen here."
             )
         elif t is not None and not self.judged:
@@ -127,8 +127,6 @@ class Row:
                 f"cannot be judged here: rounding alone moves it by {t.relative:.1e} of its largest entry. "
                 "Compare at fewer steps, smaller weights or in float64."
             )
-        elif t is not None and t.rounding > rtol * t.largest:
-            said.append(f"rounding alone moves it by {t.relative:.1e} of its largest entry: the tolerance here.")
         if self.numeric and self.numeric.corner:
             said.append(
                 "a corner (of relu, maximum, abs) lies at these values, or nearer than a step: the numerical "
@@ -157,8 +155,14 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """What rounding and corners do, a sentence for each gradient where that is more than `rtol`."""
-        return [note for row in self.rows if (note := row.note(self.rtol))]
+        """What rounding and corners do, in sentences, where that is more than `rtol`."""
+        wide = [
+            f"{row.name} {row.tolerance.relative:.1e}"
+            for row in self.rows
+            if row.tolerance and row.finite and row.tolerance.judged and row.tolerance.relative > self.rtol
+        ]
+        told = [f"Rounding alone makes such a part of the largest entry, the tolerance here: {', '.join(wide)}."]
+        return [*(told if wide else []), *(note for row in self.rows if (note := row.note(self.rtol)))]
 
     @property
     def unjudged(self) -> list[str]:
@@ -202,8 +206,10 @@ class Report:
         return "\n".join([self.title, *lines, self._result(), *self.notes, *self.findings])
 
     def _result(self) -> str:
-        bad = sum(row.verdict(self.rtol) != "ok" for row in self.rows)
-        if bad:
+        bad = sum(row.verdict(self.rtol).startswith("WRONG") for row in self.rows)
+        if overflown := sum(not row.finite for row in self.rows):
+            result = f"{overflown} of {len(self.rows)} gradients on the tape are not finite: nothing to compare with"
+        elif bad:
             result = f"{bad} of {len(self.rows)} gradients do not agree"
         elif self.unjudged:
             result = f"{len(self.unjudged)} of {len(self.rows)} gradients cannot be judged here, no other disagrees"

@@ -14,7 +14,7 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.rounding import Moved, rounding
 
-JUDGED = 0.01
+JUDGED = 0.1
 """A gradient can be judged where rounding is less than this part of its largest entry."""
 
 
@@ -25,16 +25,18 @@ class Tolerance:
     `rounding`: how far apart two right gradients can be, at the entry where that is most. `largest`: the largest entry.
     `usual`: the size of a gradient by which the loss would change as much as its terms are large, if the input changed
     as much as it is large. `deviations` (samples, *shape): how far the gradient was moved by each run, see `Moved`.
+    `least`: the smallest normal number of its dtype; what is below has underflowed.
     """
 
     rounding: float
     largest: float
     usual: float
     deviations: Array = field(repr=False)
+    least: float
 
     def absolute(self, rtol: float) -> float:
         """The largest difference that still agrees: `rtol` of the largest entry, or rounding, whichever is more."""
-        return max(rtol * self.largest, self.rounding)
+        return max(rtol * self.largest, self.rounding, self.least)
 
     @property
     def relative(self) -> float:
@@ -54,7 +56,7 @@ class Tolerance:
     def along(self, direction: Array) -> float:
         """How far apart sum(gradient * direction) can be."""
         axes = tuple(range(1, self.deviations.ndim))
-        return float(rounding(np.sum(self.deviations * direction, axis=axes)))
+        return float(rounding(np.sum(self.deviations * direction, axis=axes)) + self.least * np.sum(np.abs(direction)))
 
 
 class Judge:
@@ -78,7 +80,7 @@ class Judge:
     def gradients(self, dhs: Array, dlast: Sequence[Array]) -> Gradients:
         """What the tape says, by the name of the input."""
         seeds, handed_on = self._seeds(dhs, dlast)
-        found = self.tape.gradient(seeds, self._inputs)
+        found = self.tape.gradient(seeds, self._inputs) if seeds else {n: 0 * x.data for n, x in self._inputs.items()}
         return {name: found[name] + handed_on.get(id(x), 0) for name, x in self._inputs.items()}
 
     def tolerances(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[str, Tolerance], float]:
@@ -90,12 +92,14 @@ class Judge:
         for (name, gradient), moved in zip(self.gradients(dhs, dlast).items(), spread.gradients, strict=True):
             largest = float(np.max(np.abs(gradient), initial=0))
             of_input = float(np.max(np.abs(self._inputs[name].data), initial=0)) or 1.0
-            tolerances[name] = Tolerance(float(np.max(rounding(moved), initial=0)), largest, size / of_input, moved)
+            most = float(np.max(rounding(moved), initial=0))
+            least = float(np.finfo(gradient.dtype).tiny)
+            tolerances[name] = Tolerance(most, largest, size / of_input, moved, least)
         of_loss = [
             np.sum(moved * seed, axis=tuple(range(1, moved.ndim)))
             for moved, seed in zip(spread.results, seeds.values(), strict=True)
         ]
-        return tolerances, float(rounding(np.sum(of_loss, axis=0)))
+        return tolerances, float(rounding(np.sum(of_loss, axis=0))) if of_loss else 0.0
 
     def _seeds(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[Tensor, Any], dict[int, Any]]:
         """The cotangents of the tape's results; and of inputs that are a last state, unchanged, which no line made."""
