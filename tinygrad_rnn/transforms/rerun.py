@@ -100,6 +100,7 @@ SMOOTH: dict[str, Callable[..., Any]] = {
     "hypot": lambda a, b: np.sqrt(a * a + b * b),
     "arctan2": _arctan2,
     "logabsdet": _logabsdet,
+    "sign_of_det": _of_real_parts(lambda x: np.linalg.slogdet(x)[0]),
     "norm": _norm,
     "astype": _astype,
     "in_range": lambda x, **kwargs: x,
@@ -126,6 +127,5 @@ CONTINUED: dict[str, Callable[..., Any]] = SMOOTH | {
         )
     },
     "argsort": _of_real_parts(lambda x, axis=-1: np.argsort(x, axis=axis, kind="stable")),
-    "sign_of_det": _of_real_parts(lambda x: np.linalg.slogdet(x)[0]),
 }
 """Operation -> the same for complex numbers close to the real axis."""
