@@ -145,7 +145,7 @@ def test_a_corner_is_not_accused(name):
 
 def slipped(name, rule_of, analytic=True):
     """A nonlinearity with a slip in its rule."""
-    return rule(name, np.tanh, rule_of, analytic=analytic, tangent="elementwise")
+    return rule(name, np.tanh, rule_of, analytic=analytic, kind="elementwise")
 
 
 SLIPS = {

@@ -21,7 +21,7 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.numerical import Derivative, random_direction
-from tinygrad_rnn.transforms.rerun import Lines
+from tinygrad_rnn.transforms.continuation import Lines
 from tinygrad_rnn.transforms.rounding import deviations, rounding
 from tinygrad_rnn.transforms.transforms import jvp, vjp
 from tinygrad_rnn.transforms.witness import Witness, agree, same

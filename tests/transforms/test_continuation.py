@@ -6,7 +6,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn.core.table import PRIMITIVES
 from tinygrad_rnn.transforms.numerical import central_differences, complex_step
-from tinygrad_rnn.transforms.rerun import CONTINUED, SMOOTH, Lines
+from tinygrad_rnn.transforms.continuation import CONTINUED, SMOOTH, Lines
 
 X = np.array([[-1.3, 0.4, 2.1], [0.7, -0.2, -2.6], [1.9, 0.8, -0.5]])
 Y = np.array([[0.6, -1.1, 0.3], [-0.9, -0.4, 1.7], [0.5, 1.2, -2.2]])
@@ -87,7 +87,7 @@ def test_an_operation_that_is_not_known_is_not_continued():
     shrink = tg.primitive(
         lambda x: np.maximum(np.abs(x) - 0.5, 0),
         lambda g, y, x: g * np.sign(x) * (np.abs(x) > 0.5),
-        name="test_rerun_shrink",
+        name="test_continuation_shrink",
         analytic=False,
     )
     assert not lines_of(shrink, X)[0].continued
