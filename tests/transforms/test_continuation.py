@@ -5,8 +5,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.core.table import PRIMITIVES
-from tinygrad_rnn.transforms.numerical import central_differences, complex_step
 from tinygrad_rnn.transforms.continuation import CONTINUED, SMOOTH, Lines
+from tinygrad_rnn.transforms.numerical import central_differences, complex_step
 
 X = np.array([[-1.3, 0.4, 2.1], [0.7, -0.2, -2.6], [1.9, 0.8, -0.5]])
 Y = np.array([[0.6, -1.1, 0.3], [-0.9, -0.4, 1.7], [0.5, 1.2, -2.2]])

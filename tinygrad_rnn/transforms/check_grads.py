@@ -20,8 +20,8 @@ from tinygrad_rnn.core.table import primitive  # noqa: F401 - primitive is for t
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.tape.full_tape import Tape
-from tinygrad_rnn.transforms.numerical import Derivative, random_direction
 from tinygrad_rnn.transforms.continuation import Lines
+from tinygrad_rnn.transforms.numerical import Derivative, random_direction
 from tinygrad_rnn.transforms.rounding import deviations, rounding
 from tinygrad_rnn.transforms.transforms import jvp, vjp
 from tinygrad_rnn.transforms.witness import Witness, agree, same

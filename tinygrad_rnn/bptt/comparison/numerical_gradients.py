@@ -10,8 +10,8 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Case
 from tinygrad_rnn.bptt.comparison.report import Numeric
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
-from tinygrad_rnn.transforms.numerical import Derivative, random_direction
 from tinygrad_rnn.transforms.continuation import Lines
+from tinygrad_rnn.transforms.numerical import Derivative, random_direction
 from tinygrad_rnn.transforms.witness import Witness, same
 
 RTOL = {"complex step": 1e-10, "differences": 1e-7}
