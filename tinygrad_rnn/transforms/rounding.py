@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_rnn.core.table import PRIMITIVES
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -36,6 +37,10 @@ EXACT_KINDS = {"view", "join"}
 EXACT = {"absolute", "astype", "detach", "in_range", "max", "maximum", "min", "minimum", "negative", "positive", "relu"}
 EXACT |= {"set_at", "where"}
 """Operations that round nothing: their results are not moved."""
+
+BRANCHES = {"relu", "absolute", "sign", "elu", "maximum", "minimum"}
+BRANCHES |= {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+"""Operations that decide by which of two values is larger, or by which side of 0 one is on."""
 
 OF_SIZE_ONE = {"log_softmax", "logsumexp"}
 """Operations that add up numbers of size 1 inside, so that a result near 0 has errors of that size's last place."""
@@ -116,6 +121,8 @@ def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Ten
             if type(a) is Tensor and a not in new:
                 new[a] = Tensor(_shaken(a._data, rng))
         arguments = tuple([new[a] if type(a) is Tensor else a for a in args])
+        if op.name in BRANCHES:
+            arguments = _tied(other._lines, args, arguments)
         try:
             value = op.function(*[a._data if type(a) is Tensor else a for a in arguments], **kwargs)
         except ValueError:  # what was moved has left the domain by a last place
@@ -127,8 +134,26 @@ def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Ten
     return other, new
 
 
+def _tied(lines: list[Any], args: tuple[Any, ...], moved: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The moved arguments of an operation that decides, with every tie as it was: toys of whole numbers have exact ones.
+
+    Where it is no tie any more, one argument is brought back to the other, or to 0, by a line of its own.
+    """
+    k = next((k for k, a in enumerate(moved[:2]) if type(a) is Tensor), 0)
+    of_all = [[np.asarray(a.data if type(a) is Tensor else a) for a in arguments] for arguments in (args, moved)]
+    (x, other), (x_moved, other_moved) = ((own[k], own[1 - k] if len(args) == 2 else 0.0) for own in of_all)
+    if x.dtype.kind != "f" or np.shape(x == other) != x.shape:
+        return moved
+    off = np.asarray(np.where(x == other, other_moved - x_moved, 0), x.dtype)
+    if not off.any():
+        return moved
+    back = Tensor(x_moved + off)
+    lines.append((PRIMITIVES["add"], (moved[k], off), {}, back, ()))
+    return (*moved[:k], back, *moved[k + 1 :])
+
+
 def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Array:
-    """Each entry, moved to either side by one to three units in its last place, or in that of `at_least`.."""
+    """Each entry, moved to either side by one to three units in its last place, or in that of `at_least`."""
     right: Array = np.asarray(value)
     if right.dtype.kind != "f":
         return right

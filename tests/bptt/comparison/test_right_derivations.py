@@ -235,3 +235,29 @@ def test_what_overflows_is_told_and_not_compared():
     assert {row.verdict(report.rtol) for row in report.rows} == {"NOT FINITE"}
     assert "gradients on the tape are not finite: nothing to compare with" in str(report)
     assert not report.findings
+
+
+@pytest.mark.parametrize("op", [lambda z: np.maximum(z, 0), lambda z: np.maximum(0, z), lambda z: (abs(z) + z) / 2])
+def test_a_toy_of_whole_numbers_with_exact_corners_is_judged(op):
+    """z is exactly 0 at some units: the slope there is one of convention, and rounding does not change it."""
+
+    def cell(p, x, h):
+        return op(x @ p["W"] + h @ p["U"])
+
+    def by_hand(p, xs, state, dhs, factor=1.0):
+        hs = [state[0]]
+        for x in xs:
+            hs.append(np.maximum(x @ p["W"] + hs[-1] @ p["U"], 0))
+        dW, dU, dh = 0, 0, 0
+        for t in reversed(range(len(xs))):
+            z = xs[t] @ p["W"] + hs[t] @ p["U"]
+            dz = (dhs[t] + dh) * (np.sign(z) + 1) / 2  # half of the slope at 0, as all three have it
+            dW, dU, dh = dW + xs[t].T @ dz, dU + factor * (hs[t].T @ dz), dz @ p["U"].T
+        return {"W": dW, "U": dU}
+
+    params = {"W": np.array([[1.0, 2.0], [-1.0, 1.0]]), "U": np.array([[1.0, -1.0], [2.0, 0.5]])}
+    problem = {"params": params, "xs": np.ones((3, 1, 2)), "state": np.zeros((1, 2)), "torch": False}
+    report = bptt.compare(cell, **problem, by_hand=by_hand).check()
+    assert all(row.tolerance.relative < 1e-13 for row in report.rows)
+    wrong = bptt.compare(cell, **problem, by_hand=partial(by_hand, factor=1 + 1e-9))
+    assert wrong["U"].verdict(wrong.rtol) == "WRONG: HAND"
