@@ -135,7 +135,7 @@ def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Ten
 
 
 def _tied(lines: list[Any], args: tuple[Any, ...], moved: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The moved arguments of an operation that decides, with every tie as it was: toys of whole numbers have exact ones.
+    """The moved arguments of an operation that decides, every tie as it was: toys of whole numbers have exact ones.
 
     Where it is no tie any more, one argument is brought back to the other, or to 0, by a line of its own.
     """
