@@ -105,3 +105,70 @@ def test_an_argument_that_nothing_depends_on_is_right():
     wrong = tg.primitive(lambda x: x**2, lambda g, y, x: g * x, name="test_unused_beside_wrong")
     with pytest.raises(AssertionError, match=r"argument 0\['used'\], order 1"):
         tg.check_grads(lambda p: wrong(p["used"]), (args,))
+
+
+SATURATED = {
+    "logsumexp": lambda x: tg.logsumexp(10 * x),
+    "softmax": lambda x: (tg.softmax(30 * x) * np.arange(x.size)).sum(),
+    "log_softmax": lambda x: (tg.log_softmax(50 * x) * np.arange(x.size)).sum(),
+    "cross_entropy": lambda x: nn.cross_entropy((30 * x).reshape(3, 4), np.array([0, 1, 2])),
+    "tanh": lambda x: np.tanh(30 * x).sum(),
+    "sigmoid": lambda x: tg.sigmoid(40 * x).sum(),
+    "softplus": lambda x: tg.softplus(50 * x),
+    "attention": lambda x: (tg.softmax((x.reshape(3, 4) @ x.reshape(3, 4).T) * 10) @ x.reshape(3, 4)).sum(),
+    "gelu": lambda x: tg.gelu_tanh(30 * x).sum(),
+    "layer norm of one": lambda x: (x - x.mean()) / np.sqrt(((x - x.mean()) ** 2).mean() + 1e-5) + np.tanh(20 * x),
+    "variance": lambda x: (x + 1e4).var() * x,
+    "cancelled": lambda x: np.tanh((x + 1e6) - 1e6),
+}
+
+
+@pytest.mark.parametrize("name", SATURATED)
+def test_what_saturates_is_not_accused(name):
+    for seed in range(8):
+        tg.check_grads(SATURATED[name], (np.random.default_rng(seed).normal(size=12),))
+
+
+CORNERS = {
+    "relu of zeros": lambda x: tg.relu(x * 0) * x,
+    "abs of zeros": lambda x: np.abs(x * 0) * x + np.abs(x - x[0]),
+    "a tie of max": lambda x: np.max(x * 0 + 1) + np.maximum(x, x),
+    "near a corner": lambda x: tg.relu(x - x.detach() + 1e-9).sum(),
+    "many corners": lambda x: np.abs(np.sin(x * np.linspace(1, 90, 500)[:, None])).sum(),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_a_corner_is_not_accused(name):
+    tg.check_grads(CORNERS[name], (np.random.default_rng(0).normal(size=6),), order=1)
+
+
+def slipped(name, rule_of, analytic=True):
+    """A nonlinearity with a slip in its rule."""
+    return rule(name, np.tanh, rule_of, analytic=analytic, kind="elementwise")
+
+
+SLIPS = {
+    "a millionth": slipped("millionth", lambda g, y, x: g * (1 - y * y) * (1 + 1e-6)),
+    "a term of second order": slipped("second", lambda g, y, x: g * (1 - y * y + 1e-5 * y)),
+    "the sign": slipped("minus", lambda g, y, x: -g * (1 - y * y)),
+    "y for y y": slipped("one_y", lambda g, y, x: g * (1 - y)),
+    "called not analytic": slipped("not_analytic", lambda g, y, x: g * (1 - y * y) * 1.001, analytic=False),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+@pytest.mark.parametrize("gain", [0.1, 1.0, 5.0])
+def test_a_slip_is_found_where_something_is_left_to_see(name, gain):
+    x = np.random.default_rng(1).normal(size=12)
+    for mode in ("rev", "fwd"):
+        with pytest.raises(AssertionError, match="the rule of one of these operations is wrong"):
+            tg.check_grads(lambda x: SLIPS[name](gain * x) * np.arange(1.0, 13.0), (x,), order=1, modes=(mode,))
+
+
+def test_a_slip_beside_a_corner_is_found():
+    def f(x):
+        return SLIPS["a millionth"](x) + tg.relu(x) + np.abs(x - 0.5)
+
+    with pytest.raises(AssertionError, match="order 1"):
+        tg.check_grads(f, (np.random.default_rng(1).normal(size=12),), order=1)

@@ -15,35 +15,43 @@ Function = Callable[[NDArray[Any]], Any]
 
 
 class Derivative(NamedTuple):
-    """A directional derivative: its value, an estimate of the absolute error, and the method by which it was found."""
+    """A directional derivative: its value, an estimate of the absolute error, and the method by which it was found.
+
+    `corner`: two slopes meet here, or closer than a step reaches; the value is one of them or between them.
+    """
 
     value: float
     error: float
     method: str
+    corner: bool = False
 
 
 def complex_step(f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-30) -> Derivative:
     """Im f(x + i h v) / h: exact to rounding, for a function of analytic operations (Squire and Trapp, 1998).
 
     Nothing is subtracted, so h can be tiny and its square drops out. Wrong without warning for abs, maximum and
-    comparisons: ask only where every operation on the tape is `analytic`. `f` must carry complex arrays through.
+    comparisons: ask only where every operation on the tape is `analytic`, or continued from the real axis (`Lines`).
+    `f` must carry complex arrays through.
     """
     value = np.imag(f(x + 1j * step * v)) / step
     return Derivative(float(value), 4 * float(np.spacing(abs(value))), "complex step")
 
 
-def central_differences(f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-2) -> Derivative:
+def central_differences(
+    f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-2, noise: float = 0.0
+) -> Derivative:
     """(f(x + h v) - f(x - h v)) / 2h for h = step, step/2, ..., extrapolated to h = 0 (Ridders, 1982).
 
     The error is the estimate of the extrapolation: how much the last two columns of the tableau disagree, plus the
-    rounding of f. The best entry of the tableau is returned, so `step` need not suit the function.
+    rounding of f: `noise`, at least a unit in its last place. The best entry of the tableau is returned, so `step` need
+    not suit the function.
     """
     previous: list[float] = []
     best = Derivative(float("nan"), float("inf"), "differences")
     for k in range(10):
         h = step / 2**k
         above, below = float(f(x + h * v)), float(f(x - h * v))
-        rounding = float(np.spacing(max(abs(above), abs(below)))) / h
+        rounding = max(noise, float(np.spacing(max(abs(above), abs(below))))) / h
         row = [(above - below) / (2 * h)]
         for order, before in enumerate(previous, start=1):
             row.append(row[-1] + (row[-1] - before) / (4**order - 1))
@@ -52,6 +60,20 @@ def central_differences(f: Function, x: NDArray[Any], v: NDArray[Any], step: flo
                 best = Derivative(row[-1], error, "differences")
         previous = row
     return best
+
+
+def has_corner(f: Function, x: NDArray[Any], v: NDArray[Any], least: float, noise: float = 0.0) -> bool:
+    """Do the slopes to the two sides of x along v differ by more than `least`, however near x they are taken?
+
+    The slopes of a smooth function, a hundred times nearer, differ a hundred times less. `noise`: the rounding of f.
+    """
+    at = float(f(x))
+    gaps = []
+    for h in (1e-4, 1e-6):
+        above, below = float(f(x + h * v)), float(f(x - h * v))
+        gaps.append(abs(above - 2 * at + below) / h)
+        rounding = 4 * max(noise, float(np.spacing(max(abs(above), abs(below), abs(at))))) / h
+    return bool(gaps[1] > max(least, rounding) and gaps[1] > 0.1 * gaps[0])
 
 
 def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:

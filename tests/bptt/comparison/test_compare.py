@@ -300,3 +300,148 @@ def test_a_failed_comparison_points_to_the_doctor():
     report = compared("rnn", partial(my_rnn, mistake="no carry"))
     assert report.findings[-1] == "Which mistake it is, bptt.doctor(cell, by_hand) says."
     assert not compared("rnn", my_rnn).findings
+
+
+def own(shapes, T=5, B=2, H=4, seed=0, **options):
+    """The arguments of `compare` for a cell of one's own."""
+    rng = np.random.default_rng(seed)
+    params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    return {"params": params, "xs": rng.normal(size=(T, B, 3)), "state": np.zeros((B, H)), "torch": False} | options
+
+
+WU = {"W": (3, 4), "U": (4, 4)}
+
+
+@pytest.mark.parametrize("of", ["var", "std", "abs", "norm"])
+def test_a_cell_with_what_numpy_has_otherwise_for_complex_numbers(of):
+    size = {
+        "var": lambda z: z.var(axis=-1, keepdims=True),
+        "std": lambda z: z.std(axis=-1, keepdims=True),
+        "abs": lambda z: np.abs(z).mean(axis=-1, keepdims=True),
+        "norm": lambda z: np.linalg.norm(z, axis=-1, keepdims=True),
+    }[of]
+
+    def cell(p, x, h):
+        z = x @ p["W"] + h @ p["U"]
+        return np.tanh((z - z.mean(axis=-1, keepdims=True)) / np.sqrt(size(z) + 1e-5))
+
+    report = bptt.compare(cell, **own(WU), exhaustive=True).check()
+    assert all(row.numeric.method == "complex step" for row in report.rows)
+    assert all(row.numeric.relative < 1e-12 for row in report.rows)
+
+
+@pytest.mark.parametrize(("T", "B", "H"), [(5, 2, 4), (20, 4, 32), (20, 8, 64)])
+def test_the_corners_of_many_units_are_stepped_over_by_nobody(T, B, H):
+    rng = np.random.default_rng(0)
+    relu = {"nonlinearity": "relu"}
+    report = bptt.compare(
+        partial(nn.rnn, **relu),
+        nn.init.rnn(rng, 8, H),
+        rng.normal(size=(T, B, 8)),
+        partial(bptt.by_hand.rnn, **relu),
+        torch=False,
+    ).check()
+    assert not report.notes
+
+
+def test_a_corner_at_the_values_is_told():
+    """Inputs of zeros: every relu stands on its corner, and the slope to the left counts."""
+
+    def cell(p, x, h):
+        return np.maximum(x @ p["W"] + h @ p["U"], 0)
+
+    report = bptt.compare(cell, **own(WU) | {"xs": np.zeros((3, 2, 3))}).check()
+    assert report["x"].numeric.corner
+    assert "x: a corner (of relu, maximum, abs) lies at these values" in str(report)
+
+
+def test_an_operation_of_ones_own_with_corners_that_only_differences_can_judge():
+    shrink = tg.primitive(
+        lambda x: np.maximum(np.abs(x) - 0.5, 0),
+        lambda g, y, x: g * np.sign(x) * (np.abs(x) > 0.5),
+        name="test_compare_shrink",
+        analytic=False,
+    )
+    wrong = tg.primitive(
+        lambda x: np.maximum(np.abs(x) - 0.5, 0),
+        lambda g, y, x: g * np.sign(x) * (np.abs(x) > 0.6),
+        name="test_compare_shrink_wrong",
+        analytic=False,
+    )
+
+    def cell_of(op):
+        return lambda p, x, h: 0.5 * op(x @ p["W"] + h @ p["U"])
+
+    for seed in range(3):
+        problem = own(WU, T=20, B=8, seed=seed)
+        report = bptt.compare(cell_of(shrink), **problem).check()
+        assert {row.numeric.method for row in report.rows} == {"differences"}
+        assert "WRONG: NUMERIC" in {row.verdict(0) for row in bptt.compare(cell_of(wrong), **problem).rows}
+
+
+def test_inputs_of_integers_have_no_gradient():
+    def embedded(p, x, h):
+        return np.tanh(p["E"][x[:, 0]] + h @ p["U"])
+
+    def counted(p, x, h, n):
+        return np.tanh(x @ p["W"] + h @ p["U"] / (n + 1)[:, None]), n + 1
+
+    ids = np.random.default_rng(0).integers(0, 6, (5, 2, 1))
+    report = bptt.compare(embedded, **own({"E": (6, 4), "U": (4, 4)}) | {"xs": ids}).check()
+    assert [row.name for row in report.rows] == ["E", "U", "h0"]
+    report = bptt.compare(counted, **own(WU) | {"state": (np.zeros((2, 4)), np.zeros(2, int))}).check()
+    assert [row.name for row in report.rows] == ["W", "U", "x", "h0"]
+
+
+def test_an_input_that_is_handed_on_and_one_that_nobody_reads():
+    def cell(p, x, h, c):
+        return np.tanh(x @ p["W"] + h @ p["U"] + c), p["c"]
+
+    problem = own(WU | {"c": (2, 4), "V": (3,)}, T=3) | {"state": (np.zeros((2, 4)), np.zeros((2, 4)))}
+    last = (np.zeros((2, 4)), np.arange(8.0).reshape(2, 4))
+    report = bptt.compare(cell, **problem, dhs=np.zeros((3, 2, 4)), dlast=last)
+    case = bptt.comparison.case.Case(cell, problem["params"], problem["xs"], problem["state"], None, last, 0, True)
+    np.testing.assert_array_equal(case.part(0, 3, np.zeros((3, 2, 4)), last).tape_gradients()["c"], last[1])
+    assert report.check()["V"].tolerance.rounding == 0
+
+
+def test_a_cell_that_decides_by_its_values_is_compared_by_differences():
+    def cell(p, x, h):
+        z = x @ p["W"] + h @ p["U"]
+        return np.tanh(z) if (z.data if isinstance(z, tg.Tensor) else z).sum() > 0 else np.sin(z)
+
+    report = bptt.compare(cell, **own(WU)).check()
+    assert {row.numeric.method for row in report.rows} <= {"complex step", "differences"}
+
+
+def counting(by_hand):
+    """The derivation, and how often it was called."""
+    calls = []
+
+    def counted(*args, **options):
+        calls.append(len(args[1]))
+        return by_hand(*args, **options)
+
+    return counted, calls
+
+
+@pytest.mark.parametrize(("step", "upstream"), [(0, 0), (7, 7), (181, 182), (299, 299)])
+def test_a_fault_in_a_long_sequence_is_found_by_halving(step, upstream):
+    """A mistake in the contribution of one step: the first upstream gradient that it shows at is that of the step."""
+
+    def wrong(params, xs, state, dhs, dlast=None):
+        found = bptt.by_hand.rnn(params, xs, state, dhs, dlast)
+        at = step - (300 - len(xs))  # where the step is in a sequence that was cut
+        if 0 <= at < len(xs) and dhs[upstream - step + at :].any():
+            found["bias_ih"] = found["bias_ih"] + 1e-3 * dhs[upstream - step + at :].sum(axis=(0, 1))
+        return found
+
+    rng = np.random.default_rng(0)
+    params, xs = nn.init.rnn(rng, 2, 3), rng.normal(size=(300, 1, 2))
+    by_hand, calls = counting(wrong)
+    report = bptt.compare(
+        nn.rnn, params, xs, by_hand, torch=False, dlast=np.zeros((1, 3)), dhs=rng.normal(size=(300, 1, 3))
+    )
+    found = f"with an upstream gradient at step {upstream} alone, the contribution of step {step} is the first"
+    assert found in report.findings[0]
+    assert len(calls) < 40

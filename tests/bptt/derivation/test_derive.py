@@ -346,3 +346,12 @@ def test_every_formula_says_which_entries_it_came_from(cell):
         if f.section in ("forward", "errors", "gradients"):
             assert f.entries, f.name
             assert all(0 <= n < length for n in f.entries)
+
+
+@pytest.mark.parametrize("shape", [(), (4, 4)])
+def test_states_that_are_no_matrices_are_refused(shape):
+    def example(rng, T, B):
+        return {"u": rng.normal(size=())}, rng.normal(size=(T, B, 3)), rng.normal(size=(B, *shape))
+
+    with pytest.raises(ValueError, match=r"the initial state h0 has shape \(2.*\n.*states of examples and units"):
+        bptt.derive(lambda params, x, h: np.tanh(h * params["u"]), example=example)

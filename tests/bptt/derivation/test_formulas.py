@@ -306,3 +306,15 @@ def test_greek_letters_and_words_as_names():
     lines = bptt.derive(cell, example=own_cells.of({"W_in": (3, 4), "Wrec": (4, 4)})).lines("latex")
     assert lines["memory"] == r"\mathrm{memory}_{t} = \alpha_{t} \odot h_{t-1}"
     assert r"W_{\mathrm{in}}^{\top} x_{t} + W_{\mathrm{rec}}^{\top} h_{t-1}" in lines["z"]
+
+
+def test_a_parameter_that_no_loss_of_a_short_sequence_sees_has_gradient_zero():
+    """h_t is made of c_{t-1} alone, so W is first seen by the loss of step 2."""
+
+    def delayed(params, x, h, c):
+        return -np.tanh(c), np.tanh(x @ params["W"])
+
+    found = bptt.derive(delayed, example=own_cells.of({"W": (3, 4)}, states=2))
+    assert found.chains(1) == {"dL1_dW": "∂L_1/∂W = 0"}
+    assert list(found.chains(2)) == ["dL1_dW", "dL2_dW"]
+    assert found.chains(2)["dL1_dW"] == "∂L_1/∂W = 0"

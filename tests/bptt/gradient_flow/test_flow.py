@@ -973,3 +973,24 @@ def test_arguments_of_another_kind_say_so():
             call()
         assert len(str(caught.value).splitlines()) == 2
     assert np.array_equal(bptt.log10_product(list(J)), bptt.log10_product(J))
+
+
+def test_a_cell_that_hands_on_a_parameter_or_its_input():
+    """A state that is a parameter at every step: no gradient goes through it to the step before."""
+
+    def cell(params, x, h, c, last):
+        return np.tanh(x @ params["W"] + h @ params["U"] + c), params["c"], x
+
+    rng = np.random.default_rng(0)
+    params = {"W": rng.normal(size=(3, 4)), "U": rng.normal(size=(4, 4)), "c": rng.normal(size=(2, 4))}
+    xs, dhs = rng.normal(size=(3, 2, 3)), rng.normal(size=(3, 2, 4))
+    h, c, hs = np.zeros((2, 4)), np.zeros((2, 4)), []
+    found = bptt.flow(cell, params, xs, (h, c, xs[0]), dhs)
+    for x in xs:
+        h = np.tanh(x @ params["W"] + h @ params["U"] + c)
+        c = params["c"]
+        hs.append(h)
+    dz = dhs[2] * (1 - hs[2] ** 2)
+    np.testing.assert_allclose(found.states["h"][1], np.log10(np.linalg.norm(dz @ params["U"].T)), atol=1e-12)
+    np.testing.assert_allclose(found.states["c"][1], np.log10(np.linalg.norm(dz)), atol=1e-12)
+    assert np.isneginf(found.states["last"]).all()

@@ -46,7 +46,9 @@ class Case:
         if self.xs.ndim != 3 or not self.xs.shape[0]:
             raise ValueError(f"{who}: xs has shape {self.xs.shape}\ngive (T, B, I): time, batch, features, with T >= 1")
         self.batch = self.xs.shape[1]
-        self.dtype = np.result_type(self.xs, *self.params.values())
+        # Integers (the numbers of embedded words) are read and have no gradient: they say nothing about the dtype.
+        floats = [a for a in (self.xs, *self.params.values()) if a.dtype.kind not in "iub"]
+        self.dtype = np.result_type(*floats) if floats else self.xs.dtype
         if self.dtype.name not in DTYPES:
             raise TypeError(f"{who}: parameters and xs are {self.dtype}\ngive float64 or float32")
         self.state_names = tuple(f"{name}0" for name in state_names(cell))
@@ -59,7 +61,10 @@ class Case:
         if dlast is not None:
             self.dlast = tuple(_like(f"{who}: dlast", d, s) for d, s in zip(as_tuple(dlast), last, strict=True))
         elif with_dlast and dhs is None:
-            self.dlast = tuple(rng.standard_normal(s.shape).astype(self.dtype) for s in last)
+            self.dlast = tuple(
+                rng.standard_normal(s.shape).astype(self.dtype) if as_array(s).dtype.kind == "f" else np.zeros_like(s)
+                for s in last  # a state of integers, a counter, has no gradient
+            )
         else:
             self.dlast = tuple(np.zeros_like(s) for s in last)
 
@@ -81,23 +86,36 @@ class Case:
         return tuple(0.5 * rng.standard_normal(shape).astype(self.dtype) for shape in shapes)
 
     def inputs(self) -> dict[str, Array]:
-        """Everything that has a gradient, by name: parameters, x, initial states."""
+        """Everything that the cell reads, by name: parameters, x, initial states."""
         return {**self.params, "x": self.xs, **dict(zip(self.state_names, self.state, strict=True))}
+
+    def differentiable(self) -> list[str]:
+        """The names of what has a gradient: inputs of floats."""
+        return [name for name, value in self.inputs().items() if value.dtype.kind == "f"]
+
+    def tensors(self, inputs: Mapping[str, Array] | None = None) -> dict[str, Tensor]:
+        """The inputs, or others in their place, as new Tensors."""
+        return {name: Tensor(value, name=name) for name, value in (inputs or self.inputs()).items()}
 
     def forward(self, params: Mapping[str, Any], xs: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """All hidden states, and the last state as a tuple."""
         hs, last = unroll(self.cell, params, xs, state)
         return hs, as_tuple(last)
 
+    def forward_of(self, inputs: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+        """The same, of arrays or Tensors by name as in `inputs`."""
+        params = {name: inputs[name] for name in self.params}
+        return self.forward(params, inputs["x"], tuple(inputs[name] for name in self.state_names))
+
     def loss(self, inputs: Mapping[str, Any]) -> Any:
         """sum(dhs * hs) + sum(dlast * last state), on arrays or Tensors by name as in `inputs`."""
-        params = {name: inputs[name] for name in self.params}
-        hs, last = self.forward(params, inputs["x"], tuple(inputs[name] for name in self.state_names))
-        return (hs * self.dhs).sum() + sum((s * d).sum() for s, d in zip(last, self.dlast, strict=True))
+        hs, last = self.forward_of(inputs)
+        pairs = zip(last, self.dlast, strict=True)
+        return (hs * self.dhs).sum() + sum((s * d).sum() for s, d in pairs if d.dtype.kind == "f")
 
-    def tape(self) -> tuple[Tape, Tensor, dict[str, Tensor]]:
-        """The tape of the loss, the loss, and the inputs as Tensors."""
-        tensors = {name: Tensor(value, name=name) for name, value in self.inputs().items()}
+    def tape(self, inputs: Mapping[str, Array] | None = None) -> tuple[Tape, Tensor, dict[str, Tensor]]:
+        """The tape of the loss, the loss, and the inputs, or others in their place, as Tensors."""
+        tensors = self.tensors(inputs)
         with Tape() as tape:
             loss = self.loss(tensors)
         return tape, loss, tensors
@@ -105,7 +123,7 @@ class Case:
     def tape_gradients(self) -> Gradients:
         """What the tape says."""
         tape, loss, tensors = self.tape()
-        gradients: Gradients = tape.gradient(loss, tensors)
+        gradients: Gradients = tape.gradient(loss, {name: tensors[name] for name in self.differentiable()})
         return gradients
 
     def hand_gradients(self, by_hand: ByHand) -> Gradients:

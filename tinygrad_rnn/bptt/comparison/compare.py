@@ -9,9 +9,10 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison import torch_reference
 from tinygrad_rnn.bptt.comparison.case import ByHand, Case, as_array, takes_dlast
-from tinygrad_rnn.bptt.comparison.locate import first_fault
+from tinygrad_rnn.bptt.comparison.locate import Locator
 from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
+from tinygrad_rnn.bptt.comparison.tolerance import Judge
 from tinygrad_rnn.nn.time_loop import cell_name
 
 RTOL = {"float64": 1e-12, "float32": 1e-5}
@@ -42,21 +43,27 @@ def compare(
     The numerical derivative is taken in double precision, by a complex step where every operation allows it, else by
     central differences; along one random direction for each gradient, or for every entry with `exhaustive=True`.
     `torch`: whether to add a column for PyTorch (default: where it is installed, and has this cell).
-    `rtol`: largest error over largest entry that still agrees; default 1e-12 in float64, 1e-5 in float32.
+    `rtol`: largest error over largest entry that still agrees; default 1e-12 in float64, 1e-5 in float32. What rounding
+    does to a gradient agrees too, where that is more (saturated gates, many steps): the tape is run a few times, each
+    result moved by a last place, and the report says how far that carries. Where it is as large as the gradient itself,
+    the report says that this gradient cannot be judged. A corner (of relu, max) at the values is told as a corner.
 
+    Inputs of integers (numbers of embedded words, a state that counts) are read, and have no gradient.
     Where the derivation by hand is wrong, the report's findings name the step at which it first goes wrong.
     Raises ValueError for a derivation that returns an unknown name, TypeError for one that returns no dict.
     """
     case = Case(cell, params, xs, state, dhs, dlast, seed, with_dlast=by_hand is None or takes_dlast(by_hand))
     rtol = RTOL[case.dtype.name] if rtol is None else rtol
-    tape = case.tape_gradients()
+    judge = Judge(case)
+    tape = judge.gradients(case.dhs, case.dlast)
+    tolerances, loss_rounding = judge.tolerances(case.dhs, case.dlast)
     hand = case.hand_gradients(by_hand) if by_hand else {}
     reference = torch_reference.gradients(case) if torch is not False else None
     if torch and reference is None:
         raise ValueError(
             f"compare: no PyTorch column for {cell_name(cell)}\nPyTorch must be installed, and the cell one of nn's"
         )
-    numeric = Numerical(case, exhaustive)
+    numeric = Numerical(case, exhaustive, loss_rounding)
     rows = []
     for name, gradient in tape.items():
         difference, fault = None, ""
@@ -65,27 +72,30 @@ def compare(
                 difference = Difference.between(hand[name], gradient)
             else:
                 fault = f"shape {hand[name].shape}"
+        finite = bool(np.isfinite(gradient).all())
         rows.append(
             Row(
                 name,
                 gradient.shape,
                 difference,
                 fault,
-                numeric.against(name, gradient),
+                numeric.against(name, gradient, tolerances[name]) if finite else None,
                 Difference.between(reference[name], gradient) if reference else None,
                 time_axis=name == "x",
+                tolerance=tolerances[name],
+                finite=finite,
             )
         )
-    T, B, _ = case.xs.shape
+    T, B, *_ = case.xs.shape
     title = f"{cell_name(cell)}: T={T} B={B} {case.dtype.name}, tape against " + (
         "the derivation by hand" if by_hand else "a numerical derivative"
     )
     report = Report(title, rows, rtol)
-    if by_hand:
-        wrong = [row for row in rows if "HAND" in row.verdict(rtol)]
-        report.findings.extend(first_fault(case, by_hand, row, rtol) for row in wrong)
-        if wrong:
-            report.findings.append("Which mistake it is, bptt.doctor(cell, by_hand) says.")
+    wrong = [row for row in rows if "HAND" in row.verdict(rtol)]
+    if by_hand and wrong:
+        locator = Locator(case, by_hand, judge, rtol)
+        report.findings.extend(locator.first_fault(row) for row in wrong)
+        report.findings.append("Which mistake it is, bptt.doctor(cell, by_hand) says.")
     return report
 
 

@@ -4,72 +4,154 @@ Two facts make it possible. The upstream gradient may be given at one step s alo
 sequence that is cut to the steps k..s, and started at the true state of step k, has as its gradient the contributions
 of these steps: the contribution of step k alone is the difference of two such gradients. Together they give the term
 (s, k) of dL/dU = sum_s sum_{k<=s} delta_{s,k} h_{k-1}, for any function, by its answers alone.
+
+Both are found by halving. The gradient for upstream gradients at the steps 0..s is right, and at 0..s+1 is wrong: so
+s+1 is tried alone. The contributions of the steps k+1..s are right together, and with that of step k they are wrong.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case
+from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients
 from tinygrad_rnn.bptt.comparison.report import Difference, Row
+from tinygrad_rnn.bptt.comparison.tolerance import Judge, Tolerance
+
+TRIED_ALONE = 64
+"""So many steps are tried alone where halving finds none: all of them in a sequence that is not longer."""
 
 
-def first_fault(case: Case, by_hand: ByHand, row: Row, rtol: float) -> str:
-    """In words: the upstream step s at which the gradient `row.name` is wrong, and the contribution k that is."""
-    name = row.name
-    if row.fault:
-        return f"{name}: the derivation by hand gave {row.fault}, the parameter has {row.shape}."
-    for s, alone in _one_step_at_a_time(case):
-        tape, hand = alone.tape_gradients()[name], alone.hand_gradients(by_hand)[name]
-        if not Difference.between(hand, tape).relative <= rtol:
-            where = f"an upstream gradient at step {s} alone" if s < len(case.xs) else "the last state's gradient alone"
-            return f"{name}: with {where}, {_first_step(alone, by_hand, name, min(s, len(case.xs) - 1), rtol)}"
-    return f"{name}: right for an upstream gradient at any one step alone; wrong only for several at once."
+class _Run(NamedTuple):
+    """What the hand and the tape say to one upstream gradient, and how far apart right answers can be."""
+
+    case: Case
+    hand: Gradients
+    tape: Gradients
 
 
-def _one_step_at_a_time(case: Case) -> Any:
-    """The case with the upstream gradient of step 0 alone, of step 1, ..., and at last of the last state alone."""
-    no_last = tuple(np.zeros_like(d) for d in case.dlast)
-    for s in range(len(case.xs)):
-        dhs = np.zeros_like(case.dhs)
-        dhs[s] = case.dhs[s] if case.dhs[s].any() else 1
-        yield s, case.part(0, len(case.xs), dhs, no_last)
-    if any(d.any() for d in case.dlast):
-        yield len(case.xs), case.part(0, len(case.xs), np.zeros_like(case.dhs), case.dlast)
+class Locator:
+    """Finds the first fault of a derivation by hand, for each of its gradients."""
+
+    def __init__(self, case: Case, by_hand: ByHand, judge: Judge, rtol: float) -> None:
+        self._case, self._by_hand, self._judge, self._rtol = case, by_hand, judge, rtol
+        # A step without an upstream gradient has one of ones, so that each can be tried.
+        given = case.dhs.reshape(len(case.dhs), -1).any(axis=1)
+        self._dhs = case.dhs.copy()
+        self._dhs[~given] = 1
+        self._no_last = tuple(np.zeros_like(d) for d in case.dlast)
+        self._run = lru_cache(maxsize=None)(self._run_anew)
+        self._tolerances = lru_cache(maxsize=None)(self._tolerances_anew)
+        self._cut = lru_cache(maxsize=None)(self._cut_anew)
+
+    def first_fault(self, row: Row) -> str:
+        """In words: the upstream step s at which the gradient `row.name` is wrong, and the contribution k that is."""
+        name, T = row.name, len(self._case.xs)
+        if row.fault:
+            return f"{name}: the derivation by hand gave {row.fault}, the parameter has {row.shape}."
+        if self._is_wrong(name, 0, T):
+            s = _first(T, lambda s: self._is_wrong(name, 0, s + 1))
+            if self._is_wrong(name, s, s + 1):
+                return f"{name}: with an upstream gradient at step {s} alone, {self._first_step(name, s)}"
+        tried = sorted({round(s) for s in np.linspace(0, T - 1, min(T, TRIED_ALONE))})
+        for s in tried:
+            if self._is_wrong(name, s, s + 1):
+                return f"{name}: with an upstream gradient at step {s} alone, {self._first_step(name, s)}"
+        if any(d.any() for d in self._case.dlast) and self._is_wrong(name, T, T + 1):
+            return f"{name}: with the last state's gradient alone, {self._first_step(name, T)}"
+        at = "any one step" if len(tried) == T else f"each of {len(tried)} steps that were tried"
+        return f"{name}: right for an upstream gradient at {at} alone; wrong only for several at once."
+
+    # ------------------------------------------------------------------------------ upstream gradients at a few steps
+
+    def _upstream(self, start: int, stop: int) -> tuple[Array, tuple[Array, ...]]:
+        """Those of the steps from `start` to before `stop`; step T stands for the last state's."""
+        dhs = np.zeros_like(self._dhs)
+        dhs[start:stop] = self._dhs[start:stop]
+        return dhs, self._case.dlast if stop > len(dhs) else self._no_last
+
+    def _run_anew(self, start: int, stop: int) -> _Run:
+        dhs, dlast = self._upstream(start, stop)
+        case = self._case.part(0, len(dhs), dhs, dlast)
+        return _Run(case, case.hand_gradients(self._by_hand), self._judge.gradients(dhs, dlast))
+
+    def _tolerances_anew(self, start: int, stop: int) -> dict[str, Tolerance]:
+        return self._judge.tolerances(*self._upstream(start, stop))[0]
+
+    def _is_wrong(self, name: str, start: int, stop: int) -> bool:
+        _, hand, tape = self._run(start, stop)
+        if name not in hand or hand[name].shape != tape[name].shape:
+            return True
+        difference = Difference.between(hand[name], tape[name])
+        if difference.relative <= self._rtol:
+            return False
+        return not difference.absolute <= self._tolerances(start, stop)[name].absolute(self._rtol)
+
+    # ------------------------------------------------------------------------------ contributions of the steps before
+
+    def _first_step(self, name: str, s: int) -> str:
+        """Walking from step s down, the first step whose part of the gradient is wrong, with both numbers."""
+        alone, hand, tape = self._run(s, s + 1)
+        last = min(s, len(alone.xs) - 1)
+        allowed = self._tolerances(s, s + 1)[name].absolute(self._rtol)
+
+        def wrong(pair: tuple[Array, Array]) -> bool:
+            return not Difference.between(*pair).absolute <= allowed
+
+        if name == "x":
+            what, pairs = "dx", list(zip(hand["x"], tape["x"], strict=True))
+            found = next((k for k in reversed(range(len(pairs))) if wrong(pairs[k])), None)
+            pair = pairs[found or 0]
+        elif name in alone.state_names:
+            return f"what reaches the initial state is the first that is wrong: {_numbers(hand[name], tape[name])}."
+        else:
+            what = "the contribution"
+            below = _first(last + 1, lambda n: wrong(self._cut(name, s, last - n)))
+            found = last - below
+            pair = self._contribution(name, s, found)
+            if not wrong(pair):
+                found = None
+        if found is None:
+            return f"it is wrong as a whole: each contribution of the steps up to {last} is right by itself."
+        return f"{what} of step {found} is the first that is wrong: {_numbers(*pair)}."
+
+    def _cut_anew(self, name: str, s: int, k: int) -> tuple[Array, Array]:
+        """The gradient of the steps from k on, by hand and on the tape."""
+        alone, hand, tape = self._run(s, s + 1)
+        if k == 0:
+            return hand[name], tape[name]
+        rest = alone.part(k, len(alone.xs), alone.dhs[k:], alone.dlast)
+        return rest.hand_gradients(self._by_hand)[name], rest.tape_gradients()[name]
+
+    def _contribution(self, name: str, s: int, k: int) -> tuple[Array, Array]:
+        hand, tape = self._cut(name, s, k)
+        if k + 1 == len(self._case.xs):
+            return hand, tape
+        hand_after, tape_after = self._cut(name, s, k + 1)
+        return hand - hand_after, tape - tape_after
 
 
-def _first_step(case: Case, by_hand: ByHand, name: str, s: int, rtol: float) -> str:
-    """Walking from step s down, the first step whose part of the gradient is wrong, with both numbers."""
-    if name == "x":
-        parts = list(zip(case.hand_gradients(by_hand)["x"], case.tape_gradients()["x"], strict=True))
-        what = "dx"
-    elif name in case.state_names:
-        parts = [(case.hand_gradients(by_hand)[name], case.tape_gradients()[name])]
-        what = "what reaches the initial state"
-    else:
-        parts = _contributions(case, by_hand, name)
-        what = "the contribution"
-    scale = max(float(np.max(np.abs(tape))) for _, tape in parts)
-    for k in reversed(range(len(parts))):
-        hand, tape = parts[k]
-        difference = Difference.between(hand, tape)
-        if not difference.absolute <= rtol * scale:
-            numbers = f"by hand {hand[difference.at]:.6g}, on the tape {tape[difference.at]:.6g}"
-            of = "" if name in case.state_names else f" of step {k}"
-            return f"{what}{of} is the first that is wrong: at {list(difference.at)} {numbers}."
-    return f"it is wrong as a whole: each contribution of the steps up to {s} is right by itself."
+def _first(n: int, wrong: Callable[[int], bool]) -> int:
+    """The first of 0..n-1 that is wrong, where the last is known to be, and all after the first one are: by halving.
+
+    The first few are tried one by one: there most mistakes show.
+    """
+    for k in range(min(n, 4)):
+        if wrong(k):
+            return k
+    right, known = min(n, 4) - 1, n - 1
+    while known - right > 1:
+        middle = (right + known) // 2
+        if wrong(middle):
+            known = middle
+        else:
+            right = middle
+    return known
 
 
-def _contributions(case: Case, by_hand: ByHand, name: str) -> list[tuple[Array, Array]]:
-    """What each step adds to a parameter's gradient, by hand and on the tape: the differences of cut sequences."""
-    found: list[tuple[Array, Array]] = []
-    hand_after: Any = 0
-    tape_after: Any = 0
-    for k in reversed(range(len(case.xs))):
-        rest = case.part(k, len(case.xs), case.dhs[k:], case.dlast)
-        hand, tape = rest.hand_gradients(by_hand)[name], rest.tape_gradients()[name]
-        found.append((hand - hand_after, tape - tape_after))
-        hand_after, tape_after = hand, tape
-    return found[::-1]
+def _numbers(hand: Array, tape: Array) -> str:
+    at = Difference.between(hand, tape).at
+    return f"at {list(at)} by hand {hand[at]:.6g}, on the tape {tape[at]:.6g}"

@@ -1,4 +1,4 @@
-"""How far two gradients are apart, and the table that says so."""
+"""How far two gradients are apart, how much of it rounding explains, and the table that says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,27 @@ class Difference:
 
 @dataclass(frozen=True)
 class Numeric:
-    """The tape against a numerical derivative along one direction (or, exhaustively, every entry)."""
+    """The tape against a numerical derivative along one direction (or, exhaustively, every entry).
+
+    `error`, the method's own estimate, and `tolerance` are relative to the same scale as `relative`. `corner`: two
+    slopes meet at these values, or nearer to them than a step: numbers alone do not say which is right.
+    """
 
     relative: float
     method: str
-    error: float  # the method's own estimate, relative to the same scale
+    error: float
     tolerance: float
+    corner: bool = False
+
+    @property
+    def excess(self) -> float:
+        """How much farther from it the tape is than a right gradient can be; negative at a corner."""
+        return -1.0 if self.corner else self.relative - self.tolerance
+
+    @property
+    def agrees(self) -> bool:
+        """Does the tape agree, as far as numbers alone can say?"""
+        return self.excess <= 0
 
 
 @dataclass(frozen=True)
@@ -61,25 +78,71 @@ class Row:
     numeric: Numeric | None = None
     torch: Difference | None = None
     time_axis: bool = False
+    tolerance: Tolerance | None = None  # what rounding does to it, where that is known
+    finite: bool = True
 
     def verdict(self, rtol: float) -> str:
-        """`ok`, or who disagrees with the tape."""
+        """`ok`, or who disagrees with the tape; `NOT FINITE` where the tape has nothing to compare with."""
+        if not self.finite:
+            return "NOT FINITE"
         against = []
-        if self.fault or (self.hand and not self.hand.relative <= rtol):
+        if self.fault or (self.hand and not self._agree(self.hand, rtol)):
             against.append("HAND")
-        if self.numeric and not self.numeric.relative <= self.numeric.tolerance:
+        if self.numeric and not self.numeric.agrees:
             against.append("NUMERIC")
-        if self.torch and not self.torch.relative <= rtol:
+        if self.torch and not self._agree(self.torch, rtol):
             against.append("TORCH")
         return f"WRONG: {', '.join(against)}" if against else "ok"
+
+    def _agree(self, difference: Difference, rtol: float) -> bool:
+        if self.tolerance is None:
+            return difference.relative <= rtol
+        return difference.absolute <= self.tolerance.absolute(rtol)
+
+    @property
+    def judged(self) -> bool:
+        """Is the gradient larger than rounding, or zero, so that the verdict says something?"""
+        return self.tolerance is None or self.tolerance.judged or self.tolerance.zero
+
+    def told(self, rtol: float) -> str:
+        """The verdict in the table: what cannot be judged is not called right."""
+        verdict = self.verdict(rtol)
+        return verdict if self.judged or verdict != "ok" else "cannot be judged"
+
+    def note(self, rtol: float) -> str:
+        """A sentence on what rounding or a corner does to this gradient; empty where they do nothing."""
+        if not self.finite:
+            return (
+                f"{self.name}: the tape's gradient holds NaN or infinity, so nothing can be compared. "
+                "Tape(check_finite=True) says where it comes from."
+            )
+        said, t = [], self.tolerance
+        if t is not None and t.zero and t.rounding > rtol * t.largest:
+            said.append(
+                f"as small as rounding (entries of at most {t.largest:.1e}, rounding makes {t.rounding:.1e}): "
+                "a wrong factor cannot be seen here."
+            )
+        elif t is not None and not self.judged:
+            said.append(
+                f"cannot be judged here: rounding alone moves it by {t.relative:.1e} of its largest entry. "
+                "Compare at fewer steps, smaller weights or in float64."
+            )
+        if self.numeric and self.numeric.corner:
+            said.append(
+                "a corner (of relu, maximum, abs) lies at these values, or nearer than a step: the numerical "
+                "derivative does not say which slope is right."
+            )
+        return f"{self.name}: {' '.join(said)}" if said else ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a comparison. `print(report)` is a table; `bool(report)` says whether all of it agrees.
+    """The outcome of a comparison. `print(report)` is a table; `bool(report)` says whether nothing disagrees.
 
-    A gradient agrees where its largest error is at most `rtol` of its largest entry. `findings` say in words, for each
-    gradient that does not, where it first goes wrong.
+    A gradient agrees where its largest error is at most `rtol` of its largest entry, or no more than what rounding
+    does to this gradient of this problem (`row.tolerance`), whichever is more. `findings` say in words, for each
+    gradient that does not, where it first goes wrong; `notes` say what rounding and corners do to the others.
+    `unjudged` names the gradients that rounding moves as much as a mistake would: they are not called right.
     """
 
     title: str
@@ -89,6 +152,22 @@ class Report:
 
     def __bool__(self) -> bool:
         return all(row.verdict(self.rtol) == "ok" for row in self.rows)
+
+    @property
+    def notes(self) -> list[str]:
+        """What rounding and corners do, in sentences, where that is more than `rtol`."""
+        wide = [
+            f"{row.name} {row.tolerance.relative:.1e}"
+            for row in self.rows
+            if row.tolerance and row.finite and row.tolerance.judged and row.tolerance.relative > self.rtol
+        ]
+        told = [f"Rounding alone makes such a part of the largest entry, the tolerance here: {', '.join(wide)}."]
+        return [*(told if wide else []), *(note for row in self.rows if (note := row.note(self.rtol)))]
+
+    @property
+    def unjudged(self) -> list[str]:
+        """The names of the gradients that agree, but where rounding would hide a mistake."""
+        return [row.name for row in self.rows if not row.judged and row.verdict(self.rtol) == "ok"]
 
     def check(self) -> Report:
         """The report itself where all agrees; otherwise AssertionError, with the table as its message."""
@@ -114,15 +193,30 @@ class Report:
             head += ["torch: rel"]
             for line, row in zip(cells, self.rows, strict=True):
                 line += [f"{row.torch.relative:.1e}" if row.torch else "-"]
-        table = [[*head, ""]] + [[*line, row.verdict(self.rtol)] for line, row in zip(cells, self.rows, strict=True)]
+        if any(row.tolerance for row in self.rows):
+            head += ["rounding: rel"]
+            for line, row in zip(cells, self.rows, strict=True):
+                line += [_rounding_cell(row)]
+        table = [[*head, ""]] + [[*line, row.told(self.rtol)] for line, row in zip(cells, self.rows, strict=True)]
         widths = [max(len(line[k]) for line in table) for k in range(len(head))]
         lines = [
             "  ".join([*(cell.ljust(w) for cell, w in zip(line, widths, strict=False)), line[-1]]).rstrip()
             for line in table
         ]
-        bad = sum(row.verdict(self.rtol) != "ok" for row in self.rows)
-        result = f"{bad} of {len(self.rows)} gradients do not agree" if bad else "all agree"
-        return "\n".join([self.title, *lines, f"{result} (tolerance {self.rtol:.0e} relative)", *self.findings])
+        return "\n".join([self.title, *lines, self._result(), *self.notes, *self.findings])
+
+    def _result(self) -> str:
+        bad = sum(row.verdict(self.rtol).startswith("WRONG") for row in self.rows)
+        if overflown := sum(not row.finite for row in self.rows):
+            result = f"{overflown} of {len(self.rows)} gradients on the tape are not finite: nothing to compare with"
+        elif bad:
+            result = f"{bad} of {len(self.rows)} gradients do not agree"
+        elif self.unjudged:
+            result = f"{len(self.unjudged)} of {len(self.rows)} gradients cannot be judged here, no other disagrees"
+        else:
+            result = "all agree"
+        more = ", or rounding where that is more" if any(row.tolerance for row in self.rows) else ""
+        return f"{result} (tolerance {self.rtol:.0e} relative{more})"
 
 
 def _difference_cells(row: Row) -> list[str]:
@@ -134,3 +228,9 @@ def _difference_cells(row: Row) -> list[str]:
     else:
         at = f"t={d.at[0]} {list(d.at[1:])}" if row.time_axis else str(list(d.at))
     return [f"{d.absolute:.1e}", f"{d.relative:.1e}", f"{d.ulps:.3g}", at]
+
+
+def _rounding_cell(row: Row) -> str:
+    if row.tolerance is None or not row.finite:
+        return "-"
+    return f"{row.tolerance.relative:.1e}" if row.tolerance.relative <= 1 else "all of it"

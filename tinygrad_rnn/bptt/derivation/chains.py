@@ -54,8 +54,10 @@ def _unrolled(x: Expr, k: int, T: int, lines: dict[str, Expr]) -> Expr:
 
 def _terms(x: Expr, title: str) -> list[Expr]:
     """A sum multiplied out, in the order from the loss at hand to the later ones."""
-    if not isinstance(x, Op) or not _of_loss(x):
-        return [] if x == Num(0) else [x]
+    if not _of_loss(x):  # of no loss of this sequence: what comes back from steps that it does not have
+        return []
+    if not isinstance(x, Op):
+        return [x]
     if x.name == "add":
         terms = [term for a in x.args for term in _terms(a, title)]
         if len(terms) > MOST * 4:

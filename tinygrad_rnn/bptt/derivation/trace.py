@@ -81,10 +81,20 @@ class Setting:
         return self._example(rng, T, B) if self._example else None
 
     def small(self) -> Recorded:
-        """The cell on a problem in which no two sizes are equal."""
+        """The cell on a problem in which no two sizes are equal.
+
+        Raises ValueError for states that are no matrices of examples and units.
+        """
         sizes: set[int] = set()
         for batch in (2, 3):
             known = self.problems.problem(2, batch, 0).case
+            for name, s in zip(known.state_names, known.state, strict=True):
+                if s.ndim != 2:
+                    raise ValueError(
+                        f"derive: the initial state {name} has shape {s.shape}, for a batch of {batch}\n"
+                        "a derivation is written for states of examples and units, (B, H): make one unit an axis, lay "
+                        "the entries of a matrix side by side"
+                    )
             sizes |= {n for p in (*known.params.values(), *known.state, known.xs[0]) for n in p.shape if n != batch}
         T = next(n for n in STEPS if n not in sizes)
         return self.record(T, next(n for n in BATCHES if n not in sizes and n != T), seed=0)

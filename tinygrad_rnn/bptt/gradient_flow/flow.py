@@ -156,15 +156,16 @@ def _recorded(case: Case) -> _Run:
 def _keeping(cell: Callable[..., Any], kept: list[tuple[Any, ...]]) -> Callable[..., Any]:
     """The cell, which also puts its new states into a list.
 
-    A state that the cell only passes on, or returns twice, or returns as a constant, becomes a Tensor of its own: each
-    step has its own states, and a derivative by one of them means one thing.
+    A state that the cell only passes on (a state, a parameter, its input), or returns twice, or returns as a constant,
+    becomes a Tensor of its own: each step has its own states, and a derivative by one of them means one thing.
     """
 
     @functools.wraps(cell)
     def keeping(params: Any, x: Any, *state: Any) -> Any:
         new: list[Any] = []
         for s in as_tuple(cell(params, x, *state)):
-            if isinstance(x, Tensor) and (not isinstance(s, Tensor) or any(s is other for other in (*state, *new))):
+            given = (*state, *new, *params.values(), x)
+            if isinstance(x, Tensor) and (not isinstance(s, Tensor) or any(s is other for other in given)):
                 s = np.positive(s if isinstance(s, Tensor) else Tensor(s))
             new.append(s)
         kept.append(tuple(new))

@@ -1,0 +1,167 @@
+"""What rounding can do to a gradient: the same tape again, with each result moved by a unit or two in its last place.
+
+Another right way to compute a gradient (another order of a sum, a product for two, `f - f f` for `f (1 - f)`) differs
+from the tape by errors of that size at each operation. How far they carry is a property of the problem: its condition.
+So the gradients of a few runs that are moved at random, forward and backward, spread as far as right gradients can be
+apart (Parker, "Monte Carlo arithmetic", 1997).
+
+>>> import numpy as np
+>>> x = Tensor([1.0, 1e8])
+>>> with Tape() as tape:
+...     y = x[1] + x[0] - x[1]
+>>> float(rounding(Moved(tape, [x]).spread({y: 1.0}).results[0])) > 1e-8
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.core.table import PRIMITIVES
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.full_tape import Tape
+
+Array = NDArray[Any]
+
+SAMPLES = 4
+"""How many runs are moved. Fewer could be small all of them by chance; more cost as many runs."""
+
+SAFETY = 5.0
+"""How many times the spread of one run two right answers may be apart: each has errors, and their sizes vary."""
+
+EXACT_KINDS = {"view", "join"}
+EXACT = {"absolute", "astype", "detach", "in_range", "max", "maximum", "min", "minimum", "negative", "positive", "relu"}
+EXACT |= {"set_at", "where"}
+"""Operations that round nothing: their results are not moved."""
+
+BRANCHES = {"relu", "absolute", "sign", "elu", "maximum", "minimum"}
+BRANCHES |= {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+"""Operations that decide by which of two values is larger, or by which side of 0 one is on."""
+
+OF_SIZE_ONE = {"log_softmax", "logsumexp"}
+"""Operations that add up numbers of size 1 inside, so that a result near 0 has errors of that size's last place."""
+
+
+class Spread(NamedTuple):
+    """How far the moved runs are from the tape: for each input and each result an array (samples, *shape).
+
+    float64. Where a moved run is not finite, nothing is known, and the entry is 0.
+    """
+
+    gradients: list[Array]
+    results: list[Array]
+
+
+class Moved:
+    """`samples` runs of a tape, each moved at random. Made once, they can be walked back for any cotangents.
+
+    `inputs` are leaves of the tape. The draws are the same at each call.
+    """
+
+    def __init__(self, tape: Tape, inputs: Sequence[Tensor], samples: int = SAMPLES) -> None:
+        self._tape, self._inputs = tape, list(inputs)
+        self._rngs = [np.random.default_rng(k) for k in range(samples)]
+        with np.errstate(all="ignore"):
+            self._runs = [_moved(tape, rng) for rng in self._rngs]
+        for (other, _), rng in zip(self._runs, self._rngs, strict=True):
+            other.hook(lambda entry, g, rng=rng: _shaken(g, rng, at_least=float(np.finfo(g.dtype).tiny)))  # type: ignore[misc]  # mypy infers no lambda with defaults
+
+    def spread(self, seeds: Mapping[Tensor, Any]) -> Spread:
+        """The spread of the gradients of sum(seed * result) by the inputs, and of the results.
+
+        `seeds` maps results of the tape to their cotangents. Costs a walk back for each run.
+        """
+        if not seeds:
+            return Spread([np.zeros((len(self._runs), *x.shape)) for x in self._inputs], [])
+        right = self._tape.gradient(dict(seeds), self._inputs)
+        gradients, results = [], []
+        with np.errstate(all="ignore"):
+            for tape, new in self._runs:
+                wanted = [new.get(x, x) for x in self._inputs]
+                found = tape.gradient({new[y]: seed for y, seed in seeds.items()}, wanted)
+                gradients.append([_apart(g, g_right) for g, g_right in zip(found, right, strict=True)])
+                results.append([_apart(new[y].data, y.data) for y in seeds])
+        return Spread(
+            [np.array(samples) for samples in zip(*gradients, strict=True)],
+            [np.array(samples) for samples in zip(*results, strict=True)],
+        )
+
+
+def deviations(tape: Tape, results: Sequence[Tensor], samples: int = SAMPLES) -> list[Array]:
+    """How far the moved runs are from the tape, for each result an array (samples, *shape).
+
+    A derivative whose walk back was recorded is a result like any other: then what its rules compute is moved too.
+    """
+    found = []
+    with np.errstate(all="ignore"):
+        for k in range(samples):
+            _, new = _moved(tape, np.random.default_rng(k))
+            found.append([_apart(new[y].data, y.data) for y in results])
+    return [np.array(samples) for samples in zip(*found, strict=True)]
+
+
+def rounding(deviations: Array) -> Array:
+    """How far apart two right values can be, entry by entry: SAFETY times the root of the mean square of the samples.
+
+    `deviations`: (samples, *shape), as in `Spread`. The answer has that shape.
+    """
+    return np.asarray(SAFETY * np.sqrt(np.mean(np.square(deviations), axis=0)))
+
+
+def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Tensor]]:
+    """The tape's calls again, every leaf and every rounded result moved; and the new Tensor of each old one."""
+    new: dict[Tensor, Tensor] = {}
+    other = Tape()
+    for op, args, kwargs, out, labels in tape._lines:
+        for a in args:
+            if type(a) is Tensor and a not in new:
+                new[a] = Tensor(_shaken(a._data, rng))
+        arguments = tuple([new[a] if type(a) is Tensor else a for a in args])
+        if op.name in BRANCHES:
+            arguments = _tied(other._lines, args, arguments)
+        try:
+            value = op.function(*[a._data if type(a) is Tensor else a for a in arguments], **kwargs)
+        except ValueError:  # what was moved has left the domain by a last place
+            value = out._data
+        if op.kind not in EXACT_KINDS and op.name not in EXACT:
+            value = _shaken(value, rng, at_least=1.0 if op.name in OF_SIZE_ONE else 0.0)
+        new[out] = Tensor(value)
+        other._lines.append((op, arguments, kwargs, new[out], labels))
+    return other, new
+
+
+def _tied(lines: list[Any], args: tuple[Any, ...], moved: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The moved arguments of an operation that decides, every tie as it was: toys of whole numbers have exact ones.
+
+    Where it is no tie any more, one argument is brought back to the other, or to 0, by a line of its own.
+    """
+    k = next((k for k, a in enumerate(moved[:2]) if type(a) is Tensor), 0)
+    of_all = [[np.asarray(a.data if type(a) is Tensor else a) for a in arguments] for arguments in (args, moved)]
+    (x, other), (x_moved, other_moved) = ((own[k], own[1 - k] if len(args) == 2 else 0.0) for own in of_all)
+    if x.dtype.kind != "f" or np.shape(x == other) != x.shape:
+        return moved
+    off = np.asarray(np.where(x == other, other_moved - x_moved, 0), x.dtype)
+    if not off.any():
+        return moved
+    back = Tensor(x_moved + off)
+    lines.append((PRIMITIVES["add"], (moved[k], off), {}, back, ()))
+    return (*moved[:k], back, *moved[k + 1 :])
+
+
+def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Array:
+    """Each entry, moved to either side by one to three units in its last place, or in that of `at_least`."""
+    right: Array = np.asarray(value)
+    if right.dtype.kind != "f":
+        return right
+    u = 2 * rng.random(right.shape) - 1
+    e = (2 * u + np.copysign(1, u)) * np.finfo(right.dtype).eps
+    return np.asarray(right + e * np.maximum(np.abs(right), at_least), right.dtype)
+
+
+def _apart(moved: Any, right: Any) -> Array:
+    apart = np.asarray(moved, np.float64) - np.asarray(right, np.float64)
+    return np.asarray(np.where(np.isfinite(apart), apart, 0.0))
