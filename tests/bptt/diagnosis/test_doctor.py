@@ -239,10 +239,32 @@ def in_float32(params, xs, state, dhs):
     return {name: g.astype(np.float32) for name, g in bptt.by_hand.rnn(params, xs, state, dhs).items()}
 
 
-def test_single_precision_is_said_to_be_the_reason():
-    found = bptt.doctor(nn.rnn, in_float32)
-    assert not found
-    assert "precision: it computes in float32" in str(found)
+def keeps_states_in_float32(params, xs, state, dhs, *, mistake=""):
+    """Its gradients are of float64: nothing in them says that float32 was on the way."""
+    W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
+    hs = np.empty((len(xs) + 1, *state[0].shape), np.float32)
+    hs[0] = state[0]
+    for t, x in enumerate(xs):
+        hs[t + 1] = np.tanh(x @ W.T + hs[t] @ U.T + b)
+    dW, dU, carry = 0, 0, 0
+    for t in reversed(range(len(xs))):
+        dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+        dW, dU = dW + dz.T @ xs[t], dU + dz.T @ (hs[t + 1] if mistake == "h_t for h_{t-1}" else hs[t])
+        carry = dz @ U
+    return {"weight_ih": dW, "weight_hh": dU}
+
+
+@pytest.mark.parametrize("function", [in_float32, keeps_states_in_float32])
+def test_single_precision_is_judged_at_its_own_rounding_and_said(function):
+    found = bptt.doctor(nn.rnn, function).check()
+    assert "precision: float32 somewhere on the way, so it agrees to about 6 digits at best" in str(found)
+
+
+def test_a_mistake_is_named_in_single_precision_too():
+    found = bptt.doctor(nn.rnn, with_mistake(keeps_states_in_float32, "h_t for h_{t-1}"))
+    assert str(found.mistake) == "in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]"
+    assert found.complete
+    assert "precision: float32" in str(found)
 
 
 @pytest.mark.parametrize(
