@@ -21,7 +21,7 @@ def computes_in_single(student: Student, case: Case) -> bool:
     if student.single:
         return True
     rng = np.random.default_rng(0)
-    ways = {name: rng.standard_normal(value.shape) for name, value in case.inputs().items()}
+    ways = {name: rng.standard_normal(case.inputs()[name].shape) for name in case.differentiable()}
     before, middle, after = (
         student(_moved(case, {name: k * way for name, way in ways.items()}))[0] for k in (-1, 0, 1)
     )
@@ -32,8 +32,8 @@ def computes_in_single(student: Student, case: Case) -> bool:
 
 
 def _moved(case: Case, by: Gradients) -> Case:
-    values = {name: value * (1 + NUDGE * by[name]) for name, value in case.inputs().items()}
-    return _other(case, values)
+    moved = {name: case.inputs()[name] * (1 + NUDGE * way) for name, way in by.items()}
+    return _other(case, {**case.inputs(), **moved})
 
 
 def unread(student: Student, case: Case) -> tuple[str, ...]:
@@ -44,6 +44,7 @@ def unread(student: Student, case: Case) -> tuple[str, ...]:
     first, _ = student(case)
     biases = [name for name in case.params if name.startswith("bias")]
     asked = [*case.state_names, *(name for name in biases if name not in first)]
+    asked = [name for name in asked if name in case.differentiable()]
     found = [name for name in asked if student.agree(first, student(_shifted(case, name))[0])]
     return () if biases and set(biases) <= set(found) else tuple(found)
 

@@ -45,7 +45,7 @@ from tinygrad_rnn.bptt.diagnosis.search import (
     predictions,
     reshaped,
 )
-from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Student
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError, Log, Student
 from tinygrad_rnn.bptt.diagnosis.symptoms import (
     Symptom,
     first_changed,
@@ -155,6 +155,12 @@ class _Examination:
         student, tried = self._student, self._problems.tried
         wrong = self.wrong
         compared = list(dict.fromkeys(name for p in tried for name in self._answer(p) or {}))
+        blurred = [name for name in compared if not self._tells(name)]
+        if compared and blurred == compared:
+            raise DoctorValueError(
+                "doctor: no problem tells a right gradient from a wrong one: rounding alone makes errors as large\n"
+                "give an example with smaller weights, on which the cell is less saturated or chaotic"
+            )
         answered = tuple(sorted({p.T for p in tried if p not in self._failed}))
         silent = tuple(sorted({p.T for p in tried} - {*answered}))
         empty = [name for name in compared if all(p.is_zero(name) for p in tried)]
@@ -165,7 +171,7 @@ class _Examination:
             tried=tried_text(compared, list(tried[0].true)),
             names=student.names,
             wrong={name: where_text(found, silent) for name, found in wrong.items()},
-            remarks=tuple(remarks(student, failed, bool(wrong), self._problems.zero, empty)),
+            remarks=tuple(remarks(student, failed, bool(wrong), self._problems.zero, empty, blurred)),
             answered=answered,
             silent=silent,
         )
@@ -173,6 +179,15 @@ class _Examination:
             return report
         smallest = min((p for found in wrong.values() for p in found), key=lambda p: (p.T, -p.B))
         return self._explained(dataclasses.replace(report, symptom=self._symptom(smallest)), smallest)
+
+    def _tells(self, name: str) -> bool:
+        """Whether some problem can tell a wrong gradient of that name from a right one."""
+        precision = self._student.precision
+        for p in self._problems.tried:
+            hand = self._answer(p) or {}
+            if name in hand and (p.plainly_same(name, hand[name], precision) or p.is_judged(name, precision)):
+                return True
+        return name in self.wrong
 
     def _symptom(self, problem: Problem) -> Symptom | None:
         """The first wrong intermediate where there are any, else the first wrong term."""

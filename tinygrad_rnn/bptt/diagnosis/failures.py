@@ -36,7 +36,7 @@ def told(error: BaseException) -> str:
     """An error in words: its kind, and what it says."""
     if isinstance(error, SystemExit):
         return f"exit({'' if error.code is None else repr(error.code)})"
-    said = str(error)
+    said = "; ".join(str(error).splitlines())
     if isinstance(error, SyntaxError) and error.filename:
         said = f"{error.msg} ({error.filename}, line {error.lineno})"
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

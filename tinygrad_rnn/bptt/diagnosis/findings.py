@@ -108,11 +108,17 @@ def _listed(lengths: Iterable[int]) -> str:
 
 
 def remarks(
-    student: Student, failed: Mapping[Problem, BaseException], wrong: bool, zero: tuple[str, ...], empty: list[str]
+    student: Student,
+    failed: Mapping[Problem, BaseException],
+    wrong: bool,
+    zero: tuple[str, ...],
+    empty: list[str],
+    blurred: list[str],
 ) -> Iterator[str]:
     """What else is said.
 
     zero: the initial states and biases that it does not read. empty: the gradients that are zero on every problem.
+    blurred: those that rounding alone changes as much as they are large.
     """
     the_rest = "wrong as said above" if wrong else "right by themselves"
     if student.changed:
@@ -136,6 +142,9 @@ def remarks(
     if empty:
         what = ", ".join(f"d{name}" for name in empty)
         yield f"note: {what} is zero on every problem, so that it was compared tests little"
+    if blurred:
+        what = ", ".join(f"d{name}" for name in blurred)
+        yield f"note: {what} was not judged: on every problem rounding alone makes errors as large as it is"
     if failed:
         error = next(iter(failed.values()))
         sizes = sorted({(p.T, p.B) for p in failed})

@@ -20,6 +20,8 @@ class Precision:
 
     relative: float
     floor: float
+    unit: float = 1.0
+    """Its last place, of those of float64."""
 
     def slack(self, true: Array, largest: float) -> float:
         """How far an entry may be from the true one."""
@@ -39,7 +41,7 @@ class Precision:
 
 
 DOUBLE = Precision(1e-9, 1e-12)
-SINGLE = Precision(1e-4, 1e-6)
+SINGLE = Precision(1e-4, 1e-6, unit=2.0**29)
 
 
 def largest_entry(arrays: Iterable[Array]) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array
+from tinygrad_rnn.bptt.comparison.tolerance import JUDGED, Tolerance, tolerances
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
@@ -53,8 +54,25 @@ class Problem:
         return largest_entry(self.true.values())
 
     def same(self, name: str, hand: Array, precision: Precision) -> bool:
-        """Whether an answer is the true gradient, to rounding."""
+        """Whether an answer is the true gradient, to rounding: by the usual measure, or by that of this problem."""
+        true = self.true[name]
+        if hand.shape != true.shape or not np.isfinite(hand).all():
+            return False
+        return self.plainly_same(name, hand, precision) or (
+            largest_entry([hand - true]) <= self._tolerances[name].rounding * precision.unit
+        )
+
+    def plainly_same(self, name: str, hand: Array, precision: Precision) -> bool:
+        """Whether an answer is the true gradient by the usual measure, which asks nothing of the problem."""
         return precision.same(hand, self.true[name], self.largest)
+
+    def is_judged(self, name: str, precision: Precision) -> bool:
+        """Whether rounding leaves enough of a gradient to tell a wrong one."""
+        return self._tolerances[name].rounding * precision.unit <= JUDGED * largest_entry([self.true[name]])
+
+    @cached_property
+    def _tolerances(self) -> dict[str, Tolerance]:
+        return tolerances(self.case)
 
     def is_zero(self, name: str) -> bool:
         """Whether the true gradient is zero, but for rounding."""

@@ -128,7 +128,7 @@ class Student:
                 )
         gradients: Gradients = {}
         for name, g in answer.items():
-            ours = self.ours(name, case.inputs())
+            ours = self.ours(name, case.differentiable())
             if ours in gradients:
                 raise DoctorValueError(
                     f"doctor: {self.name} returned d{ours} under two names, of {', '.join(map(repr, answer))}\n"
@@ -201,7 +201,7 @@ class Student:
                 f"doctor: {self.name} returned {gradient.dtype} for {theirs!r}\nreturn real numbers of one shape"
             )
         self.single = self.single or gradient.dtype in (np.float32, np.float16)
-        name = self.ours(theirs, case.inputs())
+        name = self.ours(theirs, case.differentiable())
         if self.layout == "columns":
             if name == "x" and gradient.ndim == 3:
                 gradient = np.moveaxis(gradient, -1, 0) if self.cell_in_columns else gradient.transpose(2, 1, 0)
