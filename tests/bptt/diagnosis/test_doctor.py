@@ -26,7 +26,7 @@ from tinygrad_rnn.bptt.comparison.case import Case
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
-from tinygrad_rnn.nn.unroll import as_tuple
+from tinygrad_rnn.nn.time_loop import as_tuple
 
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 
