@@ -394,19 +394,20 @@ def with_cosh(params, xs, state, dhs):
 )
 def test_saturated_tiny_and_chaotic_problems_accuse_nobody(name, function, size):
     cell, example = getattr(nn, name), stepped(name, size)
-    found = bptt.doctor(cell, function, example=example).check()
-    blurred = (function, size) == (with_cosh, 30.0)  # 1 - h**2 is 0 on the tape, and its true value about 1e-20
-    assert (
-        "dweight_hh, dbias_ih, dbias_hh, dx was not judged: on every problem rounding alone" in str(found)
-    ) == blurred
+    bptt.doctor(cell, function, example=example).check()
 
 
 def test_problems_that_tell_nothing_are_refused():
-    def some(params, xs, state, dhs):
-        return {"weight_hh": with_cosh(params, xs, state, dhs)["weight_hh"]}
+    """At z = 17.5 the slope 1 - h**2 has lost all digits but one: no right gradient can be told from a wrong one."""
+
+    def example(rng, T, B):
+        return {"w": np.array(17.5 + 0.2 * rng.random())}, np.ones((T, B, 1)), np.zeros((B, 1))
+
+    def mine(params, xs, state, dhs):
+        return {"w": np.array((dhs / np.cosh(params["w"] * xs) ** 2).sum())}
 
     with pytest.raises(ValueError, match=r"no problem tells a right gradient from a wrong one.*\ngive an example"):
-        bptt.doctor(nn.rnn, some, example=stepped("rnn", 30.0))
+        bptt.doctor(lambda p, x, h: np.tanh(p["w"] * x) + 0 * h, mine, example=example)
 
 
 @pytest.mark.parametrize("size", [1e-6, 0.1, 1.0, 3.0])

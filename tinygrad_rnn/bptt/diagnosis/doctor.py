@@ -160,7 +160,8 @@ class _Examination:
         student, tried = self._student, self._problems.tried
         wrong = self.wrong
         compared = list(dict.fromkeys(name for p in tried for name in self._answer(p) or {}))
-        blurred = [name for name in compared if not self._tells(name)]
+        empty = [name for name in compared if all(p.is_zero(name) for p in tried)]
+        blurred = [name for name in compared if name not in empty and not self._tells(name)]
         if compared and blurred == compared:
             raise DoctorValueError(
                 "doctor: no problem tells a right gradient from a wrong one: rounding alone makes errors as large\n"
@@ -168,7 +169,6 @@ class _Examination:
             )
         answered = tuple(sorted({p.T for p in tried if p not in self._failed}))
         silent = tuple(sorted({p.T for p in tried} - {*answered}))
-        empty = [name for name in compared if all(p.is_zero(name) for p in tried)]
         failed = {p: error for p, error in self._failed.items() if p in tried}
         report = Diagnosis(
             title=self._title,
@@ -190,7 +190,11 @@ class _Examination:
         precision = self._student.precision
         for p in self._problems.tried:
             hand = self._answer(p) or {}
-            if name in hand and (p.plainly_same(name, hand[name], precision) or p.is_judged(name, precision)):
+            if (
+                name in hand
+                and not p.is_zero(name)
+                and (p.plainly_same(name, hand[name], precision) or p.is_judged(name, precision))
+            ):
                 return True
         return name in self.wrong
 
