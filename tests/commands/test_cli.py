@@ -294,7 +294,7 @@ def test_doctor_takes_the_files_own_cell(tmp_path, capsys):
         (HOMEWORK, "mine", ("--cell", "lstm", "--nonlinearity", "relu"), "lstm has none to choose"),
         (HOMEWORK + "\ndef f(:\n", "mine", ("--cell", "rnn"), "homework.py, line 33: invalid syntax"),
         (HOMEWORK + "\n1 / 0\n", "mine", ("--cell", "rnn"), "ZeroDivisionError: division by zero (line 33)"),
-        (HOMEWORK, "mine", ("--cell", "rnn"), "it fails on 20 problems"),
+        (HOMEWORK, "mine", ("--cell", "rnn"), "it fails on 21 problems"),
         (HOMEWORK.replace("example", "sample"), "of_my_cell", ("--cell", "cell"), "has no function 'example'"),
     ],
 )

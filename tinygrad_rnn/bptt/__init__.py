@@ -4,7 +4,8 @@ from tinygrad_rnn.bptt.comparison import by_hand
 from tinygrad_rnn.bptt.comparison.compare import compare, compare_gradients
 from tinygrad_rnn.bptt.comparison.report import Report
 from tinygrad_rnn.bptt.derivation.derive import Derivation, derive
-from tinygrad_rnn.bptt.diagnosis.doctor import Diagnosis, doctor
+from tinygrad_rnn.bptt.diagnosis.doctor import doctor
+from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis
 from tinygrad_rnn.bptt.gradient_flow.flow import butterfly, flow
 from tinygrad_rnn.bptt.gradient_flow.jacobians import log10_product, singular_values, spectral_radius, step_jacobians
 from tinygrad_rnn.bptt.gradient_flow.magnitude import log10_norm

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,17 +52,24 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--steps and --entries are for formulas\nleave them out with --to numpy")
     if options.blank and (options.steps or options.entries):
         raise ValueError("--steps and --entries are not for worksheets\nleave them out with --blank")
-    cell, more = _cell(options)
-    derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
-    if options.blank:
-        blanks = int(options.blank) if options.blank.isdigit() else [b.strip() for b in options.blank.split(",")]
-        sheet = derivation.worksheet(options.to, blanks=blanks, seed=options.seed)
-        _write(options.out, sheet.sheet)
-        if options.answers:
-            _write(options.answers, sheet.answers)
-    else:
-        _write(options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries))
+    with _cell(options) as (cell, more):
+        derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
+        texts = list(_texts(derivation, options))
+    for path, text in texts:
+        _write(path, text)
     return 0
+
+
+def _texts(derivation: Any, options: argparse.Namespace) -> Iterator[tuple[Path | None, str]]:
+    """What is written, and where: the derivation, or the worksheet and its answers."""
+    if not options.blank:
+        yield options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries)
+        return
+    blanks = int(options.blank) if options.blank.isdigit() else [b.strip() for b in options.blank.split(",")]
+    sheet = derivation.worksheet(options.to, blanks=blanks, seed=options.seed)
+    yield options.out, sheet.sheet
+    if options.answers:
+        yield options.answers, sheet.answers
 
 
 def _write(path: Path | None, text: str) -> None:
@@ -71,7 +80,8 @@ def _write(path: Path | None, text: str) -> None:
         print(f"wrote {path}")
 
 
-def _cell(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+@contextmanager
+def _cell(options: argparse.Namespace) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The cell, and of a cell of one's own what its file has besides: example, readout, loss."""
     if options.nonlinearity and options.cell != "rnn":
         raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
@@ -79,11 +89,12 @@ def _cell(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
         if options.readout or options.loss:
             raise ValueError("--readout and --loss are functions of a file\nput the cell there too: FILE.py:cell")
         cell = ALL_CELLS[options.cell]
-        return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), {}
+        yield (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), {}
+        return
     if ":" not in options.cell:
         raise ValueError(f"--cell {options.cell}: not one of {', '.join(ALL_CELLS)}\nyour own is FILE.py:cell")
     path, name = user_code.split(options.cell)
-    module = user_code.load(path)
-    asked = {"readout": options.readout, "loss": options.loss}
-    more = {key: user_code.function(module, found) for key, found in asked.items() if found}
-    return user_code.function(module, name), {"example": user_code.function(module, "example"), **more}
+    with user_code.opened(path) as module:
+        asked = {"readout": options.readout, "loss": options.loss}
+        more = {key: user_code.function(module, found) for key, found in asked.items() if found}
+        yield user_code.function(module, name), {"example": user_code.function(module, "example"), **more}

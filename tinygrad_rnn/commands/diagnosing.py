@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -41,17 +43,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the diagnosis; status 1 where the derivation is wrong."""
     path, name = user_code.split(options.function)
-    module = user_code.load(path)
-    cell, example = _cell(options, module)
-    found = bptt.doctor(
-        cell,
-        user_code.function(module, name),
-        example=example,
-        names=options.names,
-        layout=options.layout,
-        bias=options.bias,
-    )
-    print(found)
+    with user_code.opened(path) as module:
+        cell, example = _cell(options, module)
+        function = user_code.function(module, name)
+        with redirect_stdout(sys.stderr):  # what the file prints is no part of the diagnosis
+            found = bptt.doctor(
+                cell, function, example=example, names=options.names, layout=options.layout, bias=options.bias
+            )
+        text = str(found)
+    print(text)
     return 0 if found else 1
 
 
@@ -61,7 +61,8 @@ def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Callable[...
     own = callable(found) and found is not ALL_CELLS.get(options.cell)  # a name that both have is the file's
     if not own and options.cell not in ALL_CELLS:
         raise ValueError(
-            f"--cell {options.cell}: neither one of {', '.join(ALL_CELLS)}, nor a function in {module.__file__}"
+            f"--cell {options.cell}: neither one of {', '.join(ALL_CELLS)}, nor a function in {module.__file__}\n"
+            "name one of these, or write the function into that file, with example(rng, T, B) beside it"
         )
     if options.nonlinearity and options.cell != "rnn":
         raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")

@@ -3,40 +3,84 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 
-def load(path: Path) -> ModuleType:
-    """Run a file as a module. Raises ValueError, with the line, where it cannot be run."""
+from tinygrad_rnn.bptt.diagnosis.failures import advice, line_of, told
+from tinygrad_rnn.commands.sources import SourceLoader, imported_from_source
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[ModuleType]:
+    """Run a file as a module. Inside, its functions find the files beside it, also when they import them late.
+
+    What the file prints while it runs goes to stderr. What it changes of the process is undone at the end: the current
+    folder, the arguments, the ways to import, warnings, NumPy's error state. Raises ValueError, with the line, where
+    the file cannot be run.
+    """
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file\ngive it as FILE.py:function")
-    spec = importlib.util.spec_from_file_location(f"given_{path.stem}", path)
-    if spec is None or spec.loader is None:
+        what = "is no file" if path.exists() else "there is no such file"
+        raise ValueError(f"{path}: {what}\ngive it as FILE.py:function")
+    if path.suffix != ".py":
         raise ValueError(f"{path}: this is no Python file\nits name must end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    sys.path.insert(0, str(path.resolve().parent))  # as for a script: files beside it can be imported
+    full = path.resolve()
+    arguments, folder, end = [*sys.argv], Path.cwd(), os._exit
     try:
-        spec.loader.exec_module(module)
+        sys.argv[:] = [str(path)]  # a file that reads arguments gets none of ours
+        os._exit = partial(_exit, os.getpid(), end)  # type: ignore[assignment]  # ends the process without a word
+        with np.errstate(), warnings.catch_warnings(), imported_from_source(full.parent):
+            yield _run(path, full)
+    except SystemExit as error:  # from one of its functions
+        raise ValueError(_failed(path, full, error)) from error
+    finally:
+        sys.argv[:] = arguments
+        os._exit = end
+        os.chdir(folder)
+
+
+def _exit(process: int, end: Callable[[int], None], status: int) -> None:
+    """End a process that the file forked; in our own raise SystemExit."""
+    if os.getpid() != process:
+        end(status)
+    raise SystemExit(status)
+
+
+def _run(path: Path, full: Path) -> ModuleType:
+    name = f"given_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, full, loader=SourceLoader(name, str(full)))
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        code = spec.loader.get_code(name)  # type: ignore[union-attr]  # ours, which has one
     except SyntaxError as error:
         where = f", line {error.lineno}" if error.lineno else ""
         raise ValueError(f"{path}{where}: {error.msg}\nit cannot be read as Python") from error
-    except (Exception, SystemExit) as error:
-        trace = error.__traceback__
-        while trace and trace.tb_next:
-            trace = trace.tb_next
-        line = trace.tb_lineno if trace else "?"
-        raise ValueError(
-            f"{path} cannot be run: {type(error).__name__}: {error} (line {line})\n"
-            "it must be a file that `python FILE.py` runs; what it needs must be installed"
-        ) from error
-    finally:
-        sys.path.pop(0)
+    except (ValueError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{path}: {error or type(error).__name__}\nit cannot be read as Python") from error
+    sys.modules[name] = module  # dataclasses look their module up there
+    try:
+        with redirect_stdout(sys.stderr):
+            exec(code, vars(module))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ValueError(_failed(path, full, error)) from error
     return module
+
+
+def _failed(path: Path, full: Path, error: BaseException) -> str:
+    what = "ends the program" if isinstance(error, SystemExit) else "cannot be run"
+    where = line_of(error, full)
+    return f"{path} {what}: {told(error)}{where and f' ({where})'}\n{advice(error, full)}"
 
 
 def split(text: str) -> tuple[Path, str]:
@@ -50,7 +94,14 @@ def split(text: str) -> tuple[Path, str]:
 def function(module: ModuleType, name: str) -> Callable[..., Any]:
     """A function of a module. Raises ValueError, with those that are there."""
     found = getattr(module, name, None)
-    if not callable(found):
-        there = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-        raise ValueError(f"{module.__file__} has no function {name!r}\nit has {', '.join(there) or 'none'}")
-    return found  # type: ignore[no-any-return]
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    there = [key for key, value in vars(module).items() if callable(value) and _own(value, module)]
+    but = f": it is a {type(found).__name__} there" if name in vars(module) else ""
+    raise ValueError(f"{module.__file__} has no function {name!r}{but}\nit has {', '.join(there) or 'none'}")
+
+
+def _own(value: Any, module: ModuleType) -> bool:
+    """Whether something callable comes from the file or from one beside it."""
+    home = sys.modules.get(getattr(value, "__module__", None) or "")
+    return value.__class__ is partial or home is module or isinstance(getattr(home, "__loader__", None), SourceLoader)

@@ -21,11 +21,12 @@ from zoo import (
     with_mistake,
 )
 
-from tinygrad_rnn import bptt, nn
+from tinygrad_rnn import Tape, Tensor, bptt, nn
 from tinygrad_rnn.bptt.comparison.case import Case
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
+from tinygrad_rnn.nn.time_loop import as_tuple
 
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 
@@ -239,10 +240,32 @@ def in_float32(params, xs, state, dhs):
     return {name: g.astype(np.float32) for name, g in bptt.by_hand.rnn(params, xs, state, dhs).items()}
 
 
-def test_single_precision_is_said_to_be_the_reason():
-    found = bptt.doctor(nn.rnn, in_float32)
-    assert not found
-    assert "precision: it computes in float32" in str(found)
+def keeps_states_in_float32(params, xs, state, dhs, *, mistake=""):
+    """Its gradients are of float64: nothing in them says that float32 was on the way."""
+    W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
+    hs = np.empty((len(xs) + 1, *state[0].shape), np.float32)
+    hs[0] = state[0]
+    for t, x in enumerate(xs):
+        hs[t + 1] = np.tanh(x @ W.T + hs[t] @ U.T + b)
+    dW, dU, carry = 0, 0, 0
+    for t in reversed(range(len(xs))):
+        dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+        dW, dU = dW + dz.T @ xs[t], dU + dz.T @ (hs[t + 1] if mistake == "h_t for h_{t-1}" else hs[t])
+        carry = dz @ U
+    return {"weight_ih": dW, "weight_hh": dU}
+
+
+@pytest.mark.parametrize("function", [in_float32, keeps_states_in_float32])
+def test_single_precision_is_judged_at_its_own_rounding_and_said(function):
+    found = bptt.doctor(nn.rnn, function).check()
+    assert "precision: float32 somewhere on the way, so it agrees to about 6 digits at best" in str(found)
+
+
+def test_a_mistake_is_named_in_single_precision_too():
+    found = bptt.doctor(nn.rnn, with_mistake(keeps_states_in_float32, "h_t for h_{t-1}"))
+    assert str(found.mistake) == "in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]"
+    assert found.complete
+    assert "precision: float32" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -290,6 +313,38 @@ def test_clipping_is_recognised():
     found = bptt.doctor(nn.rnn, by_norm)
     assert "scaled down to a norm of at most 2" in str(found)
     assert not found
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("bound", [5, 10, 20, 1000])
+def test_clipping_at_a_bound_that_small_gradients_never_reach_is_seen(name, bound):
+    """Gradients are proportional to the upstream ones, so large upstream gradients show every bound."""
+
+    def clipping(params, xs, state, dhs, dlast=None):
+        answer = getattr(bptt.by_hand, name)(params, xs, state, dhs, dlast)
+        return {k: np.clip(g, -bound, bound) for k, g in answer.items()}
+
+    found = bptt.doctor(getattr(nn, name), clipping)
+    assert not found
+    assert f"clipped to values between -{bound} and {bound}" in str(found.mistake)
+    assert found.complete
+    if bound == 1000:
+        assert "where the upstream gradients are large (right where they are not)" in str(found)
+
+
+def test_other_ways_of_clipping_are_seen():
+    def each(params, xs, state, dhs):
+        answer = bptt.by_hand.rnn(params, xs, state, dhs)
+        return {k: g * min(1, 50 / np.linalg.norm(g)) for k, g in answer.items()}
+
+    assert "each scaled down to a norm of at most 50 (gradient clipping)" in str(bptt.doctor(nn.rnn, each).mistake)
+
+    def on_the_way(params, xs, state, dhs):
+        return bptt.by_hand.rnn(params, xs, state, np.clip(dhs, -100, 100))
+
+    found = bptt.doctor(nn.rnn, on_the_way)
+    assert not found
+    assert "where the upstream gradients are large (right where they are not)" in str(found)
 
 
 @pytest.mark.parametrize("steps", [lambda T: range(T - 1, 0, -1), lambda T: reversed(range(T - 1))])
@@ -385,6 +440,185 @@ def test_a_cell_is_recorded_anew_at_each_call():
     bptt.doctor(cell, mine, example=example).check()
     scale[0] = 0.5
     bptt.doctor(cell, mine, example=example).check()
+
+
+# ------------------------------------------------------------------------------------------------ conventions
+
+
+def my_elman(params, xs, state, dhs, *, mistake="", zero=False, bias=("bias_ih", "bias_hh")):
+    """An RNN with the biases that are named, from the state that is given or from zero."""
+    W, U, b = params["weight_ih"], params["weight_hh"], sum(params[name] for name in bias)
+    hs = [np.zeros_like(state[0]) if zero else state[0]]
+    for x in xs:
+        hs.append(np.tanh(x @ W.T + hs[-1] @ U.T + b))
+    dW, dU, db, carry = 0, 0, 0, 0
+    for t in reversed(range(len(xs))):
+        dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+        dW, dU, db = dW + dz.T @ xs[t], dU + dz.T @ (hs[t + 1] if mistake else hs[t]), db + dz.sum(0)
+        carry = dz @ U
+    return {"weight_ih": dW, "weight_hh": dU, **dict.fromkeys(bias, db), **({} if zero else {"h0": carry})}
+
+
+@pytest.mark.parametrize(
+    ("given", "zero"),
+    [
+        ({"zero": True}, "h0"),
+        ({"bias": ("bias_ih",)}, "bias_hh"),
+        ({"bias": ("bias_hh",)}, "bias_ih"),
+        ({"zero": True, "bias": ("bias_ih",)}, "h0 and bias_hh"),
+    ],
+)
+def test_a_state_of_zero_and_one_bias_are_conventions(given, zero):
+    found = bptt.doctor(nn.rnn, partial(my_elman, **given)).check()
+    assert found.remarks == (f"convention: it does not read {zero}, so {zero} was zero on all problems",)
+    found = bptt.doctor(nn.rnn, partial(my_elman, mistake="h_t for h_{t-1}", **given))
+    assert str(found.mistake) == "in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]"
+    assert found.complete
+
+
+def test_the_state_c_alone_may_start_from_zero():
+    def from_zero(params, xs, state, dhs):
+        answer = bptt.by_hand.lstm(params, xs, (state[0], np.zeros_like(state[1])), dhs)
+        return {name: g for name, g in answer.items() if name != "c0"}
+
+    found = bptt.doctor(nn.lstm, from_zero).check()
+    assert found.remarks == ("convention: it does not read c0, so c0 was zero on all problems",)
+
+
+def test_a_bias_that_is_forgotten_is_a_mistake_where_its_gradient_is_given():
+    def forgets(params, xs, state, dhs):
+        return bptt.by_hand.rnn({**params, "bias_hh": np.zeros(5)}, xs, state, dhs)
+
+    found = bptt.doctor(nn.rnn, forgets)
+    assert not found
+    assert "h[t-1] @ weight_hh.T in the place of h[t-1] @ weight_hh.T + bias_hh" in str(found.mistake)
+
+
+def three_steps(params, xs, state, dhs, factor=1):
+    """Written out, so that it has no other length."""
+    first, second, third = dhs
+    return {"weight_hh": factor * bptt.by_hand.rnn(params, xs, state, np.stack([first, second, third]))["weight_hh"]}
+
+
+def test_a_derivation_of_one_length_is_right_there_and_not_said_to_be_right_elsewhere():
+    found = bptt.doctor(nn.rnn, three_steps)
+    assert not found
+    assert str(found).startswith("three_steps, BPTT of rnn: right at T = 3; no answer at T = 1, 2, 7, 20\n")
+    found = bptt.doctor(nn.rnn, partial(three_steps, factor=2))
+    assert "wrong: dweight_hh, at T = 3 (no answer at T = 1, 2, 7, 20)" in str(found)
+    assert "dweight_hh: a factor 2 too many" in str(found.mistake) or "every gradient" in str(found.mistake)
+
+    def unknown(params, xs, state, dhs):
+        return {"weight_hh": three_steps(params, xs, state, dhs)["weight_hh"] + np.sin(np.arange(25.0)).reshape(5, 5)}
+
+    assert "the terms cannot be told: it fails on shorter sequences (ValueError:" in str(bptt.doctor(nn.rnn, unknown))
+
+
+# ------------------------------------------------------------------------------------------------ cells that are legal
+
+SHAPES = {"W": (3, 4), "U": (4, 4)}
+
+
+def example_of(shapes, state, xs=lambda rng, T, B: rng.standard_normal((T, B, 3))):
+    def example(rng, T, B):
+        params = {name: 0.5 * rng.standard_normal([B if n == "B" else n for n in s]) for name, s in shapes.items()}
+        return params, xs(rng, T, B), state(rng, B)
+
+    return example
+
+
+def one(rng, B):
+    return rng.standard_normal((B, 4))
+
+
+def two(rng, B):
+    return one(rng, B), one(rng, B)
+
+
+LEGAL = {
+    "hands on a parameter": (
+        lambda p, x, h, c: (np.tanh(x @ p["W"] + h @ p["U"] + c), p["c"]),
+        example_of({**SHAPES, "c": ("B", 4)}, two),
+    ),
+    "hands on x": (
+        lambda p, x, h, before: (np.tanh(x @ p["W"] + before @ p["W"] + h @ p["U"]), x),
+        example_of(SHAPES, lambda rng, B: (one(rng, B), rng.standard_normal((B, 3)))),
+    ),
+    "hands on a state as it is": (lambda p, x, h, c: (np.tanh(x @ p["W"] + h * c), c), example_of({"W": (3, 4)}, two)),
+    "exchanges its states": (lambda p, x, h, c: (c, np.tanh(x @ p["W"] + h)), example_of({"W": (3, 4)}, two)),
+    "embeds integers": (
+        lambda p, x, h: np.tanh(p["E"][x[:, 0]] + h @ p["U"]),
+        example_of({"E": (5, 4), "U": (4, 4)}, one, lambda rng, T, B: rng.integers(0, 5, (T, B, 1))),
+    ),
+    "counts in integers": (
+        lambda p, x, h, n: (np.tanh(x @ p["W"] + h @ p["U"] / (n + 1)[:, None]), n + 1),
+        example_of(SHAPES, lambda rng, B: (one(rng, B), np.zeros(B, int))),
+    ),
+    "a number for each example": (
+        lambda p, x, h: np.tanh(h * p["u"] + x @ p["w"]),
+        example_of({"u": (), "w": (3,)}, lambda rng, B: rng.standard_normal(B)),
+    ),
+    "a matrix for each example": (
+        lambda p, x, M: 0.7 * M + (x @ p["K"])[:, :, None] * (x @ p["V"])[:, None, :],
+        example_of({"K": (3, 4), "V": (3, 4)}, lambda rng, B: rng.standard_normal((B, 4, 4))),
+    ),
+    "one unit": (
+        lambda p, x, h: np.tanh(x @ p["W"] + h @ p["U"]),
+        example_of({"W": (3, 1), "U": (1, 1)}, lambda rng, B: rng.standard_normal((B, 1))),
+    ),
+}
+
+
+def by_differences(cell, params, xs, state, dhs):
+    """Gradients by the parameters from central differences of the loss: to 1e-9, which is enough for a first answer."""
+
+    def loss(values):
+        after, total = state, 0.0
+        for x, dh in zip(xs, dhs, strict=True):
+            after = as_tuple(cell(values, x, *after))
+            total += np.sum(after[0] * dh)
+        return total
+
+    found = {}
+    for name, p in params.items():
+        found[name] = np.zeros(np.shape(p))
+        for at in np.ndindex(np.shape(p)):
+            moved = [np.array(p), np.array(p)]
+            moved[0][at] += 1e-4
+            moved[1][at] -= 1e-4
+            found[name][at] = np.subtract(*(loss({**params, name: value}) for value in moved)) / 2e-4
+    return found
+
+
+@pytest.mark.parametrize("kind", LEGAL)
+def test_legal_cells_are_examined(kind):
+    cell, example = LEGAL[kind]
+
+    def on_a_tape(params, xs, state, dhs):
+        tensors = {name: Tensor(p) for name, p in params.items()}
+        with Tape() as tape:
+            after, total = tuple(Tensor(s) if s.dtype.kind == "f" else s for s in state), 0.0
+            for x, dh in zip(xs, dhs, strict=True):
+                after = as_tuple(cell(tensors, x, *after))
+                total = total + (after[0] * dh).sum()
+        return tape.gradient(total, tensors)
+
+    params, xs, state = example(np.random.default_rng(0), 3, 2)
+    dhs = np.random.default_rng(1).standard_normal((3, *np.shape(as_tuple(state)[0])))
+    numeric, answer = (f(params, xs, as_tuple(state), dhs) for f in (partial(by_differences, cell), on_a_tape))
+    for name, g in answer.items():
+        np.testing.assert_allclose(g, numeric[name], rtol=1e-6, atol=1e-7)
+
+    bptt.doctor(cell, on_a_tape, example=example).check()
+    found = bptt.doctor(cell, lambda *given: {k: 2 * g for k, g in on_a_tape(*given).items()}, example=example)
+    assert "a factor 2 too many" in str(found.mistake)
+    assert found.complete
+
+
+def test_what_has_no_gradient_is_not_taken_for_one():
+    cell, example = LEGAL["embeds integers"]
+    with pytest.raises(ValueError, match=r"speaks of 'x', which is none of E, U, h0\nleave it out"):
+        bptt.doctor(cell, lambda params, xs, state, dhs: {"x": 0.0 * xs}, example=example)
 
 
 # ------------------------------------------------------------------------------------------------ intermediates

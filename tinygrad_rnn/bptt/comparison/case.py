@@ -160,9 +160,16 @@ class Case:
 
 
 def takes_dlast(by_hand: ByHand) -> bool:
-    """Whether a derivation by hand can be told the gradient of the last state."""
-    parameters = inspect.signature(by_hand).parameters.values()
-    return any(p.name == "dlast" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    """Whether a derivation by hand asks for the gradient of the last state: it has a parameter of that name."""
+    return "dlast" in parameters_of(by_hand)
+
+
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function by name; none where Python does not know them."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
 
 
 def as_array(value: Any) -> Array:

@@ -12,8 +12,7 @@ from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.derivation.trace import Setting
-from tinygrad_rnn.bptt.diagnosis.search import same
-from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR
+from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, largest_entry
 
 LENGTHS, BATCHES = (1, 2, 3, 7), (1, 3)
 CLOSE = 1e-9
@@ -49,9 +48,9 @@ def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting,
                 tuple(d.data.copy() for d in r.dlast.values()),
             )
             answer = {**answer, "x": np.moveaxis(answer["x"], -1, 0) if setting.columns else answer["x"]}
-            floor = FLOOR * max(float(np.max(np.abs(g), initial=0)) for g in true.values())
+            largest = largest_entry(true.values())
             for name, g in true.items():
-                if name not in answer or not same(answer[name], g, floor):
+                if name not in answer or not DOUBLE.same(answer[name], g, largest):
                     raise ArithmeticError(
                         f"derive: the code written for {title} gives another d{name} than the tape, at T={T}, B={B}\n"
                         "this is a fault of tinygrad_rnn, not of the cell: please report it, with the cell"

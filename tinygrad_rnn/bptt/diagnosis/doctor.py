@@ -20,19 +20,21 @@ in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import re
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Gradients, takes_dlast
+from tinygrad_rnn.bptt.diagnosis.conventions import computes_in_single, unread
+from tinygrad_rnn.bptt.diagnosis.failures import told
+from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis, remarks, tried_text, where_text
 from tinygrad_rnn.bptt.diagnosis.model import Changes
 from tinygrad_rnn.bptt.diagnosis.other_cells import gradients_of, siblings
-from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Example, Problem, Problems, problems_of
+from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
+from tinygrad_rnn.bptt.diagnosis.problems import LENGTHS, Example, Problem, Problems, problems_of
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
 from tinygrad_rnn.bptt.diagnosis.search import (
     axis_order,
@@ -43,9 +45,8 @@ from tinygrad_rnn.bptt.diagnosis.search import (
     predicted,
     predictions,
     reshaped,
-    same,
 )
-from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Student
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError, Log, Student
 from tinygrad_rnn.bptt.diagnosis.symptoms import (
     Symptom,
     first_changed,
@@ -59,62 +60,6 @@ from tinygrad_rnn.nn.time_loop import cell_name
 
 SECOND_ONES = 400
 """How many of the known mistakes, the commonest, are tried as the second of two."""
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What the doctor found. `print(diagnosis)` says it in words; `bool(diagnosis)` is whether the derivation is right.
-
-    symptom: the first quantity and step that are wrong, walking from the last step down. mistake: the known mistake
-    that gives the same numbers, None where there is none; `second` one that is needed besides; `complete` says whether
-    they explain every gradient on every problem. remarks: what else was noticed.
-    """
-
-    title: str
-    right: bool
-    tried: str
-    wrong: dict[str, str]  # by gradient: on which problems
-    symptom: Symptom | None = None
-    mistake: Mistake | None = None
-    second: Mistake | None = None
-    complete: bool = False
-    considered: int = 0
-    remarks: tuple[str, ...] = ()
-    table: tuple[str, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)  # the derivation's own, for the cell's: so it is spoken to
-
-    def __bool__(self) -> bool:
-        return self.right
-
-    def check(self) -> Diagnosis:
-        """The diagnosis itself where the derivation is right; otherwise AssertionError, with its words."""
-        if not self:
-            raise AssertionError(f"\n{self}")
-        return self
-
-    def __str__(self) -> str:
-        lines = [f"{self.title}: {'right' if self.right else 'WRONG'}", f"tried: {self.tried}"]
-        for where in dict.fromkeys(self.wrong.values()):
-            names = [f"d{name}" for name, found in self.wrong.items() if found == where]
-            lines.append(f"wrong: {', '.join(names)}, {where}")
-        lines += [f"first: {self.symptom}"] if self.symptom else []
-        if self.mistake:
-            lines.append(f"mistake: {self.mistake.words}")
-            lines += [f"and then: {self.second.words}"] if self.second else []
-            if self.complete:
-                whole = "both together explain" if self.second else "this explains"
-                lines.append(f"{whole} every gradient on every problem, to rounding")
-            else:
-                lines.append("this explains what is wrong first, not everything: mend it and ask again")
-        elif self.wrong and self.considered:
-            lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
-            lines += self.table
-        text = "\n".join([*lines, *self.remarks])
-        if not self.names:
-            return text
-        theirs = {ours: theirs for theirs, ours in self.names.items()}
-        known = "|".join(re.escape(ours) for ours in theirs)
-        return re.sub(rf"\b(d?)({known})\b", lambda found: found[1] + theirs[found[2]], text)
 
 
 def doctor(
@@ -139,12 +84,33 @@ def doctor(
     With layout="columns" it gives xs (I, B, T), and states and parameters as the function takes them; the cell itself
     then takes x (I, B).
 
-    It is tried on T = 1, 2, 3, 7 and 20, batch 1 and 3, two seeds, in float64. Raises TypeError or ValueError for a
-    function that returns no dict, or unknown names, and for a cell whose steps are not alike.
+    It is tried on T = 1, 2, 3, 7 and 20, batch 1 and 3, two seeds, in float64. One that computes in float32 is judged
+    at that; one that reads no initial state, or one bias of two, on problems where these are zero.
+
+    Raises TypeError or ValueError for a function that returns no dict, or unknown names, or gives no answer since it
+    exits or a file is missing; for a cell whose steps are not alike; for an example that tests nothing.
     """
     student = Student(by_hand, names, layout, cell_in_columns=example is not None)
-    problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand), bias)
-    return _Examination(student, problems, f"{student.name}, BPTT of {cell_name(cell)}").diagnosis()
+    with np.errstate(all="ignore"):
+        problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand), bias)
+        return _examined(student, problems, f"{student.name}, BPTT of {cell_name(cell)}")
+
+
+def _examined(student: Student, problems: Problems, title: str) -> Diagnosis:
+    """The diagnosis, by the derivation's own conventions where these are what makes it right, or explains it."""
+    examination = _Examination(student, problems, title)
+    if not examination.finds_fault() or examination.searched is None:
+        return examination.diagnosis()
+    case = examination.searched.case
+    if computes_in_single(student, case):
+        student = student.judged_in(SINGLE)
+        examination = _Examination(student, problems, title)
+    if examination.finds_fault() and (zero := unread(student, case)):
+        with suppress(DoctorValueError):  # zeros may leave nothing to test
+            conventional = _Examination(student, problems.with_zero(zero), title).diagnosis()
+            if conventional or conventional.complete:
+                return conventional
+    return examination.diagnosis()
 
 
 class _Examination:
@@ -155,43 +121,82 @@ class _Examination:
         self._answers: dict[Problem, tuple[Gradients, Log]] = {}
         self._failed: dict[Problem, BaseException] = {}
         self._shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
+        student.check_names(problems.searched.case.inputs() | quantities(problems.searched.anatomy))
 
     def _answer(self, problem: Problem) -> Gradients | None:
         """Its gradients on one problem; None where it fails."""
         if problem not in self._answers and problem not in self._failed:
             try:
                 self._answers[problem] = self._student(problem.case)
-            except DoctorError:
+            except (DoctorError, KeyboardInterrupt):
                 raise
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 self._failed[problem] = error
         return self._answers[problem][0] if problem in self._answers else None
 
+    @cached_property
+    def wrong(self) -> dict[str, list[Problem]]:
+        """By gradient, the problems on which it is wrong."""
+        found: dict[str, list[Problem]] = {}
+        for problem in self._problems.tried:
+            for name, g in (self._answer(problem) or {}).items():
+                if not problem.same(name, g, self._student.precision):
+                    found.setdefault(name, []).append(problem)
+        return found
+
+    @cached_property
+    def searched(self) -> Problem | None:
+        """The problem on which mistakes are looked for; another one where it fails on that; None where on all."""
+        answered = [p for p in self._problems.tried if max(LENGTHS) >= p.T and self._answer(p) is not None]
+        usual = self._problems.searched
+        return usual if self._answer(usual) is not None else max(answered, key=lambda p: (p.T, p.B), default=None)
+
+    def finds_fault(self) -> bool:
+        """Whether anything is wrong with the numbers."""
+        return bool(self.wrong) or self._student.unsteady
+
     def diagnosis(self) -> Diagnosis:
         """What is wrong, first symptom, mistake."""
-        searched = self._problems.searched
-        self._student.check_names(searched.case.inputs() | quantities(searched.anatomy))
-        wrong: dict[str, list[Problem]] = {}
-        compared: dict[str, None] = {}
-        for problem in self._problems.tried:
-            hand = self._answer(problem) or {}
-            compared |= dict.fromkeys(hand)
-            for name, g in hand.items():
-                if not same(g, problem.true[name], problem.floor):
-                    wrong.setdefault(name, []).append(problem)
-        student = self._student
+        student, tried = self._student, self._problems.tried
+        wrong = self.wrong
+        compared = list(dict.fromkeys(name for p in tried for name in self._answer(p) or {}))
+        empty = [name for name in compared if all(p.is_zero(name) for p in tried)]
+        blurred = [name for name in compared if name not in empty and not self._tells(name)]
+        if compared and blurred == compared:
+            raise DoctorValueError(
+                "doctor: no problem tells a right gradient from a wrong one: rounding alone makes errors as large\n"
+                "give an example with smaller weights, on which the cell is less saturated or chaotic"
+            )
+        answered = tuple(sorted({p.T for p in tried if p not in self._failed}))
+        silent = tuple(sorted({p.T for p in tried} - {*answered}))
+        failed = {p: error for p, error in self._failed.items() if p in tried}
         report = Diagnosis(
             title=self._title,
-            right=not (wrong or self._failed or student.changed or student.unsteady) and bool(compared),
-            tried=_tried(list(compared), list(self._problems.searched.true)),
+            right=not (wrong or failed or student.changed or student.unsteady) and bool(compared),
+            tried=tried_text(compared, list(tried[0].true)),
             names=student.names,
-            wrong={name: _where(found) for name, found in wrong.items()},
-            remarks=tuple(_remarks(student, self._failed, bool(wrong))),
+            wrong={name: where_text(found, silent) for name, found in wrong.items()},
+            remarks=tuple(remarks(student, failed, bool(wrong), self._problems.zero, empty, blurred)),
+            answered=answered,
+            silent=silent,
         )
         if not wrong:
             return report
         smallest = min((p for found in wrong.values() for p in found), key=lambda p: (p.T, -p.B))
         return self._explained(dataclasses.replace(report, symptom=self._symptom(smallest)), smallest)
+
+    def _tells(self, name: str) -> bool:
+        """Whether some problem can tell a wrong gradient of that name from a right one."""
+        precision = self._student.precision
+        for p in self._problems.tried:
+            hand = self._answer(p) or {}
+            if (
+                name in hand
+                and not p.is_zero(name)
+                and (p.plainly_same(name, hand[name], precision) or p.is_judged(name, precision))
+            ):
+                return True
+        return name in self.wrong
 
     def _symptom(self, problem: Problem) -> Symptom | None:
         """The first wrong intermediate where there are any, else the first wrong term."""
@@ -202,14 +207,14 @@ class _Examination:
             return first_wrong(problem.case, self._student)
         except DoctorError:
             raise
-        except (Exception, SystemExit):  # it cannot be asked about shorter sequences
+        except Exception:  # it cannot be asked about shorter sequences
             return None
 
     def _explained(self, report: Diagnosis, smallest: Problem) -> Diagnosis:
         """The diagnosis with the mistake that gives these numbers, or the first of two, or term by term."""
-        searched = self._problems.searched
-        hand = self._meant(searched)
-        if hand is None:
+        searched = self.searched
+        hand = self._meant(searched) if searched else None
+        if searched is None or hand is None:
             return report
         known = predictions(searched)
         report = dataclasses.replace(report, considered=len(known.mistakes))
@@ -217,7 +222,7 @@ class _Examination:
         if shapes and self._confirms(shapes):
             return dataclasses.replace(report, mistake=shapes, complete=True)
         empty = never_filled(hand, searched)
-        for mistake in [*([empty] if empty else []), *known.matching(hand)]:
+        for mistake in [*([empty] if empty else []), *known.matching(hand, self._student.precision)]:
             if self._confirms(mistake):
                 second = mistake if shapes else None
                 found = dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True)
@@ -229,32 +234,36 @@ class _Examination:
         if shapes:
             return dataclasses.replace(report, mistake=shapes)
         stage, begun = self._first_stage()
-        firsts = predictions(stage).beginnings(begun) if stage else []
-        firsts = [first for first in firsts if self._possible(first, hand)]
+        firsts = predictions(stage).beginnings(begun, self._student.precision) if stage else []
+        firsts = [first for first in firsts if _possible(searched, first, hand)]
         for first, second, together in pairs(firsts[:3], known.mistakes[:SECOND_ONES]):
             made = predicted(searched.anatomy, together.changes)
-            if fits(hand, made, searched) and self._confirms(together):
+            if fits(hand, made, searched, self._student.precision) and self._confirms(together):
                 anatomy = smallest.anatomy
                 first, second = sorted((first, second), key=lambda m: place_of(anatomy, m.changes))
                 found = dataclasses.replace(report, mistake=first, second=second, complete=True)
                 return _placed(found, together, smallest)
         answers = [(meant, problem) for problem in self._problems.tried if (meant := self._meant(problem)) is not None]
-        if cut := clipped(answers):
+        if cut := clipped(answers, self._student.precision):
             return dataclasses.replace(report, mistake=cut, complete=True)
         if firsts:
             return _named(dataclasses.replace(report, mistake=firsts[0]))
-        return dataclasses.replace(report, table=tuple(terms_table(smallest.case, self._student)))
+        return dataclasses.replace(report, table=self._table(smallest))
 
-    def _possible(self, first: Mistake, hand: Gradients) -> bool:
-        """Whether a mistake does not leave a gradient empty that the derivation fills in."""
-        made = predicted(self._problems.searched.anatomy, first.changes) or {}
-        return all(np.any(made[name]) or not np.any(g) for name, g in hand.items() if name in made)
+    def _table(self, problem: Problem) -> tuple[str, ...]:
+        """What is wrong, term by term."""
+        try:
+            return tuple(terms_table(problem.case, self._student))
+        except DoctorError:
+            raise
+        except Exception as error:
+            return (f"  the terms cannot be told: it fails on shorter sequences ({told(error)})",)
 
     def _first_stage(self) -> tuple[Problem | None, Gradients]:
         """The simplest problem on which something is wrong, and the answer to it."""
         for problem in self._problems.stages:
             hand = self._meant(problem)
-            if hand and not fits(hand, problem.true, problem):
+            if hand and not fits(hand, problem.true, problem, self._student.precision):
                 return problem, hand
         return None, {}
 
@@ -269,13 +278,14 @@ class _Examination:
             if order and g.shape == true.shape:  # as for a square, where the shape does not show it
                 g = g.transpose(order)
             words, meant[name] = reshaped(name, g, true) or ("", g)
-            if words and problem is self._problems.searched:
+            if words and problem is self.searched:
                 self._shapes[words] = f"d{name}"
         return meant
 
     def _orders(self) -> dict[str, tuple[int, ...]]:
         """Of gradients whose axes are in another order, that order: told where all sizes differ."""
-        searched = self._problems.searched
+        if (searched := self.searched) is None:
+            return {}
         hand = self._answer(searched) or {}
         found = {name: axis_order(g, searched.true[name]) for name, g in hand.items() if g.ndim > 2}
         return {name: order for name, order in found.items() if order}
@@ -287,16 +297,13 @@ class _Examination:
     def _agrees(self, problem: Problem, made: Gradients | None) -> bool:
         """Whether the answer to one problem, if there is any, is what a prediction says."""
         hand = self._meant(problem)
-        return hand is None or fits(hand, made, problem)
+        return hand is None or fits(hand, made, problem, self._student.precision)
 
 
-def _tried(names: list[str], known: list[str]) -> str:
-    what = ", ".join(f"d{name}" for name in names) or "nothing, for it returned no gradient"
-    missing = ", ".join(f"d{name}" for name in known if name not in names)
-    return (
-        f"T = {', '.join(map(str, [*LENGTHS, LONG]))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; "
-        f"upstream gradients at every step, and at one alone; {what}" + (f"; not given: {missing}" if missing else "")
-    )
+def _possible(searched: Problem, first: Mistake, hand: Gradients) -> bool:
+    """Whether a mistake does not leave a gradient empty that the derivation fills in."""
+    made = predicted(searched.anatomy, first.changes) or {}
+    return all(np.any(made[name]) or not np.any(g) for name, g in hand.items() if name in made)
 
 
 def _placed(report: Diagnosis, mistake: Mistake, smallest: Problem) -> Diagnosis:
@@ -316,42 +323,3 @@ def _named(report: Diagnosis) -> Diagnosis:
     if symptom and mistake and mistake.quantity in symptom.also:
         symptom = dataclasses.replace(symptom, quantity=mistake.quantity)
     return dataclasses.replace(report, symptom=symptom)
-
-
-def _where(found: list[Problem]) -> str:
-    lengths = sorted({p.T for p in found})
-    batches = {p.B for p in found}
-    text = f"at T = {', '.join(map(str, lengths))}"
-    right = [T for T in (*LENGTHS, LONG) if T not in lengths]
-    text += f" (right at T = {', '.join(map(str, right))})" if right else ""
-    return text if len(batches) > 1 or lengths == [LONG] else f"{text}, batch {batches.pop()} only"
-
-
-def _remarks(student: Student, failed: Mapping[Problem, BaseException], wrong: bool) -> Iterator[str]:
-    the_rest = "wrong as said above" if wrong else "right by themselves"
-    if student.changed:
-        yield (
-            f"habit: it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it "
-            f"gets other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
-        )
-    if student.unsteady:
-        yield (
-            "habit: it gives two answers to one question: something from an earlier call is used again, as an array "
-            "made outside of the function, or a default argument that is written into"
-        )
-    if student.single and wrong:
-        yield "precision: it computes in float32, which agrees to about 6 digits; compute in float64 to be compared"
-    if failed:
-        error = next(iter(failed.values()))
-        sizes = sorted({(p.T, p.B) for p in failed})
-        yield (
-            f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
-            f"{type(error).__name__}: {error} ({_line_of(error, student)})"
-        )
-
-
-def _line_of(error: BaseException, student: Student) -> str:
-    """The line of the derivation's file in which an error happened."""
-    file = inspect.getsourcefile(student.function) if inspect.isfunction(student.function) else None
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"line {lines[-1]}" if lines else f"it is called as {student.name}(params, xs, state, dhs)"

@@ -112,7 +112,10 @@ class Anatomy:
             self.likes[Ref("line", r)] = out
         for name, s in zip(self.names, after, strict=True):
             if id(s) not in refs:
-                raise ValueError(f"doctor: {cell_name(case.cell)} returns a state {name} that no operation made")
+                raise ValueError(
+                    f"doctor: {cell_name(case.cell)} returns a state {name} that no operation made\n"
+                    "let the step compute it, or hand on a state or a parameter as it is"
+                )
             named(name, s)
         self.after = [refs[id(s)] for s in after]
         for k, ref in enumerate(self.after):
@@ -153,10 +156,14 @@ class Anatomy:
     def _rules(self) -> dict[Edge, Rule]:
         return {}
 
+    def slots(self, r: int) -> list[tuple[int, Ref]]:
+        """The arguments of line r that have a derivative, and what stands there: no integers, as of a counter."""
+        return [(slot, ref) for slot, ref in self.roles[r].slots() if self.likes[ref].dtype.kind == "f"]
+
     def edges(self) -> Iterable[tuple[int, int, Ref]]:
         """All edges, as backward passes them: (line, argument, what it reads there)."""
         for r in reversed(range(len(self.roles))):
-            for slot, target in self.roles[r].slots():
+            for slot, target in self.slots(r):
                 yield r, slot, target
 
 
@@ -247,7 +254,7 @@ def _step_back(at: At, changes: Changes) -> None:
         if r in changes.cotangents:
             pending[Ref("line", r)] = g = changes.cotangents[r](at, g)
         role = anatomy.roles[r]
-        slots = role.slots()
+        slots = anatomy.slots(r)
         products = _products(at, r, role, g, [slot for slot, _ in slots if (r, slot) not in changes.edges])
         for slot, target in slots:
             change = changes.edges.get((r, slot))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.comparison.case import Case, Gradients, as_array
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array
+from tinygrad_rnn.bptt.comparison.tolerance import JUDGED, Tolerance, tolerances
+from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy
+from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
-from tinygrad_rnn.bptt.diagnosis.symptoms import FLOOR, one_step_at_a_time
+from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
 
@@ -24,13 +27,15 @@ LONG = 20
 """One length besides, for what goes wrong only far from the end."""
 SEARCHED = (4, 3)
 """T and B of the problem on which mistakes are looked for: neither is a size of anything else."""
+LOUD = 2.0**20
+"""How many times larger the upstream gradients of one problem are, for what is cut off. A power of 2 rounds nothing."""
 
 
 class Problem:
-    """A case, its cell's anatomy, and its gradients on the tape."""
+    """A case, its cell's anatomy, and its gradients on the tape. `loud`: its upstream gradients are large."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
+    def __init__(self, case: Case, loud: bool = False) -> None:
+        self.case, self.loud = case, loud
         self.T, self.B = len(case.xs), case.batch
 
     @cached_property
@@ -44,9 +49,34 @@ class Problem:
         return self.case.tape_gradients()
 
     @cached_property
-    def floor(self) -> float:
-        """What is zero to rounding: a gradient may be a difference of numbers as large as the other gradients."""
-        return FLOOR * max((float(np.max(np.abs(g), initial=0)) for g in self.true.values()), default=0.0)
+    def largest(self) -> float:
+        """The largest entry of any gradient."""
+        return largest_entry(self.true.values())
+
+    def same(self, name: str, hand: Array, precision: Precision) -> bool:
+        """Whether an answer is the true gradient, to rounding: by the usual measure, or by that of this problem."""
+        true = self.true[name]
+        if hand.shape != true.shape or not np.isfinite(hand).all():
+            return False
+        return self.plainly_same(name, hand, precision) or (
+            largest_entry([hand - true]) <= self._tolerances[name].rounding * precision.unit
+        )
+
+    def plainly_same(self, name: str, hand: Array, precision: Precision) -> bool:
+        """Whether an answer is the true gradient by the usual measure, which asks nothing of the problem."""
+        return precision.same(hand, self.true[name], self.largest)
+
+    def is_judged(self, name: str, precision: Precision) -> bool:
+        """Whether rounding leaves enough of a gradient to tell a wrong one."""
+        return self._tolerances[name].rounding * precision.unit <= JUDGED * largest_entry([self.true[name]])
+
+    @cached_property
+    def _tolerances(self) -> dict[str, Tolerance]:
+        return tolerances(self.case)
+
+    def is_zero(self, name: str) -> bool:
+        """Whether the true gradient is zero, but for rounding."""
+        return largest_entry([self.true[name]]) <= DOUBLE.floor * self.largest
 
 
 class Problems:
@@ -60,20 +90,22 @@ class Problems:
         with_dlast: bool,
         bias: bool = True,
         who: str = "doctor",
+        zero: tuple[str, ...] = (),
     ) -> None:
+        self.zero = zero  # the parameters and initial states that are zero on all problems
         self.cell, self._example, self._with_dlast = cell, example or _standard(cell, bias, who), with_dlast
         self._who = who  # whom errors speak of
-        self._columns = columns and example is not None
+        self._columns = columns and example is not None  # whether the example gives time last
 
     def problem(self, T: int, B: int, seed: int) -> Problem:
         """The problem of that length, batch and seed, with upstream gradients at every step."""
         try:
             params, xs, state = self._example(np.random.default_rng(seed), T, B)
-            params = {name: _double(p) for name, p in params.items()}
+            params = {name: _double(p) * (name not in self.zero) for name, p in params.items()}
             xs, state = _double(xs), None if state is None else tuple(_double(s) for s in as_tuple(state))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DoctorValueError(
-                f"{self._who}: example(rng, T={T}, B={B}) failed: {type(error).__name__}: {error}\n"
+                f"{self._who}: example(rng, T={T}, B={B}) failed: {told(error)}\n"
                 "it returns (params, xs, state): a dict of arrays, xs of that length and batch, an array for each state"
             ) from error
         xs = np.moveaxis(xs, -1, 0) if self._columns else xs
@@ -81,19 +113,27 @@ class Problems:
             raise DoctorValueError(
                 f"{self._who}: example(rng, T={T}, B={B}) gave xs of {len(xs)} steps\ngive T of them"
             )
+        self._finite({**params, "xs": xs, **{f"state[{k}]": s for k, s in enumerate(state or ())}}, T, B)
         try:
             case = Case(self.cell, params, xs, state, None, None, seed, self._with_dlast, who=self._who)
         except DoctorError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if str(error).startswith(f"{self._who}: "):
                 raise
             raise DoctorValueError(
-                f"{self._who}: the cell {cell_name(self.cell)} fails on its example: {type(error).__name__}: {error}\n"
+                f"{self._who}: the cell {cell_name(self.cell)} fails on its example: {told(error)}\n"
                 "cell and example must fit: cell(params, x, *state), with what example gives"
             ) from error
         case.batch = B
+        case.state = tuple(
+            np.zeros_like(s) if name in self.zero else s for name, s in zip(case.state_names, case.state, strict=True)
+        )
         return Problem(case)
+
+    def with_zero(self, zero: tuple[str, ...]) -> Problems:
+        """The same problems, with some parameters and initial states zero."""
+        return Problems(self.cell, self._example, self._columns, self._with_dlast, who=self._who, zero=zero)
 
     @cached_property
     def searched(self) -> Problem:
@@ -102,11 +142,31 @@ class Problems:
 
     @cached_property
     def tried(self) -> list[Problem]:
-        """Every length, batch and seed; for T = 3 an upstream gradient at one step alone; one long sequence."""
+        """Every length, batch and seed; for T = 3 an upstream gradient at one step alone, and large ones; a long one.
+
+        Raises ValueError for an example that tests nothing.
+        """
         found = [self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS]
         middle = next(problem for problem in found if (problem.T, problem.B) == (3, 3))
         alone = [Problem(case) for _, case in one_step_at_a_time(middle.case)]
-        return [*found, *alone, self.problem(LONG, BATCHES[-1], SEEDS[0])]
+        tried = [*found, *alone, _louder(middle), self.problem(LONG, BATCHES[-1], SEEDS[0])]
+        for p in tried:
+            self._finite({f"d{name}": g for name, g in p.true.items()}, p.T, p.B)
+        if not any(p.largest for p in tried):
+            raise DoctorValueError(
+                f"{self._who}: every gradient of {cell_name(self.cell)} is zero on every problem: nothing is tested\n"
+                "give an example with parameters, inputs and states that differ from zero"
+            )
+        return tried
+
+    def _finite(self, arrays: Mapping[str, Array], T: int, B: int) -> None:
+        """Raise ValueError for an example that holds, or leads to, what is not finite."""
+        names = [name for name, a in arrays.items() if a.dtype.kind in "fc" and not np.isfinite(a).all()]
+        if names:
+            raise DoctorValueError(
+                f"{self._who}: example(rng, T={T}, B={B}) tests nothing: NaN or infinity in {', '.join(names)}\n"
+                "give an example on which all values and gradients are finite"
+            )
 
     @cached_property
     def stages(self) -> list[Problem]:
@@ -117,6 +177,12 @@ class Problems:
             found += [Problem(alone) for s, alone in one_step_at_a_time(whole.case) if s in (T - 1, T)]
             found.append(whole)
         return found
+
+
+def _louder(problem: Problem) -> Problem:
+    """The problem with upstream gradients that are a million times larger."""
+    case = problem.case
+    return Problem(case.part(0, problem.T, case.dhs * LOUD, tuple(d * LOUD for d in case.dlast)), loud=True)
 
 
 def problems_of(

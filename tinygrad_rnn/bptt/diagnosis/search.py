@@ -13,9 +13,9 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients
+from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
-from tinygrad_rnn.bptt.diagnosis.symptoms import RTOL
 
 
 class Predictions:
@@ -46,7 +46,7 @@ class Predictions:
     def _flat(self, answer: Gradients) -> Array:
         return np.concatenate([answer[name].ravel() for name in self._places])
 
-    def agreement(self, hand: Gradients) -> dict[str, Any]:
+    def agreement(self, hand: Gradients, precision: Precision) -> dict[str, Any]:
         """By gradient: which mistakes (a boolean for each) give what was given."""
         found = {}
         for name, g in hand.items():
@@ -55,22 +55,22 @@ class Predictions:
                 found[name] = np.zeros(len(rows), bool)
                 continue
             scale = np.abs(rows).max(axis=1, initial=0)
-            found[name] = np.abs(rows - g.ravel()).max(axis=1, initial=0) <= RTOL * scale + self.problem.floor
+            slack = precision.relative * scale + precision.floor * self.problem.largest
+            found[name] = np.abs(rows - g.ravel()).max(axis=1, initial=0) <= slack
         return found
 
-    def matching(self, hand: Gradients) -> list[Mistake]:
+    def matching(self, hand: Gradients, precision: Precision) -> list[Mistake]:
         """The mistakes that give all of it, the commonest first."""
-        all_of_it = np.logical_and.reduce([*self.agreement(hand).values()])
+        all_of_it = np.logical_and.reduce([*self.agreement(hand, precision).values()])
         return [self.mistakes[k] for k in np.flatnonzero(all_of_it)]
 
-    def beginnings(self, hand: Gradients) -> list[Mistake]:
+    def beginnings(self, hand: Gradients, precision: Precision) -> list[Mistake]:
         """The mistakes that explain some wrong gradients and spoil no right one, those that explain most first.
 
         Of several that explain as much, the one that backward comes to first.
         """
-        true = self.problem.true
-        wrong = {name for name, g in hand.items() if not same(g, true[name], self.problem.floor)}
-        agreement = self.agreement(hand)
+        wrong = {name for name, g in hand.items() if not self.problem.same(name, g, precision)}
+        agreement = self.agreement(hand, precision)
         found = []
         for k, mistake in enumerate(self.mistakes):
             explained = sum(bool(agreement[name][k]) for name in wrong)
@@ -123,24 +123,17 @@ def pairs(firsts: list[Mistake], seconds: list[Mistake]) -> Iterator[tuple[Mista
                 yield first, second, together
 
 
-def same(hand: Array, true: Array, floor: float) -> bool:
-    """Whether two gradients are the same to rounding; `floor` is what counts as zero. What is not finite never is."""
-    if hand.shape != true.shape or not np.isfinite(hand).all():
-        return False
-    return bool(np.abs(hand - true).max(initial=0) <= RTOL * np.abs(true).max(initial=0) + floor)
-
-
-def fits(hand: Gradients, made: Gradients | None, problem: Problem) -> bool:
+def fits(hand: Gradients, made: Gradients | None, problem: Problem, precision: Precision) -> bool:
     """Whether all of an answer is what a prediction says; where both overflow, that is agreement enough."""
     return made is not None and all(
-        same(g, made[name], problem.floor) or not (np.isfinite(g).all() or np.isfinite(made[name]).all())
+        precision.same(g, made[name], problem.largest) or not (np.isfinite(g).all() or np.isfinite(made[name]).all())
         for name, g in hand.items()
     )
 
 
 def never_filled(hand: Gradients, problem: Problem) -> Mistake | None:
     """The gradients that are zero and should not be, as a mistake."""
-    names = {name for name, g in hand.items() if not g.any() and np.abs(problem.true[name]).max() > problem.floor}
+    names = {name for name, g in hand.items() if not g.any() and not problem.is_zero(name)}
     if not names or len(names) == len(hand):
         return None
     what = ", ".join(f"d{name}" for name in sorted(names))
@@ -177,20 +170,31 @@ def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
     return None
 
 
-def clipped(answers: list[tuple[Gradients, Problem]]) -> Mistake | None:
+def clipped(answers: list[tuple[Gradients, Problem]], precision: Precision) -> Mistake | None:
     """A gradient that is right but for being cut off at a largest value, or scaled down to a largest norm."""
-    names = [name for name in answers[0][0] if any(not same(h[name], p.true[name], p.floor) for h, p in answers)]
+    names = [name for name in answers[0][0] if any(not p.same(name, h[name], precision) for h, p in answers)]
     bound = max(float(np.abs(hand[name]).max(initial=0)) for hand, _ in answers for name in names)
     what = ", ".join(f"d{name}" for name in names)
-    if all(same(hand[name], np.clip(p.true[name], -bound, bound), p.floor) for hand, p in answers for name in names):
+    cut = [(hand[name], np.clip(p.true[name], -bound, bound), p.largest) for hand, p in answers for name in names]
+    if all(precision.same(*entry) for entry in cut):
         return Mistake(f"{what}: clipped to values between -{bound:g} and {bound:g}", what, Changes())
+    if bound := _largest_norm(answers, names, precision):
+        return Mistake(f"{what}: scaled down to a norm of at most {bound:g} (gradient clipping)", what, Changes())
+    bounds = [_largest_norm(answers, [name], precision) for name in names]
+    if all(bounds) and max(bounds) - min(bounds) <= 1e-5 * max(bounds):
+        words = f"{what}: each scaled down to a norm of at most {bounds[0]:g} (gradient clipping)"
+        return Mistake(words, what, Changes())
+    return None
+
+
+def _largest_norm(answers: list[tuple[Gradients, Problem]], names: list[str], precision: Precision) -> float:
+    """The norm to which gradients that are right otherwise are scaled down; 0 where that is not so."""
     norms = []
     for hand, p in answers:
         size, right = (float(np.sqrt(sum(np.sum(g[name] ** 2) for name in names))) for g in (hand, p.true))
-        if not all(same(hand[name] * right, p.true[name] * size, p.floor * max(size, 1)) for name in names):
-            return None
+        scaled = ((hand[name] * right, p.true[name] * size, p.largest * max(size, 1)) for name in names)
+        if not all(precision.same(*entry) for entry in scaled):
+            return 0.0
         norms.append((size, right))
     largest = max(size for size, _ in norms)
-    if all(abs(size - min(right, largest)) <= 1e-5 * largest for size, right in norms):
-        return Mistake(f"{what}: scaled down to a norm of at most {largest:g} (gradient clipping)", what, Changes())
-    return None
+    return largest if all(abs(size - min(right, largest)) <= 1e-5 * largest for size, right in norms) else 0.0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
+import copy
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array, parameters_of, takes_dlast
+from tinygrad_rnn.bptt.diagnosis.failures import NO_ANSWER, advice, line_of, source_of, told
+from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.nn.time_loop import as_tuple
 
 Log = dict[tuple[int, str], Array]
@@ -59,18 +63,35 @@ class Student:
             )
         self.function, self.names, self.layout = function, dict(names or {}), layout
         self.cell_in_columns = cell_in_columns
-        self.name = getattr(function, "__name__", "by_hand")
+        self.name = _name_of(function)
+        self.file = source_of(function)
+        self.precision: Precision = DOUBLE  # in which its gradients are judged
+        self._errors = np.geterr()  # it runs under the error state of its surroundings, whatever the doctor's own is
         self.changed: set[str] = set()  # the arguments that it wrote into
         self.unsteady = False  # whether it ever gave two answers to one question
         self.single = False  # whether it gave numbers in float32
+
+    def judged_in(self, precision: Precision) -> Student:
+        """The same function, its gradients judged in another precision."""
+        other = copy.copy(self)
+        other.precision, other.changed, other.unsteady = precision, set(), False
+        return other
 
     def __call__(self, case: Case) -> tuple[Gradients, Log]:
         """Its gradients by the cell's names and in the cell's layout, and its intermediates as it gave them."""
         first, log = self._asked(case)
         again, _ = self._asked(case)
-        same = set(first) == set(again) and all(np.array_equal(first[k], again[k], equal_nan=True) for k in first)
-        self.unsteady = self.unsteady or not same
+        self.unsteady = self.unsteady or not self.agree(first, again)
         return first, log
+
+    def agree(self, first: Gradients, again: Gradients) -> bool:
+        """Whether two answers are the same. Terms may be added up in another order: then they are, to rounding."""
+        precision = SINGLE if self.single else self.precision
+        largest = largest_entry(first.values())
+        return set(first) == set(again) and all(
+            np.array_equal(g, again[name], equal_nan=True) or precision.same(again[name], g, largest)
+            for name, g in first.items()
+        )
 
     def _asked(self, case: Case) -> tuple[Gradients, Log]:
         params = {name: self._parameter(p) for name, p in case.params.items()}
@@ -85,11 +106,11 @@ class Student:
         if takes_dlast(self.function):
             options["dlast"] = tuple(self._state(d) for d in case.dlast)
         log: Log = {}
-        if "log" in inspect.signature(self.function).parameters:
+        if "log" in parameters_of(self.function):
             options["log"] = log
         given = {**arguments, **{name: a for name, a in options.items() if name != "log"}}
         before = {name: _copied(a) for name, a in given.items()}
-        answer = self.function(*arguments.values(), **options)
+        answer = self._called(*arguments.values(), **options)
         self.changed |= {name for name, a in given.items() if not _equal(a, before[name])}
         if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
             answer, log = answer[0], {**log, **answer[1]}
@@ -107,7 +128,7 @@ class Student:
                 )
         gradients: Gradients = {}
         for name, g in answer.items():
-            ours = self.ours(name, case.inputs())
+            ours = self.ours(name, case.differentiable())
             if ours in gradients:
                 raise DoctorValueError(
                     f"doctor: {self.name} returned d{ours} under two names, of {', '.join(map(repr, answer))}\n"
@@ -115,6 +136,19 @@ class Student:
                 )
             gradients[ours] = self._taken(name, g, case)
         return gradients, log
+
+    def _called(self, *arguments: Any, **options: Any) -> Any:
+        """What the function returns. Raises DoctorValueError for an error that says nothing of the derivation."""
+        filters = warnings.filters[:]
+        try:
+            with np.errstate(**self._errors):
+                return self.function(*arguments, **options)
+        except NO_ANSWER as error:
+            where = line_of(error, self.file)
+            said = f"{told(error)} ({where})" if where else told(error)
+            raise DoctorValueError(f"doctor: {self.name} gave no answer: {said}\n{advice(error, self.file)}") from error
+        finally:
+            warnings.filters[:] = filters  # type: ignore[index]  # a list, which the function may have changed
 
     def check_names(self, known: Mapping[str, Any]) -> None:
         """Raise ValueError for names of what is not known, or that hide what is."""
@@ -167,7 +201,7 @@ class Student:
                 f"doctor: {self.name} returned {gradient.dtype} for {theirs!r}\nreturn real numbers of one shape"
             )
         self.single = self.single or gradient.dtype in (np.float32, np.float16)
-        name = self.ours(theirs, case.inputs())
+        name = self.ours(theirs, case.differentiable())
         if self.layout == "columns":
             if name == "x" and gradient.ndim == 3:
                 gradient = np.moveaxis(gradient, -1, 0) if self.cell_in_columns else gradient.transpose(2, 1, 0)
@@ -186,6 +220,13 @@ class Student:
             else:
                 value = value.T
         return np.asarray(value)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """What to call a function: a partial by what it calls, an object by its class."""
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _copied(value: Any) -> Any:

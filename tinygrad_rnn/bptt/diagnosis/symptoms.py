@@ -8,7 +8,7 @@ each quantity of the step reaches: a wrong dz_f spoils the rows of gate f and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,10 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients, reach
+from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity
 from tinygrad_rnn.bptt.diagnosis.submission import Log, Student
-
-RTOL, FLOOR = 1e-9, 1e-12
-"""Of a term's largest entry, and of the largest in any gradient: what differs by less is rounding."""
 
 HANDED = " as it is handed to step t-1"
 LAST = 10**6
@@ -53,7 +51,7 @@ class Symptom:
 def first_wrong(case: Case, student: Student) -> Symptom | None:
     """The first wrong term, from the answers; None where each term by itself is right."""
     for s, k, rest, hand, true in _terms(case, student):
-        if symptom := _symptom(rest, hand, true, k, s, len(case.xs)):
+        if symptom := _symptom(rest, hand, true, k, s, len(case.xs), student.precision):
             return symptom
     return None
 
@@ -62,11 +60,11 @@ def terms_table(case: Case, student: Student, lines: int = 12) -> Iterator[str]:
     """For every wrong term (s, k): the largest error of each wrong gradient, over its largest entry on the tape."""
     count = 0
     for s, k, _, hand, true in _terms(case, student):
-        largest, cells = _largest(true.values()), []
+        largest, cells = largest_entry(true.values()), []
         for name, g in hand.items():
             if g.shape != true[name].shape:
                 cells.append(f"d{name} shape {g.shape}")
-            elif _apart(g, true[name], largest).any():
+            elif student.precision.apart(g, true[name], largest).any():
                 of = np.abs(true[name]).max() or largest or 1.0
                 cells.append(f"d{name} {np.abs(g - true[name]).max() / of:.1e}")
         if cells:
@@ -119,7 +117,7 @@ def first_logged(anatomy: Anatomy, student: Student, log: Log) -> Symptom | None
             ref = refs[student.ours(name, refs)]
             hand = student.intermediate(value, ref.kind == "param")
             true = seen.get((t % T, ref), np.zeros(anatomy.likes[ref].shape))
-            wrong = _apart(hand, true, _largest(seen.values()))
+            wrong = student.precision.apart(hand, true, largest_entry(seen.values()))
             if hand.shape != true.shape:
                 detail = f"its shape is {np.shape(value)}, and should be that of {name.removeprefix('d')}"
                 return Symptom(name, t, None, T, detail, (name,), logged=True)
@@ -155,7 +153,7 @@ def _changed(anatomy: Anatomy, changes: Changes) -> Iterator[tuple[int, Ref, Arr
     changed: dict[tuple[int, Ref], Array] = {}
     gradients(anatomy, seen=seen)
     gradients(anatomy, changes, seen=changed)
-    largest = _largest(seen.values())
+    largest = largest_entry(seen.values())
     refs = [*(Ref("line", r) for r in reversed(range(len(anatomy.roles)))), Ref("x")]
     refs += [Ref("state", k) for k in range(len(anatomy.names))]
     refs += [Ref("param", name) for name in anatomy.case.params]
@@ -163,7 +161,7 @@ def _changed(anatomy: Anatomy, changes: Changes) -> Iterator[tuple[int, Ref, Arr
         for ref in refs:
             zero = np.zeros(anatomy.likes[ref].shape)
             hand, true = changed.get((t, ref), zero), seen.get((t, ref), zero)
-            wrong = _apart(hand, true, largest)
+            wrong = DOUBLE.apart(hand, true, largest)
             if wrong.any():
                 yield t, ref, hand, true, wrong
 
@@ -193,9 +191,11 @@ def _own(answer: Gradients, after: Gradients, rest: Case) -> Gradients:
     return own
 
 
-def _symptom(rest: Case, hand: Gradients, true: Gradients, k: int, s: int, T: int) -> Symptom | None:
-    largest = _largest(true.values())
-    wrong = {name: _apart(g, true[name], largest) for name, g in hand.items()}
+def _symptom(
+    rest: Case, hand: Gradients, true: Gradients, k: int, s: int, T: int, precision: Precision
+) -> Symptom | None:
+    largest = largest_entry(true.values())
+    wrong = {name: precision.apart(g, true[name], largest) for name, g in hand.items()}
     names = tuple(name for name, mask in wrong.items() if mask.any())
     if not names:
         return None
@@ -224,18 +224,6 @@ def _sources(anatomy: Anatomy, wrong: dict[str, Array], names: tuple[str, ...]) 
             found.append((size, unnamed + number, quantity(anatomy, ref) + handed))
     least = min(size for size, _, _ in found)
     return tuple(dict.fromkeys(text for size, _, text in sorted(found) if size == least))
-
-
-def _apart(hand: Array, true: Array, largest: float) -> Any:
-    """Which entries differ by more than rounding; all, where the shapes do. `largest` is of all gradients."""
-    if hand.shape != true.shape:
-        return np.ones(np.shape(hand) or (1,), bool)
-    scale = float(np.max(np.abs(true), initial=0))
-    return ~(np.abs(hand - true) <= RTOL * scale + FLOOR * largest)
-
-
-def _largest(gradients: Iterable[Array]) -> float:
-    return max((float(np.max(np.abs(g), initial=0)) for g in gradients), default=0.0)
 
 
 def _numbers(name: str, hand: Array, true: Array, wrong: Any) -> str:

@@ -1,0 +1,57 @@
+"""Errors of somebody's code: at which line, whether they speak against it, and what to do about them."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+NO_ANSWER = (SystemExit, MemoryError, OSError, ImportError)
+"""Errors that say nothing of a derivation: it was not carried out."""
+
+SCRIPT = "it must be a file that `python FILE.py` runs; what it needs must be installed"
+
+
+def source_of(function: Callable[..., Any]) -> Path | None:
+    """The file of a function, of a method, or of what a partial or an object with `__call__` calls."""
+    called: Any = inspect.unwrap(function)
+    while isinstance(called, partial):
+        called = inspect.unwrap(called.func)
+    if not inspect.isroutine(called) and not inspect.isclass(called):
+        called = type(called).__call__
+    code = getattr(inspect.unwrap(called), "__code__", None)
+    return Path(code.co_filename) if code else None
+
+
+def line_of(error: BaseException, file: Path | None) -> str:
+    """The last line of a file that led to an error; empty where none did."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f"line {lines[-1]}" if lines else ""
+
+
+def told(error: BaseException) -> str:
+    """An error in words: its kind, and what it says."""
+    if isinstance(error, SystemExit):
+        return f"exit({'' if error.code is None else repr(error.code)})"
+    said = "; ".join(str(error).splitlines())
+    if isinstance(error, SyntaxError) and error.filename:
+        said = f"{error.msg} ({error.filename}, line {error.lineno})"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def advice(error: BaseException, file: Path | None) -> str:
+    """What to do about an error that came out of a file."""
+    name, folder = getattr(error, "filename", None), file.parent if file else Path.cwd()
+    if isinstance(error, OSError) and isinstance(name, str) and not Path(name).exists() and (folder / name).exists():
+        return (
+            f"{name!r} is looked for in {Path.cwd()}, and lies in {folder}: "
+            f"run the command there, or open Path(__file__).parent / {name!r}"
+        )
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return "a file by itself is in no package: write `from helper import f` in the place of `from .helper import f`"
+    if isinstance(error, SystemExit):
+        return 'put what only a script does under `if __name__ == "__main__":`'
+    return SCRIPT

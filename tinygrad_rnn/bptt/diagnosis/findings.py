@@ -1,0 +1,155 @@
+"""What the doctor says: whether a derivation is right, where it is wrong, and what else was noticed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tinygrad_rnn.bptt.diagnosis.failures import line_of, told
+from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
+from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Problem
+from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
+from tinygrad_rnn.bptt.diagnosis.submission import Student
+from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found. `print(diagnosis)` says it in words; `bool(diagnosis)` is whether the derivation is right.
+
+    symptom: the first quantity and step that are wrong, walking from the last step down. mistake: the known mistake
+    that gives the same numbers, None where there is none; `second` one that is needed besides; `complete` says whether
+    they explain every gradient on every problem. remarks: what else was noticed.
+    """
+
+    title: str
+    right: bool
+    tried: str
+    wrong: dict[str, str]  # by gradient: on which problems
+    symptom: Symptom | None = None
+    mistake: Mistake | None = None
+    second: Mistake | None = None
+    complete: bool = False
+    considered: int = 0
+    remarks: tuple[str, ...] = ()
+    table: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)  # the derivation's own, for the cell's: so it is spoken to
+    answered: tuple[int, ...] = ()  # the lengths for which it gave gradients
+    silent: tuple[int, ...] = ()  # those for which it failed
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def _verdict(self) -> str:
+        if self.right:
+            return "right"
+        if self.wrong or not self.silent or not self.answered:
+            return "WRONG"
+        return f"right at T = {_listed(self.answered)}; no answer at T = {_listed(self.silent)}"
+
+    def check(self) -> Diagnosis:
+        """The diagnosis itself where the derivation is right; otherwise AssertionError, with its words."""
+        if not self:
+            raise AssertionError(f"\n{self}")
+        return self
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}: {self._verdict()}", f"tried: {self.tried}"]
+        for where in dict.fromkeys(self.wrong.values()):
+            names = [f"d{name}" for name, found in self.wrong.items() if found == where]
+            lines.append(f"wrong: {', '.join(names)}, {where}")
+        lines += [f"first: {self.symptom}"] if self.symptom else []
+        if self.mistake:
+            lines.append(f"mistake: {self.mistake.words}")
+            lines += [f"and then: {self.second.words}"] if self.second else []
+            if self.complete:
+                whole = "both together explain" if self.second else "this explains"
+                lines.append(f"{whole} every gradient on every problem, to rounding")
+            else:
+                lines.append("this explains what is wrong first, not everything: mend it and ask again")
+        elif self.wrong and self.considered:
+            lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
+            lines += self.table
+        text = "\n".join([*lines, *self.remarks])
+        if not self.names:
+            return text
+        theirs = {ours: theirs for theirs, ours in self.names.items()}
+        known = "|".join(re.escape(ours) for ours in theirs)
+        return re.sub(rf"\b(d?)({known})\b", lambda found: found[1] + theirs[found[2]], text)
+
+
+def tried_text(names: list[str], known: list[str]) -> str:
+    """On what a derivation was tried, which gradients were compared, and which it did not give."""
+    what = ", ".join(f"d{name}" for name in names) or "nothing, for it returned no gradient"
+    missing = ", ".join(f"d{name}" for name in known if name not in names)
+    return (
+        f"T = {', '.join(map(str, [*LENGTHS, LONG]))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; "
+        f"upstream gradients at every step, at one alone, and large ones; {what}"
+        + (f"; not given: {missing}" if missing else "")
+    )
+
+
+def where_text(found: list[Problem], silent: tuple[int, ...]) -> str:
+    """On which problems a gradient is wrong, and on which it is right."""
+    if all(p.loud for p in found):
+        return "where the upstream gradients are large (right where they are not)"
+    lengths = sorted({p.T for p in found})
+    batches = {p.B for p in found}
+    right = [T for T in (*LENGTHS, LONG) if T not in (*lengths, *silent)]
+    rest = [f"right at T = {_listed(right)}"] if right else []
+    rest += [f"no answer at T = {_listed(silent)}"] if silent else []
+    text = f"at T = {_listed(lengths)}" + (f" ({'; '.join(rest)})" if rest else "")
+    return text if len(batches) > 1 or lengths == [LONG] else f"{text}, batch {batches.pop()} only"
+
+
+def _listed(lengths: Iterable[int]) -> str:
+    return ", ".join(map(str, lengths))
+
+
+def remarks(
+    student: Student,
+    failed: Mapping[Problem, BaseException],
+    wrong: bool,
+    zero: tuple[str, ...],
+    empty: list[str],
+    blurred: list[str],
+) -> Iterator[str]:
+    """What else is said.
+
+    zero: the initial states and biases that it does not read. empty: the gradients that are zero on every problem.
+    blurred: those that rounding alone changes as much as they are large.
+    """
+    the_rest = "wrong as said above" if wrong else "right by themselves"
+    if student.changed:
+        yield (
+            f"habit: it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it "
+            f"gets other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
+        )
+    if student.unsteady:
+        yield (
+            "habit: it gives two answers to one question: something from an earlier call is used again, as an array "
+            "made outside of the function, or a default argument that is written into"
+        )
+    if student.precision is SINGLE:
+        yield (
+            "precision: float32 somewhere on the way, so it agrees to about 6 digits at best, and was judged at that; "
+            "what is smaller shows in float64"
+        )
+    if zero:
+        what = " and ".join(zero)
+        yield f"convention: it does not read {what}, so {what} was zero on all problems"
+    if empty:
+        what = ", ".join(f"d{name}" for name in empty)
+        yield f"note: {what} is zero on every problem, so that it was compared tests little"
+    if blurred:
+        what = ", ".join(f"d{name}" for name in blurred)
+        yield f"note: {what} was not judged: on every problem rounding alone makes errors as large as it is"
+    if failed:
+        error = next(iter(failed.values()))
+        sizes = sorted({(p.T, p.B) for p in failed})
+        called = f"it is called as {student.name}(params, xs, state, dhs)"
+        yield (
+            f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
+            f"{told(error)} ({line_of(error, student.file) or called})"
+        )

@@ -1,0 +1,54 @@
+"""Import modules from their source text alone: bytecode beside them is neither read nor written.
+
+Python takes `__pycache__` for the source where length and time of change agree. A file that is mended within a second,
+or exchanged with `cp -p`, has both, and would run as it was before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+
+class SourceLoader(SourceFileLoader):
+    """A loader that compiles the source each time."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the module's source."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+@contextmanager
+def imported_from_source(folder: Path) -> Iterator[None]:
+    """Find the modules of a folder first, and compile their sources. Afterwards none of them stays imported."""
+    own: set[str] = set()
+
+    def finder(entry: str) -> Any:
+        if not Path(entry).resolve().is_relative_to(folder):
+            raise ImportError(f"{entry} is outside of {folder}")
+        own.add(entry)
+        return FileFinder(entry, (ExtensionFileLoader, EXTENSION_SUFFIXES), (SourceLoader, [".py"]))
+
+    paths, modules = [*sys.path], {*sys.modules}
+    cached = sys.path_importer_cache.pop(str(folder), None)
+    sys.path_hooks.insert(0, finder)
+    sys.path.insert(0, str(folder))  # as for a script: files beside it can be imported
+    try:
+        yield
+    finally:
+        sys.path[:] = paths
+        sys.path_hooks.remove(finder)
+        for entry in own:
+            sys.path_importer_cache.pop(entry, None)
+        if cached is not None:
+            sys.path_importer_cache[str(folder)] = cached
+        for name in {*sys.modules} - modules:
+            spec = getattr(sys.modules[name], "__spec__", None)
+            if isinstance(getattr(spec, "loader", None), SourceLoader):
+                del sys.modules[name]
