@@ -227,6 +227,7 @@ REFUSED = ("cannot be recorded", "has no derivative rule", "are for booleans", "
 # What NumPy refuses, and we take: nothing is lost.
 TAKEN = {
     np.linalg.norm: "any number of axes",
+    np.linalg.vector_norm: "the largest of no entries is 0, which NumPy 2.0 does not know",
     np.linalg.outer: "any number of axes",
 }
 

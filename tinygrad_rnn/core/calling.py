@@ -32,13 +32,12 @@ class Signatures(NamedTuple):
 @cache
 def signatures(function: Callable[..., Any], ours: Callable[..., Any]) -> Signatures:
     """Return the signatures of a function of NumPy and of ours for it."""
-    own = inspect.signature(ours.function if isinstance(ours, Primitive) else ours).parameters.values()
+    own = parameters_of(ours.function if isinstance(ours, Primitive) else ours) or ()
     own_names = [p.name for p in own if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in own)
     known = None if open_ended else frozenset(p.name for p in own)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # some of those written in C
+    parameters = parameters_of(function)
+    if parameters is None:
         return Signatures(None, UNSAID, 0, known)
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
@@ -50,6 +49,14 @@ def signatures(function: Callable[..., Any], ours: Callable[..., Any]) -> Signat
     if any(p.kind is p.VAR_POSITIONAL for p in own):
         agree = len(names)
     return Signatures(names, defaults, agree, known)
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...] | None:
+    """Return what a function takes; None where it does not tell, as some of those written in C."""
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except ValueError:
+        return None
 
 
 def as_ours(

@@ -227,7 +227,7 @@ WRITERS = frozenset({"copyto", "put", "place", "putmask", "put_along_axis", "fil
 
 def no_rule(function: Any) -> TypeError:
     """Refuse a NumPy function without a derivative rule."""
-    name = f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}"
+    name = f"{getattr(function, '__module__', 'numpy').replace('numpy', 'np', 1)}.{function.__name__}"
     if function.__name__ in WRITERS:
         return TypeError(
             f"{name}: writes the values of a Tensor into an array, without their history{where_text()}\n"
