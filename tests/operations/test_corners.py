@@ -205,3 +205,13 @@ def test_numbers_and_arrays_side_by_side():
         for xs in values:
             plain = [getattr(x, "data", x) for x in xs]
             np.testing.assert_array_equal(join(xs).data, join(plain))
+
+
+def test_a_value_leaves_a_transform_as_an_array_that_may_be_written():
+    x = np.ones(2)
+    value, _ = tg.value_and_grad(np.sum)(x)
+    value += 1
+    assert value == 3
+    for found in (tg.vjp(np.tanh, x)[0], tg.jvp(np.tanh, (x,), (x,))[0]):
+        found[:] = 0
+    assert x.tolist() == [1, 1]

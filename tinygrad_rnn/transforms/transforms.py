@@ -267,7 +267,7 @@ def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
 
 def _leaving(value: Any) -> Any:
     """A Tensor as it leaves a transform: as it is where a tape is open, else its values."""
-    return value.data if isinstance(value, Tensor) and not current()[0] else value
+    return np.array(value.data) if isinstance(value, Tensor) and not current()[0] else value
 
 
 def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
