@@ -1,5 +1,6 @@
 """For every primitive some calls, and what they must give: NumPy's function of that name, or the definition."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -36,6 +37,8 @@ SAMPLES = {
     **{key: [((SIGNED, B), {}), ((COLUMN, -ROW), {})] for key in ("logaddexp", "hypot", "arctan2")},
     **{key: [((SIGNED,), {})] for key in ("floor", "ceil", "rint", "isfinite", "isnan")},
     **{key: [((SIGNED,), {})] for key in ("positive", "softplus", "trunc", "isinf", "round")},
+    **{key: [((3 * SIGNED,), {}), ((np.array(0.7),), {})] for key in ("normal_cdf", "normal_pdf")},
+    **{key: [((SIGNED, B), {}), ((COLUMN, -ROW), {}), ((SIGNED, 0.7), {})] for key in ("remainder", "floor_divide")},
     "elu": [((SIGNED,), {"alpha": 1.0}), ((SIGNED,), {"alpha": 0.3})],
     "argsort": [((SIGNED,), {}), ((CUBE,), {"axis": 0})],
     "prod": [*REDUCTIONS, ((WITH_ZEROS,), {"axis": 1}), ((WITH_ZEROS,), {})],
@@ -158,6 +161,8 @@ BY_DEFINITION = {
     "cumsum": np.cumsum,
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "elu": lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x) - 1)),
+    "normal_cdf": lambda x: np.vectorize(math.erfc, otypes=[float])(-x / math.sqrt(2)) / 2,
+    "normal_pdf": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
     "norm": lambda x, axis, keepdims: np.sqrt((x * x).sum(axis=axis, keepdims=keepdims)),
     "einsum": lambda *operands, subscripts: np.einsum(subscripts, *operands),
     "logabsdet": lambda x: np.log(np.abs(np.linalg.det(x))),

@@ -9,7 +9,7 @@
 - `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`: functions of functions, nested to any order.
 - `compile(f)`: `value_and_grad(f)`, recorded once and compiled into a program as fast as NumPy written by an expert.
 - `check_grads(f, args)`: are the derivatives of f right, of first and second order, backward and forward?
-- `sigmoid`, `relu`, `softplus`, `elu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: what NumPy lacks;
+- `sigmoid`, `relu`, `softplus`, `elu`, `gelu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: NumPy lacks them;
   `set_at`, `add_at`: in the place of assignment; `stop_gradient`.
 - `primitive(...)` adds an operation, `notation(...)` says how drawings, formulas and NumPy code write it.
 - `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison, how a gradient flows.
@@ -23,7 +23,7 @@ from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.table import primitive
 from tinygrad_rnn.core.tape import Entry, Step
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.operations.activations import elu, gelu_tanh, log_softmax, softmax, softplus
+from tinygrad_rnn.operations.activations import elu, gelu, gelu_tanh, log_softmax, softmax, softplus
 from tinygrad_rnn.operations.basics import relu, sigmoid
 from tinygrad_rnn.operations.comparisons import stop_gradient
 from tinygrad_rnn.operations.indexing import add_at, set_at
@@ -45,6 +45,7 @@ __all__ = [
     "compile",
     "compiler",
     "elu",
+    "gelu",
     "gelu_tanh",
     "grad",
     "hessian",

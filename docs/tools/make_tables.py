@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import fractions
 import re
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,12 @@ WRONG = {
         np.einsum(x, [0, 1])
         np.einsum("...j->j", tg.Tensor(np.ones((2, 2, 2))))
         np.cumsum(x, axis=7)
-        np.tril(tg.Tensor([1.0, 2.0]))
+        np.tril(loss)
+        np.vsplit(x[0], 3)
+        np.array_split(x, 0)
+        np.diff(loss)
+        np.average(x, weights=[1.0, 2.0, 3.0])
+        np.average(x, axis=1, weights=[1.0, 2.0])
         np.diag(tg.Tensor(np.ones((2, 2, 2)), name="z"))
         nn.unroll(nn.rnn, params, np.ones((2, 1, 5)))
         """,
@@ -68,6 +74,7 @@ WRONG = {
         nn.binary_cross_entropy(x, array * 2)
         with tg.Tape(): nn.mse(x, array, mask=tg.Tensor(array > 1))
         nn.Embedding(5, 8)({"weight": W}, ids + 3)
+        np.average(x, axis=1, weights=[1.0, -2.0, 1.0])
         """,
     "Values that a Tensor does not hold": """
         tg.Tensor(1j)
@@ -76,6 +83,7 @@ WRONG = {
         tg.Tensor([[1.0], [1.0, 2.0]])
         x * np.array([1, 2, 3], object)
         x * np.ma.masked_less(array, 2)
+        x * fractions.Fraction(1, 2)
         tg.Tensor(np.ma.masked_less(array, 2))
         tg.Tensor(x)
         with tg.Tape(): x * 1j
@@ -84,6 +92,10 @@ WRONG = {
         """,
     "Values that would leave the tape, or change": """
         with tg.Tape(): np.array([x, x])
+        with tg.Tape(): array[0] = x[0]
+        with tg.Tape(): array[:, :2] = x[:, :2]
+        with tg.Tape(): np.copyto(array, x)
+        with tg.Tape(): array[ids]
         with tg.Tape(): float(loss)
         with tg.Tape(): int(loss)
         list(loss)
@@ -91,6 +103,7 @@ WRONG = {
         if x > 0: pass
         x.item()
         (x > 0) & x
+        np.array([1, 2, 3]) & (x > 0)
         x[0] = 1
         x[0] += 1
         x.data = array
@@ -115,7 +128,12 @@ WRONG = {
         np.add(x, 1, where=array > 0)
         np.sum(x, where=array > 0)
         np.stack([x, x], dtype=np.float32)
-        np.var(x, ddof=1)
+        np.sum(x, 0, np.float32)
+        x.reshape(3, 4, order="F")
+        np.max(x, axis=0, out=array[0])
+        np.where(x > 0)
+        with tg.Tape(): np.linalg.svd(x)
+        x.tolist()
         array += x
         np.pad(x, 1, mode="edge")
         np.linalg.norm(x, ord="nuc")
@@ -201,7 +219,15 @@ def wrong_inputs() -> list[tuple[str, str]]:
 
 def what_it_raises(code: str) -> Exception:
     """The error of one row."""
-    names: dict[str, Any] = {"np": np, "tg": tg, "nn": nn, "bptt": bptt, "copy": copy, "pushforward": pushforward}
+    names: dict[str, Any] = {
+        "np": np,
+        "tg": tg,
+        "nn": nn,
+        "bptt": bptt,
+        "copy": copy,
+        "fractions": fractions,
+        "pushforward": pushforward,
+    }
     for name, (function, vjp) in RULES.items():
         full = f"doctest_{name}"
         names[name] = PRIMITIVES.get(full) or tg.primitive(function, vjp, name=full)
@@ -223,7 +249,8 @@ Every error is of a built-in type. Its first line says what is wrong, with the o
 (layer, step, gate); its second line says what to do. Each row is made by running it, after these lines:
 """
     ]
-    imports = "import copy\nimport numpy as np\nimport tinygrad_rnn as tg\nfrom tinygrad_rnn import bptt, nn\n"
+    imports = "import copy\nimport fractions\nimport numpy as np\n"
+    imports += "import tinygrad_rnn as tg\nfrom tinygrad_rnn import bptt, nn\n"
     parts.append(f"```text\n{imports}{PRELUDE}```\n")
     section = ""
     for title, code in wrong_inputs():
@@ -269,7 +296,8 @@ OPERATIONS = sorted(
 
 def derivatives_page() -> str:
     """The table of derivatives, and the functions that are made of operations."""
-    numpy_name = {id(ours): _numpy_name(function) for function, ours in TABLE.items() if isinstance(ours, Primitive)}
+    # The first name of several: np.max, and not np.amax.
+    numpy_name = {id(ours): _numpy_name(f) for f, ours in reversed(TABLE.items()) if isinstance(ours, Primitive)}
     parts = [
         """# The derivative of every operation
 

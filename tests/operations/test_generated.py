@@ -208,7 +208,7 @@ def system(draw, name):
 UFUNCS = {name: PRIMITIVES[name].function for name in OURS if isinstance(PRIMITIVES[name].function, np.ufunc)}
 CALLS = {
     **{name: bare if ufunc.nin == 1 else elementwise(2) for name, ufunc in UFUNCS.items()},
-    **dict.fromkeys(("sigmoid", "relu", "softplus", "round", "detach"), bare),
+    **dict.fromkeys(("normal_cdf", "normal_pdf", "sigmoid", "relu", "softplus", "round", "detach"), bare),
     **dict.fromkeys(("logical_and", "logical_or", "logical_xor"), of_logic(2)),
     "logical_not": of_logic(1),
     "where": chosen_where,

@@ -24,6 +24,8 @@ def constant(value: Any, operand: bool = False) -> Any:
     if isinstance(value, list | tuple | ndarray | complex):
         value = np.array(value) if isinstance(value, list | tuple) else np.asarray(value)
         refuse_dtype(value.dtype, "a constant")
+    elif operand and not hasattr(value, "_data"):  # a fraction, an instant: no number of NumPy
+        refuse_dtype(np.asarray(value).dtype, "a constant")
     return value
 
 

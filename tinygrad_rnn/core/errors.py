@@ -19,9 +19,8 @@ def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
         wrong, _, remedy = str(error).partition("\n")
         where = where_text()
         return type(error)(f"{name}: {wrong}{'' if where in wrong else where}\n{remedy}")
-    values = [getattr(a, "_data", a) for a in args]  # a Tensor's array
-    shapes = [np.shape(value) for value in values if isinstance(value, np.ndarray | np.number | float)]
-    names = [a.name for a in args if getattr(a, "name", None)]
+    args = flat(args)
+    shapes = shapes_of(args)
     if name == "matmul" and len(shapes) == 2 and all(shapes):
         left, right = shapes
         inner = left[-1], right[-2 if len(right) > 1 else 0]
@@ -34,17 +33,51 @@ def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
     elif "Singular matrix" in str(error):
         wrong = f"the matrix is singular, for shapes {', '.join(map(str, shapes))}"
         remedy = "it has no inverse: look at its values, or add a small multiple of the identity"
-    elif (keyword := re.search(r"unexpected keyword argument '(\w+)'", str(error))) is not None:
-        wrong = f"{keyword[1]}= cannot be recorded, for shapes {', '.join(map(str, shapes))}"
-        remedy = "leave that keyword out: an operation on a tape takes only the keywords that its derivative knows"
+    elif (missing := re.search(r"missing \d+ required positional arguments?: (.*)", str(error))) is not None:
+        wrong = f"{missing[1]} missing, for shapes {', '.join(map(str, shapes))}"
+        remedy = f"give all arguments of np.{name}; the places where a condition holds are np.nonzero(condition.data)"
     else:
         wrong = f"{error}, for shapes {', '.join(map(str, shapes))}"
         remedy = f"the arguments of {name} go to NumPy as they are: its documentation says what fits"
         if name.endswith(", backward"):
             remedy = "a derivative rule returns, for each argument, an array of its shape"
-    by_name = f" (named {', '.join(names)})" if names else ""
     kind = next((k for k in (TypeError, IndexError, ValueError) if isinstance(error, k)), RuntimeError)
-    return kind(f"{name}: {wrong}{by_name}{where_text()}\n{remedy}")
+    return kind(f"{name}: {wrong}{named_text(args)}{where_text()}\n{remedy}")
+
+
+def flat(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments, with what stands in a list or tuple of arrays."""
+    lists = [list(a) if isinstance(a, list | tuple) and any(hasattr(b, "_data") for b in a) else [a] for a in args]
+    return tuple(a for part in lists for a in part)
+
+
+def shapes_of(args: tuple[Any, ...]) -> list[tuple[int, ...]]:
+    """Return the shapes of all arguments that have one."""
+    values = [getattr(a, "_data", a) for a in args]  # a Tensor's array
+    return [np.shape(value) for value in values if isinstance(value, np.ndarray | np.number | float)]
+
+
+def named_text(args: tuple[Any, ...]) -> str:
+    """Return ` (named x, W)`, or nothing where no argument has a name."""
+    names = [a.name for a in args if getattr(a, "name", None)]
+    return f" (named {', '.join(names)})" if names else ""
+
+
+def unknown_keyword(name: str, args: tuple[Any, ...], keyword: str, value: Any) -> TypeError:
+    """Refuse an argument that NumPy's function takes and ours does not."""
+    args = flat(args)
+    shown = f"{keyword}={value!r}" if isinstance(value, str) else f"{keyword}="
+    remedy = "an operation on a tape takes only the keywords that its derivative knows"
+    if keyword == "order":
+        remedy = "entries are read row by row; column by column is x.T.ravel(), or x.T.reshape(shape[::-1]).T"
+    if keyword == "dtype":
+        remedy = "cast with x.astype(dtype), before or after"
+    if keyword == "out":
+        remedy = "an array cannot take a Tensor; use the result"
+    return TypeError(
+        f"{name}: {shown} cannot be recorded, for shapes {', '.join(map(str, shapes_of(args)))}"
+        f"{named_text(args)}{where_text()}\nleave that keyword out: {remedy}"
+    )
 
 
 # ------------------------------------------------------------------------------------------ values
@@ -97,6 +130,26 @@ def no_data_setter(x: Any) -> AttributeError:
     )
 
 
+def no_attribute(name: str) -> AttributeError:
+    """Refuse what a Tensor does not have: with the way to it, where an array has it."""
+    if name.startswith("_") or not hasattr(np.ndarray, name):
+        return AttributeError(f"'Tensor' object has no attribute {name!r}")
+    of_numpy = f"np.{name}(x), or " if callable(getattr(np, name, None)) else ""
+    return AttributeError(
+        f"x.{name}: a Tensor lacks this part of an array{where_text()}\n"
+        f"write {of_numpy}x.data.{name} if nothing is to be differentiated through it"
+    )
+
+
+def assigned_to_array(x: Any, where: str) -> TypeError:
+    """Refuse `array[index] = x`, which would write values without their history."""
+    return TypeError(
+        f"assignment of {x.describe()} into an array: its history would be lost{where_text()}, at {where}\n"
+        "collect the values in a list and join them, np.stack(values) or np.concatenate(parts); or make a new array of "
+        "each, array = tg.set_at(array, index, value), where np.s_[:n, :] is the index of a slice"
+    )
+
+
 def no_assignment(x: Any) -> TypeError:
     """Refuse an assignment into a Tensor."""
     return TypeError(
@@ -125,9 +178,8 @@ def not_one_entry(x: Any, how: str) -> TypeError:
 
 def not_boolean(x: Any, name: str) -> TypeError:
     """Refuse `&`, `|`, `^` or `~` of numbers."""
-    return TypeError(
-        f"{name}: {x.describe()} is {x.dtype}; & | ^ ~ are for booleans{where_text()}\ncompare first: (x > 0) & (y > 0)"
-    )
+    what = f"{x.describe()} is {x.dtype}" if hasattr(x, "_data") else f"an argument is {np.asarray(x).dtype}"
+    return TypeError(f"{name}: {what}; & | ^ ~ are for booleans{where_text()}\ncompare first: (x > 0) & (y > 0)")
 
 
 def sealed(x: Any, how: str) -> TypeError:
@@ -142,10 +194,11 @@ def sealed(x: Any, how: str) -> TypeError:
 
 def leaves_its_tape(x: Any, how: str) -> TypeError:
     """Refuse a value that would leave the tape that records it."""
+    remedy = "join Tensors with np.stack(xs) or np.concatenate(xs); for the bare values use x.data or x.item()"
+    if x.dtype.kind != "f" and how == "np.array()":
+        remedy += "; to read an array at these places make it a Tensor, tg.Tensor(array)[x]"
     return TypeError(
-        f"{how}: would take the values of {x.describe()} off the tape that is recording them"
-        f"{where_text()}\njoin Tensors with np.stack(xs) or np.concatenate(xs); for the bare values use "
-        "x.data or x.item()"
+        f"{how}: would take the values of {x.describe()} off the tape that is recording them{where_text()}\n{remedy}"
     )
 
 
@@ -168,10 +221,20 @@ def no_plain_call(x: Any, ufunc: Any, method: str, kwargs: dict[str, Any]) -> Ty
     )
 
 
+WRITERS = frozenset({"copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal"})
+"""NumPy's functions that write into an array."""
+
+
 def no_rule(function: Any) -> TypeError:
     """Refuse a NumPy function without a derivative rule."""
+    name = f"{getattr(function, '__module__', 'numpy').replace('numpy', 'np', 1)}.{function.__name__}"
+    if function.__name__ in WRITERS:
+        return TypeError(
+            f"{name}: writes the values of a Tensor into an array, without their history{where_text()}\n"
+            "build the new value instead: set_at(x, index, value), np.where(mask, new, x), or np.stack of a list"
+        )
     return TypeError(
-        f"np.{function.__name__}: has no derivative rule, so a tape cannot record it{where_text()}\n"
+        f"{name}: has no derivative rule, so a tape cannot record it{where_text()}\n"
         "write it with operations that have one, add one with primitive(function, *vjps), or call it on x.data "
         "if nothing is to be differentiated through it"
     )

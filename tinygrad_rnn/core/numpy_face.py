@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core import errors
+from tinygrad_rnn.core.calling import UNSAID, as_ours, same
 from tinygrad_rnn.core.constants import as_index
 from tinygrad_rnn.core.recording import current
 from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Primitive
@@ -34,8 +35,9 @@ def logical(name: str) -> Callable[..., Any]:
     """`&`, `|`, `^` and `~` of booleans."""
 
     def of_booleans(self: Any, *others: Any) -> Any:
-        if any(np.asarray(getattr(x, "_data", x)).dtype != bool for x in (self, *others)):
-            raise errors.not_boolean(self, name)
+        for x in (self, *others):
+            if np.asarray(getattr(x, "_data", x)).dtype != bool:
+                raise errors.not_boolean(x, name)
         return self.__apply__(PRIMITIVES[name], (self, *others))
 
     return of_booleans
@@ -63,6 +65,8 @@ class NumPyFace(Values):
     __truediv__, __rtruediv__ = operator("divide")
     __pow__, __rpow__ = operator("power")
     __matmul__, __rmatmul__ = operator("matmul")
+    __mod__, __rmod__ = operator("remainder")
+    __floordiv__, __rfloordiv__ = operator("floor_divide")
     __lt__, __gt__ = operator("less")[0], operator("greater")[0]
     __le__, __ge__ = operator("less_equal")[0], operator("greater_equal")[0]
     __eq__, __ne__ = operator("equal")[0], operator("not_equal")[0]
@@ -77,7 +81,13 @@ class NumPyFace(Values):
     argmax, argmin, argsort = (method(f) for f in (np.argmax, np.argmin, np.argsort))
     ravel, squeeze, swapaxes, repeat = (method(f) for f in (np.ravel, np.squeeze, np.swapaxes, np.repeat))
     take, diagonal, trace, dot = (method(f) for f in (np.take, np.diagonal, np.trace, np.dot))
-    clip, round, flatten = (method(f) for f in (np.clip, np.round, np.ravel))
+    round, flatten, any, all = (method(f) for f in (np.round, np.ravel, np.any, np.all))
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
 
     def __neg__(self) -> Any:
         return self.__apply__(PRIMITIVES["negative"], (self,))
@@ -93,21 +103,34 @@ class NumPyFace(Values):
         """The transpose: the axes in reverse order."""
         return self.__apply__(PRIMITIVES["transpose"], (self,))  # not through NumPy: a cell asks for it at every step
 
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        """Return the transpose of the last two axes."""
+        return np.swapaxes(self, -1, -2)
+
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order; reversed by default."""
         axes = spread(axes)
         return np.transpose(self) if axes in ((), (None,)) else np.transpose(self, axes)
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, **options: Any) -> Any:
         """The same entries in another shape."""
-        return np.reshape(self, spread(shape))
+        return np.reshape(self, spread(shape), **options)
+
+    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:
+        """As `np.clip` of this Tensor."""
+        return np.clip(self, min, max, **options)
+
+    def copy(self, order: str = "C") -> Any:
+        """Return a Tensor of the same values: a copy on the tape, through which gradients flow."""
+        return np.copy(self, order="K" if order in ("C", "A") else order)  # type: ignore[call-overload]
 
     def detach(self) -> Any:
         """Return the same values, through which no gradient flows (recorded, so that `tape.rerun` computes them)."""
         return self.__apply__(PRIMITIVES["detach"], (self,))
 
-    def astype(self, dtype: Any) -> Any:
-        """The values in another dtype; the cotangent comes back in this one."""
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+        """The values in another dtype; the cotangent comes back in this one. Always a new Tensor, whatever `copy`."""
         return self.__apply__(PRIMITIVES["astype"], (self,), {"dtype": np.dtype(dtype)})
 
     def __getitem__(self, index: Any) -> Any:
@@ -121,6 +144,7 @@ class NumPyFace(Values):
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
         ours = TABLE.get(ufunc)
+        kwargs = {key: value for key, value in kwargs.items() if not same(value, UNSAID.get(key, kwargs))}
         if how != "__call__" or kwargs:
             raise errors.no_plain_call(self, ufunc, how, kwargs)
         return self.__apply__(ours, inputs) if type(ours) is Primitive else dispatch(ufunc, inputs, kwargs)
@@ -133,8 +157,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     """NumPy was called with a Tensor: our function for it, or, outside any tape, NumPy's on the values."""
     ours = TABLE.get(function)
     if ours is not None:
-        if "a" in kwargs:  # NumPy's name of the first argument, as in np.sum(a=x)
-            args, kwargs = (kwargs["a"], *args), {key: value for key, value in kwargs.items() if key != "a"}
+        args, kwargs = as_ours(function, ours, args, kwargs)
         try:
             return ours(*args, **kwargs)
         except (TypeError, ValueError, IndexError, ArithmeticError) as error:  # of NumPy's or Python's own

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.core import errors
+from tinygrad_rnn.core.callers import assignment
 from tinygrad_rnn.core.recording import Recorded, Recording, Scope, current, where_text
 
 
@@ -67,9 +68,14 @@ class Values:
         return tape is not None and tape.sealed
 
     def _refuse_to_leave(self, how: str) -> None:
+        self._refuse_assignment()
         self.require_unsealed(how)
         if current()[0]:
             raise errors.leaves_its_tape(self, how)
+
+    def _refuse_assignment(self) -> None:
+        if (current()[0] or self._sealed()) and (where := assignment()) is not None:
+            raise errors.assigned_to_array(self, where)
 
     def _only_entry(self, how: str) -> Any:
         if self.size != 1:
@@ -82,6 +88,7 @@ class Values:
         return self._only_entry("item()")
 
     def __bool__(self) -> bool:
+        self._refuse_assignment()  # into an array of booleans
         self.require_unsealed("bool()")
         return bool(self._only_entry("bool()"))
 
@@ -99,6 +106,9 @@ class Values:
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise errors.no_assignment(self)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise errors.no_attribute(name)
 
     def __len__(self) -> int:
         if not self.ndim:

@@ -26,7 +26,21 @@ _elu = primitive(
     analytic=False,
     kind="elementwise",
 )
-_softmax = primitive(
+normal_pdf = primitive(
+    lambda x: _normal_pdf(x),
+    lambda g, y, x: g * (-x * y),
+    name="normal_pdf",
+    analytic=False,  # as it is computed, by parts of x that are rounded
+    kind="elementwise",
+)
+normal_cdf = primitive(
+    lambda x: _normal_cdf(x),
+    lambda g, y, x: g * normal_pdf(x),
+    name="normal_cdf",
+    analytic=False,  # math.erfc is for real numbers
+    kind="elementwise",
+)
+softmax_over = primitive(
     lambda x, axis: _stable_softmax(x, axis),
     lambda g, y, x, axis: y * (g - (g * y).sum(axis=axis, keepdims=True)),
     name="softmax",
@@ -43,6 +57,14 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return _elu(x, alpha=alpha)
 
 
+def gelu(x: Any) -> Any:
+    """Return x Phi(x), with the distribution function Phi of the standard normal: GELU (Hendrycks and Gimpel, 2016).
+
+    Exact to rounding in float64, far out to the left too, and so are its derivatives.
+    """
+    return x * normal_cdf(x)
+
+
 def gelu_tanh(x: Any) -> Any:
     """x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): GELU in its tanh form (Hendrycks and Gimpel, 2016)."""
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
@@ -50,7 +72,7 @@ def gelu_tanh(x: Any) -> Any:
 
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along `axis`."""
-    return _softmax(x, axis=axis)
+    return softmax_over(x, axis=axis)
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
@@ -58,11 +80,51 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return _log_softmax(x, axis=axis)
 
 
-def _stable_softmax(x: Any, axis: int) -> Any:
-    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+def _normal_pdf(x: Any) -> Any:
+    """Return exp(-x^2 / 2) / sqrt(2 pi). The square is of a short number, and so exact; what is left of it is small."""
+    x = np.asarray(x)
+    whole = np.clip(x.astype(float), -40, 40)  # beyond them it is 0
+    short = np.rint(whole * 16) / 16
+    found = np.exp(short * short / -2) * np.exp((whole - short) * (whole + short) / -2) / math.sqrt(2 * math.pi)
+    return found.astype(x.dtype if x.dtype.kind == "f" else float)
+
+
+def _normal_cdf(x: Any) -> Any:
+    """Return erfc(-x / sqrt(2)) / 2, with the rounding of the division taken back, which grows with x^2."""
+    x = np.asarray(x)
+    z, rest = _over_root_two(np.clip(x.astype(float), -40, 40))  # beyond them it is 0 or 1
+    tails = np.fromiter(map(math.erfc, np.negative(z).ravel().tolist()), float, z.size).reshape(z.shape)
+    found = (tails + 2 / math.sqrt(math.pi) * np.exp(-z * z) * rest) / 2
+    return found.astype(x.dtype if x.dtype.kind == "f" else float)
+
+
+def _over_root_two(x: Any) -> tuple[Any, Any]:
+    """Return x / sqrt(2) as the nearest number and what is left to the exact one (Dekker's product)."""
+    z = x * _ROOT_HALF
+    high = x * _SPLIT - (x * _SPLIT - x)
+    low = x - high
+    error = ((high * _HIGH - z) + high * _LOW + low * _HIGH) + low * _LOW
+    return z, error + x * _REST
+
+
+_ROOT_HALF = math.sqrt(0.5)
+_REST = -4.833646656726457e-17  # sqrt(1/2) less _ROOT_HALF
+_SPLIT = 2.0**27 + 1
+_HIGH = _ROOT_HALF * _SPLIT - (_ROOT_HALF * _SPLIT - _ROOT_HALF)
+_LOW = _ROOT_HALF - _HIGH
+
+
+def _stable_softmax(x: Any, axis: Any) -> Any:
+    powers = np.exp(x - largest(x, axis))
     return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
 def _stable_log_softmax(x: Any, axis: int) -> Any:
-    below = x - np.max(x, axis=axis, keepdims=True)
-    return below - np.log(np.sum(np.exp(below), axis=axis, keepdims=True))
+    below = x - largest(x, axis)
+    with np.errstate(divide="ignore" if np.size(x) == 0 else None):  # the sum of nothing, which nothing reads
+        return below - np.log(np.sum(np.exp(below), axis=axis, keepdims=True))
+
+
+def largest(x: Any, axis: Any) -> Any:
+    """Return the largest entry along an axis, 0 where there is none."""
+    return (np.max if np.size(x) else np.sum)(x, axis=axis, keepdims=True)

@@ -1,6 +1,7 @@
 """Elementwise arithmetic. Arguments broadcast; the walk back sums a cotangent over the broadcast axes.
 
 Ties: `maximum` and `minimum` give each of two equal arguments half of the cotangent; `absolute` has slope 0 at 0.
+`a // b` is constant between its jumps: slope 0 everywhere. So `a % b` has the slopes 1 and `-(a // b)`, at jumps too.
 """
 
 import math
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.table import TABLE, primitive
-from tinygrad_rnn.operations.comparisons import equal, greater, less, sign
+from tinygrad_rnn.operations.basics import power, sigmoid, where
+from tinygrad_rnn.operations.comparisons import equal, floor_divide, greater, isnan, less, sign
 
 cbrt = primitive(np.cbrt, lambda g, y, x: g / (3 * y * y), analytic=False)  # NumPy has it for real numbers only
 reciprocal = primitive(np.reciprocal, lambda g, y, x: -g * y * y)
@@ -19,8 +21,8 @@ expm1 = primitive(np.expm1, lambda g, y, x: g * np.exp(x))
 log2 = primitive(np.log2, lambda g, y, x: g / (x * math.log(2)))
 log10 = primitive(np.log10, lambda g, y, x: g / (x * math.log(10)))
 log1p = primitive(np.log1p, lambda g, y, x: g / (1 + x))
-logaddexp = primitive(
-    np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y), analytic=False
+logaddexp = primitive(  # exp(a - y), without the rounding of y, which grows with a
+    np.logaddexp, lambda g, y, a, b: g * sigmoid(a - b), lambda g, y, a, b: g * sigmoid(b - a), analytic=False
 )
 hypot = primitive(np.hypot, lambda g, y, a, b: g * a / y, lambda g, y, a, b: g * b / y, analytic=False)
 
@@ -55,6 +57,27 @@ minimum = primitive(
     lambda g, y, a, b: np.where(equal(a, b), g / 2, np.where(greater(a, b), g, 0)),
     analytic=False,
 )
+remainder = primitive(np.remainder, lambda g, y, a, b: g, lambda g, y, a, b: -g * floor_divide(a, b), analytic=False)
+
+
+def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return `a // b`, which has slope 0, and `a % b`, as np.divmod."""
+    return floor_divide(a, b), remainder(a, b)
+
+
+def float_power(a: Any, b: Any) -> Any:
+    """Return `a ** b` in float64, as np.float_power."""
+    return power(a.astype(float) if hasattr(a, "__apply__") else np.asarray(a, float), b)
+
+
+def fmax(a: Any, b: Any) -> Any:
+    """Return the larger of two entries, or the one that is no NaN, as np.fmax; ties as of `maximum`."""
+    return maximum(where(isnan(a), b, a), where(isnan(b), a, b))
+
+
+def fmin(a: Any, b: Any) -> Any:
+    """Return the smaller of two entries, or the one that is no NaN, as np.fmin; ties as of `minimum`."""
+    return minimum(where(isnan(a), b, a), where(isnan(b), a, b))
 
 
 def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
@@ -64,4 +87,5 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     return above if a_max is None else minimum(above, a_max)
 
 
-TABLE[np.clip] = clip
+for ours in (divmod, float_power, fmax, fmin, clip):
+    TABLE[getattr(np, ours.__name__)] = ours

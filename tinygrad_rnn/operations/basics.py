@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.table import TABLE, Primitive, primitive
@@ -61,10 +62,16 @@ def logistic(x: Any) -> Any:
 
 
 def one_less(a: Any, b: Any) -> Any:
-    """B - 1, but 0 where a and b are 0: there the derivative b a**(b - 1) is 0 * a**0, and not 0 / 0."""
-    if isinstance(b, int | float) and b != 0:
-        return b - 1
-    return np.where(np.logical_and(np.equal(a, 0), np.equal(b, 0)), 1, b) - 1
+    """Return b - 1, but 0 where b is 0: there the derivative b a**(b - 1) is 0 * a**0, and not 0 / 0 or 0 * inf.
+
+    For a Tensor b only where a is 0 too: elsewhere the derivative has a slope in b, 1 / a.
+    """
+    if isinstance(b, int | float):
+        return b - 1 if b else 0
+    if b.dtype.kind != "f":
+        b = b.astype(float)  # unsigned integers have no -1
+    none = np.equal(b, 0)
+    return np.where(np.logical_and(np.equal(a, 0), none) if hasattr(b, "__apply__") else none, 1, b) - 1
 
 
 # Constant almost everywhere: recorded, so that `tape.rerun` computes them again, with no gradient.
@@ -178,21 +185,28 @@ _concatenate = primitive(
 )
 
 
-def stack(arrays: Any, axis: int = 0, **options: Any) -> Any:
+def stack(arrays: Any, axis: int = 0) -> Any:
     """Arrays of one shape, joined along a new axis, as np.stack."""
-    return _stack(*arrays, axis=axis, **options)
+    return _stack(*arrays, axis=axis)
 
 
-def concatenate(arrays: Any, axis: int | None = 0, **options: Any) -> Any:
+def concatenate(arrays: Any, axis: int | None = 0) -> Any:
     """Arrays joined along an axis that they have, or flat with axis None, as np.concatenate."""
     if axis is None:
-        return _concatenate(*(reshape(x, -1) for x in arrays), axis=0, **options)
-    return _concatenate(*arrays, axis=axis, **options)
+        return _concatenate(*(np.reshape(x, -1) for x in arrays), axis=0)
+    return _concatenate(*arrays, axis=axis)
 
 
 def at(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
     """The index that takes `part` of one axis and all of the others."""
     return (slice(None),) * (axis % ndim) + (part,)
+
+
+def along(x: Any, axis: Any) -> tuple[Any, int]:
+    """Return x and the number of its axis `axis`. With None x is flat; a number has one axis, of length 1."""
+    if axis is None or (np.ndim(x) == 0 and axis in (0, -1)):
+        return np.reshape(x, (-1,)), 0
+    return x, normalize_axis_index(axis, np.ndim(x))
 
 
 def consecutive(xs: tuple[Any, ...], axis: int) -> list[slice]:

@@ -4,21 +4,43 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.table import PRIMITIVES, primitive
+from tinygrad_rnn.core import errors
+from tinygrad_rnn.core.table import PRIMITIVES, TABLE, primitive
 from tinygrad_rnn.operations.basics import detach
 
 equal, greater, less, sign = (PRIMITIVES[name] for name in ("equal", "greater", "less", "sign"))
+floor_divide = primitive(np.floor_divide, None, None, analytic=False)
 isinf, isnan = (primitive(ufunc, None, analytic=False) for ufunc in (np.isinf, np.isnan))
 round = primitive(lambda x, decimals=0: np.round(x, decimals), None, name="round", numpy=np.round, analytic=False)
 argmin = primitive(lambda x, axis=None: np.argmin(x, axis=axis), None, name="argmin", numpy=np.argmin, analytic=False)
 argmax = primitive(lambda x, axis=None: np.argmax(x, axis=axis), None, name="argmax", numpy=np.argmax, analytic=False)
 argsort = primitive(
-    lambda x, axis=-1: np.argsort(x, axis=axis, kind="stable"),
+    lambda x, axis=-1, kind=None, stable=None: np.argsort(x, axis=axis, kind="stable"),
     None,
     name="argsort",
     numpy=np.argsort,
     analytic=False,
 )
+TABLE[np.around] = round
+
+
+def _of_booleans(ufunc: Any, name: str) -> None:
+    """Let NumPy's bitwise function stand for the logical one: they are the same for booleans, and take no others."""
+
+    def bitwise(*xs: Any) -> Any:
+        for x in xs:
+            if np.asarray(getattr(x, "_data", x)).dtype != bool:
+                raise errors.not_boolean(x, f"np.{ufunc.__name__}")
+        return PRIMITIVES[name](*xs)
+
+    bitwise.__doc__ = f"Return np.{name} of booleans."
+    TABLE[ufunc] = bitwise
+
+
+_of_booleans(np.bitwise_and, "logical_and")
+_of_booleans(np.bitwise_or, "logical_or")
+_of_booleans(np.bitwise_xor, "logical_xor")
+_of_booleans(np.invert, "logical_not")
 
 
 def stop_gradient(x: Any) -> Any:

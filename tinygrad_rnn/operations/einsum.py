@@ -13,8 +13,8 @@ import numpy as np
 from tinygrad_rnn.core.table import TABLE, primitive
 
 
-def einsum(subscripts: Any, *operands: Any) -> Any:
-    """As np.einsum, with the subscripts as a string."""
+def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
+    """As np.einsum, with the subscripts as a string. `optimize` changes nothing: the order of products is our own."""
     if not isinstance(subscripts, str):
         raise TypeError("einsum: the subscripts come as a string\nwrite np.einsum('ij,jk->ik', a, b)")
     return _einsum(*operands, subscripts=_explicit(subscripts, [np.ndim(x) for x in operands]))

@@ -14,7 +14,7 @@ from tinygrad_rnn.core.constants import as_index
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.table import TABLE, Primitive, primitive
 from tinygrad_rnn.core.tensor import apply
-from tinygrad_rnn.operations.basics import getitem
+from tinygrad_rnn.operations.basics import along, getitem
 from tinygrad_rnn.operations.comparisons import argsort
 
 
@@ -32,31 +32,65 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
             )
         cuts = [length // count * k for k in range(count + 1)]
     else:
-        cuts = [0, *indices_or_sections, length]
+        cuts = [0, *np.asarray(indices_or_sections, None if len(indices_or_sections) else int).tolist(), length]
     before = (slice(None),) * (axis % x.ndim)
     return [apply(getitem, (x, *before, slice(start, stop))) for start, stop in itertools.pairwise(cuts)]
+
+
+def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Return the parts of x along an axis, as np.split; equal to one entry where so many equal ones there are not."""
+    if not isinstance(indices_or_sections, int | np.integer):
+        return split(x, indices_or_sections, axis)
+    count, length = int(indices_or_sections), x.shape[normalize_axis_index(axis, x.ndim)]
+    if count < 1:
+        raise ValueError(f"array_split: {x.describe()} in {count} parts\ngive a number of parts from 1 on")
+    each, longer = divmod(length, count)
+    return split(x, [each * k + min(k, longer) for k in range(1, count)], axis)
+
+
+def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """Return the parts of x along its second axis, of a vector along its only one, as np.hsplit."""
+    return split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """Return the parts of a matrix along its first axis, as np.vsplit."""
+    return split(_with_axes(x, 2, "vsplit"), indices_or_sections, 0)
+
+
+def dsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """Return the parts of x along its third axis, as np.dsplit."""
+    return split(_with_axes(x, 3, "dsplit"), indices_or_sections, 2)
+
+
+def _with_axes(x: Any, count: int, name: str) -> Any:
+    if x.ndim < count:
+        raise ValueError(f"{name}: {x.describe()} has {x.ndim} axes\nit takes {count} or more; np.split takes any axis")
+    return x
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The entries at these places of an axis (of the flat array by default), as np.take; repeated ones add up."""
     indices = as_index(indices) if isinstance(indices, list | tuple | range) else indices
-    if axis is None:
-        return x.reshape((-1,))[indices]
-    return x[(*(slice(None),) * normalize_axis_index(axis, x.ndim), indices)]
+    x = x if hasattr(x, "__apply__") else np.asarray(x)  # a table that is no Tensor, at places that are one
+    x, axis = along(x, axis)
+    return getitem(x, *(slice(None),) * axis, indices)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """Entry by entry, the one at the place that `indices` gives on an axis, as np.take_along_axis."""
-    if axis is None:
-        return x.reshape((-1,))[indices]
-    axis = normalize_axis_index(axis, x.ndim)
+    x = x if hasattr(x, "__apply__") else np.asarray(x)
+    x, axis = (np.reshape(x, (-1,)), 0) if axis is None else (x, normalize_axis_index(axis, x.ndim))
     places: list[Any] = list(np.ogrid[tuple(slice(n) for n in x.shape)])
     places[axis] = indices
-    return x[tuple(places)]
+    return getitem(x, *places)
 
 
-def sort(x: Any, axis: int | None = -1) -> Any:
-    """The entries of an axis in order, as np.sort. Ties: equal entries keep their order, and so do their cotangents."""
+def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None) -> Any:
+    """The entries of an axis in order, as np.sort. Ties: equal entries keep their order, and so do their cotangents.
+
+    Any `kind` gives the same values, so none is told from another.
+    """
     x, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
     return take_along_axis(x, argsort(x, axis=axis), axis)
 
@@ -73,6 +107,8 @@ _set_at: Primitive = primitive(
 def set_at(x: Any, index: Any, value: Any) -> Any:
     """A copy of x with `value` (broadcast) at `x[index]`: what `x[index] = value` is on an array.
 
+    A float x keeps its dtype; integers and booleans take one that holds `value` too.
+
     Raises ValueError where the index names an entry twice: which of two values stays there is not for a tape to guess.
     """
     place = _as_parts(index)
@@ -82,6 +118,7 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
 def add_at(x: Any, index: Any, value: Any) -> Any:
     """A copy of x with `value` (broadcast) added at `x[index]`; an entry named twice gets both, as with np.add.at."""
     place = _as_parts(index)
+    value = np.asarray(value) if isinstance(value, list | tuple) else value
     dtype = np.result_type(x.dtype, getattr(value, "dtype", value))
     value = np.broadcast_to(_without_leading_ones(value, np.shape(x[place])), np.shape(x[place]))
     return x + Sparse(x.shape, dtype, [(place, value)]).dense()
@@ -91,9 +128,10 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     """X in the middle of a constant frame, as np.pad with its mode "constant"."""
     if mode != "constant":
         raise ValueError(f"pad: mode={mode!r} has no derivative rule\nthere is mode='constant'")
-    widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
-    frame = np.pad(np.zeros(x.shape, x.dtype), widths, constant_values=constant_values)
-    return set_at(frame, tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True)), x)
+    widths = np.broadcast_to(pad_width, (x.ndim, 2))
+    frame = np.pad(np.zeros(x.shape, x.dtype), pad_width, constant_values=constant_values)
+    places = zip(widths.tolist(), x.shape, strict=True)
+    return set_at(frame, tuple([slice(before, before + n) for (before, _), n in places]), x)
 
 
 def _as_parts(index: Any) -> tuple[Any, ...]:
@@ -114,10 +152,11 @@ def _written(x: Any, value: Any, index: tuple[Any, ...]) -> Any:
     marks[index] = True
     if marks.sum() != np.size(x[index]):
         raise ValueError("the index names an entry twice\nuse add_at, or set each entry once")
-    out = np.array(x, dtype=np.result_type(x, value))
+    stays = np.asarray(x).dtype.kind == "f" and not np.iscomplexobj(value)
+    out = np.array(x, dtype=None if stays else np.result_type(x, value))
     out[index] = value
     return out
 
 
-for ours in (split, take, take_along_axis, sort, pad):
+for ours in (split, array_split, hsplit, vsplit, dsplit, take, take_along_axis, sort, pad):
     TABLE[getattr(np, ours.__name__)] = ours

@@ -1,12 +1,14 @@
 """Products of matrices, vectors and batches of matrices."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_rnn.core.sparse import Sparse
-from tinygrad_rnn.core.table import TABLE, primitive
+from tinygrad_rnn.core.table import PRIMITIVES, TABLE, primitive
+from tinygrad_rnn.operations.reductions import norm
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -69,19 +71,18 @@ def diag(x: Any, k: int = 0) -> Any:
 
 def tril(x: Any, k: int = 0) -> Any:
     """The entries on and below the k-th diagonal of the last two axes, and zeros, as np.tril."""
-    return np.where(np.tri(*_last_two(x, "tril"), k, dtype=bool), x, 0)
+    return np.where(np.tri(*_last_two(x, "tril"), k, dtype=bool), x, np.zeros((), x.dtype))
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """The entries on and above the k-th diagonal of the last two axes, and zeros, as np.triu."""
-    return np.where(np.tri(*_last_two(x, "triu"), k - 1, dtype=bool), 0, x)
+    return np.where(np.tri(*_last_two(x, "triu"), k - 1, dtype=bool), np.zeros((), x.dtype), x)
 
 
 def _last_two(x: Any, name: str) -> tuple[int, int]:
-    if x.ndim < 2:
-        raise ValueError(f"{name}: {x.describe()} has {x.ndim} axes\ngive a matrix, or a batch of matrices")
-    rows, columns = x.shape[-2:]
-    return rows, columns
+    if not x.ndim:
+        raise ValueError(f"{name}: {x.describe()} has no axes\ngive a matrix, or a batch of matrices")
+    return x.shape[-1] if x.ndim == 1 else x.shape[-2], x.shape[-1]
 
 
 def _on_diagonal(rows: int, columns: int, offset: int) -> tuple[Any, Any]:
@@ -142,6 +143,50 @@ def _outer_of_last(w: Any, y: Any, b: Any) -> Any:
     return w[..., :, None] * y[..., None, :] if b.ndim == 1 else w @ _transposed(y)
 
 
+# ------------------------------------------------------------------------------------------ the same in np.linalg
+
+
+def _diagonal_of_last(x: Any, *, offset: int = 0) -> Any:
+    """Return the entries on a diagonal of the last two axes, as np.linalg.diagonal."""
+    return diagonal(x, offset, -2, -1)
+
+
+def _trace_of_last(x: Any, *, offset: int = 0) -> Any:
+    """Return the sum over a diagonal of the last two axes, as np.linalg.trace."""
+    return trace(x, offset, -2, -1)
+
+
+def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """Return the norm of the entries of some axes (all by default), taken as a vector, as np.linalg.vector_norm."""
+    axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    rest = tuple(k for k in range(x.ndim) if k not in axes)
+    shape = (math.prod(x.shape[k] for k in axes), *(x.shape[k] for k in rest))
+    flat = np.reshape(np.transpose(x, (*axes, *rest)), shape)
+    found = norm(flat, ord, axis=0)
+    return np.reshape(found, tuple(1 if k in axes else n for k, n in enumerate(x.shape))) if keepdims else found
+
+
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """Return the norm of the last two axes, as np.linalg.matrix_norm: the root of the sum of squares."""
+    return norm(x, ord, axis=(-2, -1), keepdims=keepdims)
+
+
+def matrix_transpose(x: Any) -> Any:
+    """Return the transpose of the last two axes, as np.matrix_transpose."""
+    return np.swapaxes(x, -1, -2)
+
+
+def vecdot(a: Any, b: Any, *, axis: int = -1) -> Any:
+    """Return the sum of products over one axis, as np.vecdot."""
+    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
+    return (a[..., None, :] @ b[..., None])[..., 0, 0]
+
+
+TABLE[np.linalg.diagonal], TABLE[np.linalg.trace] = _diagonal_of_last, _trace_of_last
+TABLE[np.linalg.vector_norm], TABLE[np.linalg.matrix_norm] = vector_norm, matrix_norm
+TABLE[np.linalg.matrix_transpose] = TABLE[np.matrix_transpose] = matrix_transpose
+TABLE[np.linalg.vecdot] = TABLE[np.vecdot] = vecdot
+TABLE[np.linalg.matmul], TABLE[np.linalg.tensordot], TABLE[np.linalg.outer] = PRIMITIVES["matmul"], tensordot, outer
 for ours in (dot, inner, outer, tensordot, diagonal, trace, diag, tril, triu):
     TABLE[getattr(np, ours.__name__)] = ours
 TABLE[np.linalg.slogdet] = slogdet

@@ -3,13 +3,15 @@
 `prod` and `cumprod` divide by nothing, so their derivatives of every order are exact where entries are zero.
 """
 
+import builtins
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_rnn.core.table import TABLE, Primitive, primitive
-from tinygrad_rnn.operations.basics import detach, mean, sum
+from tinygrad_rnn.operations.activations import largest, softmax_over
+from tinygrad_rnn.operations.basics import along, broadcast_to, detach, mean, sum
 from tinygrad_rnn.operations.basics import kept as _kept
 
 _cumsum: Primitive = primitive(
@@ -32,14 +34,9 @@ _norm = primitive(
 )
 
 
-def _flat_unless(x: Any, axis: int | None) -> tuple[Any, int]:
-    """What a cumulative function runs over: x and its axis, or, with None, all entries in one axis."""
-    return (np.reshape(x, (-1,)), 0) if axis is None else (x, normalize_axis_index(axis, np.ndim(x)))
-
-
 def cumsum(x: Any, axis: int | None = None) -> Any:
     """The sums of all entries up to each, along an axis or (None) over the flat array, as np.cumsum."""
-    x, axis = _flat_unless(x, axis)
+    x, axis = along(x, axis)
     return _cumsum(x, axis=axis)
 
 
@@ -48,7 +45,9 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
 
     By doubling: after k rounds each entry is the product of the 2^k before it. No division, so zeros are exact.
     """
-    x, axis = _flat_unless(x, axis)
+    x, axis = along(x, axis)
+    if x.dtype.kind in "bui":
+        x = x.astype(np.cumprod(np.ones(1, x.dtype)).dtype)  # short integers as long ones
     before = (slice(None),) * axis
     shift = 1
     while shift < x.shape[axis]:
@@ -61,16 +60,19 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The root of the sum of squares over `axis` (all of them by default), as np.linalg.norm; gradient 0 at 0.
 
-    `ord` 1 and infinity, over one axis, are the sum and the largest of the absolute values.
+    `ord` 1, infinity and -infinity, over one axis, are the sum, the largest and the smallest of the absolute values.
     """
-    one_axis = isinstance(axis, int) or (axis is None and np.ndim(x) == 1)
-    if ord is None or (ord == 2 and one_axis) or (ord == "fro" and not one_axis):
-        return _norm(x, axis=axis, keepdims=keepdims)
-    if one_axis and ord in (1, np.inf):
-        return (sum if ord == 1 else max)(np.abs(x), axis=axis, keepdims=keepdims)
+    axes = None if axis is None else normalize_axis_tuple(axis, x.ndim)
+    count = x.ndim if axes is None else len(axes)
+    if ord is None or (ord == 2 and count == 1) or (ord == "fro" and count == 2):
+        return _norm(x, axis=axes, keepdims=keepdims)
+    if count == 1 and ord in (1, np.inf, -np.inf):
+        nothing = ord == np.inf and 0 in x.shape  # the largest of no absolute values is 0, as their sum is
+        reduced = sum if ord == 1 or nothing else max if ord > 0 else min
+        return reduced(np.abs(_inexact(x)), axis=axes, keepdims=keepdims)
     raise ValueError(
         f"norm: ord={ord!r} over axis={axis} has no derivative rule\n"
-        "there are: no ord (the root of the sum of squares), and 1, 2 and np.inf over one axis"
+        "there are: no ord (the root of the sum of squares), and 1, 2, np.inf and -np.inf over one axis"
     )
 
 
@@ -109,7 +111,7 @@ max = _extreme(np.max)
 min = _extreme(np.min)
 _logsumexp = primitive(
     lambda x, axis=None, keepdims=False: _stable_logsumexp(x, axis, keepdims),
-    lambda g, y, x, axis=None, keepdims=False: _kept(g, x, axis, keepdims) * np.exp(x - _kept(y, x, axis, keepdims)),
+    lambda g, y, x, axis=None, keepdims=False: _kept(g, x, axis, keepdims) * softmax_over(x, axis=axis),
     name="logsumexp",
 )
 
@@ -119,21 +121,75 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _logsumexp(x, axis=axis, keepdims=keepdims)
 
 
-def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The mean squared distance from the mean, as np.var."""
+def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None) -> Any:
+    """Return the mean squared distance from the mean, as np.var: the sum over the number of entries less `ddof`."""
+    ddof = ddof if correction is None else correction
     from_mean = x - mean(x, axis=axis, keepdims=True)
-    return mean(from_mean * from_mean, axis=axis, keepdims=keepdims)
+    squares = from_mean * from_mean
+    if ddof == 0:
+        return mean(squares, axis=axis, keepdims=keepdims)
+    total = sum(squares, axis=axis, keepdims=keepdims)
+    return total / builtins.max(squares.size / (total.size or 1) - ddof, 0)
 
 
-def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The root of `var`, as np.std."""
-    return np.sqrt(var(x, axis, keepdims))
+def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None) -> Any:
+    """Return the root of `var`, as np.std. Where all entries are equal its slope is 0, as that of a norm at 0."""
+    variance = var(x, axis, ddof, keepdims, correction)
+    equal = variance == 0
+    return np.where(equal, 0, np.sqrt(np.where(equal, 1, variance)))
 
 
-TABLE[np.var] = var
-TABLE[np.std] = std
-TABLE[np.cumsum] = cumsum
-TABLE[np.cumprod] = cumprod
+def average(x: Any, axis: Any = None, weights: Any = None, *, returned: bool = False, keepdims: bool = False) -> Any:
+    """Return the mean, each entry counted by its weight, as np.average; with `returned`, and the sum of weights.
+
+    `weights` has the shape of x, or that of its axes `axis`. Raises ZeroDivisionError where the weights sum to 0.
+    """
+    x = x if hasattr(x, "__apply__") else np.asarray(x)
+    if weights is None:
+        found = mean(x, axis=axis, keepdims=keepdims)
+        return (found, np.full(found.shape, x.size / found.size, found.dtype)) if returned else found
+    weights = _aligned(weights, x, axis)
+    dtype = np.result_type(x.dtype, weights.dtype, *([] if x.dtype.kind == "f" else [float]))
+    x, weights = x.astype(dtype), weights.astype(dtype)
+    total = sum(weights, axis=axis, keepdims=keepdims)
+    if np.any(getattr(total, "_data", total) == 0):
+        raise ZeroDivisionError(f"average: the weights sum to 0, over axis={axis}\ngive weights of another sum")
+    found = sum(x * weights, axis=axis, keepdims=keepdims) / total
+    return (found, broadcast_to(total, found.shape)) if returned else found
+
+
+def _aligned(weights: Any, x: Any, axis: Any) -> Any:
+    """Return weights with the axes of x: those of its shape as they are, those of `axis` with length 1 elsewhere."""
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    weights = weights if hasattr(weights, "__apply__") else np.asarray(weights)
+    if weights.shape == x.shape:
+        return weights
+    if axis is None:
+        raise TypeError(
+            f"average: weights of shape {weights.shape} for shape {x.shape}\ngive axis=, the axes that they are of"
+        )
+    if weights.shape != tuple(x.shape[k] for k in axes):
+        raise ValueError(
+            f"average: weights of shape {weights.shape} for shape {x.shape}, over axis={axis}\n"
+            "give weights of the same shape, or of the axes that are averaged over"
+        )
+    in_order = np.transpose(weights, np.argsort(axes).tolist())
+    return np.reshape(in_order, tuple(n if k in axes else 1 for k, n in enumerate(x.shape)))
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return whether some entry is not 0, as np.any: booleans, without gradient."""
+    return sum(x != 0, axis=axis, keepdims=keepdims) != 0
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return whether no entry is 0, as np.all: booleans, without gradient."""
+    return sum(x == 0, axis=axis, keepdims=keepdims) == 0
+
+
+for ours in (var, std, average, any, all, cumsum, cumprod):
+    TABLE[getattr(np, ours.__name__)] = ours
+TABLE[np.amax], TABLE[np.amin] = max, min
 TABLE[np.linalg.norm] = norm
 
 
@@ -143,7 +199,7 @@ def _shared(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _stable_logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
-    top = np.max(x, axis=axis, keepdims=True)
+    top = largest(x, axis)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # the logarithm of an empty sum is -inf, and meant
         total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top

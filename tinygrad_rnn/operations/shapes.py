@@ -1,13 +1,14 @@
 """The same entries in another shape, order, dtype or company. All linear."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_rnn.core.table import TABLE, Primitive, primitive
+from tinygrad_rnn.operations.basics import along, broadcast_to, concatenate, detach, positive, reshape, transpose
 from tinygrad_rnn.operations.basics import at as _at
-from tinygrad_rnn.operations.basics import broadcast_to, concatenate, reshape, transpose
 
 swapaxes: Primitive = primitive(
     lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
@@ -55,7 +56,7 @@ def flip(x: Any, axis: Any = None) -> Any:
 def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     """The entries of an axis, or several, moved on by `shift` and round the end (flat by default), as np.roll."""
     rolled, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
-    for by, a in np.broadcast(shift, normalize_axis_tuple(axis, rolled.ndim)):
+    for by, a in np.broadcast(shift, normalize_axis_tuple(axis, rolled.ndim, allow_duplicate=True)):
         length = rolled.shape[a]
         rolled = rolled[_at(int(a), rolled.ndim, (np.arange(length) - by) % max(length, 1))]
     return rolled.reshape(x.shape)
@@ -63,14 +64,13 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each entry of an axis (of the flat array by default) so many times, as np.repeat."""
-    x, axis = (x.reshape((-1,)), 0) if axis is None else (x, axis)
-    axis = normalize_axis_index(axis, x.ndim)
+    x, axis = along(x, axis)
     return x[_at(axis, x.ndim, np.repeat(np.arange(x.shape[axis]), repeats))]
 
 
 def tile(x: Any, reps: Any) -> Any:
     """The whole array so many times along each axis, as np.tile."""
-    reps = (reps,) if isinstance(reps, int | np.integer) else tuple(reps)
+    reps = tuple(np.asarray(reps).reshape(-1).tolist())
     shape = (1,) * (len(reps) - x.ndim) + x.shape
     reps = (1,) * (len(shape) - len(reps)) + reps
     between = x.reshape(tuple(n for length in shape for n in (1, length)))
@@ -78,30 +78,109 @@ def tile(x: Any, reps: Any) -> Any:
     return copies.reshape(tuple(r * n for r, n in zip(reps, shape, strict=True)))
 
 
-def atleast_1d(x: Any) -> Any:
-    """X with an axis, if it has none, as np.atleast_1d of one array."""
-    return x if x.ndim else x.reshape((1,))
+def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """Return x with the plane of two axes turned k times by 90 degrees, from the first to the second, as np.rot90."""
+    first, second = normalize_axis_tuple(axes, x.ndim)
+    if k % 4 == 2:
+        return flip(x, (first, second))
+    if k % 4 == 0:
+        return copy(x)
+    return swapaxes(flip(x, second), first, second) if k % 4 == 1 else flip(swapaxes(x, first, second), second)
 
 
-def atleast_2d(x: Any) -> Any:
-    """X with two axes, if it has fewer, a vector as a row, as np.atleast_2d of one array."""
-    return x if x.ndim > 1 else x.reshape((1, -1))
+def flipud(x: Any) -> Any:
+    """Return the entries of the first axis in reverse, as np.flipud."""
+    return flip(x, 0)
+
+
+def fliplr(x: Any) -> Any:
+    """Return the entries of the second axis in reverse, as np.fliplr."""
+    return flip(x, 1)
+
+
+def copy(x: Any) -> Any:
+    """Return a Tensor of the same values, as np.copy: an entry of its own on the tape, through which gradients flow."""
+    return detach(x) if x.dtype == bool else positive(x)  # booleans have no sign, and no gradient
+
+
+# ------------------------------------------------------------------------------------------ more axes
+
+
+def atleast_1d(*arrays: Any) -> Any:
+    """Return each array with an axis, if it has none, as np.atleast_1d: a tuple where there are several."""
+    return _each(arrays, lambda x: x if np.ndim(x) else np.reshape(x, (1,)))
+
+
+def atleast_2d(*arrays: Any) -> Any:
+    """Return each array with two axes, if it has fewer, a vector as a row, as np.atleast_2d."""
+    return _each(arrays, lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1, -1)))
+
+
+def atleast_3d(*arrays: Any) -> Any:
+    """Return each array with three axes, if it has fewer, a vector in the second one, as np.atleast_3d."""
+    shapes = {0: (1, 1, 1), 1: (1, -1, 1)}
+    return _each(arrays, lambda x: x if np.ndim(x) > 2 else np.reshape(x, shapes.get(np.ndim(x), (*np.shape(x), 1))))
+
+
+def _each(arrays: tuple[Any, ...], change: Callable[[Any], Any]) -> Any:
+    changed = tuple([change(x) for x in arrays])
+    return changed[0] if len(changed) == 1 else changed
+
+
+# ------------------------------------------------------------------------------------------ several arrays
 
 
 def hstack(arrays: Any) -> Any:
-    """Arrays joined along their second axis, vectors along their only one, as np.hstack."""
-    return concatenate(arrays, axis=0 if np.ndim(arrays[0]) == 1 else 1)
+    """Arrays joined along their second axis, vectors and numbers along their only one, as np.hstack."""
+    arrays = [atleast_1d(x) for x in arrays]
+    return concatenate(arrays, axis=0 if arrays and np.ndim(arrays[0]) == 1 else 1)
 
 
 def vstack(arrays: Any) -> Any:
-    """Arrays joined along their first axis, vectors as rows, as np.vstack."""
-    return concatenate([x if np.ndim(x) > 1 else reshape(x, (1, -1)) for x in arrays], axis=0)
+    """Arrays joined along their first axis, vectors and numbers as rows, as np.vstack."""
+    return concatenate([atleast_2d(x) for x in arrays], axis=0)
 
 
-for ours in (ravel, moveaxis, flip, roll, repeat, tile, atleast_1d, atleast_2d):
+def dstack(arrays: Any) -> Any:
+    """Return arrays joined along their third axis, matrices and vectors with one added, as np.dstack."""
+    return concatenate([atleast_3d(x) for x in arrays], axis=2)
+
+
+def column_stack(arrays: Any) -> Any:
+    """Return arrays joined along their second axis, vectors and numbers as columns, as np.column_stack."""
+    return concatenate([x if np.ndim(x) > 1 else np.reshape(x, (-1, 1)) for x in arrays], axis=1)
+
+
+def append(x: Any, values: Any, axis: int | None = None) -> Any:
+    """Return x with values after it on an axis (flat by default), as np.append: a new array each time."""
+    return concatenate([x, values], axis=axis)
+
+
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Return the differences of neighbours on an axis, n times over, as np.diff."""
+    x = x if hasattr(x, "__apply__") else np.asarray(x)
+    if n == 0:
+        return x
+    if n < 0 or not x.ndim:
+        raise ValueError(f"diff: n={n} for shape {x.shape}\nthe differences of an array with axes, n >= 0 times over")
+    axis = normalize_axis_index(axis, x.ndim)
+    edges = [None if edge is None else _edge(edge, x.shape, axis) for edge in (prepend, append)]
+    if any(edge is not None for edge in edges):
+        x = concatenate([part for part in (edges[0], x, edges[1]) if part is not None], axis=axis)
+    for _ in range(n):
+        late, early = x[_at(axis, x.ndim, slice(1, None))], x[_at(axis, x.ndim, slice(-1))]
+        x = late != early if x.dtype == bool else late - early
+    return x
+
+
+def _edge(edge: Any, shape: tuple[int, ...], axis: int) -> Any:
+    return np.broadcast_to(edge, (*shape[:axis], 1, *shape[axis + 1 :])) if np.ndim(edge) == 0 else edge
+
+
+for of_one in (ravel, moveaxis, flip, roll, repeat, tile, rot90, flipud, fliplr, copy, diff):
+    TABLE[getattr(np, of_one.__name__)] = of_one
+for ours in (atleast_1d, atleast_2d, atleast_3d, hstack, vstack, dstack, column_stack, append):
     TABLE[getattr(np, ours.__name__)] = ours
-TABLE[np.hstack] = hstack
-TABLE[np.vstack] = vstack
 for plain in (np.shape, np.ndim, np.size):
     # What these say of a Tensor is a plain number, the same at every rerun with the same shapes.
     TABLE[plain] = lambda x, *args, _plain=plain: _plain(x._data, *args)

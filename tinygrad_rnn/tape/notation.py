@@ -55,6 +55,13 @@ ROWS = {
     "softplus": Notation(python="def softplus(z):\n    return np.logaddexp(z, 0)"),
     "relu": Notation(python="def relu(z):\n    return np.maximum(z, 0)"),
     "elu": Notation(python="def elu(z, alpha):\n    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))"),
+    "remainder": Notation("mod"),
+    "normal_pdf": Notation("φ", python="def normal_pdf(z):\n    return np.exp(-z * z / 2) / np.sqrt(2 * np.pi)"),
+    "normal_cdf": Notation(
+        "Φ",
+        python="def normal_cdf(z):\n    from math import erfc\n\n"
+        "    return np.vectorize(erfc, otypes=[float])(-z / np.sqrt(2)) / 2",
+    ),
     "softmax": Notation(
         python="def softmax(z):\n    e = np.exp(z - z.max(axis=-1, keepdims=True))\n"
         "    return e / e.sum(axis=-1, keepdims=True)"

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
+from tinygrad_rnn.core.callers import code_line
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.tensor import Tensor
-
-_ENGINE = tuple(
-    str(Path(__file__).parent.parent / room) + os.sep for room in ("core", "operations", "tape", "transforms")
-)
-_NUMPY = str(Path(np.__file__).parent) + os.sep
-
-
-def code_line() -> str:
-    """`path:number` of the line that called an operation: the nearest one outside the engine and outside NumPy."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((*_ENGINE, _NUMPY)):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def record(lines: list[Any], code: list[str], check_finite: bool, line: tuple[Any, ...]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_rnn.core.errors import refuse_dtype
 from tinygrad_rnn.core.recording import current, where_text
-from tinygrad_rnn.core.table import PRIMITIVES
+from tinygrad_rnn.core.table import PRIMITIVES, Primitive
 from tinygrad_rnn.core.tensor import Tensor, apply
 from tinygrad_rnn.core.trees import flattened, mapped
 from tinygrad_rnn.tape.full_tape import Tape
@@ -179,7 +179,7 @@ class Run:
             # An identity, so that each result is made on this tape, whatever f returned.
             plain = constant and not any(isinstance(y, Tensor) for _, y in results)
             found = [Tensor(y) for _, y in results] if plain else _require_tensors(what, results)
-            self.outputs = [apply(PRIMITIVES["positive"], (y,)) for y in found]
+            self.outputs = [apply(_identity(y), (y,)) for y in found]
         self.raw_aux = aux
         self.aux = mapped(_leaving, aux)
         if plain:
@@ -222,6 +222,11 @@ class Run:
         return self.outputs_like(_leaving(y) for y in self.outputs)
 
 
+def _identity(y: Tensor) -> Primitive:
+    """Return the operation that leaves y as it is: for booleans, which have no sign, the one without gradient."""
+    return PRIMITIVES["detach" if y.dtype == bool else "positive"]
+
+
 def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
     """A new Tensor of that value, joined to the caller's, where that is one on an open tape, by a recorded identity."""
     if not isinstance(value, Tensor):
@@ -262,7 +267,7 @@ def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
 
 def _leaving(value: Any) -> Any:
     """A Tensor as it leaves a transform: as it is where a tape is open, else its values."""
-    return value.data if isinstance(value, Tensor) and not current()[0] else value
+    return np.array(value.data) if isinstance(value, Tensor) and not current()[0] else value
 
 
 def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:

@@ -61,7 +61,8 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
             lines = tape.lines()
             refuse_prepared(lines, tensors)
             refuse_carried_losses(lines, seeds, tensors, bool(of_step) or len(seeds) > 1)
-        return rebuild(along(tape, seeds, of_step, tensors, way, first, T))
+        gradients = along(tape, seeds, of_step, tensors, way, first, T)
+        return rebuild([np.asarray(g) for g in gradients])  # NumPy gives a sum of numbers as a number
 
 
 def along(
