@@ -175,9 +175,15 @@ def test_an_interrupted_command_says_how_to_go_on(monkeypatch, book, tmp_path, c
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "train", stopped)
-    assert main(["train", "--text", str(book), "--out", str(tmp_path / "run")]) == 130
-    assert "--resume --epochs 10 --out" in capsys.readouterr().out
+    monkeypatch.setattr(train, "_after_window", stopped)
+    command = ["train", "--text", str(book), "--hidden", "4", "--window", "10", "--batch", "4", "--epochs", "3"]
+    assert main([*command, "--out", str(tmp_path / "my run")]) == 130
+    assert f"go on with: tinygrad-rnn train --resume --epochs 3 --out '{tmp_path / 'my run'}'" in capsys.readouterr().out
+    assert main([*command, "--batch", "1000", "--out", str(tmp_path / "none")]) == 2
+    monkeypatch.setattr(corpus, "load", stopped)
+    assert main([*command, "--out", str(tmp_path / "none")]) == 130
+    assert capsys.readouterr().out == ""  # there is nothing to go on with
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends its own kind of interrupt")
@@ -310,7 +316,6 @@ def test_settings_that_no_run_can_have_are_refused_before_anything_is_written(bo
         (["--validate", "nan"], "validate nan"),
         (["--dropout", "-1", "--layers", "2"], "dropout -1.0"),
         (["--dropout", "0.5"], "more than 1 for dropout"),
-        (["--seed", "-1"], "seed -1"),
         (["--prompt", "Hello!"], "does not know"),
         (["--prompt", ""], "at least one character"),
     ):

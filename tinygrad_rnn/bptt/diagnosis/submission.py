@@ -63,6 +63,7 @@ class Student:
         self.changed: set[str] = set()  # the arguments that it wrote into
         self.unsteady = False  # whether it ever gave two answers to one question
         self.single = False  # whether it gave numbers in float32
+        self.integers: dict[str, str] = {}  # the gradients that it gave as integers, with their dtype
 
     def __call__(self, case: Case) -> tuple[Gradients, Log]:
         """Its gradients by the cell's names and in the cell's layout, and its intermediates as it gave them."""
@@ -168,6 +169,8 @@ class Student:
             )
         self.single = self.single or gradient.dtype in (np.float32, np.float16)
         name = self.ours(theirs, case.inputs())
+        if gradient.dtype.kind != "f" and gradient.any():
+            self.integers[name] = gradient.dtype.name
         if self.layout == "columns":
             if name == "x" and gradient.ndim == 3:
                 gradient = np.moveaxis(gradient, -1, 0) if self.cell_in_columns else gradient.transpose(2, 1, 0)
