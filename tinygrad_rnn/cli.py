@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import tinygrad_rnn
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = _parser().parse_args(arguments)
         except SystemExit as end:  # argparse has said what there is to say
             raise SystemExit(_status(lambda: 0) or end.code) from None
+        except OSError as error:  # a help text that cannot be written
+            return _status(partial(_raise, error))
         return _status(lambda: int(options.run(options)))
 
 
@@ -87,6 +90,10 @@ def _status(run: Callable[[], int]) -> int:
         return 2
     finally:
         _drop_what_cannot_be_written()
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _in_words(error: BaseException) -> str:
@@ -178,6 +185,12 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(_printable(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is sys.stdout:  # where argparse would lose it without a word
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def _parser() -> argparse.ArgumentParser:

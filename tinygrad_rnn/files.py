@@ -26,9 +26,11 @@ WAIT = 10.0
 """Seconds to wait for the reader of a pipe."""
 NO_ROOM = "make room, or write to another disk"
 NO_PERMISSION = "give another path, or change the permissions"
+NO_FOLDER = "give the path of a file in a folder"
 ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)), NO_ROOM),
     **dict.fromkeys(NO_REPLACING, NO_PERMISSION),
+    errno.ENOTDIR: NO_FOLDER,
     errno.ENAMETOOLONG: "give a shorter name",
     errno.ELOOP: "its links lead in a circle: give another path",
     errno.ENXIO: "start its reader first, or give the name of a file",
@@ -67,7 +69,7 @@ def require_place(path: AnyPath) -> Path:
     if inside is None:
         raise FileNotFoundError(f"{path}: there is no folder {folder}\nmake it first, or write to another one")
     if not stat.S_ISDIR(inside.st_mode):
-        raise NotADirectoryError(f"{path}: {folder} is no folder\ngive the path of a file in a folder")
+        raise NotADirectoryError(f"{path}: {folder} is no folder\n{NO_FOLDER}")
     if old is None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(f"{path}: the folder {folder} is read-only\n{NO_PERMISSION}")
