@@ -1,16 +1,24 @@
 """The command line: `tinygrad-rnn demo`, `compare`, `doctor`, `derive`, `flow`, `truncate`, `draw`, `play`, and so on.
 
-Exit status 1 where a comparison fails, 2 for bad input, 130 where it was interrupted.
+Exit status 1 where a comparison fails, 2 for bad input, 130 where it was interrupted, 141 where the reader of its
+output went away, 128 + n where signal n ended it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NoReturn
 
 import tinygrad_rnn
+from tinygrad_rnn import files
 from tinygrad_rnn.commands import (
     benchmarking,
     comparing,
@@ -38,23 +46,155 @@ COMMANDS = (
     sampling,
     benchmarking,
 )
+FORESEEN = (ValueError, TypeError, OSError, RuntimeError, ArithmeticError)
+"""The errors whose words are written for a reader."""
+TOO_LARGE = ("array is too big", "Maximum allowed dimension exceeded")
+"""How NumPy's ValueErrors begin for sizes that no memory holds."""
+
+
+class Ended(KeyboardInterrupt):
+    """A signal that asks the process to end; whoever cleans up after an interrupt cleans up after it too."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console's code page may lack a character: show it escaped
-            stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    """Run the command line and return the exit status."""
+    with _streams(), _signals():
+        try:
+            options = _parser().parse_args(arguments)
+        except SystemExit as end:  # argparse has said what there is to say
+            raise SystemExit(_status(lambda: 0) or end.code) from None
+        except OSError as error:  # a help text that cannot be written
+            return _status(partial(_raise, error))
+        return _status(lambda: int(options.run(options)))
+
+
+def _status(run: Callable[[], int]) -> int:
+    """Call and return the status; the one place where exceptions become words."""
     try:
-        return int(options.run(options))
-    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError) as error:
-        print(f"tinygrad-rnn: error: {error}", file=sys.stderr)
+        status = run()
+        sys.stdout.flush()  # here, where a full disk can still be said
+        return status
+    except Ended as end:
+        _say(f"ended by {end}")
+        return end.status
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return 128 + 13  # SIGPIPE, which not every system has
+    except BaseException as error:  # SystemExit of somebody's code too: a command returns its status
+        _say(f"error: {_in_words(error)}")
         return 2
+    finally:
+        _drop_what_cannot_be_written()
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _in_words(error: BaseException) -> str:
+    """What is wrong, and what to do."""
+    said = str(error)
+    if isinstance(error, MemoryError) or said.startswith(TOO_LARGE):
+        return f"not enough memory: {said or 'the system has no more'}\nask for smaller sizes"
+    if isinstance(error, OSError) and error.errno and len(error.args) > 1:  # of the system, not worded by files.py
+        name = "standard output" if error.filename is None else os.fsdecode(error.filename)
+        return f"{name}: {error.strerror}\n{files.ADVICE.get(error.errno, 'give another path')}"
+    if "\n" in said or (said and isinstance(error, FORESEEN) and not isinstance(error, RecursionError)):
+        return said
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__}: {said} (in {last.filename}, line {last.lineno})\n"
+        "no error that was foreseen: if the input is right, report it with these two lines"
+    )
+
+
+def _say(words: str) -> None:
+    """Print on the standard error, without control characters; where that is full or gone, nothing can be said."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"tinygrad-rnn: {_printable(words)}", file=sys.stderr, flush=True)
+
+
+def _printable(words: str) -> str:
+    """Words whose control characters, which could steer a terminal, are shown as escapes."""
+    return "".join(c if c == "\n" or not (ord(c) < 32 or 127 <= ord(c) < 160) else repr(c)[1:-1] for c in words)
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Let what a full disk or a closed pipe does not take go nowhere: at its end Python would try it once more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+
+
+class _Closed(io.TextIOBase):
+    """A standard output that is closed: what is printed is lost, and that is an error."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(f"standard output is closed: {text.strip()[:40]!r} and what follows are lost\nopen it: > FILE")
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[None]:
+    """Have both streams, of which a service or a window has none, and show characters that they lack as escapes."""
+    before = sys.stdout, sys.stderr
+    handle = 0
+    while handle <= 2:  # else the next file gets the number of a stream that is closed, and what a library writes there
+        handle = os.open(os.devnull, os.O_RDWR)
+    os.close(handle)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout, sys.stderr = before[0] or _Closed(), before[1] or nowhere
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a console's code page may lack a character: show it escaped
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """End at SIGTERM and SIGHUP as at an interrupt, with all that is begun put away; not where they are ignored."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        raise Ended(number)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            with contextlib.suppress(ValueError):  # only the main thread can set handlers
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors hold no control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(_printable(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is sys.stdout:  # where argparse would lose it without a word
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tinygrad-rnn", description="See and check backpropagation through time.")
+    parser = _Parser(prog="tinygrad-rnn", description="See and check backpropagation through time.")
     parser.add_argument("--version", action="version", version=f"tinygrad-rnn {tinygrad_rnn.__version__}")
     commands = parser.add_subparsers(title="commands", required=True)
     for command in COMMANDS:

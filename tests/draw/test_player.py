@@ -401,7 +401,7 @@ def test_lines_of_code_are_shown_without_folders(tmp_path):
 
 def test_bad_requests_are_refused_and_leave_no_file(tmp_path):
     tape, loss = recorded("rnn", T=2)
-    with pytest.raises(ValueError, match=r"'a.svg' does not end in .html\n"):
+    with pytest.raises(ValueError, match=r"'a.svg' ends in none of .html, .htm\n"):
         draw.play(tape, loss, tmp_path / "a.svg")
     with pytest.raises(ValueError, match="the tape is empty"):
         draw.play(tg.Tape(), loss, tmp_path / "a.html")
@@ -422,7 +422,7 @@ def test_the_command_plays_a_cell(tmp_path, capsys):
     assert cli.main(["play", "--cell", "lstm", "--steps", "1", "--batch", "1", "-o", str(tmp_path / "a.html")]) == 0
     assert "a.html" in capsys.readouterr().out
     assert cli.main(["play", "-o", str(tmp_path / "a.png")]) == 2
-    assert "does not end in .html" in capsys.readouterr().err
+    assert "ends in none of .html" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------ in a browser

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import re
 import signal
@@ -175,9 +176,17 @@ def test_an_interrupted_command_says_how_to_go_on(monkeypatch, book, tmp_path, c
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "train", stopped)
-    assert main(["train", "--text", str(book), "--out", str(tmp_path / "run")]) == 130
-    assert "--resume --epochs 10 --out" in capsys.readouterr().out
+    monkeypatch.setattr(train, "_after_window", stopped)
+    command = ["train", "--text", str(book), "--hidden", "4", "--window", "10", "--batch", "4", "--epochs", "3"]
+    assert main([*command, "--out", str(tmp_path / "my run")]) == 130
+    assert (
+        f"go on with: tinygrad-rnn train --resume --epochs 3 --out '{tmp_path / 'my run'}'" in capsys.readouterr().out
+    )
+    assert main([*command, "--batch", "1000", "--out", str(tmp_path / "none")]) == 2
+    monkeypatch.setattr(corpus, "load", stopped)
+    assert main([*command, "--out", str(tmp_path / "none")]) == 130
+    assert capsys.readouterr().out == ""  # there is nothing to go on with
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends its own kind of interrupt")
@@ -323,7 +332,6 @@ def test_settings_that_no_run_can_have_are_refused_before_anything_is_written(bo
         (["--validate", "nan"], "validate nan"),
         (["--dropout", "-1", "--layers", "2"], "dropout -1.0"),
         (["--dropout", "0.5"], "more than 1 for dropout"),
-        (["--seed", "-1"], "seed -1"),
         (["--prompt", "Hello!"], "does not know"),
         (["--prompt", ""], "at least one character"),
     ):
@@ -381,3 +389,115 @@ def test_the_command_can_record_every_step_anew(book, tmp_path):
     assert main(["train", "--text", str(book), "--hidden", "5", "--epochs", "1", "--window", "10", "--batch", "4",
                  "--eager", "--out", str(tmp_path / "run")]) == 0  # fmt: skip
     assert train.load(tmp_path / "run")[0].eager
+
+
+# ---------------------------------------------------------------------------------------------- nothing is lost
+
+
+def test_a_second_run_in_a_folder_refuses(book, tmp_path, capsys):
+    out = tmp_path / "run"
+    seen = []
+
+    def second(*_):
+        if not seen:
+            seen.append(main(["train", "--resume", "--epochs", "9", "--out", str(out)]))
+            with pytest.raises(BlockingIOError, match="another run writes into this folder"):
+                train.train(settings(book), out)
+
+    train.train(settings(book, epochs=1), out, watch=second)
+    assert seen == [2]
+    assert "another run writes into this folder\nwait until it ends" in capsys.readouterr().err
+    assert main(["train", "--resume", "--epochs", "2", "--out", str(out)]) == 0
+
+
+@pytest.mark.parametrize("name", [train.LOG, train.CURVE, train.SAMPLES])
+def test_a_run_that_was_stopped_while_its_log_was_written_writes_it_when_it_is_resumed(
+    book, tmp_path, monkeypatch, name
+):
+    out, write, command = tmp_path / "run", train.files.write, ["train", "--resume", "--epochs", "2", "--out"]
+    train.train(settings(book, epochs=1), out)
+
+    def stopped(path, content):
+        if path.name == name:
+            raise KeyboardInterrupt
+        return write(path, content)
+
+    monkeypatch.setattr(train.files, "write", stopped)
+    assert main([*command, str(out)]) == 130
+    monkeypatch.undo()
+    assert main([*command, str(out)]) == 0
+    assert len((out / "log.csv").read_text(encoding="utf-8").splitlines()) == 3
+    assert (out / "samples.txt").read_text(encoding="utf-8").startswith("after epoch 2\n")
+    assert main([*command, str(out)]) == 2  # nothing is missing
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda plain, arrays: [arrays.pop(k) for k in list(arrays) if k.startswith("params")], "KeyError"),
+        (lambda plain, arrays: arrays.pop("params/head.bias"), "head.bias"),
+        (lambda plain, arrays: arrays.update({"params/head.bias": np.ones(3, np.float32)}), "head.bias is float32"),
+        (lambda plain, arrays: plain["settings"].update(cell="x"), "cell 'x'"),
+        (lambda plain, arrays: plain["settings"].update(optimizer="sgd"), "expected"),
+        (lambda plain, arrays: plain["settings"].update(later=1), "later"),
+        (lambda plain, arrays: plain["settings"].update(window=0), "window 0"),
+        (lambda plain, arrays: plain["settings"].update(hidden="many"), "hidden 'many'"),
+        (lambda plain, arrays: plain["progress"].update(log=[{"a": 1}]), "a log of 1 rows"),
+        (lambda plain, arrays: plain["progress"].update(epoch=-1), "epoch -1"),
+        (lambda plain, arrays: plain.pop("settings"), "settings"),
+    ],
+)
+def test_a_checkpoint_that_was_changed_is_told_and_named(book, tmp_path, capsys, change, words):
+    out = tmp_path / "run"
+    train.train(settings(book, epochs=1), out)
+    with np.load(out / "checkpoint.npz") as file:
+        arrays = dict(file)
+    plain = json.loads(arrays["plain"].tobytes())
+    change(plain, arrays)
+    arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
+    np.savez(out / "checkpoint.npz", **arrays)
+    for command in (["sample", "--from"], ["train", "--resume", "--epochs", "3", "--out"]):
+        assert main([*command, str(out)]) == 2
+        said = capsys.readouterr().err
+        assert f"{out / 'checkpoint.npz'}: no checkpoint that can be read" in said
+        assert words in said
+        assert len(said.splitlines()) == 2
+
+
+def test_a_run_that_diverges_says_so_and_a_model_that_diverged_writes_nothing(book, tmp_path, capsys):
+    command = ["train", "--text", str(book), "--hidden", "8", "--window", "10", "--batch", "4", "--epochs", "2"]
+    chosen = settings(book, epochs=1)
+    lost = train.start(chosen)
+    lost.params = {name: p.data * np.nan for name, p in lost.params.items()}
+    lost.digest = hashlib.sha1(corpus.load(book).encode()).hexdigest()
+    with pytest.raises(FloatingPointError, match=r"train: epoch 1, window 1: .*not finite\nthe run diverges: begin"):
+        train.train(chosen, tmp_path / "run", lost)
+    assert main([*command, "--rate", "1e30", "--out", str(tmp_path / "inf")]) == 0  # infinite, and no warning
+    assert "perplexity inf" in capsys.readouterr().out
+    assert "not finite" in (tmp_path / "inf" / "curve.svg").read_text(encoding="utf-8")
+    model = Model("gru", 3)
+    broken = {name: p.data * np.nan for name, p in model.init(np.random.default_rng(0)).items()}
+    for temperature in (0.0, 1.0):
+        with pytest.raises(ValueError, match=r"not finite: the model diverged\ntrain again"):
+            model.sample(broken, "a", 1, temperature)
+    assert model.sample(model.init(np.random.default_rng(0)), "a", 5, 1e-300).startswith("a")
+
+
+def test_a_part_that_is_held_out_and_too_short_is_named(book, tmp_path, capsys):
+    command = ["train", "--text", str(book), "--window", "10", "--batch", "4", "--out", str(tmp_path / "run")]
+    assert main([*command, "--validate", "0.001"]) == 2
+    assert "validate 0.001: of the text that is held out, 1 characters are too few" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_curve_shows_lone_values_and_counts_those_that_are_not_finite():
+    inf, nan = float("inf"), float("nan")
+    one = curve.svg("one epoch", {"training": [24.7], "validation": [20.8]})
+    assert one.count("<circle") == 2
+    none = curve.svg("diverged", {"training": [inf] * 3})
+    assert "training: 3 of 3 values are not finite" in none
+    assert 'text-anchor="end"' not in none  # no scale is made up
+    broken = curve.svg("t", {"a": [3.0, 2.0, nan, 1.5, inf, 1.4, 1.3]})
+    assert broken.count("<polyline") == 2
+    assert broken.count("<circle") == 1
+    assert "a: 2 of 7 values" in broken

@@ -17,7 +17,7 @@ from tinygrad_rnn import files
 from tinygrad_rnn.bench import machine, peers, results_table
 from tinygrad_rnn.bench.problem import CELLS, SIZES, Sizes
 from tinygrad_rnn.bench.run import Settings, rows
-from tinygrad_rnn.commands.common import at_least_one
+from tinygrad_rnn.commands.common import at_least, number, place, wrote
 
 DTYPES = ("float32", "float64")
 
@@ -32,13 +32,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench.add_argument(
         "--dtype", type=_some(DTYPES), default=["float32"], help="float32 (the default), float64 or both, with commas"
     )
-    bench.add_argument("--threads", type=at_least_one, default=1, help="of NumPy's BLAS and of the peers (default: 1)")
+    bench.add_argument("--threads", type=at_least(1), default=1, help="of NumPy's BLAS and of the peers (default: 1)")
     bench.add_argument("--seconds", type=_seconds, default=12.0, help="of timing, about, in all (default: 12)")
-    bench.add_argument("--rounds", type=at_least_one, help="so many rounds of each problem, however long they take")
+    bench.add_argument("--rounds", type=at_least(1), help="so many rounds of each problem, however long they take")
     others = [name for name in peers.PEERS if name != peers.OURS]
     bench.add_argument("--peers", type=_some(others), default=[], help=f"of {', '.join(others)}, with commas")
     bench.add_argument("--coretype", help="OpenBLAS's kernels, by the name of a processor: Haswell, SkylakeX, ...")
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write machine, settings and times into this file")
+    bench.add_argument("--json", type=place, metavar="FILE", help="write machine, settings and times into this file")
     bench.add_argument("--inside", help=argparse.SUPPRESS)
     bench.set_defaults(run=run)
 
@@ -46,10 +46,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Start a process whose threads and kernels are those asked for; status 1 where a competitor was wrong."""
     if options.inside is not None:
-        try:
-            return _measure(Settings(**json.loads(options.inside)), options.coretype, options.json)
-        except KeyboardInterrupt:
-            return 130
+        return _measure(Settings(**json.loads(options.inside)), options.coretype, options.json)
+    if options.coretype is not None and not options.coretype.strip():
+        raise ValueError("bench: --coretype is empty\nleave it out, or name a processor: Haswell, SkylakeX, ...")
     if options.json is not None:
         files.require_place(options.json)
     peers.chosen(options.peers)
@@ -64,13 +63,10 @@ def run(options: argparse.Namespace) -> int:
     # NumPy has read its threads when it was loaded, here: they can only be set for another process.
     variables = os.environ | machine.environment(options.threads, options.coretype)
     variables["PYTHONPATH"] = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # the same packages as here
-    try:
-        status = subprocess.run(command, env=variables, check=False).returncode
-    except KeyboardInterrupt:
-        return 130
+    status = subprocess.run(command, env=variables, check=False).returncode
     if status == -signal.SIGINT:
-        return 130
-    if status < 0 or status > 130:  # ended by a signal, or, on Windows, by an exception of the processor
+        raise KeyboardInterrupt
+    if status < 0 or status > 255:  # ended by a signal, or, on Windows, by an exception of the processor
         ended = signal.Signals(-status).name if status < 0 else f"status {status:#x}"
         raise RuntimeError(
             f"bench: the measuring process ended by {ended}\n"
@@ -105,7 +101,7 @@ def _measure(settings: Settings, coretype: str | None, path: Path | None) -> int
     if path is not None:
         plain = {"machine": found, "settings": dataclasses.asdict(settings), "coretype": coretype}
         files.write(path, json.dumps({**plain, "rows": [row.data() for row in everything]}, indent=1) + "\n")
-        print(f"wrote {path}")
+        wrote(path)
     return 1 if any(row.wrong for row in everything) else 0
 
 
@@ -147,8 +143,8 @@ def _sizes(value: str) -> list[tuple[str, Sizes]]:
         numbers = text.split(":")
         if text in SIZES:
             found.append((text, SIZES[text]))
-        elif len(numbers) == 4 and all(n.isdecimal() and int(n) > 0 for n in numbers):
-            T, B, I, H = map(int, numbers)
+        elif len(numbers) == 4 and all(n.isascii() and n.isdecimal() and n.strip("0") for n in numbers):
+            T, B, I, H = map(at_least(1), numbers)
             found.append((text, (T, B, I, H)))
         else:
             raise argparse.ArgumentTypeError(
@@ -159,7 +155,7 @@ def _sizes(value: str) -> list[tuple[str, Sizes]]:
 
 def _seconds(value: str) -> float:
     """A positive number, as argparse takes it."""
-    number = float(value)
-    if not 0 < number < math.inf:
+    seconds = number(value)
+    if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{value} is not a positive number of seconds")
-    return number
+    return seconds

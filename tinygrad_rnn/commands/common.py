@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import draw, nn
+from tinygrad_rnn import draw, files, nn
 from tinygrad_rnn.tape.full_tape import Tape
 
 CELLS: dict[str, Callable[..., Any]] = {
@@ -20,6 +21,8 @@ MORE_CELLS: dict[str, Callable[..., Any]] = {
     cell.__name__: cell for cell in (nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn)
 }
 ALL_CELLS = CELLS | MORE_CELLS
+LARGEST = 10**8
+"""The maximum of any number of steps, units and so on: two of them multiplied are still a size that NumPy can say."""
 
 
 def problem(parser: argparse.ArgumentParser, steps: int) -> None:
@@ -31,32 +34,54 @@ def problem(parser: argparse.ArgumentParser, steps: int) -> None:
 def sizes(parser: argparse.ArgumentParser, steps: int, hidden: int = 5) -> None:
     """The arguments that say how large a problem is, and its seed."""
     for name, default in (("steps", steps), ("batch", 3), ("input", 4), ("hidden", hidden)):
-        parser.add_argument(f"--{name}", type=at_least_one, default=default, help=f"default: {default}")
-    parser.add_argument("--seed", type=not_negative, default=0, help="of the random parameters and inputs (default: 0)")
+        parser.add_argument(f"--{name}", type=at_least(1), default=default, help=f"default: {default}")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the random parameters and inputs (default: 0)")
 
 
-def at_least_one(value: str) -> int:
-    """A positive number, as argparse takes it."""
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number from `least` on, and no larger than any array, as argparse takes it."""
+
+    def whole(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{value!r} is not a whole number, as {max(least, 2)}") from None
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is {'negative' if least == 0 else f'not at least {least}'}")
+        if number > LARGEST:
+            raise argparse.ArgumentTypeError(f"{value} is more than {LARGEST:,}")
+        return number
+
+    return whole
 
 
-def not_negative(value: str) -> int:
-    """A number from 0 on, as argparse takes it: a seed."""
-    number = int(value)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is negative")
-    return number
+def number(value: str) -> float:
+    """A number, as argparse takes it."""
+    try:
+        return float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number, as 0.5") from None
+
+
+def place(value: str) -> Path:
+    """A path, as argparse takes it; an empty one, as a script's unset variable gives, is none."""
+    if not value:
+        raise argparse.ArgumentTypeError("an empty name: give a path")
+    return Path(value)
 
 
 def theirs_for_ours(value: str) -> dict[str, str]:
     """Pairs of names, Wax=weight_ih,Waa=weight_hh, as argparse takes them."""
     pairs = [pair.split("=") for pair in value.split(",")]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+    if any(len(pair) != 2 or not all(name.strip() for name in pair) for pair in pairs):
         raise argparse.ArgumentTypeError(f"{value!r}: write theirs=ours, with commas in between")
-    return {theirs.strip(): ours.strip() for theirs, ours in pairs}
+    found: dict[str, str] = {}
+    for theirs, ours in ((theirs.strip(), ours.strip()) for theirs, ours in pairs):
+        if theirs in found or ours in found.values():
+            twice = theirs if theirs in found else ours
+            raise argparse.ArgumentTypeError(f"{value!r} names {twice} twice: each name stands for one other")
+        found[theirs] = ours
+    return found
 
 
 def inputs(options: argparse.Namespace, dtype: str, cell: str | None = None) -> tuple[Any, Any]:
@@ -69,4 +94,16 @@ def inputs(options: argparse.Namespace, dtype: str, cell: str | None = None) -> 
 def write_drawing(tape: Tape, path: Path, engine: str = "auto", **options: Any) -> None:
     """Draw a tape into a file, and say so."""
     drawn = draw.render(tape, path, engine=engine, **options)
-    print(f"wrote {drawn.path}" + (f" (drawn by {drawn.engine})" if drawn.engine != "text" else ""))
+    wrote(drawn.path, f" (drawn by {drawn.engine})" if drawn.engine != "text" else "")
+
+
+def wrote(path: Path, more: str = "") -> None:
+    """Say what was written; not into the output itself, where that is what was written."""
+    if not files.to_stdout(path):
+        note(f"wrote {path}{more}")
+
+
+def note(words: str) -> None:
+    """Print what a command that writes files says besides; nothing is lost where nobody can hear it."""
+    with contextlib.suppress(OSError):
+        print(words)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import bptt, nn
+from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.comparison.report import Report
-from tinygrad_rnn.commands.common import CELLS, write_drawing
+from tinygrad_rnn.commands.common import CELLS, place, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.tape.full_tape import Tape
@@ -21,16 +21,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     demo = commands.add_parser(
         "demo", help="real text through five cells: recorded, walked back, compared with BPTT by hand, drawn"
     )
-    demo.add_argument("--out", type=Path, default=Path("out"), help="folder for the drawings (default: out)")
-    demo.add_argument("--text", type=Path, help="a UTF-8 text file (default: Python's own help texts)")
+    demo.add_argument("--out", type=place, default=Path("out"), help="folder for the drawings (default: out)")
+    demo.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
     demo.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Record, walk back, compare, draw."""
     steps, batch, hidden = 4, 3, 5
-    options.out.mkdir(parents=True, exist_ok=True)
+    drawings = [(name, ending) for name in CELLS for ending in (".dot", ".svg")]
     letters = text.windows(text.load(options.text), steps, batch)
+    files.make_folder(options.out)
+    for name, ending in drawings:
+        files.require_place(options.out / f"{name}{ending}")
     print(f"{batch} windows of text, {steps} characters in, the next one as the target:")
     for window in letters.T:
         shown = "".join(text.ALPHABET[k] for k in window)

@@ -12,7 +12,7 @@ from typing import Any
 from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
-from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, not_negative, theirs_for_ours
+from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, theirs_for_ours, wrote
 
 FORMATS = ("latex", "markdown", "numpy", "html", "text")
 
@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "example(rng, T, B) -> params, xs, state too",
     )
     derive.add_argument("--to", choices=FORMATS, default="text", help="default: text")
-    derive.add_argument("-o", "--out", type=Path, help="write into this file")
+    derive.add_argument("-o", "--out", type=place, help="write into this file")
     derive.add_argument("--nonlinearity", choices=("tanh", "relu"), help="of the cell rnn (default: tanh)")
     derive.add_argument("--no-bias", dest="bias", action="store_false", help="the cell has no biases")
     derive.add_argument("--layout", choices=LAYOUTS, default="rows", help="of the cell's arrays (default: rows)")
@@ -36,36 +36,43 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     for name, does in (("readout", "readout(params, h) -> y"), ("loss", "loss(y, target) -> the loss of a step")):
         derive.add_argument(f"--{name}", help=f"a function of the same file, {does}; example then gives targets too")
-    derive.add_argument("--steps", type=at_least_one, help="the chains of so many steps as well, written out")
+    derive.add_argument("--steps", type=at_least(1), help="the chains of so many steps as well, written out")
     derive.add_argument("--entries", action="store_true", help="which entries of the tape each formula came from")
     derive.add_argument("--blank", help="a worksheet: so many lines left blank, or these: dz,dU")
-    derive.add_argument("--seed", type=not_negative, default=0, help="of the lines that are left blank (default: 0)")
-    derive.add_argument("--answers", type=Path, help="write the worksheet's answers into this file")
+    derive.add_argument("--seed", type=at_least(0), default=0, help="of the lines that are left blank (default: 0)")
+    derive.add_argument("--answers", type=place, help="write the worksheet's answers into this file")
     derive.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the derivation, or the worksheet, into a file or onto the screen."""
-    if options.answers and not options.blank:
+    blanks = _blanks(options.blank)
+    if options.answers and not blanks:
         raise ValueError("--answers: there is no worksheet\nsay what is blank: --blank 3")
     if options.to == "numpy" and (options.steps or options.entries):
         raise ValueError("--steps and --entries are for formulas\nleave them out with --to numpy")
-    if options.blank and (options.steps or options.entries):
+    if blanks and (options.steps or options.entries):
         raise ValueError("--steps and --entries are not for worksheets\nleave them out with --blank")
+    source = user_code.split(options.cell)[0] if ":" in options.cell else None
+    files.require_apart("derive", source, options.out, options.answers)
+    for path in (options.out, options.answers):
+        if path is not None:
+            files.require_place(path)
     with _cell(options) as (cell, more):
         derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
-        texts = list(_texts(derivation, options))
+        texts = list(_texts(derivation, options, blanks))
     for path, text in texts:
         _write(path, text)
     return 0
 
 
-def _texts(derivation: Any, options: argparse.Namespace) -> Iterator[tuple[Path | None, str]]:
+def _texts(
+    derivation: bptt.Derivation, options: argparse.Namespace, blanks: int | list[str] | None
+) -> Iterator[tuple[Path | None, str]]:
     """What is written, and where: the derivation, or the worksheet and its answers."""
-    if not options.blank:
+    if not blanks:
         yield options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries)
         return
-    blanks = int(options.blank) if options.blank.isdigit() else [b.strip() for b in options.blank.split(",")]
     sheet = derivation.worksheet(options.to, blanks=blanks, seed=options.seed)
     yield options.out, sheet.sheet
     if options.answers:
@@ -77,7 +84,17 @@ def _write(path: Path | None, text: str) -> None:
         print(text, end="")
     else:
         files.write(path, text)
-        print(f"wrote {path}")
+        wrote(path)
+
+
+def _blanks(value: str | None) -> int | list[str] | None:
+    """The number of lines to leave blank, or their names; None where no worksheet is asked for."""
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",")]
+    if not all(names) or names == ["0"]:
+        raise ValueError(f"--blank {value!r}: no line is named\nsay how many, --blank 3, or which, --blank dz,dU")
+    return int(value) if value.isascii() and value.isdecimal() else names
 
 
 @contextmanager

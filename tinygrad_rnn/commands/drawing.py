@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, inputs, problem, write_drawing
+from tinygrad_rnn.commands.common import ALL_CELLS, at_least, inputs, place, problem, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.draw.rendering import require_drawable
 from tinygrad_rnn.tape.full_tape import Tape
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -21,14 +21,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Its arguments."""
     drawing = commands.add_parser("draw", help="draw the graph of a cell or of layers, into a file or as text")
     problem(drawing, steps=4)
-    drawing.add_argument("--layers", type=at_least_one, default=1, help=f"of {', '.join(LAYERS)} (default: 1)")
+    drawing.add_argument("--layers", type=at_least(1), default=1, help=f"of {', '.join(LAYERS)} (default: 1)")
     drawing.add_argument("--bidirectional", action="store_true", help=f"in both directions: {', '.join(LAYERS)}")
-    drawing.add_argument("-o", "--output", type=Path, help="file: .svg, .png, .pdf or .dot")
+    drawing.add_argument("-o", "--output", type=place, help="file: .svg, .png, .pdf or .dot")
     drawing.add_argument("--ascii", action="store_true", help="print the steps as columns of text")
     drawing.add_argument("--engine", choices=("auto", "dot", "grid"), default="auto")
     drawing.add_argument("--view", choices=("unrolled", "rolled"), default="unrolled")
     drawing.add_argument("--level", choices=("ops", "gates", "cells"), help="default: ops; gates for text")
-    drawing.add_argument("--ends", type=at_least_one, help="steps to show at either end (default: as can be read)")
+    drawing.add_argument("--ends", type=at_least(1), help="steps to show at either end (default: as can be read)")
     drawing.add_argument("--show", default="shape", help="of shape, value, grad, heat, with commas (default: shape)")
     drawing.add_argument("--flow", action="store_true", help="colour by the gradient of the mean square of the outputs")
     drawing.add_argument("--cuts", type=_steps, default=(), help="steps before which the gradient is cut: 2,4")
@@ -42,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("draw: --flow and --cuts colour a drawing, not its text\ngive a file as well, -o lstm.svg")
     if not options.output and not options.ascii:
         raise ValueError("draw: no file and no text\ngive a file, -o lstm.svg, or --ascii")
+    if options.output:
+        require_drawable(options.output)
     tape, loss = _recorded(options)
     shown = tuple(name.strip() for name in options.show.split(","))
     wanted: dict[str, Any] = {"view": options.view, "show": shown, "cuts": options.cuts}

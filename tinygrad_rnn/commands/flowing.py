@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from tinygrad_rnn import bptt, draw
 from tinygrad_rnn.bptt.comparison.case import DTYPES
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow, spread
-from tinygrad_rnn.commands.common import ALL_CELLS, inputs, sizes
+from tinygrad_rnn.commands.common import ALL_CELLS, inputs, place, sizes, wrote
 from tinygrad_rnn.draw import plots
 
 WIDTH = 64
@@ -28,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sizes(flow, steps=100, hidden=32)
     flow.add_argument("--dtype", choices=DTYPES, default="float64")
     flow.add_argument(
-        "-o", "--output", type=Path, help="draw a figure into this file: .svg, .png or .pdf (needs matplotlib)"
+        "-o", "--output", type=place, help="draw a figure into this file: .svg, .png or .pdf (needs matplotlib)"
     )
     flow.set_defaults(run=run)
 
@@ -53,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             deltas={name: flow.deltas for name, flow in flows.items()},
             losses=flows[options.cells[0]].losses,
         )
-        print(f"wrote {path}")
+        wrote(path)
     return 0
 
 

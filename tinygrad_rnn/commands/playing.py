@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.commands.common import ALL_CELLS, inputs, problem
+from tinygrad_rnn.commands.common import ALL_CELLS, inputs, place, problem, wrote
 from tinygrad_rnn.core.tensor import named
+from tinygrad_rnn.draw.player import require_playable
 from tinygrad_rnn.tape.full_tape import Tape
 
 
@@ -17,16 +17,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Its arguments."""
     playing = commands.add_parser("play", help="a page on which a cell's tape runs forward and backward")
     problem(playing, steps=3)
-    playing.add_argument("-o", "--output", type=Path, required=True, help="file: .html")
+    playing.add_argument("-o", "--output", type=place, required=True, help="file: .html")
     playing.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Record the cell and the mean squared error of its states against random targets, and write the page."""
+    require_playable(options.output)
     params, xs = inputs(options, "float64")
     with Tape(lines=True) as tape:
         hs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
         loss = named("L", nn.mse(hs, np.random.default_rng(options.seed + 1).standard_normal(hs.shape)))
     path = draw.play(tape, loss, options.output, title=f"{options.cell}, forward and backward")
-    print(f"wrote {path} ({path.stat().st_size / 1000:.0f} kB): open it in a browser")
+    size = f" ({path.stat().st_size / 1000:.0f} kB)" if path.is_file() else ""
+    wrote(path, f"{size}: open it in a browser")
     return 0

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from tinygrad_rnn.commands.common import at_least_one, not_negative
+from tinygrad_rnn.commands.common import at_least, number, place
 from tinygrad_rnn.lm import train
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Its arguments."""
     sampling = commands.add_parser("sample", help="let a trained language model write")
-    sampling.add_argument("--from", dest="folder", type=Path, required=True, help="the folder that train wrote")
+    sampling.add_argument("--from", dest="folder", type=place, required=True, help="the folder that train wrote")
     sampling.add_argument("--prompt", default="time traveller")
-    sampling.add_argument("--length", type=at_least_one, default=500, help="characters to write (default: 500)")
-    sampling.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: 0.8)")
-    sampling.add_argument("--seed", type=not_negative, default=0)
+    sampling.add_argument("--length", type=at_least(1), default=500, help="characters to write (default: 500)")
+    sampling.add_argument("--temperature", type=number, default=0.8, help="0: always the likeliest (default: 0.8)")
+    sampling.add_argument("--seed", type=at_least(0), default=0)
     sampling.set_defaults(run=run)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import os
+import shlex
+import shutil
 import sys
 import time
-from pathlib import Path
 
-import numpy as np
-
-from tinygrad_rnn.commands.common import at_least_one
+from tinygrad_rnn import files
+from tinygrad_rnn.commands.common import at_least, note, number, place
 from tinygrad_rnn.lm import train
-from tinygrad_rnn.lm.language_model import LAYERS
+from tinygrad_rnn.lm.language_model import LAYERS, perplexity
 from tinygrad_rnn.lm.train import OPTIMIZERS
 
 
@@ -20,27 +22,32 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Its arguments."""
     training = commands.add_parser("train", help="train a character language model by truncated BPTT")
     kept = {field.name: field.default for field in dataclasses.fields(train.Settings)}
-    training.add_argument("--text", help='a UTF-8 text file, or "timemachine" (the default)')
+    training.add_argument("--text", type=_text, help='a UTF-8 text file, or "timemachine" (the default)')
     training.add_argument("--cell", choices=list(LAYERS), help=f"default: {kept['cell']}")
     for name in ("hidden", "layers", "window", "batch", "epochs"):
-        training.add_argument(f"--{name}", type=at_least_one, help=f"default: {kept[name]}")
+        training.add_argument(f"--{name}", type=at_least(1), help=f"default: {kept[name]}")
     training.add_argument("--optimizer", choices=list(OPTIMIZERS), help=f"default: {kept['optimizer']}")
-    training.add_argument("--rate", type=float, help=f"learning rate (default: {kept['rate']:g})")
-    training.add_argument("--clip", type=float, help=f"largest norm of the gradient (default: {kept['clip']:g})")
-    training.add_argument("--dropout", type=float, help="between layers (default: 0)")
-    training.add_argument("--characters", type=at_least_one, help="only the first so many of the cleaned text")
-    training.add_argument("--validate", type=float, help="share of the text, at its end, to validate on (default: 0)")
-    training.add_argument("--seed", type=int, help="default: 0")
+    training.add_argument("--rate", type=number, help=f"learning rate (default: {kept['rate']:g})")
+    training.add_argument("--clip", type=number, help=f"largest norm of the gradient (default: {kept['clip']:g})")
+    training.add_argument("--dropout", type=number, help="between layers (default: 0)")
+    training.add_argument("--characters", type=at_least(1), help="only the first so many of the cleaned text")
+    training.add_argument("--validate", type=number, help="share of the text, at its end, to validate on (default: 0)")
+    training.add_argument("--seed", type=at_least(0), help="default: 0")
     training.add_argument("--eager", action="store_const", const=True, help="record every step anew: do not compile")
     training.add_argument("--prompt", help=f"what samples begin with (default: {kept['prompt']!r})")
-    training.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log, curve and samples")
+    training.add_argument("--out", type=place, required=True, help="folder for checkpoint, log, curve and samples")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out, to --epochs")
     training.add_argument("--overwrite", action="store_true", help="begin anew, even if --out holds a run")
     training.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, or go on; status 130 where it was interrupted."""
+    """Train, or go on, in a folder that no other run writes into meanwhile."""
+    with files.alone(options.out):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     names = [field.name for field in dataclasses.fields(train.Settings)]
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     progress = None
@@ -52,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
                 f"train --resume: {', '.join(other)}\na run goes on as it began: only --epochs and --prompt may change"
             )
         settings = dataclasses.replace(settings, **given)
-        if progress.epoch >= settings.epochs:
+        if progress.epoch >= settings.epochs and train.is_logged(options.out, progress):
             raise ValueError(
                 f"train --resume: {progress.epoch} epochs are done, of {settings.epochs}\nask for more: --epochs N"
             )
@@ -60,23 +67,30 @@ def run(options: argparse.Namespace) -> int:
         settings = train.Settings(**{"text": "timemachine", **given})
         if (options.out / train.CHECKPOINT).exists() and not options.overwrite:
             raise ValueError(f"train: {options.out} holds a run\ngo on with --resume, or begin anew with --overwrite")
-    shown = sys.stderr.isatty()
+    line = _Line() if sys.stderr.isatty() else None
     try:
-        progress = train.train(settings, options.out, progress, _Line() if shown else lambda *_: None)
+        try:
+            progress = train.run(settings, options.out, progress, line or (lambda *_: None))
+        finally:
+            if line:
+                line.end()
     except KeyboardInterrupt:
-        print(f"\nstopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {options.out}")
-        return 130
-    if progress.log:
-        row = progress.log[-1]
-        held_out = row.get("validation_perplexity")
-        if shown:
-            print(file=sys.stderr)
-        print(
-            f"epoch {progress.epoch}: perplexity {row['perplexity']:.3f}"
-            + (f", on held-out text {held_out:.3f}" if held_out is not None else "")
-            + f", {row['characters_per_second']:,.0f} characters/s; wrote {options.out}"
-        )
+        if (options.out / train.CHECKPOINT).exists():
+            folder = shlex.quote(str(options.out))
+            note(f"stopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {folder}")
+        raise
+    row = progress.log[-1]
+    held_out = row.get("validation_perplexity")
+    note(
+        f"epoch {progress.epoch}: perplexity {_short(row['perplexity'])}"
+        + (f", on held-out text {_short(held_out)}" if held_out is not None else "")
+        + f", {row['characters_per_second']:,.0f} characters/s; wrote {options.out}"
+    )
     return 0
+
+
+def _text(value: str) -> str:
+    return str(place(value))
 
 
 class _Line:
@@ -97,13 +111,49 @@ class _Line:
         left = (settings.epochs - progress.epoch) * windows - progress.window
         seconds = (now - self._started) / done
         rate = settings.batch * settings.window / seconds
-        print(
-            f"\repoch {progress.epoch + 1}/{settings.epochs}  loss {loss:.4f}  perplexity {np.exp(loss):.3f}  "
-            f"|g| {progress.norm:.2f}  {rate:,.0f} characters/s  {_clock(left * seconds)} left   ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
+        parts = {
+            "epoch": f"epoch {progress.epoch + 1}/{settings.epochs}",
+            "loss": f"loss {loss:.4g}",
+            "perplexity": f"perplexity {perplexity(loss):.4g}",
+            "norm": f"|g| {progress.norm:.2f}",
+            "rate": f"{rate:,.0f} characters/s",
+            "left": f"{_clock(left * seconds)} left",
+        }
+        self._print("\r" + _fitting(parts, _columns() - 1))
+
+    def end(self) -> None:
+        """End the line, so that what comes next stands on its own."""
+        if self._shown:
+            self._print("\n")
+
+    @staticmethod
+    def _print(words: str) -> None:
+        with contextlib.suppress(OSError):  # a terminal that was closed does not end the run
+            print(words, end="", file=sys.stderr, flush=True)
+
+
+def _fitting(parts: dict[str, str], columns: int) -> str:
+    """The parts on one line of exactly so many columns: a longer one would wrap, and stay behind at every update."""
+    kept, between = dict(parts), "  "
+    for name in ("", "loss", "rate", "norm", "left", "perplexity"):
+        if len(between.join(kept.values())) > columns:
+            kept.pop(name, None)
+            between = " "
+    return between.join(kept.values())[:columns].ljust(columns)
+
+
+def _columns() -> int:
+    """The width of the terminal of the standard error, at most what COLUMNS says."""
+    asked = shutil.get_terminal_size().columns  # COLUMNS, else the terminal of the standard output, else 80
+    try:
+        real = os.get_terminal_size(sys.stderr.fileno()).columns or asked
+    except (OSError, ValueError):
+        return max(asked, 2)
+    return max(min(asked, real) if os.environ.get("COLUMNS") else real, 2)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _clock(seconds: float) -> str:

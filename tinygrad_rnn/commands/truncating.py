@@ -7,14 +7,13 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
-from tinygrad_rnn.commands.common import ALL_CELLS, at_least_one, not_negative
+from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, wrote
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.lm import text
@@ -29,28 +28,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     truncate = commands.add_parser(
         "truncate", help="the ways to truncate BPTT on a text: drawn, with gradient error, variance, seconds, memory"
     )
-    truncate.add_argument("--text", type=Path, help="a UTF-8 text file (default: Python's own help texts)")
+    truncate.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
     truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="default: lstm")
-    truncate.add_argument("--steps", type=at_least_one, default=64, help="first characters of the text (default: 64)")
-    truncate.add_argument("--hidden", type=at_least_one, default=16, help="default: 16")
-    truncate.add_argument("--length", type=int, default=8, help="of a chunk or window, 2 or more (default: 8)")
-    truncate.add_argument("--draws", type=int, default=100, help="of each random way, 2 or more (default: 100)")
-    truncate.add_argument("--seed", type=not_negative, default=0, help="of parameters and draws (default: 0)")
+    truncate.add_argument("--steps", type=at_least(1), default=64, help="first characters of the text (default: 64)")
+    truncate.add_argument("--hidden", type=at_least(1), default=16, help="default: 16")
+    truncate.add_argument("--length", type=at_least(2), default=8, help="of a chunk or window, 2 or more (default: 8)")
+    truncate.add_argument("--draws", type=at_least(2), default=100, help="of each random way, 2 or more (default: 100)")
+    truncate.add_argument("--seed", type=at_least(0), default=0, help="of parameters and draws (default: 0)")
     truncate.add_argument("--rtrl", action="store_true", help="real-time recurrent learning too: slow")
-    truncate.add_argument("-o", "--output", type=Path, help="a file, .svg, for the drawing")
+    truncate.add_argument("-o", "--output", type=place, help="a file, .svg, for the drawing")
     truncate.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Draw the ways, then measure each."""
-    if options.length < 2:
-        raise ValueError(
-            f"truncate: --length {options.length}\na random chunk has a mean length of more than 1: 2 or more"
-        )
-    if options.draws < 2:
-        raise ValueError(f"truncate: --draws {options.draws}\na variance takes 2 or more")
-    if options.output is not None and files.require_place(options.output).suffix.lower() != ".svg":
-        raise ValueError(f"truncate: {options.output} is no .svg\ngive a file name that ends in .svg")
+    if options.output is not None:
+        files.require_place(options.output)
+        files.require_ending("truncate", options.output, ".svg")
+    files.require_apart("truncate", options.text, options.output)
     letters = text.windows(text.load(options.text), options.steps, 1)
     ways = _ways(options.length)
     _draw(options, "".join(text.ALPHABET[k] for k in letters[:-1, 0]), ways)
@@ -113,7 +108,8 @@ def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay])
         print(f"\n{name}\n{cuts.as_text(shown, spans)}")
     if options.output is not None:
         files.write(options.output, cuts.svg(f"How BPTT cuts a text of {len(characters)} characters", shown, walks))
-        print(f"\nwrote {options.output}")
+        print()
+        wrote(options.output)
 
 
 def _problem(options: argparse.Namespace, letters: Any) -> tuple[dict[str, Tensor], Any, Callable[[int, Any], Any]]:

@@ -56,9 +56,7 @@ def play(
     Raises ValueError for another ending than .html, a tape of no or of more than 10,000 entries, and what `Tape.rewind`
     refuses. Nothing is left half-written.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"play: {path.name!r} does not end in .html\nthe player is a page: give the file that ending")
+    require_playable(path)
     if len(tape) > MOST:
         raise ValueError(
             f"play: the tape has {len(tape):,} entries, and a page can hold {MOST:,}\n"
@@ -68,6 +66,12 @@ def play(
         ends = max(1, len(tape))
     drawing = svg(picture(tape, ends))
     return files.write(path, _page(tape, drawing, film(tape, loss, seed), title))
+
+
+def require_playable(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError for another ending than .html, and what `files.require_place` raises."""
+    files.require_ending("play", path, ".html", ".htm")
+    files.require_place(path)
 
 
 def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:

@@ -45,8 +45,7 @@ def plot_flow(
 
     Raises ValueError for arrays that do not fit, and what `require_drawable` raises. Nothing is left half-written.
     """
-    path = require_drawable(path)
-    kind = path.suffix.lower().lstrip(".")
+    kind = require_drawable(path)
     rows = np.asarray(losses)
     shapes = {np.shape(a) for a in (*norms.values(), *terms.values())} | {np.shape(m)[1:] for m in deltas.values()}
     if not norms or len(shapes) != 1 or any(len(np.asarray(m)) != len(rows) for m in deltas.values()):
@@ -78,22 +77,21 @@ def plot_flow(
     return files.write(path, drawn.getvalue())
 
 
-def require_drawable(path: str | os.PathLike[str]) -> Path:
-    """The path, where a figure may be drawn: to be asked before a long run.
+def require_drawable(path: str | os.PathLike[str]) -> str:
+    """Return the kind of figure that a path asks for; ask before a long run.
 
-    Raises ValueError for an unknown ending, FileNotFoundError for a missing folder, IsADirectoryError for a folder, and
-    RuntimeError where matplotlib is not installed.
+    Raises ValueError for an unknown ending, what `files.require_place` raises, and RuntimeError where matplotlib is not
+    installed.
     """
-    path = files.require_place(path)
-    if path.suffix.lower().lstrip(".") not in METADATA:
-        raise ValueError(f"plot_flow: {path.name!r} ends in none of .svg, .png, .pdf\ngive the file one of these")
+    files.require_place(path)
+    kind = files.require_ending("plot_flow", path, *(f".{kind}" for kind in METADATA))
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise RuntimeError(
             'plot_flow: matplotlib is not installed\ninstall the extra `plot`: pip install "tinygrad_rnn[plot]"'
         ) from error
-    return path
+    return kind
 
 
 def _lines(axes: Any, curves: Mapping[str, Any]) -> None:

@@ -78,16 +78,23 @@ def render(
     Raises ValueError for an unknown ending, engine or option, RuntimeError where `dot` is asked for and absent, or
     fails. Nothing is left half-written.
     """
-    path = Path(path)
-    kind = path.suffix.lower().lstrip(".")
-    if kind not in ("svg", "png", "pdf", "dot", "gv"):
-        raise ValueError(f"render: {path.name!r} ends in none of .svg, .png, .pdf, .dot\ngive the file one of these")
+    kind = require_drawable(path)
     pic = picture(tape, steps, **options)
     if kind in ("dot", "gv"):
         _require_engine(engine)
         return Rendered(files.write(path, str(digraph(pic, theme))), "text")
     content, used = _drawn(pic, kind, engine, theme)
     return Rendered(files.write(path, content), used)
+
+
+def require_drawable(path: str | os.PathLike[str]) -> str:
+    """Return the kind of drawing that a path asks for; ask before a long run.
+
+    Raises ValueError for an unknown ending, and what `files.require_place` raises.
+    """
+    kind = files.require_ending("render", path, ".svg", ".png", ".pdf", ".dot", ".gv")
+    files.require_place(path)
+    return kind
 
 
 def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str]:
@@ -100,8 +107,9 @@ def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str
             raise RuntimeError(f"render: the program `dot` is not installed\n{GET_GRAPHVIZ}")
         return _by_dot(program, str(digraph(pic, theme)), kind), "dot"
     if kind != "svg":
+        remedy = 'give a name that ends in .svg, or engine="dot"' if program else GET_GRAPHVIZ
         raise RuntimeError(
-            f"render: a .{kind} needs the program `dot`, which the grid does without for .svg alone\n{GET_GRAPHVIZ}"
+            f"render: a .{kind} needs the program `dot`, which the grid does without for .svg alone\n{remedy}"
         )
     if engine == "auto" and not program and not _said:
         _said.add("dot")

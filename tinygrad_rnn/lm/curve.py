@@ -12,8 +12,11 @@ DASHES = ("", "6 4", "2 3", "8 3 2 3")
 
 
 def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch") -> str:
-    """Curves by name, one value for each epoch from 1, on a logarithmic axis. What is not finite is left out."""
-    values = [v for curve in series.values() for v in curve if v > 0 and math.isfinite(v)]
+    """Draw curves by name, one value for each epoch from 1, on a logarithmic axis.
+
+    A value with no neighbour is a dot. Values that are not finite have no place, break the curve, and are counted.
+    """
+    values = [v for curve in series.values() for v in curve if _has_place(v)]
     low, high = (min(values), max(values)) if values else (1.0, 10.0)
     low, high = low / 1.05, max(high, low * 1.2) * 1.05
     count = max((len(curve) for curve in series.values()), default=1)
@@ -30,7 +33,7 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="26" font-size="16">{escape(title)}</text>',
     ]
-    for value in _ticks(low, high):
+    for value in _ticks(low, high) if values else []:  # without a value there is no scale
         parts.append(
             f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDTH - RIGHT}" y2="{y(value):.1f}" stroke="#ddd"/>'
             f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
@@ -41,17 +44,44 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>'
     )
     for k, (name, curve) in enumerate(series.items()):
-        shown = [(x(e), y(v)) for e, v in enumerate(curve, start=1) if v > 0 and math.isfinite(v)]
-        if not shown:
-            continue
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in shown)
         colour, dash = COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)]
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
-            f'<text x="{shown[-1][0] + 6:.1f}" y="{shown[-1][1] + 4 + 16 * (k % 2) * (len(series) > 1):.1f}" '
-            f'fill="{colour}">{escape(name)} {curve[-1]:.3g}</text>'
-        )
+        runs = _runs(curve)
+        for run in runs:
+            parts.append(_drawn([(x(epoch), y(curve[epoch - 1])) for epoch in run], colour, dash))
+        left_out = sum(not _has_place(value) for value in curve)
+        if left_out:
+            ends = f"{name}: {left_out} of {len(curve)} values are not finite, as where a run diverges"
+            parts.append(f'<text x="{LEFT + 8}" y="{TOP + 16 * (k + 1)}" fill="{colour}">{escape(ends)}</text>')
+        if runs:
+            last = runs[-1][-1]
+            below = 16 * (k % 2) * (len(series) > 1)
+            parts.append(
+                f'<text x="{x(last) + 8:.1f}" y="{y(curve[last - 1]) + 4 + below:.1f}" fill="{colour}">'
+                f"{escape(name)} {curve[-1]:.3g}</text>"
+            )
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _has_place(value: float) -> bool:
+    return value > 0 and math.isfinite(value)
+
+
+def _runs(curve: Sequence[float]) -> list[list[int]]:
+    """The epochs whose values have a place, as runs of neighbours."""
+    found: list[list[int]] = []
+    for epoch, value in enumerate(curve, start=1):
+        if _has_place(value):
+            if not found or found[-1][-1] != epoch - 1:
+                found.append([])
+            found[-1].append(epoch)
+    return found
+
+
+def _drawn(points: list[tuple[float, float]], colour: str, dash: str) -> str:
+    if len(points) == 1:
+        return f'<circle cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="4" fill="{colour}"/>'
+    line = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
+    return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
 
 
 def _ticks(low: float, high: float) -> list[float]:

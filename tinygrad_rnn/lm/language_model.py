@@ -76,7 +76,7 @@ class Model:
         for window in windows:
             loss, state = self.loss(values, window, state)
             total += float(loss)
-        return float(np.exp(total / len(windows)))
+        return perplexity(total / len(windows))
 
     def sample(self, params: Params, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
         """The prompt, continued by `length` characters drawn from softmax(logits / temperature); 0: the likeliest.
@@ -92,13 +92,24 @@ class Model:
         for _ in range(length):
             scores, state = self.scores(values, given, state)
             last = np.asarray(scores[-1, 0, : len(text.ALPHABET)], np.float64)  # never the unknown character
+            if not np.isfinite(last).all():
+                raise ValueError(
+                    "sample: the scores of the next character are not finite: the model diverged\n"
+                    "train again, with a smaller --rate or --clip"
+                )
             if temperature == 0:
                 chosen = int(last.argmax())
             else:
-                chosen = int(rng.choice(len(last), p=np.exp(log_softmax(last / temperature))))
+                chosen = int(rng.choice(len(last), p=np.exp(log_softmax((last - last.max()) / temperature))))
             found += text.ALPHABET[chosen]
             given = np.array([[chosen]])
         return found
+
+
+def perplexity(loss: float) -> float:
+    """Compute exp(loss), which is infinite where it is larger than a float can be."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(loss))
 
 
 def _dtype(params: Params) -> Any:

@@ -25,12 +25,12 @@ from tinygrad_rnn import files, nn
 from tinygrad_rnn.compiler.compiled import compile
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import corpus, curve, text
-from tinygrad_rnn.lm.language_model import LAYERS, Model
+from tinygrad_rnn.lm.language_model import LAYERS, Model, perplexity
 from tinygrad_rnn.nn.optim import SGD, Adam, clip_by_norm
 from tinygrad_rnn.nn.time_loop import as_tuple
 from tinygrad_rnn.transforms.transforms import value_and_grad
 
-CHECKPOINT = "checkpoint.npz"
+CHECKPOINT, LOG, CURVE, SAMPLES = "checkpoint.npz", "log.csv", "curve.svg", "samples.txt"
 OPTIMIZERS: dict[str, Callable[[float], Any]] = {
     "sgd": lambda rate: SGD(rate=rate),
     "adam": lambda rate: Adam(rate=rate),
@@ -81,6 +81,10 @@ class Progress:
 
 def check(settings: Settings) -> None:
     """Raise ValueError for settings that no run can have."""
+    for name in ("hidden", "layers", "window", "batch", "epochs", "seed", "characters"):
+        value, least = getattr(settings, name), 0 if name == "seed" else 1
+        if not (isinstance(value, int) and value >= least) and not (name == "characters" and value is None):
+            raise ValueError(f"train: {name} {value!r}\nexpected an integer from {least} on")
     for name, known in (("cell", LAYERS), ("optimizer", OPTIMIZERS)):
         if getattr(settings, name) not in known:
             raise ValueError(f"train: {name} {getattr(settings, name)!r}\nthere are {', '.join(known)}")
@@ -90,7 +94,6 @@ def check(settings: Settings) -> None:
         "validate": (0 <= settings.validate < 1, "a share of the text, 0 <= validate < 1"),
         "dropout": (0 <= settings.dropout < 1, "the share that is dropped, 0 <= dropout < 1"),
         "layers": (settings.layers > 1 or not settings.dropout, "more than 1 for dropout, which is between layers"),
-        "seed": (settings.seed >= 0, "an integer from 0 on"),
         "prompt": (bool(settings.prompt), "at least one character"),
     }
     for name, (fits, expected) in within.items():
@@ -116,8 +119,14 @@ def train(
 
     After each epoch: checkpoint.npz, log.csv, curve.svg, samples.txt. On KeyboardInterrupt the checkpoint of the last
     finished window is written, then it is raised on. `watch(settings, progress, loss, windows)` is called after each
-    window.
+    window. The folder is held meanwhile: BlockingIOError where another run writes into it.
     """
+    with files.alone(out):
+        return run(settings, out, progress, watch)
+
+
+def run(settings: Settings, out: Path, progress: Progress | None, watch: Callable[..., None]) -> Progress:
+    """Train as `train` does, in a folder that the caller holds. Raises FloatingPointError where the run diverges."""
     check(settings)
     whole = corpus.load(settings.text, settings.characters)
     digest = hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest()
@@ -126,11 +135,14 @@ def train(
             f"train: {settings.text} is not the text that this run began with\nput that text back, or begin a new run"
         )
     cut = len(whole) - int(len(whole) * settings.validate)
-    held_out = text.streams(whole[cut:], min(settings.batch, 8), settings.window) if settings.validate else None
+    held_out = _held_out(settings, whole[cut:]) if settings.validate else None
     text.streams(whole[:cut], settings.batch, settings.window, settings.window)  # long enough at every offset
-    out.mkdir(parents=True, exist_ok=True)
+    for name in (CHECKPOINT, LOG, CURVE, SAMPLES):  # found out here, not after an epoch
+        files.require_place(out / name)
     progress = progress or replace(start(settings), digest=digest)
-    save(out, settings, progress)  # a folder that cannot be written is found out here, not after an epoch
+    save(out, settings, progress)
+    if not is_logged(out, progress):  # stopped while it was written
+        write_log(out, settings, progress)
     optimizer, step = OPTIMIZERS[settings.optimizer](settings.rate), gradients_of(settings)
     model = settings.model()
     try:
@@ -147,6 +159,17 @@ def train(
         save(out, settings, progress)
         raise
     return progress
+
+
+def _held_out(settings: Settings, part: str) -> Any:
+    try:
+        return text.streams(part, min(settings.batch, 8), settings.window)
+    except ValueError as error:
+        first = str(error).splitlines()[0].removeprefix("streams: ")
+        raise ValueError(
+            f"train: validate {settings.validate:g}: of the text that is held out, {first}\n"
+            "hold out a larger share, or give a longer text"
+        ) from error
 
 
 def gradients_of(settings: Settings) -> Callable[..., Any]:
@@ -170,9 +193,16 @@ def _after_window(
     """One step of truncated BPTT. A new Progress: what is interrupted halfway leaves the old one whole."""
     started = time.perf_counter()
     rng = np.random.default_rng([settings.seed, before.epoch, before.window, 1]) if settings.dropout else None
-    (loss, last), found = step(before.params, window, before.state or None, rng)
-    gradients, norm = clip_by_norm(found, settings.clip)
-    params, moments = optimizer.step(before.params, gradients, before.moments)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is said below
+            (loss, last), found = step(before.params, window, before.state or None, rng)
+            gradients, norm = clip_by_norm(found, settings.clip)
+            params, moments = optimizer.step(before.params, gradients, before.moments)
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"train: epoch {before.epoch + 1}, window {before.window + 1}: {str(error).splitlines()[0]}\n"
+            f"the run diverges: begin anew with a smaller rate than {settings.rate:g}, or a smaller clip"
+        ) from error
     return replace(
         before,
         params=params,
@@ -190,7 +220,7 @@ def _after_epoch(settings: Settings, model: Model, before: Progress, windows: in
     row = {
         "epoch": before.epoch + 1,
         "loss": before.total / windows,
-        "perplexity": float(np.exp(before.total / windows)),
+        "perplexity": perplexity(before.total / windows),
         "largest_norm": before.norm,
         "characters_per_second": windows * settings.window * settings.batch / max(before.seconds, 1e-9),
     }
@@ -232,7 +262,21 @@ def load(out: Path) -> tuple[Settings, Progress]:
         arrays = nn.weights.load(path)
     if "plain" not in arrays:
         raise ValueError(f"{path}: no checkpoint of a language model\ngive the folder that `train --out` wrote")
+    try:
+        return _read(arrays)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever comes of names and types that no run of ours wrote
+        raise ValueError(
+            f"{path}: no checkpoint that can be read ({type(error).__name__}: {str(error).splitlines()[0]})\n"
+            "it was changed, or comes from another version: begin anew with --overwrite"
+        ) from error
+
+
+def _read(arrays: dict[str, Any]) -> tuple[Settings, Progress]:
     plain = json.loads(arrays["plain"].tobytes().decode())
+    settings = Settings(**plain["settings"])
+    check(settings)
     groups: dict[str, dict[str, Any]] = {}
     for key, value in arrays.items():
         group, _, name = key.partition("/")
@@ -247,7 +291,46 @@ def load(out: Path) -> tuple[Settings, Progress]:
     groups.pop("plain")
     moments = {"count": plain["count"], **groups}
     state = tuple(states[str(k)] for k in range(plain["states"]))
-    return Settings(**plain["settings"]), Progress(params, moments, state=state, **plain["progress"])
+    progress = Progress(params, moments, state=state, **plain["progress"])
+    _require_whole(settings, progress)
+    return settings, progress
+
+
+def _require_whole(settings: Settings, progress: Progress) -> None:
+    """Raise ValueError where a run of these settings cannot stand where it is said to stand."""
+    fresh = start(settings)
+    wanted = {"parameters": fresh.params} | {k: m for k, m in fresh.moments.items() if k != "count"}
+    given = {"parameters": progress.params} | {k: m for k, m in progress.moments.items() if k != "count"}
+    if wanted.keys() != given.keys():
+        raise ValueError(f"it holds {', '.join(given)}, expected {', '.join(wanted)}")
+    for group, values in wanted.items():
+        if values.keys() != given[group].keys():
+            raise ValueError(f"{group} {', '.join(given[group])}, expected {', '.join(values)}")
+        for name, value in values.items():
+            found = given[group][name]
+            if found.shape != value.shape or found.dtype != value.dtype:
+                raise ValueError(f"{name} is {found.dtype} {found.shape}, expected {value.dtype} {value.shape}")
+    whole = {"epoch": progress.epoch, "window": progress.window, "count": progress.moments["count"]}
+    for name, number in whole.items():
+        if not isinstance(number, int) or number < 0:
+            raise ValueError(f"{name} {number!r}, expected an integer from 0 on")
+    rows = [{"epoch", "loss", "perplexity", "largest_norm", "characters_per_second"} for _ in range(progress.epoch)]
+    optional = {"validation_perplexity"} if settings.validate else set()
+    if [set(row) for row in progress.log] != [row | optional for row in rows]:
+        raise ValueError(f"a log of {len(progress.log)} rows, not of the {progress.epoch} epochs that are done")
+
+
+def is_logged(out: Path, progress: Progress) -> bool:
+    """Whether log, curve and samples are those of the last finished epoch; the samples are written last."""
+    if not progress.log:
+        return True
+    if not all((out / name).is_file() for name in (LOG, CURVE, SAMPLES)):
+        return False
+    return (out / SAMPLES).read_bytes().startswith(_samples_begin(progress).encode())
+
+
+def _samples_begin(progress: Progress) -> str:
+    return f"after epoch {progress.epoch}\n"
 
 
 def write_log(out: Path, settings: Settings, progress: Progress) -> None:
@@ -256,15 +339,15 @@ def write_log(out: Path, settings: Settings, progress: Progress) -> None:
     writer = csv.DictWriter(table, list(progress.log[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(progress.log)
-    files.write(out / "log.csv", table.getvalue())
+    files.write(out / LOG, table.getvalue())
     series = {"training": [row["perplexity"] for row in progress.log]}
     if "validation_perplexity" in progress.log[0]:
         series["validation"] = [row["validation_perplexity"] for row in progress.log]
     title = f"Perplexity of a character {settings.cell.upper()}, {settings.hidden} hidden units"
-    files.write(out / "curve.svg", curve.svg(title, series))
+    files.write(out / CURVE, curve.svg(title, series))
     sample = settings.model().sample
     shown = [
         f"temperature {temperature}: {sample(progress.params, settings.prompt, 200, temperature, settings.seed)}\n"
         for temperature in (0.0, 0.8)
     ]
-    files.write(out / "samples.txt", f"after epoch {progress.epoch}\n" + "".join(shown))
+    files.write(out / SAMPLES, _samples_begin(progress) + "".join(shown))

@@ -236,6 +236,19 @@ def test_a_cell_without_biases():
     bptt.doctor(nn.rnn, without_biases, bias=False).check()
 
 
+def in_integers(params, xs, state, dhs):
+    right = bptt.by_hand.rnn(params, xs, state, dhs)
+    return {**right, "weight_hh": right["weight_hh"].astype(np.int64)}
+
+
+def test_gradients_that_are_integers_are_named_and_no_loop_is_accused():
+    found = bptt.doctor(nn.rnn, in_integers)
+    assert not found
+    assert found.mistake.words == "it returns integers: int64 for dweight_hh"
+    whole = bptt.doctor(nn.rnn, lambda *problem: {**bptt.by_hand.rnn(*problem), "h0": np.zeros((1, 1), int)})
+    assert "integers" not in str(whole)  # a placeholder is another mistake
+
+
 def in_float32(params, xs, state, dhs):
     return {name: g.astype(np.float32) for name, g in bptt.by_hand.rnn(params, xs, state, dhs).items()}
 

@@ -23,11 +23,17 @@ def chains(formulas: Formulas, T: int) -> list[Formula]:
     for key, right in rec.terms.items():
         if right is not None:
             together.setdefault(right, []).append(rec.params[key])
+    if T > MOST:  # step T alone has as many
+        raise _too_long(rec.title)
     found = []
     for right, names in together.items():
         by_loss: dict[int, list[Expr]] = {t: [] for t in range(1, T + 1)}
         for k in range(T, 0, -1):
-            for term in _terms(_unrolled(right, k, T, lines), rec.title):
+            try:
+                terms = _terms(_unrolled(right, k, T, lines), rec.title)
+            except RecursionError:  # an expression that is deeper than Python goes is longer than a page
+                raise _too_long(rec.title) from None
+            for term in terms:
                 by_loss[_loss(term)].append(term)
         for t, terms in by_loss.items():
             if len(terms) > MOST:

@@ -216,6 +216,9 @@ class _Examination:
         hand = self._meant(searched) if searched else None
         if searched is None or hand is None:
             return report
+        if whole := {name: dtype for name, dtype in self._student.integers.items() if name in report.wrong}:
+            words = f"it returns integers: {', '.join(f'{dtype} for d{name}' for name, dtype in whole.items())}"
+            return dataclasses.replace(report, mistake=Mistake(words, ", ".join(whole), Changes()))
         known = predictions(searched)
         report = dataclasses.replace(report, considered=len(known.mistakes))
         shapes = Mistake("; ".join(self._shapes), ", ".join(self._shapes.values()), Changes()) if self._shapes else None

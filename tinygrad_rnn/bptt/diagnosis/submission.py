@@ -70,6 +70,7 @@ class Student:
         self.changed: set[str] = set()  # the arguments that it wrote into
         self.unsteady = False  # whether it ever gave two answers to one question
         self.single = False  # whether it gave numbers in float32
+        self.integers: dict[str, str] = {}  # the gradients that it gave as integers, with their dtype
 
     def judged_in(self, precision: Precision) -> Student:
         """The same function, its gradients judged in another precision."""
@@ -202,6 +203,8 @@ class Student:
             )
         self.single = self.single or gradient.dtype in (np.float32, np.float16)
         name = self.ours(theirs, case.differentiable())
+        if gradient.dtype.kind != "f" and gradient.any():
+            self.integers[name] = gradient.dtype.name
         if self.layout == "columns":
             if name == "x" and gradient.ndim == 3:
                 gradient = np.moveaxis(gradient, -1, 0) if self.cell_in_columns else gradient.transpose(2, 1, 0)

@@ -1,0 +1,419 @@
+"""What a command line can meet: closed streams, full disks, interrupts, names and numbers of every kind.
+
+Each is quiet or said in two lines, with its status, and leaves nothing half-written.
+"""
+
+import fcntl
+import os
+import pty
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import termios
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import cli, files
+from tinygrad_rnn.commands import common, training
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, pipes and closed streams of POSIX")
+
+SMALL = {
+    "demo": ["--out", "{out}/demo"],
+    "compare": ["--hidden", "2", "--steps", "2"],
+    "derive": ["--cell", "rnn"],
+    "flow": ["--cells", "rnn", "--steps", "3", "--hidden", "2"],
+    "truncate": ["--steps", "5", "--hidden", "2", "--draws", "2", "--cell", "rnn"],
+    "draw": ["--ascii"],
+}
+"""Commands that print what they find."""
+WRITING = {
+    "derive": ["--cell", "rnn", "--out", "{file}.txt"],
+    "flow": ["--cells", "rnn", "--steps", "3", "--hidden", "2", "-o", "{file}.svg"],
+    "truncate": ["--steps", "5", "--hidden", "2", "--draws", "2", "--cell", "rnn", "-o", "{file}.svg"],
+    "draw": ["--engine", "grid", "-o", "{file}.svg"],
+    "play": ["-o", "{file}.html"],
+    "bench": ["--cells", "rnn", "--sizes", "1:1:1:1", "--rounds", "1", "--json", "{file}.json"],
+}
+"""Commands that write into a file."""
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("the quick brown fox jumps over the lazy dog " * 20, encoding="utf-8")
+    return path
+
+
+def filled(arguments, **places):
+    return [argument.format(**places) for argument in arguments]
+
+
+def shell(words, **options):
+    """Run a line of the shell in which `tg` is the command."""
+    tg = f'tg() {{ "{sys.executable}" -m tinygrad_rnn "$@"; }}\n'
+    return subprocess.run(["bash", "-c", tg + words], capture_output=True, text=True, check=False, **options)
+
+
+def said_in_two_lines(error):
+    assert "Traceback" not in error
+    lines = error.splitlines()
+    assert len(lines) == 2, error
+    assert lines[0].startswith("tinygrad-rnn: error: ")
+    return error
+
+
+# ---------------------------------------------------------------------------------------------- streams
+
+
+@pytest.mark.parametrize("command", SMALL)
+def test_a_reader_that_goes_away_is_no_error(command, tmp_path):
+    words = " ".join([command, *filled(SMALL[command], out=tmp_path)])
+    done = shell(f"tg {words} | true; exit ${{PIPESTATUS[0]}}", cwd=tmp_path)
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is full")
+@pytest.mark.parametrize("command", [*SMALL, "--help"])
+def test_output_that_does_not_go_onto_the_disk_is_an_error(command, tmp_path):
+    words = " ".join([command, *filled(SMALL.get(command, []), out=tmp_path)])
+    done = shell(f"tg {words} > /dev/full", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "standard output: No space left on device\nmake room" in said_in_two_lines(done.stderr)
+
+
+def test_streams_that_are_closed(book, tmp_path):
+    train = f"train --text {book} --hidden 4 --window 10 --batch 4 --epochs 1 --out"
+    for k, closed in enumerate(("2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-")):
+        done = shell(f"tg {train} run{k} {closed}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert sorted(os.listdir(tmp_path / f"run{k}")) == ["checkpoint.npz", "curve.svg", "log.csv", "samples.txt"]
+        assert np.load(tmp_path / f"run{k}" / "checkpoint.npz")["plain"].size  # nothing was printed into it
+    done = shell("tg derive --cell rnn >&-", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "standard output is closed" in said_in_two_lines(done.stderr)
+    done = shell("tg derive --cell elman 2>&-; echo $?; tg compare --steps 0 2>&-; echo $?", cwd=tmp_path)
+    assert done.stdout == "2\n2\n"
+
+
+def test_without_streams_at_all(book, tmp_path, monkeypatch):
+    """As where a program of windows runs, which has none."""
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    arguments = ["--text", str(book), "--hidden", "4", "--window", "10", "--batch", "4", "--epochs", "1"]
+    assert cli.main(["train", *arguments, "--out", str(tmp_path / "run")]) == 0
+    assert cli.main(["derive", "--cell", "rnn"]) == 2
+    assert sys.stdout is sys.stderr is None
+
+
+# ---------------------------------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_what_is_written_goes_through_links_and_never_over_what_is_read_only(command, tmp_path, capfd):
+    pytest.importorskip("matplotlib", reason="the figure of flow needs the extra `plot`")
+    ending = WRITING[command][-1].removeprefix("{file}")
+    target, link, closed = (tmp_path / f"{name}{ending}" for name in ("target", "link", "closed"))
+    target.write_text("precious", encoding="utf-8")
+    link.symlink_to(target.name)
+    assert cli.main([command, *filled(WRITING[command], file=tmp_path / "link")]) == 0
+    assert link.is_symlink()
+    assert target.stat().st_size > 100
+    closed.write_text("precious", encoding="utf-8")
+    closed.chmod(0o444)
+    capfd.readouterr()
+    assert cli.main([command, *filled(WRITING[command], file=tmp_path / "closed")]) == 2
+    said = capfd.readouterr()
+    assert "the file is read-only" in said_in_two_lines(said.err)
+    assert said.out == ""  # found out before the work
+    assert closed.read_text(encoding="utf-8") == "precious"
+    assert sorted(os.listdir(tmp_path)) == sorted(path.name for path in (target, link, closed))
+
+
+@pytest.mark.parametrize("command", WRITING)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "an ending without a name|, as '.'"),
+        ("a\nb", "control characters"),
+        ("none/a", "no folder"),
+        ("a" * 300, "too long"),
+    ],
+    ids=["empty", "line", "folder", "long"],
+)
+def test_names_that_cannot_be_written_are_told_before_the_work(command, name, words, tmp_path, capfd, monkeypatch):
+    pytest.importorskip("matplotlib", reason="the figure of flow needs the extra `plot`")
+    monkeypatch.chdir(tmp_path)
+    if not name and command in ("derive", "bench"):
+        pytest.skip("they take any ending, so that a name may be what is an ending elsewhere")
+    assert cli.main([command, *filled(WRITING[command], file=name)]) == 2
+    said = capfd.readouterr()
+    assert any(word in said_in_two_lines(said.err) for word in words.split("|"))
+    assert said.out == ""
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("command", [*WRITING, "demo", "train", "sample"])
+def test_an_empty_path_is_no_path(command, capsys):
+    """As a script gives it whose variable is not set."""
+    option = {"derive": "--out", "bench": "--json", "demo": "--out", "train": "--out", "sample": "--from"}.get(
+        command, "-o"
+    )
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, option, ""])
+    assert stop.value.code == 2
+    assert "an empty name: give a path" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_a_disk_that_is_full_halfway_leaves_what_was_there(command, tmp_path):
+    pytest.importorskip("matplotlib", reason="the figure of flow needs the extra `plot`")
+    ending = WRITING[command][-1].removeprefix("{file}")
+    path = tmp_path / f"old{ending}"
+    path.write_text("precious", encoding="utf-8")
+    words = " ".join([command, *filled(WRITING[command], file=tmp_path / "old")])
+    done = shell(
+        f"ulimit -f 0; tg {words} | cat", cwd=tmp_path, env={**os.environ, "MPLCONFIGDIR": str(tmp_path / "m")}
+    )
+    assert f"{path}: cannot be written: File too large\nmake room" in done.stderr
+    assert path.read_text(encoding="utf-8") == "precious"
+    assert {"m", path.name} >= set(os.listdir(tmp_path))
+
+
+def test_what_is_read_is_not_written_over(book, tmp_path, capsys):
+    own = tmp_path / "own.py"
+    own.write_text("precious", encoding="utf-8")
+    for arguments in (
+        ["derive", "--cell", f"{own}:cell", "--out", str(own)],
+        ["derive", "--cell", "rnn", "--blank", "2", "--out", str(tmp_path / "a"), "--answers", f"{tmp_path}/./a"],
+    ):
+        assert cli.main(arguments) == 2
+        assert "are the same file" in said_in_two_lines(capsys.readouterr().err)
+    picture = tmp_path / "text.svg"
+    picture.write_bytes(book.read_bytes())
+    assert cli.main(["truncate", "--text", str(picture), "-o", str(picture)]) == 2
+    assert "are the same file" in capsys.readouterr().err
+    assert own.read_text(encoding="utf-8") == "precious"
+    assert picture.read_bytes() == book.read_bytes()
+
+
+def test_worksheets_are_asked_for_in_full_and_written_both_or_neither(tmp_path, capsys):
+    sheet = ["derive", "--cell", "rnn", "--out", str(tmp_path / "sheet")]
+    for more, words in (
+        (["--blank", ""], "--blank '': no line is named"),
+        (["--blank", " , "], "no line is named"),
+        (["--blank", "dz,"], "no line is named"),
+        (["--blank", "0"], "no line is named"),
+        (["--blank", "²"], "there is no line '²'"),
+        (["--blank", "2", "--answers", str(tmp_path / "none" / "a")], "there is no folder"),
+        (["--answers", str(tmp_path / "a")], "there is no worksheet"),
+    ):
+        assert cli.main([*sheet, *more]) == 2
+        assert words in said_in_two_lines(capsys.readouterr().err)
+        assert not os.listdir(tmp_path)
+
+
+def test_demo_makes_no_folder_for_nothing_and_says_where_it_cannot(book, tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path / "out"), "--text", str(tmp_path / "none")]) == 2
+    assert not (tmp_path / "out").exists()
+    capsys.readouterr()
+    for place in (book, book / "out"):
+        assert cli.main(["demo", "--out", str(place)]) == 2
+        assert "give the name of a folder" in said_in_two_lines(capsys.readouterr().err)
+
+
+def test_the_standard_output_holds_what_was_asked_for_alone(tmp_path):
+    done = shell(
+        "tg derive --cell rnn > plain; tg derive --cell rnn --out /dev/stdout > named; cmp plain named", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_pipe_is_written_into(tmp_path):
+    done = shell("mkfifo pipe; cat pipe > read & tg derive --cell rnn --out pipe; wait", cwd=tmp_path)
+    assert done.stdout == "wrote pipe\n"
+    assert "BPTT of rnn" in (tmp_path / "read").read_text(encoding="utf-8")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+# ---------------------------------------------------------------------------------------------- signals
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_every_command_ends_quietly_where_it_is_asked_to(name, status, monkeypatch, capsys):
+    def run(options):
+        os.kill(os.getpid(), getattr(signal, name))
+        while True:
+            pass
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    monkeypatch.setattr(signal, "default_int_handler", signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for command in cli.COMMANDS:
+            monkeypatch.setattr(command, "run", run)
+        for words in (["compare"], ["demo"], ["draw"], ["bench"], ["train", "--out", "x"], ["derive", "--cell", "rnn"]):
+            assert cli.main(words) == status
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert said.err == ("" if name == "SIGINT" else f"tinygrad-rnn: ended by {name}\n")
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_run_that_is_ended_keeps_its_last_window(name, book, tmp_path):
+    command = [sys.executable, "-m", "tinygrad_rnn", "train", "--text", str(book), "--hidden", "4", "--window", "10"]
+    command += ["--batch", "4", "--epochs", "100000", "--out", str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        while not (tmp_path / "run" / "samples.txt").exists():
+            assert run.poll() is None, run.stderr.read()
+        run.send_signal(getattr(signal, name))
+        out, err = run.communicate(timeout=60)
+    assert run.returncode == 128 + getattr(signal, name)
+    assert "go on with: tinygrad-rnn train --resume" in out
+    assert err == f"tinygrad-rnn: ended by {name}\n"
+    files_of_a_run = ["checkpoint.npz", "curve.svg", "log.csv", "samples.txt"]
+    assert sorted(os.listdir(tmp_path / "run")) == files_of_a_run
+
+
+# ---------------------------------------------------------------------------------------------- errors of every kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LookupError("x"), KeyError("x"), AttributeError("x"), ImportError("x"), GeneratorExit("x"), SystemExit(0),
+     RecursionError("deep"), AssertionError(), ValueError(), StopIteration(),
+     UnicodeEncodeError("ascii", "ħ", 0, 1, "x")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_no_error_ends_in_a_traceback_nor_with_the_status_of_a_comparison(error, monkeypatch, capsys):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("tinygrad_rnn.bptt.compare", fails)
+    assert cli.main(["compare"]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert type(error).__name__ in said or str(error) in said
+
+
+def test_too_little_memory_is_told(book, tmp_path, capsys):
+    big = ["--hidden", "300000"]
+    for command in (
+        ["compare", *big],
+        ["flow", "--cells", "rnn", *big],
+        ["draw", *big, "-o", str(tmp_path / "x.svg")],
+        ["play", *big, "-o", str(tmp_path / "x.html")],
+        ["truncate", "--steps", "9", *big],
+        ["train", "--text", str(book), "--window", "10", "--batch", "4", *big, "--out", str(tmp_path / "run")],
+        ["compare", "--steps", "100000000", "--batch", "100000000", "--input", "1000"],
+    ):
+        assert cli.main(command) == 2
+        error = said_in_two_lines(capsys.readouterr().err)
+        assert "not enough memory: " in error
+        assert error.endswith("\nask for smaller sizes\n")
+    assert os.listdir(tmp_path) == ["book.txt"]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "1e9", "nan", "", "²", "9" * 30, "abc"])
+def test_sizes_that_are_none(value, tmp_path, capsys):
+    for command, option in (
+        ("compare", "--steps"), ("compare", "--hidden"), ("draw", "--ends"), ("flow", "--batch"),
+        ("truncate", "--length"),
+        ("truncate", "--draws"), ("train", "--window"), ("train", "--epochs"), ("sample", "--length"),
+        ("bench", "--rounds"),
+        ("derive", "--steps"), ("play", "--input"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as stop:
+            cli.main([command, f"{option}={value}"])
+        assert stop.value.code == 2
+        said = capsys.readouterr().err
+        assert f"argument {option}: " in said
+        assert any(
+            word in said for word in ("is not a whole number, as 2", "is not at least", "is more than 100,000,000")
+        )
+
+
+@pytest.mark.parametrize("option", ["--rate", "--clip", "--dropout", "--validate"])
+def test_numbers_that_are_none(option, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--out", "x", option, "abc"])
+    assert f"argument {option}: 'abc' is not a number, as 0.5" in capsys.readouterr().err
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["compare", "--cell", "rnn", "\x1b[31m"])
+    assert "unrecognized arguments: \\x1b[31m" in capsys.readouterr().err
+    assert cli.main(["derive", "--cell", "\x1b]0;x\x07"]) == 2
+    assert "\\x1b]0;x\\x07" in capsys.readouterr().err
+    assert cli.main(["truncate", "--text", "a\x1bb"]) == 2
+    assert "control characters" in said_in_two_lines(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("value", ["W=weight_ih,W=weight_hh", "W=weight_ih,U=weight_ih", "W= ", "=", "a=b=c", ""])
+def test_names_are_one_for_one(value, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["derive", "--cell", "rnn", "--names", value])
+    said = capsys.readouterr().err
+    assert "twice: each name stands for one other" in said or "write theirs=ours" in said
+
+
+def test_other_poor_choices_are_told(tmp_path, capsys):
+    for arguments, words in (
+        (["draw", "-o", str(tmp_path / ".svg")], "'.svg' is an ending without a name"),
+        (["draw", "-o", str(tmp_path / "x.png"), "--engine", "grid"], "does without for .svg alone"),
+        (["derive", "--cell", "rnn", "--steps", "100"], "are too many to be written out\ntake a smaller T"),
+        (["derive", "--cell", "residual_rnn", "--steps", "40"], "are too many to be written out"),
+        (["bench", "--coretype", ""], "bench: --coretype is empty"),
+    ):
+        assert cli.main(arguments) == 2
+        assert words in said_in_two_lines(capsys.readouterr().err)
+    assert not os.listdir(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------- the terminal
+
+
+@pytest.mark.parametrize(
+    ("columns", "variable"), [(80, None), (20, None), (200, None), (3, None), (80, "30"), (30, "80")]
+)
+def test_progress_fits_the_terminal(columns, variable, monkeypatch):
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    if variable:
+        monkeypatch.setenv("COLUMNS", variable)
+    else:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    with open(terminal, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        parts = {"epoch": "epoch 1/10", "loss": "loss 3.2", "perplexity": "perplexity 24.5", "norm": "|g| 1.00"}
+        line = training._fitting({**parts, "rate": "9 characters/s", "left": "0:00:01 left"}, training._columns() - 1)
+        monkeypatch.undo()
+    os.close(master)
+    assert len(line) == min(columns, int(variable or columns)) - 1
+    assert line.startswith("epoch 1/10"[: len(line)])
+
+
+def test_a_message_that_is_not_ascii_reaches_any_stream(tmp_path):
+    done = shell(
+        "tg demo --text 时间.txt", cwd=tmp_path, env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    )
+    assert done.returncode == 2
+    assert "\\u65f6\\u95f4.txt: there is no such file" in done.stderr
+    odd = os.fsdecode(b"a\xff.txt")
+    done = shell(f"tg derive --cell rnn --out '{odd}'", cwd=tmp_path)
+    assert done.returncode == 0
+    assert os.listdir(os.fsencode(tmp_path)) == [b"a\xff.txt"]
+
+
+def test_ranges_of_numbers_name_what_they_take():
+    assert common.at_least(0)("0") == 0
+    assert common.at_least(1)("100000000") == common.LARGEST
+    assert files.NO_ROOM.startswith("make room")
