@@ -115,6 +115,8 @@ class Step:
         return self.choose(UNARY).replace("{0}", inner).replace("{}", inner)
 
     def _last(self, shape, depth):
+        if not shape[-1]:  # NumPy has no maximum of nothing
+            return self.atom(shape)
         inner = self.expression(shape, depth)
         return self.choose(OVER_THE_LAST).replace("{0}", inner).replace("{}", inner)
 

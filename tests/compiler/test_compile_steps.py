@@ -22,7 +22,7 @@ CHUNKED = ["all", "factors alone", "all but gates", "all but defer"]
 
 
 def agree(f, *args, argnums=0, has_aux=False, choices=tuple(CHOICES)):
-    """With every choice of passes, f compiled and then replayed is f."""
+    """With every choice of passes, f compiled and then run again is f."""
     expected = tg.value_and_grad(f, argnums, has_aux)(*args)
     for passes in map(CHOICES.get, choices):
         fast = tg.compile(f, argnums, has_aux, passes)
@@ -208,6 +208,38 @@ def test_padding_that_is_read_as_a_result_alone():
         return (out[2] ** 2).sum(), np.stack(out)
 
     agree(f, U, x, argnums=(0, 1), has_aux=True)
+
+
+def test_products_of_one_matrix_with_what_is_read_and_what_is_not():
+    """dW = 1 x_0^T, whatever x_1 is: the two products are not made one."""
+    rng = np.random.default_rng(14)
+    W, x = rng.standard_normal((2, 3)), rng.standard_normal((2, 3, 4))
+    x[1] = np.nan
+
+    def f(W, x):
+        return (W @ x[0]).sum(), W @ x[1]
+
+    for passes in CHOICES.values():
+        (_, _), gradient = tg.compile(f, has_aux=True, passes=passes)(W, x)
+        require_agreement(gradient, np.ones((2, 1)) * x[0].sum(axis=1))
+
+
+def test_a_gate_that_is_a_result_alone_has_no_part_in_a_gradient():
+    rng = np.random.default_rng(15)
+    p, x = {k: rng.standard_normal((3, 3)) for k in "UVW"}, rng.standard_normal((4, 2, 3))
+    p["V"] = np.full((3, 3), np.inf)
+
+    def f(p, x):
+        h, seen = np.ones((2, 3)), []
+        for t in range(4):
+            with tg.scope(t=t):
+                z, g = h @ p["U"], h @ p["V"]
+                h = np.tanh(z + x[t] @ p["W"])
+            seen.append(g)
+        return (h * h).sum(), seen
+
+    with np.errstate(invalid="ignore"):
+        agree(f, p, x, argnums=(0, 1), has_aux=True)
 
 
 def test_a_state_that_is_chosen_at_its_end_stays_one_loop():
