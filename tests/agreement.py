@@ -5,16 +5,18 @@ import numpy as np
 from tinygrad_rnn.core.trees import flattened
 
 
-def require_agreement(found, expected, tolerance=None):
+def require_agreement(found, expected, tolerance=None, given=()):
     """Require the same tree, shapes and dtypes, and numbers that agree in the largest norm of each leaf.
 
     tolerance: relative, 0 for the last bit. By default 1e-12 for float64 and 1e-5 for float32, and besides 16 units in
     the last place of the largest number of all leaves: where what a leaf is made of cancels, its own norm says nothing
-    of rounding. NaN and infinities must stand at the same places.
+    of rounding. The precision is that of the leaf, or of the coarsest array in `given`, what it was computed from.
+    NaN and infinities must stand at the same places.
     """
     found_leaves, expected_leaves = flattened(found)[0], flattened(expected)[0]
     assert [path for path, _ in found_leaves] == [path for path, _ in expected_leaves]
     arrays = [np.asarray(b) for _, b in expected_leaves if is_array(b)]
+    sources = [a.dtype for _, a in flattened(given)[0] if is_array(a) and a.dtype.kind == "f"]
     largest = max((size(a) for a in arrays if a.dtype.kind == "f"), default=0.0)
     for (path, a), (_, b) in zip(found_leaves, expected_leaves, strict=True):
         if not is_array(b):
@@ -30,7 +32,8 @@ def require_agreement(found, expected, tolerance=None):
         assert np.array_equal(a[~finite], b[~finite], equal_nan=True), f"{path}: NaN and infinities"
         difference = size(np.where(finite, a, 0) - np.where(finite, b, 0))
         if tolerance is None:
-            allowed = (1e-5 if b.dtype == np.float32 else 1e-12) * size(b) + 16 * np.finfo(b.dtype).eps * largest
+            eps = max(float(np.finfo(dtype).eps) for dtype in (b.dtype, *sources))
+            allowed = (1e-12 if eps < 1e-15 else 1e-5) * size(b) + 16 * eps * largest
         else:
             allowed = tolerance * size(b)
         assert difference <= allowed, (

@@ -5,6 +5,7 @@ A program is `f(p, d)`: p, a dict of dicts of parameters, is differentiated; d h
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -12,8 +13,17 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 
-I, H, V = 2, 3, 4
-"""Features of an input, of a state, and classes: sizes that are nothing else's. The batch is 1 or 5."""
+
+class Sizes(NamedTuple):
+    """Features of an input, of a state, and classes. The batch is 1 or 5."""
+
+    I: int
+    H: int
+    V: int
+
+
+SIZES = [Sizes(2, 3, 4), Sizes(1, 1, 2), Sizes(3, 2, 1), Sizes(1, 5, 3), Sizes(2, 1, 5), Sizes(5, 5, 5)]
+"""First those that are nothing else's, then some that are 1, or alike."""
 
 UNARY = [
     "np.tanh({})",
@@ -56,6 +66,7 @@ class Program:
     inputs: str
     states: int
     width: int
+    sizes: Sizes
 
     def _repr_pretty_(self, printer, cycle):
         """What Hypothesis prints of a failure: the source as it is written."""
@@ -70,7 +81,7 @@ class Program:
 
     def arguments(self, T, seed, dtype=np.float64):
         """Parameters that keep states bounded and gradients well conditioned, and data for T steps."""
-        rng = np.random.default_rng(seed)
+        rng, (I, H, V) = np.random.default_rng(seed), self.sizes
 
         def floats(*shape, scale=1.0):
             return np.asarray(scale * rng.standard_normal(shape), dtype)
@@ -108,6 +119,7 @@ class Cell:
     batched: bool
     states: list[str]
     inputs: int
+    width: int
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
@@ -125,17 +137,17 @@ class Cell:
     def product(self, of, columns, kind):
         """A matrix times an input or a state, written in one of the ways."""
         if self.draw(st.booleans()):
-            matrix = self.parameter(f"{kind}t", H, columns)
+            matrix = self.parameter(f"{kind}t", self.width, columns)
             return f"{of} @ {matrix}.T" if self.batched else f"{matrix} @ {of}"
-        return f"{of} @ {self.parameter(kind, columns, H)}"
+        return f"{of} @ {self.parameter(kind, columns, self.width)}"
 
     def linear(self):
         """X W + h U + b, or some of that."""
         parts = [self.product("x", self.inputs, "W")] if self.draw(st.booleans()) else []
-        parts += [self.product(s, H, "U") for s in self.states if self.draw(st.integers(0, 2)) == 0]
+        parts += [self.product(s, self.width, "U") for s in self.states if self.draw(st.integers(0, 2)) == 0]
         parts = parts or [self.product("x", self.inputs, "W")]
         if self.draw(st.booleans()):
-            parts.append(self.parameter("b", H))
+            parts.append(self.parameter("b", self.width))
         return " + ".join(parts)
 
     def expression(self, depth):
@@ -151,16 +163,16 @@ class Cell:
             a, b = self.expression(depth - 1), self.expression(depth - 1)
             return shape.format(a, b)
         first = self.states[0]
-        of_parameters = [f"{self.parameter('b', H)} * {first}", f"{self.parameter('k')} * {first}"]
+        of_parameters = [f"{self.parameter('b', self.width)} * {first}", f"{self.parameter('k')} * {first}"]
         return self.choose([*self.states, *self.values, *of_parameters, f"0.5 * {first}"])
 
     def stacked_gates(self):
         """Several gates by one matrix, split."""
         count = self.draw(st.integers(2, 3))
-        total = f"x @ {self.parameter(f'G{count}x', self.inputs, count * H)}"
-        total += f" + {self.states[0]} @ {self.parameter(f'G{count}h', H, count * H)}"
+        total = f"x @ {self.parameter(f'G{count}x', self.inputs, count * self.width)}"
+        total += f" + {self.states[0]} @ {self.parameter(f'G{count}h', self.width, count * self.width)}"
         if self.draw(st.booleans()):
-            total += f" + {self.parameter(f'G{count}b', count * H)}"
+            total += f" + {self.parameter(f'G{count}b', count * self.width)}"
         names = [f"z{k}" for k in range(count)]
         self.lines.append(f"{', '.join(names)} = np.split({total}, {count}, axis=-1)")
         self.values += [f"{self.choose(['tg.sigmoid', 'np.tanh'])}({name})" for name in names]
@@ -240,12 +252,14 @@ def loop_over_time(labelled, in_steps):
 def programs(draw):
     """A whole program."""
     batch = draw(st.sampled_from([(5,), (1,), ()]))
+    sizes = draw(st.sampled_from(SIZES))
+    I, H = sizes[:2]
     count, layers, directions = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
     states = ["h", "c", "m"][:count]
     inputs = draw(st.sampled_from([way for way in INPUTS if batch or way != "time second"]))
     loop = draw(st.sampled_from(["labelled", "unlabelled", "unroll"]))
     tied = draw(st.booleans())  # both directions with the same parameters
-    cells = [Cell(draw, bool(batch), states, I if k == 0 else directions * H) for k in range(layers)]
+    cells = [Cell(draw, bool(batch), states, I if k == 0 else directions * H, H) for k in range(layers)]
     source = "\n\n".join(f"def cell{k}{cell.write()}" for k, cell in enumerate(cells)) + "\n"
     source += UNROLLED if loop == "unroll" else loop_over_time(loop == "labelled", draw(st.booleans()))
     lines = [f"xs, start = {INPUTS[inputs]}, {STARTS[draw(st.sampled_from(list(STARTS)))]}", "T, loss = len(xs), 0.0"]
@@ -269,4 +283,4 @@ def programs(draw):
     shapes = {f"cell{k}": cell.shapes for k, cell in enumerate(cells)}
     if directions == 2 and not tied:
         shapes |= {f"{name}_back": own for name, own in shapes.items()}
-    return Program(source, shapes, batch, inputs, count, directions * H)
+    return Program(source, shapes, batch, inputs, count, directions * H, sizes)

@@ -4,6 +4,7 @@ TINYGRAD_RNN_EXAMPLES=1000 tries so many programs, other ones at each run; a fai
 """
 
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from agreement import require_agreement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import programs
+from shaped_programs import shaped_programs
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import compiler, nn
+from tinygrad_rnn.compiler import codegen, loop_placement
+from tinygrad_rnn.graph import differentiate
 
 MANY = int(os.environ.get("TINYGRAD_RNN_EXAMPLES", "0"))
 
@@ -42,17 +46,55 @@ LENGTHS = st.sampled_from([3, 1, 2, 4, 5, 6, 7, 30])
 SEEDS = st.integers(0, 10**6)
 
 
-@given(program=programs(), T=LENGTHS, seed=SEEDS, passes=SOME_PASSES, single=st.booleans())
+THRESHOLDS = [(loop_placement, "CHUNK", (256 * 1024, 1, 200)), (codegen, "MANY", (2048, 0, 2))]
+THRESHOLDS += [(codegen, "TEXTS", (256, 1)), (differentiate, "LONGEST", (8, 1, 2))]
+
+
+@contextmanager
+def thresholds(values):
+    """Small numbers in the place of those from which on the compiler goes another way."""
+    with pytest.MonkeyPatch.context() as patch:
+        for (module, name, _), value in zip(THRESHOLDS, values, strict=True):
+            patch.setattr(module, name, value)
+        yield
+
+
+SMALL = st.tuples(*(st.sampled_from(choices) for _, _, choices in THRESHOLDS))
+
+
+@given(
+    program=shaped_programs(),
+    seed=SEEDS,
+    passes=SOME_PASSES,
+    precision=st.sampled_from(["double", "single", "mixed"]),
+    argnums=st.sampled_from([0, (0, 1)]),
+    small=SMALL,
+)
+@examples(60)
+def test_a_program_of_any_shapes_compiled_is_the_same_program(program, seed, passes, precision, argnums, small):
+    f, dtype = program.function, np.float32 if precision == "single" else np.float64
+    eager = tg.value_and_grad(f, argnums, has_aux=True)
+    compiled = [tg.compile(f, argnums, True, CHOICES[name]) for name in ("all", passes)]
+    with thresholds(small), np.errstate(all="ignore"):
+        for k in range(2):
+            arguments = program.arguments(seed + k, dtype, precision == "mixed")
+            expected = eager(*arguments)
+            for fast in compiled:
+                require_agreement(fast(*arguments), expected, given=arguments)
+
+
+@given(program=programs(), T=LENGTHS, seed=SEEDS, passes=SOME_PASSES, single=st.booleans(), small=SMALL)
 @examples(40)
-def test_a_program_compiled_is_the_same_program(program, T, seed, passes, single):
+def test_a_program_compiled_is_the_same_program(program, T, seed, passes, single, small):
     f, dtype = program.function, np.float32 if single else np.float64
     eager = tg.value_and_grad(f, has_aux=True)
-    every = tg.compile(f, has_aux=True)
-    chosen = tg.compile(f, has_aux=True, passes=CHOICES[passes])
-    for arguments in (program.arguments(T, seed, dtype), program.arguments(T, seed + 1, dtype)):  # compiled, run again
-        expected = eager(*arguments)
-        require_agreement(every(*arguments), expected)
-        require_agreement(chosen(*arguments), expected)
+    compiled = [tg.compile(f, has_aux=True, passes=CHOICES[name]) for name in ("all", passes)]
+    with thresholds(small):
+        for k in range(2):  # compiled, and run again
+            arguments = program.arguments(T, seed + k, dtype)
+            expected = eager(*arguments)
+            for fast in compiled:
+                require_agreement(fast(*arguments), expected)
 
 
 @given(program=programs(), lengths=st.lists(LENGTHS, min_size=2, max_size=3), seed=SEEDS)
@@ -122,8 +164,9 @@ def test_every_choice_of_passes(passes, f):
 
 
 LAYERS = st.builds(
-    lambda kind, **options: kind(2, 3, **options),
+    lambda kind, sizes, **options: kind(*sizes, **options),
     st.sampled_from([nn.RNN, nn.GRU, nn.LSTM]),
+    st.sampled_from([(2, 3), (1, 1), (3, 2), (1, 5), (2, 1)]),
     num_layers=st.integers(1, 2),
     bias=st.booleans(),
     batch_first=st.booleans(),
@@ -148,13 +191,16 @@ LAYERS = st.builds(
 def test_a_layer_compiled_is_the_same_layer(layer, T, B, padded, embedded, loss, seed, passes, single):
     rng, dtype = np.random.default_rng(seed), np.float32 if single else np.float64
     lengths = tuple(int(n) for n in rng.integers(1, T + 1, B)) if padded else None
-    width = (getattr(layer, "proj_size", 0) or 3) * (1 + layer.bidirectional)
+    features = layer.input_size
+    width = (getattr(layer, "proj_size", 0) or layer.hidden_size) * (1 + layer.bidirectional)
     leading = (B, T) if layer.batch_first else (T, B)
     params = {name: x.data for name, x in layer.init(rng, dtype).items()}
-    tables = {"E": rng.standard_normal((4, 2)).astype(dtype), "O": rng.standard_normal((width, 4)).astype(dtype)}
+    tables = {"E": rng.standard_normal((4, features)).astype(dtype), "O": rng.standard_normal((width, 4)).astype(dtype)}
 
     def f(params, tables, x, targets, mask):
-        hs, last = layer(params, nn.Embedding(4, 2)({"weight": tables["E"]}, x) if embedded else x, lengths=lengths)
+        hs, last = layer(
+            params, nn.Embedding(4, features)({"weight": tables["E"]}, x) if embedded else x, lengths=lengths
+        )
         if loss == "last state":
             return sum((s * s).sum() for s in (last if isinstance(last, tuple) else (last,))), last
         if loss == "squares":
@@ -164,7 +210,7 @@ def test_a_layer_compiled_is_the_same_layer(layer, T, B, padded, embedded, loss,
     eager = tg.value_and_grad(f, (0, 1), has_aux=True)
     compiled = [tg.compile(f, (0, 1), has_aux=True, passes=CHOICES[name]) for name in ("all", passes)]
     for _ in range(2):
-        x = rng.integers(0, 4, leading) if embedded else rng.standard_normal((*leading, 2)).astype(dtype)
+        x = rng.integers(0, 4, leading) if embedded else rng.standard_normal((*leading, features)).astype(dtype)
         mask = rng.random(leading) < 0.5
         mask[0] = True
         arguments = params, tables, x, rng.integers(0, 4, leading), mask

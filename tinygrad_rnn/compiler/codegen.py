@@ -23,6 +23,9 @@ Array = NDArray[Any]
 MANY = 2048
 """Steps from which on the views of each are taken when it runs, and not all kept."""
 
+TEXTS = 256
+"""Loops whose text is kept compiled."""
+
 _COMPILED: dict[str, CodeType] = {}
 
 
@@ -85,24 +88,26 @@ class _Writer:
 
     def source(self) -> LoopSource:
         ahead = [self._line(call, self.of_chunk) for call in self.calls.prelude]
+        places = list(self.calls.chunks())
+        chunked = bool(ahead) or len(places) != 1
         body = [self._line(call, self.of_step) for call in self.calls.body]
         lines = []
-        if ahead:
+        if chunked:
             lines += [f"    for {_tuple(self.of_chunk)}, steps in chunks:", *(f"        {line}" for line in ahead)]
-        indent = "        " if ahead else "    "
+        indent = "        " if chunked else "    "
         if body:
             lines += [f"{indent}for {_tuple(self.of_step)} in steps:", *(f"{indent}    {line}" for line in body)]
-        first = "chunks" if ahead else "steps"
+        first = "chunks" if chunked else "steps"
         head = f"def {self.name}({', '.join([first, *self.shared])}):"
         text = "\n".join([head, *(lines or ["    pass"]), ""])
         if text not in _COMPILED:
-            if len(_COMPILED) > 256:
+            if len(_COMPILED) >= TEXTS:
                 _COMPILED.clear()
             _COMPILED[text] = compile(text, f"<{self.name}>", "exec")
         space: dict[str, Any] = {}
         exec(_COMPILED[text], space)
-        chunks = [self._chunk(start, stop) for start, stop in self.calls.chunks()]
-        given = chunks if ahead else chunks[0][1]
+        chunks = [self._chunk(start, stop) for start, stop in places]
+        given = chunks if chunked else chunks[0][1]
         return LoopSource(self.name, text, space[self.name], (given, *self.shared.values()))
 
     def _line(self, step: StepCall, varying: dict[str, Slot]) -> str:
@@ -123,7 +128,7 @@ class _Writer:
         array = slot.array
         if not slot.timed:
             if array.ndim == 0 and not array.flags.writeable:
-                name = self.names.name(("number", array.item(), array.dtype.char), _number_name(array.item()))
+                name = self.names.name((array.tobytes(), array.dtype.char), _number_name(array.item()))
             else:
                 name = self.names.name(slot.key, "a")
             self.shared[name] = array

@@ -19,6 +19,7 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import flattened, mapped
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Graph, forget
+from tinygrad_rnn.graph.passed_over import passed_over
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.transforms import Argnums, Function, Run
@@ -135,7 +136,8 @@ def _compiled(
     run.tape.seeds(loss)  # raises where it has no gradient
     extras = [y for _, y in named]
     followed = [y for y in extras if isinstance(y, Tensor)]
-    graph = roll(run.tape.lines(), inputs, [loss, *followed])
+    left_out = passed_over(run.tape.lines(), loss, run.inputs)
+    graph = roll(run.tape.lines(), inputs, [loss, *followed], left_out=left_out)
     places = {id(x): k for k, x in enumerate(inputs)}
     wrt = [places[id(x)] for x in run.inputs]
     build_value, build_aux, build_gradients = (

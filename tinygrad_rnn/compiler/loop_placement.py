@@ -62,8 +62,8 @@ class LoopPlanner:
         self._prelude()
         self._rows()
         self._body()
-        self._hand_over()
         self._results()
+        self._hand_over()
         for held in self.raw.values():
             self.memory.back(held)
         self._name()
@@ -94,19 +94,22 @@ class LoopPlanner:
 
     def _hand_over(self) -> None:
         """At the end of a step, copy what is handed on to where the next step reads it, if it is not there yet."""
-        for carry in self.loop.carries:
-            before, after = self.slots[carry.before], self._slot(carry.after)
-            if not before.timed and not same_memory(before.array, after.array):
-                self._copy(after, before)
-        handed = [c for c in self.calls.body if c.node is None]
+        handed = [StepCall(self._copied(a, b), (a,), b, None) for a, b in self._handed()]
+        first = len(self.calls.body)
+        self.calls.body += handed
         for c in handed:
             # States that change places, or are delayed, are read before they are written over: by way of a third.
             if any(np.may_share_memory(c.operands[0].array, d.out.array) for d in handed if d is not c):
                 array, raw = self.memory.array(c.call.out.shape, c.call.out.dtype)
                 self.raw[Value(array.shape, array.dtype)] = raw
                 aside = StepCall(copied(c.call.operands[0], array), c.operands, Slot(array), None)
-                self.calls.body.insert(self.calls.body.index(handed[0]), aside)
+                self.calls.body.insert(first, aside)
                 c.call, c.operands = copied(array, c.call.out), (Slot(array),)
+
+    def _handed(self) -> list[tuple[Slot, Slot]]:
+        """What is copied from step to step: where it is made, and where the next step reads it."""
+        pairs = [(self._slot(carry.after), self.slots[carry.before]) for carry in self.loop.carries]
+        return [(a, b) for a, b in pairs if not b.timed and not same_memory(b.array, a.array)]
 
     # -------------------------------------------------------------------------------- ahead of a chunk
 
@@ -122,6 +125,8 @@ class LoopPlanner:
                     continue
                 lives.detach(node.out)
             self._write(self.calls.prelude, node, operands, lives, k)
+        if not self.calls.prelude:  # views alone: there is nothing to be cut into chunks for
+            self.calls.chunk = self.loop.length
 
     def _ahead(self, a: Any) -> Any:
         """Where an argument of a call ahead of a chunk lies."""
@@ -253,8 +258,10 @@ class LoopPlanner:
                 calls.append(StepCall(call, (part,), target, node))
 
     def _copy(self, source: Slot, target: Slot) -> None:
-        call = copied(self._some(source, False), self._some(target, False))
-        self.calls.body.append(StepCall(call, (source,), target, None))
+        self.calls.body.append(StepCall(self._copied(source, target), (source,), target, None))
+
+    def _copied(self, source: Slot, target: Slot) -> Call:
+        return copied(self._some(source, False), self._some(target, False))
 
     # -------------------------------------------------------------------------------- what the loop gives
 
@@ -269,13 +276,14 @@ class LoopPlanner:
             held, place = self._slot(out.inner), Slot(self.outside.new(out.outer), timed=True)
             if not (held.timed and same_memory(held.array, place.array)):
                 self._copy(held, place)
-                if any(c.before is out.inner for c in loop.carries):  # before the step writes over it
-                    self.calls.body.insert(0, self.calls.body.pop())
         for out in loop.lasts:
             if out.outer in self.outside.lives.owner:
                 self.outside.arrays[out.outer] = self.outside.arrays[self.stacked[out.inner]][final, ...]
                 continue
             held = self._slot(out.inner)
+            if not held.timed and any(np.may_share_memory(held.array, b.array) for _, b in self._handed()):
+                self._copy(held, Slot(self.outside.new(out.outer)))  # in each step, before the next one's is there
+                continue
             if held.ahead and loop.direction > 0:  # in the chunk that runs last
                 final = (loop.length - 1) % self.calls.chunk
             source = held.array[final, ...] if held.timed else held.array

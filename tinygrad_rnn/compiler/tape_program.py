@@ -14,6 +14,7 @@ from tinygrad_rnn.core.errors import require_differentiable
 from tinygrad_rnn.core.table import PRIMITIVES
 from tinygrad_rnn.core.tensor import NO_KWARGS, Tensor, leaf
 from tinygrad_rnn.core.trees import flattened
+from tinygrad_rnn.graph.passed_over import passed_over
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -56,7 +57,7 @@ def compile_tape(
             leaves.append(x)
             fixed.append((names.get(id(x)), x.data))
     places = {id(x): k for k, x in enumerate(leaves)}
-    rolled = roll(lines, leaves, [loss])
+    rolled = roll(lines, leaves, [loss], left_out=passed_over(lines, loss, moved))
     wanted = list(dict.fromkeys(places[id(x)] for x in moved))
 
     def answer(results: list[Any]) -> Any:

@@ -13,6 +13,9 @@ import numpy as np
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Node, Value
 
+SELECTIVE = frozenset({"where", "maximum", "minimum"})
+"""Elementwise rules that leave a cotangent out instead of multiplying it: 0 * infinity would spoil it."""
+
 
 def elementwise(node: Node) -> bool:
     """Does each entry of the result depend on the entries at its own place alone?"""

@@ -26,7 +26,7 @@ class Builder:
         self, name: str, args: Sequence[Any], shape: tuple[int, ...], dtype: Any, kwargs: Mapping[str, Any] = NO_KWARGS
     ) -> Value:
         """The result of the call, a new Value or the one that it made before."""
-        key = (name, tuple(map(_key, args)), tuple((k, _key(v)) for k, v in kwargs.items()))
+        key = (name, tuple(map(key_of, args)), tuple((k, key_of(v)) for k, v in kwargs.items()))
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = Value(tuple(shape), np.dtype(dtype))
@@ -125,7 +125,7 @@ class Builder:
         return made
 
 
-def _key(a: Any) -> Any:
+def key_of(a: Any) -> Any:
     """What tells arguments apart: Values and arrays by identity, the rest by type and value."""
     if isinstance(a, Value):
         return a
@@ -134,5 +134,5 @@ def _key(a: Any) -> Any:
     if isinstance(a, slice):
         return slice, a.start, a.stop, a.step
     if isinstance(a, tuple | list):
-        return tuple(map(_key, a))
-    return type(a), a
+        return tuple(map(key_of, a))
+    return type(a), a.hex() if isinstance(a, float) else a  # 0.0 and -0.0 are equal, and two numbers

@@ -21,7 +21,7 @@ import numpy as np
 from tinygrad_rnn.core.recording import recording_under
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor, leaf
-from tinygrad_rnn.graph.batching import elementwise, is_view
+from tinygrad_rnn.graph.batching import SELECTIVE, elementwise, is_view
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Out, Value
 from tinygrad_rnn.tape.full_tape import Tape
@@ -29,9 +29,6 @@ from tinygrad_rnn.tape.full_tape import Tape
 BY = "backward"
 LONGEST = 8
 """Factors of a product, at most: a chain of a thousand elementwise calls is multiplied out on the way."""
-
-SELECTIVE = frozenset({"where", "maximum", "minimum"})
-"""Elementwise rules that leave a cotangent out instead of multiplying it: 0 * infinity would spoil it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ outside and differs from step to step is a row of one array with a time axis: x[
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,14 +40,19 @@ Places = dict[int, tuple[Loop, Value, int]]
 
 
 def roll(
-    lines: Sequence[Line], inputs: Sequence[Tensor], results: Sequence[Tensor], places: Places | None = None
+    lines: Sequence[Line],
+    inputs: Sequence[Tensor],
+    results: Sequence[Tensor],
+    places: Places | None = None,
+    left_out: Mapping[int, bool] = MappingProxyType({}),
 ) -> Graph:
     """The graph of a tape's lines, from `inputs` to `results`. Leaves that are not inputs are constants.
 
     Loops are found by the label `t` of the scopes, in time linear in the tape; without one there are no loops.
-    `places` is filled with where the Tensors of the loops went.
+    `places` is filled with where the Tensors of the loops went. `left_out` says by ids of Tensors what the walk back
+    leaves out, as `passed_over` does: steps of one loop are alike in that as well.
     """
-    rolling = _Rolling(lines, inputs)
+    rolling = _Rolling(lines, inputs, left_out)
     graph = rolling.graph(results)
     if places is not None:
         places.update(rolling.places)
@@ -54,8 +60,9 @@ def roll(
 
 
 class _Rolling:
-    def __init__(self, lines: Sequence[Line], inputs: Sequence[Tensor]) -> None:
+    def __init__(self, lines: Sequence[Line], inputs: Sequence[Tensor], left_out: Mapping[int, bool]) -> None:
         self.lines = lines
+        self.left_out = left_out
         self.values: dict[int, Value] = {}  # by the id of a Tensor: the tape keeps it
         self.places: Places = {}
         self.items: list[Node | Loop] = []
@@ -164,7 +171,8 @@ class _Rolling:
             options: Any = tuple(kwargs.items())
             if any(isinstance(value, np.ndarray) for value in kwargs.values()):
                 options = object()
-            found.append((operation, self._split(labels)[1], out._data.shape, out._data.dtype, given, options))
+            alike = operation, self._split(labels)[1], out._data.shape, out._data.dtype, given, options
+            found.append((*alike, self.left_out.get(id(out))))
             here[id(out)] = place
         return found
 
@@ -307,7 +315,7 @@ class _Rolling:
                     values.append(_carry(carries.setdefault(before[id(a)], []), a, init).before)
                 elif type(a) is Tensor or isinstance(a, np.ndarray):
                     values.append(self._from_outside(loop, every))
-                elif type(a) is float and any(x != a and not (x != x and a != a) for x in every):
+                elif type(a) is float and any(x.hex() != a.hex() for x in every):
                     values.append(self._from_outside(loop, [np.asarray(x, out.dtype) for x in every]))
                 else:
                     values.append(a)
@@ -406,6 +414,8 @@ def _stride(visits: list[_Visit], k: int) -> int:
 def _begins(mine: Any, reference: Any) -> bool:
     """Is this call of a first step like that of the second, but for reading from outside what that one was handed?"""
     if mine[:4] != reference[:4] or mine[5] != reference[5] or len(mine[4]) != len(reference[4]):
+        return False
+    if mine[6] is not None and mine[6] != reference[6]:
         return False
     for x, y in zip(mine[4], reference[4], strict=True):
         if x == y:

@@ -105,8 +105,10 @@ class _Later:
             if out.inner in waiting:
                 self._named(self.made[out.inner], out.outer)
             elif out.inner in self.parts and out.inner in self.inner:
-                loop.stacks = [o for o in loop.stacks if o is not out]
-                self._named(self._argument(out.inner)[0], out.outer)
+                found = self._argument(out.inner)[0]
+                if found is not out.outer:
+                    loop.stacks = [o for o in loop.stacks if o is not out]
+                    self._named(found, out.outer)
         loop.body = [n for n in loop.body if n.out not in waiting]
         loop.sums = sums
         loop.stacks = [out for out in loop.stacks if out.inner not in waiting]

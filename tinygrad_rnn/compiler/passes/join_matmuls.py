@@ -1,7 +1,9 @@
 """Siblings: products of one array with several matrices as one product with the matrices side by side.
 
 h U_i, h U_f, h U_o, written gate by gate, are h [U_i U_f U_o]: one call in each step, and a larger one. The gradients
-of the matrices are then cut from one product as well, since what is differentiated is the joined form.
+of the matrices are then cut from one product as well, since what is differentiated is the joined form. So a product
+that the walk back comes to is joined to none that it passes over: the cotangent of that one would be 0, and 0 * NaN is
+NaN.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from tinygrad_rnn.compiler.passes.slices import part
 from tinygrad_rnn.graph.batching import is_view
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value, op
+from tinygrad_rnn.graph.passed_over import walked_back
 
 BY = "siblings"
 
@@ -16,19 +19,20 @@ BY = "siblings"
 def siblings(graph: Graph) -> Graph:
     """Join products that share their left operand, in every loop and outside."""
     items: list[Node | Loop] = []
+    walked = walked_back(graph, graph.results[0])
     known = set(graph.inputs)
     segment: list[Node] = []
     for item in [*graph.items, None]:
         if isinstance(item, Node):
             segment.append(item)
             continue
-        items += _joined(_early_first(segment, known), None, None)
+        items += _joined(_early_first(segment, known), None, None, walked)
         known.update(node.out for node in segment)
         segment = []
         if item is not None:
             item = item.copy()
             before: list[Node] = []
-            item.body = _joined(item.body, item.inner(), before)
+            item.body = _joined(item.body, item.inner(), before, walked)
             items += [*before, item]
             known.update(out.outer for out in item.outs())
     return Graph(graph.inputs, items, graph.results)
@@ -43,17 +47,17 @@ def _early_first(nodes: list[Node], known: set[Value]) -> list[Node]:
     return [n for n in nodes if n.out in early] + [n for n in nodes if n.out not in early]
 
 
-def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node] | None) -> list[Node]:
+def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node] | None, walked: set[Value]) -> list[Node]:
     """The calls with sibling products joined. `before`: where the matrices of a loop are laid side by side."""
-    groups: dict[Value, list[Node]] = {}
+    groups: dict[tuple[Value, bool], list[Node]] = {}
     place = {node.out: k for k, node in enumerate(nodes)}
     for node in nodes:
         if node.op.name == "matmul" and all(isinstance(a, Value) for a in node.args):
             a, b = node.args
             if b.ndim == 2 and a.dtype == b.dtype and not (inner is not None and b in inner):
-                groups.setdefault(a, []).append(node)
+                groups.setdefault((a, node.out in walked), []).append(node)
     instead: dict[Value, list[Node]] = {}  # by what the first product of a group made
-    for a, found in groups.items():
+    for (a, _), found in groups.items():
         first = place[found[0].out]
         distinct = {n.args[1]: n for n in reversed(found) if place.get(n.args[1], -1) < first}
         group = sorted(distinct.values(), key=lambda n: place[n.out])

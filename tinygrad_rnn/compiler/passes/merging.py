@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.compiler.passes.slices import Cut, cut, part
 from tinygrad_rnn.graph.batching import elementwise
+from tinygrad_rnn.graph.builder import key_of
 from tinygrad_rnn.graph.graph import Node, Value, op
 
 BY = "gates"
@@ -25,6 +26,11 @@ def _sums_columns(node: Node) -> bool:
         return False
     axis, count = node.kwargs.get("axis"), node.args[0].ndim
     return isinstance(axis, tuple) and count > 1 and sorted(a % count for a in axis) == list(range(count - 1))
+
+
+def _is_vector(a: Any, node: Node) -> bool:
+    """Is this argument one vector for all rows, with an entry for each column (a bias)? Of one column, it has one."""
+    return isinstance(a, Value) and a.ndim == 1 and node.out.ndim > 1 and a.shape == node.out.shape[-1:]
 
 
 class Siblings:
@@ -85,8 +91,8 @@ class Siblings:
         kinds: list[Any] = []
         for a in node.args:
             if not isinstance(a, Value):
-                kinds.append((type(a), a))
-            elif a.ndim == 1 and node.out.ndim > 1 and a.shape[-1] == node.out.shape[-1]:
+                kinds.append(key_of(a))
+            elif _is_vector(a, node):
                 kinds.append("vector")
             elif a in self.cuts and a.shape[-1] == node.out.shape[-1]:
                 kinds.append((self.cuts[a].root, a.shape[:-1]))
@@ -129,7 +135,7 @@ class Siblings:
         """
         found: list[Cut | tuple[Value, ...]] = []
         for place, a in enumerate(self.nodes[run[0]].args):
-            if not isinstance(a, Value) or a.ndim != 1 or self.nodes[run[0]].out.ndim == 1 or a.shape[-1] == 1:
+            if not _is_vector(a, self.nodes[run[0]]):
                 continue
             vectors = tuple(self.nodes[k].args[place] for k in run)
             cuts = [self.cuts.get(v) for v in vectors]
@@ -159,7 +165,7 @@ class Siblings:
             if isinstance(a, Value) and self._is_cut(a, run[0]):
                 root, start = self.cuts[a].root, self.cuts[a].start
                 args.append(cut(root, start, self.cuts[members[-1].args[place]].stop, new, self.cuts, BY))
-            elif isinstance(a, Value) and a.ndim == 1 and a.shape[-1] != 1 and len(members) > 1:
+            elif _is_vector(a, members[0]) and len(members) > 1:
                 vector = vectors.pop(0)
                 if isinstance(vector, Cut):
                     args.append(cut(vector.root, vector.start, vector.stop, new, self.cuts, BY))
