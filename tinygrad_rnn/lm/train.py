@@ -263,7 +263,7 @@ def load(out: Path) -> tuple[Settings, Progress]:
     if "plain" not in arrays:
         raise ValueError(f"{path}: no checkpoint of a language model\ngive the folder that `train --out` wrote")
     try:
-        return _read(arrays)
+        settings, progress = _read(arrays)
     except MemoryError:
         raise
     except Exception as error:  # whatever comes of names and types that no run of ours wrote
@@ -271,6 +271,12 @@ def load(out: Path) -> tuple[Settings, Progress]:
             f"{path}: no checkpoint that can be read ({type(error).__name__}: {str(error).splitlines()[0]})\n"
             "it was changed, or comes from another version: begin anew with --overwrite"
         ) from error
+    if wrong := nn.weights.not_finite(progress.params):
+        raise ValueError(
+            f"{path}: {', '.join(wrong)}: NaN or infinity among the entries\n"
+            "the run diverged before it was saved: train again, with a smaller rate or clipping"
+        )
+    return settings, progress
 
 
 def _read(arrays: dict[str, Any]) -> tuple[Settings, Progress]:
@@ -282,11 +288,6 @@ def _read(arrays: dict[str, Any]) -> tuple[Settings, Progress]:
         group, _, name = key.partition("/")
         groups.setdefault(group, {})[name] = value
     params = {name: Tensor(p, name=name) for name, p in groups.pop("params").items()}
-    if wrong := nn.weights.not_finite(params):
-        raise ValueError(
-            f"{path}: {', '.join(wrong)}: NaN or infinity among the entries\n"
-            "the run diverged before it was saved: train again, with a smaller rate or clipping"
-        )
     states = groups.pop("state", {})
     groups.pop("plain")
     moments = {"count": plain["count"], **groups}
