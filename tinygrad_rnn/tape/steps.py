@@ -45,7 +45,7 @@ def steps(tape: Iterable[Entry]) -> dict[Any, list[int]]:
     return found
 
 
-def carried(tape: Tape) -> list[tuple[int, int]]:
+def carried(tape: Iterable[Entry]) -> list[tuple[int, int]]:
     """The recurrence: pairs (i, j) where entry j, in another step than entry i, reads what i made."""
     made: dict[Tensor, tuple[int, Any]] = {}
     pairs = []

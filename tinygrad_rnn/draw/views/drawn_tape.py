@@ -22,13 +22,14 @@ class Reading:
     """The entries of a tape as they are shown, numbered as on the tape."""
 
     def __init__(self, tape: Tape) -> None:
-        self.entries, silent, self.joins = unstacked(list(tape))
+        recorded = list(tape)
+        self.entries, silent, self.joins = unstacked(recorded)
         self.time = [time_of(entry.scope) for entry in self.entries]
         self.by_time = steps(self.entries)
         self.number = {entry.out: k for k, entry in enumerate(self.entries)}
         self.views = self._views() | silent
         """Numbers of the entries that are part of a copy's label, or say nothing."""
-        self.makers = {self.entries[maker].out for maker, _ in carried(tape)}
+        self.makers = {self.entries[maker].out for maker, _ in carried(recorded)}
         """What one step makes and another reads."""
         self.states = {a.name for a in self.makers} - {None}
         self.users = self._steps_that_use()

@@ -52,7 +52,7 @@ class _Drawer:
         self.groups = groups(reading, plan.level)
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
-        self.picture = Picture(columns=self.selection.columns)
+        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
         self.sent: dict[Arrow, dict[Hashable, Any]] = {}  # what goes backward along each arrow, by what it goes to
         self.computed: tuple[int, dict[Tensor, Any]] = (-1, {})
         self.shared: dict[Any, str] = {}
