@@ -143,7 +143,8 @@ def _words(text: str) -> str:
 
 def _tooltip(text: str) -> str:
     """A tooltip. Graphviz reads the escapes of a tooltip twice, so a backslash is doubled twice."""
-    return graphviz.escape(graphviz.escape(short(text, LONGEST)))
+    escaped: str = graphviz.escape(graphviz.escape(short(text, LONGEST)))  # a kind of str that is never HTML-like
+    return escaped
 
 
 def _heat(rows: Heat, theme: Theme) -> str:

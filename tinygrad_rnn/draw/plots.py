@@ -18,8 +18,10 @@ from numpy.typing import ArrayLike
 
 from tinygrad_rnn import files
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
-COLOURS += ("#882255", "#6e6e6e", "#332288")  # after Tol
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"),  # Okabe and Ito
+    *("#882255", "#6e6e6e", "#332288"),  # after Tol
+)
 DASHES = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)), (0, (10, 3)))
 MARKERS = "os^DvPX"
 ZERO, BROKEN = "#bdbdbd", "#d55e00"

@@ -143,7 +143,9 @@ def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> No
             continue
         curve = places.curves[arrow]
         x, y = curve[len(curve) // 2]
-        if arrow in pic.loops:
+        if arrow in places.detours:
+            x, y = curve[0][0] + 12, curve[0][1] + 8
+        elif arrow in pic.loops:
             x, y = x - 6, y + 10
         else:
             said.add(what)
