@@ -80,7 +80,9 @@ def _operand(reading: Reading, a: Any, t: Any, when: When) -> str:
         if k is None:
             return of_step(reading.leaf(a)[1], t, when)
         name = a.name or f"#{k}"
-        return name if reading.time[k] in (t, None) else name + when(reading.time[k])
+        if reading.time[k] in (t, None):
+            return name
+        return name + (absolute(reading.time[k]) if (t, a) in reading.fixed else when(reading.time[k]))
     if isinstance(a, np.ndarray):
         return "array"
     return f"{a:.4g}" if isinstance(a, float | int) else str(a)
@@ -104,6 +106,11 @@ def subscript(t: Any) -> str:
     """The step under a name, for whole numbers: `₂`."""
     whole = isinstance(t, int | np.integer) and not isinstance(t, bool)
     return str(t).translate(str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")) if whole else ""
+
+
+def absolute(t: Any) -> str:
+    """One step under a name, where one step stands for all: `₀`, `(a)`."""
+    return subscript(t) or f"({t})"
 
 
 def bare(title: str) -> str:
