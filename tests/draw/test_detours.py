@@ -8,7 +8,10 @@ from test_views import hidden_arrows
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.draw.layout.annotations import furniture
 from tinygrad_rnn.draw.layout.layout import layout
+from tinygrad_rnn.draw.layout.sizes import short
+from tinygrad_rnn.draw.style import THEMES
 from tinygrad_rnn.draw.views.picture import Gap, picture
 
 RNG = np.random.default_rng(0)
@@ -177,3 +180,23 @@ def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
                     (x, y), high = places.centre[end], places.tall.get(end, places.height) / 2
                     assert abs(point[0] - x) <= places.width[end] / 2 + 0.01, "an arrow ends at its boxes"
                     assert abs(point[1] - y) <= high + 0.01
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
+    make, *args = ODD[name]
+    with tg.Tape() as tape:
+        tg.named("L", make(*args))
+    for view, depth in VIEWS:
+        pic = picture(tape, view=view, level=depth)
+        places = layout(pic)
+        theme = THEMES["light"]
+        names = [t for t in furniture(pic, places, theme).texts if t.fill == theme.carried]
+        areas = [(t.x, t.y, 0.45 * t.size * len(t.text), t.size - 2) for t in names]
+        boxes = [(*c, places.width[b], places.tall.get(b, places.height)) for b, c in places.centre.items()]
+        for k, (x, y, wide, high) in enumerate(areas):
+            for bx, by, box_wide, box_high in (*areas[:k], *boxes):
+                apart = abs(x - bx) * 2 >= wide + box_wide or abs(y - by) * 2 >= high + box_high
+                assert apart, (view, depth, names[k].text)
+        if any(pic.arrows.values()):
+            assert {t.text for t in names} == {short(says) for says in pic.arrows.values() if says}
