@@ -207,16 +207,23 @@ class _Placer:
         for name in late:
             if name not in initial:
                 self.row[name] = max(floor, self._lowest_reader(name, members, floor + 1) - 1)
-        edges = Counter(self.row[name] for name in names if name in self.row and self._edge(name))
+        edges = Counter((self.row[name], self._edge(name)) for name in names if name in self.row and self._edge(name))
         for name in initial:
             row = self._lowest_reader(name, members, floor + 1)
             self.row[name] = max(floor, row - 1)
             # An initial state stands where the state comes from in other steps: beside its reader.
-            if len(self.above[name]) == 1 and self.above[name][0] in members and edges[row] == 1:
+            side = 1 if self._edge(name) > 0 else -1
+            reader = self.above[name][0]
+            at_its_side = self._edge(reader) == side and edges[row, side] == 1
+            if (
+                len(self.above[name]) == 1
+                and reader in members
+                and (at_its_side or sum(edges[row, k] for k in range(-3, 4)) == 1)
+            ):
                 self.row[name] = row
-                reader = self.beside[name] = self.above[name].pop()
+                self.beside[name] = self.above[name].pop()
                 self.below[reader].remove(name)
-                edges[row] += 1
+                edges[row, side] += 1
         return max((self.row[name] + 1 for name in names), default=floor)
 
     def _lowest_reader(self, name: str, members: set[str], default: int) -> int:

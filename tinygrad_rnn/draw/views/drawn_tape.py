@@ -107,19 +107,24 @@ class Reading:
 
     def _initial(self) -> set[tuple[int, int]]:
         handed: set[Any] = set()
-        outside: list[tuple[int, int, Any]] = []
+        outside: list[tuple[int, int, Any, Any]] = []
         for numbers in self.by_time.values():
+            count: dict[Any, int] = {}
             for place, k in enumerate(numbers):
                 entry = self.entries[k]
+                # A first step may have more entries, a mask for one: then the place among those of its kind counts.
+                kind = self.band(k), entry.op.name
+                count[kind] = count.get(kind, 0) + 1
                 for position, a in enumerate(entry.args):
                     if isinstance(a, Tensor):
                         maker = self.maker(a)
                         what = (place, position, entry.op.name, a.shape)
+                        also = (*kind, count[kind], position, a.shape)
                         if maker is None:
-                            outside.append((k, position, what))
+                            outside.append((k, position, what, also))
                         elif self.time[maker] not in (None, self.time[k]):
-                            handed.add(what)
-        return {(k, position) for k, position, what in outside if what in handed}
+                            handed |= {what, also}
+        return {(k, position) for k, position, what, also in outside if what in handed or also in handed}
 
     def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Any]]:
         """In which steps each leaf, or each view of it, is read: what several steps share is a parameter.
