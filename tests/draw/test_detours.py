@@ -200,3 +200,17 @@ def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
                 assert apart, (view, depth, names[k].text)
         if any(pic.arrows.values()):
             assert {t.text for t in names} == {short(says) for says in pic.arrows.values() if says}
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("level", ["gates", "cells"])
+def test_initial_states_stand_beside_what_reads_them_where_the_first_step_has_a_mask(kind, level):
+    net = kind(3, 4, 1, bidirectional=True)
+    with tg.Tape() as tape:
+        hs, _ = net(net.init(RNG), RNG.normal(size=(3, 2, 3)), lengths=[3, 2])
+        tg.named("L", (hs**2).mean())
+    pic = picture(tape, level=level)
+    places = layout(pic)
+    initial = [(a, b) for a, b in pic.arrows if pic.boxes[a].title in ("h0", "h0, c0")]
+    assert {pic.boxes[b].column for _, b in initial} == {0, 2}
+    assert all(places.centre[a][1] == places.centre[b][1] for a, b in initial if pic.boxes[b].kind != "state")

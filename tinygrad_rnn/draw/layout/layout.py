@@ -215,11 +215,11 @@ class _Placer:
             side = 1 if self._edge(name) > 0 else -1
             reader = self.above[name][0]
             at_its_side = self._edge(reader) == side and edges[row, side] == 1
-            if (
-                len(self.above[name]) == 1
-                and reader in members
-                and (at_its_side or sum(edges[row, k] for k in range(-3, 4)) == 1)
-            ):
+            others = sum(edges[row, k] for k in range(-3, 4))
+            if len(self.above[name]) == 1 and reader in members and (at_its_side or others < 2):
+                if not others:  # of a first step unlike the others: its edge is known by the initial state alone
+                    (self.at_right if side > 0 else self.at_left).add(reader)
+                    edges[row, side] += 1
                 self.row[name] = row
                 self.beside[name] = self.above[name].pop()
                 self.below[reader].remove(name)
