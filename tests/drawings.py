@@ -4,7 +4,7 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.draw.render import by_dot
+from tinygrad_rnn.draw.rendering import by_dot
 
 CELLS = ["rnn", "lstm", "gru", "residual_rnn"]
 LAYERS = {

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 from drawings import dot_works, recorded
-from test_draw import SVG, needs_dot, render_module
+from test_draw import SVG, needs_dot, rendering
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
@@ -83,7 +83,7 @@ def stand_in(tmp_path, monkeypatch):
         program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-        monkeypatch.setattr(render_module, "_said", set())
+        monkeypatch.setattr(rendering, "_said", set())
 
     return make
 

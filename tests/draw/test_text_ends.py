@@ -9,7 +9,7 @@ from drawings import recorded
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
 
-text_module = sys.modules["tinygrad_rnn.draw.text"]  # the package's `text` is the function
+text_module = sys.modules["tinygrad_rnn.draw.terminal"]  # the package's `text` is the function
 
 
 def chain(n):

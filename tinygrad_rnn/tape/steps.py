@@ -27,7 +27,6 @@ from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.compare_steps import Reading, first_difference
-from tinygrad_rnn.tape.full_tape import Tape
 
 
 def time_of(labels: Scope) -> Any:

@@ -78,6 +78,7 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
     added: dict[Arrow, str] = {}
     told: dict[tuple[str, str], list[Any]] = {}
     read_here = {a for a, b in drawn if loop.boxes[b].column is not None}
+    reads_here = {b for a, b in drawn if loop.boxes[a].column is not None}
 
     def add(use: Use, source: str, target: str, says: str = "") -> None:
         if (source, target) not in drawn:
@@ -103,7 +104,7 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
             loop.boxes[source] = drawer.copy_of(value, box)
             add(use, source, target)
         elif t is None:
-            if (twin, target) not in drawn:
+            if target not in reads_here:
                 told.setdefault((_bare_or_title(loop.boxes[target]), f"reads {value.name or 'what is'}"), []).append(
                     made
                 )
