@@ -33,8 +33,8 @@ class Reading:
         """What one step makes and another reads."""
         self.states = {a.name for a in self.makers} - {None}
         self.users = self._steps_that_use()
-        self.fixed: set[tuple[Any, Tensor]] = set()
-        """(step or None, what is read there): values of one step that are read as such, not as so many steps away."""
+        self.fixed: set[tuple[int, Tensor]] = set()
+        """(entry, what it reads): values of one step that are read as such, not as so many steps away."""
         self.initial = self._initial()
         """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
 

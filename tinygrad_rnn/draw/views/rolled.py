@@ -39,8 +39,7 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
 
     reading = Reading(tape)
     lacking = Elsewhere(reading, here)
-    reading.fixed |= {(here, reading.entries[use.maker].out) for use in lacking.fixed}
-    reading.fixed |= {(None, reading.entries[use.maker].out) for use in lacking.after}
+    reading.fixed |= {(use.reader, reading.entries[use.maker].out) for use in (*lacking.fixed, *lacking.after)}
     drawer = Drawer(reading, tape.lines(), replace(plan, steps=tuple(around), when=when))
     full = drawer.draw()
     fixed = {(drawer.box_of.get(use.maker), drawer.box_of.get(use.reader)) for use in lacking.fixed}
@@ -94,7 +93,7 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
         if target not in loop.boxes:
             continue
         if twin is None or twin not in loop.boxes:
-            under = absolute(made) if (t, value) in reading.fixed else drawer.plan.when(made)
+            under = absolute(made) if (use.reader, value) in reading.fixed else drawer.plan.when(made)
             title = printable((value.name or f"#{use.maker}") + under)
             source = f"v{use.reader}_{use.position}"
             source = next((a for a, b in added if b == target and loop.boxes[a].title == title), source)
