@@ -4,6 +4,7 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.draw.rendering import by_dot
 
 CELLS = ["rnn", "lstm", "gru", "residual_rnn"]
 LAYERS = {
@@ -13,6 +14,14 @@ LAYERS = {
 }
 NETWORKS = [*CELLS, *LAYERS, "truncated", "own"]
 VIEWS = [(view, level) for view in ("unrolled", "rolled") for level in ("ops", "gates", "cells")]
+
+
+def dot_works():
+    """Whether Graphviz draws what we write: the program is there, and so is the plugin with the layout nop2."""
+    try:
+        return bool(by_dot('digraph { layout=nop2; a [pos="0,0"] }', "svg"))
+    except RuntimeError:
+        return False
 
 
 def trace(params, x, m):

@@ -67,6 +67,32 @@ def test_lines_and_maps_show_the_numbers(tmp_path, monkeypatch):
         assert len(ax.images) == 1  # nothing underflowed
 
 
+@pytest.mark.parametrize("count", [2, 7, 8, 10, 20])
+def test_any_two_curves_are_told_apart_without_their_colours(tmp_path, monkeypatch, count):
+    figure = figure_of(monkeypatch, tmp_path / "flow.svg", **data(cells=tuple(f"cell {n}" for n in range(count))))
+    for axes in figure.axes[:2]:
+        looks = [
+            (line._dash_pattern, line.get_marker(), line.get_markerfacecolor() == line.get_color(), line.get_color())
+            for line in axes.lines
+        ]
+        for n, one in enumerate(looks):
+            for other in looks[:n]:
+                same = [a == b for a, b in zip(one, other, strict=True)]
+                assert not all(same[:3]), "dashes or markers differ"
+                assert sum(same[:2]) + same[3] < 2 or not same[2], "and so does something else"
+
+
+@pytest.mark.parametrize("count", [7, 10])
+def test_a_long_legend_covers_no_curve(tmp_path, monkeypatch, count):
+    figure = figure_of(monkeypatch, tmp_path / "flow.svg", **data(cells=tuple(f"cell {n}" for n in range(count))))
+    figure.canvas.draw()
+    legends = [*figure.legends, *filter(None, (axes.get_legend() for axes in figure.axes))]
+    (legend,) = legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"cell {n}" for n in range(count)]
+    inside = any(legend.get_window_extent().overlaps(axes.bbox) for axes in figure.axes)
+    assert inside == (count == 7)
+
+
 def test_colours_of_a_map_grow_lighter_evenly():
     """Read in greyscale, a larger number is lighter; and the lines' colours are not all of one lightness."""
     colours = matplotlib.colormaps["cividis"](np.linspace(0, 1, 50))[:, :3]

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -16,7 +15,7 @@ import make_gallery
 import numpy as np
 import pytest
 from drawings import NETWORKS, VIEWS, options_for, recorded
-from test_draw import SVG, assert_no_overlaps, needs_dot, rendering
+from test_draw import DOT, SVG, assert_no_overlaps, needs_dot, rendering
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
@@ -564,7 +563,7 @@ def test_hostile_names_are_text_in_every_view(hostile, view, depth, tmp_path):
     root = ET.fromstring(svg(picture(tape, **wanted)))
     assert not root.findall(f".//{SVG}script")
     assert draw.text(tape, view=view, level=depth).isascii()
-    if shutil.which("dot") and depth != "gates":
+    if DOT and depth != "gates":
         ET.parse(draw.render(tape, tmp_path / "x.svg", engine="dot", **wanted).path)
 
 

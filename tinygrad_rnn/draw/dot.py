@@ -25,7 +25,9 @@ from tinygrad_rnn.tape.full_tape import Tape
 HEAD = 5.0
 """The length of an arrow's head, in points."""
 LONGEST = 1_000
-"""Letters of a box's title: Graphviz reads no string of more than 16,384 bytes."""
+"""Letters of a box's tooltip."""
+LONGEST_LINE = 16_000
+"""Characters of a string on one line: Graphviz reads no more than 16,384 in a piece."""
 
 
 def graph(tape: Tape, steps: Any = None, *, theme: str = "light", **options: Any) -> graphviz.Digraph:
@@ -85,7 +87,7 @@ def _node(
         style=",".join(shape),
         fillcolor=style.fill,
         color=style.border,
-        tooltip=graphviz.escape(short(" ".join(part for part in (box.label, box.shape, *box.lines) if part), LONGEST)),
+        tooltip=_tooltip(" ".join(part for part in (box.label, box.shape, *box.lines) if part)),
         pos=f"{x:.1f},{y:.1f}",
         width=f"{places.width[box.id] / 72:.3f}",
         height=f"{places.tall.get(box.id, places.height) / 72:.3f}",
@@ -120,13 +122,11 @@ def _edge(
 
 def _label(box: Box, ink: str, faint: str, theme: Theme) -> str:
     """An HTML-like label: what it is, in bold where it has a name, and the rest in small type."""
-    title = html.escape(short(box.label))
+    title = _words(short(box.label))
     if box.detail and not box.scalar:
-        title = f'<b>{html.escape(short(box.title))}</b> <font color="{faint}">= {html.escape(box.detail)}</font>'
+        title = f'<b>{_words(short(box.title))}</b> <font color="{faint}">= {_words(box.detail)}</font>'
     small = "".join(
-        f'<br/><font point-size="8" color="{faint}">{html.escape(line)}</font>'
-        for line in (box.shape, *box.lines)
-        if line
+        f'<br/><font point-size="8" color="{faint}">{_words(line)}</font>' for line in (box.shape, *box.lines) if line
     )
     text = f'<font color="{ink}">{title}</font>{small}'
     if not box.heat:
@@ -134,6 +134,17 @@ def _label(box: Box, ink: str, faint: str, theme: Theme) -> str:
     maps = "".join(f"<td>{_heat(rows, theme)}</td>" for rows in box.heat)
     wide = f'<td colspan="{len(box.heat)}">{text}</td>'
     return f'<<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{wide}</tr><tr>{maps}</tr></table>>'
+
+
+def _words(text: str) -> str:
+    """Escape text for an HTML-like label. Graphviz reads a backslash and a letter there as the name of the node."""
+    return html.escape(text).replace("\\", "\\\\")
+
+
+def _tooltip(text: str) -> str:
+    """A tooltip. Graphviz reads the escapes of a tooltip twice, so a backslash is doubled twice."""
+    escaped: str = graphviz.escape(graphviz.escape(short(text, LONGEST)))  # a kind of str that is never HTML-like
+    return escaped
 
 
 def _heat(rows: Heat, theme: Theme) -> str:
@@ -155,7 +166,19 @@ def _behind(around: Furniture) -> str:
         parts.append(
             f"S 6 -dashed c 7 -{line.colour} L 2 {line.x:.1f} {line.low:.1f} {line.x:.1f} {line.high:.1f} S 5 -solid"
         )
-    return " ".join(parts)
+    return _on_lines(parts)
+
+
+def _on_lines(parts: list[str]) -> str:
+    """Join words to one string. A long one runs over several lines, by a backslash at the end of each."""
+    lines, length = [""], 0
+    for part in parts:
+        if length + len(part) > LONGEST_LINE:
+            lines.append("")
+            length = 0
+        lines[-1] += part + " "
+        length += len(part) + 1
+    return "\\\n".join(lines).removesuffix(" ")
 
 
 def _spline(curve: list[Point]) -> str:

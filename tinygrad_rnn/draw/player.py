@@ -96,7 +96,7 @@ def _dark_picture() -> str:
         for light, dark in colours.items()
         for select in ("", " ")
     ]
-    return "@media (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
+    return "@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
 
 
 def _policy(page: str) -> str:

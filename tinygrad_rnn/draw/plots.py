@@ -18,7 +18,10 @@ from numpy.typing import ArrayLike
 
 from tinygrad_rnn import files
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"),  # Okabe and Ito
+    *("#882255", "#6e6e6e", "#332288"),  # after Tol
+)
 DASHES = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)), (0, (10, 3)))
 MARKERS = "os^DvPX"
 ZERO, BROKEN = "#bdbdbd", "#d55e00"
@@ -28,6 +31,8 @@ METADATA: dict[str, dict[str, None]] = {  # no date and no version: the same num
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 MAPS_IN_A_ROW = 4
+MOST_INSIDE = 7
+"""Cells whose legend stands within the axes: a longer one would cover the curves, and stands above them."""
 
 
 def plot_flow(
@@ -66,7 +71,10 @@ def plot_flow(
         left, right = figure.add_subplot(lines[0]), figure.add_subplot(lines[1])
         _lines(left, {name: np.asarray(a)[::-1] for name, a in norms.items()})
         left.set(title="(a) gradient of the state", xlabel="distance from the loss in steps", ylabel="|dL$_T$/ds$_k$|")
-        left.legend(handlelength=4)
+        if len(norms) <= MOST_INSIDE:
+            left.legend(handlelength=4)
+        else:
+            figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5, handlelength=4)
         _lines(right, {name: np.asarray(a) for name, a in terms.items()})
         right.set(title="(b) contributions to dL$_T$/dW", xlabel="step k", ylabel="|term of step k|")
         if len(rows):
@@ -103,15 +111,24 @@ def _lines(axes: Any, curves: Mapping[str, Any]) -> None:
             np.arange(len(curve)),
             shown,
             label=name,
-            color=COLOURS[n % len(COLOURS)],
-            linestyle=DASHES[n % len(DASHES)],
-            marker=MARKERS[n % len(MARKERS)],
+            **_look(n),
             markersize=8,
             markevery=(n * every // max(len(curves), 1), every),
         )
     _powers(axes.yaxis)
     axes.grid(alpha=0.35)
     axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _look(n: int) -> dict[str, Any]:
+    """Return the colour, dashes and marker of curve n. The second seven have other dashes and hollow markers."""
+    again = n // len(MARKERS)
+    look = {
+        "color": COLOURS[n % len(COLOURS)],
+        "linestyle": DASHES[(n + again) % len(DASHES)],
+        "marker": MARKERS[n % len(MARKERS)],
+    }
+    return look | ({"markerfacecolor": "#ffffff", "markeredgewidth": 1.8} if again % 2 else {})
 
 
 def _maps(figure: Any, places: list[Any], deltas: Mapping[str, ArrayLike], rows: Any, T: int) -> None:

@@ -24,6 +24,8 @@ TIME_LIMIT = 60.0
 """Seconds that `dot` may take."""
 MOST_FOR_DOT = 2_000
 """Boxes of an SVG up to which "auto" takes `dot`: beyond, the grid draws the same in a fraction of the time."""
+LONGEST_WORD = 300
+"""Characters of what `dot` says of its failure."""
 
 _log = logging.getLogger("tinygrad_rnn")
 _said: set[str] = set()
@@ -70,10 +72,10 @@ def render(
 ) -> Rendered:
     """Draw the graph of a tape into a file, whose ending says how: .svg, .png, .pdf, or .dot for the text.
 
-    engine: "dot" is Graphviz, "grid" the project's own drawing (SVG alone); "auto" takes `dot` where it is installed
-    and the drawing has no more than 2,000 boxes, and the grid otherwise; that `dot` is absent is said once, by a log
-    message. Both draw the same boxes, of the same ids, at the same places. theme: "light" or "dark". `steps` and the
-    options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget.
+    engine: "dot" is Graphviz, "grid" the project's own drawing (SVG alone); "auto" takes `dot` for an SVG of up to
+    2,000 boxes, and the grid for a larger one. Where `dot` is absent or fails, "auto" draws the SVG by the grid, and a
+    log message says why, once. Both draw the same boxes, of the same ids, at the same places. theme: "light" or "dark".
+    `steps` and the options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget.
 
     Raises ValueError for an unknown ending, engine or option, RuntimeError where `dot` is asked for and absent, or
     fails. Nothing is left half-written.
@@ -100,21 +102,27 @@ def require_drawable(path: str | os.PathLike[str]) -> str:
 def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str]:
     """A picture as the bytes of a file, and the engine that drew it."""
     _require_engine(engine)
-    program = shutil.which("dot")
-    small = len(pic.boxes) <= MOST_FOR_DOT or kind != "svg"
-    if engine == "dot" or (engine == "auto" and program and small):
-        if program is None:
-            raise RuntimeError(f"render: the program `dot` is not installed\n{GET_GRAPHVIZ}")
-        return _by_dot(program, str(digraph(pic, theme)), kind), "dot"
-    if kind != "svg":
-        remedy = 'give a name that ends in .svg, or engine="dot"' if program else GET_GRAPHVIZ
+    grid_will_do = engine == "auto" and kind == "svg"
+    if engine != "grid" and not (grid_will_do and len(pic.boxes) > MOST_FOR_DOT):
+        try:
+            return by_dot(str(digraph(pic, theme)), kind), "dot"
+        except RuntimeError as error:
+            if not grid_will_do:
+                raise
+            _say_once(str(error))
+    elif kind != "svg":
+        remedy = 'give a name that ends in .svg, or engine="dot"' if shutil.which("dot") else GET_GRAPHVIZ
         raise RuntimeError(
             f"render: a .{kind} needs the program `dot`, which the grid does without for .svg alone\n{remedy}"
         )
-    if engine == "auto" and not program and not _said:
-        _said.add("dot")
-        _log.warning("drawn by the project's own grid, since `dot` is not installed; %s", GET_GRAPHVIZ)
     return svg(pic, theme=theme).encode("utf-8"), "grid"
+
+
+def _say_once(why: str) -> None:
+    """Log why the grid draws in the place of `dot`, the first time."""
+    if why not in _said:
+        _said.add(why)
+        _log.warning("drawn by the project's own grid, since %s", why.removeprefix("render: ").replace("\n", "; "))
 
 
 def _require_engine(engine: str) -> None:
@@ -128,23 +136,35 @@ def _for_text(options: dict[str, Any]) -> dict[str, Any]:
     return kept if "level" in kept else {**kept, "level": "gates"}
 
 
-def _by_dot(program: str, text: str, kind: str) -> bytes:
+def by_dot(text: str, kind: str) -> bytes:
+    """Draw DOT text by Graphviz. Raises RuntimeError where `dot` is absent, lacks the layout, fails, takes too long."""
+    program = shutil.which("dot")
+    if program is None:
+        needs = "" if kind == "svg" else f"a .{kind} needs the program `dot`, and "
+        raise RuntimeError(f"render: {needs}the program `dot` is not installed\n{GET_GRAPHVIZ}")
+    instead = 'use engine="grid"' if kind == "svg" else "draw an .svg, which needs no Graphviz"
+    # The layout nop2, for which the text asks, comes with the plugin neato: without it `dot` stops here, with a word.
+    command = [program, "-Kneato", "-n2", f"-T{kind}"]
     try:
-        done = subprocess.run(
-            [program, f"-T{kind}"], input=text.encode("utf-8"), capture_output=True, timeout=TIME_LIMIT, check=False
-        )
+        done = subprocess.run(command, input=text.encode("utf-8"), capture_output=True, timeout=TIME_LIMIT, check=False)
     except OSError as error:
         raise RuntimeError(
-            f'render: `dot`, {program}, cannot be run: {error}\nmend or update Graphviz, or use engine="grid"'
+            f"render: `dot`, {program}, cannot be run: {error}\nmend or update Graphviz, or {instead}"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(
             f"render: `dot` took longer than {TIME_LIMIT:.0f} s and was stopped\n"
-            'draw fewer steps (steps=2), or engine="grid"'
+            f"draw fewer steps (steps=2), or {instead}"
         ) from error
     if done.returncode or not _is(kind, done.stdout):
-        said = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}, no {kind}"
-        raise RuntimeError(f'render: `dot` failed: {said}\nmend or update Graphviz, or use engine="grid"')
+        said = "; ".join(done.stderr.decode("utf-8", "replace").splitlines())[:LONGEST_WORD]
+        if "layout" in said.lower() and ("neato" in said or "nop2" in said):
+            raise RuntimeError(
+                f"render: `dot` has no layout neato, a plugin of Graphviz: {said}\n"
+                f"install the whole of Graphviz, with its plugins, or {instead}"
+            )
+        said = said or f"exit status {done.returncode}, no {kind}"
+        raise RuntimeError(f"render: `dot` failed: {said}\nmend or update Graphviz, or {instead}")
     if kind == "svg":
         return done.stdout.replace(b"<svg ", b'<svg role="img" ', 1)
     return done.stdout

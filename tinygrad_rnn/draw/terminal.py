@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture
+from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
 from tinygrad_rnn.draw.views.formula import bare, in_ascii
 from tinygrad_rnn.draw.views.picture import picture
+from tinygrad_rnn.draw.views.selection import left_out
 from tinygrad_rnn.tape.full_tape import Tape
 
 WIDTH = 100
@@ -37,13 +39,28 @@ def text(
         raise ValueError(f"draw.text: width={width}\ngive the number of characters of a line, at least 20")
     said = in_ascii if ascii else str
     free = steps is None and options.get("view", "unrolled") == "unrolled"
+    whole = picture(tape, _MOST_ENDS if free else steps, level=level, **options)
     tries = [(ends, longest) for longest in (LONGEST, SHORT) for ends in range(_MOST_ENDS if free else 1, 0, -1)]
     for ends, longest in tries:
-        pic = picture(tape, ends if free else steps, level=level, **options)
+        pic = _ends(whole, ends) if free else whole
         table = _table(pic, said, longest)
         if max(map(len, table)) <= width:
             break
     return "\n".join([*table, *(said(note) for note in pic.notes)])
+
+
+def _ends(pic: Picture, ends: int) -> Picture:
+    """The picture of fewer steps of either end, of a picture that has at least as many: as `steps=ends` draws it."""
+    if not pic.columns:  # outside of time, entries stand in the place of steps
+        own = [name for name, box in pic.boxes.items() if box.kind not in _OUTER]
+        return replace(pic, boxes={name: pic.boxes[name] for name in dict.fromkeys([*own[:ends], *own[-ends:]])})
+    if pic.steps <= 2 * ends + 1:
+        return pic
+    times, gap = [column for column in pic.columns if not isinstance(column, Gap)], Gap(GAP)
+    columns = [*times[:ends], gap, *times[-ends:]]
+    boxes = {name: box for name, box in pic.boxes.items() if box.column is None or box.column in columns}
+    boxes[GAP] = Box(GAP, "gap", left_out(pic.steps - 2 * ends), "", "", gap)
+    return replace(pic, boxes=boxes, columns=columns)
 
 
 def _table(pic: Picture, said: Any, longest: int) -> list[str]:

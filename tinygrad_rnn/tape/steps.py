@@ -27,7 +27,6 @@ from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.compare_steps import Reading, first_difference
-from tinygrad_rnn.tape.full_tape import Tape
 
 
 def time_of(labels: Scope) -> Any:
@@ -45,7 +44,7 @@ def steps(tape: Iterable[Entry]) -> dict[Any, list[int]]:
     return found
 
 
-def carried(tape: Tape) -> list[tuple[int, int]]:
+def carried(tape: Iterable[Entry]) -> list[tuple[int, int]]:
     """The recurrence: pairs (i, j) where entry j, in another step than entry i, reads what i made."""
     made: dict[Tensor, tuple[int, Any]] = {}
     pairs = []

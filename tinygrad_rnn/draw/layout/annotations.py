@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from tinygrad_rnn.draw.layout.labels import SIZE, Labels
 from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
@@ -137,20 +138,24 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
 def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> None:
     """The names of what is handed from step to step, in the gutter, once for all that read it there."""
     said: set[Any] = set()
+    labels = Labels(places)
     for arrow, words in pic.arrows.items():
         what = (arrow[0], words, pic.boxes[arrow[1]].column)
         if not words or what in said:
             continue
         curve = places.curves[arrow]
         x, y = curve[len(curve) // 2]
-        if arrow in pic.loops:
+        if arrow in places.detours:
+            x, y = curve[0][0] + 12, curve[0][1] + 8
+        elif arrow in pic.loops:
             x, y = x - 6, y + 10
         else:
             said.add(what)
             low, high = places.columns[pic.boxes[arrow[0]].column]
             x = high + 14 if curve[0][0] < curve[-1][0] else low - 14  # where the arrow leaves, and as high
             y = curve[3][1] + 8
-        found.texts.append(Text(x, y, short(words), theme.carried, 9))
+        if (place := labels.place(x, y, short(words))) is not None:
+            found.texts.append(Text(*place, short(words), theme.carried, SIZE))
 
 
 def _band_word(key: Any, value: Any) -> str:

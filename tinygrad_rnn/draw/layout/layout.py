@@ -16,6 +16,7 @@ from typing import Any
 
 from tinygrad_rnn.draw.layout.arrangement import Spot, arranged
 from tinygrad_rnn.draw.layout.columns import edges
+from tinygrad_rnn.draw.layout.detours import Streets
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
@@ -39,6 +40,7 @@ class Layout:
     tall: dict[str, float]  # except of these: a gap is as high as the steps
     curves: dict[Arrow, list[Point]]
     columns: dict[Any, tuple[float, float]]
+    detours: set[Arrow]  # arrows that go around boxes
     band: tuple[float, float]  # from where to where, upwards, the steps reach
     bands: dict[Any, tuple[float, float]]  # and each layer and direction
     size: Point
@@ -119,10 +121,30 @@ class _Placer:
                 nested.get(arrow, 0),
                 self._far(arrow),
             )
+        detours = self._detours(curves, centre, lowest, highest)
         titled = {band: span for band, span in spans.items() if any(c is not None for c, b in groups if b == band)}
-        return Layout(
-            centre, self.width, self.height, tall, curves, columns, steps, titled, (reach, top * self.row_height)
-        )
+        size = (reach, top * self.row_height)
+        return Layout(centre, self.width, self.height, tall, curves, columns, detours, steps, titled, size)
+
+    def _detours(self, curves: dict[Arrow, list[Point]], centre: dict[str, Point], low: int, high: int) -> set[Arrow]:
+        """Lead the arrows that run behind a box around it, and return which."""
+        streets = Streets(self.row_height, self.height, low, high)
+        ends = {}
+        for name, box in self.pic.boxes.items():
+            x, y = centre[name]
+            if isinstance(box.column, Gap):
+                streets.walls.append((x - self.width[name] / 2, x + self.width[name] / 2, name))
+                ends[name] = (x, (high - 0.5) * self.row_height), (x, (low + 0.5) * self.row_height)
+            else:
+                streets.add(self.row[name], x, self.width[name], name)
+                ends[name] = (x, y), (x, y)
+        found = [arrow for arrow, curve in curves.items() if streets.behind(curve, arrow)]
+        if found:
+            for lane in (lane for lanes in self.lanes.values() for lane in lanes):
+                streets.add(self.row[lane], self.x[lane], 2.0, "")
+        for source, target in found:
+            curves[source, target] = streets.way(ends[source][0], ends[target][1])
+        return set(found)
 
     def _far(self, arrow: Arrow) -> int:
         """0 for an arrow between neighbours; else 1 or 2, by turns, so that arrows over two steps lie apart."""
@@ -185,16 +207,23 @@ class _Placer:
         for name in late:
             if name not in initial:
                 self.row[name] = max(floor, self._lowest_reader(name, members, floor + 1) - 1)
-        edges = Counter(self.row[name] for name in names if name in self.row and self._edge(name))
+        edges = Counter((self.row[name], self._edge(name)) for name in names if name in self.row and self._edge(name))
         for name in initial:
             row = self._lowest_reader(name, members, floor + 1)
             self.row[name] = max(floor, row - 1)
             # An initial state stands where the state comes from in other steps: beside its reader.
-            if len(self.above[name]) == 1 and self.above[name][0] in members and edges[row] == 1:
+            side = 1 if self._edge(name) > 0 else -1
+            reader = self.above[name][0]
+            at_its_side = self._edge(reader) == side and edges[row, side] == 1
+            others = sum(edges[row, k] for k in range(-3, 4))
+            if len(self.above[name]) == 1 and reader in members and (at_its_side or others < 2):
+                if not others:  # of a first step unlike the others: its edge is known by the initial state alone
+                    (self.at_right if side > 0 else self.at_left).add(reader)
+                    edges[row, side] += 1
                 self.row[name] = row
-                reader = self.beside[name] = self.above[name].pop()
+                self.beside[name] = self.above[name].pop()
                 self.below[reader].remove(name)
-                edges[row] += 1
+                edges[row, side] += 1
         return max((self.row[name] + 1 for name in names), default=floor)
 
     def _lowest_reader(self, name: str, members: set[str], default: int) -> int:
@@ -216,12 +245,15 @@ class _Placer:
             left = right + (BETWEEN_COLUMNS if columns else 0.0)
             right = left + self._place(in_column.get(column, []), left)
             columns[column] = (left, right)
-        middle = right / 2
-        for (column, _), names in groups.items():
+        gaps = [columns[column] for column in self.pic.columns if isinstance(column, Gap)]
+        for (column, band), names in groups.items():
             if column is None:
                 wide = self._place(names, 0.0)
+                left = right / 2 - wide / 2
+                if band not in (_BEFORE, _AFTER):
+                    left = _beside(gaps, left, wide)
                 for name in names:
-                    self.x[name] += middle - wide / 2
+                    self.x[name] += left
         start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
         start -= (30 + 14 * len(self.pic.loops)) if self.pic.loops else 0
         self.x = {name: x - start for name, x in self.x.items()}
@@ -301,3 +333,10 @@ class _Placer:
         places = arranged(group)
         self.x.update((name, left + place) for name, place in zip(names, places, strict=True))
         return max(self.x[name] + self.width[name] / 2 for name in names) - left
+
+
+def _beside(gaps: list[tuple[float, float]], left: float, wide: float) -> float:
+    """Return the place nearest to `left` where something so wide stands on no gap: gaps are as high as all steps."""
+    places = [left, *(low - 20.0 - wide for low, _ in gaps), *(high + 20.0 for _, high in gaps)]
+    free = [x for x in places if all(x + wide < low or x > high for low, high in gaps)]
+    return min(free, key=lambda x: (abs(x - left), x))

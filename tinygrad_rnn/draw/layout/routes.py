@@ -46,11 +46,11 @@ def route(
     curve = [(source.x, source.y + height / 2)]
     for x, y in lanes:
         low, high = y - height / 2, y + height / 2
-        curve += [*_rise(curve[-1], (x, low)), (x, low + height / 3), (x, high - height / 3), (x, high)]
-    return [*curve, *_rise(curve[-1], (target.x, target.y - height / 2))]
+        curve += [*rise(curve[-1], (x, low)), (x, low + height / 3), (x, high - height / 3), (x, high)]
+    return [*curve, *rise(curve[-1], (target.x, target.y - height / 2))]
 
 
-def _rise(start: Point, end: Point) -> list[Point]:
+def rise(start: Point, end: Point) -> list[Point]:
     """From one row to a next one: upwards at both ends."""
     (x0, y0), (x1, y1) = start, end
     bend = (y1 - y0) * 0.45

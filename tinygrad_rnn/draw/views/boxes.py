@@ -48,6 +48,7 @@ class Picture:
     boxes: dict[str, Box] = field(default_factory=dict)
     arrows: dict[Arrow, str] = field(default_factory=dict)  # and what they say
     columns: list[Any] = field(default_factory=list)
+    steps: int = 0  # how many the tape has
     loops: set[Arrow] = field(default_factory=set)  # from a step to the next, drawn on one step
     flows: dict[Arrow, float] | None = None  # log10 of the norm of what comes back along an arrow; None: not drawn
     cuts: list[Any] = field(default_factory=list)  # steps before which the gradient is cut

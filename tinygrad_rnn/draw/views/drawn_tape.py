@@ -22,16 +22,19 @@ class Reading:
     """The entries of a tape as they are shown, numbered as on the tape."""
 
     def __init__(self, tape: Tape) -> None:
-        self.entries, silent, self.joins = unstacked(list(tape))
+        recorded = list(tape)
+        self.entries, silent, self.joins = unstacked(recorded)
         self.time = [time_of(entry.scope) for entry in self.entries]
         self.by_time = steps(self.entries)
         self.number = {entry.out: k for k, entry in enumerate(self.entries)}
         self.views = self._views() | silent
         """Numbers of the entries that are part of a copy's label, or say nothing."""
-        self.makers = {self.entries[maker].out for maker, _ in carried(tape)}
+        self.makers = {self.entries[maker].out for maker, _ in carried(recorded)}
         """What one step makes and another reads."""
         self.states = {a.name for a in self.makers} - {None}
         self.users = self._steps_that_use()
+        self.fixed: set[tuple[int, Tensor]] = set()
+        """(entry, what it reads): values of one step that are read as such, not as so many steps away."""
         self.initial = self._initial()
         """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
 
@@ -104,19 +107,24 @@ class Reading:
 
     def _initial(self) -> set[tuple[int, int]]:
         handed: set[Any] = set()
-        outside: list[tuple[int, int, Any]] = []
+        outside: list[tuple[int, int, Any, Any]] = []
         for numbers in self.by_time.values():
+            count: dict[Any, int] = {}
             for place, k in enumerate(numbers):
                 entry = self.entries[k]
+                # A first step may have more entries, a mask for one: then the place among those of its kind counts.
+                kind = self.band(k), entry.op.name
+                count[kind] = count.get(kind, 0) + 1
                 for position, a in enumerate(entry.args):
                     if isinstance(a, Tensor):
                         maker = self.maker(a)
                         what = (place, position, entry.op.name, a.shape)
+                        also = (*kind, count[kind], position, a.shape)
                         if maker is None:
-                            outside.append((k, position, what))
+                            outside.append((k, position, what, also))
                         elif self.time[maker] not in (None, self.time[k]):
-                            handed.add(what)
-        return {(k, position) for k, position, what in outside if what in handed}
+                            handed |= {what, also}
+        return {(k, position) for k, position, what, also in outside if what in handed or also in handed}
 
     def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Any]]:
         """In which steps each leaf, or each view of it, is read: what several steps share is a parameter.

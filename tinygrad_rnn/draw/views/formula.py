@@ -47,8 +47,9 @@ def formula(reading: Reading, members: Sequence[int], when: When, longest: int =
 def reads(reading: Reading, members: Sequence[int], when: When) -> str:
     """What these entries read of others and from outside, parameters left out: `x[1], h₀, c₀`."""
     inside = {reading.entries[k].out for k in members}
-    read = [a for k in members for a in reading.entries[k].args if isinstance(a, Tensor) and a not in inside]
-    names = [_operand(reading, a, reading.time[members[-1]], when) for a in read if not _parameter(reading, a)]
+    read = [(k, a) for k in members for a in reading.entries[k].args if isinstance(a, Tensor) and a not in inside]
+    t = reading.time[members[-1]]
+    names = [_operand(reading, k, a, t, when) for k, a in read if not _parameter(reading, a)]
     return ", ".join(dict.fromkeys(names))
 
 
@@ -57,7 +58,9 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
     entry, t = reading.entries[k], reading.time[k]
     name, sign = entry.op.name, symbol(reading, k)
     args = entry.args[:1] if name == "getitem" else entry.args
-    parts = [known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, a, t, when), _ATOM) for a in args]
+    parts = [
+        known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, k, a, t, when), _ATOM) for a in args
+    ]
     strength = BINDS[notation_of(name).sign] if is_arithmetic(name) else _ATOM
     if is_arithmetic(name) and len(parts) == 2:
         (left, a), (right, b) = parts
@@ -73,14 +76,16 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
     return (text if len(text) <= _LONGEST else text[:_LONGEST] + "…", strength)
 
 
-def _operand(reading: Reading, a: Any, t: Any, when: When) -> str:
+def _operand(reading: Reading, reader: int, a: Any, t: Any, when: When) -> str:
     """What is read, by its name; the step only where it is another one."""
     if isinstance(a, Tensor):
         k = reading.maker(a)
         if k is None:
             return of_step(reading.leaf(a)[1], t, when)
         name = a.name or f"#{k}"
-        return name if reading.time[k] in (t, None) else name + when(reading.time[k])
+        if reading.time[k] in (t, None):
+            return name
+        return name + (absolute(reading.time[k]) if (reader, a) in reading.fixed else when(reading.time[k]))
     if isinstance(a, np.ndarray):
         return "array"
     return f"{a:.4g}" if isinstance(a, float | int) else str(a)
@@ -104,6 +109,11 @@ def subscript(t: Any) -> str:
     """The step under a name, for whole numbers: `₂`."""
     whole = isinstance(t, int | np.integer) and not isinstance(t, bool)
     return str(t).translate(str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")) if whole else ""
+
+
+def absolute(t: Any) -> str:
+    """One step under a name, where one step stands for all: `₀`, `(a)`."""
+    return subscript(t) or f"({t})"
 
 
 def bare(title: str) -> str:

@@ -80,7 +80,7 @@ def _planned(
         )
     if cut and (wrong := [t for t in (*cut, *steps_of(tape)) if not isinstance(t, int | float | np.number)]):
         raise ValueError(f"draw: cuts, and {wrong[0]!r} among them or the steps\ngive cuts as steps that are numbers")
-    times = steps_of(tape)
+    times = steps_of(tape) if cut else {}
     if missing := [t for t in cut if t not in times or isinstance(t, bool)]:
         raise ValueError(
             f"draw: a cut before {missing[0]!r}, of a tape with the steps {min(times)!r} to {max(times)!r}\n"

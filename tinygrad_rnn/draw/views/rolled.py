@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture
-from tinygrad_rnn.draw.views.formula import bare, subscript
-from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture, printable
+from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.elsewhere import Elsewhere, Use
+from tinygrad_rnn.draw.views.formula import absolute, bare, subscript
+from tinygrad_rnn.draw.views.unrolled import Drawer, Plan
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of
@@ -35,11 +37,20 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
         whole = isinstance(t, int) and isinstance(here, int)
         return f"ₜ{subscript(t - here) if t < here else '₊' + subscript(t - here)}" if whole else f"({t})"
 
-    full = unrolled(tape, replace(plan, steps=tuple(around), when=when))
-    return _folded(full, here, len(times), alike)
+    reading = Reading(tape)
+    lacking = Elsewhere(reading, here)
+    reading.fixed |= {(use.reader, reading.entries[use.maker].out) for use in (*lacking.fixed, *lacking.after)}
+    drawer = Drawer(reading, tape.lines(), replace(plan, steps=tuple(around), when=when))
+    full = drawer.draw()
+    fixed = {(drawer.box_of.get(use.maker), drawer.box_of.get(use.reader)) for use in lacking.fixed}
+    fixed -= {(drawer.box_of.get(use.maker), drawer.box_of.get(use.reader)) for use in lacking.carried}
+    loop = _folded(full, here, fixed)
+    told = _completed(loop, drawer, lacking)
+    loop.notes = [*_notes(here, len(times), alike), *told]
+    return loop
 
 
-def _folded(full: Picture, here: Any, count: int, alike: Likeness) -> Picture:
+def _folded(full: Picture, here: Any, fixed: set[Any]) -> Picture:
     """Of an unrolled picture one column; what it reads of its neighbours is read of itself, around a loop."""
     twin = _twins(full, here)
     kept = {name: box for name, box in full.boxes.items() if box.column in (here, None) and name not in _lonely(full)}
@@ -49,15 +60,80 @@ def _folded(full: Picture, here: Any, count: int, alike: Likeness) -> Picture:
             continue
         arrow: Arrow = (source, target)
         if source not in kept:
-            if full.boxes[target].column is None or twin.get(source) is None:
+            if full.boxes[target].column is None or twin.get(source) is None or (source, target) in fixed:
                 continue
             arrow = (twin[source], target)
             loop.loops.add(arrow)
         loop.arrows[arrow] = says
         if loop.flows is not None and full.flows is not None and (source, target) in full.flows:
             loop.flows[arrow] = full.flows[source, target]
-    loop.notes = list(_notes(here, count, alike))
     return loop
+
+
+def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[str]:
+    """Add the arrows to and from other steps that the drawn step lacks; say of which steps they are."""
+    reading, box_of = drawer.reading, drawer.box_of
+    drawn = set(loop.arrows)
+    added: dict[Arrow, str] = {}
+    told: dict[tuple[str, str], list[Any]] = {}
+    read_here = {a for a, b in drawn if loop.boxes[b].column is not None}
+    reads_here = {b for a, b in drawn if loop.boxes[a].column is not None}
+
+    def add(use: Use, source: str, target: str, says: str = "") -> None:
+        if (source, target) not in drawn:
+            added.setdefault((source, target), says)
+            flow = drawer.flow_along(use[:2])
+            if loop.flows is not None:
+                loop.flows[source, target] = max(flow, loop.flows.get((source, target), flow))
+
+    for use in (*lacking.fixed, *lacking.carried, *lacking.after):
+        made, t = reading.time[use.maker], reading.time[use.reader]
+        value, target = reading.entries[use.maker].out, box_of.get(use.reader, "")
+        twin = None if use in lacking.fixed else box_of.get(lacking.twin.get(use.maker, -1))
+        if target not in loop.boxes:
+            continue
+        if twin is None or twin not in loop.boxes:
+            under = absolute(made) if (use.reader, value) in reading.fixed else drawer.plan.when(made)
+            title = printable((value.name or f"#{use.maker}") + under)
+            source = f"v{use.reader}_{use.position}"
+            source = next((a for a, b in added if b == target and loop.boxes[a].title == title), source)
+            flow = drawer.flow_along(use[:2]) if loop.flows is not None else None
+            band = reading.band(use.reader) if t is not None else ()
+            box = Box(source, "input", title, "", "", t, band, tip=title, flow=flow, entries=(use.maker,))
+            loop.boxes[source] = drawer.copy_of(value, box)
+            add(use, source, target)
+        elif t is None:
+            if target not in reads_here:
+                told.setdefault((_bare_or_title(loop.boxes[target]), f"reads {value.name or 'what is'}"), []).append(
+                    made
+                )
+            add(use, twin, target)
+        else:
+            add(use, twin, target, (value.name or "") + drawer.plan.when(made) if drawer.whole else "")
+            loop.loops.add((twin, target))
+    for use in lacking.before:
+        source, target = box_of.get(use.maker, ""), box_of.get(lacking.twin.get(use.reader, -1), "")
+        if source not in loop.boxes or (source, target) in drawn:
+            continue
+        if source not in read_here:
+            told.setdefault((_bare_or_title(loop.boxes[source]), ""), []).append(reading.time[use.reader])
+        if target in loop.boxes:
+            add(use, source, target)
+    loop.arrows |= added
+    return [
+        f"{name} {what} at {_steps(steps)} alone" if what else f"of the steps {_steps(steps)} alone reads {name}"
+        for (name, what), steps in [*told.items()][:MOST_NOTES]
+    ]
+
+
+def _bare_or_title(box: Box) -> str:
+    return _bare(box) or box.title
+
+
+def _steps(times: list[Any]) -> str:
+    """`t = 3`, `t = 0, 1 and 7 more`."""
+    said = [str(t) for t in dict.fromkeys(times)]
+    return "t = " + ", ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else "")
 
 
 def _lonely(full: Picture) -> set[str]:

@@ -94,12 +94,17 @@ def _with_gaps(reading: Reading, times: list[Any], shown: set[Any]) -> Selection
         if run:
             gap = Gap(GAP if not found.said else f"{GAP}{len(found.said)}")
             found.columns.append(gap)
-            found.said[gap] = f"… {len(run):,} step{'s' if len(run) > 1 else ''} …"
+            found.said[gap] = left_out(len(run))
             found.hidden |= {number: gap for s in run for number in reading.by_time[s]}
             run = []
         if t is not None:
             found.columns.append(t)
     return found
+
+
+def left_out(count: int) -> str:
+    """What stands in the place of so many steps."""
+    return f"… {count:,} step{'s' if count > 1 else ''} …"
 
 
 def _of_entries(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Selection:

@@ -43,16 +43,18 @@ class Plan:
 
 def unrolled(tape: Tape, plan: Plan) -> Picture:
     """The boxes and arrows of a tape, a column for each step."""
-    return _Drawer(Reading(tape), tape.lines(), plan).draw()
+    return Drawer(Reading(tape), tape.lines(), plan).draw()
 
 
-class _Drawer:
+class Drawer:
+    """The boxes and arrows of the steps that a plan selects; `draw` makes them."""
+
     def __init__(self, reading: Reading, lines: list[Any], plan: Plan) -> None:
         self.reading, self.lines, self.plan = reading, lines, plan
         self.groups = groups(reading, plan.level)
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
-        self.picture = Picture(columns=self.selection.columns)
+        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
         self.sent: dict[Arrow, dict[Hashable, Any]] = {}  # what goes backward along each arrow, by what it goes to
         self.computed: tuple[int, dict[Tensor, Any]] = (-1, {})
         self.shared: dict[Any, str] = {}
@@ -60,6 +62,7 @@ class _Drawer:
         self.whole = plan.level != "ops"
 
     def draw(self) -> Picture:
+        """The picture."""
         # The boxes first: a group may be read before its last entry.
         for last, members in self.groups.items():
             if last in self.selection.hidden:
@@ -197,6 +200,15 @@ class _Drawer:
             what = a if self.reading.maker(a) is not None else self.reading.leaf(a)[1]
             held = self.sent.setdefault(arrow, {})
             held[what] = held[what] + sent if what in held else sent
+
+    def flow_along(self, use: tuple[int, int]) -> float:
+        """log10 of the norm of what an entry sends back to its argument of that place."""
+        sent = self._sent(*use) if self.plan.flow else None
+        return -np.inf if sent is None else log10_norm(sent)
+
+    def copy_of(self, value: Tensor, box: Box) -> Box:
+        """A small box for a value, with its shape and what `show` asks for."""
+        return self._with_numbers(replace(box, shape=_shape(value)), value, box.flow)
 
     def _sent(self, k: int, position: int) -> Any:
         """What entry k sends back to its argument, or None where nothing is."""

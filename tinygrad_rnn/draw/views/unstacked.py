@@ -57,8 +57,9 @@ def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int
         if entry.out in itself:
             itself[entry.out] = itself.get(itself[entry.out], itself[entry.out])
             silent.add(k)
-        args = tuple(itself.get(a, a) if isinstance(a, Tensor) else a for a in entry.args)
-        shown.append(replace(entry, args=args))
+        if any(isinstance(a, Tensor) and a in itself for a in entry.args):
+            entry = replace(entry, args=tuple(itself.get(a, a) if isinstance(a, Tensor) else a for a in entry.args))
+        shown.append(entry)
     if not itself and not taken:
         return list(entries), set(), {}
     # A stack, and what is made of stacks, says nothing where its steps alone were read.
