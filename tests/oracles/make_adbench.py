@@ -15,6 +15,7 @@ Run `python tests/oracles/make_adbench.py` to write them anew.
 """
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def objective(main, extra, state, sequence):
     lead = (slice(None),) + (None,) * (main.ndim - 4)
     states = [[part[lead] + 0 * main[0, 0, 0] for part in layer] for layer in state]
     total = 0
-    for now, then in zip(sequence[:-1], sequence[1:], strict=True):
+    for now, then in pairwise(sequence):
         x = extra[0] * now[lead]
         for (w, b), layer in zip(main, states, strict=True):
             h, c = layer

@@ -1,6 +1,7 @@
 """ADBench's LSTM: its objective, and a golden gradient from complex steps in long double, on data of our own."""
 
 import json
+from itertools import pairwise
 
 import make_adbench
 import numpy as np
@@ -16,7 +17,7 @@ CASES = [pytest.param(name, marks=[pytest.mark.slow] if name == "long" else []) 
 def objective(main, extra, state, sequence):
     """ADBench's loss, see make_adbench: all products are entry by entry, and the sum of exponentials has a 2 in it."""
     states, total = [tuple(layer) for layer in state], 0
-    for now, then in zip(sequence[:-1], sequence[1:], strict=True):
+    for now, then in pairwise(sequence):
         x = extra[0] * now
         for k, (weight, bias) in enumerate(main):
             h, c = states[k]
