@@ -96,6 +96,12 @@ def test_no_module_has_the_name_of_another():
     assert sorted(names) == sorted(set(names))
 
 
+def test_no_file_of_tests_has_the_name_of_another():
+    """Pytest imports them by their names alone."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_function_hides_the_module_of_its_name(package):
     module = importlib.import_module(package)
