@@ -17,7 +17,7 @@ from shaped_programs import shaped_programs
 import tinygrad_rnn as tg
 from tinygrad_rnn import compiler, nn
 from tinygrad_rnn.compiler import codegen, loop_placement
-from tinygrad_rnn.graph import differentiate
+from tinygrad_rnn.graph import walk_back
 
 MANY = int(os.environ.get("TINYGRAD_RNN_EXAMPLES", "0"))
 
@@ -47,7 +47,7 @@ SEEDS = st.integers(0, 10**6)
 
 
 THRESHOLDS = [(loop_placement, "CHUNK", (256 * 1024, 1, 200)), (codegen, "MANY", (2048, 0, 2))]
-THRESHOLDS += [(codegen, "TEXTS", (256, 1)), (differentiate, "LONGEST", (8, 1, 2))]
+THRESHOLDS += [(codegen, "TEXTS", (256, 1)), (walk_back, "LONGEST", (8, 1, 2))]
 
 
 @contextmanager

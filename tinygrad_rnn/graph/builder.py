@@ -1,31 +1,40 @@
-"""Writing new calls into a list: each distinct call once, and what comes to nothing left out."""
+"""`Builder`: new calls, each distinct one once, without those that change nothing (x * 1, a cast to the own dtype)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.recording import Scope
+from tinygrad_rnn.core.table import Primitive
 from tinygrad_rnn.core.tensor import NO_KWARGS, Line, Tensor
-from tinygrad_rnn.graph.graph import Node, Value, op
+from tinygrad_rnn.graph.graph import Argument, DType, Loop, Node, Value, op
+
+Known = dict[int, Any]
+"""By the id of a Tensor, what stands for it: a Value, a number, or a function that gives a Value when it is read."""
 
 
 class Builder:
     """Appends calls to `nodes`; the same call on the same Values is made once."""
 
-    def __init__(self, nodes: list[Any], by: str, scope: Scope = ()) -> None:
+    def __init__(self, nodes: list[Node] | list[Node | Loop], by: str, scope: Scope = ()) -> None:
         self.nodes = nodes
         self.by = by
         self.scope = scope
-        self._made: dict[Any, Value] = {}
-        self._unspread: dict[Value, Value] = {}  # what broadcast_to was given, by what it made
+        self._made: dict[Hashable, Value] = {}
+        self._unspread: dict[Value, Value] = {}  # the argument of broadcast_to, by its result
 
     def call(
-        self, name: str, args: Sequence[Any], shape: tuple[int, ...], dtype: Any, kwargs: Mapping[str, Any] = NO_KWARGS
+        self,
+        name: str,
+        args: Sequence[Argument],
+        shape: tuple[int, ...],
+        dtype: DType,
+        kwargs: Mapping[str, object] = NO_KWARGS,
     ) -> Value:
-        """The result of the call, a new Value or the one that it made before."""
+        """Return the result of the call: a new Value, or the one that the same call made before."""
         key = (name, tuple(map(key_of, args)), tuple((k, key_of(v)) for k, v in kwargs.items()))
         found = self._made.get(key)
         if found is None:
@@ -33,8 +42,8 @@ class Builder:
             self.nodes.append(Node(op(name), tuple(args), found, kwargs, self.scope, self.by))
         return found
 
-    def arithmetic(self, name: str, a: Any, b: Any) -> Any:
-        """A ufunc of two operands, each a Value or a number; numbers alone give a number."""
+    def arithmetic(self, name: str, a: Value | float, b: Value | float) -> Any:
+        """Return a ufunc of two operands, each a Value or a number: a Value, or a number for two numbers."""
         if not isinstance(a, Value) and not isinstance(b, Value):
             return float(getattr(np, name)(a, b))
         if name == "multiply":
@@ -43,7 +52,7 @@ class Builder:
         shape = np.broadcast_shapes(*(v.shape for v in values))
         return self.call(name, (a, b), shape, np.result_type(*(v.dtype for v in values)))
 
-    def _product(self, a: Any, b: Any) -> Any:
+    def _product(self, a: Value | float, b: Value | float) -> Value:
         for x, y in ((a, b), (b, a)):
             if not isinstance(x, Value) and isinstance(y, Value) and y.dtype.kind == "f":
                 if x == 1:
@@ -62,7 +71,7 @@ class Builder:
         return self.call("multiply", (a, b), shape, np.result_type(*(v.dtype for v in values)))
 
     def spread(self, v: Value, shape: tuple[int, ...]) -> Value:
-        """V, broadcast to a shape."""
+        """Return v, broadcast to a shape."""
         if v.shape == shape:
             return v
         made = self.call("broadcast_to", (v,), shape, v.dtype, {"shape": shape})
@@ -70,44 +79,47 @@ class Builder:
         return made
 
     def summed(self, v: Value, axes: tuple[int, ...], shape: tuple[int, ...]) -> Value:
-        """V summed over axes, in the shape that is left, or one that has them at length 1."""
+        """Return the sum of v over axes, in a shape without them or with them at length 1."""
         kept = tuple(n for k, n in enumerate(v.shape) if k not in axes)
         total = self.call("sum", (v,), kept, v.dtype, {"axis": axes}) if axes else v
         return self.shaped(total, shape)
 
     def shaped(self, v: Value, shape: tuple[int, ...]) -> Value:
-        """V in another shape."""
+        """Return v in another shape."""
         return v if v.shape == shape else self.call("reshape", (v, shape), shape, v.dtype)
 
-    def cast(self, v: Value, dtype: np.dtype[Any]) -> Value:
-        """V in another dtype."""
+    def cast(self, v: Value, dtype: DType) -> Value:
+        """Return v in another dtype."""
         return v if v.dtype == dtype else self.call("astype", (v,), v.shape, dtype, {"dtype": dtype})
 
-    def recorded(self, lines: Sequence[Line], known: dict[int, Any], result: Any) -> Any:
-        """The calls of a tape on Tensors of which `known` says, by id, what they stand for; what `result` is then."""
+    def recorded(self, lines: Sequence[Line], known: Known, result: Argument) -> Argument:
+        """Make the calls of a tape on what stands for its Tensors, and return what stands for `result` then."""
         for operation, args, kwargs, out, _ in lines:
             given = [self._known(a, known) for a in args]
             known[id(out)] = self._converted(operation, given, kwargs, out)
         return self._known(result, known)
 
-    def _known(self, a: Any, known: dict[int, Any]) -> Any:
+    def _known(self, a: Argument, known: Known) -> Argument:
         if type(a) is Tensor:
             if id(a) not in known:
-                known[id(a)] = Value(a.shape, a.dtype, constant=a._data)
+                known[id(a)] = Value(a.shape, a.dtype, constant=a.data)
             found = known[id(a)]
-            if callable(found):  # a value of the forward pass, brought here where a rule reads it
+            if callable(found):  # a value of the forward pass: it is read where a rule reads it
                 found = known[id(a)] = found()
             return found
         return Value(a.shape, a.dtype, constant=a) if isinstance(a, np.ndarray) else a
 
-    def _converted(self, operation: Any, given: list[Any], kwargs: Any, out: Tensor) -> Any:
+    def _converted(
+        self, operation: Primitive, given: list[Argument], kwargs: Mapping[str, object], out: Tensor
+    ) -> Argument:
+        """Return the result of a call of the tape on what stands for its arguments."""
         name = operation.name
         if not any(isinstance(a, Value) for a in given):
             if name in ("multiply", "add", "subtract", "divide"):
                 return self.arithmetic(name, *given)
             if name == "negative":
                 return -given[0]
-            constant = np.asarray(out._data)
+            constant = np.asarray(out.data)
             return Value(constant.shape, constant.dtype, constant=constant)
         if name == "positive":
             return given[0]
@@ -121,12 +133,12 @@ class Builder:
             return self.shaped(given[0], out.shape)
         made = self.call(name, given, out.shape, out.dtype, kwargs)
         if made.example is None:
-            made.example = out._data
+            made.example = out.data
         return made
 
 
-def key_of(a: Any) -> Any:
-    """What tells arguments apart: Values and arrays by identity, the rest by type and value."""
+def key_of(a: Argument) -> Hashable:
+    """Return what tells arguments apart: Values and arrays by identity, the rest by type and value."""
     if isinstance(a, Value):
         return a
     if isinstance(a, np.ndarray):

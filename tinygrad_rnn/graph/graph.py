@@ -17,6 +17,14 @@ from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.table import PRIMITIVES, Primitive
 from tinygrad_rnn.core.tensor import NO_KWARGS
 
+Array = NDArray[Any]
+DType = np.dtype[Any]
+Argument = Any
+"""An argument of a call: a Value, or a number, slice or shape as it stands."""
+
+BACKWARD = "backward"
+"""The mark of the calls that the walk back makes."""
+
 
 @dataclass(eq=False, slots=True)
 class Value:
@@ -26,10 +34,10 @@ class Value:
     """
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     name: str | None = None
-    constant: NDArray[Any] | None = None
-    example: NDArray[Any] | None = None
+    constant: Array | None = None
+    example: Array | None = None
 
     @property
     def ndim(self) -> int:
@@ -41,8 +49,8 @@ class Value:
         """The bytes of one array of that shape and dtype."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    def sample(self) -> NDArray[Any]:
-        """An array of that shape and dtype."""
+    def sample(self) -> Array:
+        """Return an array of that shape and dtype."""
         if self.constant is not None:
             return self.constant
         if self.example is not None:
@@ -52,26 +60,26 @@ class Value:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """One call, `out = op(*args, **kwargs)`: each argument a Value, or a number, slice or shape as it stands.
+    """One call, `out = op(*args, **kwargs)`.
 
-    `by` is the pass that made it, `scope` where it was recorded, without its step.
+    `by` is the pass that made it, "tape" for a call of the tape. `scope` is that of the tape, without the step.
     """
 
     op: Primitive
-    args: tuple[Any, ...]
+    args: tuple[Argument, ...]
     out: Value
     kwargs: Mapping[str, Any] = field(default_factory=lambda: NO_KWARGS)
     scope: Scope = ()
     by: str = "tape"
 
     def reads(self) -> Iterator[Value]:
-        """The Values among the arguments."""
+        """Return the Values among the arguments."""
         return (a for a in self.args if type(a) is Value)
 
 
 @dataclass(eq=False, slots=True)
 class Row:
-    """What a step reads of an array with a time axis: at place k of the loop, inner = outer[offset + k]."""
+    """A row that each step reads of an array with a time axis: at place k of the loop, inner = outer[offset + k]."""
 
     inner: Value
     outer: Value
@@ -80,7 +88,7 @@ class Row:
 
 @dataclass(eq=False, slots=True)
 class Carry:
-    """What a step hands to the next: `before` is the `after` of the step before, or `init` in the first."""
+    """A state, handed from step to step: `before` is the `after` of the step before, or `init` in the first step."""
 
     before: Value
     init: Value
@@ -89,7 +97,7 @@ class Carry:
 
 @dataclass(eq=False, slots=True)
 class Out:
-    """What a loop gives: for an inner Value of its steps, an outer one."""
+    """A result of a loop: an outer Value, made of an inner Value of its steps."""
 
     inner: Value
     outer: Value
@@ -97,11 +105,12 @@ class Out:
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """Steps that are alike, as one body. `direction` -1 runs from the last place to the first.
+    """Steps that are alike, as one body. With `direction` -1 the loop runs from the last place to the first.
 
     Outer arrays with a time axis are indexed by the place k = 0 ... length - 1, whatever the direction.
     `stacks`: outer[k] = inner of place k. `lasts`: that of the step that runs last. `sums`: over all steps.
-    `prelude`: calls for a chunk of steps at once, before these steps; of what they read, `timed` has a time axis.
+    `prelude`: calls for a chunk of steps at once, before these steps; the Values with a time axis that they read are
+    in `timed`. `first`: the label t of the step at place 0.
     """
 
     length: int
@@ -114,19 +123,19 @@ class Loop:
     sums: list[Out] = field(default_factory=list)
     prelude: list[Node] = field(default_factory=list)
     timed: set[Value] = field(default_factory=set)
-    first: Any = 0  # the step at place 0, as the tape calls it
+    first: int = 0
 
     def inner(self) -> set[Value]:
-        """All Values that differ from step to step."""
+        """Return all Values that differ from step to step."""
         found = {row.inner for row in self.rows} | {carry.before for carry in self.carries}
         return found | {node.out for node in self.body}
 
     def outs(self) -> list[Out]:
-        """All that the loop gives."""
+        """Return all results of the loop."""
         return [*self.stacks, *self.lasts, *self.sums]
 
     def reads(self) -> Iterator[Value]:
-        """The Values from outside that it reads."""
+        """Return the Values from outside that the loop reads."""
         own = self.inner() | {node.out for node in self.prelude}
         everything: list[Value] = [row.outer for row in self.rows] + [carry.init for carry in self.carries]
         for node in [*self.prelude, *self.body]:
@@ -135,7 +144,7 @@ class Loop:
         return (v for v in everything if v not in own)
 
     def copy(self) -> Loop:
-        """Another loop with lists of its own, of the same nodes and Values."""
+        """Return a loop with lists of its own, of the same nodes and Values."""
         return replace(
             self,
             body=self.body[:],
@@ -149,7 +158,7 @@ class Loop:
         )
 
     def stack_of(self, inner: Value) -> Value:
-        """The array of all steps' values of `inner`, which the loop gives from here on if it did not before."""
+        """Return the array of all steps' values of `inner`: add it to the results of the loop if it is not there."""
         for out in self.stacks:
             if out.inner is inner:
                 return out.outer
@@ -159,7 +168,7 @@ class Loop:
         return outer
 
     def row_of(self, outer: Value, offset: int = 0) -> Value:
-        """What a step reads of `outer`, an array with a time axis."""
+        """Return what a step reads of `outer`, an array with a time axis."""
         for row in self.rows:
             if row.outer is outer and row.offset == offset:
                 return row.inner
@@ -179,23 +188,23 @@ class Graph:
     results: list[Value]
 
     def copy(self) -> Graph:
-        """Another graph with lists and loops of its own."""
+        """Return a graph with lists and loops of its own."""
         items = [item.copy() if isinstance(item, Loop) else item for item in self.items]
         return Graph(self.inputs[:], items, self.results[:])
 
     def loops(self) -> list[Loop]:
-        """The loops, in order."""
+        """Return the loops, in order."""
         return [item for item in self.items if isinstance(item, Loop)]
 
     def regions(self) -> Iterator[list[Node]]:
-        """All lists of calls: of each loop its prelude and its body."""
+        """Return the lists of calls inside loops: of each loop its prelude and its body."""
         for loop in self.loops():
             yield loop.prelude
             yield loop.body
 
 
 def forget(graph: Graph) -> None:
-    """Let go of all examples: they are as large as the tape."""
+    """Drop all examples: together they are as large as the tape."""
     for v in graph.inputs:
         v.example = None
     for item in graph.items:
@@ -208,12 +217,12 @@ def forget(graph: Graph) -> None:
 
 
 def op(name: str) -> Primitive:
-    """The primitive of that name."""
+    """Return the primitive of that name."""
     return PRIMITIVES[name]
 
 
 def readers(graph: Graph) -> dict[Value, int]:
-    """How often each Value is read: by calls, loops and as a result."""
+    """Count how often each Value is read: by calls, by loops and as a result."""
     count: dict[Value, int] = {}
 
     def note(values: Iterable[Value]) -> None:
@@ -234,12 +243,12 @@ def readers(graph: Graph) -> dict[Value, int]:
     return count
 
 
-def substituted(graph: Graph, instead: Mapping[Value, Any]) -> Graph:
-    """The graph with some Values read in the place of others."""
+def substituted(graph: Graph, instead: Mapping[Value, Value]) -> Graph:
+    """Return the graph in which `instead[v]` is read in the place of v."""
     if not instead:
         return graph
 
-    def find(a: Any) -> Any:
+    def find(a: Argument) -> Argument:
         while type(a) is Value and a in instead:
             a = instead[a]
         return a

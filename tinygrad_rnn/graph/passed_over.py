@@ -1,4 +1,4 @@
-"""What the walk back over a tape does not come to, though what is differentiated leads there.
+"""The results that the walk back over a tape does not come to, though what is differentiated leads there.
 
 A step from which nothing comes back has no cotangent. A loop that walks back over all of its steps would give it the
 cotangent 0, and 0 * NaN is NaN: what is in the padding of a batch would be in every gradient.
@@ -7,23 +7,22 @@ cotangent 0, and 0 * NaN is NaN: what is in the padding of a batch would be in e
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from tinygrad_rnn.core.backward import dependent
 from tinygrad_rnn.core.kinds import LINEAR
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.table import Primitive
+from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.graph.batching import SELECTIVE
-from tinygrad_rnn.graph.graph import Graph, Node, Value
+from tinygrad_rnn.graph.graph import Argument, Graph, Node, Value
 
-Line = tuple[Any, ...]
 CHOOSING = SELECTIVE | {"add", "subtract", "negative", "positive", "detach"}
-"""Operations that, like the linear kinds, hand a cotangent on or leave it out: of 0 they make 0, whatever they read."""
+"""Operations that, like those of a linear kind, make 0 of the cotangent 0, whatever they read."""
 
 
 def passed_over(lines: Sequence[Line], loss: Tensor, wrt: Sequence[Tensor]) -> dict[int, bool]:
-    """Does the walk back from `loss` leave it out? For the id of each floating-point Tensor that depends on `wrt`.
+    """Return, by the id of each floating-point Tensor that depends on `wrt`: does the walk back from `loss` miss it?
 
-    What is made by CHOOSING or is linear is not among them: a cotangent of 0 does no harm there.
+    The results of CHOOSING and of linear operations are not among them: a cotangent of 0 does no harm there.
     """
     leads = dependent(lines, wrt)
     reached = {id(loss)}
@@ -34,14 +33,12 @@ def passed_over(lines: Sequence[Line], loss: Tensor, wrt: Sequence[Tensor]) -> d
     return {
         id(out): id(out) not in reached
         for operation, _, _, out, _ in lines
-        if id(out) in leads
-        and out._data.dtype.kind == "f"
-        and not (operation.kind in LINEAR or operation.name in CHOOSING)
+        if id(out) in leads and out.dtype.kind == "f" and not (operation.kind in LINEAR or operation.name in CHOOSING)
     }
 
 
 def walked_back(graph: Graph, loss: Value) -> set[Value]:
-    """All Values of a graph that the walk back from `loss` comes to."""
+    """Return all Values of a graph that the walk back from `loss` comes to."""
     found = {loss}
 
     def spread(node: Node) -> None:
@@ -54,7 +51,7 @@ def walked_back(graph: Graph, loss: Value) -> set[Value]:
             continue
         found |= {out.inner for out in item.outs() if out.outer in found}
         size = -1
-        while size != len(found):  # what is handed to a step is what the step before handed on
+        while size != len(found):  # a step's state is the result of the step before
             size = len(found)
             for node in reversed(item.body):
                 spread(node)
@@ -65,7 +62,7 @@ def walked_back(graph: Graph, loss: Value) -> set[Value]:
     return found
 
 
-def _followed(operation: Any, args: Sequence[Any]) -> Iterator[Any]:
-    """The arguments of a call by which it has derivatives."""
+def _followed(operation: Primitive, args: Sequence[Argument]) -> Iterator[Argument]:
+    """Return the arguments of a call by which it has derivatives."""
     rules = operation.vjps
     return (a for k, a in enumerate(args) if operation.variadic or (k < len(rules) and rules[k] is not None))

@@ -15,7 +15,8 @@ from tinygrad_rnn.bptt.derivation.tidying import tidied
 from tinygrad_rnn.bptt.derivation.trace import Recorded
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Value
-from tinygrad_rnn.graph.roll import Places, roll
+from tinygrad_rnn.graph.outside_values import Places
+from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.nn.time_loop import cell_name
 from tinygrad_rnn.tape.steps import likeness
 
