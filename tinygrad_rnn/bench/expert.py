@@ -9,28 +9,29 @@ The same numbers as `naive`, by seven rules:
 2. W x_t for all t is one product before the loop. Only U h_{t-1} waits for the step before.
 3. dW, dU, the biases and dx are one product each after the loop, over the stacked steps.
 4. The gates of a step are one tanh: sigmoid(z) = tanh(z / 2) / 2 + 1/2, the inner 1/2 multiplied into W, U and b.
-5. h_0, ..., h_T are one buffer, so that the states before and after each step are two views of it.
-6. What the walk back multiplies by (g'(z), f, ...) depends on the forward pass alone: it is computed for many steps in
-   one call, for as many as stay in the cache.
-7. W and U are turned once a call, so that each product of the loop reads rows.
+5. h_0, ..., h_T are one buffer: the states before and after each step are two views of it.
+6. The factors of the walk back (g'(z), f, ...) depend on the forward pass alone: one call computes them for as many
+   steps as stay in the cache.
+7. W and U are transposed once a call, so each product of the loop reads rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy import add, dot, multiply, subtract, tanh
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.bench.problem import Array, Leaves, Sizes
 
 CACHE = 256 * 1024
-"""Bytes that a buffer of factors may take: with what it is made from, they share a core's second-level cache."""
+"""The most bytes of a buffer of factors: it shares a core's second-level cache with the arrays that it is made from."""
 
 
 def squared_error(outputs: Array, targets: Array, into: Array) -> float:
-    """The mean squared error; its gradient by the outputs is written into a buffer of their shape."""
+    """Return the mean squared error, and write its gradient by the outputs into a buffer of their shape."""
     difference = subtract(outputs, targets, out=into).reshape(-1)
     loss = float(dot(difference, difference)) / difference.size
     into *= np.asarray(2 / difference.size, into.dtype)
@@ -38,13 +39,13 @@ def squared_error(outputs: Array, targets: Array, into: Array) -> float:
 
 
 class _Expert:
-    """What the cells share: the hoisted product, the loss, the deferred products."""
+    """The common part of the cells: the product before the loop, the loss, the products after the loop."""
 
     gates: ClassVar[int]
     scales: ClassVar[tuple[float, ...]]
-    """By which the pre-activation of each gate is multiplied: 1/2 for a sigmoid."""
+    """The factor of each gate's pre-activation: 1/2 for a sigmoid."""
 
-    def __init__(self, sizes: Sizes, dtype: Any) -> None:
+    def __init__(self, sizes: Sizes, dtype: DTypeLike) -> None:
         self.sizes, self.dtype = sizes, np.dtype(dtype)
         T, B, I, H = sizes
         G = self.gates * H
@@ -59,25 +60,25 @@ class _Expert:
         self.chunk = max(1, min(T, CACHE // (B * G * self.dtype.itemsize)))
 
     def __call__(self, leaves: Leaves, targets: Array) -> tuple[float, Leaves]:
-        """The loss, and the gradient of every leaf: buffers of this object, which the next call overwrites."""
+        """Return the loss and the gradient of every leaf: buffers of this object, which the next call overwrites."""
         self.forward(leaves)
         loss = squared_error(self.hs[1:], targets, self.dhs)
         return loss, self.backward(leaves)
 
     def forward(self, leaves: Leaves) -> Array:
-        """h_1, ..., h_T."""
+        """Return h_1, ..., h_T."""
         raise NotImplementedError
 
     def backward(self, leaves: Leaves) -> Leaves:
-        """The gradient of every leaf, from `self.dhs`, the upstream gradient of h_1, ..., h_T."""
+        """Return the gradient of every leaf, from `self.dhs`, the upstream gradient of h_1, ..., h_T."""
         raise NotImplementedError
 
     def empty(self, *shape: int) -> Array:
-        """A buffer."""
+        """Return a buffer."""
         return np.empty(shape, self.dtype)
 
     def begin(self, leaves: Leaves, bias: Array) -> None:
-        """Scale W, U and b; zs = x W + b for all steps."""
+        """Scale W, U and b, and compute zs = x W + b for all steps."""
         I, G = self.W.shape
         multiply(leaves["weight_ih"].T, self.scale, self.W)
         multiply(leaves["weight_hh"].T, self.scale, self.U)
@@ -87,13 +88,13 @@ class _Expert:
         self.hs[0] = leaves["h0"]
 
     def chunks(self) -> Iterator[tuple[slice, int]]:
-        """The steps in pieces, the last piece first, and how many each has."""
+        """Yield the steps in pieces, the last piece first: the piece, and its number of steps."""
         for stop in range(self.sizes[0], 0, -self.chunk):
             start = max(0, stop - self.chunk)
             yield slice(start, stop), stop - start
 
     def end(self, leaves: Leaves, of_state: Array | None = None) -> Leaves:
-        """The gradients, from dzs = dL/d(W x + b_ih) of all steps; of_state: dL/d(U h + b_hh), where that differs."""
+        """Return the gradients from dzs = dL/d(W x + b_ih) of all steps; of_state: dL/d(U h + b_hh) if it differs."""
         _, _, I, H = self.sizes
         dz = self.dzs.reshape(-1, self.dzs.shape[-1])
         at_state = dz if of_state is None else of_state
@@ -116,14 +117,14 @@ class RNN(_Expert):
 
     gates, scales = 1, (1.0,)
 
-    def __init__(self, sizes: Sizes, dtype: Any) -> None:
+    def __init__(self, sizes: Sizes, dtype: DTypeLike) -> None:
         super().__init__(sizes, dtype)
         _, B, _, H = sizes
         self.steps = list(zip(self.hs[:-1], self.zs, self.hs[1:], strict=True))
         self.slopes = self.empty(self.chunk, B, H)
 
     def forward(self, leaves: Leaves) -> Array:
-        """h_1, ..., h_T."""
+        """Return h_1, ..., h_T."""
         self.begin(leaves, leaves["bias_ih"] + leaves["bias_hh"])
         U, z = self.U, self.z
         for before, x, h in self.steps:
@@ -133,7 +134,7 @@ class RNN(_Expert):
         return self.hs[1:]
 
     def backward(self, leaves: Leaves) -> Leaves:
-        """The gradient of every leaf."""
+        """Return the gradient of every leaf."""
         U, dh = leaves["weight_hh"], self.dh
         dh[...] = 0
         for steps, count in self.chunks():
@@ -156,7 +157,7 @@ class LSTM(_Expert):
 
     gates, scales = 4, (0.5, 0.5, 1.0, 0.5)
 
-    def __init__(self, sizes: Sizes, dtype: Any) -> None:
+    def __init__(self, sizes: Sizes, dtype: DTypeLike) -> None:
         super().__init__(sizes, dtype)
         T, B, _, H = sizes
         self.shift = np.repeat(np.asarray((0.5, 0.5, 0.0, 0.5), self.dtype), H)
@@ -170,7 +171,7 @@ class LSTM(_Expert):
         self.factors, self.to_c = self.empty(self.chunk, B, 4, H), self.empty(self.chunk, B, H)
 
     def forward(self, leaves: Leaves) -> Array:
-        """h_1, ..., h_T."""
+        """Return h_1, ..., h_T."""
         self.begin(leaves, leaves["bias_ih"] + leaves["bias_hh"])
         self.cs[0] = leaves["c0"]
         U, z, part, scale, shift = self.U, self.z, self.part, self.scale, self.shift
@@ -188,7 +189,7 @@ class LSTM(_Expert):
         return self.hs[1:]
 
     def backward(self, leaves: Leaves) -> Leaves:
-        """The gradient of every leaf."""
+        """Return the gradient of every leaf."""
         U, dh, dc, part = leaves["weight_hh"], self.dh, self.dc, self.part
         dh[...] = 0
         dc[...] = 0
@@ -218,7 +219,7 @@ class LSTM(_Expert):
         return {**self.end(leaves), "c0": dc}
 
     def _factors(self, steps: slice, count: int) -> tuple[Array, Array]:
-        """(g i', c_{t-1} f', i g', tanh(c_t) o') and o (1 - tanh(c_t)^2), of some steps."""
+        """Return (g i', c_{t-1} f', i g', tanh(c_t) o') and o (1 - tanh(c_t)^2), of some steps."""
         a, tanh_c = self.all_gates[steps], self.tanh_cs[steps]
         found, to_c = self.factors[:count], self.to_c[:count]
         subtract(self.one, a, found)
@@ -245,7 +246,7 @@ class GRU(_Expert):
 
     gates, scales = 3, (0.5, 0.5, 1.0)
 
-    def __init__(self, sizes: Sizes, dtype: Any) -> None:
+    def __init__(self, sizes: Sizes, dtype: DTypeLike) -> None:
         super().__init__(sizes, dtype)
         T, B, _, H = sizes
         self.rz, self.n, self.m = self.empty(T, B, 2 * H), self.empty(T, B, H), self.empty(T, B, H)
@@ -258,7 +259,7 @@ class GRU(_Expert):
         self.of_r, self.of_z, self.of_n = (self.empty(self.chunk, B, H) for _ in range(3))
 
     def forward(self, leaves: Leaves) -> Array:
-        """h_1, ..., h_T."""
+        """Return h_1, ..., h_T."""
         H, bias = self.sizes[-1], leaves["bias_ih"].copy()
         bias[: 2 * H] += leaves["bias_hh"][: 2 * H]
         self.begin(leaves, bias)
@@ -280,7 +281,7 @@ class GRU(_Expert):
         return self.hs[1:]
 
     def backward(self, leaves: Leaves) -> Leaves:
-        """The gradient of every leaf."""
+        """Return the gradient of every leaf."""
         H, U, dh, part = self.sizes[-1], leaves["weight_hh"], self.dh, self.part
         dh[...] = 0
         for steps, count in self.chunks():
@@ -313,7 +314,7 @@ class GRU(_Expert):
         return self.end(leaves, self.of_state.reshape(-1, 3 * H))
 
     def _factors(self, steps: slice, count: int) -> tuple[Array, Array, Array]:
-        """(m r', (h_{t-1} - n) z', (1 - z) n') of some steps."""
+        """Return (m r', (h_{t-1} - n) z', (1 - z) n') of some steps."""
         H, rz, n = self.sizes[-1], self.rz[steps], self.n[steps]
         slopes, of_r, of_z, of_n = (buffer[:count] for buffer in (self.slopes, self.of_r, self.of_z, self.of_n))
         subtract(self.one, rz, slopes)

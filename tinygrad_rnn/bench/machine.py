@@ -1,4 +1,4 @@
-"""What the machine is, as far as it decides how fast a step is: processor, load, versions, BLAS."""
+"""What decides the speed of a step on this machine: processor, load, versions, BLAS."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ THREAD_VARIABLES = (
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-"""Each is read once, when the library is loaded."""
+"""The variables that set the number of threads. A library reads its variable once, when it is loaded."""
+
+
+Facts = dict[str, Any]
+"""Plain data, as it is written into JSON."""
 
 
 def environment(threads: int, coretype: str | None) -> dict[str, str]:
-    """The variables of a process that runs with so many threads, and with these kernels of OpenBLAS."""
+    """Return the variables of a process that runs with that number of threads and these kernels of OpenBLAS."""
     found = dict.fromkeys(THREAD_VARIABLES, str(threads))
     if coretype:
         found["OPENBLAS_CORETYPE"] = coretype
@@ -33,8 +37,8 @@ def environment(threads: int, coretype: str | None) -> dict[str, str]:
     return found
 
 
-def facts(packages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The machine and this process, as plain data. packages: others whose versions count."""
+def facts(packages: tuple[str, ...] = ()) -> Facts:
+    """Return the facts about this machine and process, as plain data. packages: others to give the versions of."""
     return {
         "processor": processor(),
         "cores": cores(),
@@ -55,12 +59,12 @@ def _version(package: str) -> str:
 
 
 def cores() -> int:
-    """How many processors this process may run on."""
+    """Return the number of processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load() -> float | None:
-    """How many processes have run or waited, on average over the last minute; None where the system does not say."""
+    """Return the average number of running and waiting processes in the last minute; None where it is not known."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):
@@ -68,7 +72,7 @@ def load() -> float | None:
 
 
 def processor() -> str:
-    """The processor's name, from wherever the system keeps it."""
+    """Return the name of the processor, as the system has it."""
     try:
         if platform.system() == "Darwin":
             command = ["sysctl", "-n", "machdep.cpu.brand_string"]
@@ -81,10 +85,10 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def blas() -> dict[str, Any]:
-    """The BLAS that NumPy was built with, and, where it brings an OpenBLAS along, its kernels and threads.
+def blas() -> Facts:
+    """Return the BLAS that NumPy was built with, and the kernels and threads of an OpenBLAS that came with NumPy.
 
-    "kernels" and "threads" are None where they cannot be asked for: a BLAS of the system, or another one.
+    "kernels" and "threads" are None for any other BLAS, which cannot be asked.
     """
     config: Any = np.show_config(mode="dicts")
     built = config.get("Build Dependencies", {}).get("blas", {})
@@ -103,8 +107,8 @@ def blas() -> dict[str, Any]:
     return found
 
 
-def _openblas() -> tuple[Any, str]:
-    """The OpenBLAS that came with NumPy, and how its functions are called; (None, "") where there is none."""
+def _openblas() -> tuple[ctypes.CDLL | None, str]:
+    """Return the OpenBLAS that came with NumPy and the form of its functions' names; (None, "") where there is none."""
     package = Path(np.__file__).parent
     for folder in (package.parent / "numpy.libs", package / ".dylibs"):
         for path in sorted(folder.glob("*openblas*")):
@@ -118,8 +122,8 @@ def _openblas() -> tuple[Any, str]:
     return None, ""
 
 
-def described(found: dict[str, Any], threads: int) -> str:
-    """The facts in a few lines; the last one warns where other programs are running."""
+def described(found: Facts, threads: int) -> str:
+    """Return the facts in a few lines; the last one warns where other programs are running."""
     blas, load = found["blas"], found["load"]
     kernels = f", kernels for {blas['kernels']}" if blas["kernels"] else ""
     others = "".join(f", {name} {version}" for name, version in found["packages"].items())

@@ -1,4 +1,4 @@
-"""Competitors in turns, in another order each round: what slows the machine for a while slows all of them."""
+"""The time of a step: competitors run in turns, in another order each round, so a slow moment slows all of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 SAMPLE = 0.01
-"""Seconds that one sample takes at least: short steps are repeated, so that the clock's own cost does not count."""
+"""The least seconds of one sample: short steps are repeated, so the cost of the clock does not count."""
 LEAST_ROUNDS, MOST_ROUNDS = 3, 200
 REST = 0.03
-"""Seconds after which idle worker threads have gone to sleep: the pool of the one before would slow the next."""
+"""Seconds after which idle worker threads sleep: those of one competitor would slow the next."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +23,18 @@ class Times:
     rounds: Mapping[str, list[float]]
 
     def seconds(self, name: str) -> float:
-        """The median."""
+        """Return the median time of a competitor."""
         return float(np.median(self.rounds[name]))
 
     def ratio(self, name: str, other: str) -> float:
-        """The median of the ratios within a round: whatever else runs here has slowed both."""
+        """Return the median of the ratios within a round: other programs slow both competitors of a round."""
         return float(np.median(np.divide(self.rounds[name], self.rounds[other])))
 
 
 def clock(threads: int) -> tuple[str, Callable[[], float]]:
-    """With one thread the CPU time of this process, which a neighbour hardly changes; with more, wall time.
+    """Return the name of a clock, and the clock: CPU time with one thread, which other programs hardly change.
 
-    Where CPU time comes in coarse steps (Windows: 1/64 s), wall time as well.
+    With more threads it is wall time, and also where CPU time has coarse steps (Windows: 1/64 s).
     """
     if threads == 1 and time.get_clock_info("process_time").resolution <= SAMPLE / 1000:
         return "CPU time", time.process_time
@@ -43,10 +42,11 @@ def clock(threads: int) -> tuple[str, Callable[[], float]]:
 
 
 def measured(
-    steps: Mapping[str, Callable[[], Any]], seconds: float, rounds: int | None = None, threads: int = 1
+    steps: Mapping[str, Callable[[], object]], seconds: float, rounds: int | None = None, threads: int = 1
 ) -> Times:
-    """Run the steps in turns, for about so many seconds in all, or for so many rounds."""
-    now, names, repeats, cost = clock(threads)[1], list(steps), {}, 0.0
+    """Run the steps in turns, for about `seconds` in all, or for `rounds` rounds."""
+    _, now = clock(threads)
+    names, repeats, cost = list(steps), {}, 0.0
     for name, step in steps.items():
         step()
         started = time.perf_counter()
@@ -59,7 +59,7 @@ def measured(
     found: dict[str, list[float]] = {name: [] for name in names}
     rng = np.random.default_rng(0)
     gc.collect()
-    gc.freeze()  # what stands in memory from before is no garbage to look through again and again
+    gc.freeze()  # the collector would look through older objects again and again
     try:
         for _ in range(rounds):
             for k in rng.permutation(len(names)):
@@ -67,7 +67,7 @@ def measured(
                 if threads > 1:
                     time.sleep(REST)
                 if threads > 1 or repeats[name] > 1:
-                    step()  # what the one before has left in the caches, and asleep, is not counted
+                    step()  # not timed: it warms up the caches and wakes the threads
                 started = now()
                 for _ in range(repeats[name]):
                     step()

@@ -1,7 +1,7 @@
-"""A training step as a first derivation is typed in: each step computes everything, each step adds to every sum.
+"""A training step in NumPy as a first derivation: each step computes everything and adds to every sum.
 
-Each function takes the leaves of a `Problem` and the targets, and gives the loss and the gradient of every leaf, by the
-formulas of `bptt.by_hand`. Nothing is prepared, nothing is kept for the next call.
+Each function takes the leaves of a `Problem` and the targets. It returns the loss and the gradient of every leaf, by
+the formulas of `bptt.by_hand`. It prepares nothing and keeps nothing for the next call.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ def gru(leaves: Leaves, targets: Array) -> tuple[float, Leaves]:
 
 
 def _mse(hs: list[Array], targets: Array) -> tuple[float, Array]:
-    """The mean squared error of h_1 ... h_T, and its gradient by each of them."""
+    """Return the mean squared error of h_1 ... h_T, and its gradient by each of them."""
     difference = np.stack(hs[1:]) - targets
     return float((difference**2).mean()), difference * np.asarray(2 / difference.size, difference.dtype)
 
 
 def _add(found: Leaves, leaves: Leaves, t: int, h: Array, of_input: Array, of_state: Array) -> Array:
-    """Add what step t contributes, given dL/d(W x + b_ih) and dL/d(U h + b_hh); what goes back to h, through U."""
+    """Add the gradients of step t, from dL/d(W x + b_ih) and dL/d(U h + b_hh); return the part of dL/dh through U."""
     found["weight_ih"] += of_input.T @ leaves["x"][t]
     found["weight_hh"] += of_state.T @ h
     found["bias_ih"] += of_input.sum(axis=0)

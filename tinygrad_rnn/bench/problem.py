@@ -1,4 +1,4 @@
-"""One training step as numbers: what every competitor is given, and what it must give back."""
+"""`Problem`: the numbers of one training step, and the answer that every competitor must give."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn import nn
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.transforms.transforms import value_and_grad
 
 Array = NDArray[Any]
@@ -30,7 +31,7 @@ SIZES: dict[str, Sizes] = {
 class Problem:
     """A cell, run over x and trained towards `targets`.
 
-    leaves, everything that gets a gradient: `weight_ih` (G*H, I), `weight_hh` (G*H, H), `bias_ih` and `bias_hh` (G*H,)
+    leaves: all arrays that get a gradient, `weight_ih` (G*H, I), `weight_hh` (G*H, H), `bias_ih` and `bias_hh` (G*H,)
     in PyTorch's layout, x (T, B, I), h0 and, for the LSTM, c0 (B, H). targets (T, B, H). The loss is the mean of
     (h_t - target_t)^2 over time, batch and units.
     """
@@ -51,14 +52,15 @@ class Problem:
         """The dtype of every array."""
         return self.targets.dtype
 
-    def loss(self, leaves: Any) -> Any:
-        """The loss in ordinary forward code."""
+    def loss(self, leaves: dict[str, Tensor]) -> Tensor:
+        """Compute the loss in ordinary forward code."""
         state = tuple(leaves[name] for name in ("h0", "c0") if name in leaves)
         hs, _ = nn.unroll(CELLS[self.cell], leaves, leaves["x"], state)
-        return nn.mse(hs, self.targets)
+        loss: Tensor = nn.mse(hs, self.targets)
+        return loss
 
     def answer(self) -> tuple[float, Leaves]:
-        """The loss and its gradients, recorded and walked back in float64: what every competitor is checked against."""
+        """Return the loss and its gradients in float64: the answer that every competitor is checked against."""
         exact = Problem(
             self.cell,
             self.size,
@@ -70,7 +72,7 @@ class Problem:
 
 
 def problem(cell: str, sizes: Sizes, dtype: str = "float64", size: str = "", seed: int = 0) -> Problem:
-    """A problem of that size: parameters as PyTorch draws them, inputs and targets normally distributed."""
+    """Return a problem of that size: parameters as PyTorch draws them, inputs and targets normally distributed."""
     steps, batch, features, hidden = sizes
     rng = np.random.default_rng(seed)
     leaves = nn.weights.arrays(getattr(nn.init, cell)(rng, features, hidden, dtype))

@@ -1,12 +1,12 @@
-"""The measurement in words: the lines of the table, and what can be chosen."""
+"""The measurement in words: the lines of the table, and advice on threads and kernels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bench.machine import Facts
 from tinygrad_rnn.bench.measure import clock
 from tinygrad_rnn.bench.peers import OURS, PEERS
 from tinygrad_rnn.bench.run import Row, Settings
@@ -15,8 +15,8 @@ WIDTH = 11
 
 
 def legend(settings: Settings, absent: Sequence[str]) -> str:
-    """What is measured, and against whom."""
-    clocked = clock(settings.threads)[0]
+    """Return the lines above the table: what is measured, and the competitors."""
+    clocked, _ = clock(settings.threads)
     lines = [
         "One training step: T steps forward, the loss, and back to every parameter, x and the initial state.",
         f"First the milliseconds of ours, {OURS} ({clocked}, median); then the time of ours over that of each (the",
@@ -29,12 +29,12 @@ def legend(settings: Settings, absent: Sequence[str]) -> str:
 
 
 def head(settings: Settings, dtype: str) -> str:
-    """The line above the rows of one dtype."""
+    """Return the line above the rows of one dtype."""
     return f"\n{dtype:8}{'T:B:I:H':>18}" + "".join(f"{name:>{WIDTH}}" for name in settings.peers)
 
 
 def line(row: Row, settings: Settings) -> str:
-    """A row, and below it what was wrong."""
+    """Return a row, and below it the faults of competitors."""
     problem = row.problem
     size = ":".join(map(str, problem.sizes))
     label = f"{problem.cell:5}{problem.size if problem.size != size else '':8}{size:>13}"
@@ -44,7 +44,7 @@ def line(row: Row, settings: Settings) -> str:
 
 
 def medians(rows: Sequence[Row], settings: Settings) -> str:
-    """The line below the rows of one dtype: the median of each column of ratios."""
+    """Return the line below the rows of one dtype: the median of each column of ratios."""
     cells = ["".rjust(WIDTH)]
     for name in settings.peers[1:]:
         ratios = [row.times.ratio(OURS, name) for row in rows if name in row.times.rounds]
@@ -52,8 +52,8 @@ def medians(rows: Sequence[Row], settings: Settings) -> str:
     return f"{'median':26}" + "".join(cells)
 
 
-def advice(blas: dict[str, Any], threads: int) -> str:
-    """How threads and kernels are chosen, and what is worth trying here."""
+def advice(blas: Facts, threads: int) -> str:
+    """Say how to choose threads and kernels, and which to try here."""
     lines = [
         f"Threads: --threads N, here {threads}. More help the large sizes. A product of the small ones takes",
         "microseconds, less than it takes to wake another thread up: there one is best.",

@@ -1,12 +1,12 @@
-"""The whole measurement: for each problem, every competitor checked, and those that are right timed in turns."""
+"""The whole measurement: for each problem, check every competitor, and time the right ones in turns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from tinygrad_rnn.bench.competitor import what_is_wrong
+from tinygrad_rnn.bench.machine import Facts
 from tinygrad_rnn.bench.measure import Times, measured
 from tinygrad_rnn.bench.peers import OURS, PEERS
 from tinygrad_rnn.bench.problem import Problem, Sizes, problem
@@ -14,7 +14,10 @@ from tinygrad_rnn.bench.problem import Problem, Sizes, problem
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured, as plain data. sizes: (name, (T, B, I, H)). seconds: of timing, for all problems together."""
+    """The settings of a measurement, as plain data.
+
+    sizes: (name, (T, B, I, H)). seconds: of timing, for all problems together.
+    """
 
     cells: list[str]
     sizes: list[tuple[str, Sizes]]
@@ -27,14 +30,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Row:
-    """One problem. wrong: what kept a competitor from being timed, in words."""
+    """The measurement of one problem. wrong: why a competitor was not timed, in words."""
 
     problem: Problem
     times: Times
     wrong: dict[str, str] = field(default_factory=dict)
 
-    def data(self) -> dict[str, Any]:
-        """As plain data: milliseconds, and ours over each, by the names of the competitors."""
+    def data(self) -> Facts:
+        """Return the row as plain data: milliseconds, and ours over each, by the names of the competitors."""
         timed = list(self.times.rounds)
         return {
             "cell": self.problem.cell,
@@ -49,7 +52,7 @@ class Row:
 
 
 def rows(settings: Settings, dtype: str) -> Iterator[Row]:
-    """Each problem of one dtype in turn, measured when it is asked for."""
+    """Measure each problem of one dtype in turn, when it is asked for."""
     share = settings.seconds / (len(settings.cells) * len(settings.sizes) * len(settings.dtypes))
     for cell in settings.cells:
         for name, sizes in settings.sizes:
@@ -57,12 +60,12 @@ def rows(settings: Settings, dtype: str) -> Iterator[Row]:
 
 
 def row(given: Problem, settings: Settings, seconds: float) -> Row:
-    """Check every competitor against the answer, and time those that are right; none where ours is not."""
+    """Check every competitor against the answer, and time the right ones; time none where ours is wrong."""
     answer, steps, wrong = given.answer(), {}, {}
     for name in settings.peers:
         try:
             competitor = PEERS[name].make(given, settings.threads)
-            for _ in range(2):  # the second step is of the kind that is timed: what is compiled is there
+            for _ in range(2):  # the second step is like those that are timed: all is compiled
                 words = what_is_wrong(competitor.read(competitor.step()), answer, given.dtype)
                 if words:
                     break
