@@ -1,7 +1,7 @@
-"""The loops of a program as plain NumPy code: what a person would write, one line a call, whatever the number of steps.
+"""The loops of a program as plain NumPy code, as a person would write it: one line a call, for any number of steps.
 
-Each loop is a function. It is given the arrays that are the same for all steps, and an iterable with those of each
-step (views, taken once), so that a step does nothing but compute.
+Each loop is a function. Its arguments are an iterable with the arrays of each step (views, taken once) and the arrays
+that are the same for all steps. So a step does nothing but compute.
 """
 
 from __future__ import annotations
@@ -9,38 +9,36 @@ from __future__ import annotations
 import itertools
 import keyword
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_rnn.compiler.storage import LoopCalls, Slot, StepCall
+from tinygrad_rnn.graph.graph import Array
 
-Array = NDArray[Any]
 MANY = 2048
-"""Steps from which on the views of each are taken when it runs, and not all kept."""
+"""The number of steps above which the views of a step are taken when it runs, and not kept."""
 
 TEXTS = 256
-"""Loops whose text is kept compiled."""
+"""The number of loops whose text is kept compiled."""
 
 _COMPILED: dict[str, CodeType] = {}
 
 
 @dataclass(slots=True)
 class LoopSource:
-    """The text of one loop's function, and what it is called with."""
+    """The text of one loop's function, the function, and its arguments."""
 
     name: str
     text: str
     function: Callable[..., None]
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
 
 
 class Steps:
-    """The arrays of step after step: rows of arrays with a time axis, taken when they are asked for."""
+    """The arrays of each step: rows of arrays with a time axis, taken when they are asked for."""
 
     def __init__(self, arrays: list[Array], places: range) -> None:
         self.arrays, self.places = arrays, places
@@ -51,7 +49,7 @@ class Steps:
 
 
 def written(calls: LoopCalls, name: str) -> LoopSource:
-    """The function of one loop, and its arguments."""
+    """Write the function of one loop, and its arguments."""
     return _Writer(calls, name).source()
 
 
@@ -59,11 +57,11 @@ def written(calls: LoopCalls, name: str) -> LoopSource:
 class _Names:
     """Names for arrays and functions, each distinct."""
 
-    hints: dict[Any, str]
-    of: dict[Any, str] = field(default_factory=dict)
+    hints: dict[Hashable, str]
+    of: dict[Hashable, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
-    def name(self, key: Any, hint: str) -> str:
+    def name(self, key: Hashable, hint: str) -> str:
         if key not in self.of:
             base = re.sub(r"\W+", "_", self.hints.get(key) or hint).strip("_") or "v"
             base = f"{base}_" if keyword.iskeyword(base) else f"v{base}" if base[0].isdigit() else base
@@ -82,7 +80,7 @@ class _Writer:
         self.calls = calls
         self.name = name
         self.names = _Names(calls.named, taken={"steps", "chunks"})
-        self.shared: dict[str, Any] = {}  # arrays and functions for all steps, by name
+        self.shared: dict[str, object] = {}  # arrays and functions for all steps, by name
         self.of_chunk: dict[str, Slot] = {}
         self.of_step: dict[str, Slot] = {}
 
@@ -104,7 +102,7 @@ class _Writer:
             if len(_COMPILED) >= TEXTS:
                 _COMPILED.clear()
             _COMPILED[text] = compile(text, f"<{self.name}>", "exec")
-        space: dict[str, Any] = {}
+        space: dict[str, Callable[..., None]] = {}
         exec(_COMPILED[text], space)
         chunks = [self._chunk(start, stop) for start, stop in places]
         given = chunks if chunked else chunks[0][1]
@@ -137,7 +135,7 @@ class _Writer:
         varying[name] = slot
         return name
 
-    def _chunk(self, start: int, stop: int) -> tuple[tuple[Array, ...], Any]:
+    def _chunk(self, start: int, stop: int) -> tuple[tuple[Array, ...], Steps | list[tuple[Array, ...]]]:
         ahead = tuple(
             slot.array[: stop - start] if slot.ahead else slot.array[start:stop] for slot in self.of_chunk.values()
         )
@@ -154,7 +152,7 @@ def _tuple(names: dict[str, Slot]) -> str:
     return f"({', '.join(names)},)" if names else "_"
 
 
-def _number_name(value: Any) -> str:
+def _number_name(value: object) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     words = {"1": "one", "2": "two", "0": "zero", "0.5": "half", "True": "true", "False": "false"}
     return words.get(text, "number")

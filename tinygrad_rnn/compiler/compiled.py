@@ -1,41 +1,45 @@
-"""`compile(f)`: a function that is recorded once for each shape of its arguments, then run as a compiled program."""
+"""`compile(f)`: a function that is recorded for each shape of its arguments, and runs as a compiled program."""
 
 from __future__ import annotations
 
 import copy
 import gc
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from tinygrad_rnn.compiler.contents import contents
 from tinygrad_rnn.compiler.determinism import Recording, require_same, require_same_extras
 from tinygrad_rnn.compiler.pipeline import AFTER, BEFORE, PASSES, checked, improved
-from tinygrad_rnn.compiler.program import Program
+from tinygrad_rnn.compiler.program import Build, Program
 from tinygrad_rnn.compiler.signature import collect, is_array, native
 from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import flattened, mapped
 from tinygrad_rnn.graph.differentiate import differentiated
-from tinygrad_rnn.graph.graph import Graph, forget
+from tinygrad_rnn.graph.graph import Array, Graph, forget
 from tinygrad_rnn.graph.passed_over import passed_over
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.transforms import Argnums, Function, Run
 
 KEPT = 16
-"""How many programs a compiled function keeps: those used last."""
+"""The number of programs that a compiled function keeps: those used last."""
+
+Key = tuple[Hashable, ...]
+"""What tells the programs of a function apart."""
 
 
 def compile(f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: Iterable[str] = PASSES) -> Compiled:
     """`value_and_grad(f, argnums, has_aux)`, compiled: the same arguments, the same answer.
 
     The first call with arguments of given shapes and dtypes runs f twice on a tape and makes a program of it, forward
-    and backward; further calls run the program. The last 16 programs are kept. What is baked in: numbers, strings and
-    all that is no array among the arguments, and whatever f reads from elsewhere. Of an argument that is no array,
-    tuple, list or dict, the contents are read at each call, and other contents make another program. So arrays that
-    change from call to call are arguments, in tuples, lists and dicts; `argnums` says which are differentiated.
+    and backward; further calls run the program. The last 16 programs are kept. Constants of a program are the numbers,
+    strings and all else that is no array among the arguments, and everything that f reads from elsewhere. Of an
+    argument that is no array, tuple, list or dict, each call reads the contents, and other contents make another
+    program. So arrays that change from call to call are arguments, in tuples, lists and dicts; `argnums` says which
+    are differentiated.
 
     `passes`: those of `compiler.PASSES` that improve the program; with none, it makes the tape's calls in their order.
 
@@ -54,12 +58,12 @@ class Compiled:
         self._argnums = tuple(argnums) if isinstance(argnums, Iterable) else argnums
         self._has_aux = has_aux
         self._passes = checked(passes)
-        self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._programs: OrderedDict[Key, Program] = OrderedDict()
         self.__doc__ = getattr(f, "__doc__", None)
         self.__name__ = getattr(f, "__name__", "compiled")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """(value, gradient), or ((value, anything), gradient) with `has_aux`."""
+        """Return (value, gradient), or ((value, anything), gradient) with `has_aux`."""
         if current()[0]:
             raise RuntimeError(
                 f"compile: {self.__name__} was called while a tape is open, which would not see what it does"
@@ -74,18 +78,18 @@ class Compiled:
         return found.answer(values)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the programs, which are made anew where it is copied or unpickled."""
+        """Return all but the programs: a copy makes its own."""
         return self.__dict__ | {"_programs": OrderedDict()}
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
-        """The program for arguments like these."""
+        """Return the program for arguments like these."""
         key, _ = self._read(args, kwargs)
         return self._programs.get(key) or self._made(key, args, kwargs)
 
-    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
-        """What tells programs apart, and the arrays among the arguments."""
-        key: list[Any] = []
-        values: list[Any] = []
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Array]]:
+        """Return what tells programs apart, and the arrays among the arguments."""
+        key: list[Hashable] = []
+        values: list[Array] = []
         for k, a in enumerate(args):
             collect(a, key, values, self._differentiated(k, len(args)))
         for name, a in kwargs.items():
@@ -97,7 +101,7 @@ class Compiled:
         argnums = self._argnums if isinstance(self._argnums, tuple) else (self._argnums,)
         return any(n in (k, k - count) for n in argnums)
 
-    def _made(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
+    def _made(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
         with _without_collector():
             program = _compiled(self._f, args, kwargs, self._argnums, self._has_aux, self._passes)
         self._programs[key] = program
@@ -108,7 +112,7 @@ class Compiled:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """A tape is a million small objects of which none is garbage: looking for some would take a third of the time."""
+    """Stop the garbage collector: none of a tape's objects is garbage, and the search takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -146,7 +150,7 @@ def _compiled(
     known = [None if isinstance(y, Tensor) else (copy.deepcopy(y),) for y in extras]
     count = 1 + len(followed)
 
-    def answer(results: list[Any]) -> Any:
+    def answer(results: list[Array]) -> Any:
         value, gradients = build_value(results[:1]), build_gradients(results[count:])
         if not has_aux:
             return value, gradients
@@ -161,11 +165,11 @@ def program_of(
     rolled: Graph,
     wrt: Sequence[int],
     passes: frozenset[str],
-    answer: Callable[[list[Any]], Any],
-    names: Sequence[Any] = (),
-    fixed: Sequence[tuple[Any, Any]] = (),
+    answer: Build,
+    names: Sequence[Hashable] = (),
+    fixed: Sequence[tuple[Hashable, Array]] = (),
 ) -> Program:
-    """The program of a rolled tape, which keeps the way to it and nothing of what was recorded."""
+    """Return the program of a rolled tape. It keeps the graph and no array of the recording."""
     graph = _whole(rolled, wrt, passes)
     program = Program(graph, passes, answer, names, fixed, stage=lambda chosen: _whole(rolled, wrt, frozenset(chosen)))
     forget(rolled)
@@ -173,8 +177,8 @@ def program_of(
     return program
 
 
-def _builder(tree: Any) -> Callable[[list[Any]], Any]:
-    """Builds the same tree of other leaves, and holds none of these."""
+def _builder(tree: Any) -> Build:
+    """Return a function that builds the same tree of other leaves, and keeps none of these."""
     if type(tree) is dict and not any(isinstance(branch, dict | tuple | list) for branch in tree.values()):
         names = list(tree)
         return lambda leaves: dict(zip(names, leaves, strict=True))
@@ -182,7 +186,7 @@ def _builder(tree: Any) -> Callable[[list[Any]], Any]:
 
 
 def _whole(graph: Graph, wrt: Sequence[int], passes: frozenset[str]) -> Graph:
-    """A rolled tape with its gradients, after the passes."""
+    """Return a rolled tape with its gradients, after the passes."""
     graph = improved(graph, BEFORE, passes)
     graph = differentiated(graph, graph.results[0], [graph.inputs[k] for k in wrt])
     return improved(graph, AFTER, passes)
@@ -191,7 +195,7 @@ def _whole(graph: Graph, wrt: Sequence[int], passes: frozenset[str]) -> Graph:
 def _recorded(
     f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
 ) -> tuple[Run, list[Tensor]]:
-    """F on a tape, all arrays among its arguments Tensors; and these, in the order of `Compiled._read`."""
+    """Run f on a tape with Tensors for its array arguments; return these in the order of `Compiled._read`."""
     inputs: list[Tensor] = []
 
     def followed(path: str, value: Any) -> Any:
@@ -218,7 +222,7 @@ def _recorded(
 
 
 def _sealing(f: Function, inputs: list[Tensor], has_aux: bool) -> Function:
-    """F on arguments whose values cannot leave the tape either."""
+    """Return f on arguments whose values cannot leave the tape either."""
 
     def entered(x: Any) -> Any:
         if not isinstance(x, Tensor):
@@ -241,8 +245,8 @@ def _sealing(f: Function, inputs: list[Tensor], has_aux: bool) -> Function:
     return sealed
 
 
-def _require_constant(path: str, y: Any) -> None:
-    """Raise TypeError for what f returns beside the loss in which a value of the tape may hide."""
+def _require_constant(path: str, y: object) -> None:
+    """Raise TypeError for a result of f beside the loss that may hide a value of the tape."""
     try:
         if hasattr(type(y), "__next__"):
             raise TypeError

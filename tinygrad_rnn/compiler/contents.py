@@ -1,23 +1,23 @@
-"""What an object holds, as a key: two objects of equal keys are the same to a function that reads them.
+"""The contents of an object as a key: two objects with equal keys are the same to a function that reads them.
 
 Neither identity nor `==` says that: an object can be changed in place, and 1 == True == 1.0, 0.0 == -0.0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from collections.abc import Collection, Hashable, Iterable
+from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
 
 from tinygrad_rnn.core.tensor import Tensor
 
 
 class _Same:
-    """Something that is the same only as itself."""
+    """A key that is equal only for the same object."""
 
     __slots__ = ("what",)
 
-    def __init__(self, what: Any) -> None:
+    def __init__(self, what: object) -> None:
         self.what = what
 
     def __eq__(self, other: object) -> bool:
@@ -28,10 +28,11 @@ class _Same:
 
 
 def contents(a: Any, within: tuple[int, ...] = ()) -> Hashable:
-    """Return what tells an object from others: its type and, all the way down, what it is made of.
+    """Return what tells an object from others: its type and, all the way down, its parts.
 
-    A function is its code and what that closes over. Classes, modules and what cannot be taken apart (a lock) are told
-    apart by identity. An object that holds itself is read once: `within` says what is being read.
+    The parts of a function are its code and the values that it closes over. Classes, modules and objects that cannot be
+    taken apart (a lock) are told apart by identity. An object that holds itself is read once: `within` has the ids of
+    the objects that are being read.
 
     Raises TypeError for a Tensor whose values stay on a tape.
     """
@@ -46,12 +47,12 @@ def contents(a: Any, within: tuple[int, ...] = ()) -> Hashable:
         return kind, within.index(id(a))
     within = (*within, id(a))
 
-    def each(items: Any) -> tuple[Hashable, ...]:
+    def each(items: Iterable[object]) -> tuple[Hashable, ...]:
         return tuple([contents(item, within) for item in items])
 
     if kind is Tensor:
         a.require_unsealed("a constant")
-        return kind, contents(a._data, within)
+        return kind, contents(a.data, within)
     if kind in (tuple, list, set, frozenset):
         return kind, each(a)
     if kind is dict:
@@ -63,7 +64,7 @@ def contents(a: Any, within: tuple[int, ...] = ()) -> Hashable:
         return _Same(a.__code__), _Same(a.__globals__), each((cells, a.__defaults__, a.__kwdefaults__, a.__dict__))
     try:
         reduced: Any = a.__reduce_ex__(4)
-    except Exception:  # whatever an object says that cannot be taken apart
+    except Exception:  # an object that cannot be taken apart may raise anything
         reduced = ""
     if not isinstance(reduced, str):
         parts = [*reduced, None, None, None]
@@ -75,8 +76,8 @@ def contents(a: Any, within: tuple[int, ...] = ()) -> Hashable:
     return _Same(a)
 
 
-def _cell(cell: Any) -> Any:
-    """Return what a function closes over; the cell itself where it is empty so far."""
+def _cell(cell: CellType) -> object:
+    """Return the value that a function closes over, or the cell itself where it is empty."""
     try:
         return cell.cell_contents
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a program costs: calls, floating-point operations, memory."""
+"""The cost of a program: calls, floating-point operations, memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tinygrad_rnn.graph.graph import Node
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The calls that a run makes, their floating-point operations, the bytes that are kept, in how many buffers.
+    """The calls of a run, their floating-point operations, the bytes of memory, and the number of buffers.
 
-    A product of (n, k) and (k, m) counts 2 n k m operations, any other call one for each entry that it reads or makes.
+    A product of (n, k) and (k, m) counts 2 n k m operations, any other call one for each entry of its
+    result, a sum one for each entry of its operand.
     """
 
     calls: int
@@ -24,11 +25,11 @@ class Stats:
 
 
 def measured(layout: Layout) -> Stats:
-    """The cost of a program that is laid out."""
+    """Return the cost of a program that is laid out."""
     calls = flops = 0
     for item in layout.calls:
         if not isinstance(item, LoopCalls):
-            calls, flops = calls + 1, flops + _flops(item[0], item[1])
+            calls, flops = calls + 1, flops + _flops(*item)
             continue
         chunks = sum(1 for _ in item.chunks())
         calls += len(item.begin) + len(item.end)

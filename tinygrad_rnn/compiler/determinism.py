@@ -1,4 +1,4 @@
-"""Two recordings of one function: random numbers drawn inside, and all else that changes by itself, show there."""
+"""Two recordings of one function, compared: they show random numbers drawn inside, and all else that changes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.compiler.contents import contents
-from tinygrad_rnn.core.recording import scope_text
-from tinygrad_rnn.core.tensor import Tensor
-
-Line = tuple[Any, ...]
+from tinygrad_rnn.core.recording import Scope, scope_text
+from tinygrad_rnn.core.tensor import Line, Tensor
 
 
 class Recording:
-    """The lines of a tape, and where the Tensors on it come from."""
+    """The lines of a tape, and the origin of each Tensor on it."""
 
     def __init__(self, lines: Sequence[Line], inputs: Sequence[Tensor]) -> None:
         self.lines = lines
         self._origins = {id(x): -1 - k for k, x in enumerate(inputs)}
-        self._origins |= {id(line[3]): k for k, line in enumerate(lines)}
+        self._origins |= {id(out): k for k, (_, _, _, out, _) in enumerate(lines)}
 
-    def origin(self, x: Any) -> int | None:
+    def origin(self, x: object) -> int | None:
         """Return the number of the line that made x, or that of an input counted from -1 down; None for a constant."""
         return self._origins.get(id(x)) if type(x) is Tensor else None
 
@@ -31,12 +29,13 @@ def require_same(first: Recording, second: Recording) -> None:
     """Raise ValueError unless both recordings make the same calls on the same values, with the same constants."""
     for k, (mine, other) in enumerate(zip(first.lines, second.lines, strict=False)):
         operation, args, kwargs, out, labels = mine
-        if operation is not other[0] or out._data.shape != other[3]._data.shape or len(args) != len(other[1]):
+        other_op, other_args, other_kwargs, other_out, _ = other
+        if operation is not other_op or out.shape != other_out.shape or len(args) != len(other_args):
             raise ValueError(
-                f"compile: two runs of the function differ: call {k} is {operation.name} and then {other[0].name}"
+                f"compile: two runs of the function differ: call {k} is {operation.name} and then {other_op.name}"
                 f"{_where(labels)}\nwhat decides must not change from run to run: pass it as an argument"
             )
-        for a, b in zip(args, other[1], strict=True):
+        for a, b in zip(args, other_args, strict=True):
             if a is b:
                 continue
             made = first.origin(a)
@@ -49,7 +48,7 @@ def require_same(first: Recording, second: Recording) -> None:
                 raise _another_constant(k, operation.name, a, labels)
         if kwargs:
             for name, a in kwargs.items():
-                if name not in other[2] or not _equal(a, other[2][name]):
+                if name not in other_kwargs or not _equal(a, other_kwargs[name]):
                     raise _another_constant(k, operation.name, a, labels)
     if len(first.lines) != len(second.lines):
         raise ValueError(
@@ -59,9 +58,9 @@ def require_same(first: Recording, second: Recording) -> None:
 
 
 def require_same_extras(
-    first: Recording, extras: Sequence[tuple[str, Any]], second: Recording, others: Sequence[tuple[str, Any]]
+    first: Recording, extras: Sequence[tuple[str, object]], second: Recording, others: Sequence[tuple[str, object]]
 ) -> None:
-    """Raise ValueError unless both runs return the same beside the loss, made in the same way."""
+    """Raise ValueError unless both runs return the same values beside the loss, made in the same way."""
     if [path for path, _ in extras] != [path for path, _ in others]:
         raise ValueError(
             "compile: two runs of the function differ in what they return beside the loss\n"
@@ -76,11 +75,11 @@ def require_same_extras(
             )
 
 
-def _where(labels: Any) -> str:
+def _where(labels: Scope) -> str:
     return f", in {scope_text(labels)}" if labels else ""
 
 
-def _another_constant(number: int, name: str, a: Any, labels: Any) -> ValueError:
+def _another_constant(number: int, name: str, a: object, labels: Scope) -> ValueError:
     what = f"an array {a.shape}" if isinstance(a, np.ndarray | Tensor) else repr(a)
     return ValueError(
         f"compile: two runs of the function differ: call {number}, {name}, has another constant ({what})"
@@ -94,7 +93,7 @@ def _equal(a: Any, b: Any) -> bool:
         return True
     if type(a) is not type(b):
         return False
-    a, b = (x._data if type(x) is Tensor else x for x in (a, b))
+    a, b = (x.data if type(x) is Tensor else x for x in (a, b))
     if type(a) is np.ndarray and not a.dtype.hasobject:
         return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
     return contents(a) == contents(b)

@@ -1,41 +1,43 @@
-"""A program to be read: each call with its step, where its result lies, its shape, and the pass that made it."""
+"""A program as text: each call with its step, the buffer and shape of its result, and the pass that made it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygrad_rnn.compiler.lowering import Call
+from tinygrad_rnn.compiler.lowering import Call, Function
 from tinygrad_rnn.compiler.storage import Layout, LoopCalls, PlainCall, Slot, StepCall
-from tinygrad_rnn.graph.graph import Loop, Node, Value
+from tinygrad_rnn.graph.graph import Argument, Array, Loop, Node, Value
 
-Array = NDArray[Any]
+Where = tuple[Loop, str] | None
+"""The loop of a call, and "chunk" or "step"; None outside of time."""
+
+Listed = tuple[str, Call, Slot, str]
+"""The text of a call, the call, the place of its result, and the pass that made it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """One call: `function(*arguments)`.
 
-    `t` is its step, None outside of time; `call` what it says, as it stands in the listing; `buffer` the number of the
-    memory that its result lies in, None for an input or a result of constants; `shape` that of its result; `by` the
-    pass that made it, "tape" for a call of the forward pass and "backward" for one of the walk back.
+    `t` is its step, or None outside of time, or the range of a chunk; `call` its text, as in the listing; `buffer` the
+    number of the memory of its result, None for an input or a result of constants; `shape` that of its result; `by`
+    the pass that made it, "tape" for a call of the forward pass and "backward" for one of the walk back.
     """
 
-    t: Any
+    t: int | range | None
     call: str
-    function: Any
-    arguments: tuple[Any, ...]
+    function: Function
+    arguments: tuple[Argument, ...]
     buffer: int | None
     shape: tuple[int, ...]
     by: str
 
 
 class _Names:
-    """What the operands and results of calls are called: by the name of the Value, else by where it lies."""
+    """The names of operands and results: that of the Value, else that of its memory."""
 
     def __init__(self, layout: Layout) -> None:
         self.memory = layout.memory
@@ -45,7 +47,7 @@ class _Names:
             self.inputs[self.memory.number(array)] = name, array
 
     def text(self, call: Call, node: Node | None, before: Collection[Value] = ()) -> str:
-        """A call with its arguments, numbers and the like among them, and where its result goes."""
+        """Return a call as text, with its result and all its arguments, numbers among them."""
         if node is None or node.op.name == "concatenate":
             operands, out = [self._place(a) for a in call.operands], self._place(call.out)
         else:
@@ -57,14 +59,14 @@ class _Names:
             out = node.out.name or self._place(call.out)
         return f"{out} = {call.name}({', '.join(operands)})"
 
-    def _name(self, a: Any, array: Any, before: Collection[Value]) -> str:
+    def _name(self, a: Argument, array: Argument, before: Collection[Value]) -> str:
         if not isinstance(a, Value):
             return f"{a:g}" if isinstance(a, float) else repr(a)
         if a.name:
             return f"{a.name}_before" if a in before else a.name
         return self._place(array)
 
-    def _place(self, array: Any) -> str:
+    def _place(self, array: Argument) -> str:
         if not isinstance(array, np.ndarray):
             return repr(array)
         if array.ndim == 0 and not array.flags.writeable:
@@ -79,8 +81,8 @@ class _Names:
         return self.memory.name(array)
 
 
-def listed(layout: Layout) -> Iterator[tuple[Any, str, Call, Any, str]]:
-    """All calls of a program, those of a step once: (which steps, its text, the call, its result's Slot, the pass)."""
+def listed(layout: Layout) -> Iterator[tuple[Where, *Listed]]:
+    """Yield all calls of a program, those of a step once."""
     names = _Names(layout)
     for item in layout.calls:
         if isinstance(item, LoopCalls):
@@ -89,12 +91,12 @@ def listed(layout: Layout) -> Iterator[tuple[Any, str, Call, Any, str]]:
             yield None, *_plain(item, names)
 
 
-def _plain(item: PlainCall, names: _Names) -> tuple[str, Call, Any, str]:
+def _plain(item: PlainCall, names: _Names) -> Listed:
     call, node = item
     return names.text(call, node), call, Slot(call.out), node.by if node else "loop"
 
 
-def _of_loop(calls: LoopCalls, names: _Names) -> Iterator[tuple[Any, str, Call, Any, str]]:
+def _of_loop(calls: LoopCalls, names: _Names) -> Iterator[tuple[Where, *Listed]]:
     for item in calls.begin:
         yield None, *_plain(item, names)
     for steps, group in (("chunk", calls.prelude), ("step", calls.body)):
@@ -104,15 +106,15 @@ def _of_loop(calls: LoopCalls, names: _Names) -> Iterator[tuple[Any, str, Call, 
         yield None, *_plain(item, names)
 
 
-def _of_step(step: StepCall, calls: LoopCalls, names: _Names) -> tuple[str, Call, Any, str]:
+def _of_step(step: StepCall, calls: LoopCalls, names: _Names) -> Listed:
     before = [carry.before for carry in calls.loop.carries]
     return names.text(step.call, step.node, before), step.call, step.out, step.node.by if step.node else "loop"
 
 
 def table(layout: Layout) -> str:
-    """The program as text: a line for each call, those of a step once."""
+    """Return the program as text: a line for each call, those of a step once."""
     rows = [("", "call", "shape", "buffer", "by")]
-    loop_before: Any = None
+    loop_before: Where = None
     for where, text, call, out, by in listed(layout):
         shape = out.array.shape[1:] if out.timed else call.out.shape
         number = layout.memory.number(out.array)
@@ -145,11 +147,11 @@ def _steps(loop: Loop, kind: str, layout: Layout) -> str:
 
 
 def unrolled(layout: Layout) -> list[Instruction]:
-    """Every call that the program makes, in order: those of a loop again for each step."""
+    """Return every call that the program makes, in order: those of a loop again for each step."""
     names = _Names(layout)
     found: list[Instruction] = []
 
-    def add(t: Any, text: str, call: Call, out: Array, by: str) -> None:
+    def add(t: int | range | None, text: str, call: Call, out: Array, by: str) -> None:
         function, arguments = call.bound()
         found.append(Instruction(t, text, function, arguments, layout.memory.number(out), out.shape, by))
 

@@ -1,24 +1,20 @@
-"""Until when the memory of each value is read, and where the parts of a concatenation are computed."""
+"""Liveness: the last call that reads the memory of each value; and where the parts of a concatenation are computed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_rnn.graph.batching import is_view, option
-from tinygrad_rnn.graph.graph import Graph, Node, Value
-
-Array = NDArray[Any]
+from tinygrad_rnn.graph.graph import Array, Graph, Node, Value
 
 
 class Lives:
-    """Of a list of calls, given what each of them reads, the last that reads the memory of a value.
+    """The last call of a list that reads the memory of a value; `reads` has the values that each call reads.
 
-    A value that lies in another one's memory (a view, a part of a whole) has that one as its owner.
+    A value that lies in the memory of another one (a view, a part of a whole) has that one as its owner.
     """
 
     def __init__(
@@ -41,27 +37,27 @@ class Lives:
             self._ending.setdefault(k, []).append(root)
 
     def root(self, v: Value) -> Value:
-        """The value whose memory v lies in: itself, or its owner's owner's."""
+        """Return the value whose memory v lies in: itself, or its owner's owner's."""
         while v in self.owner:
             v = self.owner[v]
         return v
 
     def last(self, v: Value) -> int:
-        """The number of the last call that reads the memory of v; -1 for none."""
+        """Return the number of the last call that reads the memory of v; -1 for none."""
         return self._last.get(self.root(v), -1)
 
     def ending(self, k: int) -> list[Value]:
-        """Whose memory call k is the last to read."""
+        """Return the values whose memory call k is the last to read."""
         return self._ending.get(k, [])
 
     def detach(self, v: Value) -> None:
-        """V has memory of its own after all."""
+        """Give v memory of its own: it is no view, or must lie elsewhere."""
         if self.owner.pop(v, None) is not None:
             self._count()
 
 
 def owners(nodes: Sequence[Node], homes: Mapping[Value, Home]) -> dict[Value, Value]:
-    """Who lies in whose memory among the results of these calls: parts in their whole, views in their source."""
+    """Return the owners of these calls' results: the whole of a part, the source of a view."""
     found = {}
     for node in nodes:
         if node.out in homes:
@@ -73,7 +69,7 @@ def owners(nodes: Sequence[Node], homes: Mapping[Value, Home]) -> dict[Value, Va
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a value belongs in a concatenation: on this axis, from start to stop."""
+    """The place of a value in a concatenation: on this axis, from start to stop."""
 
     whole: Value
     axis: int
@@ -81,7 +77,7 @@ class Home:
     stop: int
 
     def within(self, array: Array, shape: tuple[int, ...], timed: bool = False) -> Array:
-        """That part of the array of the whole, in the value's own shape."""
+        """Return that part of the array of the whole, in the shape of the value."""
         part = array[(slice(None),) * (self.axis + timed) + (slice(self.start, self.stop),)]
         view = part.reshape(shape)
         assert np.may_share_memory(view, array) or not view.size
@@ -89,10 +85,10 @@ class Home:
 
 
 def homes_of(graph: Graph) -> dict[Value, Home]:
-    """The values that are made where they belong in a concatenation.
+    """Return the values that are computed at their place in a concatenation.
 
-    Only what a call of the same list makes, of the same dtype, and no view, can be made there; each in one place. What
-    is reshaped on its way there, from (..., n, H) to (..., n H), is made there in its own shape.
+    Such a value is the result of a call of the same list, has the same dtype, and is no view; it has one place. A value
+    that is reshaped before, from (..., n, H) to (..., n H), is computed there in its own shape.
     """
     homes: dict[Value, Home] = {}
     stacks = {out.outer for loop in graph.loops() for out in loop.stacks}

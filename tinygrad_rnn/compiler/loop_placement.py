@@ -1,40 +1,39 @@
-"""The memory of one loop: what is kept for other loops, what is carried on, and what a step forgets."""
+"""The memory of one loop: of values that other loops read, of states, and of values that a step forgets."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_rnn.compiler.liveness import Home, Lives, owners
 from tinygrad_rnn.compiler.lowering import Call, copied, lowered
-from tinygrad_rnn.compiler.memory import Memory
+from tinygrad_rnn.compiler.memory import Bytes, Memory
 from tinygrad_rnn.compiler.storage import LoopCalls, Slot, StepCall
+from tinygrad_rnn.compiler.timed_views import view_of_chunk, view_of_rows
 from tinygrad_rnn.graph.batching import elementwise, is_view, option
-from tinygrad_rnn.graph.graph import Carry, Loop, Node, Value
+from tinygrad_rnn.graph.graph import Argument, Array, Carry, Loop, Node, Value
 
-Array = NDArray[Any]
 CHUNK = 256 * 1024
-"""Bytes of the largest value of a chunk of steps: what is computed ahead of them is still in the cache."""
+"""The most bytes of a value for a chunk of steps: values computed ahead of the steps stay in the cache."""
 
 
 class Outside(Protocol):
-    """What a loop asks of the memory outside of it."""
+    """The memory outside of a loop, as the loop needs it."""
 
     reuse: bool
     memory: Memory
     arrays: dict[Value, Array]
-    raw: dict[Value, Any]
+    raw: dict[Value, Bytes]
     homes: dict[Value, Home]
     lives: Lives
 
-    def array(self, v: Any) -> Any:
-        """The array of a value."""
+    def array(self, v: Argument) -> Argument:
+        """Return the array of a value; other arguments as they stand."""
 
     def new(self, v: Value) -> Array:
-        """Memory for a value that the loop gives."""
+        """Return memory for a result of the loop."""
 
 
 class LoopPlanner:
@@ -46,12 +45,12 @@ class LoopPlanner:
         self.memory = outside.memory
         self.homes = outside.homes
         self.slots: dict[Value, Slot] = {}
-        self.raw: dict[Value, Any] = {}  # the bytes of a step's or a chunk's own values
+        self.raw: dict[Value, Bytes] = {}  # the bytes of a step's or a chunk's own values
         self.stacked = {out.inner: out.outer for out in loop.stacks}
         self.calls = LoopCalls(loop, _chunk(loop))
 
     def planned(self) -> LoopCalls:
-        """The loop's calls."""
+        """Return the calls of the loop."""
         for carry in self.loop.carries:
             self._carried(carry)
         for out in self.loop.outs():
@@ -72,7 +71,7 @@ class LoopPlanner:
     # -------------------------------------------------------------------------------- from step to step
 
     def _carried(self, carry: Carry) -> None:
-        """A state that is kept lies in one array with its first value; one that is not is written over."""
+        """Place a state: in one array with its first value if all are kept, else where the next is written over it."""
         loop, start = self.loop, self.outside.array(carry.init)
         kept = [self.stacked[v] for v in (carry.after, carry.before) if v in self.stacked]
         made_here = any(node.out is carry.after for node in loop.body) and carry.after not in self.slots
@@ -107,7 +106,7 @@ class LoopPlanner:
                 c.call, c.operands = copied(array, c.call.out), (Slot(array),)
 
     def _handed(self) -> list[tuple[Slot, Slot]]:
-        """What is copied from step to step: where it is made, and where the next step reads it."""
+        """Return the copies from step to step: where a state is made, and where the next step reads it."""
         pairs = [(self._slot(carry.after), self.slots[carry.before]) for carry in self.loop.carries]
         return [(a, b) for a, b in pairs if not b.timed and not same_memory(b.array, a.array)]
 
@@ -119,7 +118,7 @@ class LoopPlanner:
         for k, node in enumerate(nodes):
             operands = [self._ahead(a) for a in node.args]
             if is_view(node):
-                view = _view_ahead(node, operands[0])
+                view = view_of_chunk(node, operands[0])
                 if np.may_share_memory(view, operands[0].array):
                     self.slots[node.out] = Slot(view, True, operands[0].ahead)
                     continue
@@ -128,8 +127,8 @@ class LoopPlanner:
         if not self.calls.prelude:  # views alone: there is nothing to be cut into chunks for
             self.calls.chunk = self.loop.length
 
-    def _ahead(self, a: Any) -> Any:
-        """Where an argument of a call ahead of a chunk lies."""
+    def _ahead(self, a: Argument) -> Argument:
+        """Return the place of an argument of a call ahead of a chunk."""
         if not isinstance(a, Value) or a in self.slots:
             return self.slots[a] if isinstance(a, Value) else a
         slot = Slot(self.outside.array(a), timed=a in self.loop.timed)
@@ -163,8 +162,8 @@ class LoopPlanner:
                 self.slots[node.out] = self.slots[before]
             self._write(self.calls.body, node, operands, lives, k)
 
-    def _slot(self, v: Any) -> Any:
-        """Where an argument of a step's call lies; numbers and the like as they stand."""
+    def _slot(self, v: Argument) -> Argument:
+        """Return the place of an argument of a step's call; numbers and the like as they stand."""
         if not isinstance(v, Value):
             return v
         if v not in self.slots:
@@ -172,11 +171,11 @@ class LoopPlanner:
         return self.slots[v]
 
     def _view(self, node: Node, source: Slot) -> bool:
-        """Take the view once for all steps, if it is one and need not lie elsewhere."""
+        """Take the view once for all steps and return True, if it is a view and need not lie elsewhere."""
         if node.out in self.stacked or node.out in self.slots:
             return False
         if source.timed:
-            view = _timed_view(node, source.array)
+            view = view_of_rows(node, source.array)
         else:
             view = node.op.function(source.array, *node.args[1:], **node.kwargs)
         if not isinstance(view, np.ndarray) or not np.may_share_memory(view, source.array):
@@ -185,7 +184,7 @@ class LoopPlanner:
         return True
 
     def _may_overwrite(self, before: Value, node: Node, k: int, lives: Lives) -> bool:
-        """May what is handed on be written over what was handed to this step?"""
+        """May the next state be written over the state of this step?"""
         read_later = any(o.inner is before for o in self.loop.outs())
         read_later |= any(c.after is before for c in self.loop.carries)
         if not self.outside.reuse or read_later:
@@ -195,8 +194,8 @@ class LoopPlanner:
 
     # -------------------------------------------------------------------------------- calls
 
-    def _write(self, calls: list[StepCall], node: Node, operands: Sequence[Any], lives: Lives, k: int) -> None:
-        """Find a place for the result, write the call, and give back what it was the last to read."""
+    def _write(self, calls: list[StepCall], node: Node, operands: Sequence[Argument], lives: Lives, k: int) -> None:
+        """Find a place for the result, append the call, and give back memory that no later call reads."""
         ahead = calls is self.calls.prelude
         carried = {c.before for c in self.loop.carries}
         ending = [v for v in lives.ending(k) if v in self.raw and v not in carried]
@@ -213,7 +212,7 @@ class LoopPlanner:
                 self.memory.back(self.raw.pop(v))
 
     def _place(self, v: Value, ahead: bool) -> Slot:
-        """Where the result of a call goes."""
+        """Return the place of the result of a call."""
         if v not in self.slots:
             shape = (self.calls.chunk, *v.shape[1:]) if ahead else v.shape
             if v in self.stacked:
@@ -230,7 +229,7 @@ class LoopPlanner:
                 self.slots[v] = Slot(array, timed=ahead, ahead=ahead)
         return self.slots[v]
 
-    def _call(self, calls: list[StepCall], node: Node, operands: Sequence[Any], out: Slot) -> None:
+    def _call(self, calls: list[StepCall], node: Node, operands: Sequence[Argument], out: Slot) -> None:
         ahead = calls is self.calls.prelude
         arrays = [self._some(a, ahead) if isinstance(a, Slot) else a for a in operands]
         call = lowered(node, arrays, self._some(out, ahead), self.outside.reuse, in_steps=True)
@@ -239,12 +238,12 @@ class LoopPlanner:
         calls.append(StepCall(call, slots, out, node))
 
     def _some(self, slot: Slot, ahead: bool) -> Array:
-        """The arrays of some step, or of some chunk, in the place of all: they decide the form of a call."""
+        """Return the array of one step or one chunk, which stands for all: it decides the form of a call."""
         if not slot.timed:
             return slot.array
         return slot.array[: self.calls.chunk] if ahead else slot.array[0, ...]
 
-    def _side_by_side(self, calls: list[StepCall], node: Node, operands: Sequence[Any], out: Slot) -> None:
+    def _side_by_side(self, calls: list[StepCall], node: Node, operands: Sequence[Argument], out: Slot) -> None:
         ahead = calls is self.calls.prelude
         own = option(node, "axis", len(node.args), 0) % node.out.ndim
         axis = own + (out.timed and not ahead)
@@ -290,7 +289,7 @@ class LoopPlanner:
             self.calls.end.append((copied(source, self.outside.new(out.outer)), None))
 
     def _name(self) -> None:
-        """What the loop's memory is called: by the value that lies there, else by its number."""
+        """Name the memory of the loop: by the value that lies there, else by its number."""
         named = self.calls.named
         for carry in self.loop.carries:
             if carry.before.name:
@@ -304,7 +303,7 @@ class LoopPlanner:
 
 
 def _chunk(loop: Loop) -> int:
-    """How many steps a chunk has."""
+    """Return the number of steps of a chunk."""
     if not loop.prelude:
         return loop.length
     most = max(node.out.nbytes for node in loop.prelude) // loop.length
@@ -312,7 +311,7 @@ def _chunk(loop: Loop) -> int:
 
 
 def writes_over(node: Node, ending: Collection[Value], owned: Collection[Value]) -> list[Value]:
-    """The operands, read here for the last time, in whose memory an elementwise call may write its result."""
+    """Return the operands whose memory an elementwise call may write its result into: those read for the last time."""
     if not elementwise(node) or not isinstance(node.op.function, np.ufunc):
         return []
     like = [v for v in dict.fromkeys(node.reads()) if v.shape == node.out.shape and v.dtype == node.out.dtype]
@@ -323,28 +322,3 @@ def same_memory(a: Array, b: Array) -> bool:
     """Are these the same entries?"""
     same = a.__array_interface__["data"] == b.__array_interface__["data"]
     return bool(same and a.strides == b.strides and a.shape == b.shape)
-
-
-def _view_ahead(node: Node, source: Slot) -> Array:
-    """A view of all the places of a chunk: the shape that it has in the graph is that of all steps."""
-    if source.ahead and node.op.name == "reshape":
-        return source.array.reshape((len(source.array), *node.out.shape[1:]))
-    return np.asarray(node.op.function(source.array, *node.args[1:], **node.kwargs))
-
-
-def _timed_view(node: Node, array: Array) -> Any:
-    """A view of each step's row, taken of all rows at once."""
-    name, x = node.op.name, node.args[0]
-    if name == "getitem":
-        return array[(slice(None), *node.args[1:])]
-    if name in ("reshape", "expand_dims", "squeeze"):
-        return array.reshape((len(array), *node.out.shape))
-    if name == "transpose":
-        axes = option(node, "axes", 1)
-        order = reversed(range(x.ndim)) if axes is None else (a % x.ndim for a in axes)
-        return array.transpose((0, *(a + 1 for a in order)))
-    if name == "swapaxes":
-        first, second = (option(node, key, k) % x.ndim + 1 for k, key in ((1, "axis1"), (2, "axis2")))
-        return array.swapaxes(first, second)
-    wide = array.reshape((len(array), *(1,) * (node.out.ndim - x.ndim), *x.shape))
-    return np.broadcast_to(wide, (len(array), *node.out.shape))

@@ -1,4 +1,4 @@
-"""One call as NumPy runs it fastest: which function, on which arrays, and where its result goes."""
+"""One call in the form that NumPy runs fastest: the function, the arrays, and the array of the result."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygrad_rnn.graph.graph import Node, Value
+from tinygrad_rnn.graph.graph import Argument, Array, DType, Node, Value
 
-Array = NDArray[Any]
+Function = Callable[..., Any]
+Bound = tuple[Function, tuple[Argument, ...]]
+"""A function and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """`function(*operands, out)`, or, for a function that cannot write into an array, `out[...] = function(*operands)`.
 
-    Operands are arrays; what a call is given besides stands in `options`, which the function knows by itself.
+    Operands are arrays; `function` holds all other arguments itself.
     """
 
-    function: Callable[..., Any]
-    operands: tuple[Any, ...]
+    function: Function
+    operands: tuple[Argument, ...]
     out: Array
     writes: bool  # does the function take `out`?
     name: str
     method: bool = False  # is it the first operand's method, as a.dot(b, out) is?
 
-    def bound(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """The function and the arguments that run it."""
+    def bound(self) -> Bound:
+        """Return the function and the arguments that run it."""
         if self.method:
             return getattr(self.operands[0], self.name), (*self.operands[1:], self.out)
         if self.function is np.copyto:
@@ -38,8 +39,8 @@ class Call:
             return self.function, (*self.operands, self.out)
         return _store, (self.out, self.function, self.operands)
 
-    def anew(self) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """The function and the arguments that give the result as a new array; None where that is another function."""
+    def anew(self) -> Bound | None:
+        """Return the function and the arguments that give the result as a new array; None where there is none."""
         if not self.out.ndim or not self.out.flags.c_contiguous:
             return None
         if self.method:
@@ -47,14 +48,14 @@ class Call:
         return (self.function, self.operands) if isinstance(self.function, np.ufunc) else None
 
 
-def _store(out: Array, function: Callable[..., Any], operands: tuple[Any, ...]) -> None:
+def _store(out: Array, function: Function, operands: tuple[Argument, ...]) -> None:
     out[...] = function(*operands)
 
 
-def lowered(node: Node, operands: Sequence[Any], out: Array, into: bool, in_steps: bool = False) -> Call:
-    """The call for a node on these arrays (other arguments as they stand). `into`: may it write into its result?
+def lowered(node: Node, operands: Sequence[Argument], out: Array, into: bool, in_steps: bool = False) -> Call:
+    """Return the call for a node on these arrays (other arguments as they stand). `into`: may it write into its result?
 
-    `in_steps`: the arrays are those of some step, and decide the form for all; the operands stay as they are then.
+    `in_steps`: the arrays are those of one step and decide the form for all, so the operands stay as they are.
     """
     name, function = node.op.name, node.op.function
     if isinstance(function, np.ufunc) and function.signature is None and into:
@@ -71,20 +72,20 @@ def lowered(node: Node, operands: Sequence[Any], out: Array, into: bool, in_step
     return Call(_with(function, node, operands), _arrays(operands), out, False, name)
 
 
-def _maximum(a: Any, b: Any, out: Array) -> None:
+def _maximum(a: Array, b: Array, out: Array) -> None:
     np.maximum(a, b, out=out)
 
 
-def _minimum(a: Any, b: Any, out: Array) -> None:
+def _minimum(a: Array, b: Array, out: Array) -> None:
     np.minimum(a, b, out=out)
 
 
-_KEYWORD: dict[Any, Callable[..., Any]] = {np.maximum: _maximum, np.minimum: _minimum}
-"""Those that take their result by keyword alone."""
+_KEYWORD: dict[Function, Function] = {np.maximum: _maximum, np.minimum: _minimum}
+"""The functions that take `out` by keyword alone, and what calls them with it."""
 
 
 def copied(source: Array, out: Array) -> Call:
-    """The call that copies one array into another."""
+    """Return the call that copies one array into another."""
     return Call(np.copyto, (source,), out, True, "copyto")
 
 
@@ -92,12 +93,12 @@ def _cast(source: Array, out: Array) -> None:
     np.copyto(out, source, casting="unsafe")
 
 
-def _arrays(operands: Sequence[Any]) -> tuple[Any, ...]:
+def _arrays(operands: Sequence[Argument]) -> tuple[Argument, ...]:
     return tuple(a for a in operands if isinstance(a, np.ndarray))
 
 
-def _with(function: Callable[..., Any], node: Node, operands: Sequence[Any]) -> Callable[..., Any]:
-    """The function of the arrays alone, with everything else that the call is given."""
+def _with(function: Function, node: Node, operands: Sequence[Argument]) -> Function:
+    """Return the function of the arrays alone, which holds all other arguments of the call."""
     if all(isinstance(a, np.ndarray) for a in operands) and not node.kwargs:
         return function
     given = list(operands)
@@ -106,7 +107,7 @@ def _with(function: Callable[..., Any], node: Node, operands: Sequence[Any]) -> 
         given[k] = None
     options = dict(node.kwargs)
 
-    def call(*arrays: Array) -> Any:
+    def call(*arrays: Array) -> Argument:
         arguments = given[:]
         for k, a in zip(places, arrays, strict=True):
             arguments[k] = a
@@ -115,8 +116,8 @@ def _with(function: Callable[..., Any], node: Node, operands: Sequence[Any]) -> 
     return call
 
 
-def _typed(node: Node, operands: Sequence[Any]) -> tuple[Any, ...]:
-    """Numbers as arrays without axes, which NumPy need not convert at each call."""
+def _typed(node: Node, operands: Sequence[Argument]) -> tuple[Argument, ...]:
+    """Return numbers as arrays without axes, which NumPy need not convert at each call."""
     kinds = [a.dtype for a in node.args if isinstance(a, Value)]
     dtype = np.result_type(*kinds) if kinds else node.out.dtype
     if dtype.kind != "f":  # a number among integers may be of another kind: NumPy decides
@@ -124,8 +125,8 @@ def _typed(node: Node, operands: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(a if isinstance(a, np.ndarray) else _number(a, dtype) for a in operands)
 
 
-def _number(a: Any, dtype: np.dtype[Any]) -> Any:
-    """A Python number in the dtype that it takes among floats; one of NumPy's keeps its own."""
+def _number(a: Argument, dtype: DType) -> Argument:
+    """Return a Python number in the dtype that it takes among floats; a number of NumPy keeps its own."""
     if not isinstance(a, int | float | np.generic) or isinstance(a, bool):
         return a
     array = np.asarray(a, None if isinstance(a, np.generic) else dtype)
@@ -134,7 +135,7 @@ def _number(a: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def _product(a: Array, b: Array, out: Array, in_steps: bool) -> Call:
-    """A matrix product: `dot` where both are matrices or can be read as such, which costs less than `matmul`."""
+    """Return a matrix product: `dot` where both are matrices or can be read as such, which costs less than `matmul`."""
     if a.ndim > 2 and b.ndim == 2 and not in_steps:
         rows, result = _rows(a), _rows(out)
         if rows is not None and result is not None:
@@ -145,12 +146,12 @@ def _product(a: Array, b: Array, out: Array, in_steps: bool) -> Call:
 
 
 def _rows(a: Array) -> Array | None:
-    """All axes but the last as one, where no copy is needed for it."""
+    """Return all axes but the last as one; None where that needs a copy."""
     rows = a.reshape(-1, a.shape[-1]) if a.size else a
     return rows if a.size and np.may_share_memory(rows, a) else None
 
 
-def _sum(node: Node, operands: Sequence[Any], out: Array, in_steps: bool) -> Call:
+def _sum(node: Node, operands: Sequence[Argument], out: Array, in_steps: bool) -> Call:
     given = dict(zip(("axis", "keepdims"), operands[1:], strict=False)) | dict(node.kwargs)
     axis, keepdims = given.get("axis"), bool(given.get("keepdims", False))
     x = operands[0]

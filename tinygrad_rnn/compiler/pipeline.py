@@ -1,6 +1,6 @@
 """The passes, in the order in which they run: each takes a graph to one that computes the same in fewer, larger calls.
 
-`alias` and `reuse` decide about memory and act where the graph is laid out.
+`alias` and `reuse` decide about memory: `placement` reads them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tinygrad_rnn.compiler.passes.join_matmuls import siblings
 from tinygrad_rnn.graph.graph import Graph, Pass
 
 BEFORE: Mapping[str, Pass] = {"dead_code": dead_code, "siblings": siblings, "hoist": hoist, "defer": defer}
-"""What is done to the forward pass, before it is differentiated."""
+"""The passes over the forward pass, before it is differentiated."""
 
 AFTER: Mapping[str, Pass] = {
     "hoist": invariants,
@@ -27,14 +27,14 @@ AFTER: Mapping[str, Pass] = {
     "constants": constants,
     "dead_code": dead_code,
 }
-"""What is done to both."""
+"""The passes over forward and backward together."""
 
 MEMORY = ("alias", "reuse")
 PASSES = tuple(dict.fromkeys([*BEFORE, *AFTER, *MEMORY]))
 
 
 def checked(passes: Iterable[str]) -> frozenset[str]:
-    """The names of passes, in the place of which nothing else is taken."""
+    """Return the names of passes as a set. Raises ValueError for a name that is none."""
     chosen = frozenset((passes,) if isinstance(passes, str) else passes)
     unknown = sorted(chosen - set(PASSES))
     if unknown:
@@ -43,7 +43,7 @@ def checked(passes: Iterable[str]) -> frozenset[str]:
 
 
 def improved(graph: Graph, table: Mapping[str, Pass], chosen: frozenset[str]) -> Graph:
-    """The graph after those passes of the table that were chosen."""
+    """Return the graph after the chosen passes of the table."""
     for name, run in table.items():
         if name in chosen:
             graph = run(graph)

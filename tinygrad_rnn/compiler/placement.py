@@ -1,28 +1,24 @@
-"""Where each value of a graph lies, and the calls that fill it: the graph with its memory.
+"""The memory of each value of a graph, and the calls that fill it.
 
 A view costs nothing: it is taken once, here. The parts of a concatenation are computed where they belong in the whole
 (`alias`): the gradient of a cut is written, gate by gate, into the array that the next product reads. The states of a
-loop lie in one array with one place more than there are steps, so h_{t-1} and h_t are rows of the same memory. What
-nobody reads any more is written over (`reuse`).
+loop lie in one array with one place more than there are steps, so h_{t-1} and h_t are rows of the same memory. Memory
+that no later call reads is written over (`reuse`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_rnn.compiler.liveness import Lives, homes_of, owners
 from tinygrad_rnn.compiler.loop_placement import LoopPlanner, same_memory, writes_over
 from tinygrad_rnn.compiler.lowering import copied, lowered
-from tinygrad_rnn.compiler.memory import Memory
+from tinygrad_rnn.compiler.memory import Bytes, Memory
 from tinygrad_rnn.compiler.storage import Layout, LoopCalls, PlainCall
 from tinygrad_rnn.graph.batching import elementwise, is_view, option
-from tinygrad_rnn.graph.graph import Graph, Node, Value, readers
-
-Array = NDArray[Any]
+from tinygrad_rnn.graph.graph import Argument, Array, Graph, Node, Value, readers
 
 
 def laid_out(graph: Graph, alias: bool = True, reuse: bool = True) -> Layout:
@@ -38,7 +34,7 @@ class _Planner:
         self.reuse = reuse
         self.memory = Memory(reuse)
         self.arrays: dict[Value, Array] = {}
-        self.raw: dict[Value, Any] = {}  # the bytes of those that own theirs
+        self.raw: dict[Value, Bytes] = {}  # the bytes of those that own theirs
         self.homes = homes_of(graph) if alias else {}
         self.lives = Lives([list(item.reads()) for item in graph.items], self._owners(), graph.results)
         self.handed_out = self._handed_out()
@@ -62,7 +58,7 @@ class _Planner:
         return Layout(self.memory, inputs, self.calls, results, self.arrays, self.anew)
 
     def _owners(self) -> dict[Value, Value]:
-        """Who lies in whose memory: parts, views, and of a loop's states what is handed to and out of its steps."""
+        """Return the owners of all values: of parts, of views, and of the states that a loop takes and gives."""
         found = owners([item for item in self.graph.items if isinstance(item, Node)], self.homes)
         found |= {v: home.whole for v, home in self.homes.items()}
         for loop in self.graph.loops():
@@ -75,15 +71,15 @@ class _Planner:
         return found
 
     def _handed_out(self) -> dict[Value, int]:
-        """The results that nobody reads but the caller, by their place among the results: they need no memory here."""
+        """Return the places of results that the caller alone reads: they need no memory here."""
         count = readers(self.graph)
         shared = {*self.lives.owner, *self.lives.owner.values()}
         return {v: k for k, v in enumerate(self.graph.results) if count[v] == 1 and v not in shared}
 
     # ------------------------------------------------------------------------------------ memory
 
-    def array(self, v: Any) -> Any:
-        """The array of an outer value; other arguments as they stand."""
+    def array(self, v: Argument) -> Argument:
+        """Return the array of an outer value; other arguments as they stand."""
         if not isinstance(v, Value):
             return v
         if v not in self.arrays and v.constant is not None:
@@ -92,7 +88,7 @@ class _Planner:
         return self.arrays[v]
 
     def new(self, v: Value) -> Array:
-        """Memory for an outer value that an operation or a loop fills."""
+        """Return memory for an outer value that an operation or a loop fills."""
         if v in self.arrays:
             return self.arrays[v]
         if v in self.homes:
@@ -102,7 +98,7 @@ class _Planner:
         return self.arrays[v]
 
     def give_back(self, v: Value) -> None:
-        """Nobody reads the memory of v any more."""
+        """Give back the memory of v, which nobody reads from here on."""
         if v in self.raw:
             self.memory.back(self.raw.pop(v))
 
@@ -148,8 +144,8 @@ class _Planner:
                 self.calls.append((copied(part, target), node))
 
 
-def _without_axes(a: Any, operands: Sequence[Any], out: Array) -> Any:
-    """A single number as an array without axes, which NumPy broadcasts twice as fast, where the shape allows it."""
+def _without_axes(a: Argument, operands: Sequence[Argument], out: Array) -> Argument:
+    """Return a single number as an array without axes, which broadcasts twice as fast, where the shape allows it."""
     if not isinstance(a, np.ndarray) or a.size != 1 or not a.ndim:
         return a
     full = any(isinstance(b, np.ndarray) and b is not a and b.shape == out.shape for b in operands)

@@ -1,32 +1,36 @@
-"""A program: calls on memory of its own, in order, that compute a value and its gradients again and again."""
+"""`Program`: calls on memory of its own, in order, that compute a value and its gradients as often as they run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
 from tinygrad_rnn.compiler.codegen import LoopSource, written
 from tinygrad_rnn.compiler.cost import Stats, measured
 from tinygrad_rnn.compiler.listing import Instruction, table, unrolled
+from tinygrad_rnn.compiler.lowering import Bound, Function
 from tinygrad_rnn.compiler.pipeline import PASSES
 from tinygrad_rnn.compiler.placement import laid_out
 from tinygrad_rnn.compiler.signature import native
 from tinygrad_rnn.compiler.storage import LoopCalls
 from tinygrad_rnn.core.recording import current, where_text
-from tinygrad_rnn.graph.graph import Graph
+from tinygrad_rnn.graph.graph import Argument, Array, Graph
+
+Build = Callable[[list[Array]], Any]
+"""Makes the answer, a tree, of the results."""
 
 
 class Program:
-    """What a graph is when it has memory. `run(values)` gives the results for new values of the inputs, as copies."""
+    """A graph with its memory. `run(values)` returns the results for new values of the inputs, as copies."""
 
     def __init__(
         self,
         graph: Graph,
         passes: Collection[str] = ("alias", "reuse"),
-        build: Callable[[list[Any]], Any] = list,
-        names: Sequence[Any] = (),
-        fixed: Sequence[tuple[Any, Any]] = (),
+        build: Build = list,
+        names: Sequence[Hashable] = (),
+        fixed: Sequence[tuple[Hashable, Array]] = (),
         stage: Callable[[Collection[str]], Graph] | None = None,
     ) -> None:
         self.graph = graph
@@ -37,9 +41,9 @@ class Program:
         self._passes = passes
         self._stage = stage
         self.loops: list[LoopSource] = []
-        self._runs: list[tuple[list[Any], int, Any, tuple[Any, ...]]] = []
+        self._runs: list[tuple[list[Bound], int, Function, tuple[Argument, ...]]] = []
         self._lock = Lock()
-        calls: list[tuple[Any, tuple[Any, ...]]] = []
+        calls: list[Bound] = []
         for k, item in enumerate(self.layout.calls):
             if isinstance(item, LoopCalls):
                 calls += [call.bound() for call, _ in item.begin]
@@ -63,7 +67,7 @@ class Program:
 
     @property
     def instructions(self) -> list[Instruction]:
-        """All calls, one by one, those of a loop for each of its steps: `function(*arguments)`, and what that is."""
+        """All calls, one by one, those of a loop for each of its steps."""
         return unrolled(self.layout)
 
     @property
@@ -73,9 +77,9 @@ class Program:
 
     @property
     def stats(self) -> dict[str, Stats]:
-        """What the program costs after each pass and those before it: first "tape", without any; the last is this one.
+        """The cost of the program after each pass and those before it, from "tape", without any, to this program.
 
-        Each of them is made anew, so this takes as long as compiling some ten times.
+        Each of these programs is made for it, so this takes as long as compiling some ten times.
         """
         found = {}
         done: list[str] = []
@@ -86,7 +90,7 @@ class Program:
         return found
 
     def __call__(self, values: Any) -> Any:
-        """The answer for values of the inputs: a dict by their names, or a sequence in their order."""
+        """Return the answer for values of the inputs: a dict by their names, or a sequence in their order."""
         if current()[0]:
             raise RuntimeError(
                 f"program: it was called while a tape is open, which would not see what it does{where_text()}\n"
@@ -111,14 +115,14 @@ class Program:
                 )
         return self.answer(arrays)
 
-    def answer(self, values: Sequence[Any]) -> Any:
-        """The answer for arrays that are known to fit."""
+    def answer(self, values: Sequence[Array]) -> Any:
+        """Return the answer for arrays that are known to fit."""
         return self._build(self.run(values))
 
-    def run(self, values: Sequence[Any]) -> list[Any]:
-        """The results for these values of the inputs, arrays of their shapes and dtypes: new ones at each call.
+    def run(self, values: Sequence[Array]) -> list[Array]:
+        """Return the results for arrays of the inputs' shapes and dtypes: new arrays at each call.
 
-        Raises RuntimeError while it runs already: its memory is one program's.
+        Raises RuntimeError while another thread runs it: both would write into the same memory.
         """
         if not self._lock.acquire(blocking=False):
             raise RuntimeError(
@@ -127,7 +131,7 @@ class Program:
         try:
             for held, value in zip(self.layout.inputs, values, strict=True):
                 held[...] = value
-            results: list[Any] = [None] * len(self.layout.results)
+            results = list(self.layout.results)  # each is replaced below
             for calls, place, last, operands in self._runs:
                 for function, arguments in calls:
                     function(*arguments)

@@ -1,6 +1,6 @@
-"""The arguments of a compiled function: what tells their programs apart, and the arrays among them.
+"""The arguments of a compiled function: the key of their program, and the arrays among them.
 
-This is read at each call, so it is one walk over the tree, without the paths that `core.trees` gives.
+Each call reads them, so this is one walk over the tree, without the paths that `core.trees` gives.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import numpy as np
 
 from tinygrad_rnn.compiler.contents import contents
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.graph.graph import Array
 
 STATIC = frozenset({bool, int, str, bytes, type(None)})
 """Types of which equal values are the same in every respect."""
 
 
-def collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) -> None:
+def collect(a: Any, key: list[Any], values: list[Array], differentiated: bool) -> None:
     """Add to `key` what tells an argument from others, and to `values` the arrays in it, in order.
 
     Floats are arrays where the argument is differentiated, and otherwise part of the program.
@@ -48,7 +49,7 @@ def collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) -> 
         beside = a.__reduce_ex__(4)[1:3] if isinstance(a, dict) else ()  # a default, attributes
         key += (kind, contents(beside))
     elif kind is Tensor:
-        collect(a._data, key, values, differentiated)
+        collect(a.data, key, values, differentiated)
     elif kind in STATIC:
         key += (kind, a)
     elif is_array(a):
@@ -64,12 +65,12 @@ def collect(a: Any, key: list[Any], values: list[Any], differentiated: bool) -> 
         key.append(contents(a))
 
 
-def is_array(a: Any) -> bool:
-    """Is this one of the arrays that a program is given anew at each call?"""
+def is_array(a: object) -> bool:
+    """Is this one of the arrays that a program is given at each call?"""
     return isinstance(a, Tensor | np.ndarray) or (isinstance(a, np.generic) and a.dtype.kind in "fiubc")
 
 
-def _plain(a: Any, differentiated: bool) -> Any:
+def _plain(a: Any, differentiated: bool) -> Array:
     """Return an array of a subclass, or a number of NumPy, as a plain array."""
     if isinstance(a, np.ma.MaskedArray):
         Tensor(a)  # raises
@@ -81,9 +82,9 @@ def _plain(a: Any, differentiated: bool) -> Any:
     return np.asarray(a)
 
 
-def native(a: Any) -> Any:
+def native(a: Any) -> Array:
     """Return an array in the byte order of this machine."""
     if isinstance(a, np.ma.MaskedArray):
         Tensor(a)  # raises
-    a = np.asarray(a)
-    return a if a.dtype.isnative else a.astype(a.dtype.newbyteorder("="))
+    array: Array = np.asarray(a)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from numpy.typing import NDArray
 
 from tinygrad_rnn.compiler.lowering import Call
 from tinygrad_rnn.compiler.memory import Memory
-from tinygrad_rnn.graph.graph import Loop, Node, Value
+from tinygrad_rnn.graph.graph import Array, Loop, Node, Value
 
-Array = NDArray[Any]
 PlainCall = tuple[Call, Node | None]
-"""A call outside of time, and the call of the graph that it makes: None for one that fills memory for a loop."""
+"""A call outside of time, and its call of the graph: None for a call that fills memory for a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a value of a loop lies: one array for all steps, or (`timed`) a row of an array with a time axis.
+    """The place of a value of a loop: one array for all steps, or (`timed`) a row of an array with a time axis.
 
     `ahead`: that array has the places of one chunk of steps.
     """
@@ -29,15 +25,15 @@ class Slot:
     ahead: bool = False
 
     @property
-    def key(self) -> Any:
-        """The same for two Slots that read the same memory in the same way."""
+    def key(self) -> Hashable:
+        """A key that is equal for two Slots that read the same memory in the same way."""
         a = self.array
         return a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.char, self.timed
 
 
 @dataclass(slots=True)
 class StepCall:
-    """A call of each step: its form, for the arrays of some step, and where its operands and its result lie."""
+    """A call of each step: its form, for the arrays of one step, and the places of its operands and its result."""
 
     call: Call
     operands: tuple[Slot, ...]
@@ -49,7 +45,7 @@ class StepCall:
 class LoopCalls:
     """A loop with its memory: calls before it, for each chunk of steps, for each step, and after it.
 
-    `named`: what the memory is called where it is read, by the keys of Slots.
+    `named`: the names of memory in the text of the loop, by the keys of Slots.
     """
 
     loop: Loop
@@ -58,16 +54,16 @@ class LoopCalls:
     prelude: list[StepCall] = field(default_factory=list)
     body: list[StepCall] = field(default_factory=list)
     end: list[PlainCall] = field(default_factory=list)
-    named: dict[Any, str] = field(default_factory=dict)
+    named: dict[Hashable, str] = field(default_factory=dict)
 
     def chunks(self) -> Iterator[tuple[int, int]]:
-        """The places of each chunk, start and stop, in the order in which they run."""
+        """Yield the places of each chunk, start and stop, in the order in which they run."""
         starts = range(0, self.loop.length, self.chunk)
         for start in starts if self.loop.direction > 0 else reversed(starts):
             yield start, min(start + self.chunk, self.loop.length)
 
     def for_chunk(self, step: StepCall, start: int, stop: int) -> Call:
-        """A call ahead of one chunk of steps."""
+        """Return a call ahead of one chunk of steps."""
 
         def array(slot: Slot) -> Array:
             if not slot.timed:
@@ -77,7 +73,7 @@ class LoopCalls:
         return replace(step.call, operands=tuple(map(array, step.operands)), out=array(step.out))
 
     def for_step(self, step: StepCall, k: int, start: int) -> Call:
-        """A call of the step at place k, in the chunk that begins at `start`."""
+        """Return a call of the step at place k, in the chunk that begins at `start`."""
 
         def array(slot: Slot) -> Array:
             return slot.array[k - start if slot.ahead else k, ...] if slot.timed else slot.array
@@ -89,7 +85,7 @@ class LoopCalls:
 class Layout:
     """The whole program with its memory; `arrays` by the values outside of loops.
 
-    `anew`: calls, by their place in the list, whose result nobody reads but the caller, and which result that is.
+    `anew`: by the place of a call whose result the caller alone reads, the place among the results.
     """
 
     memory: Memory

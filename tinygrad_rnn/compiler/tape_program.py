@@ -1,8 +1,8 @@
-"""`compile_tape`: the program of a tape that one has."""
+"""`compile_tape`: the program of a recorded tape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,12 @@ from tinygrad_rnn.compiler.pipeline import PASSES, checked
 from tinygrad_rnn.compiler.program import Program
 from tinygrad_rnn.core.errors import require_differentiable
 from tinygrad_rnn.core.table import PRIMITIVES
-from tinygrad_rnn.core.tensor import NO_KWARGS, Tensor, leaf
+from tinygrad_rnn.core.tensor import NO_KWARGS, Line, Tensor, leaf
 from tinygrad_rnn.core.trees import flattened
+from tinygrad_rnn.graph.graph import Array
 from tinygrad_rnn.graph.passed_over import passed_over
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.tape.full_tape import Tape
-
-Line = tuple[Any, ...]
 
 
 def compile_tape(
@@ -28,12 +27,12 @@ def compile_tape(
     inputs: Mapping[str, Tensor] | Sequence[Tensor],
     passes: Iterable[str] = PASSES,
 ) -> Program:
-    """The program of a tape that one has: `program(values)` gives (loss, gradients) for other values of `inputs`.
+    """Return the program of a recorded tape: `program(values)` gives (loss, gradients) for other values of `inputs`.
 
     `values` is built like `inputs`, a dict or a sequence of Tensors; the gradients like `wrt`, a Tensor or a tree of
-    them. Both may hold what an entry made: an input takes the place of its entry, as in `tape.rerun`, and a gradient
-    is that of `tape.gradient`. What is not among the inputs keeps the value that it has; in a dict `values` may also
-    hold a leaf of a dict `wrt`, by its name there.
+    them. Both may hold intermediate results: an input takes the place of its entry, as in `tape.rerun`, and a gradient
+    is that of `tape.gradient`. All other leaves keep their values; a dict `values` may also hold a leaf of a dict
+    `wrt`, by its name there.
 
     Raises as `tape.gradient` does; LookupError for an input that is not on the tape; ValueError for one that is given
     twice or is the loss, and for a tape that has hooks: a program does not call them.
@@ -43,14 +42,15 @@ def compile_tape(
     asked, rebuild = flattened(wrt)
     for path, x in asked:
         require_differentiable(path, x)
-    given = dict(inputs) if isinstance(inputs, Mapping) else dict(enumerate(inputs))
+    given: dict[Hashable, Tensor] = {}
+    given.update(inputs if isinstance(inputs, Mapping) else enumerate(inputs))
     lines = tape.lines()
     _require_inputs(tape, lines, loss, given)
     fed = {id(x) for x in given.values()}
-    lines = [line for line in lines if id(line[3]) not in fed]
+    lines = [(op, args, kwargs, out, labels) for op, args, kwargs, out, labels in lines if id(out) not in fed]
     lines, moved = _with_moves(lines, [x for _, x in asked])
     leaves = list(given.values())
-    fixed: list[tuple[Any, Any]] = []
+    fixed: list[tuple[Hashable, Array]] = []
     names = {id(x): name for name, x in wrt.items() if name not in given} if isinstance(wrt, Mapping) else {}
     for x in dict.fromkeys(moved):
         if id(x) not in fed:
@@ -60,7 +60,7 @@ def compile_tape(
     rolled = roll(lines, leaves, [loss], left_out=passed_over(lines, loss, moved))
     wanted = list(dict.fromkeys(places[id(x)] for x in moved))
 
-    def answer(results: list[Any]) -> Any:
+    def answer(results: list[Array]) -> Any:
         gradients = dict(zip(wanted, results[1:], strict=True))
         first = {places[id(x)]: k for k, x in reversed([*enumerate(moved)])}
         found = [(gradients[place := places[id(x)]], first[place] == k) for k, x in enumerate(moved)]
@@ -69,15 +69,15 @@ def compile_tape(
     return program_of(rolled, wanted, chosen, answer, list(given), fixed)
 
 
-def _require_inputs(tape: Tape, lines: Sequence[Line], loss: Tensor, given: Mapping[Any, Any]) -> None:
+def _require_inputs(tape: Tape, lines: Sequence[Line], loss: Tensor, given: Mapping[Hashable, Tensor]) -> None:
     """Raise for inputs that a program of this tape cannot have."""
     if tape.hooked:
         raise ValueError(
             "compile_tape: the tape has hooks, which a program does not call\n"
             "take them away first, or ask tape.gradient, which calls them"
         )
-    known = {id(x) for line in lines for x in (line[3], *line[1]) if type(x) is Tensor}
-    names: dict[int, Any] = {}
+    known = {id(x) for _, args, _, out, _ in lines for x in (out, *args) if type(x) is Tensor}
+    names: dict[int, Hashable] = {}
     for name, x in given.items():
         if not isinstance(x, Tensor):
             raise TypeError(
@@ -112,7 +112,7 @@ def _with_moves(lines: Sequence[Line], targets: Sequence[Tensor]) -> tuple[list[
     found: list[Line] = []
     for op, args, kwargs, out, labels in lines:
         if id(out) in wanted:
-            before = leaf(out._data)
+            before = leaf(out.data)
             moves[id(out)] = leaf(np.full(out.shape, -0.0, out.dtype))
             found.append((op, args, kwargs, before, labels))
             op, args, kwargs = PRIMITIVES["add"], (before, moves[id(out)]), NO_KWARGS

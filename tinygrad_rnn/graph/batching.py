@@ -44,6 +44,24 @@ def basic(index: Sequence[Argument]) -> bool:
     return all(part is None or part is Ellipsis or type(part) in (slice, int) for part in index)
 
 
+def is_small_view(node: Node) -> bool:
+    """Is the result a view no larger than its source? A broadcast may be larger."""
+    return is_view(node) and node.op.name != "broadcast_to"
+
+
+def transposed_axes(node: Node) -> tuple[int, ...]:
+    """Return the order of axes that a step's transpose is, on an array with a time axis in front."""
+    axes, ndim = option(node, "axes", 1), node.args[0].ndim
+    order = reversed(range(ndim)) if axes is None else (a % ndim for a in axes)
+    return 0, *(a + 1 for a in order)
+
+
+def swapped_axes(node: Node) -> tuple[int, int]:
+    """Return the two axes that a step's swapaxes swaps, on an array with a time axis in front."""
+    ndim = node.args[0].ndim
+    return option(node, "axis1", 1) % ndim + 1, option(node, "axis2", 2) % ndim + 1
+
+
 @dataclass(frozen=True, slots=True)
 class AllSteps:
     """A step's call `node`, to be made for `length` steps at once.
@@ -130,15 +148,11 @@ def _reshape(steps: AllSteps) -> Value:
 
 
 def _transpose(steps: AllSteps) -> Value:
-    axes, ndim = option(steps.node, "axes", 1), steps.node.args[0].ndim
-    order = tuple(reversed(range(ndim))) if axes is None else tuple(a % ndim for a in axes)
-    return steps.call((steps.args[0], (0, *(a + 1 for a in order))))
+    return steps.call((steps.args[0], transposed_axes(steps.node)))
 
 
 def _swapaxes(steps: AllSteps) -> Value:
-    ndim = steps.node.args[0].ndim
-    axes = [option(steps.node, key, k) % ndim + 1 for k, key in ((1, "axis1"), (2, "axis2"))]
-    return steps.call((steps.args[0], *axes))
+    return steps.call((steps.args[0], *swapped_axes(steps.node)))
 
 
 def _reduction(steps: AllSteps) -> Value | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.graph.batching import is_view
+from tinygrad_rnn.graph.batching import is_small_view
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.cotangent_terms import PartTerm, Term
 from tinygrad_rnn.graph.graph import BACKWARD, Carry, Loop, Node, Out, Value
@@ -56,7 +56,7 @@ class _ForwardReader:
             inner = self._back.row_of(row.outer, row.offset)
         else:
             node = self._nodes.get(v)
-            if node is not None and is_view(node) and node.op.name != "broadcast_to":
+            if node is not None and is_small_view(node):
                 inner = Value(v.shape, v.dtype, v.name)
                 args = tuple(self.read(a) if isinstance(a, Value) else a for a in node.args)
                 self._back.body.append(Node(node.op, args, inner, node.kwargs, node.scope, BACKWARD))

@@ -1,38 +1,35 @@
 """Constants: a factor of what is linear in a matrix goes into the matrix, once for all steps.
 
 The z / 2 of sigmoid(z) = tanh(z / 2) / 2 + 1 / 2 is a factor of a sum of products: (x W + h U + b) / 2 = x (W / 2) +
-h (U / 2) + b / 2. What is computed of constants alone is computed when the program is made, with this pass or without.
+h (U / 2) + b / 2. Calls on constants alone are made when the program is compiled, with this pass or without.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_rnn.compiler.passes.dead_code import dead_code
 from tinygrad_rnn.compiler.passes.slices import Cut, cuts_of
-from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value, op, readers
+from tinygrad_rnn.graph.graph import Array, Graph, Loop, Node, Value, op, readers
 
 BY = "constants"
-Factor = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A Value where it is read: by the call that makes `reader`, inside of the loop or outside."""
+    """A Value to be scaled where the call that makes `reader` reads it, inside of the loop or outside."""
 
     v: Value
-    factor: Factor
+    factor: Array
     inside: bool
     reader: Value
 
 
 def constants(graph: Graph) -> Graph:
     """Take the factors of the nonlinearities' arguments into the matrices."""
-    graph = dead_code(graph).copy()  # who reads what is asked below: calls that nobody needs must not answer
+    graph = dead_code(graph).copy()  # the readers are counted below: calls without use must not count
     for loop in graph.loops():
         for node in loop.body[:]:
             if node.by != "gates" or node.op.name != "multiply":
@@ -51,7 +48,7 @@ def constants(graph: Graph) -> Graph:
 
 
 class _Folding:
-    """What must be scaled: all of it or nothing, so it is planned first."""
+    """The Values that must be scaled: all of them or none, so they are planned first."""
 
     def __init__(self, graph: Graph, loop: Loop) -> None:
         self.graph, self.loop = graph, loop
@@ -74,7 +71,7 @@ class _Folding:
         return True
 
     def _within(self, p: _Place) -> list[_Place] | None:
-        """The parts that are to be scaled in the place of p; None where it cannot be."""
+        """Return the parts to be scaled in the place of p; None where that cannot be done."""
         v, inside = p.v, p.inside and p.v in self.inner
         if not inside and v.ndim == 1:  # a bias
             self.planned.append(p)
@@ -119,8 +116,8 @@ class _Folding:
         return self.read.get(v, 0) == 1 and self.read.get(held.root, 0) == len(others) + 1
 
     def apply(self) -> None:
-        """Scale what was planned, ahead of where it is read."""
-        planned: dict[Any, _Place] = {}
+        """Scale the planned Values ahead of their readers."""
+        planned: dict[tuple[Value, bool, Value], _Place] = {}
         for p in self.planned:
             key = p.v, p.inside, p.reader
             if key in planned and p.v.ndim > 1:  # a matrix, for another part of what is cut from its product
@@ -140,7 +137,7 @@ class _Folding:
                 _read_instead(items, p.reader, p.v, scaled)
 
 
-def _read_instead(nodes: list[Any], reader: Value, old: Value, new: Value) -> None:
+def _read_instead(nodes: list[Node] | list[Node | Loop], reader: Value, old: Value, new: Value) -> None:
     """Let the call that makes `reader` read another Value."""
     for k, node in enumerate(nodes):
         if isinstance(node, Node) and node.out is reader:

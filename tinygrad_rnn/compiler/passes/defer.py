@@ -1,4 +1,4 @@
-"""Defer: what no later step needs is done for all steps at once, after them.
+"""Defer: calls that no later step needs are made for all steps at once, after them.
 
 dW = sum over t of h_{t-1}^T dz_t is a sum of T small products; with the steps stacked it is one product of T * B
 columns with T * B rows. The same holds for db, dx, and for readouts and losses that are computed step by step. A state
@@ -7,18 +7,16 @@ that is only added to (a loss) is no state: it is its first value and a sum.
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinygrad_rnn.compiler.passes.hoist import rows_of
-from tinygrad_rnn.graph.batching import batched, is_view, option
+from tinygrad_rnn.graph.batching import batched, is_small_view, option
 from tinygrad_rnn.graph.builder import Builder
-from tinygrad_rnn.graph.graph import Graph, Loop, Node, Out, Value, op, substituted
+from tinygrad_rnn.graph.graph import Argument, Graph, Loop, Node, Out, Value, op, substituted
 
 BY = "defer"
 
 
 def defer(graph: Graph) -> Graph:
-    """Move what no state depends on behind every loop."""
+    """Move calls that no state depends on behind every loop."""
     items: list[Node | Loop] = []
     instead: dict[Value, Value] = {}
     for item in graph.items:
@@ -35,7 +33,7 @@ def defer(graph: Graph) -> Graph:
 
 
 def _accumulators(loop: Loop, after: list[Node]) -> None:
-    """A state to which each step adds is a sum over all steps."""
+    """Replace a state to which each step only adds by a sum over all steps."""
     read: dict[Value, int] = {}
     for v in [v for node in loop.body for v in node.reads()] + [o.inner for o in (*loop.stacks, *loop.sums)]:
         read[v] = read.get(v, 0) + 1
@@ -61,7 +59,7 @@ def _accumulators(loop: Loop, after: list[Node]) -> None:
 
 
 def _joined_parts(nodes: list[Node]) -> dict[Value, tuple[Node, int, int]]:
-    """What a step concatenates: in which call, on which axis, from where on."""
+    """Return, of each Value that a step concatenates, the call, the axis and the first place on it."""
     parts: dict[Value, tuple[Node, int, int]] = {}
     for node in nodes:
         if node.op.name == "concatenate":
@@ -73,7 +71,7 @@ def _joined_parts(nodes: list[Node]) -> dict[Value, tuple[Node, int, int]]:
 
 
 class _Later:
-    """The calls of a loop that can wait, and what they read when they are made for all steps."""
+    """The calls of a loop that can wait, and their arguments when they are made for all steps."""
 
     def __init__(self, loop: Loop, instead: dict[Value, Value]) -> None:
         self.loop = loop
@@ -115,7 +113,7 @@ class _Later:
         return self.nodes
 
     def _waiting(self) -> set[Value]:
-        """What no state depends on and can be made for all steps at once."""
+        """Return the results that no state depends on and that can be made for all steps at once."""
         loop = self.loop
         needed = {c.after for c in loop.carries} | {out.inner for out in loop.lasts}
         for node in reversed(loop.body):
@@ -130,8 +128,8 @@ class _Later:
                 needed.update(node.reads())
         return {n.out for n in free if n.out not in needed}
 
-    def _argument(self, a: Any) -> tuple[Any, bool]:
-        """What a call for all steps reads in the place of what a step reads."""
+    def _argument(self, a: Argument) -> tuple[Argument, bool]:
+        """Return what a call for all steps reads in the place of a, and whether it has a time axis."""
         if not isinstance(a, Value) or a not in self.inner:
             return a, False
         if a not in self.made:
@@ -140,7 +138,7 @@ class _Later:
             part = self.parts.get(a)
             if row is not None:
                 self.made[a] = rows_of(self.loop, row.outer, row.offset, self.build)
-            elif node is not None and is_view(node) and node.op.name != "broadcast_to":
+            elif node is not None and is_small_view(node):
                 found = batched(node, [self._argument(x) for x in node.args], self.loop.length, self.build)
                 self.made[a] = found if found is not None else self.loop.stack_of(a)
             elif part is not None:
@@ -150,7 +148,7 @@ class _Later:
         return self.made[a], True
 
     def _part_of_stack(self, a: Value, joined: Node, axis: int, start: int) -> Value:
-        """What each step joins to something else is kept there: gate by gate it is a part of the whole."""
+        """Return a part of the stack of concatenations: a Value that each step joins to others is kept there."""
         whole = self._argument(joined.out)[0]
         index = (*(slice(None),) * (axis + 1), slice(start, start + a.shape[axis]))
         index += (slice(None),) * (whole.ndim - len(index))
@@ -165,13 +163,13 @@ class _Later:
         return self.made[node.out]
 
     def _only_summed(self, node: Node) -> bool:
-        """Is this wanted as a sum over the steps alone? Then all steps are never there one by one."""
+        """Is the result read as a sum over the steps alone? Then the steps need no array of their own."""
         if any(node.out is v for n in self.loop.body for v in n.reads()):
             return False
         return not any(out.inner is node.out for out in self.loop.stacks)
 
     def _summed(self, v: Value, waiting: set[Value]) -> Value | None:
-        """The sum over all steps of what a step makes."""
+        """Return the sum over all steps of a Value."""
         node = self.by_step.get(v)
         if v not in waiting or node is None:
             whole, timed = self._argument(v)
@@ -236,6 +234,6 @@ class _Later:
         return self.build.summed(whole, (0, *(k + 1 for k in axes)), node.out.shape)
 
     def _named(self, made: Value, outer: Value) -> None:
-        """What was promised as `outer` is this."""
+        """Let `made` be read in the place of `outer`."""
         made.name = made.name or outer.name
         self.instead[outer] = made

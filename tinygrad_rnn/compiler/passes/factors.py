@@ -1,7 +1,7 @@
 """Factors: the derivative factors of a chunk of steps at once, ahead of the walk back through them.
 
-1 - h_t^2, i_t (1 - i_t) g_t and the like are made of values of the forward pass: no cotangent is needed for them. The
-walk back multiplies by them, once for each gate. A chunk is as many steps as stay in the cache until they are read.
+1 - h_t^2, i_t (1 - i_t) g_t and the like are made of values of the forward pass and need no cotangent. The walk back
+multiplies by them, once for each gate. A chunk is as many steps as stay in the cache until they are read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinygrad_rnn.compiler.passes.hoist import rows_of
-from tinygrad_rnn.graph.batching import batched, elementwise, is_view
+from tinygrad_rnn.graph.batching import batched, elementwise, is_small_view
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value
 
@@ -36,9 +36,7 @@ def _move(loop: Loop, before: Builder) -> None:
     local: dict[Value, Value] = {}
     for node in loop.body:
         reads = [a for a in node.reads() if a in inner]
-        movable = (
-            elementwise(node) or node.op.name == "concatenate" or (is_view(node) and node.op.name != "broadcast_to")
-        )
+        movable = elementwise(node) or node.op.name == "concatenate" or is_small_view(node)
         if not movable or not reads or not all(a in rows or a in whole for a in reads):
             body.append(node)
             continue

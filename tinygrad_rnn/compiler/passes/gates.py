@@ -1,18 +1,17 @@
-"""Gates: sibling gates, cut from one array side by side, in one call instead of one each.
+"""Gates: one call for sibling gates, which are cut from one array side by side.
 
-tanh of four gates of width H is one tanh of width 4 H. A sigmoid joins in as sigmoid(z) = tanh(z / 2) / 2 + 1 / 2,
-which equals it to the rounding of 1 (its relative error grows where it is near 0). On the way back, the gates'
-cotangents that are one cotangent times a factor each are one product, written side by side where the next matrix reads
-them.
+tanh of four gates of width H is one tanh of width 4 H. A sigmoid joins in as tanh(z / 2) / 2 + 1 / 2, which equals it
+to the rounding of 1 (the relative error grows where the sigmoid is near 0). On the way back the cotangents of several
+gates are one cotangent times a factor each: they become one product, written side by side for the next matrix.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from tinygrad_rnn.compiler.passes.merging import Siblings
 from tinygrad_rnn.compiler.passes.slices import Cut, cut, cuts_of, part
+from tinygrad_rnn.core.kinds import LINEAR
 from tinygrad_rnn.graph.batching import option
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value
@@ -38,14 +37,18 @@ def gates(graph: Graph) -> Graph:
 
 
 HARMLESS = frozenset(
-    ("add", "subtract", "multiply", "negative", "square", "matmul", "sum", "mean", "tanh", "sigmoid", "relu", "where")
-    + ("getitem", "reshape", "transpose", "swapaxes", "expand_dims", "concatenate", "stack", "detach", "broadcast_to")
+    ("add", "subtract", "multiply", "negative", "square", "tanh", "sigmoid", "relu", "where", "detach")
 )
-"""What may read a sigmoid that is exact to the rounding of 1 and not of itself: no logarithm, no quotient."""
+"""Elementwise operations that may read a sigmoid exact to the rounding of 1 alone: no logarithm, no quotient."""
+
+
+def _is_harmless(node: Node) -> bool:
+    """May this read a sigmoid that is exact to the rounding of 1, and not to its own?"""
+    return node.op.kind in LINEAR or node.op.kind == "product" or node.op.name in HARMLESS
 
 
 def _to_the_rounding_of_one(graph: Graph) -> frozenset[Value]:
-    """The sigmoids of loops that are read by sums and products alone, wherever they are read."""
+    """Return the sigmoids of loops that harmless calls alone read, wherever they are read."""
     read_by: dict[Value, list[Node]] = {}
     also: dict[Value, list[Value]] = {}  # the same numbers under other Values: rows, stacks, states
     nodes = [item for item in graph.items if isinstance(item, Node)]
@@ -69,13 +72,13 @@ def _to_the_rounding_of_one(graph: Graph) -> frozenset[Value]:
                 seen.add(v)
                 waiting += also.get(v, ())
                 waiting += [n.out for n in read_by.get(v, ()) if n.op.kind == "view"]
-        if all(n.op.name in HARMLESS for v in seen for n in read_by.get(v, ())):
+        if all(_is_harmless(n) for v in seen for n in read_by.get(v, ())):
             found.add(node.out)
     return frozenset(found)
 
 
 def _cut_in_the_steps(loop: Loop, cuts: dict[Value, Cut]) -> None:
-    """Rows of parts as parts of rows, so that a step sees what belongs together."""
+    """Write rows of parts as parts of rows: a step sees that they are parts of one array."""
     front: list[Node] = []
     for row in loop.rows[:]:
         held = cuts.get(row.outer)
@@ -105,7 +108,7 @@ def _stack_what_is_cut(graph: Graph, loop: Loop) -> list[Node]:
 
 
 def _merge_outside(graph: Graph) -> None:
-    """The same for the calls outside of time, between one loop and the next."""
+    """Merge siblings among the calls outside of time, between one loop and the next."""
     items: list[Node | Loop] = []
     segment: list[Node] = []
     defined: set[Value] = set(graph.inputs)
@@ -127,7 +130,7 @@ def _merge_outside(graph: Graph) -> None:
 
 
 def _joined_parts(nodes: list[Node], cuts: dict[Value, Cut]) -> None:
-    """A concatenation of parts that lie side by side anyway takes them as one part."""
+    """Let a concatenation take parts that lie side by side as one part."""
     k = 0
     while k < len(nodes):
         node = nodes[k]
@@ -155,7 +158,7 @@ def _joined_parts(nodes: list[Node], cuts: dict[Value, Cut]) -> None:
 
 
 def _products_side_by_side(loop: Loop) -> None:
-    """A concatenation of c * k_1, c * k_2, ... as one product of c and the factors side by side."""
+    """Write a concatenation of c * k_1, c * k_2, ... as one product of c and the factors side by side."""
     whole = {row.inner: row.outer for row in loop.rows}
     ahead = {node.out for node in loop.prelude}
     for node in [n for n in loop.body if n.op.name == "concatenate"]:
@@ -167,7 +170,7 @@ def _products_side_by_side(loop: Loop) -> None:
         start = 0
         while start < len(parts):
             shared, factors = _shared_product(parts, start, made, whole, ahead)
-            if len(factors) < 2:
+            if shared is None or len(factors) < 2:
                 start += 1
                 continue
             new, joined = _one_product(loop, shared, factors, [whole[k] for k in factors])
@@ -186,10 +189,10 @@ def _products_side_by_side(loop: Loop) -> None:
 
 def _shared_product(
     parts: list[Value], start: int, made: dict[Value, Node], whole: dict[Value, Value], ahead: set[Value]
-) -> tuple[Any, list[Value]]:
-    """The operand that products from `start` on share, and the other operand of each."""
+) -> tuple[Value | None, list[Value]]:
+    """Return the operand that products from `start` on share, and the other operand of each."""
 
-    def operands(p: Value) -> list[Any]:
+    def operands(p: Value) -> list[Value]:
         node = made.get(p)
         if node is None or node.op.name != "multiply" or node.kwargs:
             return []
@@ -202,7 +205,7 @@ def _shared_product(
         other = pair[1] if pair[0] is shared else pair[0]
         return other if other in whole and whole[other] in ahead else None
 
-    best: tuple[Any, list[Value]] = (None, [])
+    best: tuple[Value | None, list[Value]] = (None, [])
     for shared in operands(parts[start]):
         factors: list[Value] = []
         for p in parts[start:]:
@@ -216,7 +219,7 @@ def _shared_product(
 
 
 def _one_product(loop: Loop, shared: Value, factors: list[Value], wholes: list[Value]) -> tuple[list[Node], Value]:
-    """C as (..., 1, H) times the factors as (..., n, H), and the product as (..., n H)."""
+    """Return c as (..., 1, H) times the factors as (..., n, H), and the product as (..., n H)."""
     count, shape = len(factors), factors[0].shape
     build = Builder(loop.prelude, BY)
     wide = (loop.length, *shape[:-1], count * shape[-1])

@@ -1,27 +1,26 @@
-"""Hoist: what a step does not need the recurrence for is done for all steps at once, before them.
+"""Hoist: calls that need no state are made for all steps at once, before them.
 
 x_t W for all t is one product of T * B rows with W, and one such product runs many times faster than T small ones.
-Sums are regrouped so that this reaches as far as it can: (x_t W + h U) + b = (x_t W + b) + h U, which differs by
-rounding alone. What is the same in all steps (a transposed matrix) is computed once.
+Sums are regrouped so that more calls need no state: (x_t W + h U) + b = (x_t W + b) + h U, which differs by rounding
+alone. Calls that are the same in all steps (a transposed matrix) are made once.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from tinygrad_rnn.compiler.passes.slices import cuts_of
 from tinygrad_rnn.graph.batching import batched
 from tinygrad_rnn.graph.builder import Builder
-from tinygrad_rnn.graph.graph import Graph, Loop, Node, Out, Value, readers, substituted
+from tinygrad_rnn.graph.graph import Argument, Graph, Loop, Node, Out, Value, readers, substituted
 
 BY = "hoist"
 
 
 def hoist(graph: Graph) -> Graph:
-    """Move what depends on no state out of every loop."""
+    """Move calls that depend on no state out of every loop."""
     items: list[Node | Loop] = []
-    instead: dict[Value, Any] = {}
+    instead: dict[Value, Value] = {}
     used = readers(graph)
     for item in graph.items:
         if isinstance(item, Loop):
@@ -34,7 +33,7 @@ def hoist(graph: Graph) -> Graph:
 
 
 def invariants(graph: Graph) -> Graph:
-    """Move what is the same in all steps out of every loop."""
+    """Move calls that are the same in all steps out of every loop."""
     items: list[Node | Loop] = []
     for item in graph.items:
         if isinstance(item, Loop):
@@ -51,7 +50,7 @@ def invariants(graph: Graph) -> Graph:
 
 
 def free_of_states(loop: Loop) -> set[Value]:
-    """The inner Values that no state has a part in."""
+    """Return the inner Values that depend on no state."""
     found = {row.inner for row in loop.rows}
     inner = loop.inner()
     for node in loop.body:
@@ -61,7 +60,7 @@ def free_of_states(loop: Loop) -> set[Value]:
 
 
 def _pushed(loop: Loop, used: dict[Value, int]) -> list[Node]:
-    """Cuts of a sum as sums of cuts, where another sum follows: (h U + b)[r] = (h U)[r] + b[r] can be regrouped."""
+    """Write cuts of a sum as sums of cuts where another sum follows, so that (h U)[r] + b[r] + ... can be regrouped."""
     made = {node.out: node for node in loop.body}
     last_axis = cuts_of(loop.body)
     cuts: dict[Value, list[Node]] = {}
@@ -92,7 +91,7 @@ def _pushed(loop: Loop, used: dict[Value, int]) -> list[Node]:
 
 
 def _regrouped(loop: Loop, body: list[Node]) -> list[Node]:
-    """Sums in the order: what is the same in all steps, what is there before them, what they compute."""
+    """Write sums in the order: terms that are the same in all steps, terms that need no state, all others."""
     loop.body = body
     free, inner = free_of_states(loop), loop.inner()
     same: set[Value] = set()
@@ -122,7 +121,7 @@ def _regrouped(loop: Loop, body: list[Node]) -> list[Node]:
             found += _sum_as_it_was(node, made, joined)
             continue
         build = Builder(found, BY)
-        total: Any = None
+        total: Value | None = None
         for group in (0, 1, 2):
             for v, r in zip(terms, rank, strict=True):
                 if r == group:
@@ -150,15 +149,15 @@ def _sum_as_it_was(node: Node, made: dict[Value, Node], joined: set[Value]) -> l
     return nodes[::-1]
 
 
-def _move(loop: Loop, build: Builder, instead: dict[Value, Any]) -> None:
+def _move(loop: Loop, build: Builder, instead: dict[Value, Value]) -> None:
     """Take the calls that need no state out of the loop, in their order."""
     inner = loop.inner()
-    outside: dict[Value, tuple[Value, bool]] = {}  # what a moved call made, and whether it has a time axis
+    outside: dict[Value, tuple[Value, bool]] = {}  # the result of a moved call, and whether it has a time axis
     offsets = {row.inner: row for row in loop.rows}
     body: list[Node] = []
-    local: dict[Value, Any] = {}
+    local: dict[Value, Value] = {}
     for node in loop.body:
-        given: list[tuple[Any, bool]] = []
+        given: list[tuple[Argument, bool]] = []
         for a in node.args:
             if isinstance(a, Value) and a in inner and a not in outside and a in offsets:
                 outside[a] = rows_of(loop, offsets[a].outer, offsets[a].offset, build), True
@@ -186,7 +185,7 @@ def _move(loop: Loop, build: Builder, instead: dict[Value, Any]) -> None:
 
 
 def rows_of(loop: Loop, outer: Value, offset: int, build: Builder) -> Value:
-    """The rows that a loop reads of an array, as an array."""
+    """Return the rows that a loop reads of an array, as an array."""
     if offset == 0 and outer.shape[0] == loop.length:
         return outer
     shape = (loop.length, *outer.shape[1:])
@@ -194,9 +193,9 @@ def rows_of(loop: Loop, outer: Value, offset: int, build: Builder) -> Value:
 
 
 def _relabel(
-    loop: Loop, local: dict[Value, Any], outside: dict[Value, tuple[Value, bool]], instead: dict[Value, Any]
+    loop: Loop, local: dict[Value, Value], outside: dict[Value, tuple[Value, bool]], instead: dict[Value, Value]
 ) -> None:
-    """Read what was moved out where it stands."""
+    """Let the loop read the results of the calls that were moved out."""
     loop.body = [replace(n, args=tuple(local.get(a, a) if type(a) is Value else a for a in n.args)) for n in loop.body]
     for carry in loop.carries:
         carry.after = local.get(carry.after, carry.after)

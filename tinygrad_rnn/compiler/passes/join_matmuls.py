@@ -1,9 +1,8 @@
 """Siblings: products of one array with several matrices as one product with the matrices side by side.
 
 h U_i, h U_f, h U_o, written gate by gate, are h [U_i U_f U_o]: one call in each step, and a larger one. The gradients
-of the matrices are then cut from one product as well, since what is differentiated is the joined form. So a product
-that the walk back comes to is joined to none that it passes over: the cotangent of that one would be 0, and 0 * NaN is
-NaN.
+of the matrices are then cut from one product as well, since the joined form is differentiated. A product that the walk
+back comes to is not joined to one that it passes over: the cotangent of that one would be 0, and 0 * NaN is NaN.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def siblings(graph: Graph) -> Graph:
 
 
 def _early_first(nodes: list[Node], known: set[Value]) -> list[Node]:
-    """Views of what was there before (a transposed matrix) ahead of all else: products with them can be joined."""
+    """Move views of earlier Values (a transposed matrix) ahead of all other calls: their products can be joined."""
     early: set[Value] = set()
     for node in nodes:
         if is_view(node) and all(v in known or v in early or v.constant is not None for v in node.reads()):
@@ -48,7 +47,7 @@ def _early_first(nodes: list[Node], known: set[Value]) -> list[Node]:
 
 
 def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node] | None, walked: set[Value]) -> list[Node]:
-    """The calls with sibling products joined. `before`: where the matrices of a loop are laid side by side."""
+    """Return the calls with sibling products joined. `before`: the list for calls that join the matrices of a loop."""
     groups: dict[tuple[Value, bool], list[Node]] = {}
     place = {node.out: k for k, node in enumerate(nodes)}
     for node in nodes:
@@ -56,7 +55,7 @@ def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node] | No
             a, b = node.args
             if b.ndim == 2 and a.dtype == b.dtype and not (inner is not None and b in inner):
                 groups.setdefault((a, node.out in walked), []).append(node)
-    instead: dict[Value, list[Node]] = {}  # by what the first product of a group made
+    instead: dict[Value, list[Node]] = {}  # by the result of the first product of a group
     for (a, _), found in groups.items():
         first = place[found[0].out]
         distinct = {n.args[1]: n for n in reversed(found) if place.get(n.args[1], -1) < first}
@@ -72,7 +71,7 @@ def _joined(nodes: list[Node], inner: set[Value] | None, before: list[Node] | No
 
 
 def _one_product(a: Value, group: list[Node]) -> list[Node]:
-    """The matrices side by side, their product with a, and the parts of it."""
+    """Return the calls that join the matrices, multiply a by them, and cut the parts from the product."""
     matrices = tuple(node.args[1] for node in group)
     widths = [b.shape[1] for b in matrices]
     wide = Value((matrices[0].shape[0], sum(widths)), a.dtype)

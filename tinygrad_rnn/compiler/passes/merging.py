@@ -1,40 +1,39 @@
-"""Sibling calls, on parts that lie side by side, as one call on the whole.
+"""`Siblings`: calls on parts that lie side by side become one call on the whole.
 
-It serves what works column by column: elementwise calls, and sums over all axes but the last.
+This holds for calls that work column by column: elementwise calls, and sums over all axes but the last.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Set
+from collections.abc import Hashable, Set
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.compiler.passes.slices import Cut, cut, part
 from tinygrad_rnn.graph.batching import elementwise
 from tinygrad_rnn.graph.builder import key_of
-from tinygrad_rnn.graph.graph import Node, Value, op
+from tinygrad_rnn.graph.graph import Argument, Node, Value, op
 
 BY = "gates"
 
 
 def _sums_columns(node: Node) -> bool:
-    """Is this a sum over all axes but the last? Its columns, too, have nothing to do with each other."""
+    """Is this a sum over all axes but the last? Its columns do not depend on each other."""
     if node.op.name != "sum" or len(node.args) > 1 or node.kwargs.get("keepdims"):
         return False
     axis, count = node.kwargs.get("axis"), node.args[0].ndim
     return isinstance(axis, tuple) and count > 1 and sorted(a % count for a in axis) == list(range(count - 1))
 
 
-def _is_vector(a: Any, node: Node) -> bool:
-    """Is this argument one vector for all rows, with an entry for each column (a bias)? Of one column, it has one."""
+def _is_vector(a: Argument, node: Node) -> bool:
+    """Is this argument one vector for all rows, with an entry for each column (a bias)?"""
     return isinstance(a, Value) and a.ndim == 1 and node.out.ndim > 1 and a.shape == node.out.shape[-1:]
 
 
 class Siblings:
-    """Calls of one list that are one call on what they are cut from."""
+    """Calls of one list that can be one call on the array that their arguments are cut from."""
 
     def __init__(
         self,
@@ -50,12 +49,12 @@ class Siblings:
         self._place: dict[Value, int] = {}
 
     def merge(self, activations: bool = False) -> None:
-        """Until there is nothing to be merged: what was made of siblings has siblings again."""
+        """Merge until no siblings are left: merged calls may have siblings in turn."""
         while self._merged_once("others" if activations else "all") or (activations and self._merged_once("gates")):
             pass
 
     def _merged_once(self, which: str) -> bool:
-        """Merge all that are siblings as the list stands; each of them where the first of its run stood."""
+        """Merge all siblings of the list as it stands, each run at the place of its first call."""
         self._place = {node.out: k for k, node in enumerate(self.nodes)}
         merged: dict[int, list[Node]] = {}
         gone: set[int] = set()
@@ -73,22 +72,23 @@ class Siblings:
         return bool(gone)
 
     def _groups(self, which: str) -> list[list[int]]:
-        groups: dict[Any, list[int]] = {}
+        groups: dict[Hashable, list[int]] = {}
         for k, node in enumerate(self.nodes):
             key = self._key(node, which)
             if key is not None:
                 groups.setdefault(key, []).append(k)
         return [group for group in groups.values() if len(group) > 1 or which == "gates"]
 
-    def _key(self, node: Node, which: str) -> Any:
+    def _key(self, node: Node, which: str) -> Hashable:
+        """Return a key that is equal for siblings; None for a call that has none."""
         if not node.out.ndim or node.op.variadic or not (elementwise(node) or _sums_columns(node)):
             return None
         name = node.op.name
         if which != "all" and (name == "tanh" or self._is_gate(node)):
-            if which == "others":  # what they are computed of may still become one array
+            if which == "others":  # their arguments may still become one array
                 return None
             name = "activation"
-        kinds: list[Any] = []
+        kinds: list[Hashable] = []
         for a in node.args:
             if not isinstance(a, Value):
                 kinds.append(key_of(a))
@@ -105,7 +105,7 @@ class Siblings:
         return name, tuple(kinds), tuple(node.kwargs.items()), node.out.shape[:-1], node.out.dtype
 
     def _runs(self, group: list[int]) -> list[list[int]]:
-        """Calls of a group that lie side by side in all that they are cut from."""
+        """Return the runs of a group whose arguments lie side by side in all arrays that they are cut from."""
         places = [
             [self.cuts[a] for a in self.nodes[k].args if isinstance(a, Value) and self._is_cut(a, k)] for k in group
         ]
@@ -129,9 +129,9 @@ class Siblings:
         return a in self.cuts and a.shape[-1] == node.out.shape[-1] and (a.ndim > 1 or node.out.ndim == 1)
 
     def _vectors(self, run: list[int]) -> list[Cut | tuple[Value, ...]] | None:
-        """For each argument that is a vector for all rows (a bias): what it is a part of, or what is to be joined.
+        """Return, for each argument that is a vector for all rows (a bias), what it is part of, or the vectors to join.
 
-        None where parts of different vectors would have to be joined before some of them are there.
+        None where vectors would have to be joined before some of them are computed.
         """
         found: list[Cut | tuple[Value, ...]] = []
         for place, a in enumerate(self.nodes[run[0]].args):
@@ -155,11 +155,11 @@ class Siblings:
         return found
 
     def _merged(self, run: list[int]) -> list[Node]:
-        """The one call that a run is, and what it made for each of them."""
+        """Return the one call in the place of a run, and the calls that cut the old results from its result."""
         members = [self.nodes[k] for k in run]
         total = sum(node.out.shape[-1] for node in members)
         new: list[Node] = []
-        args: list[Any] = []
+        args: list[Argument] = []
         vectors = self._vectors(run) or []
         for place, a in enumerate(members[0].args):
             if isinstance(a, Value) and self._is_cut(a, run[0]):
@@ -194,10 +194,10 @@ class Siblings:
         return new
 
     def _activation(self, members: list[Node], z: Value, shape: tuple[int, ...], new: list[Node]) -> Value:
-        """tanh(z a) a + b, with a = b = 1/2 for a sigmoid, and a = 1, b = 0 for tanh."""
+        """Return tanh(z a) a + b, with a = b = 1/2 for a sigmoid, and a = 1, b = 0 for tanh."""
         halves = [node.op.name == "sigmoid" for node in members]
-        scale: Any = 0.5
-        shift: Any = 0.5
+        scale: Value | float = 0.5
+        shift: Value | float = 0.5
         if not all(halves):
             widths = [node.out.shape[-1] for node in members]
             both = [np.repeat([x if half else y for half in halves], widths) for x, y in ((0.5, 1.0), (0.5, 0.0))]

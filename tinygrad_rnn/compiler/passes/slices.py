@@ -1,10 +1,9 @@
-"""Parts of a last axis: which Values are cut from one array, and where they lie in it."""
+"""Parts of a last axis: the Values that are cut from one array, and their place in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.graph.graph import Node, Value, op
@@ -20,7 +19,7 @@ class Cut:
 
 
 def cuts_of(nodes: Sequence[Node], known: dict[Value, Cut] | None = None) -> dict[Value, Cut]:
-    """What these calls cut from the last axis of something, by what is cut in the end."""
+    """Return the Values that these calls cut from the last axis of an array, as parts of the first array cut."""
     cuts: dict[Value, Cut] = dict(known or {})
     for node in nodes:
         if node.op.name != "getitem":
@@ -35,8 +34,8 @@ def cuts_of(nodes: Sequence[Node], known: dict[Value, Cut] | None = None) -> dic
     return cuts
 
 
-def cut(root: Value, start: int, stop: int, nodes: list[Any], cuts: dict[Value, Cut], by: str) -> Value:
-    """A part of the last axis, as a new Value."""
+def cut(root: Value, start: int, stop: int, nodes: list[Node], cuts: dict[Value, Cut], by: str) -> Value:
+    """Return a part of the last axis, as a new Value."""
     if (start, stop) == (0, root.shape[-1]):
         return root
     made = Value((*root.shape[:-1], stop - start), root.dtype)
@@ -46,6 +45,6 @@ def cut(root: Value, start: int, stop: int, nodes: list[Any], cuts: dict[Value, 
 
 
 def part(root: Value, start: int, stop: int, out: Value, by: str, scope: Scope = ()) -> Node:
-    """The call that reads a part of the last axis of `root` as `out`."""
+    """Return the call that reads a part of the last axis of `root` as `out`."""
     index = (*(slice(None),) * (root.ndim - 1), slice(start, stop))
     return Node(op("getitem"), (root, *index), out, scope=scope, by=by)
