@@ -11,7 +11,7 @@ from tinygrad_rnn.graph.batching import is_view, option
 from tinygrad_rnn.graph.graph import Array, Graph, Node, Value
 
 
-class Lives:
+class Liveness:
     """The last call of a list that reads the memory of a value; `reads` has the values that each call reads.
 
     A value that lies in the memory of another one (a view, a part of a whole) has that one as its owner.
@@ -56,19 +56,19 @@ class Lives:
             self._count()
 
 
-def owners(nodes: Sequence[Node], homes: Mapping[Value, Home]) -> dict[Value, Value]:
+def owners(nodes: Sequence[Node], destinations: Mapping[Value, Destination]) -> dict[Value, Value]:
     """Return the owners of these calls' results: the whole of a part, the source of a view."""
     found = {}
     for node in nodes:
-        if node.out in homes:
-            found[node.out] = homes[node.out].whole
+        if node.out in destinations:
+            found[node.out] = destinations[node.out].whole
         elif is_view(node) and isinstance(node.args[0], Value):
             found[node.out] = node.args[0]
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class Destination:
     """The place of a value in a concatenation: on this axis, from start to stop."""
 
     whole: Value
@@ -84,13 +84,13 @@ class Home:
         return view
 
 
-def homes_of(graph: Graph) -> dict[Value, Home]:
+def destinations_of(graph: Graph) -> dict[Value, Destination]:
     """Return the values that are computed at their place in a concatenation.
 
     Such a value is the result of a call of the same list, has the same dtype, and is no view; it has one place. A value
     that is reshaped before, from (..., n, H) to (..., n H), is computed there in its own shape.
     """
-    homes: dict[Value, Home] = {}
+    destinations: dict[Value, Destination] = {}
     stacks = {out.outer for loop in graph.loops() for out in loop.stacks}
     kept = {v for loop in graph.loops() for c in loop.carries for v in (c.before, c.after, c.init)}
     kept |= {out.outer for loop in graph.loops() for out in loop.stacks if out.inner in kept}
@@ -103,13 +103,13 @@ def homes_of(graph: Graph) -> dict[Value, Home]:
                 continue
             axis, start = option(node, "axis", len(node.args), 0) % node.out.ndim, 0
             for part in node.args:
-                home = Home(node.out, axis, start, start + part.shape[axis])
-                start = home.stop
+                destination = Destination(node.out, axis, start, start + part.shape[axis])
+                start = destination.stop
                 maker = made.get(part)
                 if maker is not None and maker.op.name == "reshape" and part.shape[:-1] == maker.args[0].shape[:-2]:
                     part = maker.args[0]
                     maker = made.get(part)
                 makes = (maker is not None and not is_view(maker)) or (nodes is outside and part in stacks)
-                if makes and part not in homes and part not in kept and part.dtype == node.out.dtype:
-                    homes[part] = home
-    return homes
+                if makes and part not in destinations and part not in kept and part.dtype == node.out.dtype:
+                    destinations[part] = destination
+    return destinations

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinygrad_rnn.compiler.liveness import Home, Lives, owners
+from tinygrad_rnn.compiler.liveness import Destination, Liveness, owners
 from tinygrad_rnn.compiler.lowering import Call, copied, lowered
 from tinygrad_rnn.compiler.memory import Bytes, Memory
 from tinygrad_rnn.compiler.storage import LoopCalls, Slot, StepCall
@@ -26,8 +26,8 @@ class Outside(Protocol):
     memory: Memory
     arrays: dict[Value, Array]
     raw: dict[Value, Bytes]
-    homes: dict[Value, Home]
-    lives: Lives
+    destinations: dict[Value, Destination]
+    liveness: Liveness
 
     def array(self, v: Argument) -> Argument:
         """Return the array of a value; other arguments as they stand."""
@@ -43,7 +43,7 @@ class LoopPlanner:
         self.outside = outside
         self.loop = loop
         self.memory = outside.memory
-        self.homes = outside.homes
+        self.destinations = outside.destinations
         self.slots: dict[Value, Slot] = {}
         self.raw: dict[Value, Bytes] = {}  # the bytes of a step's or a chunk's own values
         self.stacked = {out.inner: out.outer for out in loop.stacks}
@@ -56,7 +56,7 @@ class LoopPlanner:
         for out in self.loop.outs():
             # What outlives the loop comes before what a step forgets, whose memory is written at every step.
             # A part of a larger array brings all of that; other views come with what they are views of.
-            if out.outer in self.homes or out.outer not in self.outside.lives.owner:
+            if out.outer in self.destinations or out.outer not in self.outside.liveness.owner:
                 self.outside.new(out.outer)
         self._prelude()
         self._rows()
@@ -77,7 +77,7 @@ class LoopPlanner:
         made_here = any(node.out is carry.after for node in loop.body) and carry.after not in self.slots
         if not kept or not made_here:
             if carry.before in self.stacked:
-                self.outside.lives.detach(self.stacked[carry.before])
+                self.outside.liveness.detach(self.stacked[carry.before])
             array, self.raw[carry.before] = self.memory.array(carry.before.shape, carry.before.dtype)
             self.slots[carry.before] = Slot(array)
             self.calls.begin.append((copied(start, array), None))
@@ -88,7 +88,7 @@ class LoopPlanner:
             self.slots[inner] = Slot(part, timed=True)
             if inner in self.stacked:
                 self.outside.arrays.setdefault(self.stacked[inner], part)
-        self.outside.raw[self.outside.lives.root(kept[0])] = raw
+        self.outside.raw[self.outside.liveness.root(kept[0])] = raw
         self.calls.begin.append((copied(start, array[0 if loop.direction > 0 else -1, ...]), None))
 
     def _hand_over(self) -> None:
@@ -114,7 +114,9 @@ class LoopPlanner:
 
     def _prelude(self) -> None:
         nodes = self.loop.prelude
-        lives = Lives([list(n.reads()) for n in nodes], owners(nodes, self.homes), [r.outer for r in self.loop.rows])
+        liveness = Liveness(
+            [list(n.reads()) for n in nodes], owners(nodes, self.destinations), [r.outer for r in self.loop.rows]
+        )
         for k, node in enumerate(nodes):
             operands = [self._ahead(a) for a in node.args]
             if is_view(node):
@@ -122,8 +124,8 @@ class LoopPlanner:
                 if np.may_share_memory(view, operands[0].array):
                     self.slots[node.out] = Slot(view, True, operands[0].ahead)
                     continue
-                lives.detach(node.out)
-            self._write(self.calls.prelude, node, operands, lives, k)
+                liveness.detach(node.out)
+            self._write(self.calls.prelude, node, operands, liveness, k)
         if not self.calls.prelude:  # views alone: there is nothing to be cut into chunks for
             self.calls.chunk = self.loop.length
 
@@ -149,18 +151,18 @@ class LoopPlanner:
     def _body(self) -> None:
         loop, nodes = self.loop, self.loop.body
         stay = [out.inner for out in loop.outs()] + [c.after for c in loop.carries]
-        lives = Lives([list(n.reads()) for n in nodes], owners(nodes, self.homes), stay)
+        liveness = Liveness([list(n.reads()) for n in nodes], owners(nodes, self.destinations), stay)
         handed = {c.after: c.before for c in loop.carries if c.before in self.raw}
         for k, node in enumerate(nodes):
             operands = [self._slot(a) for a in node.args]
             if is_view(node):
                 if self._view(node, operands[0]):
                     continue
-                lives.detach(node.out)
+                liveness.detach(node.out)
             before = handed.get(node.out)
-            if before is not None and node.out not in self.slots and self._may_overwrite(before, node, k, lives):
+            if before is not None and node.out not in self.slots and self._may_overwrite(before, node, k, liveness):
                 self.slots[node.out] = self.slots[before]
-            self._write(self.calls.body, node, operands, lives, k)
+            self._write(self.calls.body, node, operands, liveness, k)
 
     def _slot(self, v: Argument) -> Argument:
         """Return the place of an argument of a step's call; numbers and the like as they stand."""
@@ -183,23 +185,25 @@ class LoopPlanner:
         self.slots[node.out] = Slot(view, source.timed, source.ahead)
         return True
 
-    def _may_overwrite(self, before: Value, node: Node, k: int, lives: Lives) -> bool:
+    def _may_overwrite(self, before: Value, node: Node, k: int, liveness: Liveness) -> bool:
         """May the next state be written over the state of this step?"""
         read_later = any(o.inner is before for o in self.loop.outs())
         read_later |= any(c.after is before for c in self.loop.carries)
         if not self.outside.reuse or read_later:
             return False
-        last = lives.last(before)
+        last = liveness.last(before)
         return last < k or (last == k and elementwise(node) and isinstance(node.op.function, np.ufunc))
 
     # -------------------------------------------------------------------------------- calls
 
-    def _write(self, calls: list[StepCall], node: Node, operands: Sequence[Argument], lives: Lives, k: int) -> None:
+    def _write(
+        self, calls: list[StepCall], node: Node, operands: Sequence[Argument], liveness: Liveness, k: int
+    ) -> None:
         """Find a place for the result, append the call, and give back memory that no later call reads."""
         ahead = calls is self.calls.prelude
         carried = {c.before for c in self.loop.carries}
-        ending = [v for v in lives.ending(k) if v in self.raw and v not in carried]
-        if self.outside.reuse and node.out not in self.homes and node.out not in self.slots:
+        ending = [v for v in liveness.ending(k) if v in self.raw and v not in carried]
+        if self.outside.reuse and node.out not in self.destinations and node.out not in self.slots:
             for v in writes_over(node, ending, self.raw):
                 self.memory.back(self.raw.pop(v))
         out = self._place(node.out, ahead)
@@ -217,12 +221,12 @@ class LoopPlanner:
             shape = (self.calls.chunk, *v.shape[1:]) if ahead else v.shape
             if v in self.stacked:
                 self.slots[v] = Slot(self.outside.new(self.stacked[v]), timed=True)
-            elif v in self.homes:
-                home = self.homes[v]
-                whole = self._place(home.whole, ahead)
+            elif v in self.destinations:
+                destination = self.destinations[v]
+                whole = self._place(destination.whole, ahead)
                 if whole.timed and not ahead:
                     shape = (self.loop.length, *shape)
-                part = home.within(whole.array, shape, whole.timed and not ahead)
+                part = destination.within(whole.array, shape, whole.timed and not ahead)
                 self.slots[v] = Slot(part, whole.timed, ahead)
             else:
                 array, self.raw[v] = self.memory.array(shape, v.dtype)
@@ -276,7 +280,7 @@ class LoopPlanner:
             if not (held.timed and same_memory(held.array, place.array)):
                 self._copy(held, place)
         for out in loop.lasts:
-            if out.outer in self.outside.lives.owner:
+            if out.outer in self.outside.liveness.owner:
                 self.outside.arrays[out.outer] = self.outside.arrays[self.stacked[out.inner]][final, ...]
                 continue
             held = self._slot(out.inner)

@@ -39,7 +39,7 @@ class Call:
             return self.function, (*self.operands, self.out)
         return _store, (self.out, self.function, self.operands)
 
-    def anew(self) -> Bound | None:
+    def allocating(self) -> Bound | None:
         """Return the function and the arguments that give the result as a new array; None where there is none."""
         if not self.out.ndim or not self.out.flags.c_contiguous:
             return None

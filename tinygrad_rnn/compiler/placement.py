@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_rnn.compiler.liveness import Lives, homes_of, owners
+from tinygrad_rnn.compiler.liveness import Liveness, destinations_of, owners
 from tinygrad_rnn.compiler.loop_placement import LoopPlanner, same_memory, writes_over
 from tinygrad_rnn.compiler.lowering import copied, lowered
 from tinygrad_rnn.compiler.memory import Bytes, Memory
@@ -35,10 +35,10 @@ class _Planner:
         self.memory = Memory(reuse)
         self.arrays: dict[Value, Array] = {}
         self.raw: dict[Value, Bytes] = {}  # the bytes of those that own theirs
-        self.homes = homes_of(graph) if alias else {}
-        self.lives = Lives([list(item.reads()) for item in graph.items], self._owners(), graph.results)
+        self.destinations = destinations_of(graph) if alias else {}
+        self.liveness = Liveness([list(item.reads()) for item in graph.items], self._owners(), graph.results)
         self.handed_out = self._handed_out()
-        self.anew: dict[int, int] = {}
+        self.allocating: dict[int, int] = {}
         self.fixed: set[Value] = set()  # known before the program runs
         self.calls: list[PlainCall | LoopCalls] = []
 
@@ -52,15 +52,15 @@ class _Planner:
                 self._node(item, k)
             else:
                 self.calls.append(LoopPlanner(self, item).planned())
-            for v in self.lives.ending(k):
+            for v in self.liveness.ending(k):
                 self.give_back(v)
         results = [self.array(v) for v in self.graph.results]
-        return Layout(self.memory, inputs, self.calls, results, self.arrays, self.anew)
+        return Layout(self.memory, inputs, self.calls, results, self.arrays, self.allocating)
 
     def _owners(self) -> dict[Value, Value]:
         """Return the owners of all values: of parts, of views, and of the states that a loop takes and gives."""
-        found = owners([item for item in self.graph.items if isinstance(item, Node)], self.homes)
-        found |= {v: home.whole for v, home in self.homes.items()}
+        found = owners([item for item in self.graph.items if isinstance(item, Node)], self.destinations)
+        found |= {v: destination.whole for v, destination in self.destinations.items()}
         for loop in self.graph.loops():
             stacked = {out.inner: out.outer for out in loop.stacks}
             for carry in loop.carries:
@@ -73,7 +73,7 @@ class _Planner:
     def _handed_out(self) -> dict[Value, int]:
         """Return the places of results that the caller alone reads: they need no memory here."""
         count = readers(self.graph)
-        shared = {*self.lives.owner, *self.lives.owner.values()}
+        shared = {*self.liveness.owner, *self.liveness.owner.values()}
         return {v: k for k, v in enumerate(self.graph.results) if count[v] == 1 and v not in shared}
 
     # ------------------------------------------------------------------------------------ memory
@@ -91,8 +91,8 @@ class _Planner:
         """Return memory for an outer value that an operation or a loop fills."""
         if v in self.arrays:
             return self.arrays[v]
-        if v in self.homes:
-            self.arrays[v] = self.homes[v].within(self.new(self.homes[v].whole), v.shape)
+        if v in self.destinations:
+            self.arrays[v] = self.destinations[v].within(self.new(self.destinations[v].whole), v.shape)
         else:
             self.arrays[v], self.raw[v] = self.memory.array(v.shape, v.dtype)
         return self.arrays[v]
@@ -118,9 +118,9 @@ class _Planner:
             if isinstance(view, np.ndarray) and np.may_share_memory(view, operands[0]):
                 self.arrays[node.out] = view
                 return
-            self.lives.detach(node.out)
-        if self.reuse and node.out not in self.homes:
-            for v in writes_over(node, self.lives.ending(k), self.raw):
+            self.liveness.detach(node.out)
+        if self.reuse and node.out not in self.destinations:
+            for v in writes_over(node, self.liveness.ending(k), self.raw):
                 self.give_back(v)
         out = self.new(node.out)
         if node.op.name == "concatenate":
@@ -130,8 +130,8 @@ class _Planner:
             operands = [_without_axes(a, operands, out) for a in operands]
         call = lowered(node, operands, out, self.reuse)
         self.calls.append((call, node))
-        if node.out in self.handed_out and call.anew() is not None:
-            self.anew[len(self.calls) - 1] = self.handed_out[node.out]
+        if node.out in self.handed_out and call.allocating() is not None:
+            self.allocating[len(self.calls) - 1] = self.handed_out[node.out]
             self.give_back(node.out)
 
     def _concatenate(self, node: Node, operands: Sequence[Array], out: Array) -> None:

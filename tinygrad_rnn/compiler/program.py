@@ -51,15 +51,15 @@ class Program:
                 self.loops.append(loop)
                 calls.append((loop.function, loop.arguments))
                 calls += [call.bound() for call, _ in item.end]
-            elif k in self.layout.anew:
-                made = item[0].anew()
+            elif k in self.layout.allocating:
+                made = item[0].allocating()
                 assert made is not None
-                self._runs.append((calls, self.layout.anew[k], *made))
+                self._runs.append((calls, self.layout.allocating[k], *made))
                 calls = []
             else:
                 calls.append(item[0].bound())
         self._rest = calls
-        places = set(self.layout.anew.values())
+        places = set(self.layout.allocating.values())
         self._copied = [(k, array) for k, array in enumerate(self.layout.results) if k not in places]
 
     def __str__(self) -> str:

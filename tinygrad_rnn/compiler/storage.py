@@ -85,7 +85,7 @@ class LoopCalls:
 class Layout:
     """The whole program with its memory; `arrays` by the values outside of loops.
 
-    `anew`: by the place of a call whose result the caller alone reads, the place among the results.
+    `allocating`: by the place of a call whose result the caller alone reads, the place among the results.
     """
 
     memory: Memory
@@ -93,4 +93,4 @@ class Layout:
     calls: list[PlainCall | LoopCalls]
     results: list[Array]
     arrays: dict[Value, Array] = field(default_factory=dict)
-    anew: dict[int, int] = field(default_factory=dict)
+    allocating: dict[int, int] = field(default_factory=dict)
