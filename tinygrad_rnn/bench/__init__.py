@@ -1,1 +1,1 @@
-"""What a training step costs on this machine: ours, hand-written NumPy, and the peers that are installed."""
+"""The time of a training step on this machine: ours, NumPy by hand, and the peers that are installed."""

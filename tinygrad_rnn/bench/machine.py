@@ -1,4 +1,4 @@
-"""What decides the speed of a step on this machine: processor, load, versions, BLAS."""
+"""Facts that decide the speed of a step on this machine: processor, load, versions, BLAS."""
 
 from __future__ import annotations
 

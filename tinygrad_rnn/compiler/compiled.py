@@ -28,7 +28,7 @@ KEPT = 16
 """The number of programs that a compiled function keeps: those used last."""
 
 Key = tuple[Hashable, ...]
-"""What tells the programs of a function apart."""
+"""The key of a program among those of its function."""
 
 
 def compile(f: Function, argnums: Argnums = 0, has_aux: bool = False, passes: Iterable[str] = PASSES) -> Compiled:
@@ -87,7 +87,7 @@ class Compiled:
         return self._programs.get(key) or self._made(key, args, kwargs)
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Array]]:
-        """Return what tells programs apart, and the arrays among the arguments."""
+        """Return the key of the program, and the arrays among the arguments."""
         key: list[Hashable] = []
         values: list[Array] = []
         for k, a in enumerate(args):

@@ -28,7 +28,7 @@ class _Same:
 
 
 def contents(a: Any, within: tuple[int, ...] = ()) -> Hashable:
-    """Return what tells an object from others: its type and, all the way down, its parts.
+    """Return the contents of an object as a key: its type and, all the way down, its parts.
 
     The parts of a function are its code and the values that it closes over. Classes, modules and objects that cannot be
     taken apart (a lock) are told apart by identity. An object that holds itself is read once: `within` has the ids of

@@ -1,4 +1,4 @@
-"""Liveness: the last call that reads the memory of each value; and where the parts of a concatenation are computed."""
+"""Liveness: the last call that reads the memory of each value; and the destinations of parts of a concatenation."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ class LoopPlanner:
         for carry in self.loop.carries:
             self._carried(carry)
         for out in self.loop.outs():
-            # What outlives the loop comes before what a step forgets, whose memory is written at every step.
-            # A part of a larger array brings all of that; other views come with what they are views of.
+            # Results of the loop come before values that a step forgets, whose memory is written at every step.
+            # A part of a larger array brings the whole array; other views come with their source.
             if out.outer in self.destinations or out.outer not in self.outside.liveness.owner:
                 self.outside.new(out.outer)
         self._prelude()
@@ -92,7 +92,7 @@ class LoopPlanner:
         self.calls.begin.append((copied(start, array[0 if loop.direction > 0 else -1, ...]), None))
 
     def _hand_over(self) -> None:
-        """At the end of a step, copy what is handed on to where the next step reads it, if it is not there yet."""
+        """Copy each state, at the end of a step, to the place where the next step reads it, if it is not there."""
         handed = [StepCall(self._copied(a, b), (a,), b, None) for a, b in self._handed()]
         first = len(self.calls.body)
         self.calls.body += handed

@@ -81,7 +81,7 @@ def _minimum(a: Array, b: Array, out: Array) -> None:
 
 
 _KEYWORD: dict[Function, Function] = {np.maximum: _maximum, np.minimum: _minimum}
-"""The functions that take `out` by keyword alone, and what calls them with it."""
+"""By functions that take `out` by keyword alone, functions that take it in its place."""
 
 
 def copied(source: Array, out: Array) -> Call:

@@ -27,7 +27,7 @@ def laid_out(graph: Graph, alias: bool = True, reuse: bool = True) -> Layout:
 
 
 class _Planner:
-    """The memory of what is outside of time; `LoopPlanner` asks it for what a loop reads and gives."""
+    """The memory outside of time; a `LoopPlanner` asks it for the arrays that a loop reads and gives."""
 
     def __init__(self, graph: Graph, alias: bool, reuse: bool) -> None:
         self.graph = graph

@@ -19,7 +19,7 @@ STATIC = frozenset({bool, int, str, bytes, type(None)})
 
 
 def collect(a: Any, key: list[Any], values: list[Array], differentiated: bool) -> None:
-    """Add to `key` what tells an argument from others, and to `values` the arrays in it, in order.
+    """Add the structure of an argument to `key`, and the arrays in it to `values`, in order.
 
     Floats are arrays where the argument is differentiated, and otherwise part of the program.
     """

@@ -102,7 +102,7 @@ def _require_inputs(tape: Tape, lines: Sequence[Line], loss: Tensor, given: Mapp
 
 
 def _with_moves(lines: Sequence[Line], targets: Sequence[Tensor]) -> tuple[list[Line], list[Tensor]]:
-    """Return lines in which each target is a leaf, or the sum of what made it and a leaf of zeros; and these leaves.
+    """Return lines in which each target is a leaf, or the sum of the old target and a leaf of zeros; and these leaves.
 
     The gradient by that leaf is the gradient by the target, which steps of a loop do not keep one by one. The zeros are
     negative: x + -0.0 is x, for x = 0.0 and x = -0.0 too.

@@ -1,4 +1,4 @@
-"""Views of all steps at once: what a view of a step's row is on the array of all rows."""
+"""Views of all steps at once: the view of a step's row, taken of the array of all rows."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The tape rolled up by time, and its derivative: what `compiler/` and `bptt/derivation/` work on."""
+"""The tape rolled up by time, and its derivative: the common ground of `compiler/` and `bptt/derivation/`."""

@@ -28,13 +28,13 @@ class Visit:
 
 
 CallSignature = tuple[object, ...]
-"""What must be equal in the same call of two steps: (operation, labels, shape, dtype, arguments, options, left out)."""
+"""(operation, labels, shape, dtype, origins of the arguments, options, left out): equal in steps that are alike."""
 
 
 class AlikeSteps:
     """Finds runs of steps that are alike.
 
-    `left_out` says by ids of Tensors what the walk back leaves out: alike steps are alike in that as well.
+    `left_out` says by ids of Tensors which the walk back leaves out: steps that are alike agree in that as well.
     """
 
     def __init__(self, lines: Sequence[Line], left_out: Mapping[int, bool]) -> None:
@@ -98,7 +98,7 @@ class AlikeSteps:
         return found
 
     def _signature(self, visit: Visit, before: dict[int, int], earlier: set[int]) -> list[CallSignature]:
-        """Return what must be equal in steps that are alike, call by call."""
+        """Return the signature of each call of a step: steps with equal signatures are alike."""
         here: dict[int, int] = {}
         found: list[CallSignature] = []
         for place, (operation, args, kwargs, out, labels) in enumerate(self.lines[visit.start : visit.stop]):
@@ -114,7 +114,7 @@ class AlikeSteps:
     def _origin(
         self, a: object, operation: Primitive, here: dict[int, int], before: dict[int, int], earlier: set[int]
     ) -> object:
-        """Return what must be equal in the same argument of two steps: where it comes from."""
+        """Return the origin of an argument, which is equal in steps that are alike."""
         if type(a) is Tensor:
             key = id(a)
             if key in here:

@@ -1,7 +1,7 @@
-"""One call for all steps: the operation that, on arrays with a time axis in front, does what a step's call does.
+"""One call for all steps: a step's call, made on arrays with a time axis in front.
 
-The result is made of ordinary operations, so it has derivatives as they have. An elementwise operation needs no rule;
-for the others `BATCHING` has one, and `batching_rule` adds that of an operation of your own.
+The calls are those of ordinary operations, so they have derivatives. An elementwise operation needs no rule. For others
+`BATCHING` has the rules, and `batching_rule` adds that of an operation of your own.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tinygrad_rnn.core.tensor import NO_KWARGS, Line, Tensor
 from tinygrad_rnn.graph.graph import Argument, DType, Loop, Node, Value, op
 
 Known = dict[int, Any]
-"""By the id of a Tensor, what stands for it: a Value, a number, or a function that gives a Value when it is read."""
+"""By the id of a Tensor, its stand-in: a Value, a number, or a function that gives a Value when it is read."""
 
 
 class Builder:
@@ -93,7 +93,7 @@ class Builder:
         return v if v.dtype == dtype else self.call("astype", (v,), v.shape, dtype, {"dtype": dtype})
 
     def recorded(self, lines: Sequence[Line], known: Known, result: Argument) -> Argument:
-        """Make the calls of a tape on what stands for its Tensors, and return what stands for `result` then."""
+        """Make the calls of a tape on the Values of its Tensors, and return that of `result`."""
         for operation, args, kwargs, out, _ in lines:
             given = [self._known(a, known) for a in args]
             known[id(out)] = self._converted(operation, given, kwargs, out)
@@ -112,7 +112,7 @@ class Builder:
     def _converted(
         self, operation: Primitive, given: list[Argument], kwargs: Mapping[str, object], out: Tensor
     ) -> Argument:
-        """Return the result of a call of the tape on what stands for its arguments."""
+        """Return the result of a call of the tape on the Values of its arguments."""
         name = operation.name
         if not any(isinstance(a, Value) for a in given):
             if name in ("multiply", "add", "subtract", "divide"):
@@ -138,7 +138,7 @@ class Builder:
 
 
 def key_of(a: Argument) -> Hashable:
-    """Return what tells arguments apart: Values and arrays by identity, the rest by type and value."""
+    """Return a key of an argument: equal for the same Value or array, and for others of equal type and value."""
     if isinstance(a, Value):
         return a
     if isinstance(a, np.ndarray):

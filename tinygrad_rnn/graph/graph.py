@@ -28,7 +28,7 @@ BACKWARD = "backward"
 
 @dataclass(eq=False, slots=True)
 class Value:
-    """What a call makes, an input, or a constant: of one shape and dtype. Inside a loop, that of each step.
+    """A result of a call, an input or a constant, of one shape and dtype. Inside a loop, that of each step.
 
     `example` is an array of that shape and dtype, as recorded where there is one: derivative rules are read off it.
     """
@@ -168,7 +168,7 @@ class Loop:
         return outer
 
     def row_of(self, outer: Value, offset: int = 0) -> Value:
-        """Return what a step reads of `outer`, an array with a time axis."""
+        """Return the row that a step reads of `outer`, an array with a time axis."""
         for row in self.rows:
             if row.outer is outer and row.offset == offset:
                 return row.inner

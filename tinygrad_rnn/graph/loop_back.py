@@ -1,4 +1,4 @@
-"""The loop that walks back over another loop: its steps in the other order, and what they hand on."""
+"""The loop that walks back over another loop: its steps in the other order, which hand cotangents on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygrad_rnn.graph.walk_back import WalkBack, zeros_of
 
 
 def back_through(forward: Loop, outside: WalkBack, items: list[Node | Loop]) -> None:
-    """Append the loop that walks back over `forward` to `items`, and add what it gives to the cotangents outside."""
+    """Append the loop that walks back over `forward` to `items`, and add its results to the cotangents outside."""
     seeds: dict[Value, Value] = {}
     for out in forward.outs():
         if out.outer in outside.cotangents:
@@ -31,7 +31,7 @@ def back_through(forward: Loop, outside: WalkBack, items: list[Node | Loop]) -> 
 
 
 class _ForwardReader:
-    """How the steps of a walk back read what the steps of the forward loop made."""
+    """Reads the values of a forward loop in the steps of the walk back."""
 
     def __init__(self, forward: Loop, back: Loop) -> None:
         self._forward = forward
@@ -69,7 +69,7 @@ class _ForwardReader:
 class _LoopBack:
     """The walk back over the steps of a loop, where the carries `active` bring a cotangent from step to step.
 
-    `seeds`: the cotangents of what the loop gives.
+    `seeds`: the cotangents of the loop's results.
     """
 
     def __init__(self, forward: Loop, outside: WalkBack, seeds: dict[Value, Value], active: list[Carry]) -> None:
@@ -97,7 +97,7 @@ class _LoopBack:
         return [c for c in self.forward.carries if c in self.active or c.before in came_back]
 
     def finish(self) -> None:
-        """Multiply out what each step gives: to its rows, to the step before, and to what all steps share."""
+        """Multiply out the cotangents that each step gives: of rows, of states, of Values that all steps read."""
         walk = self.walk
         self.rows = {row.inner: row for row in self.forward.rows}
         self.to_rows = {v: self._own(walk.gradient(v)) for v in self.rows if v in walk.cotangents}
@@ -105,7 +105,7 @@ class _LoopBack:
         self.shared = {v: self._own(walk.gradient(v)) for v in list(walk.cotangents)}
 
     def join(self, items: list[Node | Loop]) -> None:
-        """Append the loop to `items`, and add what it gives to the cotangents outside."""
+        """Append the loop to `items`, and add its results to the cotangents outside."""
         forward, outside, loop = self.forward, self.outside, self.loop
         given: set[Value] = set()
         for carry in self.active:
@@ -114,7 +114,7 @@ class _LoopBack:
                 if out.inner is carry.after and out.outer in self.seeds:
                     more = self.seeds[out.outer]
                     seed = more if seed is None else outside.build.arithmetic("add", seed, more)
-            given.add(carry.after)  # of several carries of one value, one brings what comes back from outside
+            given.add(carry.after)  # of several carries of one value, one brings the cotangent from outside
             seed = zeros_of(carry.after) if seed is None else seed
             loop.carries.append(Carry(self.handed[carry], seed, self.handed_on[carry]))
             if carry.init in outside.reached:

@@ -1,4 +1,4 @@
-"""The results that the walk back over a tape does not come to, though what is differentiated leads there.
+"""The results that the walk back over a tape does not reach, though they depend on differentiated inputs.
 
 A step from which nothing comes back has no cotangent. A loop that walks back over all of its steps would give it the
 cotangent 0, and 0 * NaN is NaN: what is in the padding of a batch would be in every gradient.

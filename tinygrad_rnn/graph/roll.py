@@ -33,7 +33,7 @@ def roll(
     """Return the graph of a tape's lines, from `inputs` to `results`. Leaves that are not inputs are constants.
 
     Loops are found by the label `t` of the scopes, in time linear in the tape; without one there are no loops.
-    `places` is filled with where the Tensors of the loops went. `left_out` says by ids of Tensors what the walk back
+    `places` is filled with the places of the Tensors in the loops. `left_out` says by ids of Tensors what the walk back
     leaves out, as `passed_over` does: steps of one loop are alike in that as well.
     """
     rolling = _Rolling(lines, inputs, left_out)
@@ -86,7 +86,7 @@ class _Rolling:
     # ------------------------------------------------------------------------------------------ loops
 
     def _looped(self, visits: list[Visit]) -> bool:
-        """Make these visits a loop; return False where they differ by more than a loop can say."""
+        """Make these visits a loop; return False where they differ in something that no loop can express."""
         try:
             loop, places = self._loop(visits)
         except _NotAlike:
@@ -96,7 +96,7 @@ class _Rolling:
         return True
 
     def _loop(self, visits: list[Visit]) -> tuple[Loop, Places]:
-        """Return the loop that these visits are, and where it has their Tensors; append the calls that it needs."""
+        """Return the loop of these visits and the places of their Tensors; append the calls that it needs."""
         places: Places = {}
         direction = -1 if stride(visits, 0) == -1 else 1
         in_time = visits if direction > 0 else visits[::-1]
@@ -147,7 +147,7 @@ class _Rolling:
         return args
 
     def _noted(self, loop: Loop, inner: Value, place: int, in_time: list[Visit]) -> Places:
-        """Return where the loop has the results of that call of all steps, and name it like the first of them."""
+        """Return the places of one call's results in all steps, and name the Value like the first of them."""
         outs = [out for _, _, _, out, _ in (self.lines[visit.start + place] for visit in in_time)]
         inner.name = inner.name or outs[0].name
         return {id(out): (loop, inner, k) for k, out in enumerate(outs)}

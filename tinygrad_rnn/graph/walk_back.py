@@ -1,4 +1,4 @@
-"""The walk back over one list of calls: what each call adds to the cotangents of its arguments.
+"""The walk back over one list of calls: each adds to the cotangents of its arguments.
 
 The rules are the engine's: each is run once, on a tape, and its calls are copied from there.
 """
@@ -25,7 +25,7 @@ LONGEST = 8
 
 
 class WalkBack:
-    """A walk back over one list of calls, and what has come back to each Value so far.
+    """A walk back over one list of calls, and the terms that have come back to each Value so far.
 
     `reached`: the Values that depend on what is differentiated. `read` gives a value of the forward pass as it can be
     read where this walk stands.
@@ -43,7 +43,7 @@ class WalkBack:
         self.cotangents.setdefault(x, []).append(term)
 
     def back(self, node: Node) -> None:
-        """Add what a call gives to the cotangents of its arguments."""
+        """Walk back through a call: add to the cotangents of its arguments."""
         terms = self.cotangents.pop(node.out, None)
         if terms is None:
             return
@@ -87,7 +87,7 @@ class WalkBack:
             self.add(x, term)
 
     def _joins(self, node: Node, active: list[int], g: Term) -> bool:
-        """Will this be a sum of factors with what has come back before? Then it is not to be multiplied out."""
+        """Will this be a sum of factors with terms that came back before? Then it must not be multiplied out."""
         if node.op.name not in ("add", "subtract"):
             return False
         waiting = [t for k in active for t in self.cotangents.get(node.args[k], ())]
@@ -133,7 +133,7 @@ class WalkBack:
             lines = []  # the first product brought the calls of all
 
     def _stand_ins(self, node: Node, known: Known) -> tuple[list[Argument], Tensor]:
-        """Return Tensors for the arguments and the result of a call, to run its rule on; note in `known` what each is.
+        """Return Tensors for the arguments and the result of a call, to run its rule on; note their Values in `known`.
 
         A value of the forward pass is read only where the rule reads it: `known` holds a function that brings it.
         """

@@ -1,4 +1,4 @@
-"""Constants: a factor of what is linear in a matrix goes into the matrix, once for all steps.
+"""Constants: a factor of a product goes into the matrix of the product, once for all steps.
 
 The z / 2 of sigmoid(z) = tanh(z / 2) / 2 + 1 / 2 is a factor of a sum of products: (x W + h U + b) / 2 = x (W / 2) +
 h (U / 2) + b / 2. Calls on constants alone are made when the program is compiled, with this pass or without.
@@ -120,7 +120,7 @@ class _Folding:
         planned: dict[tuple[Value, bool, Value], _Place] = {}
         for p in self.planned:
             key = p.v, p.inside, p.reader
-            if key in planned and p.v.ndim > 1:  # a matrix, for another part of what is cut from its product
+            if key in planned and p.v.ndim > 1:  # a matrix, for another part of its product
                 p = replace(p, factor=p.factor * planned[key].factor)
             planned[key] = p
         for p in planned.values():

@@ -80,7 +80,7 @@ class _Later:
         self.rows = {row.inner: row for row in loop.rows}
         self.nodes: list[Node] = []
         self.build = Builder(self.nodes, BY)
-        self.made: dict[Value, Value] = {}  # by what a step made
+        self.made: dict[Value, Value] = {}  # by the result of a step
         self.by_step = {node.out: node for node in loop.body}
         self.parts: dict[Value, tuple[Node, int, int]] = {}
 
@@ -129,7 +129,7 @@ class _Later:
         return {n.out for n in free if n.out not in needed}
 
     def _argument(self, a: Argument) -> tuple[Argument, bool]:
-        """Return what a call for all steps reads in the place of a, and whether it has a time axis."""
+        """Return the argument of a call for all steps in the place of a, and whether it has a time axis."""
         if not isinstance(a, Value) or a not in self.inner:
             return a, False
         if a not in self.made:

@@ -30,7 +30,7 @@ def factors(graph: Graph) -> Graph:
 def _move(loop: Loop, before: Builder) -> None:
     inner = loop.inner()
     rows = {row.inner: row for row in loop.rows}
-    whole: dict[Value, Value] = {}  # with a time axis, by what a step reads
+    whole: dict[Value, Value] = {}  # the array with a time axis, by the row that a step reads
     build = Builder(loop.prelude, BY)
     body: list[Node] = []
     local: dict[Value, Value] = {}

@@ -129,7 +129,7 @@ class Siblings:
         return a in self.cuts and a.shape[-1] == node.out.shape[-1] and (a.ndim > 1 or node.out.ndim == 1)
 
     def _vectors(self, run: list[int]) -> list[Cut | tuple[Value, ...]] | None:
-        """Return, for each argument that is a vector for all rows (a bias), what it is part of, or the vectors to join.
+        """Return a part of an array, or vectors to join, for each argument that is a vector for all rows (a bias).
 
         None where vectors would have to be joined before some of them are computed.
         """
