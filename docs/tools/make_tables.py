@@ -121,7 +121,7 @@ WRONG = {
         with tg.Tape(sealed=True): bptt.flow(nn.rnn, params, np.ones((2, 1, 3)))
         with tg.Tape(), tg.Tape(sealed=True): pass
         """,
-    "What has no derivative rule, or not in that form": """
+    "Calls without a derivative rule, or not in that form": """
         with tg.Tape(): np.median(x)
         np.add.reduce(x)
         np.tanh(x, out=array)
@@ -192,7 +192,7 @@ WRONG = {
         nn.optim.SGD(rate=0.1).init({"a": {"w": None}})
         s = nn.optim.Adam(); s.step({"w": array}, {"w": array}, nn.optim.SGD(rate=0.1).init({"w": array}))
         """,
-    "Rules of one's own": """
+    "Your own rules": """
         tg.primitive(np.tanh)
         tg.primitive(np.stack, variadic=True, name="doctest_stack")
         tg.primitive(np.sinc, kind="smooth", name="doctest_sinc")
