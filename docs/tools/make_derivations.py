@@ -1,8 +1,8 @@
-"""Write the derivations of the exercises, as the tape has them: a page for each in `derivations/`.
+"""Write the derivations of the exercises, read off the tape: a page for each in `derivations/`.
 
     python docs/tools/make_derivations.py
 
-The tests do the same, and fail if a page differs.
+The tests do the same, and fail where a page differs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def residual(params: Any, x: Any, h: Any) -> Any:
 
 
 def lstm(params: Any, x: Any, h: Any, c: Any) -> Any:
-    """Compute three gates and a candidate g, each with a matrix of its own on [h_{t-1}; x_t]."""
+    """Three gates and a candidate g, each with a matrix of its own on [h_{t-1}; x_t]."""
     hx = np.concatenate([h, x])
     f = sigmoid(params["W_f"] @ hx + params["b_f"])
     i = sigmoid(params["W_i"] @ hx + params["b_i"])
@@ -51,7 +51,7 @@ def lstm(params: Any, x: Any, h: Any, c: Any) -> Any:
 
 
 def gru(params: Any, x: Any, h: Any) -> Any:
-    """Apply the reset gate r before the matrix; z is the update gate, n the candidate."""
+    """The reset gate r before the matrix; z is the update gate, n the candidate."""
     z = sigmoid(params["W_z"] @ x + params["U_z"] @ h + params["b_z"])
     r = sigmoid(params["W_r"] @ x + params["U_r"] @ h + params["b_r"])
     s = r * h
@@ -60,7 +60,7 @@ def gru(params: Any, x: Any, h: Any) -> Any:
 
 
 def example(shapes: dict[str, tuple[int, int]], states: int) -> Callable[..., Any]:
-    """Return a function that makes problems with three inputs and four units."""
+    """Return the function that makes problems of three inputs and four units."""
 
     def make(rng: np.random.Generator, T: int, B: int) -> Any:
         params = {name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
@@ -86,35 +86,35 @@ EXERCISES: dict[str, tuple[str, Callable[..., Any], dict[str, tuple[int, int]], 
         simple_rnn,
         SIMPLE,
         1,
-        "*Exercise 6-2.* (6.40) and (6.41): the error terms are those of exercise 1. W reads x_t, and U reads h_{t-1}.",
+        "*Exercise 6-2.* (6.40) and (6.41): the error terms are those of exercise 1; W reads x_t, and U h_{t-1}.",
     ),
     "exercise-04.md": (
         "Exercise 4: the residual update",
         residual,
         SIMPLE,
         1,
-        "*Exercise 6-3.* dh_t/dh_{t-1} contains the identity: the gradient passes unchanged, and a term is added.",
+        "*Exercise 6-3.* dh_t/dh_{t-1} has the identity in it: the cotangent passes unchanged, and a term is added.",
     ),
     "exercise-06.md": (
         "Exercise 6: the gradients of the LSTM",
         lstm,
         STACKED,
         2,
-        "*Exercises 6-4 and 6-2P.* Only f_t lies on the way from c_t to c_{t-1}: no matrix, and no tanh'.",
+        "*Exercises 6-4 and 6-2P.* On the way from c_t to c_{t-1} stands f_t alone, with no matrix and no tanh'.",
     ),
     "exercise-07.md": (
         "Exercise 7: the gradients of the GRU",
         gru,
         GATED,
         1,
-        "*Exercise 6-5.* The reset gate is applied before the matrix, so its gradient comes back through U_n.",
+        "*Exercise 6-5.* The reset gate stands before the matrix: its gradient comes back through U_n.",
     ),
 }
 CHAINS = {"exercise-01.md": ("U",), "exercise-02.md": ("W", "b"), "exercise-04.md": ("U",)}
 
 
 def page(name: str) -> str:
-    """Return one page: the cell, its derivation, the chains if they are few, and the code."""
+    """Return one page: the cell, its derivation, the chains where there are few, and the code."""
     title, cell, shapes, states, intro = EXERCISES[name]
     derivation = bptt.derive(cell, example=example(shapes, states), layout="columns")
     formulas = derivation.formulas
@@ -123,7 +123,7 @@ def page(name: str) -> str:
     blocks = [
         f"# {title}",
         intro,
-        "The tape wrote this derivation, in column vectors, from this cell:",
+        "The tape writes the derivation from this cell, whose examples are column vectors:",
         f"```python\n{_head(cell)}{source}```",
     ]
     for section, heading in SECTIONS.items():
@@ -136,7 +136,7 @@ def page(name: str) -> str:
         blocks += ["## The chains of the first three steps"]
         blocks += [f"$$\n{writer.formula(f)}\n$$" for f in chains(formulas, 3) if f.left[0].below.name in wanted]
     blocks += [
-        "## The same as NumPy",
+        "## The derivation as NumPy",
         "The code was run and compared with the tape.",
         f"```python\n{derivation.numpy()}```",
     ]
