@@ -10,6 +10,7 @@ import make_derivations
 import make_exercises
 import make_tables
 import pytest
+from test_house import LAYERS
 
 import tinygrad_rnn
 
@@ -108,6 +109,21 @@ def test_links_to_files_lead_somewhere():
         text = re.sub(r"`[^`]*`", "", page.read_text(encoding="utf-8"))
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_pages_on_the_code_name_files_that_exist():
+    package = Path(tinygrad_rnn.__file__).parent
+    for page in ("design.md", "contributing.md"):
+        for name in re.findall(r"`([a-z_/]+/[a-z_]+\.py)`", (ROOT / "docs" / page).read_text(encoding="utf-8")):
+            assert (package / name).exists() or (ROOT / name).exists(), f"{page} names {name}"
+
+
+def test_the_page_on_the_design_has_the_floors_of_the_house():
+    design, found, floor = (ROOT / "docs" / "design.md").read_text(encoding="utf-8"), {}, None
+    for number, room in re.findall(r"^\| (\d?) ?\| `([a-z_]+)[/.]", design, flags=re.M):
+        floor = int(number) if number else floor
+        found.setdefault(floor, set()).add(room)
+    assert found == {floor: rooms for floor, rooms in enumerate(LAYERS) if rooms != {"__main__"}}
 
 
 @pytest.mark.parametrize("name", make_tables.PAGES)

@@ -1,4 +1,4 @@
-"""The table in benchmark.md, from what the command wrote: `python docs/tools/make_benchmark.py FILE.json ...`.
+"""Write the table of `benchmark.md` from files of the command: `python docs/tools/make_benchmark.py FILE.json ...`.
 
 tinygrad-rnn bench --dtype float32,float64 --seconds 300 --json one.json
 tinygrad-rnn bench --dtype float32,float64 --seconds 300 --threads 2 --json two.json
@@ -23,7 +23,7 @@ PLACE = re.compile(r"(<!-- begin: .*? -->\n).*?(<!-- end -->)", re.S)
 
 
 def tables(found: dict[str, Any]) -> str:
-    """The machine of one run in a line or two, and a table for each dtype."""
+    """Return a line about the machine of one run, and a table for each dtype."""
     threads, names = found["settings"]["threads"], [name for name in found["settings"]["peers"] if name != OURS]
     told = machine.described(found["machine"], threads).replace("\n", ". ")
     told = re.sub(r", load [\d.]+, [^ ]+\.", ".", told).split(" The load was")[0].rstrip(".")  # of the day alone
@@ -42,7 +42,7 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def filled(page: str, runs: list[dict[str, Any]]) -> str:
-    """The page with these runs between its two marks."""
+    """Return the page with these runs between its two marks."""
     text = "".join(tables(run) for run in runs)
     return PLACE.sub(lambda found: found[1] + text + found[2], page)
 

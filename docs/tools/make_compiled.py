@@ -1,8 +1,8 @@
-"""Write what the compiler says of itself into `compiled.md`, between its marks: programs, costs, refusals.
+"""Write programs, costs and refusals of the compiler into `compiled.md`, between its marks.
 
     python docs/tools/make_compiled.py
 
-The tests do the same, and fail where the page says something else.
+The tests do the same, and fail if the page differs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ program = step.program(params, data)
 
 
 def _program(passes: Iterable[str]) -> compiler.Program:
-    """The program of the example."""
+    """Return the program of the example."""
     names: dict[str, Any] = {}
     exec(EXAMPLE, names)
     return tg.compile(names["loss"], passes=passes).program(names["params"], names["data"])
@@ -55,14 +55,14 @@ def _code(language: str, text: str) -> str:
 
 
 def _by_gates(params: Any, x: Any, h: Any, c: Any) -> Any:
-    """An LSTM with matrices of its own for each gate."""
+    """Return the next state of an LSTM that has separate matrices for each gate."""
     z = {k: x @ params[f"W_{k}"] + h @ params[f"U_{k}"] + params[f"b_{k}"] for k in "ifgo"}
     c = tg.sigmoid(z["f"]) * c + tg.sigmoid(z["i"]) * np.tanh(z["g"])
     return tg.sigmoid(z["o"]) * np.tanh(c), c
 
 
 def _gate_by_gate() -> compiler.Program:
-    """The program of that LSTM, at the small size."""
+    """Return the program of that LSTM, at the small size."""
     given = problem("lstm", SIZES["small"], "float32")
     _, _, features, hidden = given.sizes
     shapes = {"W": (features, hidden), "U": (hidden, hidden), "b": (hidden,)}
@@ -76,7 +76,7 @@ def _gate_by_gate() -> compiler.Program:
 
 
 def _stats() -> str:
-    """What an LSTM costs after each pass, and how many calls other networks make."""
+    """Return the cost of an LSTM after each pass, and the number of calls of other networks."""
     of_cell = {}
     for cell in ("lstm", "gru", "rnn"):
         given = problem(cell, SIZES["small"], "float32")
@@ -92,9 +92,9 @@ def _stats() -> str:
 
 STEPS = [
     ("h = np.tanh(xs[t] + h @ U)", "steps that are alike"),
-    ("h, g = np.tanh(xs[t] + h @ U + g), h", "g is of two steps back"),
-    ("h, g = np.tanh(xs[t] + h @ U + g), np.positive(h)", "each step hands g on, by a call of its own"),
-    ("h = 0.9**t * np.tanh(xs[t] + h @ U)", "another Python number in each step is a row too"),
+    ("h, g = np.tanh(xs[t] + h @ U + g), h", "g is from two steps back"),
+    ("h, g = np.tanh(xs[t] + h @ U + g), np.positive(h)", "each step hands g on by a call"),
+    ("h = 0.9**t * np.tanh(xs[t] + h @ U)", "a Python number that differs in each step is a row too"),
     ("h = np.array(0.9**t) * np.tanh(xs[t] + h @ U)", "an array for each step is a row of one array"),
     ("h = np.tanh(xs[t] + h @ U) if t < 4 else np.tanh(xs[t] + h)", "two runs of steps that are alike"),
     ("h = np.tanh(xs[t] + h @ U) if t % 2 else np.tanh(xs[t] + h)", "no two steps in a row are alike"),
@@ -110,12 +110,12 @@ def f(U, xs, h):
 
 
 def _not_found() -> str:
-    """What becomes of steps: a row for each kind."""
+    """Return the table of steps that become loops and steps that do not: a row for each kind."""
     rng = np.random.default_rng(0)
     args = rng.standard_normal((3, 3)), rng.standard_normal((8, 2, 3)), rng.standard_normal((2, 3))
     rows = [("tg.scope(t=t)", *row) for row in STEPS]
     rows.append(("tg.scope(part=t)", STEPS[0][0], "no label `t`"))
-    text = "| a step | under | what it is | loops of the program, by their steps | calls |\n|---|---|---|---|---:|\n"
+    text = "| step | label | explanation | loops of the program, by their steps | calls |\n|---|---|---|---|---:|\n"
     for label, step, words in rows:
         names: dict[str, Any] = {"np": np, "tg": tg}
         exec(UNROLLED.format(label=label, step=step), names)
@@ -151,7 +151,7 @@ tg.compiler.compile_tape(tape, loss, x, {"x": x})({"x": np.ones(3)})
 
 
 def _refusals() -> str:
-    """What is refused, after the lines before the table of errors."""
+    """Return the table of refusals. Each row is run after the lines before the table of errors."""
     text = "| you write | it says | what to do |\n|---|---|---|\n"
     for code in WRONG.strip().splitlines():
         error = what_it_raises(code)
@@ -173,12 +173,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 
 def place(name: str) -> re.Pattern[str]:
-    """Where the page shows a block: its mark, the block, the mark of its end."""
+    """Match a block of the page: the mark, the block, and the mark of its end."""
     return re.compile(rf"(<!-- begin: python docs/tools/make_compiled.py, {name} -->\n)(.*?)(<!-- end -->)", re.S)
 
 
 def filled(page: str) -> str:
-    """The page with all blocks between their marks."""
+    """Return the page with all blocks between their marks."""
     for name, block in BLOCKS.items():
         text = block()
         page, count = place(name).subn(lambda found, text=text: found[1] + text + found[3], page)

@@ -1,8 +1,8 @@
-"""Write what the exercises print, and draw, into their pages: a block for each script in `demos/`, and `images/`.
+"""Write what the exercises print and draw into their pages: a block for each script in `demos/`, and `images/`.
 
     python docs/tools/make_exercises.py
 
-The tests run the scripts too, and fail where a page or a drawing says something else.
+The tests run the scripts too, and fail if a page or a drawing differs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEMOS = sorted((DOCS.parent / "demos").glob("exercise_*.py"))
 
 
 def run(demo: Path, folder: Path) -> str:
-    """What a script prints, run in a folder of its own, where it draws into `out`; warnings are errors."""
+    """Run a script in a folder of its own, and return what it prints. It draws into `out`; warnings are errors."""
     package = str(Path(tinygrad_rnn.__file__).parent.parent)
     done = subprocess.run(
         [sys.executable, "-W", "error", str(demo)],
@@ -38,13 +38,13 @@ def run(demo: Path, folder: Path) -> str:
 
 
 def shown(output: str) -> str:
-    """What a page shows of it: all but whether PyTorch is there, and what was measured: machines differ."""
+    """Return what a page shows of the output: all lines but those that differ between machines."""
     differ = ("PyTorch", "measured")
     return "".join(line for line in output.splitlines(keepends=True) if not line.startswith(differ))
 
 
 def block(demo: Path) -> re.Pattern[str]:
-    """Where a page shows the output of a script: the first text block after its path."""
+    """Match the output of a script on a page: the first text block after the path of the script."""
     return re.compile(rf"(demos/{re.escape(demo.name)}.*?\n```text\n)(.*?)(^```$)", flags=re.M | re.S)
 
 

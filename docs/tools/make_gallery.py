@@ -2,7 +2,7 @@
 
     python docs/tools/make_gallery.py
 
-The tests do the same, and fail where a drawing is another one.
+The tests do the same, and fail if the page or a drawing differs.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ FOLDER = DOCS / "images" / "gallery"
 
 PAGE = """# Gallery
 
-Every picture is made from a tape: the cell ran as ordinary forward code, and what it recorded is drawn. Time runs to
-the right, each step from the bottom to the top, layers upwards. Blue boxes are states, orange ones gates, violet ones
-other named values, grey ones operations; green are inputs, dashed are copies of parameters, one at each use. Blue
-arrows carry a state from step to step.
+Every picture on this page is drawn from a tape: a cell ran as ordinary forward code, and the tape recorded it. Time
+runs to the right. Each step runs from the bottom to the top, and so do the layers. Blue boxes are states, orange
+boxes gates, violet boxes other named values, and grey boxes operations. Green boxes are inputs. Dashed boxes are
+copies of parameters, one at each use. Blue arrows carry a state from step to step.
 
 ```python
 import numpy as np
@@ -38,21 +38,28 @@ with tg.Tape() as tape:
     L = tg.named("L", nn.mse(hs, np.zeros((4, 2, 4))))
 
 draw.render(tape, "lstm.svg", level="gates")  # a file; draw.show(tape) in a notebook
-draw.render(tape, "flow.svg", level="cells", flow=L)  # what comes back
+draw.render(tape, "flow.svg", level="cells", flow=L)  # the gradient that comes back
 print(draw.text(tape))  # the same, in a terminal
 ```
 
-Two engines draw the same boxes, of the same ids, at the same places: Graphviz (`dot`, where it is installed) and the
-project's own grid, which needs nothing. Their times, from the tape to an SVG file, for an LSTM of two layers on one
-core (`demos/benchmark/drawing.py`): 460 boxes 0.03 s by the grid and 0.1 s by `dot`, 1,900 boxes 0.1 s and 0.4 s,
-9,500 boxes 0.6 s by the grid, 94,000 boxes 7.5 s. `dot` is given the place of every box and the way of every arrow
-(`layout=nop2`): left to find them itself, it takes 24 s for 500 boxes with straight arrows, and pulls the steps
-apart.
+Two engines draw the same boxes, with the same ids, at the same places: Graphviz (`dot`, if it is installed) and the
+project's own grid, which needs no other program. The table gives the seconds from the tape to an SVG file, for an
+LSTM of two layers on one core (`demos/benchmark/drawing.py`):
+
+| boxes | grid | `dot` |
+|---:|---:|---:|
+| 460 | 0.03 | 0.1 |
+| 1,900 | 0.1 | 0.4 |
+| 9,500 | 0.6 | |
+| 94,000 | 7.5 | |
+
+`dot` gets the place of every box and the route of every arrow (`layout=nop2`). If it has to find them itself, it
+takes 24 s for 500 boxes with straight arrows, and moves the steps apart.
 """
 
 
 def recorded(name: str, T: int) -> tuple[tg.Tape, Any]:
-    """The tape of a network over T steps, and its loss."""
+    """Record a network over T steps; return the tape and the loss."""
     rng = np.random.default_rng(0)
     xs = rng.standard_normal((T, 2, 3))
     with tg.Tape() as tape:
@@ -69,7 +76,7 @@ def recorded(name: str, T: int) -> tuple[tg.Tape, Any]:
 
 
 def trace(params: Any, x: Any, m: Any) -> Any:
-    """A cell of one's own: a decaying trace of what came in, m_t = decay m_{t-1} + tanh(x_t W)."""
+    """Return the next state of a decaying trace of the inputs: m_t = decay m_{t-1} + tanh(x_t W)."""
     return params["decay"] * m + np.tanh(x @ params["W"])
 
 
@@ -105,7 +112,7 @@ WORDS = {
 
 
 def drawings() -> dict[str, dict[str, str]]:
-    """The text of every SVG file, by network and view."""
+    """Return the text of every SVG file, by network and view."""
     pages: dict[str, dict[str, str]] = {}
     for name in NETWORKS:
         tape, loss = recorded(name, 3)
@@ -134,12 +141,12 @@ def drawings() -> dict[str, dict[str, str]]:
 
 
 def drawn(tape: tg.Tape, title: str, theme: str = "light", **options: Any) -> str:
-    """One drawing, as the text of an SVG file."""
+    """Return one drawing as the text of an SVG file."""
     return svg(picture(tape, **options), title, theme)
 
 
 def page() -> str:
-    """The text of `gallery.md`."""
+    """Return the text of `gallery.md`."""
     parts = [PAGE]
     for name, views in drawings().items():
         parts.append(f"## {NETWORKS[name]}\n")

@@ -2,7 +2,7 @@
 
     python docs/tools/make_tables.py
 
-The tests do the same, and fail where a page says something else.
+The tests do the same, and fail if a page differs.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ WRONG = {
         with tg.Tape(sealed=True): bptt.flow(nn.rnn, params, np.ones((2, 1, 3)))
         with tg.Tape(), tg.Tape(sealed=True): pass
         """,
-    "What has no derivative rule, or not in that form": """
+    "Calls without a derivative rule, or not in that form": """
         with tg.Tape(): np.median(x)
         np.add.reduce(x)
         np.tanh(x, out=array)
@@ -192,7 +192,7 @@ WRONG = {
         nn.optim.SGD(rate=0.1).init({"a": {"w": None}})
         s = nn.optim.Adam(); s.step({"w": array}, {"w": array}, nn.optim.SGD(rate=0.1).init({"w": array}))
         """,
-    "Rules of one's own": """
+    "Your own rules": """
         tg.primitive(np.tanh)
         tg.primitive(np.stack, variadic=True, name="doctest_stack")
         tg.primitive(np.sinc, kind="smooth", name="doctest_sinc")
@@ -213,12 +213,12 @@ WRONG = {
 
 
 def wrong_inputs() -> list[tuple[str, str]]:
-    """Every row of the table: its section, and the code."""
+    """Yield every row of the table: its section and its code."""
     return [(title, line.strip()) for title, lines in WRONG.items() for line in lines.strip().splitlines()]
 
 
 def what_it_raises(code: str) -> Exception:
-    """The error of one row."""
+    """Return the error of one row."""
     names: dict[str, Any] = {
         "np": np,
         "tg": tg,
@@ -241,12 +241,12 @@ def what_it_raises(code: str) -> Exception:
 
 
 def errors_page() -> str:
-    """The table of errors."""
+    """Return the page of errors."""
     parts = [
-        """# Wrong input, and what is said about it
+        """# Wrong input and its error
 
-Every error is of a built-in type. Its first line says what is wrong, with the operation, shapes, names and the scope
-(layer, step, gate); its second line says what to do. Each row is made by running it, after these lines:
+Every error has a built-in type. The first line says what is wrong, with the operation, shapes, names and the scope
+(layer, step, gate). The second line says what to do. The table is made by running each row, after these lines:
 """
     ]
     imports = "import copy\nimport fractions\nimport numpy as np\n"
@@ -265,7 +265,7 @@ Every error is of a built-in type. Its first line says what is wrong, with the o
 
 
 def plain(text: str) -> str:
-    """Text in which Markdown sees no markup."""
+    """Return the text with all Markdown markup escaped."""
     return re.sub(r"([*_<>\[\]`])", r"\\\1", " ".join(text.split()))
 
 
@@ -273,7 +273,7 @@ def plain(text: str) -> str:
 
 
 def _sources(function: Any) -> str:
-    """The body of a lambda, as it is written; the name of a function."""
+    """Return the body of a lambda as it is written, or the name of a function."""
     if function is None:
         return "none"
     if function.__name__ != "<lambda>":
@@ -295,17 +295,18 @@ OPERATIONS = sorted(
 
 
 def derivatives_page() -> str:
-    """The table of derivatives, and the functions that are made of operations."""
+    """Return the page of derivatives, and of the functions that are made of operations."""
     # The first name of several: np.max, and not np.amax.
     numpy_name = {id(ours): _numpy_name(f) for f, ours in reversed(TABLE.items()) if isinstance(ours, Primitive)}
     parts = [
         """# The derivative of every operation
 
-One row for each primitive, read from the registry. `g` is the cotangent of the result `y`; each formula is the
-vector-Jacobian product for one argument, in the order of the arguments, as it stands in the code. Broadcasting and
-promotion are undone once, in the walk back. The last column is the operation's kind. Forward mode goes by it: through
-an *elementwise* operation by the same formula; through a *view*, a *join*, a *reduction*, a *product* and what is
-*linear* by the operation itself on the tangents; through all others by the transpose of the formula. *Zero*: none.
+The table has one row for each primitive, read from the code. `g` is the cotangent of the result `y`. Each formula is
+the vector-Jacobian product for one argument, in the order of the arguments. The walk back undoes broadcasting and
+promotion. The last column is the kind of the operation, and decides about forward mode. An *elementwise* operation
+uses the same formula. A *view*, a *join*, a *reduction*, a *product* and a *linear* operation apply the operation
+itself to the tangents. All *other* operations use the transpose of the formula. *Zero* means that there is no
+derivative.
 
 | operation | NumPy | cotangent of each argument | kind |
 |---|---|---|---|
@@ -321,9 +322,9 @@ an *elementwise* operation by the same formula; through a *view*, a *join*, a *r
         parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     parts.append(
         """
-## Made of these
+## Functions made of these operations
 
-NumPy's functions that need no derivative of their own: the tape shows what they do.
+These functions of NumPy need no derivative of their own. The tape records the operations that they consist of.
 
 | function | what it is |
 |---|---|
