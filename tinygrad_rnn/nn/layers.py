@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.nn.cells import Array, Params, normalized
+from tinygrad_rnn.nn.cells import normalized
 from tinygrad_rnn.nn.parameters import (
     PLAIN,
+    Array,
+    Params,
     Shapes,
     require_features,
     require_one_dtype,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.nn.cells import Array
+from tinygrad_rnn.nn.parameters import Array
 from tinygrad_rnn.operations.activations import log_softmax, softplus
 from tinygrad_rnn.operations.assertions import in_range
 from tinygrad_rnn.operations.basics import getitem

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.nn.cells import Array
+from tinygrad_rnn.nn.parameters import Array
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.operations.activations import elu, softplus
 from tinygrad_rnn.operations.basics import relu, sigmoid

@@ -14,6 +14,12 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import where_text
 
+Array = Any
+"""An ndarray or a Tensor."""
+
+Params = Mapping[str, Array]
+"""The parameters of a cell or a layer, by name."""
+
 Shapes = dict[str, tuple[int, ...]]
 
 RECURRENT = re.compile(r"(weight_(ih|hh|hr|ci|cf|co)|bias_(ih|hh|c)|gain_(ih|hh|c))(_l\d+(_reverse)?)?")

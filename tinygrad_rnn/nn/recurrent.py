@@ -25,9 +25,11 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, rnn
+from tinygrad_rnn.nn.cells import ACTIVATIONS, gru, lstm, rnn
 from tinygrad_rnn.nn.parameters import (
     RECURRENT,
+    Array,
+    Params,
     Shapes,
     require_numbers,
     require_one_dtype,

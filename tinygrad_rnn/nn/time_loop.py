@@ -10,7 +10,8 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import current, scope
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.nn.cells import Array, Params
+from tinygrad_rnn.nn.cell_check import unchecked
+from tinygrad_rnn.nn.parameters import Array, Params
 
 
 def unroll(
@@ -52,13 +53,14 @@ def unroll(
         xs = _followed("x", xs) if isinstance(xs, np.ndarray | Tensor) else xs
         states = tuple(_followed(f"{name}0", s) for name, s in zip(names, states, strict=False))
     counts = None if lengths is None else _checked_lengths(lengths, xs)
-    outputs = []
+    uniform = isinstance(xs, np.ndarray | Tensor)
+    step, outputs = cell, []
     for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with scope(t=t):
             running = (t < counts)[:, None] if counts is not None and counts.min(initial=len(xs)) <= t else None
             # What stands in the padding is not even looked at: a NaN there would make 0 * NaN of its gradient.
             x = xs[t] if running is None else np.where(running, xs[t], np.zeros((), xs[t].dtype))
-            before, states = states, as_tuple(cell(params, x, *states))
+            before, states = states, as_tuple(step(params, x, *states))
             if len(states) != len(names):
                 raise ValueError(
                     f"unroll: {cell_name(cell)} takes the states ({', '.join(names)}) and returned {len(states)} "
@@ -77,6 +79,9 @@ def unroll(
                 states = tuple(named(name, np.where(running, new, old)) for name, new, old in pairs)
                 output = np.where(running, output, 0)
         outputs.append(output)
+        # Where all x are of one shape and the cell makes its own next state, what fitted at one step fits at the next.
+        if step is cell and uniform:
+            step = unchecked(cell)
     outputs = outputs[::-1] if reverse else outputs
     return named("hs", np.stack(outputs)), states if len(states) > 1 else states[0]
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import current, scope_text, where_text
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.nn.cells import Array, Params, initial_state
+from tinygrad_rnn.nn.cell_check import initial_state
+from tinygrad_rnn.nn.parameters import Array, Params
 
 Cell = Callable[..., Any]
 
