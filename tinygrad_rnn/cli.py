@@ -97,7 +97,7 @@ def _raise(error: OSError) -> NoReturn:
 
 
 def _in_words(error: BaseException) -> str:
-    """What is wrong, and what to do."""
+    """Return what is wrong, and what to do."""
     said = str(error)
     if isinstance(error, MemoryError) or said.startswith(TOO_LARGE):
         return f"not enough memory: {said or 'the system has no more'}\nask for smaller sizes"

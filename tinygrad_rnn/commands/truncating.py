@@ -24,19 +24,25 @@ SHOWN = 72
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
+    """Add the command and its arguments."""
     truncate = commands.add_parser(
-        "truncate", help="the ways to truncate BPTT on a text: drawn, with gradient error, variance, seconds, memory"
+        "truncate", help="draw the ways to truncate BPTT on a text; measure gradient error, variance, time, memory"
     )
     truncate.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
-    truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="default: lstm")
-    truncate.add_argument("--steps", type=at_least(1), default=64, help="first characters of the text (default: 64)")
-    truncate.add_argument("--hidden", type=at_least(1), default=16, help="default: 16")
-    truncate.add_argument("--length", type=at_least(2), default=8, help="of a chunk or window, 2 or more (default: 8)")
-    truncate.add_argument("--draws", type=at_least(2), default=100, help="of each random way, 2 or more (default: 100)")
-    truncate.add_argument("--seed", type=at_least(0), default=0, help="of parameters and draws (default: 0)")
-    truncate.add_argument("--rtrl", action="store_true", help="real-time recurrent learning too: slow")
-    truncate.add_argument("-o", "--output", type=place, help="a file, .svg, for the drawing")
+    truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="cell (default: lstm)")
+    truncate.add_argument(
+        "--steps", type=at_least(1), default=64, help="number of characters from the text's beginning (default: 64)"
+    )
+    truncate.add_argument("--hidden", type=at_least(1), default=16, help="number of hidden units (default: 16)")
+    truncate.add_argument(
+        "--length", type=at_least(2), default=8, help="length of a chunk or window, 2 or more (default: 8)"
+    )
+    truncate.add_argument(
+        "--draws", type=at_least(2), default=100, help="number of draws of each random way, 2 or more (default: 100)"
+    )
+    truncate.add_argument("--seed", type=at_least(0), default=0, help="seed of parameters and draws (default: 0)")
+    truncate.add_argument("--rtrl", action="store_true", help="run real-time recurrent learning too: slow")
+    truncate.add_argument("-o", "--output", type=place, help="draw into this file: .svg")
     truncate.set_defaults(run=run)
 
 
@@ -76,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ways(k: int) -> dict[str, AnyWay]:
-    """The ways by what they are called, with chunks and windows of k steps, on average where they are random."""
+    """Return the ways by name, with chunks and windows of k steps, or of k on average for a random way."""
     return {
         "full": bptt.Full(),
         f"chunks of {k}": bptt.Chunked(k),
@@ -95,7 +101,7 @@ def _exact_ways(with_rtrl: bool) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay]) -> None:
-    """The cuts under the text, in the terminal and, if asked for, as a picture."""
+    """Draw the cuts under the text, in the terminal and, with --output, as a picture."""
     rng = np.random.default_rng(options.seed)
     walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
     shown = characters[:SHOWN]
@@ -113,7 +119,7 @@ def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay])
 
 
 def _problem(options: argparse.Namespace, letters: Any) -> tuple[dict[str, Tensor], Any, Callable[[int, Any], Any]]:
-    """Parameters with a readout, the text one-hot, and the loss of each step, which add up to the mean."""
+    """Return parameters with a readout, the text one-hot, and the loss of a step. The losses add up to the mean."""
     rng = np.random.default_rng(options.seed)
     size = len(text.ALPHABET)
     params = getattr(nn.init, options.cell)(rng, size, options.hidden)
@@ -127,7 +133,7 @@ def _problem(options: argparse.Namespace, letters: Any) -> tuple[dict[str, Tenso
 
 
 def _one_tape(options: argparse.Namespace, params: Any, xs: Any, loss: Any) -> tuple[Tape, list[Tensor]]:
-    """All steps on one tape, and the loss of each."""
+    """Record all steps on one tape. Return it, and the loss of each step."""
     with Tape() as tape:
         hs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
         losses = [loss(t, hs[t]) for t in range(options.steps)]
@@ -144,7 +150,7 @@ def _norm(gradients: dict[str, Any]) -> float:
 
 
 def _print(name: str, numbers: str, call: Callable[[], Any], traced: Callable[[], Any] | None = None) -> None:
-    """One line of the table: seconds of a run by itself, memory of another one that is traced."""
+    """Print one line of the table: the seconds of one run, and the memory of another run, which is traced."""
     began = time.perf_counter()
     call()
     seconds = time.perf_counter() - began

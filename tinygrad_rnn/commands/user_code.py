@@ -84,7 +84,7 @@ def _failed(path: Path, full: Path, error: BaseException) -> str:
 
 
 def split(text: str) -> tuple[Path, str]:
-    """A path and a name from FILE.py:name."""
+    """Return the path and the name in FILE.py:name."""
     file, colon, name = text.rpartition(":")
     if not colon or not file or not name.isidentifier():
         raise ValueError(f"{text!r} names no function in a file\ngive it as FILE.py:function")
@@ -92,7 +92,7 @@ def split(text: str) -> tuple[Path, str]:
 
 
 def function(module: ModuleType, name: str) -> Callable[..., Any]:
-    """A function of a module. Raises ValueError, with those that are there."""
+    """Return a function of a module by its name. Raise ValueError, with the functions that there are."""
     found = getattr(module, name, None)
     if callable(found):
         return found  # type: ignore[no-any-return]
@@ -102,6 +102,6 @@ def function(module: ModuleType, name: str) -> Callable[..., Any]:
 
 
 def _own(value: Any, module: ModuleType) -> bool:
-    """Whether something callable comes from the file or from one beside it."""
+    """Tell whether a callable comes from the file or from one beside it."""
     home = sys.modules.get(getattr(value, "__module__", None) or "")
     return value.__class__ is partial or home is module or isinstance(getattr(home, "__loader__", None), SourceLoader)

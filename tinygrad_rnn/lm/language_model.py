@@ -42,7 +42,7 @@ class Model:
     def scores(
         self, params: Params, characters: NDArray[Any], state: Any, rng: np.random.Generator | None = None
     ) -> tuple[Any, Any]:
-        """The logits (T, B, symbols) of the next characters, from characters (T, B); and the last state.
+        """Return the logits (T, B, symbols) of the next characters, from characters (T, B); and the last state.
 
         `rng` draws the dropout masks; without it there is no dropout.
         """
@@ -56,22 +56,22 @@ class Model:
     def loss(
         self, params: Params, window: NDArray[Any], state: Any, rng: np.random.Generator | None = None
     ) -> tuple[Any, Any]:
-        """The mean cross entropy of a window (T + 1, B): each character from those before; and the last state."""
+        """Compute the mean cross entropy of a window (T + 1, B), each character from those before; and the state."""
         return self.cross_entropy(params, *self.examples(params, window), state, rng)
 
     def examples(self, params: Params, window: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What a window gives: one-hot characters (T, B, symbols) of the parameters' dtype, and what follows each."""
+        """Return the characters of a window one-hot (T, B, symbols), of the parameters' dtype, and the next ones."""
         return text.one_hot(window[:-1], SYMBOLS, _dtype(params)), window[1:]
 
     def cross_entropy(
         self, params: Params, xs: Any, targets: Any, state: Any, rng: np.random.Generator | None = None
     ) -> tuple[Any, Any]:
-        """The same of `examples`: a function of arrays, which can be compiled."""
+        """Compute the same as `loss` from `examples`: a function of arrays, which can be compiled."""
         scores, last = self._scores(params, xs, state, rng)
         return nn.cross_entropy(scores, targets), last
 
     def perplexity(self, params: Params, windows: NDArray[Any]) -> float:
-        """Exp of the mean cross entropy over windows that follow each other, the state carried from one to the next."""
+        """Compute exp(mean cross entropy) over successive windows, each from the last state of the one before."""
         values, state, total = nn.weights.arrays(params), None, 0.0
         for window in windows:
             loss, state = self.loss(values, window, state)
@@ -79,7 +79,7 @@ class Model:
         return perplexity(total / len(windows))
 
     def sample(self, params: Params, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
-        """The prompt, continued by `length` characters drawn from softmax(logits / temperature); 0: the likeliest.
+        """Continue the prompt by `length` characters drawn from softmax(logits / temperature); 0 takes the likeliest.
 
         Raises ValueError for an empty prompt, for characters that are not in the alphabet, or a negative temperature.
         """

@@ -19,7 +19,7 @@ ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 
 
 def load(path: str | os.PathLike[str] | None = None) -> str:
-    """The text of a UTF-8 file, cleaned; without a path, the help texts that Python itself brings along."""
+    """Return the text of a UTF-8 file, cleaned; without a path, that of Python's own help texts."""
     if path is not None:
         return clean(files.read_text(path))
     from pydoc_data.topics import topics
@@ -28,7 +28,7 @@ def load(path: str | os.PathLike[str] | None = None) -> str:
 
 
 def clean(text: str) -> str:
-    """Lower-case letters a to z and spaces: every run of anything else is one space."""
+    """Return the text in lower-case letters a to z and spaces: every run of anything else is one space."""
     return re.sub("[^a-z]+", " ", text.lower())
 
 
@@ -48,7 +48,7 @@ def windows(text: str, steps: int, count: int) -> NDArray[Any]:
 
 
 def indices(text: str) -> NDArray[Any]:
-    """The index of each character in the alphabet. Raises ValueError, naming them, for characters outside of it."""
+    """Return the index of each character in the alphabet. Raise ValueError with the characters that are not in it."""
     unknown = sorted(set(text) - set(ALPHABET))
     if unknown:
         raise ValueError(
@@ -59,7 +59,7 @@ def indices(text: str) -> NDArray[Any]:
 
 
 def streams(text: str, batch: int, window: int, offset: int = 0) -> NDArray[Any]:
-    """A cleaned text as `batch` streams side by side, cut into windows: indices (windows, window + 1, batch).
+    """Cut a cleaned text into `batch` streams, and these into windows: indices (windows, window + 1, batch).
 
     Stream b reads its own part of the text from the beginning to the end, a window after the other, so that the state
     after one window is the one to begin the next with. A window's last character is the next one's first: inputs are

@@ -59,7 +59,7 @@ class Settings:
     eager: bool = False
 
     def model(self) -> Model:
-        """The network of these settings."""
+        """Return the network of these settings."""
         return Model(self.cell, self.hidden, self.layers, self.dropout)
 
 
@@ -103,7 +103,7 @@ def check(settings: Settings) -> None:
 
 
 def start(settings: Settings) -> Progress:
-    """A run before its first window."""
+    """Return a run before its first window."""
     check(settings)
     params = settings.model().init(np.random.default_rng(settings.seed))
     return Progress(params, OPTIMIZERS[settings.optimizer](settings.rate).init(params))
@@ -173,7 +173,7 @@ def _held_out(settings: Settings, part: str) -> Any:
 
 
 def gradients_of(settings: Settings) -> Callable[..., Any]:
-    """The function (params, window, state, rng) -> ((loss, last state), gradients) of a run, of arrays.
+    """Return the function (params, window, state, rng) -> ((loss, last state), gradients) of a run, of arrays.
 
     Compiled, unless the settings say eager, or have dropout: its masks are drawn anew in each step.
     """
@@ -190,7 +190,7 @@ def gradients_of(settings: Settings) -> Callable[..., Any]:
 def _after_window(
     settings: Settings, step: Callable[..., Any], optimizer: Any, before: Progress, window: Any
 ) -> Progress:
-    """One step of truncated BPTT. A new Progress: what is interrupted halfway leaves the old one whole."""
+    """Run one step of truncated BPTT. Return a new Progress: an interrupt halfway leaves the old one whole."""
     started = time.perf_counter()
     rng = np.random.default_rng([settings.seed, before.epoch, before.window, 1]) if settings.dropout else None
     try:
@@ -216,7 +216,7 @@ def _after_window(
 
 
 def _after_epoch(settings: Settings, model: Model, before: Progress, windows: int, held_out: Any) -> Progress:
-    """The epoch's line in the log, and the beginning of the next."""
+    """Add the line of the epoch to the log, and begin the next epoch."""
     row = {
         "epoch": before.epoch + 1,
         "loss": before.total / windows,
@@ -253,7 +253,7 @@ def save(out: Path, settings: Settings, progress: Progress) -> Path:
 
 
 def load(out: Path) -> tuple[Settings, Progress]:
-    """The settings and the progress of a run. Raises ValueError for a folder without a checkpoint, or a broken one."""
+    """Return the settings and the progress of a run. Raise ValueError where the checkpoint is missing or broken."""
     path = out / CHECKPOINT
     if not path.exists():
         raise ValueError(f"{out}: no {CHECKPOINT} in this folder\ngive the folder that `train --out` wrote")
@@ -322,7 +322,7 @@ def _require_whole(settings: Settings, progress: Progress) -> None:
 
 
 def is_logged(out: Path, progress: Progress) -> bool:
-    """Whether log, curve and samples are those of the last finished epoch; the samples are written last."""
+    """Tell whether log, curve and samples are those of the last finished epoch. The samples are written last."""
     if not progress.log:
         return True
     if not all((out / name).is_file() for name in (LOG, CURVE, SAMPLES)):
@@ -335,7 +335,7 @@ def _samples_begin(progress: Progress) -> str:
 
 
 def write_log(out: Path, settings: Settings, progress: Progress) -> None:
-    """log.csv, curve.svg and samples.txt of a run."""
+    """Write log.csv, curve.svg and samples.txt of a run."""
     table = io.StringIO()
     writer = csv.DictWriter(table, list(progress.log[0]), lineterminator="\n")
     writer.writeheader()

@@ -27,7 +27,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "relu": rel
 
 @checked(gates=1)
 def rnn(params: Params, x: Array, h: Array = None, *, nonlinearity: str = "tanh") -> Array:
-    """The simple (Elman) RNN: h_t = f(W x_t + b_ih + U h_{t-1} + b_hh), with f tanh or relu.
+    """Compute the simple (Elman) RNN: h_t = f(W x_t + b_ih + U h_{t-1} + b_hh), with f tanh or relu.
 
     torch.nn.RNNCell; NNDL (6.5)-(6.6), where the net input is z_t.
     """
@@ -90,26 +90,26 @@ def gru_textbook(params: Params, x: Array, h: Array = None) -> Array:
 
 
 def from_input(params: Params, x: Array) -> Array:
-    """W x + b_ih for every row of x: (B, I) -> (B, G*H)."""
+    """Compute W x + b_ih for every row of x: (B, I) -> (B, G*H)."""
     z = x @ params["weight_ih"].T
     return z + params["bias_ih"] if "bias_ih" in params else z
 
 
 def from_state(params: Params, h: Array) -> Array:
-    """U h + b_hh for every row of h: (B, H) -> (B, G*H)."""
+    """Compute U h + b_hh for every row of h: (B, H) -> (B, G*H)."""
     z = h @ params["weight_hh"].T
     return z + params["bias_hh"] if "bias_hh" in params else z
 
 
 def by_gate(params: Params, gates: int) -> list[Params]:
-    """The rows of `weight_hh` and `bias_hh` of each gate, for cells whose gates read different states."""
+    """Return the rows of `weight_hh` and `bias_hh` of each gate, for cells whose gates read different states."""
     names = [name for name in ("weight_hh", "bias_hh") if name in params]
     blocks = [np.split(params[name], gates) for name in names]
     return [dict(zip(names, block, strict=True)) for block in zip(*blocks, strict=True)]
 
 
 def gate(name: str, activation: Callable[[Array], Array], *terms: Array) -> Array:
-    """activation(sum of the terms), recorded under `scope(gate=name)`; the sum is named z_<name>, the result <name>."""
+    """Compute activation(sum of the terms) under `scope(gate=name)`. The sum is named z_<name>, the result <name>."""
     with scope(gate=name):
         z = terms[0]
         for term in terms[1:]:
@@ -118,6 +118,6 @@ def gate(name: str, activation: Callable[[Array], Array], *terms: Array) -> Arra
 
 
 def normalized(a: Array, eps: float = 1e-5) -> Array:
-    """(a - mean) / sqrt(var + eps) over the last axis, var the biased variance."""
+    """Compute (a - mean) / sqrt(var + eps) over the last axis, with var the biased variance."""
     below = a - a.mean(axis=-1, keepdims=True)
     return below / np.sqrt((below * below).mean(axis=-1, keepdims=True) + eps)

@@ -26,7 +26,7 @@ Arrays = dict[str, Any]
 
 
 def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> Arrays:
-    """The arrays of a PyTorch state_dict, by the same names; those under `prefix` ("rnn."), without it.
+    """Return the arrays of a PyTorch state_dict by name; with a `prefix` ("rnn."), those under it, without it.
 
     A float that NumPy does not have, such as bfloat16, comes as float32, which holds each of its values exactly. The
     way back: `module.load_state_dict({name: torch.from_numpy(a) for name, a in arrays(params).items()})`.
@@ -49,7 +49,7 @@ def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> Arrays:
 
 
 def _numbers(who: str, name: Any, value: Any) -> Any:
-    """An array of numbers from an array, a Tensor, or a tensor of PyTorch. Raises ValueError for anything else."""
+    """Return an array of numbers from an array, a Tensor or a tensor of PyTorch. Raise ValueError otherwise."""
     if hasattr(value, "detach") and not isinstance(value, Tensor):
         value = value.detach().cpu()
         try:
@@ -69,12 +69,12 @@ def _numbers(who: str, name: Any, value: Any) -> Any:
 
 
 def _first(array: Any) -> int:
-    """The length of the first axis; 0 where there is none."""
+    """Return the length of the first axis; 0 where there is none."""
     return int((array.shape or (0,))[0])
 
 
 def from_keras(kind: str, weights: Sequence[Any], *, reset_after: bool = True) -> Arrays:
-    """The parameters of `nn.rnn`, `nn.lstm`, `nn.gru` or `nn.gru_textbook` from `layer.get_weights()` of Keras.
+    """Return the parameters of `nn.rnn`, `nn.lstm`, `nn.gru` or `nn.gru_textbook` from `layer.get_weights()` of Keras.
 
     kind: "SimpleRNN", "LSTM" or "GRU". weights: kernel (I, G H), recurrent kernel (H, G H), and the bias, if there is
     one. A GRU with `reset_after` (the default of Keras) is `nn.gru`, one without it `nn.gru_textbook`.
@@ -103,7 +103,7 @@ def from_keras(kind: str, weights: Sequence[Any], *, reset_after: bool = True) -
 def from_onnx(
     kind: str, W: Any, R: Any, B: Any = None, P: Any = None, *, direction: int | None = None, clip: float = 0.0
 ) -> Arrays:
-    """The parameters of one direction of an ONNX RNN, LSTM or GRU node, from its inputs W, R, B and P.
+    """Return the parameters of one direction of an ONNX RNN, LSTM or GRU node, from its inputs W, R, B and P.
 
     W: (D, G H, I), R: (D, G H, H), B: (D, 2 G H), P: (D, 3 H), the peepholes i, o, f of an LSTM, which then is
     `nn.peephole_lstm`. A GRU with `linear_before_reset` 1 is `nn.gru`, with 0 `nn.gru_textbook`. `direction` says which
@@ -144,7 +144,7 @@ def from_onnx(
 
 
 def from_cs231n(Wx: Any, Wh: Any, b: Any) -> Arrays:
-    """The parameters of `nn.lstm` or `nn.rnn` from CS231n's Wx (I, G H), Wh (H, G H), b (G H,).
+    """Return the parameters of `nn.lstm` or `nn.rnn` from CS231n's Wx (I, G H), Wh (H, G H), b (G H,).
 
     Four gates, in the order i, f, o, g, are an LSTM; one is an RNN. Raises ValueError for shapes that do not fit.
     """
@@ -169,7 +169,7 @@ READOUT = {"Wy", "Wya", "by"}
 
 
 def from_columns(parameters: Mapping[str, Any]) -> Arrays:
-    """The parameters of `nn.lstm` or `nn.rnn` in the column layout of many courses, by their usual names.
+    """Return the parameters of `nn.lstm` or `nn.rnn` from the column layout of many courses, by the usual names there.
 
     LSTM: Wi, Wf, Wc, Wo of shape (H, H + I), applied to [a; x] with the state on top, and bi, bf, bc, bo (H, 1).
     RNN: Wax (H, I), Waa (H, H), ba (H, 1). A readout (Wy, Wya, by) is left out.
@@ -210,7 +210,7 @@ def from_columns(parameters: Mapping[str, Any]) -> Arrays:
 
 
 def for_layer(params: Mapping[str, Any], layer: int = 0, *, reverse: bool = False) -> Arrays:
-    """The parameters of a cell by the names that they have in a layer: `weight_ih` -> `weight_ih_l0`."""
+    """Return the parameters of a cell by the names that they have in a layer: `weight_ih` -> `weight_ih_l0`."""
     return {f"{name}_l{layer}{'_reverse' if reverse else ''}": value for name, value in params.items()}
 
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.operations.basics import getitem
 
 
 def mse(outputs: Array, targets: Array, *, mask: Any = None, reduction: str = "mean") -> Array:
-    """(outputs - targets)**2, by default the mean over *all* entries: time, batch and features. Both of one shape.
+    """Compute (outputs - targets)**2, both of one shape; by default the mean over *all* entries: time, batch, features.
 
     torch.nn.functional.mse_loss. `mask` and `reduction` as in `cross_entropy`; the mask has the shape of the outputs.
     Raises ValueError where the shapes differ (broadcasting would hide a mistake).
@@ -114,7 +114,7 @@ def binary_cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduc
 
 
 def _reduced(name: str, each: Array, mask: Any, reduction: str, importance: Array = None) -> Array:
-    """The losses of all entries as one number, or as they are; in the mean each counts its `importance`, or 1."""
+    """Reduce the losses to one number, or return them; in the mean each entry counts its `importance`, or 1."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{name}: reduction={reduction!r}\nthere are 'mean', 'sum' and 'none'")
     if mask is not None:
@@ -135,7 +135,7 @@ def _reduced(name: str, each: Array, mask: Any, reduction: str, importance: Arra
 
 
 def _floats(name: str, outputs: Any) -> Any:
-    """Outputs as floats: whole numbers would wrap around, or cut a probability to a whole number."""
+    """Return outputs as floats: whole numbers would wrap around, or cut a probability to a whole number."""
     values = _array_or_tensor(outputs)
     if values.dtype.kind in "fc":
         return values
@@ -166,7 +166,7 @@ def _checked_weight(weight: Any, classes: int, dtype: Any) -> Any:
 
 
 def _array_or_tensor(values: Any, dtype: Any = None) -> Any:
-    """What was given as an array, or the Tensor that it is, in this dtype."""
+    """Return the values as an array, or as the Tensor that they are, in this dtype."""
     if not isinstance(values, Tensor):
         return np.asarray(values, dtype)
     return values if dtype is None or values.dtype == dtype else values.astype(dtype)

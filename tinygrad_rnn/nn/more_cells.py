@@ -76,7 +76,7 @@ def mgu(params: Params, x: Array, h: Array = None) -> Array:
 
 @checked(gates=1)
 def leaky_rnn(params: Params, x: Array, h: Array = None, *, rate: float = 0.2) -> Array:
-    """The simple RNN in continuous time, an Euler step of dt / tau = `rate`; `rate` 1 is `nn.rnn`.
+    """Compute the simple RNN in continuous time, an Euler step of dt / tau = `rate`; `rate` 1 is `nn.rnn`.
 
     h_t = (1 - rate) h_{t-1} + rate * tanh(W x_t + b_ih + U h_{t-1} + b_hh)
     """

@@ -59,7 +59,7 @@ def onnx_node(
     activation_beta: Sequence[float] | None = None,
     input_forget: int = 0,
 ) -> tuple[Array, ...]:
-    """The outputs of a node: (Y, Y_h), for an LSTM (Y, Y_h, Y_c). Inputs and attributes by ONNX's names.
+    """Compute the outputs of a node: (Y, Y_h), for an LSTM (Y, Y_h, Y_c). Inputs and attributes have ONNX's names.
 
     X (T, B, I), W (D, G H, I), R (D, G H, H), B (D, 2 G H), P (D, 3 H: i, o, f), initial_h and initial_c (D, B, H);
     Y (T, D, B, H), Y_h and Y_c (D, B, H). With `layout` 1, X (B, T, I), states (B, D, H), Y (B, T, D, H).
@@ -125,7 +125,7 @@ def onnx_node(
 
 
 def _pre(params: Any, x: Array, h: Array, gates: int) -> tuple[list[Array], list[Array]]:
-    """What each gate gets from x and from h, biases included."""
+    """Compute the part of each gate that comes from x, and that from h, biases included."""
     from_x, from_h = x @ params["W"].T, h @ params["R"].T
     if "B" in params:
         to_x, to_h = np.split(params["B"], 2)

@@ -38,7 +38,7 @@ class _Optimizer:
     l1: float = 0.0
 
     def init(self, params: Any) -> State:
-        """The state before the first step."""
+        """Return the state before the first step."""
         leaves, rebuild = flattened(params)
         for path, p in leaves:
             self._require_floats("parameter", path, p)
@@ -46,7 +46,7 @@ class _Optimizer:
         return {"count": 0, **{moment: rebuild(zeros) for moment in self._moments()}}
 
     def step(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
-        """New parameters and the new state, from gradients that are built like the parameters.
+        """Return new parameters and the new state, from gradients that are built like the parameters.
 
         In a dict, gradients may be missing, and anywhere they may be None: such a parameter stays as it is. Raises
         ValueError for a gradient without a parameter, or of another shape, and for the state of other parameters.
@@ -100,7 +100,7 @@ class _Optimizer:
         return ()
 
     def _updated(self, w: Any, g: Any, own: dict[str, Any], rate: float, count: int) -> Any:
-        """The parameter after the step; `own`, the moments of this parameter, is brought up to date."""
+        """Return the parameter after the step, and update `own`, the moments of this parameter."""
         raise NotImplementedError
 
 
@@ -208,7 +208,7 @@ def warmup(steps: int, after: Rate) -> Callable[[int], float]:
 
 
 def clip_by_norm(grads: Any, limit: float) -> tuple[Any, float]:
-    """The gradients, a tree, scaled down together where the norm of all of them exceeds `limit`; and that norm, before.
+    """Scale all gradients, a tree, down together where their norm exceeds `limit`. Return them, and the norm before.
 
     torch.nn.utils.clip_grad_norm_: the factor is limit / (norm + 1e-6), at most 1. The norm is computed on a scale of
     its own, so that it neither over- nor underflows. Raises FloatingPointError where a gradient is not finite.
@@ -220,7 +220,7 @@ def clip_by_norm(grads: Any, limit: float) -> tuple[Any, float]:
 
 
 def clip_by_value(grads: Any, limit: float) -> tuple[Any, float]:
-    """The gradients, a tree, with every entry between -limit and limit; and the norm of all of them, before."""
+    """Clip each entry of the gradients, a tree, to -limit ... limit. Return them, and their norm before."""
     _require_limit(limit)
     norm = global_norm(grads)
     return mapped(lambda g: np.clip(_bare(g), -limit, limit), grads), norm
@@ -232,7 +232,7 @@ def _require_limit(limit: float) -> None:
 
 
 def global_norm(grads: Any) -> float:
-    """The root of the sum of all squares in a tree.
+    """Compute the root of the sum of all squares in a tree.
 
     Raises FloatingPointError, naming the gradient, where one is not finite.
     """

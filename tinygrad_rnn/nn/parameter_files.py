@@ -46,7 +46,7 @@ class Stored:
 
 
 def packed(path: Any, ending: str, values: Mapping[str, Any]) -> bytes:
-    """The file of these arrays. Raises ValueError, before anything is packed, for what would come back changed."""
+    """Return the file of these arrays. Raise ValueError first for an array that would come back changed."""
     for name, value in values.items():
         _require_name(path, name, ending)
         _require_numbers(path, name, value.dtype, ending)
@@ -62,7 +62,7 @@ def packed(path: Any, ending: str, values: Mapping[str, Any]) -> bytes:
 
 
 def stored(path: Any, ending: str, content: bytes) -> list[Stored]:
-    """The arrays of a file, their data not yet read.
+    """Return the arrays of a file, their data not yet read.
 
     Raises ValueError for names that occur twice, have control characters or lead out of a folder, for what is no array
     of numbers, and for headers that announce something else than is stored. What a parser says comes through.

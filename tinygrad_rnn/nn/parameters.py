@@ -117,7 +117,7 @@ def require_features(kind: str, x: Any, size: int) -> None:
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
-    """The shape, by the shortest way: a cell asks for it at every step."""
+    """Return the shape of an array, a Tensor or a list."""
     return value.shape if hasattr(value, "shape") else np.shape(value)
 
 

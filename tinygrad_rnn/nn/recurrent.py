@@ -74,7 +74,7 @@ class _Recurrent:
         return ("forward", "reverse") if self.bidirectional else ("forward",)
 
     def shapes(self) -> Shapes:
-        """The name and shape of every parameter, in PyTorch's order."""
+        """Return the name and shape of every parameter, in PyTorch's order."""
         size, found = self._output_size, {}
         for layer in range(self.num_layers):
             columns = self.input_size if layer == 0 else size * len(self._directions)
@@ -84,7 +84,7 @@ class _Recurrent:
         return found
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch draws them, in the order of `shapes`."""
+        """Draw parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch does, in the order of `shapes`."""
         return _drawn(self.shapes(), self.hidden_size, rng, dtype)
 
     def __call__(
@@ -96,7 +96,7 @@ class _Recurrent:
         *,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any]:
-        """Run over x: (output, last state).
+        """Run over x. Return (output, last state).
 
         x: (T, B, I), or (B, T, I) with `batch_first`, or (T, I) for one sequence without a batch. output: the same with
         D * H features in the last axis, D directions side by side (H is `proj_size` where there is one). state: h of
@@ -149,7 +149,7 @@ class _Recurrent:
         return x, tuple(ends) if self.states > 1 else ends[0]
 
     def _given(self, state: Any, batched: bool, batch: int) -> list[Any]:
-        """The initial states as (D * num_layers, B, H), checked; none where none was given."""
+        """Return the initial states as (D * num_layers, B, H), checked; none where none was given."""
         states = list(as_tuple(state))
         if not states:
             return []
@@ -233,11 +233,11 @@ class _OneStep:
         _require_nonlinearity(self)
 
     def shapes(self) -> Shapes:
-        """The name and shape of every parameter, in PyTorch's order."""
+        """Return the name and shape of every parameter, in PyTorch's order."""
         return _cell_shapes(self.gates, self.input_size, self.hidden_size, self.hidden_size, self.bias)
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch draws them, in the order of `shapes`."""
+        """Draw parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch does, in the order of `shapes`."""
         return _drawn(self.shapes(), self.hidden_size, rng, dtype)
 
     def _checked(self, params: Params) -> Params:
@@ -257,7 +257,7 @@ class RNNCell(_OneStep):
     gates: ClassVar[int] = 1
 
     def __call__(self, params: Params, x: Array, h: Array = None) -> Array:
-        """From x (B, I) or (I,), h (B, H) or (H,), zeros where it is None, to the new h.
+        """Compute the new h from x (B, I) or (I,) and h (B, H) or (H,). An h that is None is zero.
 
         Raises ValueError for a parameter that is missing, not used or of a wrong shape; for x or h that do not fit.
         """
@@ -274,7 +274,7 @@ class LSTMCell(_OneStep):
     gates: ClassVar[int] = 4
 
     def __call__(self, params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
-        """From x (B, I) or (I,), h and c (B, H) or (H,), zeros where they are None, to the new (h, c).
+        """Compute the new (h, c) from x (B, I) or (I,) and h and c (B, H) or (H,). A state that is None is zero.
 
         The states may be given as PyTorch takes them, as one tuple (h, c). Raises ValueError as `RNNCell` does.
         """
@@ -296,7 +296,7 @@ class GRUCell(_OneStep):
     gates: ClassVar[int] = 3
 
     def __call__(self, params: Params, x: Array, h: Array = None) -> Array:
-        """From x (B, I) or (I,), h (B, H) or (H,), zeros where it is None, to the new h.
+        """Compute the new h from x (B, I) or (I,) and h (B, H) or (H,). An h that is None is zero.
 
         Raises ValueError as `RNNCell` does.
         """
@@ -314,7 +314,7 @@ def _require_nonlinearity(layer: Any) -> None:
 
 
 def _cell_shapes(gates: int, columns: int, hidden: int, size: int, bias: bool) -> Shapes:
-    """The parameters of one cell; `size` is that of its output, less than `hidden` where it is projected."""
+    """Return the shapes of one cell's parameters. `size` is that of its output: less than `hidden` if projected."""
     rows = gates * hidden
     found: Shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, size)}
     if bias:

@@ -23,7 +23,7 @@ def unroll(
     reverse: bool = False,
     lengths: Any = None,
 ) -> tuple[Array, Any]:
-    """Run `cell` over time: (the first state of every step, stacked; the last state).
+    """Run `cell` over time. Return (the first state of every step, stacked; the last state).
 
     xs: (T, B, I), time first, or a sequence of T inputs. state: what the cell starts from, a tuple, or bare where
     there is one; the cells in `nn` start from zeros without it. The outputs have shape (T, B, H); the last state is
@@ -109,7 +109,7 @@ def _checked_lengths(lengths: Any, xs: Array) -> np.ndarray[Any, Any]:
 
 
 def state_names(cell: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a cell's states: its positional arguments after `params` and `x`."""
+    """Return the names of a cell's states: its positional arguments after `params` and `x`."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = tuple(k for k, p in inspect.signature(cell).parameters.items() if p.kind in positional)[2:]
     if not names:
@@ -121,14 +121,14 @@ def state_names(cell: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def cell_name(cell: Callable[..., Any]) -> str:
-    """What to call a cell in words: its function's name, with what a `functools.partial` fixed."""
+    """Return the name of a cell's function, with the arguments that a `functools.partial` fixed."""
     fixed = ", ".join(f"{key}={value}" for key, value in getattr(cell, "keywords", {}).items())
     name = getattr(getattr(cell, "func", cell), "__name__", repr(cell))
     return f"{name}({fixed})" if fixed else name
 
 
 def as_tuple(state: Any) -> tuple[Any, ...]:
-    """A state as a tuple: empty for None, of one for a bare array."""
+    """Return a state as a tuple: empty for None, of one for a bare array."""
     if state is None:
         return ()
     return tuple(state) if isinstance(state, tuple | list) else (state,)

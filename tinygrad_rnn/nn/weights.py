@@ -88,7 +88,7 @@ def not_finite(params: Any) -> list[str]:
 
 @contextlib.contextmanager
 def _explained(path: Any) -> Iterator[None]:
-    """Say of a parser's error which file it is about; an error of ours says so already."""
+    """Add the path to the error of a parser. An error of ours names it already."""
     try:
         yield
     except ImportError:

@@ -17,7 +17,7 @@ Cell = Callable[..., Any]
 
 
 def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
-    """The cell with the same dropout at every step (Gal and Ghahramani 2016): x * on_x, h_{t-1} * on_h.
+    """Return the cell with the same dropout at every step (Gal and Ghahramani 2016): x * on_x, h_{t-1} * on_h.
 
     The masks, of shapes (B, I) and (B, H), are 0 where a unit is dropped and 1 / (1 - p) where it is kept, as
     `dropout_mask` draws them. Raises ValueError for a mask of another shape.
@@ -38,7 +38,7 @@ def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
 
 
 def zoneout(cell: Cell, *held: Any) -> Cell:
-    """The cell in which units keep their state for a step (Krueger et al. 2017).
+    """Return the cell in which units keep their state for a step (Krueger et al. 2017).
 
     `held` has, for each state, booleans of shape (T, B, H), true where step t keeps the old value: the step is that of
     `unroll`. In their place a number p is the expectation, p * old + (1 - p) * new, for evaluation.
@@ -66,7 +66,7 @@ def zoneout(cell: Cell, *held: Any) -> Cell:
 
 
 def dropout_mask(rng: np.random.Generator, p: float, shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
-    """0 with probability p, else 1 / (1 - p). Raises ValueError unless 0 <= p < 1."""
+    """Draw a mask: 0 with probability p, else 1 / (1 - p). Raise ValueError unless 0 <= p < 1."""
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p = {p}\np is the share that is dropped, 0 <= p < 1")
     return ((rng.random(shape) >= p) / (1 - p)).astype(dtype)
