@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from tinygrad_rnn.core.recording import where_text
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.parameters import (
     Array,
+    Cell,
     Params,
     Shapes,
+    State,
     require_features,
     require_mapping,
     require_numbers,
@@ -25,9 +27,9 @@ from tinygrad_rnn.nn.parameters import (
     shape_of,
 )
 
-Step = TypeVar("Step", bound=Callable[..., Any])
+Step = TypeVar("Step", bound=Cell)
 
-_STEPS: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
+_STEPS: list[tuple[Cell, Cell]] = []
 """Each checked cell, with its step alone.
 
 They are found by identity: a wrapper made by `functools.wraps` has all attributes of the cell, and computes something
@@ -51,7 +53,7 @@ def checked(gates: int, own: Mapping[str, int] | None = None, projects: bool = F
         names = [k for k, p in inspect.signature(step).parameters.items() if p.kind is positional][2:]
 
         @functools.wraps(step)
-        def cell(params: Params, x: Array, *states: Array, **options: Any) -> Any:
+        def cell(params: Params, x: Array, *states: Array, **options: object) -> State:
             if len(states) <= len(names):
                 missing = {state: options.pop(state, None) for state in names[len(states) :]}
                 given = dict(zip(names, states, strict=False)) | missing
@@ -64,7 +66,7 @@ def checked(gates: int, own: Mapping[str, int] | None = None, projects: bool = F
     return of
 
 
-def unchecked(cell: Callable[..., Any]) -> Callable[..., Any]:
+def unchecked(cell: Cell) -> Cell:
     """Return the step of a checked cell without its check, for a loop whose first step has been checked.
 
     Any other function is returned as it is.

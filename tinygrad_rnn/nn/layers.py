@@ -6,9 +6,9 @@ A layer is a description; its parameters are a flat dict by PyTorch's names.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import normalized
@@ -42,7 +42,7 @@ class Linear:
         weight: Shapes = {"weight": (self.out_features, self.in_features)}
         return weight | {"bias": (self.out_features,)} if self.bias else weight
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
         """Draw parameters from U(-1/sqrt(in_features), 1/sqrt(in_features)), as torch does."""
         bound = 1 / np.sqrt(self.in_features)
         return {k: Tensor(rng.uniform(-bound, bound, s).astype(dtype), name=k) for k, s in self.shapes().items()}
@@ -69,11 +69,11 @@ class Embedding:
         """Return the name and shape of every parameter."""
         return {"weight": (self.num_embeddings, self.embedding_dim)}
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
         """Draw rows from the standard normal distribution, as torch does."""
         return {k: Tensor(rng.standard_normal(s).astype(dtype), name=k) for k, s in self.shapes().items()}
 
-    def __call__(self, params: Params, indices: Any) -> Array:
+    def __call__(self, params: Params, indices: Array) -> Array:
         """Map (...) integers, an array or a Tensor, to (..., embedding_dim).
 
         Raises ValueError for an index outside of 0 to num_embeddings - 1, at every rerun too, where it is a Tensor.
@@ -101,7 +101,7 @@ class LayerNorm:
         """Return the name and shape of every parameter."""
         return {"weight": (self.normalized_shape,), "bias": (self.normalized_shape,)}
 
-    def init(self, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> dict[str, Tensor]:
+    def init(self, rng: np.random.Generator | None = None, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
         """Return ones and zeros, as torch does; nothing is drawn."""
         size = self.normalized_shape
         return {"weight": Tensor(np.ones(size, dtype), "weight"), "bias": Tensor(np.zeros(size, dtype), "bias")}

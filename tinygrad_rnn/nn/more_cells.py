@@ -1,7 +1,7 @@
 """More cells, a few lines each, in the same form: `cell(params, x, *state) -> new state`.
 
-Parameters have PyTorch's names and layout, as in `cells`; what a cell has beside them stands in its docstring. Initial
-parameters of each: `nn.init` has a function of its name.
+Parameters have PyTorch's names and layout, as in `cells`; the docstring of a cell names those that it has beside them.
+For initial parameters of a cell, `nn.init` has a function of the same name.
 """
 
 from __future__ import annotations

@@ -10,18 +10,18 @@ A layer is a description; parameters are a flat dict, so a PyTorch `state_dict` 
 >>> output.shape, h.shape
 ((7, 2, 10), (4, 2, 5))
 
-What runs inside is `unroll` of a cell, under `scope(layer=..., direction=...)`: every pre-activation, gate and state
+A layer runs `unroll` of a cell under `scope(layer=..., direction=...)`: every pre-activation, gate and state
 can be asked for, as `tape.find("z_f", layer=1, direction="reverse", t=3)`; with one direction there is no such label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor
@@ -29,8 +29,10 @@ from tinygrad_rnn.nn.cells import ACTIVATIONS, gru, lstm, rnn
 from tinygrad_rnn.nn.parameters import (
     RECURRENT,
     Array,
+    Cell,
     Params,
     Shapes,
+    State,
     require_numbers,
     require_one_dtype,
     require_parameters,
@@ -41,7 +43,7 @@ from tinygrad_rnn.nn.wrappers import dropout_mask
 
 
 class _Recurrent:
-    """What RNN, LSTM and GRU share: a stack of layers, each a cell run over time in one direction or two."""
+    """Base of RNN, LSTM and GRU: a stack of layers, each a cell run over time in one direction or two."""
 
     gates: ClassVar[int]
     states: ClassVar[int]
@@ -62,7 +64,7 @@ class _Recurrent:
             raise ValueError(f"{kind}: proj_size={projected}\nit is less than hidden_size, {self.hidden_size}, or 0")
         _require_nonlinearity(self)
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         raise NotImplementedError
 
     @property
@@ -83,7 +85,7 @@ class _Recurrent:
                 found.update({f"{name}{_suffix(layer, direction)}": shape for name, shape in own.items()})
         return found
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
         """Draw parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch does, in the order of `shapes`."""
         return _drawn(self.shapes(), self.hidden_size, rng, dtype)
 
@@ -91,11 +93,11 @@ class _Recurrent:
         self,
         params: Params,
         x: Array,
-        state: Any = None,
-        lengths: Any = None,
+        state: State = None,
+        lengths: ArrayLike | None = None,
         *,
         rng: np.random.Generator | None = None,
-    ) -> tuple[Array, Any]:
+    ) -> tuple[Array, State]:
         """Run over x. Return (output, last state).
 
         x: (T, B, I), or (B, T, I) with `batch_first`, or (T, I) for one sequence without a batch. output: the same with
@@ -126,7 +128,7 @@ class _Recurrent:
         elif self.batch_first:
             x = np.swapaxes(x, 0, 1)
         states = self._given(state, batched, np.shape(x)[1])
-        last: list[tuple[Any, ...]] = []
+        last: list[tuple[Array, ...]] = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in self._directions:
@@ -148,7 +150,7 @@ class _Recurrent:
             x = np.swapaxes(x, 0, 1)
         return x, tuple(ends) if self.states > 1 else ends[0]
 
-    def _given(self, state: Any, batched: bool, batch: int) -> list[Any]:
+    def _given(self, state: State, batched: bool, batch: int) -> list[Array]:
         """Return the initial states as (D * num_layers, B, H), checked; none where none was given."""
         states = list(as_tuple(state))
         if not states:
@@ -179,7 +181,7 @@ class RNN(_Recurrent):
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         return _simple(self.nonlinearity)
 
 
@@ -198,7 +200,7 @@ class LSTM(_Recurrent):
     gates: ClassVar[int] = 4
     states: ClassVar[int] = 2
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         return lstm
 
 
@@ -216,12 +218,12 @@ class GRU(_Recurrent):
     gates: ClassVar[int] = 3
     states: ClassVar[int] = 1
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         return gru
 
 
 class _OneStep:
-    """What RNNCell, LSTMCell and GRUCell share: one step of a cell whose sizes are given."""
+    """Base of RNNCell, LSTMCell and GRUCell: one step of a cell whose sizes are given."""
 
     gates: ClassVar[int]
     input_size: int
@@ -236,7 +238,7 @@ class _OneStep:
         """Return the name and shape of every parameter, in PyTorch's order."""
         return _cell_shapes(self.gates, self.input_size, self.hidden_size, self.hidden_size, self.bias)
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
         """Draw parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch does, in the order of `shapes`."""
         return _drawn(self.shapes(), self.hidden_size, rng, dtype)
 
@@ -303,11 +305,11 @@ class GRUCell(_OneStep):
         return gru(self._checked(params), x, h)
 
 
-def _simple(nonlinearity: str) -> Callable[..., Any]:
+def _simple(nonlinearity: str) -> Cell:
     return partial(rnn, nonlinearity=nonlinearity) if nonlinearity != "tanh" else rnn
 
 
-def _require_nonlinearity(layer: Any) -> None:
+def _require_nonlinearity(layer: object) -> None:
     chosen = getattr(layer, "nonlinearity", "tanh")
     if chosen not in ACTIVATIONS:
         raise ValueError(f"{type(layer).__name__}: nonlinearity={chosen!r}\nthere are 'tanh' and 'relu'")
@@ -324,7 +326,7 @@ def _cell_shapes(gates: int, columns: int, hidden: int, size: int, bias: bool) -
     return found
 
 
-def _drawn(shapes: Shapes, hidden: int, rng: np.random.Generator, dtype: Any) -> dict[str, Tensor]:
+def _drawn(shapes: Shapes, hidden: int, rng: np.random.Generator, dtype: DTypeLike) -> dict[str, Tensor]:
     bound = 1 / np.sqrt(hidden)
     return {name: Tensor(rng.uniform(-bound, bound, s).astype(dtype), name=name) for name, s in shapes.items()}
 
