@@ -164,7 +164,7 @@ def _streams() -> Iterator[None]:
 def _signals() -> Iterator[None]:
     """End at SIGTERM and SIGHUP as at an interrupt, with all that is begun put away; not where they are ignored."""
 
-    def end(number: int, frame: Any) -> NoReturn:
+    def end(number: int, frame: object) -> NoReturn:
         raise Ended(number)
 
     before = {}

@@ -1,4 +1,4 @@
-"""What the commands share: the cells by name, a small random problem, drawings."""
+"""Parts of several commands: the cells by name, a small random problem, drawings."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn import draw, files, nn
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.tape.full_tape import Tape
 
-CELLS: dict[str, Callable[..., Any]] = {
-    cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)
-}
-"""Those with a derivation by hand to compare with."""
-MORE_CELLS: dict[str, Callable[..., Any]] = {
+CELLS: dict[str, Cell] = {cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)}
+"""The cells with a derivation by hand to compare with."""
+MORE_CELLS: dict[str, Cell] = {
     cell.__name__: cell for cell in (nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn)
 }
 ALL_CELLS = CELLS | MORE_CELLS
 LARGEST = 10**8
-"""The maximum of any number of steps, units and so on: two of them multiplied are still a size that NumPy can say."""
+"""The maximum of any number of steps, units and so on: NumPy still holds the product of two of them."""
 
 
 def problem(parser: argparse.ArgumentParser, steps: int) -> None:
@@ -91,7 +92,9 @@ def theirs_for_ours(value: str) -> dict[str, str]:
     return found
 
 
-def inputs(options: argparse.Namespace, dtype: str, cell: str | None = None) -> tuple[Any, Any]:
+def inputs(
+    options: argparse.Namespace, dtype: str, cell: str | None = None
+) -> tuple[dict[str, Tensor], NDArray[np.floating]]:
     """Draw parameters and inputs of the size in the options, for a cell, by default `options.cell`."""
     rng = np.random.default_rng(options.seed)
     params = getattr(nn.init, cell or options.cell)(rng, options.input, options.hidden, dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from tinygrad_rnn.bptt.comparison.report import Report
 from tinygrad_rnn.commands.common import CELLS, place, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
+from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
 
 
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _reports(
-    name: str, params: Any, xs: Any, V: Tensor, c: Tensor, hs: Tensor, loss: Tensor, targets: Any, tape: Tape
+    name: str, params: Params, xs: Array, V: Tensor, c: Tensor, hs: Tensor, loss: Tensor, targets: Array, tape: Tape
 ) -> list[Report]:
     """Compare the readout by hand with the tape; then the cell, given the readout's gradient of every hidden state."""
     tape_readout = tape.gradient(loss, {"V": V, "c": c, "hs": hs})

@@ -13,6 +13,7 @@ from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, theirs_for_ours, wrote
+from tinygrad_rnn.nn.parameters import Cell
 
 FORMATS = ("latex", "markdown", "numpy", "html", "text")
 
@@ -100,7 +101,7 @@ def _blanks(value: str | None) -> int | list[str] | None:
 
 
 @contextmanager
-def _cell(options: argparse.Namespace) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _cell(options: argparse.Namespace) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Return the cell, and for a cell from a file its example, readout and loss."""
     if options.nonlinearity and options.cell != "rnn":
         raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
 from types import ModuleType
@@ -14,6 +13,7 @@ from tinygrad_rnn import bptt
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, theirs_for_ours
+from tinygrad_rnn.nn.parameters import Cell
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Callable[..., Any], Any]:
+def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Cell, Any]:
     """Return the cell, and for a cell from the file the problems that the file gives."""
     found = getattr(module, options.cell, None)
     own = callable(found) and found is not ALL_CELLS.get(options.cell)  # a name that both have is the file's

@@ -1,4 +1,4 @@
-"""`tinygrad-rnn truncate`: the ways to cut a text for BPTT, drawn, and what each costs in truth, time and memory."""
+"""`tinygrad-rnn truncate`: a drawing of the ways to cut a text for BPTT, and the accuracy, time and memory of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
@@ -17,10 +18,16 @@ from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, wrote
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.lm import text
+from tinygrad_rnn.lm.text import Indices
+from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
 
 SHOWN = 72
-"""So many characters are drawn at most."""
+"""The maximum number of characters to draw."""
+
+Values = NDArray[np.floating]
+Loss = Callable[[int, Array], Array]
+"""A function (t, h) -> loss of the step."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -118,7 +125,7 @@ def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay])
         wrote(options.output)
 
 
-def _problem(options: argparse.Namespace, letters: Any) -> tuple[dict[str, Tensor], Any, Callable[[int, Any], Any]]:
+def _problem(options: argparse.Namespace, letters: Indices) -> tuple[Params, Values, Loss]:
     """Return parameters with a readout, the text one-hot, and the loss of a step. The losses add up to the mean."""
     rng = np.random.default_rng(options.seed)
     size = len(text.ALPHABET)
@@ -126,13 +133,13 @@ def _problem(options: argparse.Namespace, letters: Any) -> tuple[dict[str, Tenso
     params["V"] = Tensor(rng.normal(0, 0.5, (size, options.hidden)), name="V")
     params["c"] = Tensor(np.zeros(size), name="c")
 
-    def loss(t: int, h: Any) -> Any:
+    def loss(t: int, h: Array) -> Array:
         return nn.cross_entropy(h @ params["V"].T + params["c"], letters[t + 1]) / options.steps
 
     return params, text.one_hot(letters[:-1]), loss
 
 
-def _one_tape(options: argparse.Namespace, params: Any, xs: Any, loss: Any) -> tuple[Tape, list[Tensor]]:
+def _one_tape(options: argparse.Namespace, params: Params, xs: Values, loss: Loss) -> tuple[Tape, list[Tensor]]:
     """Record all steps on one tape. Return it, and the loss of each step."""
     with Tape() as tape:
         hs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
@@ -140,16 +147,16 @@ def _one_tape(options: argparse.Namespace, params: Any, xs: Any, loss: Any) -> t
     return tape, losses
 
 
-def _truncated(options: argparse.Namespace, params: Any, xs: Any, loss: Any, how: AnyWay) -> Any:
+def _truncated(options: argparse.Namespace, params: Params, xs: Values, loss: Loss, how: AnyWay) -> tuple[float, dict[str, Values]]:
     rng = np.random.default_rng(options.seed)
     return bptt.truncated_bptt(ALL_CELLS[options.cell], params, xs, loss, how, rng=rng)
 
 
-def _norm(gradients: dict[str, Any]) -> float:
+def _norm(gradients: dict[str, Values]) -> float:
     return float(np.sqrt(sum(np.sum(g * g) for g in gradients.values())))
 
 
-def _print(name: str, numbers: str, call: Callable[[], Any], traced: Callable[[], Any] | None = None) -> None:
+def _print(name: str, numbers: str, call: Callable[[], object], traced: Callable[[], object] | None = None) -> None:
     """Print one line of the table: the seconds of one run, and the memory of another run, which is traced."""
     began = time.perf_counter()
     call()

@@ -101,7 +101,7 @@ def function(module: ModuleType, name: str) -> Callable[..., Any]:
     raise ValueError(f"{module.__file__} has no function {name!r}{but}\nit has {', '.join(there) or 'none'}")
 
 
-def _own(value: Any, module: ModuleType) -> bool:
+def _own(value: object, module: ModuleType) -> bool:
     """Tell whether a callable comes from the file or from one beside it."""
     home = sys.modules.get(getattr(value, "__module__", None) or "")
     return value.__class__ is partial or home is module or isinstance(getattr(home, "__loader__", None), SourceLoader)

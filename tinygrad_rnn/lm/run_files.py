@@ -1,4 +1,4 @@
-"""The files of a run: its checkpoint, which is whole or not there, and what a reader looks at."""
+"""The files of a run: its checkpoint, written whole or not at all, and its log, curve and samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -53,7 +52,7 @@ def load(out: Path) -> tuple[Settings, Progress]:
         settings, progress = _read(arrays)
     except MemoryError:
         raise
-    except Exception as error:  # whatever comes of names and types that no run of ours wrote
+    except Exception as error:  # names and types of another program may raise any error
         raise ValueError(
             f"{path}: no checkpoint that can be read ({type(error).__name__}: {str(error).splitlines()[0]})\n"
             "it was changed, or comes from another version: begin anew with --overwrite"
@@ -66,11 +65,11 @@ def load(out: Path) -> tuple[Settings, Progress]:
     return settings, progress
 
 
-def _read(arrays: dict[str, Any]) -> tuple[Settings, Progress]:
+def _read(arrays: nn.weights.Arrays) -> tuple[Settings, Progress]:
     plain = json.loads(arrays["plain"].tobytes().decode())
     settings = Settings(**plain["settings"])
     check(settings)
-    groups: dict[str, dict[str, Any]] = {}
+    groups: dict[str, nn.weights.Arrays] = {}
     for key, value in arrays.items():
         group, _, name = key.partition("/")
         groups.setdefault(group, {})[name] = value

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.lm.language_model import LAYERS, Model
 from tinygrad_rnn.nn.optim import SGD, Adam
+from tinygrad_rnn.nn.optim import State as Moments
+from tinygrad_rnn.nn.parameters import Array
 
-OPTIMIZERS: dict[str, Callable[[float], Any]] = {
+Optimizer = SGD | Adam
+OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "sgd": lambda rate: SGD(rate=rate),
     "adam": lambda rate: Adam(rate=rate),
 }
@@ -21,7 +24,7 @@ OPTIMIZERS: dict[str, Callable[[float], Any]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a run; kept in its checkpoint."""
+    """The settings that decide a run; kept in its checkpoint."""
 
     text: str
     cell: str = "gru"
@@ -49,11 +52,11 @@ class Settings:
 class Progress:
     """Where a run stands: everything that the next window needs."""
 
-    params: dict[str, Any]
-    moments: dict[str, Any]
+    params: dict[str, Tensor]
+    moments: Moments
     epoch: int = 0
     window: int = 0
-    state: tuple[Any, ...] = ()
+    state: tuple[Array, ...] = ()
     total: float = 0.0
     norm: float = 0.0
     seconds: float = 0.0

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_rnn import files
+
+Indices = NDArray[np.intp]
+"""Characters as numbers: the places of the characters in the alphabet."""
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 
@@ -32,7 +34,7 @@ def clean(text: str) -> str:
     return re.sub("[^a-z]+", " ", text.lower())
 
 
-def windows(text: str, steps: int, count: int) -> NDArray[Any]:
+def windows(text: str, steps: int, count: int) -> Indices:
     """`count` windows of steps + 1 characters, evenly spread over a cleaned text: indices, (steps + 1, count).
 
     `w[:-1]` are the inputs and `w[1:]` the next characters, their targets. Raises ValueError for too short a text.
@@ -47,7 +49,7 @@ def windows(text: str, steps: int, count: int) -> NDArray[Any]:
     return np.array([[ALPHABET.index(c) for c in text[s : s + steps + 1]] for s in starts]).T
 
 
-def indices(text: str) -> NDArray[Any]:
+def indices(text: str) -> Indices:
     """Return the index of each character in the alphabet. Raise ValueError with the characters that are not in it."""
     unknown = sorted(set(text) - set(ALPHABET))
     if unknown:
@@ -58,7 +60,7 @@ def indices(text: str) -> NDArray[Any]:
     return np.array([ALPHABET.index(c) for c in text], dtype=np.intp)
 
 
-def streams(text: str, batch: int, window: int, offset: int = 0) -> NDArray[Any]:
+def streams(text: str, batch: int, window: int, offset: int = 0) -> Indices:
     """Cut a cleaned text into `batch` streams, and these into windows: indices (windows, window + 1, batch).
 
     Stream b reads its own part of the text from the beginning to the end, a window after the other, so that the state
@@ -78,6 +80,6 @@ def streams(text: str, batch: int, window: int, offset: int = 0) -> NDArray[Any]
     return np.asarray(values[places])
 
 
-def one_hot(indices: NDArray[Any], size: int = len(ALPHABET), dtype: Any = np.float64) -> NDArray[Any]:
+def one_hot(indices: Indices, size: int = len(ALPHABET), dtype: DTypeLike = np.float64) -> NDArray[np.floating]:
     """1 at each index, 0 elsewhere: (...) integers -> (..., size)."""
     return np.asarray(np.eye(size, dtype=dtype)[indices])

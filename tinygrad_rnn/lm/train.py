@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +20,10 @@ from tinygrad_rnn.compiler.compiled import compile
 from tinygrad_rnn.lm import corpus, text
 from tinygrad_rnn.lm.language_model import Model, perplexity
 from tinygrad_rnn.lm.run_files import CHECKPOINT, CURVE, LOG, SAMPLES, is_logged, load, save, write_log
-from tinygrad_rnn.lm.run_state import OPTIMIZERS, Progress, Settings, check, start
+from tinygrad_rnn.lm.run_state import OPTIMIZERS, Optimizer, Progress, Settings, check, start
+from tinygrad_rnn.lm.text import Indices
 from tinygrad_rnn.nn.optim import clip_by_norm
+from tinygrad_rnn.nn.parameters import Array, State, Tree
 from tinygrad_rnn.nn.time_loop import as_tuple
 from tinygrad_rnn.transforms.transforms import value_and_grad
 
@@ -46,11 +47,21 @@ __all__ = [
 ]
 
 
+Gradients = tuple[tuple[Array, State], Tree]
+"""((loss, last state), gradients) of a window."""
+
+Step = Callable[[Tree, Indices, State, np.random.Generator | None], Gradients]
+"""The function (params, window, state, rng) -> `Gradients`."""
+
+Watch = Callable[[Settings, Progress, float, int], None]
+"""A function `watch(settings, progress, loss, windows)` that is called after each window."""
+
+
 def train(
     settings: Settings,
     out: Path,
     progress: Progress | None = None,
-    watch: Callable[[Settings, Progress, float, int], None] = lambda *_: None,
+    watch: Watch = lambda *_: None,
 ) -> Progress:
     """Train to the last epoch of the settings, from `progress` or from the beginning; files into `out`.
 
@@ -62,7 +73,7 @@ def train(
         return run(settings, out, progress, watch)
 
 
-def run(settings: Settings, out: Path, progress: Progress | None, watch: Callable[..., None]) -> Progress:
+def run(settings: Settings, out: Path, progress: Progress | None, watch: Watch) -> Progress:
     """Train as `train` does, in a folder that the caller holds. Raises FloatingPointError where the run diverges."""
     check(settings)
     whole = corpus.load(settings.text, settings.characters)
@@ -98,7 +109,7 @@ def run(settings: Settings, out: Path, progress: Progress | None, watch: Callabl
     return progress
 
 
-def _held_out(settings: Settings, part: str) -> Any:
+def _held_out(settings: Settings, part: str) -> Indices:
     try:
         return text.streams(part, min(settings.batch, 8), settings.window)
     except ValueError as error:
@@ -109,24 +120,23 @@ def _held_out(settings: Settings, part: str) -> Any:
         ) from error
 
 
-def gradients_of(settings: Settings) -> Callable[..., Any]:
-    """Return the function (params, window, state, rng) -> ((loss, last state), gradients) of a run, of arrays.
+def gradients_of(settings: Settings) -> Step:
+    """Return the step of a run, a function of arrays.
 
-    Compiled, unless the settings say eager, or have dropout: its masks are drawn anew in each step.
+    It is compiled, unless the settings say eager or have dropout, whose masks are drawn in each step.
     """
     model = settings.model()
     transform = value_and_grad if settings.eager or settings.dropout else compile
     run = transform(model.cross_entropy, has_aux=True)
 
-    def step(params: Any, window: Any, state: Any, rng: np.random.Generator | None) -> Any:
-        return run(params, *model.examples(params, window), state, rng)
+    def step(params: Tree, window: Indices, state: State, rng: np.random.Generator | None) -> Gradients:
+        found: Gradients = run(params, *model.examples(params, window), state, rng)
+        return found
 
     return step
 
 
-def _after_window(
-    settings: Settings, step: Callable[..., Any], optimizer: Any, before: Progress, window: Any
-) -> Progress:
+def _after_window(settings: Settings, step: Step, optimizer: Optimizer, before: Progress, window: Indices) -> Progress:
     """Run one step of truncated BPTT. Return a new Progress: an interrupt halfway leaves the old one whole."""
     started = time.perf_counter()
     rng = np.random.default_rng([settings.seed, before.epoch, before.window, 1]) if settings.dropout else None
@@ -152,7 +162,9 @@ def _after_window(
     )
 
 
-def _after_epoch(settings: Settings, model: Model, before: Progress, windows: int, held_out: Any) -> Progress:
+def _after_epoch(
+    settings: Settings, model: Model, before: Progress, windows: int, held_out: Indices | None
+) -> Progress:
     """Add the line of the epoch to the log, and begin the next epoch."""
     row = {
         "epoch": before.epoch + 1,
