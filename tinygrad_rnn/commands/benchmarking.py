@@ -1,4 +1,4 @@
-"""`tinygrad-rnn bench`: a training step of RNN, LSTM and GRU on this machine, ours against the peers that are here."""
+"""`tinygrad-rnn bench`: time a training step of RNN, LSTM and GRU here, ours and that of the installed peers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tinygrad-rnn compare`: a cell's gradients, on the tape, by hand and by numbers alone."""
+"""`tinygrad-rnn compare`: compare a cell's gradients on the tape, by hand and by numerical derivatives."""
 
 from __future__ import annotations
 

@@ -147,7 +147,9 @@ def _one_tape(options: argparse.Namespace, params: Params, xs: Values, loss: Los
     return tape, losses
 
 
-def _truncated(options: argparse.Namespace, params: Params, xs: Values, loss: Loss, how: AnyWay) -> tuple[float, dict[str, Values]]:
+def _truncated(
+    options: argparse.Namespace, params: Params, xs: Values, loss: Loss, how: AnyWay
+) -> tuple[float, dict[str, Values]]:
     rng = np.random.default_rng(options.seed)
     return bptt.truncated_bptt(ALL_CELLS[options.cell], params, xs, loss, how, rng=rng)
 

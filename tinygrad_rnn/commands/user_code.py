@@ -1,4 +1,4 @@
-"""Functions from somebody's own file: `FILE.py:function`."""
+"""Functions from a file of the user: `FILE.py:function`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tinygrad_rnn.commands.sources import SourceLoader, imported_from_source
 def opened(path: Path) -> Iterator[ModuleType]:
     """Run a file as a module. Inside, its functions find the files beside it, also when they import them late.
 
-    What the file prints while it runs goes to stderr. What it changes of the process is undone at the end: the current
+    What the file prints while it runs goes to stderr. Its changes of the process are undone at the end: the current
     folder, the arguments, the ways to import, warnings, NumPy's error state. Raises ValueError, with the line, where
     the file cannot be run.
     """

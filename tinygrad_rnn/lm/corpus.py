@@ -1,4 +1,4 @@
-"""Where text comes from: a file, or *The Time Machine*, fetched once, checked and kept."""
+"""The text of a file, or of *The Time Machine*, which is fetched once, checked and kept."""
 
 from __future__ import annotations
 

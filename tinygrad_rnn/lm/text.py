@@ -1,4 +1,4 @@
-"""Text as the network sees it: cleaned to letters and spaces, cut into windows, one-hot.
+"""Text as the network reads it: cleaned to letters and spaces, cut into windows, one-hot.
 
 >>> clean("The Time-Traveller, (for so...)")
 'the time traveller for so '

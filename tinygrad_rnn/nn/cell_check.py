@@ -32,16 +32,16 @@ Step = TypeVar("Step", bound=Cell)
 _STEPS: list[tuple[Cell, Cell]] = []
 """Each checked cell, with its step alone.
 
-They are found by identity: a wrapper made by `functools.wraps` has all attributes of the cell, and computes something
-else.
+A cell is found by its identity: a wrapper made by `functools.wraps` has all attributes of the cell, and computes
+something else.
 """
 
 
 def checked(gates: int, own: Mapping[str, int] | None = None, projects: bool = False) -> Callable[[Step], Step]:
     """Make a cell of a function of one step: `step(params, x, *state)`, which then gets inputs that fit.
 
-    `gates` is the number of blocks of H rows. `own` has the parameters of this cell beside the matrices and biases,
-    each with its number of blocks of H entries. A cell that `projects` may have `weight_hr` (P, H): its h is of size P.
+    `gates` is the number of blocks of H rows. `own` names the parameters beside the matrices and biases, each with its
+    number of blocks of H entries. A cell that `projects` may have `weight_hr` (P, H): its h is of size P.
 
     The cell raises ValueError unless all parameters have their shapes, x is (..., I), and each state (..., H), with one
     batch. A state that is None is zero.

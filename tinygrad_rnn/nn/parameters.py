@@ -1,4 +1,4 @@
-"""The check of parameters that cells and layers share: every name, its shape, and none that would go unused.
+"""The checks of parameters for cells and layers: every name, its shape, and no name that would not be used.
 
 NumPy broadcasts a bias of one entry, and a dict may hold the weights of another network: both would give other numbers
 without a word.
