@@ -20,7 +20,7 @@ xs, ys, h_0 = rng.standard_normal((4, I)), rng.standard_normal((4, H)), rng.stan
 
 
 def record(T):
-    """The tape of T steps, the steps counted from 1; the losses L_1 ... L_T, and their sum."""
+    """Record T steps, counted from 1. Return the tape, the losses L_1 ... L_T, and their sum."""
     h, losses = tg.Tensor(h_0, name="h0"), []
     with tg.Tape() as tape:
         for t in range(1, T + 1):
@@ -32,7 +32,7 @@ def record(T):
 
 
 def chain(t, k):
-    """The chain of partial derivatives that delta_{t,k} h_{k-1}^T stands for, in words."""
+    """Write out the chain of partial derivatives that delta_{t,k} h_{k-1}^T stands for."""
     links = [f"dz_{s}/dh_{s - 1} dh_{s - 1}/dz_{s - 1}" for s in range(t, k, -1)]
     return " ".join([f"dL_{t}/dh_{t} dh_{t}/dz_{t}", *links, f"h_{k - 1}^T"])
 

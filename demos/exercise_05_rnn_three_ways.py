@@ -29,7 +29,7 @@ def cell(p, x, a):
 
 
 def cell_backward(p, x, a_prev, a, da):
-    """The gradients of one cell, from da = dL/da_t: dz = da (1 - a_t^2), and from it all the others."""
+    """Compute the gradients of one cell from da = dL/da_t: dz = da (1 - a_t^2), and from it all the others."""
     dz = da * (1 - a**2)
     return {
         "x": p["Wax"].T @ dz,
@@ -41,7 +41,7 @@ def cell_backward(p, x, a_prev, a, da):
 
 
 def backward(p, x, a0, da):
-    """The sequence: x (n_x, m, T), da (n_a, m, T); the parameters' gradients are sums over time."""
+    """Compute the gradients of the sequence: x (n_x, m, T), da (n_a, m, T); the parameters' are sums over time."""
     states = [a0]
     for t in range(x.shape[2]):
         states.append(cell(p, x[:, :, t], states[-1]))

@@ -59,7 +59,7 @@ da = np.random.default_rng(6).standard_normal((5, 10, 7))
 
 
 def record(leaves):
-    """The tape of seven steps, and all states a (n_a, m, T)."""
+    """Record seven steps. Return the tape, and all states a (n_a, m, T)."""
     a, c, states = leaves["a0"], leaves["c0"], []
     with tg.Tape() as tape:
         for t in range(7):

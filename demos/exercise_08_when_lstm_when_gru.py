@@ -13,7 +13,7 @@ T, BATCH, HIDDEN, UPDATES = 8, 32, 12, 250
 
 
 def problem(rng, count):
-    """Inputs (T, count, 2): numbers from 0 to 1, and marks, one in each half. Targets (count, 1)."""
+    """Draw inputs (T, count, 2): numbers from 0 to 1, and marks, one in each half; and targets (count, 1)."""
     xs = np.zeros((T, count, 2))
     xs[:, :, 0] = rng.uniform(size=(T, count))
     columns = np.arange(count)
@@ -23,7 +23,7 @@ def problem(rng, count):
 
 
 def loss_of(layer, params, xs, targets):
-    """The mean squared error of V h_T + c."""
+    """Compute the mean squared error of V h_T + c."""
     hs, _ = layer(params, xs)
     return nn.mse(hs[-1] @ params["V"].T + params["c"], targets)
 

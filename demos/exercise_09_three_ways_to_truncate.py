@@ -29,12 +29,12 @@ leaves = {name: tg.Tensor(value, name=name) for name, value in p.items()}
 
 
 def loss_of(h, target):
-    """The cross entropy of the next character."""
+    """Compute the cross entropy of the next character."""
     return -(target * tg.log_softmax(readout @ h)).sum()
 
 
 def record(steps):
-    """The tape of a character model over so many steps, and its losses by step."""
+    """Record a character model over a number of steps. Return the tape, and the losses by step."""
     with tg.Tape() as tape:
         hs, _ = nn.unroll(nn.rnn, leaves, xs[:steps], np.zeros(H))
         losses = {t: loss_of(hs[t], targets[t]) for t in range(steps)}

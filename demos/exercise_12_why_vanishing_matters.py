@@ -20,7 +20,7 @@ HIDDEN, BATCH, UPDATES = 16, 16, 100
 
 
 def texts(rng, gap, count=BATCH):
-    """Indices (gap + 3, count): the opening bracket, the letters, the stop, the closing bracket."""
+    """Draw indices (gap + 3, count): the opening bracket, the letters, the stop, the closing bracket."""
     kind = rng.integers(0, len(OPEN), count)
     letters = ALPHABET.index("a") + rng.integers(0, len(LETTERS), (gap, count))
     stop = np.full(count, ALPHABET.index(STOP))
@@ -40,13 +40,13 @@ def init(layer, rng):
 
 
 def last_scores(layer, params, text):
-    """The scores of the last character, from all those before it."""
+    """Compute the scores of the last character from all those before it."""
     hs, _ = layer(params, np.eye(len(ALPHABET))[text[:-1]])
     return hs[-1] @ params["V"].T
 
 
 def learn(layer, gap):
-    """The share of new texts that are closed right after training; before it |dL/dh_t| / |dL/dh_last|, t downwards."""
+    """Train. Return the share of new texts closed right, and, from before, |dL/dh_t| / |dL/dh_last|, t downwards."""
     rng = np.random.default_rng(3)
     params = init(layer, rng)
     adam = Adam(rate=0.02)

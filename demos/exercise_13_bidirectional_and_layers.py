@@ -24,13 +24,13 @@ tape_says = tape.gradient(output, {**params, "x": x}, seed=dhs)
 
 
 def own(number, direction):
-    """The arrays of one layer and direction, by the names that a cell has."""
+    """Return the arrays of one layer and direction, by the names that a cell has."""
     suffix = f"_l{number}{direction}"
     return {name.removesuffix(suffix): p.data for name, p in params.items() if name.endswith(suffix)}
 
 
 def one_pass(p, xs):
-    """The simple RNN over a sequence, from h_0 = 0, in NumPy."""
+    """Run the simple RNN over a sequence, from h_0 = 0, in NumPy."""
     h, hs = np.zeros((B, H)), []
     for x in xs:
         h = np.tanh(x @ p["weight_ih"].T + p["bias_ih"] + h @ p["weight_hh"].T + p["bias_hh"])

@@ -1,7 +1,7 @@
 """The command line: `tinygrad-rnn demo`, `compare`, `doctor`, `derive`, `flow`, `truncate`, `draw`, `play`, and so on.
 
-Exit status 1 where a comparison fails, 2 for bad input, 130 where it was interrupted, 141 where the reader of its
-output went away, 128 + n where signal n ended it.
+The exit status is 1 where a comparison fails, 2 for bad input, 130 for an interrupt, 141 where the reader of the output
+has closed it, and 128 + n for signal n.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ TOO_LARGE = ("array is too big", "Maximum allowed dimension exceeded")
 
 
 class Ended(KeyboardInterrupt):
-    """A signal that asks the process to end; whoever cleans up after an interrupt cleans up after it too."""
+    """A signal that asks the process to end. It is an interrupt too, so that the same code cleans up after both."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _streams(), _signals():
         try:
             options = _parser().parse_args(arguments)
-        except SystemExit as end:  # argparse has said what there is to say
+        except SystemExit as end:  # argparse has printed its message
             raise SystemExit(_status(lambda: 0) or end.code) from None
         except OSError as error:  # a help text that cannot be written
             return _status(partial(_raise, error))
@@ -76,7 +76,7 @@ def _status(run: Callable[[], int]) -> int:
     """Call and return the status; the one place where exceptions become words."""
     try:
         status = run()
-        sys.stdout.flush()  # here, where a full disk can still be said
+        sys.stdout.flush()  # here a full disk can still be reported
         return status
     except Ended as end:
         _say(f"ended by {end}")
@@ -85,7 +85,7 @@ def _status(run: Callable[[], int]) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return 128 + 13  # SIGPIPE, which not every system has
-    except BaseException as error:  # SystemExit of somebody's code too: a command returns its status
+    except BaseException as error:  # SystemExit of the user's code too: a command returns its status
         _say(f"error: {_in_words(error)}")
         return 2
     finally:
@@ -97,7 +97,7 @@ def _raise(error: OSError) -> NoReturn:
 
 
 def _in_words(error: BaseException) -> str:
-    """What is wrong, and what to do."""
+    """Return what is wrong, and what to do."""
     said = str(error)
     if isinstance(error, MemoryError) or said.startswith(TOO_LARGE):
         return f"not enough memory: {said or 'the system has no more'}\nask for smaller sizes"
@@ -114,7 +114,7 @@ def _in_words(error: BaseException) -> str:
 
 
 def _say(words: str) -> None:
-    """Print on the standard error, without control characters; where that is full or gone, nothing can be said."""
+    """Print on the standard error, without control characters. A stream that is full or closed is no error."""
     with contextlib.suppress(OSError, ValueError):
         print(f"tinygrad-rnn: {_printable(words)}", file=sys.stderr, flush=True)
 
@@ -125,7 +125,7 @@ def _printable(words: str) -> str:
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Let what a full disk or a closed pipe does not take go nowhere: at its end Python would try it once more."""
+    """Drop the output that a full disk or a closed pipe does not take: Python would try to write it at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -135,7 +135,7 @@ def _drop_what_cannot_be_written() -> None:
 
 
 class _Closed(io.TextIOBase):
-    """A standard output that is closed: what is printed is lost, and that is an error."""
+    """A standard output that is closed: to print into it is an error."""
 
     def write(self, text: str, /) -> int:
         raise OSError(f"standard output is closed: {text.strip()[:40]!r} and what follows are lost\nopen it: > FILE")
@@ -143,7 +143,7 @@ class _Closed(io.TextIOBase):
 
 @contextlib.contextmanager
 def _streams() -> Iterator[None]:
-    """Have both streams, of which a service or a window has none, and show characters that they lack as escapes."""
+    """Provide both streams, which a service or a window lacks, and show characters that they lack as escapes."""
     before = sys.stdout, sys.stderr
     handle = 0
     while handle <= 2:  # else the next file gets the number of a stream that is closed, and what a library writes there
@@ -162,9 +162,9 @@ def _streams() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """End at SIGTERM and SIGHUP as at an interrupt, with all that is begun put away; not where they are ignored."""
+    """End at SIGTERM and SIGHUP as at an interrupt, so that files are cleaned up; not where they are ignored."""
 
-    def end(number: int, frame: Any) -> NoReturn:
+    def end(number: int, frame: object) -> NoReturn:
         raise Ended(number)
 
     before = {}

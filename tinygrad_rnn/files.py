@@ -300,7 +300,7 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """What a path leads to; None where there is nothing."""
+    """Return the status of the file that a path leads to; None where there is none."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -308,12 +308,12 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _target(path: Path) -> Path:
-    """The path without links."""
+    """Return the path without links."""
     return Path(os.path.realpath(path))
 
 
 def _own_stream(found: os.stat_result) -> int | None:
-    """The descriptor of the standard output or error, where it is that file: to open it again would write over it."""
+    """Return the descriptor of the standard output or error where it is that file: a second one would overwrite."""
     for stream in (sys.stdout, sys.stderr):
         handle = _descriptor(stream)
         if handle is not None and os.path.samestat(os.fstat(handle), found):

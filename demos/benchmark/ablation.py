@@ -29,7 +29,7 @@ CHOICES = list(dict.fromkeys([*WITHOUT.values(), *ADDED.values()]))
 
 
 def ratios(given, seconds, copies):
-    """The time of a step over that by hand, for each choice of passes: the median over so many programs of each.
+    """Return the time of a step over that by hand, for each choice of passes: the median over some programs of each.
 
     Where memory happens to lie is worth some percent of a step, and a program keeps its memory.
     """

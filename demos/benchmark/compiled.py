@@ -30,7 +30,7 @@ LONG = (10_000, 1, 8, 32)
 
 
 def speed(sizes, dtype, seconds):
-    """A line for each network: milliseconds compiled, and the ratios."""
+    """Print a line for each network: milliseconds compiled, and the ratios."""
     rng = np.random.default_rng(0)
     for name, network in NETWORKS.items():
         leaves = network.leaves(sizes, dtype, rng)
@@ -73,7 +73,7 @@ def peak(step):
 
 
 def memory(sizes, dtype):
-    """A line for each cell: megabytes eager, compiled and by hand."""
+    """Print a line for each cell: megabytes eager, compiled and by hand."""
     for cell in CELLS:
         given = problem(cell, sizes, dtype)
 
@@ -94,7 +94,7 @@ def memory(sizes, dtype):
 
 
 def compiling(sizes, dtype, rounds):
-    """A line for each cell: seconds of the first call, and how many eager steps these are; medians."""
+    """Print a line for each cell: the seconds of the first call, and their number of eager steps; medians."""
     for cell in CELLS:
         given = problem(cell, sizes, dtype)
         eager, times = tg.value_and_grad(given.loss), []

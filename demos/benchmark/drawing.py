@@ -27,7 +27,7 @@ MOST_FOR_DOT = 2_500
 
 
 def recorded(steps: int) -> tg.Tape:
-    """The tape of an LSTM of two layers over so many steps: 48 boxes a step at the level of operations."""
+    """Record an LSTM of two layers over T steps: 48 boxes a step at the level of operations."""
     rng = np.random.default_rng(0)
     net = nn.LSTM(3, 4, num_layers=2)
     with tg.Tape() as tape:
@@ -36,7 +36,7 @@ def recorded(steps: int) -> tg.Tape:
 
 
 def best(run: Callable[[], Any], rounds: int) -> float:
-    """The shortest of a few runs, in seconds."""
+    """Return the shortest of a few runs, in seconds."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()

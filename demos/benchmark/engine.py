@@ -32,7 +32,7 @@ def rotate(y, a, b, tanh, n):
 
 
 def chain(n: int) -> dict[str, Step]:
-    """The chain on arrays of shape (4, 5), float64, with gradients for all three inputs."""
+    """Return a step of each engine: the chain on (4, 5) float64, with the gradients of all three inputs."""
     values = [np.full((4, 5), value) for value in (0.5, 0.9, 0.1)]
     leaves = [tg.Tensor(value) for value in values]
 
@@ -85,7 +85,7 @@ def lstm_cell(x, h, c, W, U, b, sigmoid, tanh, quarters):
 
 
 def lstm(T: int = 32, B: int = 16, size: int = 32, H: int = 64) -> dict[str, Step]:
-    """An LSTM as ordinary forward code, float32, squared loss over all states, gradients for everything."""
+    """Return a step of each engine: an LSTM as forward code, float32, squared loss of all states, all gradients."""
     rng = np.random.default_rng(0)
     shapes = {"W": (size, 4 * H), "U": (H, 4 * H), "b": (4 * H,), "x": (T, B, size), "h": (B, H), "c": (B, H)}
     values = {name: (0.1 * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
@@ -137,7 +137,7 @@ def measured(steps: dict[str, Step], rounds: int) -> dict[str, tuple[float, floa
 
 
 def show(title: str, found: dict[str, tuple[float, float]]) -> None:
-    """A table of the times, with the ratio of ours to each."""
+    """Print a table of the times, with the ratio of ours to each."""
     ours = sum(found["tinygrad_rnn"])
     print(f"\n{title}\n{'':14}{'forward ms':>12}{'backward ms':>13}{'sum':>9}{'ours / it':>11}")
     for name, (f, b) in sorted(found.items(), key=lambda item: sum(item[1])):

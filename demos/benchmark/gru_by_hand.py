@@ -18,13 +18,13 @@ def leaves(sizes, dtype, rng):
 
 
 def outputs(sizes):
-    """The shape of the outputs, and of the targets: the hidden states of both directions side by side."""
+    """Return the shape of outputs and targets: the hidden states of both directions side by side."""
     T, B, _, H = sizes
     return T, B, 2 * H
 
 
 def loss(leaves, targets):
-    """The loss in ordinary forward code; targets (T, B, 2 H)."""
+    """Compute the loss in ordinary forward code; targets (T, B, 2 H)."""
     layer = nn.GRU(leaves["x"].shape[-1], leaves["h0"].shape[-1], num_layers=LAYERS, bidirectional=True)
     return nn.mse(layer(leaves, leaves["x"], leaves["h0"])[0], targets)
 
@@ -42,7 +42,7 @@ class ByHand:
         self.reversed = [np.empty((T, B, I if layer == 0 else 2 * H), dtype) for layer in range(LAYERS)]
 
     def __call__(self, leaves, targets):
-        """The loss, and the gradient of every leaf."""
+        """Compute the loss, and the gradient of every leaf."""
         H, x, given = leaves["h0"].shape[-1], leaves["x"], []
         for layer, (ahead, back) in enumerate(self.cells):
             self.reversed[layer][...] = x[::-1]

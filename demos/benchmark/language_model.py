@@ -29,7 +29,7 @@ THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
 def ours(hidden: int, transform: Callable[..., Any]) -> Callable[[np.ndarray], None]:
-    """A step of training with the tape; transform: `value_and_grad`, or the one that compiles."""
+    """Return a step of training with the tape; transform: `value_and_grad`, or the one that compiles."""
     layer, head, sgd = nn.GRU(SYMBOLS, hidden), nn.Linear(hidden, SYMBOLS), SGD(rate=1.0)
     rng = np.random.default_rng(0)
     params = nn.weights.arrays({**layer.init(rng, np.float32), **head.init(rng, np.float32)})
@@ -51,7 +51,7 @@ def ours(hidden: int, transform: Callable[..., Any]) -> Callable[[np.ndarray], N
 
 
 def theirs(hidden: int, fused: bool) -> Callable[[np.ndarray], None]:
-    """The same with PyTorch: nn.GRU, or its operations one by one."""
+    """Return the same step with PyTorch: nn.GRU, or its operations one by one."""
     import torch
 
     torch.set_num_threads(THREADS)

@@ -14,7 +14,7 @@ DECAYS = (0.95, 0.8)
 
 
 def cell(params, x, h, c, *, decay):
-    """A unit with a leak and peepholes: f forgets, the rest is written; o sees what was written.
+    """Step of a unit with a leak and peepholes: f forgets, the rest is written; o sees what was written.
 
     f = sigmoid(x W_f + h U_f + p_f c + b_f),  g = tanh(x W_g + h U_g + b_g),  c' = decay f c + (1 - f) g
     o = sigmoid(x W_o + h U_o + p_o c' + b_o),  h' = o tanh(c')
@@ -27,7 +27,7 @@ def cell(params, x, h, c, *, decay):
 
 
 def leaves(sizes, dtype, rng):
-    """The parameters of both layers, `0.W_f` to `1.b_o`, and x (T, B, I)."""
+    """Draw the parameters of both layers, `0.W_f` to `1.b_o`, and x (T, B, I)."""
     T, B, I, H = sizes
     found = {"x": rng.standard_normal((T, B, I)).astype(dtype)}
     for layer in range(len(DECAYS)):
@@ -40,13 +40,13 @@ def leaves(sizes, dtype, rng):
 
 
 def outputs(sizes):
-    """The shape of the outputs, and of the targets."""
+    """Return the shape of outputs and targets."""
     T, B, _, H = sizes
     return T, B, H
 
 
 def loss(leaves, targets):
-    """The loss in ordinary forward code; targets (T, B, H)."""
+    """Compute the loss in ordinary forward code; targets (T, B, H)."""
     xs, zeros = leaves["x"], np.zeros(targets.shape[1:], targets.dtype)
     for layer, decay in enumerate(DECAYS):
         prefix = f"{layer}."
@@ -63,7 +63,7 @@ class ByHand:
         self.layers = [Layer((T, B, I if k == 0 else H, H), dtype, decay) for k, decay in enumerate(DECAYS)]
 
     def __call__(self, leaves, targets):
-        """The loss, and the gradient of every leaf."""
+        """Compute the loss, and the gradient of every leaf."""
         xs, found = leaves["x"], {}
         inputs = []
         for k, layer in enumerate(self.layers):
@@ -147,7 +147,7 @@ class Layer:
         return self.hs[1:]
 
     def backward(self, leaves, prefix, xs, upstream):
-        """The gradient of every parameter, and of xs, from the upstream gradient of h_1, ..., h_T."""
+        """Compute the gradient of every parameter, and of xs, from the upstream gradient of h_1, ..., h_T."""
         H, dh, dc, part, U = self.H, self.dh, self.dc, self.part, self.plain_U.T
         p_f, p_o = leaves[f"{prefix}p_f"], leaves[f"{prefix}p_o"]
         dh[...], dc[...], wide_dc = 0, 0, dc[:, None]

@@ -1,5 +1,6 @@
 """RNNCell, LSTMCell and GRUCell: one number at a time, PyTorch's numbers, and what they refuse."""
 
+import functools
 import math
 import re
 
@@ -260,3 +261,53 @@ def test_another_number_of_gates_or_a_projection_is_refused():
         nn.lstm({**four, "weight_hr": np.ones(4)}, np.ones((3, 2)))
     with refused("coupled_lstm: weight_hh has shape (12, 2)\nexpected (6, 2)"):
         nn.coupled_lstm({**three, "weight_hh": np.ones((12, 2)), "weight_hr": np.ones((2, 4))}, np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_cell_takes_its_states_by_name_too(name):
+    cell, x, h = PLAIN[name], np.ones((3, 2)), np.full((3, 4), 0.5)
+    params = nn.weights.arrays(getattr(nn.init, name)(np.random.default_rng(0), 2, 4))
+    for found in (cell(params, x, h=h), cell(params=params, x=x, h=h)):
+        np.testing.assert_array_equal(np.array(found), np.array(cell(params, x, h)))
+    with refused(f"{name}: the state h has shape (3, 1)"):
+        cell(params, x, h=h[:, :1])
+    with pytest.raises(TypeError, match="multiple values for argument 'h'"):
+        cell(params, x, h, h=h)
+    with pytest.raises(TypeError, match=f"{name}.. takes from 2 to . positional arguments"):
+        cell(params, x, h, h, h)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_unroll_refuses_what_does_not_fit_at_any_step(name):
+    """An array of inputs has one shape; a list of inputs can change it, and a function around a cell its states."""
+    cell, x, h = PLAIN[name], np.ones((3, 2)), np.ones((3, 4))
+    params = nn.weights.arrays(getattr(nn.init, name)(np.random.default_rng(0), 2, 4))
+    with refused(f"{name}: the state h has shape (3, 4), x has shape (1, 2), in t=2"):
+        nn.unroll(cell, params, [x, x, x[:1]])
+    with refused(f"{name}: the parameters lack weight_ih"):
+        nn.unroll(cell, {"weight_hh": params["weight_hh"]}, np.ones((4, 3, 2)))
+
+    @functools.wraps(cell)
+    def narrowed(params, x, h, *state):
+        return cell(params, x, h if np.all(h == 1) else h[:1], *state)
+
+    with refused(f"{name}: the state h has shape (1, 4), x has shape (3, 2), in t=1"):
+        nn.unroll(narrowed, params, np.ones((4, 3, 2)), (h, h)[: len(nn.time_loop.state_names(cell))])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, tg.Tensor])
+def test_unroll_computes_what_the_cell_computes_step_by_step(kind):
+    params = nn.weights.arrays(nn.init.rnn(np.random.default_rng(0), 2, 4))
+    xs = np.random.default_rng(1).standard_normal((5, 3, 2))
+
+    def doubled(params, x, h=None):
+        return nn.rnn(params, 2 * x, h)
+
+    for cell in (nn.rnn, functools.partial(nn.rnn, nonlinearity="relu"), functools.wraps(nn.rnn)(doubled)):
+        h, expected = np.zeros((3, 4)), []
+        for x in xs:
+            h = cell(params, x, h)
+            expected.append(h)
+        found, last = nn.unroll(cell, params, kind(xs))
+        np.testing.assert_array_equal(np.asarray(getattr(found, "data", found)), np.array(expected))
+        np.testing.assert_array_equal(np.asarray(getattr(last, "data", last)), h)

@@ -1,1 +1,1 @@
-"""The commands of the command line, a file each: `add` says what it takes, `run` does it."""
+"""The commands of the command line, a file each: `add` adds its arguments, `run` runs it."""

@@ -1,4 +1,4 @@
-"""`tinygrad-rnn bench`: a training step of RNN, LSTM and GRU on this machine, ours against the peers that are here."""
+"""`tinygrad-rnn bench`: time a training step of RNN, LSTM and GRU here, ours and that of the installed peers."""
 
 from __future__ import annotations
 
@@ -23,20 +23,24 @@ DTYPES = ("float32", "float64")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
-    bench = commands.add_parser("bench", help="a training step on this machine: ours, NumPy by hand, PyTorch, JAX")
-    bench.add_argument("--cells", type=_some(CELLS), default=list(CELLS), help=f"of {', '.join(CELLS)}, with commas")
+    """Add the command and its arguments."""
+    bench = commands.add_parser("bench", help="time a training step on this machine: ours, NumPy by hand, PyTorch, JAX")
     bench.add_argument(
-        "--sizes", type=_sizes, default=list(SIZES.items()), help=f"of {', '.join(SIZES)}, or T:B:I:H, with commas"
+        "--cells", type=_some(CELLS), default=list(CELLS), help=f"some of {', '.join(CELLS)}, with commas"
+    )
+    bench.add_argument(
+        "--sizes", type=_sizes, default=list(SIZES.items()), help=f"some of {', '.join(SIZES)}, or T:B:I:H, with commas"
     )
     bench.add_argument(
         "--dtype", type=_some(DTYPES), default=["float32"], help="float32 (the default), float64 or both, with commas"
     )
-    bench.add_argument("--threads", type=at_least(1), default=1, help="of NumPy's BLAS and of the peers (default: 1)")
-    bench.add_argument("--seconds", type=_seconds, default=12.0, help="of timing, about, in all (default: 12)")
-    bench.add_argument("--rounds", type=at_least(1), help="so many rounds of each problem, however long they take")
+    bench.add_argument(
+        "--threads", type=at_least(1), default=1, help="number of threads of NumPy's BLAS and of the peers (default: 1)"
+    )
+    bench.add_argument("--seconds", type=_seconds, default=12.0, help="time to spend in all, about (default: 12)")
+    bench.add_argument("--rounds", type=at_least(1), help="number of rounds of each problem, in place of --seconds")
     others = [name for name in peers.PEERS if name != peers.OURS]
-    bench.add_argument("--peers", type=_some(others), default=[], help=f"of {', '.join(others)}, with commas")
+    bench.add_argument("--peers", type=_some(others), default=[], help=f"some of {', '.join(others)}, with commas")
     bench.add_argument("--coretype", help="OpenBLAS's kernels, by the name of a processor: Haswell, SkylakeX, ...")
     bench.add_argument("--json", type=place, metavar="FILE", help="write machine, settings and times into this file")
     bench.add_argument("--inside", help=argparse.SUPPRESS)
@@ -80,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measure(settings: Settings, coretype: str | None, path: Path | None) -> int:
-    """In the process that was started for it: print machine, table and advice as they come."""
+    """Print machine, table and advice as they come. This runs in the process that was started for it."""
     names, absent = peers.chosen(settings.peers)
     settings = dataclasses.replace(settings, peers=names)
     packages = tuple(dict.fromkeys(peers.PEERS[name].package for name in names if peers.PEERS[name].package))
@@ -106,7 +110,7 @@ def _measure(settings: Settings, coretype: str | None, path: Path | None) -> int
 
 
 def _require_kernels(asked: str | None, kernels: str | None) -> None:
-    """OpenBLAS takes another name without a word: raise ValueError."""
+    """Raise ValueError where OpenBLAS runs other kernels than those asked for: it does not say so itself."""
     if asked is None:
         return
     if kernels is None:
@@ -122,7 +126,7 @@ def _require_kernels(asked: str | None, kernels: str | None) -> None:
 
 
 def _some(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Names out of those that are known, with commas in between, as argparse takes them."""
+    """Return a type for argparse: known names, with commas in between."""
     known = list(names)
 
     def some(value: str) -> list[str]:
@@ -137,7 +141,7 @@ def _some(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 def _sizes(value: str) -> list[tuple[str, Sizes]]:
-    """Sizes by name or as T:B:I:H."""
+    """Return sizes, each given by its name or as T:B:I:H."""
     found = []
     for text in dict.fromkeys(part.strip() for part in value.split(",")):
         numbers = text.split(":")
@@ -154,7 +158,7 @@ def _sizes(value: str) -> list[tuple[str, Sizes]]:
 
 
 def _seconds(value: str) -> float:
-    """A positive number, as argparse takes it."""
+    """Return a positive number of seconds, for argparse."""
     seconds = number(value)
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{value} is not a positive number of seconds")

@@ -1,4 +1,4 @@
-"""What the commands share: the cells by name, a small random problem, drawings."""
+"""Parts of several commands: the cells by name, a small random problem, drawings."""
 
 from __future__ import annotations
 
@@ -9,37 +9,45 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn import draw, files, nn
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.tape.full_tape import Tape
 
-CELLS: dict[str, Callable[..., Any]] = {
-    cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)
-}
-"""Those with a derivation by hand to compare with."""
-MORE_CELLS: dict[str, Callable[..., Any]] = {
+CELLS: dict[str, Cell] = {cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)}
+"""The cells with a derivation by hand to compare with."""
+MORE_CELLS: dict[str, Cell] = {
     cell.__name__: cell for cell in (nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn)
 }
 ALL_CELLS = CELLS | MORE_CELLS
 LARGEST = 10**8
-"""The maximum of any number of steps, units and so on: two of them multiplied are still a size that NumPy can say."""
+"""The maximum of any number of steps, units and so on: NumPy still holds the product of two of them."""
 
 
 def problem(parser: argparse.ArgumentParser, steps: int) -> None:
-    """The arguments that say which cell, of which size."""
+    """Add the arguments for the cell and its size."""
     parser.add_argument("--cell", choices=list(ALL_CELLS), default="lstm")
     sizes(parser, steps)
 
 
 def sizes(parser: argparse.ArgumentParser, steps: int, hidden: int = 5) -> None:
-    """The arguments that say how large a problem is, and its seed."""
-    for name, default in (("steps", steps), ("batch", 3), ("input", 4), ("hidden", hidden)):
-        parser.add_argument(f"--{name}", type=at_least(1), default=default, help=f"default: {default}")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of the random parameters and inputs (default: 0)")
+    """Add the arguments for the size of a problem, and its seed."""
+    for name, default, what in (
+        ("steps", steps, "number of steps"),
+        ("batch", 3, "number of sequences"),
+        ("input", 4, "number of features of x"),
+        ("hidden", hidden, "number of hidden units"),
+    ):
+        parser.add_argument(f"--{name}", type=at_least(1), default=default, help=f"{what} (default: {default})")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, help="seed of the random parameters and inputs (default: 0)"
+    )
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """A whole number from `least` on, and no larger than any array, as argparse takes it."""
+    """Return a type for argparse: a whole number from `least` to `LARGEST`."""
 
     def whole(value: str) -> int:
         try:
@@ -56,7 +64,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def number(value: str) -> float:
-    """A number, as argparse takes it."""
+    """Return a number, for argparse."""
     try:
         return float(value)
     except ValueError:
@@ -64,14 +72,14 @@ def number(value: str) -> float:
 
 
 def place(value: str) -> Path:
-    """A path, as argparse takes it; an empty one, as a script's unset variable gives, is none."""
+    """Return a path, for argparse. Refuse an empty one, as the unset variable of a script gives."""
     if not value:
         raise argparse.ArgumentTypeError("an empty name: give a path")
     return Path(value)
 
 
 def theirs_for_ours(value: str) -> dict[str, str]:
-    """Pairs of names, Wax=weight_ih,Waa=weight_hh, as argparse takes them."""
+    """Return pairs of names, for argparse: Wax=weight_ih,Waa=weight_hh."""
     pairs = [pair.split("=") for pair in value.split(",")]
     if any(len(pair) != 2 or not all(name.strip() for name in pair) for pair in pairs):
         raise argparse.ArgumentTypeError(f"{value!r}: write theirs=ours, with commas in between")
@@ -84,8 +92,10 @@ def theirs_for_ours(value: str) -> dict[str, str]:
     return found
 
 
-def inputs(options: argparse.Namespace, dtype: str, cell: str | None = None) -> tuple[Any, Any]:
-    """Random parameters and inputs of the size that was asked for; of `options.cell` by default."""
+def inputs(
+    options: argparse.Namespace, dtype: str, cell: str | None = None
+) -> tuple[dict[str, Tensor], NDArray[np.floating]]:
+    """Draw parameters and inputs of the size in the options, for a cell, by default `options.cell`."""
     rng = np.random.default_rng(options.seed)
     params = getattr(nn.init, cell or options.cell)(rng, options.input, options.hidden, dtype)
     return params, rng.standard_normal((options.steps, options.batch, options.input)).astype(dtype)
@@ -98,12 +108,12 @@ def write_drawing(tape: Tape, path: Path, engine: str = "auto", **options: Any) 
 
 
 def wrote(path: Path, more: str = "") -> None:
-    """Say what was written; not into the output itself, where that is what was written."""
+    """Say what was written, unless it was written into the standard output."""
     if not files.to_stdout(path):
         note(f"wrote {path}{more}")
 
 
 def note(words: str) -> None:
-    """Print what a command that writes files says besides; nothing is lost where nobody can hear it."""
+    """Print a note of a command that writes files. An output that is closed or full is no error here."""
     with contextlib.suppress(OSError):
         print(words)

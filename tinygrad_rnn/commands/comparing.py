@@ -1,4 +1,4 @@
-"""`tinygrad-rnn compare`: a cell's gradients, on the tape, by hand and by numbers alone."""
+"""`tinygrad-rnn compare`: compare a cell's gradients on the tape, by hand and by numerical derivatives."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from tinygrad_rnn.commands.common import ALL_CELLS, inputs, problem
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
-    compare = commands.add_parser("compare", help="a cell's gradients: the tape against BPTT by hand and numbers alone")
+    """Add the command and its arguments."""
+    compare = commands.add_parser(
+        "compare", help="compare a cell's gradients on the tape with BPTT by hand and with numerical ones"
+    )
     problem(compare, steps=7)
     compare.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     compare.set_defaults(run=run)

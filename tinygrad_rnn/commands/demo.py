@@ -1,10 +1,9 @@
-"""`tinygrad-rnn demo`: the whole path, on real text."""
+"""`tinygrad-rnn demo`: five cells on real text, recorded, walked back, compared and drawn."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,13 +12,14 @@ from tinygrad_rnn.bptt.comparison.report import Report
 from tinygrad_rnn.commands.common import CELLS, place, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
+from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
+    """Add the command and its arguments."""
     demo = commands.add_parser(
-        "demo", help="real text through five cells: recorded, walked back, compared with BPTT by hand, drawn"
+        "demo", help="run five cells on real text: record, walk back, compare with BPTT by hand, draw"
     )
     demo.add_argument("--out", type=place, default=Path("out"), help="folder for the drawings (default: out)")
     demo.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _reports(
-    name: str, params: Any, xs: Any, V: Tensor, c: Tensor, hs: Tensor, loss: Tensor, targets: Any, tape: Tape
+    name: str, params: Params, xs: Array, V: Tensor, c: Tensor, hs: Tensor, loss: Tensor, targets: Array, tape: Tape
 ) -> list[Report]:
-    """The readout by hand against the tape; then the cell, given the readout's gradient of every hidden state."""
+    """Compare the readout by hand with the tape; then the cell, given the readout's gradient of every hidden state."""
     tape_readout = tape.gradient(loss, {"V": V, "c": c, "hs": hs})
     _, hand_readout = bptt.by_hand.softmax_readout(V.data, c.data, hs.data, targets)
     readout = bptt.compare_gradients("softmax readout: tape against the derivation by hand", tape_readout, hand_readout)

@@ -13,33 +13,36 @@ from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, theirs_for_ours, wrote
+from tinygrad_rnn.nn.parameters import Cell
 
 FORMATS = ("latex", "markdown", "numpy", "html", "text")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
-    derive = commands.add_parser("derive", help="write BPTT of a cell down, as formulas or as NumPy; worksheets of it")
+    """Add the command and its arguments."""
+    derive = commands.add_parser("derive", help="write the BPTT of a cell as formulas, as NumPy or as a worksheet")
     derive.add_argument(
         "--cell",
         required=True,
-        help=f"of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that defines "
-        "example(rng, T, B) -> params, xs, state too",
+        help=f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that also defines "
+        "example(rng, T, B) -> params, xs, state",
     )
-    derive.add_argument("--to", choices=FORMATS, default="text", help="default: text")
+    derive.add_argument("--to", choices=FORMATS, default="text", help="format (default: text)")
     derive.add_argument("-o", "--out", type=place, help="write into this file")
-    derive.add_argument("--nonlinearity", choices=("tanh", "relu"), help="of the cell rnn (default: tanh)")
-    derive.add_argument("--no-bias", dest="bias", action="store_false", help="the cell has no biases")
-    derive.add_argument("--layout", choices=LAYOUTS, default="rows", help="of the cell's arrays (default: rows)")
+    derive.add_argument("--nonlinearity", choices=("tanh", "relu"), help="nonlinearity of the cell rnn (default: tanh)")
+    derive.add_argument("--no-bias", dest="bias", action="store_false", help="leave out the biases")
+    derive.add_argument("--layout", choices=LAYOUTS, default="rows", help="layout of the cell's arrays (default: rows)")
     derive.add_argument(
         "--names", type=theirs_for_ours, default={}, help="other names for the parameters: Wax=weight_ih,Waa=weight_hh"
     )
     for name, does in (("readout", "readout(params, h) -> y"), ("loss", "loss(y, target) -> the loss of a step")):
         derive.add_argument(f"--{name}", help=f"a function of the same file, {does}; example then gives targets too")
-    derive.add_argument("--steps", type=at_least(1), help="the chains of so many steps as well, written out")
-    derive.add_argument("--entries", action="store_true", help="which entries of the tape each formula came from")
-    derive.add_argument("--blank", help="a worksheet: so many lines left blank, or these: dz,dU")
-    derive.add_argument("--seed", type=at_least(0), default=0, help="of the lines that are left blank (default: 0)")
+    derive.add_argument("--steps", type=at_least(1), help="write out the chains of this number of steps too")
+    derive.add_argument(
+        "--entries", action="store_true", help="name the entries of the tape that each formula comes from"
+    )
+    derive.add_argument("--blank", help="write a worksheet: the number of lines to leave blank, or their names: dz,dU")
+    derive.add_argument("--seed", type=at_least(0), default=0, help="seed of the choice of blank lines (default: 0)")
     derive.add_argument("--answers", type=place, help="write the worksheet's answers into this file")
     derive.set_defaults(run=run)
 
@@ -69,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 def _texts(
     derivation: bptt.Derivation, options: argparse.Namespace, blanks: int | list[str] | None
 ) -> Iterator[tuple[Path | None, str]]:
-    """What is written, and where: the derivation, or the worksheet and its answers."""
+    """Return the texts to write and their paths: the derivation, or the worksheet and its answers."""
     if not blanks:
         yield options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries)
         return
@@ -88,7 +91,7 @@ def _write(path: Path | None, text: str) -> None:
 
 
 def _blanks(value: str | None) -> int | list[str] | None:
-    """The number of lines to leave blank, or their names; None where no worksheet is asked for."""
+    """Return the number of lines to leave blank, or their names; None without a worksheet."""
     if value is None:
         return None
     names = [name.strip() for name in value.split(",")]
@@ -98,8 +101,8 @@ def _blanks(value: str | None) -> int | list[str] | None:
 
 
 @contextmanager
-def _cell(options: argparse.Namespace) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The cell, and of a cell of one's own what its file has besides: example, readout, loss."""
+def _cell(options: argparse.Namespace) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    """Return the cell, and for a cell from a file its example, readout and loss."""
     if options.nonlinearity and options.cell != "rnn":
         raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
     if options.cell in ALL_CELLS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
 from types import ModuleType
@@ -14,28 +13,31 @@ from tinygrad_rnn import bptt
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, theirs_for_ours
+from tinygrad_rnn.nn.parameters import Cell
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
+    """Add the command and its arguments."""
     doctor = commands.add_parser(
-        "doctor", help="examine a hand-written BPTT: right, or what is wrong first, and by which mistake"
+        "doctor", help="examine a hand-written BPTT: find the first wrong gradient, and the mistake behind it"
     )
     doctor.add_argument("function", help="FILE.py:function, with function(params, xs, state, dhs) -> dict of gradients")
     doctor.add_argument(
         "--cell",
         required=True,
-        help=f"of {', '.join(ALL_CELLS)}; or a function in the same file, which then defines "
-        "example(rng, T, B) -> params, xs, state too",
+        help=f"one of {', '.join(ALL_CELLS)}; or a function in the same file, which then also defines "
+        "example(rng, T, B) -> params, xs, state",
     )
-    doctor.add_argument("--nonlinearity", choices=("tanh", "relu"), help="of the cell rnn (default: tanh)")
-    doctor.add_argument("--no-bias", dest="bias", action="store_false", help="the cell has no biases")
-    doctor.add_argument("--layout", choices=LAYOUTS, default="rows", help="of the function's arrays (default: rows)")
+    doctor.add_argument("--nonlinearity", choices=("tanh", "relu"), help="nonlinearity of the cell rnn (default: tanh)")
+    doctor.add_argument("--no-bias", dest="bias", action="store_false", help="leave out the biases")
+    doctor.add_argument(
+        "--layout", choices=LAYOUTS, default="rows", help="layout of the function's arrays (default: rows)"
+    )
     doctor.add_argument(
         "--names",
         type=theirs_for_ours,
         default={},
-        help="the function's names for the cell's: Wax=weight_ih,Waa=weight_hh",
+        help="the function's names for the parameters: Wax=weight_ih,Waa=weight_hh",
     )
     doctor.set_defaults(run=run)
 
@@ -55,8 +57,8 @@ def run(options: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Callable[..., Any], Any]:
-    """The cell, and the file's own problems for a cell of its own."""
+def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Cell, Any]:
+    """Return the cell, and for a cell from the file the problems that the file gives."""
     found = getattr(module, options.cell, None)
     own = callable(found) and found is not ALL_CELLS.get(options.cell)  # a name that both have is the file's
     if not own and options.cell not in ALL_CELLS:

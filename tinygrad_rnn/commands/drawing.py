@@ -18,18 +18,28 @@ LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
-    drawing = commands.add_parser("draw", help="draw the graph of a cell or of layers, into a file or as text")
+    """Add the command and its arguments."""
+    drawing = commands.add_parser("draw", help="draw the graph of a cell or of layers as a picture or as text")
     problem(drawing, steps=4)
-    drawing.add_argument("--layers", type=at_least(1), default=1, help=f"of {', '.join(LAYERS)} (default: 1)")
-    drawing.add_argument("--bidirectional", action="store_true", help=f"in both directions: {', '.join(LAYERS)}")
-    drawing.add_argument("-o", "--output", type=place, help="file: .svg, .png, .pdf or .dot")
+    drawing.add_argument(
+        "--layers", type=at_least(1), default=1, help=f"number of layers, for {', '.join(LAYERS)} (default: 1)"
+    )
+    drawing.add_argument(
+        "--bidirectional", action="store_true", help=f"run in both directions, for {', '.join(LAYERS)}"
+    )
+    drawing.add_argument("-o", "--output", type=place, help="draw into this file: .svg, .png, .pdf or .dot")
     drawing.add_argument("--ascii", action="store_true", help="print the steps as columns of text")
     drawing.add_argument("--engine", choices=("auto", "dot", "grid"), default="auto")
     drawing.add_argument("--view", choices=("unrolled", "rolled"), default="unrolled")
-    drawing.add_argument("--level", choices=("ops", "gates", "cells"), help="default: ops; gates for text")
-    drawing.add_argument("--ends", type=at_least(1), help="steps to show at either end (default: as can be read)")
-    drawing.add_argument("--show", default="shape", help="of shape, value, grad, heat, with commas (default: shape)")
+    drawing.add_argument(
+        "--level", choices=("ops", "gates", "cells"), help="one box for each of these (default: ops; gates for text)"
+    )
+    drawing.add_argument(
+        "--ends", type=at_least(1), help="number of steps to show at either end (default: as many as can be read)"
+    )
+    drawing.add_argument(
+        "--show", default="shape", help="some of shape, value, grad, heat, with commas (default: shape)"
+    )
     drawing.add_argument("--flow", action="store_true", help="colour by the gradient of the mean square of the outputs")
     drawing.add_argument("--cuts", type=_steps, default=(), help="steps before which the gradient is cut: 2,4")
     drawing.add_argument("--theme", choices=("light", "dark"), default="light")
@@ -61,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _recorded(options: argparse.Namespace) -> tuple[Tape, Tensor | None]:
-    """The tape, and the loss on it where a gradient is asked for."""
+    """Return the tape, and the loss on it where a gradient is asked for."""
     several = options.layers > 1 or options.bidirectional
     if several and options.cell not in LAYERS:
         raise ValueError(f"draw: {options.cell} is not there as a layer\nchoose --cell of {', '.join(LAYERS)}")

@@ -18,11 +18,16 @@ WIDTH = 64
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
-    flow = commands.add_parser("flow", help="how gradients flow back through time: norms, contributions, a verdict")
+    """Add the command and its arguments."""
+    flow = commands.add_parser(
+        "flow", help="show how gradients flow back through time: norms, contributions, a verdict"
+    )
     default = "rnn,residual_rnn,lstm,gru"
     flow.add_argument(
-        "--cells", type=_cells, default=default, help=f"of {', '.join(ALL_CELLS)}, with commas (default: {default})"
+        "--cells",
+        type=_cells,
+        default=default,
+        help=f"some of {', '.join(ALL_CELLS)}, with commas (default: {default})",
     )
     sizes(flow, steps=100, hidden=32)
     flow.add_argument("--dtype", choices=DTYPES, default="float64")

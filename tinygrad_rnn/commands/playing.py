@@ -14,10 +14,10 @@ from tinygrad_rnn.tape.full_tape import Tape
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
-    playing = commands.add_parser("play", help="a page on which a cell's tape runs forward and backward")
+    """Add the command and its arguments."""
+    playing = commands.add_parser("play", help="write a page on which a cell's tape runs forward and backward")
     problem(playing, steps=3)
-    playing.add_argument("-o", "--output", type=place, required=True, help="file: .html")
+    playing.add_argument("-o", "--output", type=place, required=True, help="write into this file: .html")
     playing.set_defaults(run=run)
 
 

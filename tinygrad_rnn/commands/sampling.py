@@ -9,13 +9,19 @@ from tinygrad_rnn.lm import train
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
-    sampling = commands.add_parser("sample", help="let a trained language model write")
-    sampling.add_argument("--from", dest="folder", type=place, required=True, help="the folder that train wrote")
-    sampling.add_argument("--prompt", default="time traveller")
-    sampling.add_argument("--length", type=at_least(1), default=500, help="characters to write (default: 500)")
-    sampling.add_argument("--temperature", type=number, default=0.8, help="0: always the likeliest (default: 0.8)")
-    sampling.add_argument("--seed", type=at_least(0), default=0)
+    """Add the command and its arguments."""
+    sampling = commands.add_parser("sample", help="write text with a trained language model")
+    sampling.add_argument("--from", dest="folder", type=place, required=True, help="folder that train wrote")
+    sampling.add_argument(
+        "--prompt", default="time traveller", help="beginning of the text (default: 'time traveller')"
+    )
+    sampling.add_argument(
+        "--length", type=at_least(1), default=500, help="number of characters to write (default: 500)"
+    )
+    sampling.add_argument(
+        "--temperature", type=number, default=0.8, help="0 takes the likeliest character (default: 0.8)"
+    )
+    sampling.add_argument("--seed", type=at_least(0), default=0, help="seed of the draws (default: 0)")
     sampling.set_defaults(run=run)
 
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType
-from typing import Any
 
 
 class SourceLoader(SourceFileLoader):
@@ -29,7 +28,7 @@ def imported_from_source(folder: Path) -> Iterator[None]:
     """Find the modules of a folder first, and compile their sources. Afterwards none of them stays imported."""
     own: set[str] = set()
 
-    def finder(entry: str) -> Any:
+    def finder(entry: str) -> FileFinder:
         if not Path(entry).resolve().is_relative_to(folder):
             raise ImportError(f"{entry} is outside of {folder}")
         own.add(entry)

@@ -17,27 +17,38 @@ from tinygrad_rnn.lm import train
 from tinygrad_rnn.lm.language_model import LAYERS, perplexity
 from tinygrad_rnn.lm.train import OPTIMIZERS
 
+WHOLE = {
+    "hidden": "number of hidden units",
+    "layers": "number of layers",
+    "window": "number of steps in a window",
+    "batch": "number of streams side by side",
+    "epochs": "number of epochs",
+}
+"""The options that are whole numbers from 1 on."""
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
+    """Add the command and its arguments."""
     training = commands.add_parser("train", help="train a character language model by truncated BPTT")
     kept = {field.name: field.default for field in dataclasses.fields(train.Settings)}
     training.add_argument("--text", type=_text, help='a UTF-8 text file, or "timemachine" (the default)')
-    training.add_argument("--cell", choices=list(LAYERS), help=f"default: {kept['cell']}")
-    for name in ("hidden", "layers", "window", "batch", "epochs"):
-        training.add_argument(f"--{name}", type=at_least(1), help=f"default: {kept[name]}")
-    training.add_argument("--optimizer", choices=list(OPTIMIZERS), help=f"default: {kept['optimizer']}")
+    training.add_argument("--cell", choices=list(LAYERS), help=f"cell (default: {kept['cell']})")
+    for name, what in WHOLE.items():
+        training.add_argument(f"--{name}", type=at_least(1), help=f"{what} (default: {kept[name]})")
+    training.add_argument("--optimizer", choices=list(OPTIMIZERS), help=f"optimizer (default: {kept['optimizer']})")
     training.add_argument("--rate", type=number, help=f"learning rate (default: {kept['rate']:g})")
     training.add_argument("--clip", type=number, help=f"largest norm of the gradient (default: {kept['clip']:g})")
-    training.add_argument("--dropout", type=number, help="between layers (default: 0)")
-    training.add_argument("--characters", type=at_least(1), help="only the first so many of the cleaned text")
-    training.add_argument("--validate", type=number, help="share of the text, at its end, to validate on (default: 0)")
-    training.add_argument("--seed", type=at_least(0), help="default: 0")
-    training.add_argument("--eager", action="store_const", const=True, help="record every step anew: do not compile")
-    training.add_argument("--prompt", help=f"what samples begin with (default: {kept['prompt']!r})")
+    training.add_argument("--dropout", type=number, help="share of units to drop between layers (default: 0)")
+    training.add_argument(
+        "--characters", type=at_least(1), help="number of characters of the cleaned text to train on (default: all)"
+    )
+    training.add_argument("--validate", type=number, help="share of the text to hold out at its end (default: 0)")
+    training.add_argument("--seed", type=at_least(0), help="seed of parameters, offsets and masks (default: 0)")
+    training.add_argument("--eager", action="store_const", const=True, help="record each step instead of compiling one")
+    training.add_argument("--prompt", help=f"beginning of each sample (default: {kept['prompt']!r})")
     training.add_argument("--out", type=place, required=True, help="folder for checkpoint, log, curve and samples")
-    training.add_argument("--resume", action="store_true", help="go on with the run in --out, to --epochs")
-    training.add_argument("--overwrite", action="store_true", help="begin anew, even if --out holds a run")
+    training.add_argument("--resume", action="store_true", help="continue the run in --out, up to --epochs")
+    training.add_argument("--overwrite", action="store_true", help="start a new run, even if --out holds one")
     training.set_defaults(run=run)
 
 
@@ -133,7 +144,7 @@ class _Line:
 
 
 def _fitting(parts: dict[str, str], columns: int) -> str:
-    """The parts on one line of exactly so many columns: a longer one would wrap, and stay behind at every update."""
+    """Join the parts into one line of exactly `width` columns: a longer one would wrap, and stay at each update."""
     kept, between = dict(parts), "  "
     for name in ("", "loss", "rate", "norm", "left", "perplexity"):
         if len(between.join(kept.values())) > columns:
@@ -143,7 +154,7 @@ def _fitting(parts: dict[str, str], columns: int) -> str:
 
 
 def _columns() -> int:
-    """The width of the terminal of the standard error, at most what COLUMNS says."""
+    """Return the width of the terminal of the standard error, at most COLUMNS."""
     asked = shutil.get_terminal_size().columns  # COLUMNS, else the terminal of the standard output, else 80
     try:
         real = os.get_terminal_size(sys.stderr.fileno()).columns or asked

@@ -1,4 +1,4 @@
-"""`tinygrad-rnn truncate`: the ways to cut a text for BPTT, drawn, and what each costs in truth, time and memory."""
+"""`tinygrad-rnn truncate`: a drawing of the ways to cut a text for BPTT, and the accuracy, time and memory of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
@@ -17,26 +18,38 @@ from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, wrote
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.lm import text
+from tinygrad_rnn.lm.text import Indices
+from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
 
 SHOWN = 72
-"""So many characters are drawn at most."""
+"""The maximum number of characters to draw."""
+
+Values = NDArray[np.floating]
+Loss = Callable[[int, Array], Array]
+"""A function (t, h) -> loss of the step."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Its arguments."""
+    """Add the command and its arguments."""
     truncate = commands.add_parser(
-        "truncate", help="the ways to truncate BPTT on a text: drawn, with gradient error, variance, seconds, memory"
+        "truncate", help="draw the ways to truncate BPTT on a text; measure gradient error, variance, time, memory"
     )
     truncate.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
-    truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="default: lstm")
-    truncate.add_argument("--steps", type=at_least(1), default=64, help="first characters of the text (default: 64)")
-    truncate.add_argument("--hidden", type=at_least(1), default=16, help="default: 16")
-    truncate.add_argument("--length", type=at_least(2), default=8, help="of a chunk or window, 2 or more (default: 8)")
-    truncate.add_argument("--draws", type=at_least(2), default=100, help="of each random way, 2 or more (default: 100)")
-    truncate.add_argument("--seed", type=at_least(0), default=0, help="of parameters and draws (default: 0)")
-    truncate.add_argument("--rtrl", action="store_true", help="real-time recurrent learning too: slow")
-    truncate.add_argument("-o", "--output", type=place, help="a file, .svg, for the drawing")
+    truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="cell (default: lstm)")
+    truncate.add_argument(
+        "--steps", type=at_least(1), default=64, help="number of characters from the text's beginning (default: 64)"
+    )
+    truncate.add_argument("--hidden", type=at_least(1), default=16, help="number of hidden units (default: 16)")
+    truncate.add_argument(
+        "--length", type=at_least(2), default=8, help="length of a chunk or window, 2 or more (default: 8)"
+    )
+    truncate.add_argument(
+        "--draws", type=at_least(2), default=100, help="number of draws of each random way, 2 or more (default: 100)"
+    )
+    truncate.add_argument("--seed", type=at_least(0), default=0, help="seed of parameters and draws (default: 0)")
+    truncate.add_argument("--rtrl", action="store_true", help="run real-time recurrent learning too: slow")
+    truncate.add_argument("-o", "--output", type=place, help="draw into this file: .svg")
     truncate.set_defaults(run=run)
 
 
@@ -76,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ways(k: int) -> dict[str, AnyWay]:
-    """The ways by what they are called, with chunks and windows of k steps, on average where they are random."""
+    """Return the ways by name, with chunks and windows of k steps, or of k on average for a random way."""
     return {
         "full": bptt.Full(),
         f"chunks of {k}": bptt.Chunked(k),
@@ -95,7 +108,7 @@ def _exact_ways(with_rtrl: bool) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay]) -> None:
-    """The cuts under the text, in the terminal and, if asked for, as a picture."""
+    """Draw the cuts under the text, in the terminal and, with --output, as a picture."""
     rng = np.random.default_rng(options.seed)
     walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
     shown = characters[:SHOWN]
@@ -112,39 +125,41 @@ def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay])
         wrote(options.output)
 
 
-def _problem(options: argparse.Namespace, letters: Any) -> tuple[dict[str, Tensor], Any, Callable[[int, Any], Any]]:
-    """Parameters with a readout, the text one-hot, and the loss of each step, which add up to the mean."""
+def _problem(options: argparse.Namespace, letters: Indices) -> tuple[Params, Values, Loss]:
+    """Return parameters with a readout, the text one-hot, and the loss of a step. The losses add up to the mean."""
     rng = np.random.default_rng(options.seed)
     size = len(text.ALPHABET)
     params = getattr(nn.init, options.cell)(rng, size, options.hidden)
     params["V"] = Tensor(rng.normal(0, 0.5, (size, options.hidden)), name="V")
     params["c"] = Tensor(np.zeros(size), name="c")
 
-    def loss(t: int, h: Any) -> Any:
+    def loss(t: int, h: Array) -> Array:
         return nn.cross_entropy(h @ params["V"].T + params["c"], letters[t + 1]) / options.steps
 
     return params, text.one_hot(letters[:-1]), loss
 
 
-def _one_tape(options: argparse.Namespace, params: Any, xs: Any, loss: Any) -> tuple[Tape, list[Tensor]]:
-    """All steps on one tape, and the loss of each."""
+def _one_tape(options: argparse.Namespace, params: Params, xs: Values, loss: Loss) -> tuple[Tape, list[Tensor]]:
+    """Record all steps on one tape. Return it, and the loss of each step."""
     with Tape() as tape:
         hs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
         losses = [loss(t, hs[t]) for t in range(options.steps)]
     return tape, losses
 
 
-def _truncated(options: argparse.Namespace, params: Any, xs: Any, loss: Any, how: AnyWay) -> Any:
+def _truncated(
+    options: argparse.Namespace, params: Params, xs: Values, loss: Loss, how: AnyWay
+) -> tuple[float, dict[str, Values]]:
     rng = np.random.default_rng(options.seed)
     return bptt.truncated_bptt(ALL_CELLS[options.cell], params, xs, loss, how, rng=rng)
 
 
-def _norm(gradients: dict[str, Any]) -> float:
+def _norm(gradients: dict[str, Values]) -> float:
     return float(np.sqrt(sum(np.sum(g * g) for g in gradients.values())))
 
 
-def _print(name: str, numbers: str, call: Callable[[], Any], traced: Callable[[], Any] | None = None) -> None:
-    """One line of the table: seconds of a run by itself, memory of another one that is traced."""
+def _print(name: str, numbers: str, call: Callable[[], object], traced: Callable[[], object] | None = None) -> None:
+    """Print one line of the table: the seconds of one run, and the memory of another run, which is traced."""
     began = time.perf_counter()
     call()
     seconds = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Functions from somebody's own file: `FILE.py:function`."""
+"""Functions from a file of the user: `FILE.py:function`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tinygrad_rnn.commands.sources import SourceLoader, imported_from_source
 def opened(path: Path) -> Iterator[ModuleType]:
     """Run a file as a module. Inside, its functions find the files beside it, also when they import them late.
 
-    What the file prints while it runs goes to stderr. What it changes of the process is undone at the end: the current
+    What the file prints while it runs goes to stderr. Its changes of the process are undone at the end: the current
     folder, the arguments, the ways to import, warnings, NumPy's error state. Raises ValueError, with the line, where
     the file cannot be run.
     """
@@ -84,7 +84,7 @@ def _failed(path: Path, full: Path, error: BaseException) -> str:
 
 
 def split(text: str) -> tuple[Path, str]:
-    """A path and a name from FILE.py:name."""
+    """Return the path and the name in FILE.py:name."""
     file, colon, name = text.rpartition(":")
     if not colon or not file or not name.isidentifier():
         raise ValueError(f"{text!r} names no function in a file\ngive it as FILE.py:function")
@@ -92,7 +92,7 @@ def split(text: str) -> tuple[Path, str]:
 
 
 def function(module: ModuleType, name: str) -> Callable[..., Any]:
-    """A function of a module. Raises ValueError, with those that are there."""
+    """Return a function of a module by its name. Raise ValueError, with the functions that there are."""
     found = getattr(module, name, None)
     if callable(found):
         return found  # type: ignore[no-any-return]
@@ -101,7 +101,7 @@ def function(module: ModuleType, name: str) -> Callable[..., Any]:
     raise ValueError(f"{module.__file__} has no function {name!r}{but}\nit has {', '.join(there) or 'none'}")
 
 
-def _own(value: Any, module: ModuleType) -> bool:
-    """Whether something callable comes from the file or from one beside it."""
+def _own(value: object, module: ModuleType) -> bool:
+    """Tell whether a callable comes from the file or from one beside it."""
     home = sys.modules.get(getattr(value, "__module__", None) or "")
     return value.__class__ is partial or home is module or isinstance(getattr(home, "__loader__", None), SourceLoader)

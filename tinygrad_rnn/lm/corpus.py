@@ -1,4 +1,4 @@
-"""Where text comes from: a file, or *The Time Machine*, fetched once, checked and kept."""
+"""The text of a file, or of *The Time Machine*, which is fetched once, checked and kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIME_MACHINE_SHA1 = "090b5e7e70c295757f55df93cb0a180b9691891a"
 
 
 def load(source: str | os.PathLike[str], characters: int | None = None) -> str:
-    """The cleaned text of a UTF-8 file, or of *The Time Machine* by the name "timemachine"; its first `characters`.
+    """Return the cleaned text of a UTF-8 file, or of *The Time Machine* for "timemachine"; at most `characters` of it.
 
     Raises ValueError for a text without letters; OSError where a file cannot be read or fetched.
     """
@@ -28,7 +28,7 @@ def load(source: str | os.PathLike[str], characters: int | None = None) -> str:
 
 
 def time_machine(cache: Path | None = None) -> Path:
-    """The file of H. G. Wells' *The Time Machine* that D2L uses, from the cache or fetched into it.
+    """Return the file of H. G. Wells' *The Time Machine* that D2L uses, from the cache or fetched into it.
 
     Raises OSError, which says how to do without a network, where it cannot be fetched or is not what it should be.
     """

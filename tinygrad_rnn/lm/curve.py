@@ -67,7 +67,7 @@ def _has_place(value: float) -> bool:
 
 
 def _runs(curve: Sequence[float]) -> list[list[int]]:
-    """The epochs whose values have a place, as runs of neighbours."""
+    """Return the epochs whose values have a place, as runs of neighbours."""
     found: list[list[int]] = []
     for epoch, value in enumerate(curve, start=1):
         if _has_place(value):
@@ -85,7 +85,7 @@ def _drawn(points: list[tuple[float, float]], colour: str, dash: str) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two bounds, on a logarithmic axis; over many decades powers of ten alone."""
+    """Return round numbers between two bounds, for a logarithmic axis; over many decades only powers of ten."""
     if high > 1e4 * low:
         powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
         return [10.0**power for power in powers[:: -(-len(powers) // 7)]]

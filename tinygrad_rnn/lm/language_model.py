@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import text
+from tinygrad_rnn.lm.text import Indices
+from tinygrad_rnn.nn.parameters import Array, Params, State
 from tinygrad_rnn.operations.activations import log_softmax
 
-Params = Mapping[str, Any]
-LAYERS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+Layer = nn.RNN | nn.LSTM | nn.GRU
+LAYERS: dict[str, Callable[..., Layer]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 SYMBOLS = len(text.ALPHABET) + 1
 """The letters, the space, and one for an unknown character, as in D2L."""
 
@@ -30,48 +31,48 @@ class Model:
     layers: int = 1
     dropout: float = 0.0
 
-    def _layer(self) -> Any:
+    def _layer(self) -> Layer:
         return LAYERS[self.cell](SYMBOLS, self.hidden, self.layers, dropout=self.dropout)
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Tensor]:
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> dict[str, Tensor]:
         """Parameters as PyTorch would draw them: those of the layer under `rnn.`, of the readout under `head.`."""
         parts = {"rnn": self._layer().init(rng, dtype), "head": nn.Linear(self.hidden, SYMBOLS).init(rng, dtype)}
         found = {f"{part}.{name}": p for part, params in parts.items() for name, p in params.items()}
         return {name: Tensor(p.data, name=name) for name, p in found.items()}
 
     def scores(
-        self, params: Params, characters: NDArray[Any], state: Any, rng: np.random.Generator | None = None
-    ) -> tuple[Any, Any]:
-        """The logits (T, B, symbols) of the next characters, from characters (T, B); and the last state.
+        self, params: Params, characters: Indices, state: State, rng: np.random.Generator | None = None
+    ) -> tuple[Array, State]:
+        """Return the logits (T, B, symbols) of the next characters, from characters (T, B); and the last state.
 
         `rng` draws the dropout masks; without it there is no dropout.
         """
         return self._scores(params, text.one_hot(characters, SYMBOLS, _dtype(params)), state, rng)
 
-    def _scores(self, params: Params, xs: Any, state: Any, rng: np.random.Generator | None) -> tuple[Any, Any]:
+    def _scores(self, params: Params, xs: Array, state: State, rng: np.random.Generator | None) -> tuple[Array, State]:
         own = {name.removeprefix("rnn."): p for name, p in params.items() if name.startswith("rnn.")}
         hs, last = self._layer()(own, xs, state, rng=rng)
         return hs @ params["head.weight"].T + params["head.bias"], last
 
     def loss(
-        self, params: Params, window: NDArray[Any], state: Any, rng: np.random.Generator | None = None
-    ) -> tuple[Any, Any]:
-        """The mean cross entropy of a window (T + 1, B): each character from those before; and the last state."""
+        self, params: Params, window: Indices, state: State, rng: np.random.Generator | None = None
+    ) -> tuple[Array, State]:
+        """Compute the mean cross entropy of a window (T + 1, B), each character from those before; and the state."""
         return self.cross_entropy(params, *self.examples(params, window), state, rng)
 
-    def examples(self, params: Params, window: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What a window gives: one-hot characters (T, B, symbols) of the parameters' dtype, and what follows each."""
+    def examples(self, params: Params, window: Indices) -> tuple[NDArray[np.floating], Indices]:
+        """Return the characters of a window one-hot (T, B, symbols), of the parameters' dtype, and the next ones."""
         return text.one_hot(window[:-1], SYMBOLS, _dtype(params)), window[1:]
 
     def cross_entropy(
-        self, params: Params, xs: Any, targets: Any, state: Any, rng: np.random.Generator | None = None
-    ) -> tuple[Any, Any]:
-        """The same of `examples`: a function of arrays, which can be compiled."""
+        self, params: Params, xs: Array, targets: Array, state: State, rng: np.random.Generator | None = None
+    ) -> tuple[Array, State]:
+        """Compute the same as `loss` from `examples`: a function of arrays, which can be compiled."""
         scores, last = self._scores(params, xs, state, rng)
         return nn.cross_entropy(scores, targets), last
 
-    def perplexity(self, params: Params, windows: NDArray[Any]) -> float:
-        """Exp of the mean cross entropy over windows that follow each other, the state carried from one to the next."""
+    def perplexity(self, params: Params, windows: Indices) -> float:
+        """Compute exp(mean cross entropy) over successive windows, each from the last state of the one before."""
         values, state, total = nn.weights.arrays(params), None, 0.0
         for window in windows:
             loss, state = self.loss(values, window, state)
@@ -79,7 +80,7 @@ class Model:
         return perplexity(total / len(windows))
 
     def sample(self, params: Params, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
-        """The prompt, continued by `length` characters drawn from softmax(logits / temperature); 0: the likeliest.
+        """Continue the prompt by `length` characters drawn from softmax(logits / temperature); 0 takes the likeliest.
 
         Raises ValueError for an empty prompt, for characters that are not in the alphabet, or a negative temperature.
         """
@@ -112,5 +113,6 @@ def perplexity(loss: float) -> float:
         return float(np.exp(loss))
 
 
-def _dtype(params: Params) -> Any:
-    return next(iter(params.values())).dtype
+def _dtype(params: Params) -> np.dtype[np.floating]:
+    dtype: np.dtype[np.floating] = next(iter(params.values())).dtype
+    return dtype

@@ -1,4 +1,4 @@
-"""Text as the network sees it: cleaned to letters and spaces, cut into windows, one-hot.
+"""Text as the network reads it: cleaned to letters and spaces, cut into windows, one-hot.
 
 >>> clean("The Time-Traveller, (for so...)")
 'the time traveller for so '
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_rnn import files
+
+Indices = NDArray[np.intp]
+"""Characters as numbers: the places of the characters in the alphabet."""
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 
 
 def load(path: str | os.PathLike[str] | None = None) -> str:
-    """The text of a UTF-8 file, cleaned; without a path, the help texts that Python itself brings along."""
+    """Return the text of a UTF-8 file, cleaned; without a path, that of Python's own help texts."""
     if path is not None:
         return clean(files.read_text(path))
     from pydoc_data.topics import topics
@@ -28,11 +30,11 @@ def load(path: str | os.PathLike[str] | None = None) -> str:
 
 
 def clean(text: str) -> str:
-    """Lower-case letters a to z and spaces: every run of anything else is one space."""
+    """Return the text in lower-case letters a to z and spaces: every run of anything else is one space."""
     return re.sub("[^a-z]+", " ", text.lower())
 
 
-def windows(text: str, steps: int, count: int) -> NDArray[Any]:
+def windows(text: str, steps: int, count: int) -> Indices:
     """`count` windows of steps + 1 characters, evenly spread over a cleaned text: indices, (steps + 1, count).
 
     `w[:-1]` are the inputs and `w[1:]` the next characters, their targets. Raises ValueError for too short a text.
@@ -47,8 +49,8 @@ def windows(text: str, steps: int, count: int) -> NDArray[Any]:
     return np.array([[ALPHABET.index(c) for c in text[s : s + steps + 1]] for s in starts]).T
 
 
-def indices(text: str) -> NDArray[Any]:
-    """The index of each character in the alphabet. Raises ValueError, naming them, for characters outside of it."""
+def indices(text: str) -> Indices:
+    """Return the index of each character in the alphabet. Raise ValueError with the characters that are not in it."""
     unknown = sorted(set(text) - set(ALPHABET))
     if unknown:
         raise ValueError(
@@ -58,8 +60,8 @@ def indices(text: str) -> NDArray[Any]:
     return np.array([ALPHABET.index(c) for c in text], dtype=np.intp)
 
 
-def streams(text: str, batch: int, window: int, offset: int = 0) -> NDArray[Any]:
-    """A cleaned text as `batch` streams side by side, cut into windows: indices (windows, window + 1, batch).
+def streams(text: str, batch: int, window: int, offset: int = 0) -> Indices:
+    """Cut a cleaned text into `batch` streams, and these into windows: indices (windows, window + 1, batch).
 
     Stream b reads its own part of the text from the beginning to the end, a window after the other, so that the state
     after one window is the one to begin the next with. A window's last character is the next one's first: inputs are
@@ -78,6 +80,6 @@ def streams(text: str, batch: int, window: int, offset: int = 0) -> NDArray[Any]
     return np.asarray(values[places])
 
 
-def one_hot(indices: NDArray[Any], size: int = len(ALPHABET), dtype: Any = np.float64) -> NDArray[Any]:
+def one_hot(indices: Indices, size: int = len(ALPHABET), dtype: DTypeLike = np.float64) -> NDArray[np.floating]:
     """1 at each index, 0 elsewhere: (...) integers -> (..., size)."""
     return np.asarray(np.eye(size, dtype=dtype)[indices])

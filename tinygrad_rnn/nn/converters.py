@@ -16,17 +16,24 @@ where ours are: LSTM i, f, g, o; GRU r, z, n. `for_layer` gives them the names t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
 
-Arrays = dict[str, Any]
+Values = NDArray[Any]
+Arrays = dict[str, Values]
+
+Key = TypeVar("Key", str, int)
+
+Given = Any
+"""An array of numbers, a Tensor, or a tensor of PyTorch."""
 
 
-def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> Arrays:
-    """The arrays of a PyTorch state_dict, by the same names; those under `prefix` ("rnn."), without it.
+def from_torch(state_dict: Mapping[str, Given], prefix: str = "") -> Arrays:
+    """Return the arrays of a PyTorch state_dict by name; with a `prefix` ("rnn."), those under it, without it.
 
     A float that NumPy does not have, such as bfloat16, comes as float32, which holds each of its values exactly. The
     way back: `module.load_state_dict({name: torch.from_numpy(a) for name, a in arrays(params).items()})`.
@@ -48,8 +55,8 @@ def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> Arrays:
     return {str(name).removeprefix(prefix): _numbers("from_torch", name, state_dict[name]).copy("C") for name in names}
 
 
-def _numbers(who: str, name: Any, value: Any) -> Any:
-    """An array of numbers from an array, a Tensor, or a tensor of PyTorch. Raises ValueError for anything else."""
+def _numbers(who: str, name: object, value: Given) -> Values:
+    """Return an array of numbers from an array, a Tensor or a tensor of PyTorch. Raise ValueError otherwise."""
     if hasattr(value, "detach") and not isinstance(value, Tensor):
         value = value.detach().cpu()
         try:
@@ -68,13 +75,13 @@ def _numbers(who: str, name: Any, value: Any) -> Any:
     return array
 
 
-def _first(array: Any) -> int:
-    """The length of the first axis; 0 where there is none."""
+def _first(array: Values) -> int:
+    """Return the length of the first axis; 0 where there is none."""
     return int((array.shape or (0,))[0])
 
 
-def from_keras(kind: str, weights: Sequence[Any], *, reset_after: bool = True) -> Arrays:
-    """The parameters of `nn.rnn`, `nn.lstm`, `nn.gru` or `nn.gru_textbook` from `layer.get_weights()` of Keras.
+def from_keras(kind: str, weights: Sequence[Given], *, reset_after: bool = True) -> Arrays:
+    """Return the parameters of `nn.rnn`, `nn.lstm`, `nn.gru` or `nn.gru_textbook` from `layer.get_weights()` of Keras.
 
     kind: "SimpleRNN", "LSTM" or "GRU". weights: kernel (I, G H), recurrent kernel (H, G H), and the bias, if there is
     one. A GRU with `reset_after` (the default of Keras) is `nn.gru`, one without it `nn.gru_textbook`.
@@ -82,7 +89,7 @@ def from_keras(kind: str, weights: Sequence[Any], *, reset_after: bool = True) -
     Raises ValueError for another number of arrays, such as the six of a Bidirectional layer, and for shapes that do not
     fit.
     """
-    order = _order(kind, {"SimpleRNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]})
+    order = _order(kind, {"SimpleRNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}, kind)
     if not isinstance(weights, Sequence) or len(weights) not in (2, 3):
         count = len(weights) if isinstance(weights, Sequence) else f"a {type(weights).__name__}"
         raise ValueError(
@@ -101,9 +108,9 @@ def from_keras(kind: str, weights: Sequence[Any], *, reset_after: bool = True) -
 
 
 def from_onnx(
-    kind: str, W: Any, R: Any, B: Any = None, P: Any = None, *, direction: int | None = None, clip: float = 0.0
+    kind: str, W: Given, R: Given, B: Given = None, P: Given = None, *, direction: int | None = None, clip: float = 0.0
 ) -> Arrays:
-    """The parameters of one direction of an ONNX RNN, LSTM or GRU node, from its inputs W, R, B and P.
+    """Return the parameters of one direction of an ONNX RNN, LSTM or GRU node, from its inputs W, R, B and P.
 
     W: (D, G H, I), R: (D, G H, H), B: (D, 2 G H), P: (D, 3 H), the peepholes i, o, f of an LSTM, which then is
     `nn.peephole_lstm`. A GRU with `linear_before_reset` 1 is `nn.gru`, with 0 `nn.gru_textbook`. `direction` says which
@@ -117,7 +124,7 @@ def from_onnx(
         raise ValueError(
             f"from_onnx: clip={clip}\nour cells do not clip; write a cell with np.clip before its activations"
         )
-    order = _order(kind, {"RNN": [0], "LSTM": [0, 2, 3, 1], "GRU": [1, 0, 2]})
+    order = _order(kind, {"RNN": [0], "LSTM": [0, 2, 3, 1], "GRU": [1, 0, 2]}, kind)
     W, R = _numbers(kind, "W", W), _numbers(kind, "R", R)
     if R.ndim != 3 or (len(R) != 1 if direction is None else direction not in range(len(R))):
         raise ValueError(
@@ -143,8 +150,8 @@ def from_onnx(
     return found
 
 
-def from_cs231n(Wx: Any, Wh: Any, b: Any) -> Arrays:
-    """The parameters of `nn.lstm` or `nn.rnn` from CS231n's Wx (I, G H), Wh (H, G H), b (G H,).
+def from_cs231n(Wx: Given, Wh: Given, b: Given) -> Arrays:
+    """Return the parameters of `nn.lstm` or `nn.rnn` from CS231n's Wx (I, G H), Wh (H, G H), b (G H,).
 
     Four gates, in the order i, f, o, g, are an LSTM; one is an RNN. Raises ValueError for shapes that do not fit.
     """
@@ -168,8 +175,8 @@ READOUT = {"Wy", "Wya", "by"}
 """What stands beside it there, of the layer that reads the state."""
 
 
-def from_columns(parameters: Mapping[str, Any]) -> Arrays:
-    """The parameters of `nn.lstm` or `nn.rnn` in the column layout of many courses, by their usual names.
+def from_columns(parameters: Mapping[str, Given]) -> Arrays:
+    """Return the parameters of `nn.lstm` or `nn.rnn` from the column layout of many courses, by the usual names there.
 
     LSTM: Wi, Wf, Wc, Wo of shape (H, H + I), applied to [a; x] with the state on top, and bi, bf, bc, bo (H, 1).
     RNN: Wax (H, I), Waa (H, H), ba (H, 1). A readout (Wy, Wya, by) is left out.
@@ -209,12 +216,12 @@ def from_columns(parameters: Mapping[str, Any]) -> Arrays:
     return _cell_parameters(both[:, hidden:], both[:, :hidden], bias, None, list(range(len(blocks))))
 
 
-def for_layer(params: Mapping[str, Any], layer: int = 0, *, reverse: bool = False) -> Arrays:
-    """The parameters of a cell by the names that they have in a layer: `weight_ih` -> `weight_ih_l0`."""
+def for_layer(params: Mapping[str, Given], layer: int = 0, *, reverse: bool = False) -> Arrays:
+    """Return the parameters of a cell by the names that they have in a layer: `weight_ih` -> `weight_ih_l0`."""
     return {f"{name}_l{layer}{'_reverse' if reverse else ''}": value for name, value in params.items()}
 
 
-def _cell_parameters(W: Any, U: Any, to_x: Any, to_h: Any, order: list[int]) -> Arrays:
+def _cell_parameters(W: Given, U: Given, to_x: Given, to_h: Given, order: list[int]) -> Arrays:
     """Our names, with the gates (blocks of rows) in our order; a second bias of zeros where the origin has only one."""
     rows = np.concatenate([np.arange(len(U)).reshape(len(order), -1)[k] for k in order])
     found = {"weight_ih": np.ascontiguousarray(W[rows]), "weight_hh": np.ascontiguousarray(U[rows])}
@@ -224,15 +231,15 @@ def _cell_parameters(W: Any, U: Any, to_x: Any, to_h: Any, order: list[int]) -> 
     return found
 
 
-def _order(kind: str, known: Mapping[Any, list[int]], key: Any = None) -> list[int]:
-    key = kind if key is None else key
+def _order(kind: str, known: Mapping[Key, list[int]], key: Key) -> list[int]:
+    """Return the order of the gates, from those of the known kinds."""
     if key not in known:
         raise ValueError(f"{kind}: {key!r} is not one of {', '.join(map(str, known))}\ngive the kind of the layer")
     return known[key]
 
 
-def _hidden_size(kind: str, name: str, U: Any, gates: int) -> int:
-    """H, from U with its gates as rows."""
+def _hidden_size(kind: str, name: str, U: Given, gates: int) -> int:
+    """Return H, from U with its gates as rows."""
     if U.ndim != 2:
         raise ValueError(f"{kind}: {name} has {U.ndim} axes\nexpected a matrix: {gates} gates of the hidden size")
     if U.shape[0] != gates * U.shape[1]:
@@ -243,6 +250,6 @@ def _hidden_size(kind: str, name: str, U: Any, gates: int) -> int:
     return int(U.shape[1])
 
 
-def _require(kind: str, name: str, value: Any, expected: tuple[int, ...]) -> None:
+def _require(kind: str, name: str, value: Given, expected: tuple[int, ...]) -> None:
     if value.shape != expected:
         raise ValueError(f"{kind}: {name} has shape {value.shape}\nexpected {expected}")

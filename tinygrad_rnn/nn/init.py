@@ -10,31 +10,36 @@ those of the generator that you pass, in the order weight_ih, weight_hh, bias_ih
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.parameters import require_sizes
 
 
-def rnn(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
+def rnn(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
+) -> dict[str, Tensor]:
     """Parameters of `nn.rnn`: one block of H rows."""
     return _recurrent(rng, 1, input_size, hidden_size, dtype)
 
 
-def lstm(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
+def lstm(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
+) -> dict[str, Tensor]:
     """Parameters of `nn.lstm`: gates i, f, g, o stacked, 4 H rows."""
     return _recurrent(rng, 4, input_size, hidden_size, dtype)
 
 
-def gru(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
+def gru(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
+) -> dict[str, Tensor]:
     """Parameters of `nn.gru` and `nn.gru_textbook`: gates r, z, n stacked, 3 H rows."""
     return _recurrent(rng, 3, input_size, hidden_size, dtype)
 
 
 def peephole_lstm(
-    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
     """Parameters of `nn.peephole_lstm`: those of `lstm`, and a peephole for each gate, (H,)."""
     peepholes: dict[str, tuple[int, ...]] = {f"weight_c{gate}": (hidden_size,) for gate in "ifo"}
@@ -42,14 +47,14 @@ def peephole_lstm(
 
 
 def coupled_lstm(
-    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
     """Parameters of `nn.coupled_lstm`: gates f, g, o stacked, 3 H rows."""
     return _recurrent(rng, 3, input_size, hidden_size, dtype)
 
 
 def layer_norm_lstm(
-    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
     """Parameters of `nn.layer_norm_lstm`: those of `lstm`, gains of one and a bias of zero."""
     gains = {"gain_ih": 4 * hidden_size, "gain_hh": 4 * hidden_size, "gain_c": hidden_size}
@@ -58,13 +63,15 @@ def layer_norm_lstm(
     return lstm(rng, input_size, hidden_size, dtype) | norms | bias
 
 
-def mgu(rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64) -> dict[str, Tensor]:
+def mgu(
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
+) -> dict[str, Tensor]:
     """Parameters of `nn.mgu`: gates f, n stacked, 2 H rows."""
     return _recurrent(rng, 2, input_size, hidden_size, dtype)
 
 
 def irnn(
-    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: Any = np.float64, scale: float = 1.0
+    rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64, scale: float = 1.0
 ) -> dict[str, Tensor]:
     """Parameters of `nn.rnn` with relu: U = scale * I, W from N(0, 0.001^2), biases 0 (Le, Jaitly, Hinton 2015)."""
     values = {
@@ -86,7 +93,7 @@ def _recurrent(
     gates: int,
     input_size: int,
     hidden_size: int,
-    dtype: Any,
+    dtype: DTypeLike,
     more: dict[str, tuple[int, ...]] | None = None,
 ) -> dict[str, Tensor]:
     require_sizes(f"init: input_size={input_size}, hidden_size={hidden_size}", input_size, hidden_size)

@@ -6,14 +6,16 @@ A layer is a description; its parameters are a flat dict by PyTorch's names.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.nn.cells import Array, Params, normalized
+from tinygrad_rnn.nn.cells import normalized
 from tinygrad_rnn.nn.parameters import (
     PLAIN,
+    Array,
+    Params,
     Shapes,
     require_features,
     require_one_dtype,
@@ -36,17 +38,17 @@ class Linear:
         require_sizes(self, self.in_features, self.out_features)
 
     def shapes(self) -> Shapes:
-        """The name and shape of every parameter."""
+        """Return the name and shape of every parameter."""
         weight: Shapes = {"weight": (self.out_features, self.in_features)}
         return weight | {"bias": (self.out_features,)} if self.bias else weight
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Parameters from U(-1/sqrt(in_features), 1/sqrt(in_features)), as torch draws them."""
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
+        """Draw parameters from U(-1/sqrt(in_features), 1/sqrt(in_features)), as torch does."""
         bound = 1 / np.sqrt(self.in_features)
         return {k: Tensor(rng.uniform(-bound, bound, s).astype(dtype), name=k) for k, s in self.shapes().items()}
 
     def __call__(self, params: Params, x: Array) -> Array:
-        """(..., in_features) -> (..., out_features). Raises ValueError where x or a parameter does not fit."""
+        """Map (..., in_features) to (..., out_features). Raise ValueError where x or a parameter does not fit."""
         _require("Linear", self.shapes(), params)
         require_features("Linear", x, self.in_features)
         y = x @ params["weight"].T
@@ -64,15 +66,15 @@ class Embedding:
         require_sizes(self, self.num_embeddings, self.embedding_dim)
 
     def shapes(self) -> Shapes:
-        """The name and shape of every parameter."""
+        """Return the name and shape of every parameter."""
         return {"weight": (self.num_embeddings, self.embedding_dim)}
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Rows from the standard normal distribution, as torch draws them."""
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
+        """Draw rows from the standard normal distribution, as torch does."""
         return {k: Tensor(rng.standard_normal(s).astype(dtype), name=k) for k, s in self.shapes().items()}
 
-    def __call__(self, params: Params, indices: Any) -> Array:
-        """(...) integers, an array or a Tensor -> (..., embedding_dim).
+    def __call__(self, params: Params, indices: Array) -> Array:
+        """Map (...) integers, an array or a Tensor, to (..., embedding_dim).
 
         Raises ValueError for an index outside of 0 to num_embeddings - 1, at every rerun too, where it is a Tensor.
         """
@@ -96,16 +98,16 @@ class LayerNorm:
         require_sizes(self, self.normalized_shape)
 
     def shapes(self) -> Shapes:
-        """The name and shape of every parameter."""
+        """Return the name and shape of every parameter."""
         return {"weight": (self.normalized_shape,), "bias": (self.normalized_shape,)}
 
-    def init(self, rng: np.random.Generator | None = None, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Ones and zeros, as torch has them; nothing is drawn."""
+    def init(self, rng: np.random.Generator | None = None, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
+        """Return ones and zeros, as torch does; nothing is drawn."""
         size = self.normalized_shape
         return {"weight": Tensor(np.ones(size, dtype), "weight"), "bias": Tensor(np.zeros(size, dtype), "bias")}
 
     def __call__(self, params: Params, x: Array) -> Array:
-        """(..., normalized_shape) -> the same shape. Raises ValueError where x or a parameter does not fit."""
+        """Map (..., normalized_shape) to the same shape. Raise ValueError where x or a parameter does not fit."""
         _require("LayerNorm", self.shapes(), params)
         require_features("LayerNorm", x, self.normalized_shape)
         return normalized(x, self.eps) * params["weight"] + params["bias"]

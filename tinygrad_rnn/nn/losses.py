@@ -6,19 +6,18 @@ other targets, counts another mask, and refuses what is out of range as the firs
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.nn.cells import Array
+from tinygrad_rnn.nn.parameters import Array
 from tinygrad_rnn.operations.activations import log_softmax, softplus
 from tinygrad_rnn.operations.assertions import in_range
 from tinygrad_rnn.operations.basics import getitem
 
 
-def mse(outputs: Array, targets: Array, *, mask: Any = None, reduction: str = "mean") -> Array:
-    """(outputs - targets)**2, by default the mean over *all* entries: time, batch and features. Both of one shape.
+def mse(outputs: Array, targets: Array, *, mask: Array = None, reduction: str = "mean") -> Array:
+    """Compute (outputs - targets)**2, both of one shape; by default the mean over *all* entries: time, batch, features.
 
     torch.nn.functional.mse_loss. `mask` and `reduction` as in `cross_entropy`; the mask has the shape of the outputs.
     Raises ValueError where the shapes differ (broadcasting would hide a mistake).
@@ -35,11 +34,11 @@ def mse(outputs: Array, targets: Array, *, mask: Any = None, reduction: str = "m
 
 def cross_entropy(
     logits: Array,
-    targets: Any,
+    targets: Array,
     *,
-    weight: Any = None,
+    weight: Array = None,
     label_smoothing: float = 0.0,
-    mask: Any = None,
+    mask: Array = None,
     reduction: str = "mean",
 ) -> Array:
     """-log softmax(logits)[target], by default averaged over *all* positions (time and batch).
@@ -93,7 +92,7 @@ def cross_entropy(
     return _reduced("cross_entropy", each.reshape(targets.shape), mask, reduction, importance)
 
 
-def binary_cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduction: str = "mean") -> Array:
+def binary_cross_entropy(logits: Array, targets: Array, *, mask: Array = None, reduction: str = "mean") -> Array:
     """-(y log p + (1 - y) log(1 - p)) with p = sigmoid(logit), by default the mean over all entries.
 
     torch.nn.functional.binary_cross_entropy_with_logits: computed as softplus(logit) - y logit, stable at +-1e4.
@@ -113,8 +112,8 @@ def binary_cross_entropy(logits: Array, targets: Any, *, mask: Any = None, reduc
     return _reduced("binary_cross_entropy", softplus(logits) - logits * values, mask, reduction)
 
 
-def _reduced(name: str, each: Array, mask: Any, reduction: str, importance: Array = None) -> Array:
-    """The losses of all entries as one number, or as they are; in the mean each counts its `importance`, or 1."""
+def _reduced(name: str, each: Array, mask: Array, reduction: str, importance: Array = None) -> Array:
+    """Reduce the losses to one number, or return them; in the mean each entry counts its `importance`, or 1."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{name}: reduction={reduction!r}\nthere are 'mean', 'sum' and 'none'")
     if mask is not None:
@@ -134,8 +133,8 @@ def _reduced(name: str, each: Array, mask: Any, reduction: str, importance: Arra
     return each.sum() / (count.astype(each.dtype) if isinstance(count, Tensor) else int(count))
 
 
-def _floats(name: str, outputs: Any) -> Any:
-    """Outputs as floats: whole numbers would wrap around, or cut a probability to a whole number."""
+def _floats(name: str, outputs: Array) -> Array:
+    """Return outputs as floats: whole numbers would wrap around, or cut a probability to a whole number."""
     values = _array_or_tensor(outputs)
     if values.dtype.kind in "fc":
         return values
@@ -144,7 +143,7 @@ def _floats(name: str, outputs: Any) -> Any:
     return values.astype(np.float64)
 
 
-def _checked_targets(name: str, targets: Any, outputs: Any) -> Any:
+def _checked_targets(name: str, targets: Array, outputs: Array) -> Array:
     """Targets as an array or a Tensor of numbers; complex ones only for complex outputs, as a complex step has them."""
     values = _array_or_tensor(targets)
     if values.dtype.kind not in "biuf" and values.dtype.kind + outputs.dtype.kind != "cc":
@@ -152,12 +151,12 @@ def _checked_targets(name: str, targets: Any, outputs: Any) -> Any:
     return values
 
 
-def _where(mask: Any, values: Any) -> Any:
+def _where(mask: Array, values: Array) -> Array:
     """Zero where the mask is false, so that no NaN there reaches a sum or a gradient."""
     return np.where(mask, values, np.zeros((), values.dtype))
 
 
-def _checked_weight(weight: Any, classes: int, dtype: Any) -> Any:
+def _checked_weight(weight: Array, classes: int, dtype: DTypeLike | None) -> Array:
     values = _array_or_tensor(weight, np.finfo(dtype).dtype)
     if values.shape != (classes,):
         raise ValueError(f"cross_entropy: weight of shape {values.shape}\nexpected ({classes},), one for each class")
@@ -165,14 +164,14 @@ def _checked_weight(weight: Any, classes: int, dtype: Any) -> Any:
     return in_range(values, low=0, high=np.finfo(dtype).max, refusal=refusal)
 
 
-def _array_or_tensor(values: Any, dtype: Any = None) -> Any:
-    """What was given as an array, or the Tensor that it is, in this dtype."""
+def _array_or_tensor(values: Array, dtype: DTypeLike | None = None) -> Array:
+    """Return the values as an array, or as the Tensor that they are, in this dtype."""
     if not isinstance(values, Tensor):
         return np.asarray(values, dtype)
     return values if dtype is None or values.dtype == dtype else values.astype(dtype)
 
 
-def _checked_mask(name: str, mask: Any, shape: tuple[int, ...]) -> Any:
+def _checked_mask(name: str, mask: Array, shape: tuple[int, ...]) -> Array:
     counts = _array_or_tensor(mask)
     if counts.shape != shape or counts.dtype != bool:
         raise ValueError(

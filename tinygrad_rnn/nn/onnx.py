@@ -7,13 +7,13 @@ Gates are stacked i, o, f, c and z, r, h; activations, clipping, direction, leng
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.nn.cells import Array
+from tinygrad_rnn.nn.parameters import Array, Cell, Params
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.operations.activations import elu, softplus
 from tinygrad_rnn.operations.basics import relu, sigmoid
@@ -32,7 +32,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Array], float | None, float | None]] 
     "HardSigmoid": (lambda x, a, b: np.clip(a * x + b, 0, 1), 0.2, 0.5),
     "Elu": (lambda x, a, b: elu(x, a), 1.0, None),
 }
-"""Each with its default alpha and beta, where it has any."""
+"""The activations by name, each with its default alpha and beta, or None."""
 
 DEFAULTS = {"RNN": ("Tanh",), "GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh")}
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -45,7 +45,7 @@ def onnx_node(
     W: Array,
     R: Array,
     B: Array = None,
-    sequence_lens: Any = None,
+    sequence_lens: ArrayLike | None = None,
     initial_h: Array = None,
     initial_c: Array = None,
     P: Array = None,
@@ -59,7 +59,7 @@ def onnx_node(
     activation_beta: Sequence[float] | None = None,
     input_forget: int = 0,
 ) -> tuple[Array, ...]:
-    """The outputs of a node: (Y, Y_h), for an LSTM (Y, Y_h, Y_c). Inputs and attributes by ONNX's names.
+    """Compute the outputs of a node: (Y, Y_h), for an LSTM (Y, Y_h, Y_c). Inputs and attributes have ONNX's names.
 
     X (T, B, I), W (D, G H, I), R (D, G H, H), B (D, 2 G H), P (D, 3 H: i, o, f), initial_h and initial_c (D, B, H);
     Y (T, D, B, H), Y_h and Y_c (D, B, H). With `layout` 1, X (B, T, I), states (B, D, H), Y (B, T, D, H).
@@ -124,8 +124,8 @@ def onnx_node(
     return (Y, *last_states)
 
 
-def _pre(params: Any, x: Array, h: Array, gates: int) -> tuple[list[Array], list[Array]]:
-    """What each gate gets from x and from h, biases included."""
+def _pre(params: Params, x: Array, h: Array, gates: int) -> tuple[list[Array], list[Array]]:
+    """Compute the part of each gate that comes from x, and that from h, biases included."""
     from_x, from_h = x @ params["W"].T, h @ params["R"].T
     if "B" in params:
         to_x, to_h = np.split(params["B"], 2)
@@ -135,20 +135,20 @@ def _pre(params: Any, x: Array, h: Array, gates: int) -> tuple[list[Array], list
     return np.split(from_x, gates, axis=-1), np.split(from_h, gates, axis=-1)
 
 
-def _rnn(functions: list[Activation], _: bool) -> Callable[..., Any]:
+def _rnn(functions: list[Activation], _: bool) -> Cell:
     (f,) = functions
 
-    def onnx_rnn(params: Any, x: Array, h: Array) -> Array:
+    def onnx_rnn(params: Params, x: Array, h: Array) -> Array:
         (of_x,), (of_h,) = _pre(params, x, h, 1)
         return named("h", f(named("z", of_x + of_h)))
 
     return onnx_rnn
 
 
-def _gru(functions: list[Activation], linear_before_reset: bool) -> Callable[..., Any]:
+def _gru(functions: list[Activation], linear_before_reset: bool) -> Cell:
     f, g = functions
 
-    def onnx_gru(params: Any, x: Array, h: Array) -> Array:
+    def onnx_gru(params: Params, x: Array, h: Array) -> Array:
         (x_z, x_r, x_h), (h_z, h_r, h_h) = _pre(params, x, h, 3)
         z, r = named("z", f(x_z + h_z)), named("r", f(x_r + h_r))
         if not linear_before_reset:
@@ -163,10 +163,10 @@ def _gru(functions: list[Activation], linear_before_reset: bool) -> Callable[...
     return onnx_gru
 
 
-def _lstm(functions: list[Activation], _: bool) -> Callable[..., Any]:
+def _lstm(functions: list[Activation], _: bool) -> Cell:
     f, g, out = functions
 
-    def onnx_lstm(params: Any, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
+    def onnx_lstm(params: Params, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
         z_i, z_o, z_f, z_c = (a + b for a, b in zip(*_pre(params, x, h, 4), strict=True))
         if "P" in params:
             p_i, p_o, p_f = np.split(params["P"], 3)
@@ -190,7 +190,7 @@ def _activations(
     betas: Sequence[float] | None,
     clip: float | None,
 ) -> list[list[Activation]]:
-    """For each direction the functions of the cell, with clipping before those that read a pre-activation."""
+    """Return the functions of the cell for each direction. Those of a pre-activation clip it first."""
     chosen = list(names or DEFAULTS[op_type] * directions)
     count = len(DEFAULTS[op_type])
     unknown = [name for name in chosen if name not in ACTIVATIONS]

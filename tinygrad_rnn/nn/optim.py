@@ -22,12 +22,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import branches, flattened, mapped
+from tinygrad_rnn.nn.parameters import Array, Tree
 
 State = dict[str, Any]
 """`count`, the steps done, and for each moment a tree of arrays, built like the parameters: plain data, to be saved."""
+Values = NDArray[Any]
+Moments = dict[str, Values]
 Rate = float | Callable[[int], float]
 
 
@@ -37,16 +41,16 @@ class _Optimizer:
     l2: float = 0.0
     l1: float = 0.0
 
-    def init(self, params: Any) -> State:
-        """The state before the first step."""
+    def init(self, params: Tree) -> State:
+        """Return the state before the first step."""
         leaves, rebuild = flattened(params)
         for path, p in leaves:
             self._require_floats("parameter", path, p)
         zeros = [np.zeros(p.shape, p.dtype) for _, p in leaves]
         return {"count": 0, **{moment: rebuild(zeros) for moment in self._moments()}}
 
-    def step(self, params: Any, grads: Any, state: State) -> tuple[Any, State]:
-        """New parameters and the new state, from gradients that are built like the parameters.
+    def step(self, params: Tree, grads: Tree, state: State) -> tuple[Tree, State]:
+        """Return new parameters and the new state, from gradients that are built like the parameters.
 
         In a dict, gradients may be missing, and anywhere they may be None: such a parameter stays as it is. Raises
         ValueError for a gradient without a parameter, or of another shape, and for the state of other parameters.
@@ -77,8 +81,8 @@ class _Optimizer:
         after = {moment: rebuild(values.values()) for moment, values in moments.items()}
         return rebuild(new.values()), {"count": count, **after}
 
-    def _moment(self, state: State, moment: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """One moment of each parameter, by path."""
+    def _moment(self, state: State, moment: str, params: Mapping[str, Array]) -> Moments:
+        """Return one moment of each parameter, by path."""
         found = dict(flattened(state.get(moment))[0])
         if found.keys() != params.keys():
             raise ValueError(
@@ -87,7 +91,7 @@ class _Optimizer:
             )
         return {path: found[path] for path in params}
 
-    def _require_floats(self, what: str, path: str, value: Any) -> None:
+    def _require_floats(self, what: str, path: str, value: object) -> None:
         if not isinstance(value, Tensor | np.ndarray | np.floating) or value.dtype.kind != "f":
             kind = getattr(value, "dtype", None)
             raise TypeError(
@@ -99,8 +103,8 @@ class _Optimizer:
     def _moments(self) -> tuple[str, ...]:
         return ()
 
-    def _updated(self, w: Any, g: Any, own: dict[str, Any], rate: float, count: int) -> Any:
-        """The parameter after the step; `own`, the moments of this parameter, is brought up to date."""
+    def _updated(self, w: Values, g: Values, own: Moments, rate: float, count: int) -> Values:
+        """Return the parameter after the step, and update `own`, the moments of this parameter."""
         raise NotImplementedError
 
 
@@ -114,7 +118,7 @@ class SGD(_Optimizer):
     def _moments(self) -> tuple[str, ...]:
         return ("velocity",) if self.momentum else ()
 
-    def _updated(self, w: Any, g: Any, own: dict[str, Any], rate: float, count: int) -> Any:
+    def _updated(self, w: Values, g: Values, own: Moments, rate: float, count: int) -> Values:
         if self.momentum:
             own["velocity"] = self.momentum * own["velocity"] + g
             g = g + self.momentum * own["velocity"] if self.nesterov else own["velocity"]
@@ -133,7 +137,7 @@ class RMSProp(_Optimizer):
     def _moments(self) -> tuple[str, ...]:
         return ("square", "velocity") if self.momentum else ("square",)
 
-    def _updated(self, w: Any, g: Any, own: dict[str, Any], rate: float, count: int) -> Any:
+    def _updated(self, w: Values, g: Values, own: Moments, rate: float, count: int) -> Values:
         own["square"] = self.decay * own["square"] + (1 - self.decay) * g * g
         step = g / (np.sqrt(own["square"]) + self.eps)
         if self.momentum:
@@ -157,7 +161,7 @@ class Adam(_Optimizer):
     def _moments(self) -> tuple[str, ...]:
         return ("mean", "square", "largest") if self.amsgrad else ("mean", "square")
 
-    def _updated(self, w: Any, g: Any, own: dict[str, Any], rate: float, count: int) -> Any:
+    def _updated(self, w: Values, g: Values, own: Moments, rate: float, count: int) -> Values:
         own["mean"] = self.beta1 * own["mean"] + (1 - self.beta1) * g
         own["square"] = self.beta2 * own["square"] + (1 - self.beta2) * g * g
         square = own["square"]
@@ -173,7 +177,7 @@ class AdamW(Adam):
 
     decay: float = 0.01
 
-    def _updated(self, w: Any, g: Any, own: dict[str, Any], rate: float, count: int) -> Any:
+    def _updated(self, w: Values, g: Values, own: Moments, rate: float, count: int) -> Values:
         return super()._updated(w * (1 - rate * self.decay), g, own, rate, count)
 
 
@@ -181,22 +185,22 @@ class AdamW(Adam):
 
 
 def step_decay(rate: float, every: int, factor: float = 0.1) -> Callable[[int], float]:
-    """`rate`, times `factor` after every so many steps: torch's StepLR."""
+    """Return the schedule `rate` times `factor` for each `every` steps done: torch's StepLR."""
     return lambda count: rate * factor ** (count // every)
 
 
 def exponential_decay(rate: float, factor: float) -> Callable[[int], float]:
-    """`rate` times factor^steps: torch's ExponentialLR."""
+    """Return the schedule `rate` times factor^steps: torch's ExponentialLR."""
     return lambda count: rate * factor**count
 
 
 def cosine(rate: float, steps: int, last: float = 0.0) -> Callable[[int], float]:
-    """From `rate` to `last` along half a cosine, over so many steps, then `last`: torch's CosineAnnealingLR."""
+    """Return the schedule from `rate` to `last` along half a cosine in `steps`: torch's CosineAnnealingLR."""
     return lambda count: last + (rate - last) * (1 + math.cos(math.pi * min(count, steps) / steps)) / 2
 
 
 def warmup(steps: int, after: Rate) -> Callable[[int], float]:
-    """Linearly up over so many steps to what `after`, a rate or a schedule, gives."""
+    """Return the schedule that rises linearly in `steps` to `after`, a rate or a schedule."""
 
     def rate(count: int) -> float:
         return min(1.0, (count + 1) / steps) * (after(count) if callable(after) else after)
@@ -207,8 +211,8 @@ def warmup(steps: int, after: Rate) -> Callable[[int], float]:
 # ---------------------------------------------------------------------------------------------- clipping
 
 
-def clip_by_norm(grads: Any, limit: float) -> tuple[Any, float]:
-    """The gradients, a tree, scaled down together where the norm of all of them exceeds `limit`; and that norm, before.
+def clip_by_norm(grads: Tree, limit: float) -> tuple[Tree, float]:
+    """Scale all gradients, a tree, down together where their norm exceeds `limit`. Return them, and the norm before.
 
     torch.nn.utils.clip_grad_norm_: the factor is limit / (norm + 1e-6), at most 1. The norm is computed on a scale of
     its own, so that it neither over- nor underflows. Raises FloatingPointError where a gradient is not finite.
@@ -219,8 +223,8 @@ def clip_by_norm(grads: Any, limit: float) -> tuple[Any, float]:
     return mapped(lambda g: _bare(g) * np.asarray(factor, g.dtype), grads), norm
 
 
-def clip_by_value(grads: Any, limit: float) -> tuple[Any, float]:
-    """The gradients, a tree, with every entry between -limit and limit; and the norm of all of them, before."""
+def clip_by_value(grads: Tree, limit: float) -> tuple[Tree, float]:
+    """Clip each entry of the gradients, a tree, to -limit ... limit. Return them, and their norm before."""
     _require_limit(limit)
     norm = global_norm(grads)
     return mapped(lambda g: np.clip(_bare(g), -limit, limit), grads), norm
@@ -231,8 +235,8 @@ def _require_limit(limit: float) -> None:
         raise ValueError(f"clip: limit {limit}\na limit is a positive number; math.inf for none")
 
 
-def global_norm(grads: Any) -> float:
-    """The root of the sum of all squares in a tree.
+def global_norm(grads: Tree) -> float:
+    """Compute the root of the sum of all squares in a tree.
 
     Raises FloatingPointError, naming the gradient, where one is not finite.
     """
@@ -251,8 +255,8 @@ def global_norm(grads: Any) -> float:
     return largest * math.sqrt(sum(float(np.sum(np.square(_bare(g) / largest))) for _, g in leaves))
 
 
-def _pairs(what: str, params: Any, grads: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Each parameter that has a gradient: its path, itself and the gradient."""
+def _pairs(what: str, params: Tree, grads: Tree, path: str = "") -> Iterator[tuple[str, Array, Array]]:
+    """Yield the path, the parameter and the gradient of each parameter that has one."""
     if grads is None:
         return
     given, wanted = branches(grads), branches(params)
@@ -278,15 +282,15 @@ def _pairs(what: str, params: Any, grads: Any, path: str = "") -> Iterator[tuple
 
 
 def _name(path: str) -> str:
-    """Return how a message speaks of a leaf: `W` for `['W']`, else its path."""
+    """Return the name of a leaf in a message: `W` for `['W']`, else its path."""
     inner = path[2:-2]
     return inner if path == f"[{inner!r}]" and inner else path or "the whole"
 
 
-def _kind(tree: Any) -> str:
+def _kind(tree: Tree) -> str:
     within = branches(tree)
     return f"a {type(tree).__name__}" + ("" if within is None else f" of {len(within)}")
 
 
-def _bare(value: Any) -> Any:
+def _bare(value: Array) -> Values:
     return value.data if isinstance(value, Tensor) else np.asarray(value)

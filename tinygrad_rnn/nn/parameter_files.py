@@ -8,22 +8,24 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
 
-Arrays = dict[str, Any]
+AnyPath = str | os.PathLike[str]
 
 HEADER = 1 << 16
 """No header of an array of numbers is as long as this, in bytes."""
 
 UNPACKED = 1 << 28
-"""A file may unpack to so many bytes without a word, however small it is; beyond, to a hundred times its own size."""
+"""The number of bytes that any file may unpack to. A larger result may have a hundred times the size of its file."""
 
 DTYPES = {
     "BOOL": "?",
@@ -37,16 +39,16 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file: what its header says, and the way to its data."""
+    """An array in a file: its header, and the way to its data."""
 
     name: str
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
-    read: Callable[[], Any]
+    read: Callable[[], NDArray[np.generic]]
 
 
-def packed(path: Any, ending: str, values: Mapping[str, Any]) -> bytes:
-    """The file of these arrays. Raises ValueError, before anything is packed, for what would come back changed."""
+def packed(path: AnyPath, ending: str, values: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """Return the file of these arrays. Raise ValueError first for an array that would come back changed."""
     for name, value in values.items():
         _require_name(path, name, ending)
         _require_numbers(path, name, value.dtype, ending)
@@ -61,11 +63,11 @@ def packed(path: Any, ending: str, values: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def stored(path: Any, ending: str, content: bytes) -> list[Stored]:
-    """The arrays of a file, their data not yet read.
+def stored(path: AnyPath, ending: str, content: bytes) -> list[Stored]:
+    """Return the arrays of a file, their data not yet read.
 
-    Raises ValueError for names that occur twice, have control characters or lead out of a folder, for what is no array
-    of numbers, and for headers that announce something else than is stored. What a parser says comes through.
+    Raises ValueError for names that occur twice, have control characters or lead out of a folder, for anything but
+    arrays of numbers, and for headers that do not fit the data. Errors of a parser pass through.
     """
     found = _in_safetensors(path, content) if ending == ".safetensors" else _in_npz(path, content)
     for name, times in Counter(one.name for one in found).items():
@@ -75,7 +77,7 @@ def stored(path: Any, ending: str, content: bytes) -> list[Stored]:
     return found
 
 
-def require_size(path: Any, content: bytes, found: list[Stored]) -> None:
+def require_size(path: AnyPath, content: bytes, found: list[Stored]) -> None:
     """Raise ValueError for a small file that would unpack to a large one."""
     total = sum(one.dtype.itemsize * math.prod(one.shape) for one in found)
     if total > max(UNPACKED, 100 * len(content)):
@@ -88,7 +90,7 @@ def require_size(path: Any, content: bytes, found: list[Stored]) -> None:
 # ---------------------------------------------------------------------------------------------- the two formats
 
 
-def _in_npz(path: Any, content: bytes) -> list[Stored]:
+def _in_npz(path: AnyPath, content: bytes) -> list[Stored]:
     archive = zipfile.ZipFile(io.BytesIO(content))
     found = []
     for info in archive.infolist():
@@ -118,11 +120,11 @@ def _in_npz(path: Any, content: bytes) -> list[Stored]:
     return found
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], Any]:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], NDArray[np.generic]]:
     return lambda: np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
 
 
-def _in_safetensors(path: Any, content: bytes) -> list[Stored]:
+def _in_safetensors(path: AnyPath, content: bytes) -> list[Stored]:
     length = int.from_bytes(content[:8], "little")
     pairs = json.loads(content[8 : 8 + length], object_pairs_hook=lambda pairs: pairs)
     data = {name: spec["data"] for name, spec in _safetensors().deserialize(content)}  # checks every offset
@@ -141,13 +143,13 @@ def _in_safetensors(path: Any, content: bytes) -> list[Stored]:
     return found
 
 
-def _values(dtype: str, shape: tuple[int, ...], data: bytes) -> Callable[[], Any]:
+def _values(dtype: str, shape: tuple[int, ...], data: bytes) -> Callable[[], NDArray[np.generic]]:
     if dtype == "BF16":
         return lambda: (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
     return lambda: np.array(np.frombuffer(data, DTYPES[dtype]).reshape(shape))
 
 
-def _safetensors() -> Any:
+def _safetensors() -> ModuleType:
     try:
         import safetensors.numpy
     except ImportError as error:
@@ -158,7 +160,7 @@ def _safetensors() -> Any:
 # ---------------------------------------------------------------------------------------------- what is refused
 
 
-def _require_name(path: Any, name: Any, ending: str) -> None:
+def _require_name(path: AnyPath, name: object, ending: str) -> None:
     if not isinstance(name, str):
         raise ValueError(
             f"{path}: the name {name!r} is of type {type(name).__name__}\na parameter has a text as its name"
@@ -176,7 +178,7 @@ def _require_name(path: Any, name: Any, ending: str) -> None:
         raise ValueError(f"{path}: the name {name!r} {wrong}\ngive the parameter another name")
 
 
-def _require_numbers(path: Any, name: str, dtype: np.dtype[Any], ending: str) -> None:
+def _require_numbers(path: AnyPath, name: str, dtype: np.dtype[np.generic], ending: str) -> None:
     """Raise ValueError for a dtype that is not one of NumPy's own for numbers, or that the format has not."""
     if dtype.hasobject:
         raise ValueError(

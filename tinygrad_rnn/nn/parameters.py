@@ -1,4 +1,4 @@
-"""The check of parameters that cells and layers share: every name, its shape, and none that would go unused.
+"""The checks of parameters for cells and layers: every name, its shape, and no name that would not be used.
 
 NumPy broadcasts a bias of one entry, and a dict may hold the weights of another network: both would give other numbers
 without a word.
@@ -7,12 +7,27 @@ without a word.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.recording import where_text
+
+Array = Any
+"""An ndarray or a Tensor."""
+
+Cell = Callable[..., Any]
+"""A function `cell(params, x, *state) -> new state`."""
+
+State = Any
+"""The state of a cell: None, an array or a Tensor, or a tuple of them."""
+
+Params = Mapping[str, Array]
+"""The parameters of a cell or a layer, by name."""
+
+Tree = Any
+"""Parameters or gradients: a leaf, or dicts, lists and tuples of trees."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -25,9 +40,7 @@ PLAIN = re.compile(r"weight|bias")
 GATES = {"RNN": "", "LSTM": "4 gates i, f, g, o stacked: ", "GRU": "3 gates r, z, n stacked: "}
 
 
-def require_parameters(
-    kind: str, shapes: Shapes, params: Mapping[str, Any], pattern: re.Pattern[str] | None = None
-) -> None:
+def require_parameters(kind: str, shapes: Shapes, params: Params, pattern: re.Pattern[str] | None = None) -> None:
     """Raise ValueError unless `params` has every parameter in its shape, and no other whose name fits the pattern.
 
     Raises TypeError for a parameter that is neither an array nor a Tensor.
@@ -58,10 +71,10 @@ def require_parameters(
             )
 
 
-def require_one_dtype(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> None:
+def require_one_dtype(kind: str, shapes: Shapes, params: Params) -> None:
     """Raise ValueError unless all of these parameters are floats of one dtype.
 
-    A complex number of two such floats is one as well: a numerical derivative by complex steps puts it in.
+    A complex number of two such floats is of that dtype too: a numerical derivative by complex steps gives it.
     """
     first = next(iter(shapes))
     expected = _real(params[first].dtype)
@@ -74,11 +87,11 @@ def require_one_dtype(kind: str, shapes: Shapes, params: Mapping[str, Any]) -> N
             )
 
 
-def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _real(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
     return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
 
-def require_mapping(kind: str, params: Any) -> None:
+def require_mapping(kind: str, params: object) -> None:
     """Raise TypeError unless the parameters are a dict, or another mapping."""
     if not isinstance(params, Mapping):
         raise TypeError(
@@ -87,21 +100,21 @@ def require_mapping(kind: str, params: Any) -> None:
         )
 
 
-def require_sizes(layer: Any, *sizes: Any) -> None:
+def require_sizes(layer: object, *sizes: object) -> None:
     """Raise ValueError unless all of a layer's sizes are integers from 1 up."""
     if not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
         kind = layer if isinstance(layer, str) else f"{type(layer).__name__}: {layer}"
         raise ValueError(f"{kind}\nsizes and the number of layers are integers, at least 1")
 
 
-def require_numbers(kind: str, name: str, value: Any) -> None:
+def require_numbers(kind: str, name: str, value: Array) -> None:
     """Raise TypeError for an array of something else than numbers, or one with masked entries."""
     if isinstance(value, np.ma.MaskedArray) or (hasattr(value, "dtype") and value.dtype.kind not in "biufc"):
         what = "a masked array" if isinstance(value, np.ma.MaskedArray) else f"of dtype {value.dtype}"
         raise TypeError(f"{kind}: {name} is {what}{where_text()}\ngive an array or a Tensor of numbers")
 
 
-def require_features(kind: str, x: Any, size: int) -> None:
+def require_features(kind: str, x: Array, size: int) -> None:
     """Raise ValueError unless the last axis of x has this size; TypeError unless x holds numbers."""
     require_numbers(kind, "x", x)
     if shape_of(x)[-1:] != (size,):
@@ -110,8 +123,8 @@ def require_features(kind: str, x: Any, size: int) -> None:
         )
 
 
-def shape_of(value: Any) -> tuple[int, ...]:
-    """The shape, by the shortest way: a cell asks for it at every step."""
+def shape_of(value: Array) -> tuple[int, ...]:
+    """Return the shape of an array, a Tensor or a list."""
     return value.shape if hasattr(value, "shape") else np.shape(value)
 
 

@@ -10,25 +10,29 @@ A layer is a description; parameters are a flat dict, so a PyTorch `state_dict` 
 >>> output.shape, h.shape
 ((7, 2, 10), (4, 2, 5))
 
-What runs inside is `unroll` of a cell, under `scope(layer=..., direction=...)`: every pre-activation, gate and state
+A layer runs `unroll` of a cell under `scope(layer=..., direction=...)`: every pre-activation, gate and state
 can be asked for, as `tape.find("z_f", layer=1, direction="reverse", t=3)`; with one direction there is no such label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.nn.cells import ACTIVATIONS, Array, Params, gru, lstm, rnn
+from tinygrad_rnn.nn.cells import ACTIVATIONS, gru, lstm, rnn
 from tinygrad_rnn.nn.parameters import (
     RECURRENT,
+    Array,
+    Cell,
+    Params,
     Shapes,
+    State,
     require_numbers,
     require_one_dtype,
     require_parameters,
@@ -39,7 +43,7 @@ from tinygrad_rnn.nn.wrappers import dropout_mask
 
 
 class _Recurrent:
-    """What RNN, LSTM and GRU share: a stack of layers, each a cell run over time in one direction or two."""
+    """Base of RNN, LSTM and GRU: a stack of layers, each a cell run over time in one direction or two."""
 
     gates: ClassVar[int]
     states: ClassVar[int]
@@ -60,7 +64,7 @@ class _Recurrent:
             raise ValueError(f"{kind}: proj_size={projected}\nit is less than hidden_size, {self.hidden_size}, or 0")
         _require_nonlinearity(self)
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         raise NotImplementedError
 
     @property
@@ -72,7 +76,7 @@ class _Recurrent:
         return ("forward", "reverse") if self.bidirectional else ("forward",)
 
     def shapes(self) -> Shapes:
-        """The name and shape of every parameter, in PyTorch's order."""
+        """Return the name and shape of every parameter, in PyTorch's order."""
         size, found = self._output_size, {}
         for layer in range(self.num_layers):
             columns = self.input_size if layer == 0 else size * len(self._directions)
@@ -81,20 +85,20 @@ class _Recurrent:
                 found.update({f"{name}{_suffix(layer, direction)}": shape for name, shape in own.items()})
         return found
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch draws them, in the order of `shapes`."""
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
+        """Draw parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch does, in the order of `shapes`."""
         return _drawn(self.shapes(), self.hidden_size, rng, dtype)
 
     def __call__(
         self,
         params: Params,
         x: Array,
-        state: Any = None,
-        lengths: Any = None,
+        state: State = None,
+        lengths: ArrayLike | None = None,
         *,
         rng: np.random.Generator | None = None,
-    ) -> tuple[Array, Any]:
-        """Run over x: (output, last state).
+    ) -> tuple[Array, State]:
+        """Run over x. Return (output, last state).
 
         x: (T, B, I), or (B, T, I) with `batch_first`, or (T, I) for one sequence without a batch. output: the same with
         D * H features in the last axis, D directions side by side (H is `proj_size` where there is one). state: h of
@@ -124,7 +128,7 @@ class _Recurrent:
         elif self.batch_first:
             x = np.swapaxes(x, 0, 1)
         states = self._given(state, batched, np.shape(x)[1])
-        last: list[tuple[Any, ...]] = []
+        last: list[tuple[Array, ...]] = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in self._directions:
@@ -146,8 +150,8 @@ class _Recurrent:
             x = np.swapaxes(x, 0, 1)
         return x, tuple(ends) if self.states > 1 else ends[0]
 
-    def _given(self, state: Any, batched: bool, batch: int) -> list[Any]:
-        """The initial states as (D * num_layers, B, H), checked; none where none was given."""
+    def _given(self, state: State, batched: bool, batch: int) -> list[Array]:
+        """Return the initial states as (D * num_layers, B, H), checked; none where none was given."""
         states = list(as_tuple(state))
         if not states:
             return []
@@ -177,7 +181,7 @@ class RNN(_Recurrent):
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         return _simple(self.nonlinearity)
 
 
@@ -196,7 +200,7 @@ class LSTM(_Recurrent):
     gates: ClassVar[int] = 4
     states: ClassVar[int] = 2
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         return lstm
 
 
@@ -214,12 +218,12 @@ class GRU(_Recurrent):
     gates: ClassVar[int] = 3
     states: ClassVar[int] = 1
 
-    def _cell(self) -> Callable[..., Any]:
+    def _cell(self) -> Cell:
         return gru
 
 
 class _OneStep:
-    """What RNNCell, LSTMCell and GRUCell share: one step of a cell whose sizes are given."""
+    """Base of RNNCell, LSTMCell and GRUCell: one step of a cell whose sizes are given."""
 
     gates: ClassVar[int]
     input_size: int
@@ -231,11 +235,11 @@ class _OneStep:
         _require_nonlinearity(self)
 
     def shapes(self) -> Shapes:
-        """The name and shape of every parameter, in PyTorch's order."""
+        """Return the name and shape of every parameter, in PyTorch's order."""
         return _cell_shapes(self.gates, self.input_size, self.hidden_size, self.hidden_size, self.bias)
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float64) -> dict[str, Tensor]:
-        """Parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch draws them, in the order of `shapes`."""
+    def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Tensor]:
+        """Draw parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch does, in the order of `shapes`."""
         return _drawn(self.shapes(), self.hidden_size, rng, dtype)
 
     def _checked(self, params: Params) -> Params:
@@ -255,7 +259,7 @@ class RNNCell(_OneStep):
     gates: ClassVar[int] = 1
 
     def __call__(self, params: Params, x: Array, h: Array = None) -> Array:
-        """From x (B, I) or (I,), h (B, H) or (H,), zeros where it is None, to the new h.
+        """Compute the new h from x (B, I) or (I,) and h (B, H) or (H,). An h that is None is zero.
 
         Raises ValueError for a parameter that is missing, not used or of a wrong shape; for x or h that do not fit.
         """
@@ -272,7 +276,7 @@ class LSTMCell(_OneStep):
     gates: ClassVar[int] = 4
 
     def __call__(self, params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
-        """From x (B, I) or (I,), h and c (B, H) or (H,), zeros where they are None, to the new (h, c).
+        """Compute the new (h, c) from x (B, I) or (I,) and h and c (B, H) or (H,). A state that is None is zero.
 
         The states may be given as PyTorch takes them, as one tuple (h, c). Raises ValueError as `RNNCell` does.
         """
@@ -294,25 +298,25 @@ class GRUCell(_OneStep):
     gates: ClassVar[int] = 3
 
     def __call__(self, params: Params, x: Array, h: Array = None) -> Array:
-        """From x (B, I) or (I,), h (B, H) or (H,), zeros where it is None, to the new h.
+        """Compute the new h from x (B, I) or (I,) and h (B, H) or (H,). An h that is None is zero.
 
         Raises ValueError as `RNNCell` does.
         """
         return gru(self._checked(params), x, h)
 
 
-def _simple(nonlinearity: str) -> Callable[..., Any]:
+def _simple(nonlinearity: str) -> Cell:
     return partial(rnn, nonlinearity=nonlinearity) if nonlinearity != "tanh" else rnn
 
 
-def _require_nonlinearity(layer: Any) -> None:
+def _require_nonlinearity(layer: object) -> None:
     chosen = getattr(layer, "nonlinearity", "tanh")
     if chosen not in ACTIVATIONS:
         raise ValueError(f"{type(layer).__name__}: nonlinearity={chosen!r}\nthere are 'tanh' and 'relu'")
 
 
 def _cell_shapes(gates: int, columns: int, hidden: int, size: int, bias: bool) -> Shapes:
-    """The parameters of one cell; `size` is that of its output, less than `hidden` where it is projected."""
+    """Return the shapes of one cell's parameters. `size` is that of its output: less than `hidden` if projected."""
     rows = gates * hidden
     found: Shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, size)}
     if bias:
@@ -322,7 +326,7 @@ def _cell_shapes(gates: int, columns: int, hidden: int, size: int, bias: bool) -
     return found
 
 
-def _drawn(shapes: Shapes, hidden: int, rng: np.random.Generator, dtype: Any) -> dict[str, Tensor]:
+def _drawn(shapes: Shapes, hidden: int, rng: np.random.Generator, dtype: DTypeLike) -> dict[str, Tensor]:
     bound = 1 / np.sqrt(hidden)
     return {name: Tensor(rng.uniform(-bound, bound, s).astype(dtype), name=name) for name, s in shapes.items()}
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_rnn.core.recording import current, scope
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.nn.cells import Array, Params
+from tinygrad_rnn.nn.cell_check import unchecked
+from tinygrad_rnn.nn.parameters import Array, Cell, Params, State
 
 
 def unroll(
-    cell: Callable[..., Any],
+    cell: Cell,
     params: Params,
     xs: Array,
-    state: Any = None,
+    state: State = None,
     *,
     reverse: bool = False,
-    lengths: Any = None,
-) -> tuple[Array, Any]:
-    """Run `cell` over time: (the first state of every step, stacked; the last state).
+    lengths: ArrayLike | None = None,
+) -> tuple[Array, State]:
+    """Run `cell` over time. Return (the first state of every step, stacked; the last state).
 
-    xs: (T, B, I), time first, or a sequence of T inputs. state: what the cell starts from, a tuple, or bare where
-    there is one; the cells in `nn` start from zeros without it. The outputs have shape (T, B, H); the last state is
+    xs: (T, B, I), time first, or a sequence of T inputs. state: the initial state, a tuple, or bare where there is one;
+    without it the cells in `nn` start from zeros. The outputs have shape (T, B, H); the last state is
     bare where there is one, else a tuple.
 
     `reverse` runs from the last step to the first; the outputs stay in the order of time. `lengths` (B,) says how many
@@ -52,13 +52,14 @@ def unroll(
         xs = _followed("x", xs) if isinstance(xs, np.ndarray | Tensor) else xs
         states = tuple(_followed(f"{name}0", s) for name, s in zip(names, states, strict=False))
     counts = None if lengths is None else _checked_lengths(lengths, xs)
-    outputs = []
+    uniform = isinstance(xs, np.ndarray | Tensor)
+    step, outputs = cell, []
     for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with scope(t=t):
             running = (t < counts)[:, None] if counts is not None and counts.min(initial=len(xs)) <= t else None
-            # What stands in the padding is not even looked at: a NaN there would make 0 * NaN of its gradient.
+            # The padding is replaced before the cell reads it: a NaN there would make its gradient 0 * NaN.
             x = xs[t] if running is None else np.where(running, xs[t], np.zeros((), xs[t].dtype))
-            before, states = states, as_tuple(cell(params, x, *states))
+            before, states = states, as_tuple(step(params, x, *states))
             if len(states) != len(names):
                 raise ValueError(
                     f"unroll: {cell_name(cell)} takes the states ({', '.join(names)}) and returned {len(states)} "
@@ -66,7 +67,7 @@ def unroll(
                 )
             for name, s in zip(names, states, strict=True):
                 named(name, s)
-                # Of two values the name is for the one that is carried on, below.
+                # The name is for the value that is carried on, below, not for the one that the cell made.
                 if running is not None and isinstance(s, Tensor) and s.name == name and all(s is not b for b in before):
                     s.name = f"{name}_new"
             output = states[0]
@@ -77,11 +78,14 @@ def unroll(
                 states = tuple(named(name, np.where(running, new, old)) for name, new, old in pairs)
                 output = np.where(running, output, 0)
         outputs.append(output)
+        # Where all x are of one shape and the cell makes its own next state, what fitted at one step fits at the next.
+        if step is cell and uniform:
+            step = unchecked(cell)
     outputs = outputs[::-1] if reverse else outputs
     return named("hs", np.stack(outputs)), states if len(states) > 1 else states[0]
 
 
-def _checked_lengths(lengths: Any, xs: Array) -> np.ndarray[Any, Any]:
+def _checked_lengths(lengths: ArrayLike | None, xs: Array) -> NDArray[np.integer]:
     if isinstance(lengths, Tensor):
         raise TypeError(
             f"unroll: lengths are a Tensor, {lengths.describe()}, and decide which operations are recorded\n"
@@ -103,8 +107,8 @@ def _checked_lengths(lengths: Any, xs: Array) -> np.ndarray[Any, Any]:
     return counts
 
 
-def state_names(cell: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a cell's states: its positional arguments after `params` and `x`."""
+def state_names(cell: Cell) -> tuple[str, ...]:
+    """Return the names of a cell's states: its positional arguments after `params` and `x`."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = tuple(k for k, p in inspect.signature(cell).parameters.items() if p.kind in positional)[2:]
     if not names:
@@ -115,19 +119,19 @@ def state_names(cell: Callable[..., Any]) -> tuple[str, ...]:
     return names
 
 
-def cell_name(cell: Callable[..., Any]) -> str:
-    """What to call a cell in words: its function's name, with what a `functools.partial` fixed."""
+def cell_name(cell: Cell) -> str:
+    """Return the name of a cell's function, with the arguments that a `functools.partial` fixed."""
     fixed = ", ".join(f"{key}={value}" for key, value in getattr(cell, "keywords", {}).items())
     name = getattr(getattr(cell, "func", cell), "__name__", repr(cell))
     return f"{name}({fixed})" if fixed else name
 
 
-def as_tuple(state: Any) -> tuple[Any, ...]:
-    """A state as a tuple: empty for None, of one for a bare array."""
+def as_tuple(state: State) -> tuple[Array, ...]:
+    """Return a state as a tuple: empty for None, of one for a bare array."""
     if state is None:
         return ()
     return tuple(state) if isinstance(state, tuple | list) else (state,)
 
 
-def _followed(name: str, value: Any) -> Tensor:
+def _followed(name: str, value: Array) -> Tensor:
     return named(name, value) if isinstance(value, Tensor) else Tensor(value, name=name)

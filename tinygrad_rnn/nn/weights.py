@@ -1,21 +1,22 @@
-"""Parameters on disk, as arrays, and from elsewhere: what `converters` makes of the weights of other libraries."""
+"""Parameters as arrays and on disk, and from the weights of other libraries, by `converters`."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn import files
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import by_name, flattened
 from tinygrad_rnn.nn import parameter_files
 from tinygrad_rnn.nn.converters import for_layer, from_columns, from_cs231n, from_keras, from_onnx, from_torch
+from tinygrad_rnn.nn.parameters import Array, Params, Tree
 
 __all__ = [
     "arrays",
@@ -30,10 +31,10 @@ __all__ = [
     "save",
 ]
 
-Arrays = dict[str, Any]
+Arrays = dict[str, NDArray[Any]]
 
 
-def arrays(params: Any) -> Arrays:
+def arrays(params: Tree) -> Arrays:
     """Return the values of parameters, a tree of them, by name, as arrays of their own in C order.
 
     The names in nested dicts, lists and tuples are joined by dots: `encoder.weight_ih`, `layers.0.bias`.
@@ -41,23 +42,23 @@ def arrays(params: Any) -> Arrays:
     return {name: np.array(_bare(p), order="C") for name, p in by_name(params).items()}
 
 
-def save(path: str | os.PathLike[str], params: Any) -> Path:
+def save(path: parameter_files.AnyPath, params: Tree) -> Path:
     """Write parameters, a tree of them, into a .npz or .safetensors file, whole or not at all; return the path.
 
     A file holds plain arrays by exactly the names that `arrays` gives them, never pickled objects. For .safetensors
     install `tinygrad_rnn[io]`.
 
-    Raises ValueError, before anything is written, for what is no array of numbers, for a name with control characters
-    or one that leads out of a folder, and for a dtype that the format has not.
+    Raises ValueError, before anything is written, for anything but arrays of numbers, for a name that has control
+    characters or leads out of a folder, and for a dtype that the format does not have.
     """
     return files.write(path, parameter_files.packed(path, _ending(path), arrays(params)))
 
 
-def load(path: str | os.PathLike[str], like: Any = None) -> Any:
-    """Return the parameters in a file that `save` wrote, or that holds arrays by name otherwise: arrays by name.
+def load(path: parameter_files.AnyPath, like: Tree = None) -> Tree:
+    """Return the arrays by name in a file that `save` or another program wrote.
 
-    With `like`, such as the parameters in use, the answer is a tree built like it, and every name, shape and dtype must
-    be as there: ValueError names the first that is not. A bfloat16 comes as float32, which holds each of its values.
+    With `like`, such as the parameters in use, return a tree that is built like it. Every name, shape and dtype must be
+    the same: ValueError names the first other one. A bfloat16 becomes a float32, which holds each of its values.
 
     Names and headers are judged before any data is read. Raises ValueError, and changes nothing, for a file that is
     truncated, or something else; for Python objects, names that occur twice, have control characters or lead out of a
@@ -81,19 +82,19 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     return values if like is None else flattened(like)[1](values[name] for name in by_name(like))
 
 
-def not_finite(params: Any) -> list[str]:
+def not_finite(params: Tree) -> list[str]:
     """Return the names of the parameters that have NaN or infinity among their entries."""
     return [name for name, p in by_name(params).items() if not np.isfinite(_bare(p)).all()]
 
 
 @contextlib.contextmanager
-def _explained(path: Any) -> Iterator[None]:
-    """Say of a parser's error which file it is about; an error of ours says so already."""
+def _explained(path: parameter_files.AnyPath) -> Iterator[None]:
+    """Add the path to the error of a parser. An error of ours names it already."""
     try:
         yield
     except ImportError:
         raise
-    except Exception as error:  # whatever a parser says of bytes that are not its own
+    except Exception as error:  # a parser may raise any error for bytes that are not its own
         wrong = str(error).splitlines() or [""]
         if isinstance(error, ValueError) and wrong[0].startswith(f"{path}: ") and len(wrong) > 1:
             raise
@@ -103,7 +104,7 @@ def _explained(path: Any) -> Iterator[None]:
         ) from error
 
 
-def _require_like(path: Any, found: Mapping[str, Any], like: Mapping[str, Any]) -> None:
+def _require_like(path: parameter_files.AnyPath, found: Mapping[str, parameter_files.Stored], like: Params) -> None:
     missing, beyond = [n for n in like if n not in found], [n for n in found if n not in like]
     if missing or beyond:
         raise ValueError(
@@ -116,12 +117,12 @@ def _require_like(path: Any, found: Mapping[str, Any], like: Mapping[str, Any]) 
             raise ValueError(f"{path}: {name} is {found[name].dtype} {found[name].shape}\nexpected {dtype} {shape}")
 
 
-def _ending(path: str | os.PathLike[str]) -> str:
+def _ending(path: parameter_files.AnyPath) -> str:
     ending = Path(path).suffix
     if ending not in (".npz", ".safetensors"):
         raise ValueError(f"{path}: parameters are kept in .npz or .safetensors files\nchoose one of these endings")
     return ending
 
 
-def _bare(value: Any) -> Any:
+def _bare(value: Array) -> NDArray[Any]:
     return value.data if isinstance(value, Tensor) else np.asarray(value)

@@ -1,29 +1,27 @@
-"""Cells made of cells: noise that regularizes, from masks that are given, so that a run can be repeated."""
+"""Cells made of cells: noise that regularizes. The masks are given, so that a run can be repeated."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.core.recording import current, scope_text, where_text
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.nn.cells import Array, Params, initial_state
-
-Cell = Callable[..., Any]
+from tinygrad_rnn.nn.cell_check import initial_state
+from tinygrad_rnn.nn.parameters import Array, Cell, Params
 
 
 def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
-    """The cell with the same dropout at every step (Gal and Ghahramani 2016): x * on_x, h_{t-1} * on_h.
+    """Return the cell with the same dropout at every step (Gal and Ghahramani 2016): x * on_x, h_{t-1} * on_h.
 
     The masks, of shapes (B, I) and (B, H), are 0 where a unit is dropped and 1 / (1 - p) where it is kept, as
     `dropout_mask` draws them. Raises ValueError for a mask of another shape.
     """
 
     @functools.wraps(cell)
-    def dropped(params: Params, x: Array, h: Array = None, *state: Array) -> Any:
+    def dropped(params: Params, x: Array, h: Array = None, *state: Array) -> Array | tuple[Array, ...]:
         h = initial_state("h", h, params, x, np.shape(params["weight_hh"])[1])
         for name, mask, value in (("on_x", on_x, x), ("on_h", on_h, h)):
             if np.shape(mask) != np.shape(value):
@@ -36,8 +34,8 @@ def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
     return dropped
 
 
-def zoneout(cell: Cell, *held: Any) -> Cell:
-    """The cell in which units keep their state for a step (Krueger et al. 2017).
+def zoneout(cell: Cell, *held: Array) -> Cell:
+    """Return the cell in which units keep their state for a step (Krueger et al. 2017).
 
     `held` has, for each state, booleans of shape (T, B, H), true where step t keeps the old value: the step is that of
     `unroll`. In their place a number p is the expectation, p * old + (1 - p) * new, for evaluation.
@@ -46,7 +44,7 @@ def zoneout(cell: Cell, *held: Any) -> Cell:
     """
 
     @functools.wraps(cell)
-    def zoned(params: Params, x: Array, *state: Array) -> Any:
+    def zoned(params: Params, x: Array, *state: Array) -> Array | tuple[Array, ...]:
         new = cell(params, x, *state)
         several = isinstance(new, tuple)
         results = new if several else (new,)
@@ -64,14 +62,14 @@ def zoneout(cell: Cell, *held: Any) -> Cell:
     return zoned
 
 
-def dropout_mask(rng: np.random.Generator, p: float, shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
-    """0 with probability p, else 1 / (1 - p). Raises ValueError unless 0 <= p < 1."""
+def dropout_mask(rng: np.random.Generator, p: float, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> Array:
+    """Draw a mask: 0 with probability p, else 1 / (1 - p). Raise ValueError unless 0 <= p < 1."""
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p = {p}\np is the share that is dropped, 0 <= p < 1")
     return ((rng.random(shape) >= p) / (1 - p)).astype(dtype)
 
 
-def _held(old: Array, new: Array, keep: Any) -> Array:
+def _held(old: Array, new: Array, keep: Array) -> Array:
     if np.ndim(keep) == 0:
         if not 0 <= keep <= 1:
             raise ValueError(

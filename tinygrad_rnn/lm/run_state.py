@@ -1,0 +1,94 @@
+"""A run of training: the settings that decide it, and the progress that its next window needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.lm import text
+from tinygrad_rnn.lm.language_model import LAYERS, Model
+from tinygrad_rnn.nn.optim import SGD, Adam
+from tinygrad_rnn.nn.optim import State as Moments
+from tinygrad_rnn.nn.parameters import Array
+
+Optimizer = SGD | Adam
+OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
+    "sgd": lambda rate: SGD(rate=rate),
+    "adam": lambda rate: Adam(rate=rate),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that decide a run; kept in its checkpoint."""
+
+    text: str
+    cell: str = "gru"
+    hidden: int = 128
+    layers: int = 1
+    dropout: float = 0.0
+    window: int = 35
+    batch: int = 32
+    epochs: int = 10
+    optimizer: str = "sgd"
+    rate: float = 1.0
+    clip: float = 1.0
+    characters: int | None = None
+    validate: float = 0.0
+    seed: int = 0
+    prompt: str = "time traveller"
+    eager: bool = False
+
+    def model(self) -> Model:
+        """Return the network of these settings."""
+        return Model(self.cell, self.hidden, self.layers, self.dropout)
+
+
+@dataclass
+class Progress:
+    """Where a run stands: everything that the next window needs."""
+
+    params: dict[str, Tensor]
+    moments: Moments
+    epoch: int = 0
+    window: int = 0
+    state: tuple[Array, ...] = ()
+    total: float = 0.0
+    norm: float = 0.0
+    seconds: float = 0.0
+    digest: str = ""
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+def check(settings: Settings) -> None:
+    """Raise ValueError for settings that no run can have."""
+    for name in ("hidden", "layers", "window", "batch", "epochs", "seed", "characters"):
+        value, least = getattr(settings, name), 0 if name == "seed" else 1
+        if not (isinstance(value, int) and value >= least) and not (name == "characters" and value is None):
+            raise ValueError(f"train: {name} {value!r}\nexpected an integer from {least} on")
+    for name, known in (("cell", LAYERS), ("optimizer", OPTIMIZERS)):
+        if getattr(settings, name) not in known:
+            raise ValueError(f"train: {name} {getattr(settings, name)!r}\nthere are {', '.join(known)}")
+    within = {
+        "rate": (0 < settings.rate < math.inf, "a positive number"),
+        "clip": (settings.clip > 0, "a positive number, inf for none"),
+        "validate": (0 <= settings.validate < 1, "a share of the text, 0 <= validate < 1"),
+        "dropout": (0 <= settings.dropout < 1, "the share that is dropped, 0 <= dropout < 1"),
+        "layers": (settings.layers > 1 or not settings.dropout, "more than 1 for dropout, which is between layers"),
+        "prompt": (bool(settings.prompt), "at least one character"),
+    }
+    for name, (fits, expected) in within.items():
+        if not fits:
+            raise ValueError(f"train: {name} {getattr(settings, name)!r}\nexpected {expected}")
+    text.indices(settings.prompt)
+
+
+def start(settings: Settings) -> Progress:
+    """Return a run before its first window."""
+    check(settings)
+    params = settings.model().init(np.random.default_rng(settings.seed))
+    return Progress(params, OPTIMIZERS[settings.optimizer](settings.rate).init(params))
