@@ -50,6 +50,7 @@ class Recurrence:
     cotangents: dict[str, str] = field(default_factory=dict)  # d<name> -> name
     target: str = ""  # what the loss of a step reads besides; "" where the loss is any
     entries: dict[str, list[int]] = field(default_factory=dict)  # by name, the entry of the tape at each step
+    repeats: dict[str, list[list[int]]] = field(default_factory=dict)  # by name and step, entries that make it again
 
     def rewritten(self, change: Callable[[Expr], Expr | None], forward: bool = False) -> Recurrence:
         """The recurrence with parts of what comes back replaced, with `forward` of the equations forward as well."""

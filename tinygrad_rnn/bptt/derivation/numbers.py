@@ -19,17 +19,20 @@ class Numbers:
 
     def __init__(self, recorded: Recorded, rec: Recurrence) -> None:
         self.T = len(recorded.xs)
-        lines = recorded.tape.lines()
         turn = _as_it_is if recorded.columns else _turn
         self._by_name: dict[str, list[Any]] = {}
-        tensors: dict[str, list[Any]] = {name: [lines[n][3] for n in at] for name, at in rec.entries.items()}
-        for name, found in tensors.items():
-            self._by_name[name] = [turn(v.data) for v in found]
-        wanted = {name: f for name, f in tensors.items() if f"d{name}" in rec.cotangents or name in rec.states}
-        every = [v for found in wanted.values() for v in found]
+        results = [out for _, _, _, out, _ in recorded.tape.lines()]
+        for name, at in rec.entries.items():
+            self._by_name[name] = [turn(results[n].data) for n in at]
+        wanted = {}  # by name and step, every entry that makes the value: its cotangent is the sum of theirs
+        for name, at in rec.entries.items():
+            if f"d{name}" in rec.cotangents or name in rec.states:
+                repeats = rec.repeats.get(name) or [[]] * len(at)
+                wanted[name] = [[n, *more] for n, more in zip(at, repeats, strict=True)]
+        every = [results[n] for steps in wanted.values() for same in steps for n in same]
         gradients = iter(recorded.tape.gradient(recorded.upstream_loss, every))
-        for name in wanted:
-            self._by_name[f"d{name}"] = [turn(next(gradients)) for _ in range(self.T)]
+        for name, steps in wanted.items():
+            self._by_name[f"d{name}"] = [turn(sum(next(gradients) for _ in same)) for same in steps]
         self._by_name[rec.target or UPSTREAM] = [turn(g) for g in recorded.per_step.data]
         self._by_name[X] = [turn(x) for x in recorded.xs.data]
         self._first = {name: turn(recorded.states[key].data) for name, key in rec.keys.items()}

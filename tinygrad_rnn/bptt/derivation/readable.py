@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence, following
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, total, walk
 
 
 def readable(rec: Recurrence) -> Recurrence:
@@ -28,7 +28,16 @@ def readable(rec: Recurrence) -> Recurrence:
             shape = rec.shapes[state]
             later = Op("later", (rebuilt(handed, _shifted),), (("state", state),), shape)
         instead[Ref(following(state), 0)] = later
-    rec = replace(rec, forward=forward).rewritten(instead.get)
+
+    def change(x: Expr) -> Expr | None:
+        found = instead.get(x)
+        if found is None and isinstance(x, Op) and x.name == "add":
+            found = total(*(rebuilt(a, change) for a in x.args))
+            if found.shape != x.shape and found != Num(0):  # a sum over units, which every unit gets
+                return Op("broadcast_to", (found,), (), x.shape)
+        return found
+
+    rec = replace(rec, forward=forward).rewritten(change)
     return _merged(rec.rewritten(_softmax))
 
 
@@ -76,5 +85,8 @@ def _merged(rec: Recurrence) -> Recurrence:
         reads = [right for right in rest for part in walk(right) if isinstance(part, Ref) and part.name == f"d{state}"]
         if len(reads) == 1 and isinstance(reads[0], Op) and reads[0].name == "multiply" and own.target in reads[0].args:
             others = [e for e in rec.backward if e is not own]
-            rec = replace(rec, backward=others).rewritten(dict[Expr, Expr]({own.target: own.right}).get)
+            right = own.right
+            if isinstance(right, Op) and right.name == "broadcast_to":  # a product spreads it by itself
+                right = right.args[0]
+            rec = replace(rec, backward=others).rewritten(dict[Expr, Expr]({own.target: right}).get)
     return rec

@@ -11,6 +11,7 @@ from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrenc
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
 from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
+from tinygrad_rnn.bptt.derivation.repeated import made_once
 from tinygrad_rnn.bptt.derivation.tidying import tidied
 from tinygrad_rnn.bptt.derivation.trace import Recorded
 from tinygrad_rnn.graph.differentiate import differentiated
@@ -47,15 +48,19 @@ class _Reading:
         self.rec = Recurrence(_title(recorded.cell), recorded.columns, chosen, states, {}, keys)
         self.rec.target = taken.take(recorded.target) if recorded.target else ""
         self.defined: dict[Expr, Ref] = {}
+        self.kept: dict[Expr, Ref] = {}  # of these, what has a name only since the walk back reads it
         self.places: Places = {}
 
     def made(self) -> Recurrence:
-        graph, loop = self._graph()
+        graph, by_author = made_once(self._graph(), set())
+        (loop,) = graph.loops()
         carried = self._carried(graph, loop)
         after = {c.after: state for state, c in carried.items()}
         for key, v in zip(self.recorded.params, graph.inputs, strict=False):
             v.name = self.rec.params[key]
         invented = name_values(loop, after, self.names)
+        graph, by_us = made_once(graph, invented)
+        self.instead = {v: by_us.get(first, first) for v, first in by_author.items()} | by_us
         wrt = graph.inputs[: len(self.recorded.params) + 1 + len(self.rec.states)]
         whole = differentiated(graph, graph.results[0], wrt)
         ahead, *back = whole.loops()
@@ -70,19 +75,27 @@ class _Reading:
         return tidied(self.rec)
 
     def _entries(self) -> None:
-        """Where each named value stands on the tape, by step."""
-        found: dict[str, dict[int, int]] = {}
-        for number, line in enumerate(self.recorded.tape.lines()):
-            if id(line[3]) in self.places:
-                _, v, k = self.places[id(line[3])]
-                known = self.known.get(v)
-                if isinstance(known, Ref) and known.step == 0 and known.name not in (X,):
-                    found.setdefault(known.name, {})[k] = number
-        self.rec.entries = {name: [at[k] for k in sorted(at)] for name, at in found.items()}
+        """Find where each named value stands on the tape, by step: its first call, and the calls that repeat it."""
+        first: dict[str, dict[int, int]] = {}
+        repeats: dict[str, dict[int, list[int]]] = {}
+        for number, (_, _, _, out, _) in enumerate(self.recorded.tape.lines()):
+            if id(out) not in self.places:
+                continue
+            _, v, step = self.places[id(out)]
+            known = self.known.get(self.instead.get(v, v))
+            if not isinstance(known, Ref) or known.step != 0 or known.name == X:
+                continue
+            if v in self.instead:
+                repeats.setdefault(known.name, {}).setdefault(step, []).append(number)
+            else:
+                first.setdefault(known.name, {}).setdefault(step, number)
+        self.rec.entries = {name: [at[k] for k in sorted(at)] for name, at in first.items()}
+        self.rec.repeats = {name: [at[k] for k in sorted(at)] for name, at in repeats.items()}
 
     # ------------------------------------------------------------------------------------------------ the graph
 
-    def _graph(self) -> tuple[Graph, Loop]:
+    def _graph(self) -> Graph:
+        """Return the tape rolled up by time: one loop, whose steps read x, the states and the parameters."""
         r = self.recorded
         inputs = [*r.params.values(), r.xs, *r.states.values(), r.per_step, *r.dlast.values()]
         graph = roll(r.tape.lines(), inputs, [r.loss], self.places)
@@ -102,7 +115,7 @@ class _Reading:
                     f"derive: the steps of {self.rec.title} read {row.outer.name or 'a value'} that differs "
                     "from step to step\nonly x may: give what differs as a part of it"
                 )
-        return graph, loop
+        return graph
 
     def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
         """The carry of each state."""
@@ -142,17 +155,20 @@ class _Reading:
             right = read(node, lambda v: self._known(v, known), self.recorded.batch)
             name = after.get(node.out) or node.out.name
             within = any(isinstance(part, Ref) and part.step is not None for part in walk(right))
-            if node.out in needed and not name and within and not is_cheap(right) and right not in self.defined:
+            late = node.out in needed and not name and within and not is_cheap(right) and right not in self.defined
+            if late:
                 name = node.out.name = self.names.take(_made_up(right))
                 invented.add(node.out)
             turned = not within and isinstance(right, Op) and right.name == "transpose"
             if not name or turned or (isinstance(right, Ref) and node.out not in after):
-                known[node.out] = self.defined.get(right, right)
+                known[node.out] = self.kept.get(right, right)
                 continue
             target = Ref(name, 0 if within or node.out in after else None, node.out.shape)
             shapes[name] = node.out.shape
             where = rec.forward if target.step == 0 else rec.setup
             where.append(Equation((target,), right, node.out in invented))
+            if late:
+                self.kept[right] = target
             if not is_cheap(right):  # that 1 - g * g is also 1 - h, where h is g * g, nobody wants to know
                 self.defined.setdefault(right, target)
             known[node.out] = target
