@@ -1,4 +1,4 @@
-"""Expressions on numbers: the engine's own operations."""
+"""Expressions, evaluated on numbers by the operations of the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinygrad_rnn.core.table import PRIMITIVES
 
 
 def evaluate(x: Expr, value: Callable[[Ref], Any]) -> Any:
-    """The value of an expression on numbers: `value` says what each quantity is."""
+    """Return the value of an expression; `value` gives the number of each quantity."""
     if isinstance(x, Ref):
         return value(x)
     if isinstance(x, Num):
@@ -41,7 +41,7 @@ def _product_of(*args: Any) -> Any:
 
 
 def index_of(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """An index as NumPy takes it."""
+    """Return an index in the form of NumPy."""
     return tuple(slice(*part) if isinstance(part, tuple) else part for part in parts)
 
 

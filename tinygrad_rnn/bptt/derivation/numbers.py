@@ -1,4 +1,4 @@
-"""Formulas on numbers: those of the tape, in columns."""
+"""The numbers of formulas, read off the tape, in column vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinygrad_rnn.bptt.derivation.trace import Recorded
 
 
 class Numbers:
-    """The tape's own number for every quantity at every step, in columns: forward values, and cotangents dL/dv."""
+    """The number of every quantity at every step on the tape, in column vectors: values and cotangents dL/dv."""
 
     def __init__(self, recorded: Recorded, rec: Recurrence) -> None:
         self.T = len(recorded.xs)
@@ -50,13 +50,13 @@ class Numbers:
         self._add(rec.backward, reversed(range(self.T)))
 
     def _add_outside(self, e: Equation) -> None:
-        """What is made of parameters alone."""
+        """Add the number of a quantity that is made of parameters alone."""
         found = evaluate(e.right, lambda ref: self.value(ref, 0))
         for target, value in zip(e.targets, found if len(e.targets) > 1 else [found], strict=True):
             self._outside[target.name] = value
 
     def _add(self, equations: list[Equation], steps: Iterable[int]) -> None:
-        """What has no number on the tape, since its author gave it no name, is what its formula says."""
+        """Add the numbers of quantities without a name on the tape, computed by their formulas."""
         missing = [e for e in equations if e.target.name not in self._by_name]
         for e in missing:
             self._by_name[e.target.name] = [None] * self.T
@@ -65,20 +65,20 @@ class Numbers:
                 self._by_name[e.target.name][t] = np.broadcast_to(self.evaluate(e.right, t), e.target.shape)
 
     def value(self, ref: Ref, t: int) -> Any:
-        """A quantity, seen from step t = 0, ..., T - 1."""
+        """Return a quantity relative to step t = 0, ..., T - 1."""
         if ref.step is None:
             return self._outside[ref.name]
         at = ref.step - STEP - 1 if ref.step > STEP // 2 else t + ref.step
         return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
 
     def evaluate(self, x: Expr, t: int) -> Any:
-        """An expression at step t; what comes from beyond the last step is zero."""
+        """Return the value of an expression at step t; terms from beyond the last step are zero."""
         if t == self.T - 1:
             x = rebuilt(x, _nothing_later)
         return evaluate(x, lambda ref: self.value(ref, t))
 
     def sides(self, f: Formula, t: int) -> list[Any]:
-        """The numbers of a formula's sides, the left ones first; of a sum over all steps t says nothing."""
+        """Return the numbers of the sides of a formula at step t, left sides first; a sum over all steps ignores t."""
         found: list[Any] = []
         if len(f.left) > 1 and isinstance(f.left[0], Ref):  # the parts of an array
             found.append(np.concatenate([self.value(left, t) for left in f.left if isinstance(left, Ref)]))
@@ -99,7 +99,7 @@ class Numbers:
 
 
 def _nothing_later(x: Expr) -> Expr | None:
-    """Zeros, in the place of what comes from the next step."""
+    """Return zeros in the place of a term of the next step."""
     return Op("broadcast_to", (Num(0),), (), x.shape) if isinstance(x, Op) and x.name == "later" else None
 
 

@@ -1,4 +1,4 @@
-"""The recurrence as a reader wants it: what comes from step t+1 written out, and no names that only code needs."""
+"""The recurrence for a reader: terms of step t+1 are written out, and names that only code needs are left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_chea
 
 
 def readable(rec: Recurrence) -> Recurrence:
-    """Without the names that were made up for what is only kept, and with what comes from step t+1 written out."""
+    """Return the recurrence without names for kept values, and with the terms of step t+1 written out."""
     rec = _all_cotangents(rec)
     instead: dict[Expr, Expr] = {}
     forward = []
@@ -42,7 +42,7 @@ def readable(rec: Recurrence) -> Recurrence:
 
 
 def _softmax(x: Expr) -> Expr | None:
-    """exp(log_softmax(y)) is softmax(y)."""
+    """Return softmax(y) for exp(log_softmax(y))."""
     if isinstance(x, Op) and x.name == "exp" and isinstance(x.args[0], Op) and x.args[0].name == "log_softmax":
         inner = x.args[0]
         return Op("softmax", inner.args, inner.options, inner.shape)
@@ -50,7 +50,7 @@ def _softmax(x: Expr) -> Expr | None:
 
 
 def _all_cotangents(rec: Recurrence) -> Recurrence:
-    """With an equation for the cotangent of each state, also of one that the next step alone reads."""
+    """Return the recurrence with an equation for the cotangent of each state, also where only the next step reads it."""
     made = {e.target.name for e in rec.backward}
     read = {ref.name for right in rec.coming_back() for ref in refs(right)}
     instead: dict[Expr, Expr] = {}
@@ -76,7 +76,7 @@ def _shifted(x: Expr) -> Expr | None:
 
 
 def _merged(rec: Recurrence) -> Recurrence:
-    """A state's cotangent that one line alone reads, in a product, stands in that line."""
+    """Return the recurrence with the cotangent of a state put into the one product that reads it."""
     for state in rec.states:
         own = next((e for e in rec.backward if e.target.name == f"d{state}"), None)
         if own is None:

@@ -31,7 +31,7 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import is_function
 
 
-class Line(NamedTuple):
+class Definition(NamedTuple):
     """A quantity: the expression on its right, its name, and where it is a part of an array, which.
 
     part: (number, how many, ending of the name).
@@ -149,19 +149,19 @@ def rows(m: Expr, part: int, parts: int, label: str) -> Expr:
     raise NoSlope
 
 
-def by_line(equations: list[Equation]) -> dict[str, Line]:
+def by_line(equations: list[Equation]) -> dict[str, Definition]:
     """Return the line of each quantity, by its name."""
-    found: dict[str, Line] = {}
+    found: dict[str, Definition] = {}
     for e in equations:
         parts = len(e.targets)
         for k, target in enumerate(e.targets):
             label = target.name.rpartition("_")[2]
             right = e.right.args[0] if parts > 1 and isinstance(e.right, Op) else e.right
-            found[target.name] = Line(right, target, (k, parts, label) if parts > 1 else None)
+            found[target.name] = Definition(right, target, (k, parts, label) if parts > 1 else None)
     return found
 
 
-def line_slope(line: Line, by: Ref) -> Expr | None:
+def line_slope(line: Definition, by: Ref) -> Expr | None:
     """Return the local derivative of a line, or None where it does not read `by`."""
     right, target, part = line
     found = slope(right, by, None if part else target)
@@ -170,7 +170,7 @@ def line_slope(line: Line, by: Ref) -> Expr | None:
     return found if found is None or part is None else rows(found, *part)
 
 
-def through_all(lines: Mapping[str, Line], name: str, by: Ref) -> Expr | None:
+def through_all(lines: Mapping[str, Definition], name: str, by: Ref) -> Expr | None:
     """Return d name_t / d by, along all ways within the step; None where there is no way."""
     done: dict[str, Expr | None] = {}
 

@@ -217,7 +217,7 @@ class Writer:
         return self.style.row(*parts), TIMES
 
     def _entrywise(self, x: Expr) -> str:
-        """Return a factor of an elementwise product; a product of matrices is in brackets, to show that it comes first."""
+        """Return a factor of an elementwise product; brackets show that a product of matrices comes first."""
         of_matrices = isinstance(x, Op) and x.name in ("matmul", "scaled")
         return self.style.bracketed(self.text(x)) if of_matrices else self._within(x, TIMES)
 
