@@ -1,8 +1,8 @@
-"""Write the derivations of the exercises, as the tape has them: a page for each in `derivations/`.
+"""Write the derivations of the exercises, read off the tape: a page for each in `derivations/`.
 
     python docs/tools/make_derivations.py
 
-The tests do the same, and fail where a page says something else.
+The tests do the same, and fail where a page differs.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def gru(params: Any, x: Any, h: Any) -> Any:
 
 
 def example(shapes: dict[str, tuple[int, int]], states: int) -> Callable[..., Any]:
-    """Problems: three inputs, four units."""
+    """Return the function that makes problems of three inputs and four units."""
 
     def make(rng: np.random.Generator, T: int, B: int) -> Any:
         params = {name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
@@ -93,7 +93,7 @@ EXERCISES: dict[str, tuple[str, Callable[..., Any], dict[str, tuple[int, int]], 
         residual,
         SIMPLE,
         1,
-        "*Exercise 6-3.* dh_t/dh_{t-1} has the identity in it: what comes back is handed on whole, and more is added.",
+        "*Exercise 6-3.* dh_t/dh_{t-1} has the identity in it: the cotangent passes unchanged, and a term is added.",
     ),
     "exercise-06.md": (
         "Exercise 6: the gradients of the LSTM",
@@ -114,7 +114,7 @@ CHAINS = {"exercise-01.md": ("U",), "exercise-02.md": ("W", "b"), "exercise-04.m
 
 
 def page(name: str) -> str:
-    """One page: the cell, its derivation, the chains where there are few, and the code."""
+    """Return one page: the cell, its derivation, the chains where there are few, and the code."""
     title, cell, shapes, states, intro = EXERCISES[name]
     derivation = bptt.derive(cell, example=example(shapes, states), layout="columns")
     formulas = derivation.formulas
@@ -123,7 +123,7 @@ def page(name: str) -> str:
     blocks = [
         f"# {title}",
         intro,
-        "Written by the tape from this cell, of column vectors:",
+        "The tape writes the derivation from this cell, whose examples are column vectors:",
         f"```python\n{_head(cell)}{source}```",
     ]
     for section, heading in SECTIONS.items():
@@ -136,8 +136,8 @@ def page(name: str) -> str:
         blocks += ["## The chains of the first three steps"]
         blocks += [f"$$\n{writer.formula(f)}\n$$" for f in chains(formulas, 3) if f.left[0].below.name in wanted]
     blocks += [
-        "## The same as NumPy",
-        "It has been run, and compared with the tape.",
+        "## The derivation as NumPy",
+        "The code was run and compared with the tape.",
         f"```python\n{derivation.numpy()}```",
     ]
     return "\n\n".join(blocks) + "\n"

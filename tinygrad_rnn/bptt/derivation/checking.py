@@ -82,7 +82,7 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
 
 
 def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Any]:
-    """Return a local derivative of the first example: by central differences, unless there is a kink, and by formula."""
+    """Return a local derivative of the first example: by differences, except at a kink, and by formula."""
     side = f.left[0]
     assert isinstance(side, Partial)
     at = _of_one(numbers, t, {})(side.below)
@@ -97,7 +97,7 @@ def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) ->
 
 
 def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Any, k: int, by: float) -> Any:
-    """Return the quantity above after entry k of the one below has moved, by its own line or by all lines of the step."""
+    """Return the quantity above after entry k of the one below moves, by its line or by all lines of the step."""
     assert side.above is not None
     moved = at.copy()
     moved[k] += by

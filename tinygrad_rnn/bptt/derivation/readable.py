@@ -50,7 +50,7 @@ def _softmax(x: Expr) -> Expr | None:
 
 
 def _all_cotangents(rec: Recurrence) -> Recurrence:
-    """Return the recurrence with an equation for the cotangent of each state, also where only the next step reads it."""
+    """Return the recurrence with an equation for each cotangent of a state, read by the next step alone or not."""
     made = {e.target.name for e in rec.backward}
     read = {ref.name for right in rec.coming_back() for ref in refs(right)}
     instead: dict[Expr, Expr] = {}

@@ -1,16 +1,15 @@
-"""The recurrence, forward and back, as equations in the user's names, read off a tape."""
+"""The recurrence, forward and back, read off a tape as equations in the names of its author."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
-from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
+from tinygrad_rnn.bptt.derivation.reading import Find, Unwritable, read
 from tinygrad_rnn.bptt.derivation.repeated import made_once
 from tinygrad_rnn.bptt.derivation.tidying import tidied
 from tinygrad_rnn.bptt.derivation.trace import Recorded
@@ -23,9 +22,9 @@ from tinygrad_rnn.tape.steps import likeness
 
 
 def recurrence(recorded: Recorded, names: Mapping[str, str] | None = None) -> Recurrence:
-    """The recurrence of a recorded cell. `names`: what formulas call its parameters, theirs for the cell's.
+    """Return the recurrence of a recorded cell. `names` gives the cell's name of a parameter by its new name.
 
-    Raises ValueError for a cell whose steps differ, with the first difference named, or that has no formula.
+    Raises ValueError for a cell whose steps differ, with the first difference, and for a cell without a formula.
     """
     return _Reading(recorded, dict(names or {})).made()
 
@@ -36,7 +35,7 @@ class _Reading:
         given = {ours: theirs for theirs, ours in names.items()}
         if unknown := set(given) - set(recorded.params):
             raise ValueError(
-                f"derive: names speaks of {sorted(unknown)}, which the cell does not have\n"
+                f"derive: names has {sorted(unknown)}, but the cell has no such parameters\n"
                 f"its parameters are {', '.join(recorded.params)}"
             )
         taken = Names(())
@@ -106,19 +105,19 @@ class _Reading:
             words = next((f"step {t}: {words}" for t, words in (later or found.differences).items()), "")
             raise Unwritable(
                 f"derive: the steps of {self.rec.title} are not alike{': ' * bool(words)}{words}\n"
-                "give a cell that makes the same operations at every step, and reads nothing older than the step before"
+                "give a cell with the same operations at every step, which reads nothing older than the step before"
             )
         loop = loops[0]
         for row in loop.rows:
             if row.outer not in (graph.inputs[len(r.params)], graph.inputs[-1 - len(r.dlast)]):
                 raise Unwritable(
                     f"derive: the steps of {self.rec.title} read {row.outer.name or 'a value'} that differs "
-                    "from step to step\nonly x may: give what differs as a part of it"
+                    "from step to step\nonly x may differ: give the value as a part of x"
                 )
         return graph
 
     def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
-        """The carry of each state."""
+        """Return the carry of each state."""
         begin = len(self.recorded.params) + 1
         found = {}
         for state, v in zip(self.rec.states, graph.inputs[begin:], strict=False):
@@ -169,20 +168,20 @@ class _Reading:
             where.append(Equation((target,), right, node.out in invented))
             if late:
                 self.kept[right] = target
-            if not is_cheap(right):  # that 1 - g * g is also 1 - h, where h is g * g, nobody wants to know
+            if not is_cheap(right):  # 1 - g * g stays as it is where h is g * g: 1 - h would be hard to follow
                 self.defined.setdefault(right, target)
             known[node.out] = target
         self.known = known
 
     def _rows(self, graph: Graph, loop: Loop) -> dict[Value, Expr]:
-        """What the steps of a loop read of x and of the targets."""
+        """Return the quantities x and target that the steps of a loop read."""
         named = {graph.inputs[len(self.recorded.params)]: X}
         if self.rec.target:
             named[graph.inputs[-1 - len(self.recorded.dlast)]] = self.rec.target
         return {row.inner: Ref(named[row.outer], 0, row.inner.shape) for row in loop.rows if row.outer in named}
 
     def _split(self, base: Value, axis: int, nodes: list[Node], known: dict[Value, Expr]) -> None:
-        """The parts of an array, all at once."""
+        """Add the equation of the parts of an array, all at once."""
         whole = known[base]
         step = 0 if any(isinstance(part, Ref) and part.step is not None for part in walk(whole)) else None
         targets = tuple(Ref(str(node.out.name), step, node.out.shape) for node in nodes)
@@ -216,9 +215,12 @@ class _Reading:
             elif row.inner not in known:
                 found = outside(row.outer)
                 if found not in (Ref(UPSTREAM, None), Num(1)):
-                    raise Unwritable(f"derive: {rec.title}: a step reads from outside of time\ngive a simpler cell")
+                    raise Unwritable(
+                        f"derive: in {rec.title}, the walk back reads a value that is computed outside of the steps\n"
+                        "compute it in the cell"
+                    )
                 known[row.inner] = found if isinstance(found, Num) else Ref(UPSTREAM, 0, row.inner.shape)
-        handed_by: dict[str, Any] = {}
+        handed_by: dict[str, Carry] = {}
         for carry in back.carries:
             state = next(s for s, c in carried.items() if f"d{s}" == carry.before.name)
             handed_by[state] = carry
@@ -254,8 +256,8 @@ class _Reading:
             self.defined[right] = target
             known[node.out] = target
         for state in rec.states:
-            found = handed_by.get(state)
-            rec.handed[state] = None if found is None else self._known(found.after, known)
+            carry_back = handed_by.get(state)
+            rec.handed[state] = None if carry_back is None else self._known(carry_back.after, known)
         results = dict(zip([*r.params, "x", *rec.states], graph.results[1:], strict=True))
         sums = {out.outer: out.inner for out in back.sums}
         stacks = {out.outer: out.inner for out in back.stacks}
@@ -266,8 +268,8 @@ class _Reading:
             rec.terms[key] = _some(self._known(sums[v], known)) if v in sums else None
         rec.dx = _some(self._known(stacks[results["x"]], known)) if results["x"] in stacks else None
 
-    def _outside(self, graph: Graph, back: Loop) -> Any:
-        """What a Value outside of time is, as an expression of the upstream gradients."""
+    def _outside(self, graph: Graph, back: Loop) -> Find:
+        """Return a function that gives a Value outside of time as an expression of the upstream gradients."""
         r = self.recorded
         known: dict[Value, Expr] = {}
         for name, v in zip([UPSTREAM, *r.dlast], graph.inputs[-1 - len(r.dlast) :], strict=True):
@@ -284,14 +286,14 @@ class _Reading:
         return find
 
 
-def _title(cell: Any) -> str:
-    """What to call a cell: an object by its class, so that it is called the same in every run."""
+def _title(cell: Callable[..., object]) -> str:
+    """Return the name of a cell; for an object that of its class, so that the name is the same in every run."""
     named = hasattr(getattr(cell, "func", cell), "__name__")
     return cell_name(cell) if named else type(cell).__name__
 
 
 def _base(v: Value, loop: Loop) -> Value:
-    """The array of which a value is a view."""
+    """Return the array of which a value is a view."""
     nodes = {node.out: node for node in loop.body}
     while v in nodes and nodes[v].op.name == "getitem" and isinstance(nodes[v].args[0], Value):
         v = nodes[v].args[0]
@@ -303,7 +305,7 @@ def _some(x: Expr) -> Expr | None:
 
 
 def _made_up(right: Expr) -> str:
-    """A name for a value that has none: `tanh_c` for tanh(c_t)."""
+    """Return a name for a value that has none: `tanh_c` for tanh(c_t)."""
     if isinstance(right, Op) and len(right.args) == 1 and isinstance(right.args[0], Ref):
         return f"{right.name}_{right.args[0].name}"
     return "a"

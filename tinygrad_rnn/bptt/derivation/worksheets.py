@@ -44,7 +44,7 @@ def of_code(rec: Recurrence, answers: str, blanks: int | Sequence[str], seed: in
 
 
 def choose(names: Sequence[str], blanks: int | Sequence[str], seed: int) -> tuple[str, ...]:
-    """Return the names of the blanks in the order of the derivation: a number of names drawn with a seed, or those given.
+    """Return the names of the blanks, in the order of the derivation: drawn with a seed, or as given.
 
     Raises ValueError for an unknown name, for no name, and for more blanks than lines.
     """
