@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
@@ -28,7 +29,7 @@ def run(source: str, title: str) -> dict[str, Any]:
     return found
 
 
-def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting, title: str) -> None:
+def require_right(gradients: Callable[..., Gradients], setting: Setting, title: str) -> None:
     """Raise ArithmeticError where the gradients of the code and of the tape differ, for T = 1, 2, 3, 7 and B = 1, 3."""
     for T in LENGTHS:
         for B in BATCHES:
@@ -57,7 +58,7 @@ def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting,
                     )
 
 
-def _in_time(values: Any, columns: bool) -> Any:
+def _in_time(values: Array, columns: bool) -> Array:
     """Return a copy of values with a time axis, in the layout of the code."""
     return np.array(np.moveaxis(values, 0, -1) if columns else values)
 
@@ -81,7 +82,7 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
                     )
 
 
-def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Any]:
+def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Array]:
     """Return a local derivative of the first example: by differences, except at a kink, and by formula."""
     side = f.left[0]
     assert isinstance(side, Partial)
@@ -96,7 +97,7 @@ def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) ->
     return [np.concatenate(columns, axis=1), *mine]
 
 
-def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Any, k: int, by: float) -> Any:
+def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Array, k: int, by: float) -> Array:
     """Return the quantity above after entry k of the one below moves, by its line or by all lines of the step."""
     assert side.above is not None
     moved = at.copy()
@@ -104,18 +105,21 @@ def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Any,
     known = {side.below: moved}
     if not side.whole:
         right, _, part = formulas.lines[side.above.name]
-        made = evaluate(right, _of_one(numbers, t, known))
-        return np.split(made, part[1])[part[0]] if part else made
+        made: Array = evaluate(right, _of_one(numbers, t, known))
+        if part is None:
+            return made
+        number, parts, _ = part
+        return np.split(made, parts)[number]
     for e in formulas.rec.forward:
         made = evaluate(e.right, _of_one(numbers, t, known))
         known |= dict(zip(e.targets, made if len(e.targets) > 1 else [made], strict=True))
     return known[side.above]
 
 
-def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Any]) -> Callable[[Ref], Any]:
+def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Array]) -> Callable[[Ref], Array]:
     """Return a function that gives the numbers of the first example at step t; those in `instead` come first."""
 
-    def value(ref: Ref) -> Any:
+    def value(ref: Ref) -> Array:
         if ref in instead:
             return instead[ref]
         found = numbers.value(ref, t)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
+from tinygrad_rnn.bptt.comparison.case import Gradients
 from tinygrad_rnn.bptt.derivation.chains import chains
 from tinygrad_rnn.bptt.derivation.checking import require_equal, require_right, run
 from tinygrad_rnn.bptt.derivation.code import Code
@@ -28,6 +28,7 @@ from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
+from tinygrad_rnn.nn.wrappers import Cell
 
 
 class Derivation:
@@ -107,9 +108,9 @@ class Derivation:
         return self.write("text")
 
     @cached_property
-    def gradients(self) -> Callable[..., dict[str, Any]]:
+    def gradients(self) -> Callable[..., Gradients]:
         """The function `gradients` of the file of `numpy()`, in the form of `bptt.compare` and `bptt.doctor`."""
-        found: Callable[..., dict[str, Any]] = run(self.numpy(), self.title)["gradients"]
+        found: Callable[..., Gradients] = run(self.numpy(), self.title)["gradients"]
         return found
 
 
@@ -120,11 +121,11 @@ def _known(to: str) -> str:
 
 
 def derive(
-    cell: Callable[..., Any],
+    cell: Cell,
     *,
     example: Example | None = None,
-    readout: Callable[..., Any] | None = None,
-    loss: Callable[..., Any] | None = None,
+    readout: Cell | None = None,
+    loss: Cell | None = None,
     names: Mapping[str, str] | None = None,
     layout: str = "rows",
     bias: bool = True,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, rebuilt
@@ -20,7 +20,7 @@ class Numbers:
     def __init__(self, recorded: Recorded, rec: Recurrence) -> None:
         self.T = len(recorded.xs)
         turn = _as_it_is if recorded.columns else _turn
-        self._by_name: dict[str, list[Any]] = {}
+        self._by_name: dict[str, list[Array]] = {}
         results = [out for _, _, _, out, _ in recorded.tape.lines()]
         for name, at in rec.entries.items():
             self._by_name[name] = [turn(results[n].data) for n in at]
@@ -59,27 +59,28 @@ class Numbers:
         """Add the numbers of quantities without a name on the tape, computed by their formulas."""
         missing = [e for e in equations if e.target.name not in self._by_name]
         for e in missing:
-            self._by_name[e.target.name] = [None] * self.T
+            self._by_name[e.target.name] = [np.empty(0)] * self.T
         for t in steps:
             for e in missing:
                 self._by_name[e.target.name][t] = np.broadcast_to(self.evaluate(e.right, t), e.target.shape)
 
-    def value(self, ref: Ref, t: int) -> Any:
+    def value(self, ref: Ref, t: int) -> Array:
         """Return a quantity relative to step t = 0, ..., T - 1."""
         if ref.step is None:
             return self._outside[ref.name]
         at = ref.step - STEP - 1 if ref.step > STEP // 2 else t + ref.step
         return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
 
-    def evaluate(self, x: Expr, t: int) -> Any:
+    def evaluate(self, x: Expr, t: int) -> Array:
         """Return the value of an expression at step t; terms from beyond the last step are zero."""
         if t == self.T - 1:
             x = rebuilt(x, _nothing_later)
-        return evaluate(x, lambda ref: self.value(ref, t))
+        found: Array = evaluate(x, lambda ref: self.value(ref, t))
+        return found
 
-    def sides(self, f: Formula, t: int) -> list[Any]:
+    def sides(self, f: Formula, t: int) -> list[Array]:
         """Return the numbers of the sides of a formula at step t, left sides first; a sum over all steps ignores t."""
-        found: list[Any] = []
+        found: list[Array] = []
         if len(f.left) > 1 and isinstance(f.left[0], Ref):  # the parts of an array
             found.append(np.concatenate([self.value(left, t) for left in f.left if isinstance(left, Ref)]))
             return [*found, *(np.concatenate(self.evaluate(right, t)) for right in f.right)]
@@ -92,7 +93,8 @@ class Numbers:
                 found.append(self.d_first[left.below.name] if f.at == "first" else self.dx[t])
         for right in f.right:
             if f.summed:
-                found.append(sum(self.evaluate(right, k) for k in range(self.T)))
+                first, *others = (self.evaluate(right, k) for k in range(self.T))
+                found.append(sum(others, first))
             else:
                 found.append(self.evaluate(right, 0 if f.at == "first" else t))
         return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
@@ -103,13 +105,13 @@ def _nothing_later(x: Expr) -> Expr | None:
     return Op("broadcast_to", (Num(0),), (), x.shape) if isinstance(x, Op) and x.name == "later" else None
 
 
-def _as_it_is(a: Any) -> Any:
+def _as_it_is(a: Array) -> Array:
     return a
 
 
-def _turn(a: Any) -> Any:
+def _turn(a: Array) -> Array:
     return a[None, :] if a.ndim == 1 else a.T
 
 
-def _own(a: Any) -> Any:
+def _own(a: Array) -> Array:
     return a[:, None] if a.ndim == 1 else a

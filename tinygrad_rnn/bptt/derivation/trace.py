@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FrameType
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Case
+from tinygrad_rnn.bptt.comparison.case import Array, Case
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
+from tinygrad_rnn.nn.wrappers import Cell
 from tinygrad_rnn.tape.full_tape import Tape
 
 OF_STEP = "loss of the step"
@@ -32,7 +33,7 @@ class Recorded:
     loss of its own, the sum of the losses of the steps stands in the place of sum(dhs * hs).
     """
 
-    cell: Callable[..., Any]
+    cell: Cell
     columns: bool
     case: Case
     tape: Tape
@@ -56,12 +57,12 @@ class Setting:
 
     def __init__(
         self,
-        cell: Callable[..., Any],
+        cell: Cell,
         example: Example | None,
         columns: bool,
         bias: bool,
-        readout: Callable[..., Any] | None = None,
-        loss: Callable[..., Any] | None = None,
+        readout: Cell | None = None,
+        loss: Cell | None = None,
     ) -> None:
         self.cell, self.columns, self.readout, self.loss = cell, columns, readout, loss
         self._example = example
@@ -111,7 +112,7 @@ class Setting:
         states = {name: Tensor(s, name=f"{name}0") for name, s in zip(names, case.state, strict=True)}
         dlast = {name: Tensor(d) for name, d in zip(names, case.dlast, strict=True)}
         per_step = Tensor(self._targets(T, B, seed) if self.loss else case.dhs, name="per_step")
-        losses: list[Any] = []
+        losses: list[Tensor] = []
 
         def then(params: Any, h: Any) -> None:
             losses.append(self._loss(params, h, per_step[len(losses)]))
@@ -130,7 +131,7 @@ class Setting:
             target=list(inspect.signature(self.loss).parameters)[1] if self.loss else "",
         )
 
-    def _targets(self, T: int, B: int, seed: int) -> Any:
+    def _targets(self, T: int, B: int, seed: int) -> Array:
         targets = np.asarray(self._made(np.random.default_rng(seed), T, B)[3], np.float64)
         if (targets.shape[-1] if self.columns else len(targets)) != T:
             raise ValueError(
@@ -149,7 +150,7 @@ class Setting:
         return found
 
 
-def _making_its_states(cell: Callable[..., Any], then: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def _making_its_states(cell: Cell, then: Cell | None = None) -> Cell:
     """Return the cell with every state read and made anew at every step; `then` is called after each step.
 
     A state that the cell does not read, or returns unchanged, is recorded as an identity.
@@ -171,13 +172,13 @@ def _making_its_states(cell: Callable[..., Any], then: Callable[..., Any] | None
 
 
 @contextmanager
-def local_names(*functions: Callable[..., Any] | None) -> Iterator[dict[int, str]]:
+def local_names(*functions: Cell | None) -> Iterator[dict[int, str]]:
     """Collect the names of the local variables of functions when they return, by the id of the Tensor."""
     codes = {code for function in functions if function is not None for code in _codes(function)}
     found: dict[int, str] = {}
     kept: list[Tensor] = []  # an id belongs to a Tensor only while the Tensor lives
 
-    def look(frame: FrameType, event: str, _: Any) -> None:
+    def look(frame: FrameType, event: str, _: object) -> None:
         if event == "return" and frame.f_code in codes:
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor) and not name.startswith("_"):
@@ -192,7 +193,7 @@ def local_names(*functions: Callable[..., Any] | None) -> Iterator[dict[int, str
         sys.setprofile(before)
 
 
-def _codes(function: Callable[..., Any]) -> Iterator[CodeType]:
+def _codes(function: Cell) -> Iterator[CodeType]:
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)
