@@ -47,7 +47,7 @@ class _Reading:
         self.rec = Recurrence(_title(recorded.cell), recorded.columns, chosen, states, {}, keys)
         self.rec.target = taken.take(recorded.target) if recorded.target else ""
         self.defined: dict[Expr, Ref] = {}
-        self.kept: dict[Expr, Ref] = {}  # of these, what has a name only since the walk back reads it
+        self.kept: dict[Expr, Ref] = {}  # of these, values with a name only for the walk back
         self.places: Places = {}
 
     def made(self) -> Recurrence:

@@ -24,7 +24,7 @@ def made_once(graph: Graph, invented: set[Value]) -> tuple[Graph, dict[Value, Va
         alike: dict[Value, Value] = {}
         for node in loop.body:
             if timed.isdisjoint(node.reads()):
-                continue  # the same at every step: what parameters alone make has no cotangent of a step
+                continue  # made of parameters alone: its cotangent is no formula of a step
             timed.add(node.out)
             known = first.setdefault(_call(node, alike), node.out)
             by_author = {v.name for v in (known, node.out) if v.name and v not in invented}

@@ -158,7 +158,7 @@ class Writer:
             of = self._cotangents[x.name]
             if of in self._net:
                 return s.symbol("delta", ",".join(part for part in (self._deltas[of], when) if part))
-            if of.isdigit():  # of what has no name
+            if of.isdigit():  # the cotangent of a value without a name
                 return s.symbol(*self._parts(f"#{of}", when))
             return s.row(s.function("d"), s.symbol(*self._parts(of, when)))
         return s.symbol(*self._parts(x.name, when))
