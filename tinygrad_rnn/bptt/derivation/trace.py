@@ -151,7 +151,7 @@ class Setting:
 
 
 def _making_its_states(cell: Cell, then: Cell | None = None) -> Cell:
-    """Return the cell with every state read, and each new state a value of its own, at every step; `then` is called after each step.
+    """Return the cell with every state read, and each new state a value of its own; `then` runs after each step.
 
     A state that the cell does not read, or returns unchanged, is recorded as an identity.
     """
