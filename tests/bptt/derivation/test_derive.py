@@ -285,7 +285,7 @@ def test_an_array_of_ones_is_refused_where_it_is_more_than_a_number():
     def with_ones(params, x, h):
         return np.tanh(np.concatenate([x, np.ones((len(x), 1))], axis=1) @ params["W"] + h)
 
-    with pytest.raises(ValueError, match="makes an array of one number, and concatenate of it"):
+    with pytest.raises(ValueError, match="fills an array with one number, and applies concatenate to it"):
         bptt.derive(with_ones, example=example_of(W=(4, 4)))
 
 

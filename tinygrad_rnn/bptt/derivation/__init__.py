@@ -1,6 +1,6 @@
-"""BPTT written down from a tape, as equations; and those as code and as formulas.
+"""BPTT of a cell as equations that are read off its tape, printed as code and as formulas.
 
-`recording` runs a cell on a small problem, `recurrence` reads its tape as `equations` in the user's names. `code`
-prints them as NumPy. `columns` and `readable` make of them what a book has, `formulas` puts them in order, `symbols`
+`trace` runs a cell on a small problem. `recurrence` reads its tape as `equations` in the author's names. `code` prints
+them as NumPy. `column_vectors` and `readable` put them into the form of a book, `formulas` orders them, and `symbols`
 prints them.
 """

@@ -1,4 +1,4 @@
-"""The chains of a short sequence, written out: dL_t/dU as a sum of products, one for each way from L_t to U."""
+"""The chains of a short sequence: dL_t/dU as a sum of products, one for each way from L_t to U."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, m
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial, with_diagonal
 
 MOST = 40
-"""Terms of one formula."""
+"""The maximum number of terms in one formula."""
 
 
 def chains(formulas: Formulas, T: int) -> list[Formula]:
-    """For each parameter and each t = 1, ..., T, dL_t by that parameter, as the sum of its chains.
+    """Return for each parameter and t = 1, ..., T the derivative of L_t by that parameter, as the sum of its chains.
 
-    Raises ValueError where a formula would have more than 40 chains, or where chains are joined in one array.
+    Raises ValueError for a formula of more than 40 chains, and for chains through arrays that are joined from parts.
     """
     rec = formulas.rec
     if rec.target:
-        raise ValueError("derive: chains begin at dL_t/dh_t, whatever the loss is\nleave readout and loss out")
+        raise ValueError("derive: chains begin at dL_t/dh_t, whatever the loss is\nleave out readout and loss")
     lines = {e.target.name: with_diagonal(e.right) for e in rec.backward}
     together: dict[Expr, list[str]] = {}
     for key, right in rec.terms.items():
         if right is not None:
             together.setdefault(right, []).append(rec.params[key])
-    if T > MOST:  # step T alone has as many
+    if T > MOST:  # step T alone has T chains
         raise _too_long(rec.title)
     found = []
     for right, names in together.items():
@@ -31,7 +31,7 @@ def chains(formulas: Formulas, T: int) -> list[Formula]:
         for k in range(T, 0, -1):
             try:
                 terms = _terms(_unrolled(right, k, T, lines), rec.title)
-            except RecursionError:  # an expression that is deeper than Python goes is longer than a page
+            except RecursionError:  # an expression deeper than the stack of Python is longer than a page
                 raise _too_long(rec.title) from None
             for term in terms:
                 by_loss[_loss(term)].append(term)
@@ -44,7 +44,7 @@ def chains(formulas: Formulas, T: int) -> list[Formula]:
 
 
 def _unrolled(x: Expr, k: int, T: int, lines: dict[str, Expr]) -> Expr:
-    """An expression of step k with every cotangent written out, down to the losses."""
+    """Return an expression of step k with every cotangent expanded, down to the losses."""
 
     def change(part: Expr) -> Expr | None:
         if isinstance(part, Op) and part.name == "later":
@@ -59,8 +59,8 @@ def _unrolled(x: Expr, k: int, T: int, lines: dict[str, Expr]) -> Expr:
 
 
 def _terms(x: Expr, title: str) -> list[Expr]:
-    """A sum multiplied out, in the order from the loss at hand to the later ones."""
-    if not _of_loss(x):  # of no loss of this sequence: what comes back from steps that it does not have
+    """Return the terms of an expression that is multiplied out, from the loss of its step to the later ones."""
+    if not _of_loss(x):  # no loss of this sequence: a cotangent from beyond its last step
         return []
     if not isinstance(x, Op):
         return [x]
@@ -71,7 +71,7 @@ def _terms(x: Expr, title: str) -> list[Expr]:
         return terms
     if x.name in ("concatenate", "getitem"):
         raise ValueError(
-            f"derive: the chains of {title} run through arrays that are joined from parts, and are not written out\n"
+            f"derive: the chains of {title} run through arrays that are joined from parts\n"
             "give a cell with a matrix of its own for each gate, or read its error terms"
         )
     places = [k for k, a in enumerate(x.args) if _of_loss(a)]
@@ -93,6 +93,4 @@ def _loss(x: Expr) -> int:
 
 
 def _too_long(title: str) -> ValueError:
-    return ValueError(
-        f"derive: the chains of {title} are too many to be written out\ntake a smaller T, or read its error terms"
-    )
+    return ValueError(f"derive: {title} has too many chains to write out\ntake a smaller T, or read its error terms")

@@ -1,4 +1,4 @@
-"""Is the code right? It is run, and set against the tape."""
+"""Checks of a derivation: the code is run and compared with the tape, and each formula is evaluated."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
@@ -16,20 +17,20 @@ from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, largest_entry
 
 LENGTHS, BATCHES = (1, 2, 3, 7), (1, 3)
 CLOSE = 1e-9
-"""Of the largest number in a formula: what is still rounding."""
+"""The relative difference between two sides of a formula that is still rounding."""
 STEP_SIZE, COARSE = 1e-6, 1e-4
-"""Of central differences, which tell one formula from another."""
+"""The step of central differences, and the relative difference that they leave; enough to find a wrong formula."""
 
 
 def run(source: str, title: str) -> dict[str, Any]:
-    """The functions of some source, by name."""
+    """Run source code and return its functions by name."""
     found: dict[str, Any] = {"__name__": f"bptt_of_{title}"}
     exec(compile(source, f"<BPTT of {title}>", "exec"), found)
     return found
 
 
-def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting, title: str) -> None:
-    """Raise ArithmeticError where the code's gradients are not the tape's: T = 1, 2, 3 and 7, batch 1 and 3."""
+def require_right(gradients: Callable[..., Gradients], setting: Setting, title: str) -> None:
+    """Raise ArithmeticError where the gradients of the code and of the tape differ, for T = 1, 2, 3, 7 and B = 1, 3."""
     for T in LENGTHS:
         for B in BATCHES:
             r = setting.record(T, B, seed=1)
@@ -38,7 +39,7 @@ def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting,
             if not all(np.isfinite(g).all() for g in true.values()):
                 raise ArithmeticError(
                     f"derive: the gradients of {title} are not finite on its example at T={T}, B={B}\n"
-                    "give an example with smaller parameters, so that there is something to compare with"
+                    "give an example with smaller parameters: only finite numbers can be compared"
                 )
             answer = gradients(
                 {name: p.data.copy() for name, p in r.params.items()},
@@ -57,13 +58,13 @@ def require_right(gradients: Callable[..., Mapping[str, Any]], setting: Setting,
                     )
 
 
-def _in_time(values: Any, columns: bool) -> Any:
-    """What has a value for each step, as the code takes it: a copy."""
+def _in_time(values: Array, columns: bool) -> Array:
+    """Return a copy of values with a time axis, in the layout of the code."""
     return np.array(np.moveaxis(values, 0, -1) if columns else values)
 
 
 def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
-    """Raise ArithmeticError where the sides of a formula are not the same numbers, at any step."""
+    """Raise ArithmeticError where the sides of a formula differ at any step."""
     for f in formulas.all:
         local = f.section in ("slopes", "steps")
         for t in (1,) if local else range(numbers.T):
@@ -81,8 +82,8 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
                     )
 
 
-def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Any]:
-    """A local derivative, of the first example: as the formula has it, and by differences unless there is a kink."""
+def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Array]:
+    """Return a local derivative of the first example: by differences, except at a kink, and by formula."""
     side = f.left[0]
     assert isinstance(side, Partial)
     at = _of_one(numbers, t, {})(side.below)
@@ -96,26 +97,29 @@ def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) ->
     return [np.concatenate(columns, axis=1), *mine]
 
 
-def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Any, k: int, by: float) -> Any:
-    """The quantity above, where entry k of the one below is moved: by its line, or by all lines of the step."""
+def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Array, k: int, by: float) -> Array:
+    """Return the quantity above after entry k of the one below moves, by its line or by all lines of the step."""
     assert side.above is not None
     moved = at.copy()
     moved[k] += by
     known = {side.below: moved}
     if not side.whole:
         right, _, part = formulas.lines[side.above.name]
-        made = evaluate(right, _of_one(numbers, t, known))
-        return np.split(made, part[1])[part[0]] if part else made
+        made: Array = evaluate(right, _of_one(numbers, t, known))
+        if part is None:
+            return made
+        number, parts, _ = part
+        return np.split(made, parts)[number]
     for e in formulas.rec.forward:
         made = evaluate(e.right, _of_one(numbers, t, known))
         known |= dict(zip(e.targets, made if len(e.targets) > 1 else [made], strict=True))
     return known[side.above]
 
 
-def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Any]) -> Callable[[Ref], Any]:
-    """The numbers of step t, of the first example; some others in their place."""
+def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Array]) -> Callable[[Ref], Array]:
+    """Return a function that gives the numbers of the first example at step t; those in `instead` come first."""
 
-    def value(ref: Ref) -> Any:
+    def value(ref: Ref) -> Array:
         if ref in instead:
             return instead[ref]
         found = numbers.value(ref, t)

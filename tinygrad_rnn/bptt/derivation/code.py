@@ -1,4 +1,4 @@
-"""The recurrence as NumPy: `forward`, `backward`, and the two as `gradients(params, xs, state, dhs, dlast=None)`."""
+"""The recurrence as NumPy: `forward`, `backward`, and both as `gradients(params, xs, state, dhs, dlast=None)`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from tinygrad_rnn.tape.notation import NOTATION
 
 BLANK = [
     "def blank(name):",
-    '    """What stands in the place of a line that is still to be written."""',
+    '    """Raise an error: this line is still to be written."""',
     '    raise NotImplementedError(f"{name} is still blank: write its formula here")',
 ]
 
 
 class Code(Forward, Backward):
-    """A file of Python."""
+    """The code of a recurrence, as a file of Python."""
 
     def source(self) -> str:
-        """The whole file."""
+        """Return the whole file."""
         rec = self.rec
         everything = [*(e.right for e in (*rec.setup, *rec.forward)), *rec.coming_back()]
         used = {part.name for right in everything for part in walk(right) if isinstance(part, Op)}
@@ -29,7 +29,7 @@ class Code(Forward, Backward):
         return "\n\n\n".join("\n".join(block) for block in [head, *blocks]) + "\n"
 
     def docstring(self) -> list[str]:
-        """What the file is."""
+        """Return the docstring of the file."""
         xs, dhs = ("(I, B, T)", "(H, B, T)") if self.rec.columns else ("(T, B, I)", "(T, B, H)")
         states = ", ".join(f"{s}_0" for s in self.rec.states)
         title = self.rec.title if len(self.rec.title) <= self.width - 30 else "a cell"
@@ -37,28 +37,28 @@ class Code(Forward, Backward):
             return [
                 f'"""BPTT of {title}, with its loss.',
                 "",
-                f"xs {xs}, state ({states}), targets like what the loss reads them with; dlast: what",
-                "else comes to the last state. dv stands for dL/dv.",
+                f"xs {xs}, state ({states}), targets: one entry for each step, for the loss;",
+                "dlast: a further gradient with respect to the last state. dv means dL/dv.",
                 '"""',
             ]
         return [
             f'"""BPTT of {title}.',
             "",
-            f"xs {xs}, state ({states}), dhs {dhs}: the gradient that the loss",
-            "gives to each hidden state; dlast: to the last state. dv stands for dL/dv.",
+            f"xs {xs}, state ({states}), dhs {dhs}: the gradient of the loss with",
+            "respect to each hidden state; dlast: to the last state. dv means dL/dv.",
             '"""',
         ]
 
     def gradients(self) -> list[str]:
-        """The two together."""
+        """Return the function `gradients`, which calls forward and backward."""
         if self.rec.target:
             return [
                 "def gradients(params, xs, state, targets, dlast=None):",
-                '    """The gradients of the loss, and of sum(dlast * last state), by name."""',
+                '    """Return the gradients of the loss + sum(dlast * last state), by name."""',
                 "    return backward(forward(params, xs, state, targets)[-1], dlast)",
             ]
         return [
             "def gradients(params, xs, state, dhs, dlast=None):",
-            '    """The gradients of sum(dhs * hs) + sum(dlast * last state), by name."""',
+            '    """Return the gradients of sum(dhs * hs) + sum(dlast * last state), by name."""',
             "    return backward(dhs, forward(params, xs, state)[-1], dlast)",
         ]

@@ -11,10 +11,10 @@ from tinygrad_rnn.bptt.derivation.wording import python
 
 
 class Backward(Lines):
-    """The loop back."""
+    """The lines of the function `backward`."""
 
     def backward(self) -> list[str]:
-        """The walk back."""
+        """Return the function `backward`."""
         rec, columns = self.rec, self.rec.columns
         sums = self._sums()
         needed = set(sums)
@@ -22,8 +22,9 @@ class Backward(Lines):
         setup = [e for e in rec.setup if any(t.name in reads for t in e.targets)]
         reads |= {name for name, _ in quantities(e.right for e in setup)}
         lines = [f"def backward({'dhs, ' * (not rec.target)}cache, dlast=None):"]
-        doc = f"The gradients of {rec.title}, from the last step to the first."
-        lines.append(f'    """{doc if len(doc) + 10 <= self.width else "From the last step to the first."}"""')
+        doc = f"Return the gradients of {rec.title}, from the last step to the first."
+        short = "Return the gradients, from the last step to the first."
+        lines.append(f'    """{doc if len(doc) + 10 <= self.width else short}"""')
         lines.append(f"    {self.cache()} = cache")
         lines += self.parameters(rec.params, reads | needed)
         for equation in setup:
@@ -51,7 +52,7 @@ class Backward(Lines):
         return [*lines, *self._answer()]
 
     def _unpacked(self, names: list[str]) -> list[str]:
-        """What forward kept of a step."""
+        """Return the lines that read the values that forward kept of a step."""
         line = f"        {', '.join(names)} = "
         if len(line) + len("kept[t]") <= self.width:
             return [f"{line}kept[t]"]
@@ -60,7 +61,7 @@ class Backward(Lines):
         return ["        (", *(f"            {name}," for name in names), "        ) = kept[t]"]
 
     def _sums(self) -> dict[str, tuple[str, Expr]]:
-        """By parameter, its gradient's name and what a step adds to it; of those that are the same, the first."""
+        """Return the name of each gradient and the term that a step adds; equal gradients appear once."""
         found: dict[Expr, tuple[str, tuple[str, Expr]]] = {}
         for key, right in self.rec.terms.items():
             if right is not None:
@@ -69,12 +70,12 @@ class Backward(Lines):
         return dict(found.values())
 
     def _line(self, called: str, left: str, right: Expr, comment: str = "") -> list[str]:
-        """A line of the walk back, or a blank."""
+        """Return a line of the walk back, or a blank."""
         text = f'blank("{called}")' if called in self.blanks else python(right, self._then)
         return self.statement(left, text, SECOND, comment)
 
     def can_be_blank(self) -> list[str]:
-        """What the lines of the walk back are called."""
+        """Return the names of the lines of the walk back."""
         rec = self.rec
         found = [e.target.name for e in rec.backward]
         found += [name for name, _ in self._sums().values()]
@@ -82,7 +83,7 @@ class Backward(Lines):
         return [*found, *(following(s) for s in rec.states if rec.handed[s] not in (None, Num(0)))]
 
     def comment(self, equation: Equation) -> str:
-        """The forward formula that a cotangent comes back through, where it is one."""
+        """Return the forward line that a cotangent comes back through, or "" for several."""
         of = self.rec.cotangents.get(equation.target.name, "")
         readers = [e for e in self.rec.forward if any(ref.name == of and ref.step == 0 for ref in refs(e.right))]
         if len(readers) != 1 or len(readers[0].targets) > 1 or isinstance(equation.right, Ref):
@@ -92,7 +93,7 @@ class Backward(Lines):
         return f"{readers[0].target.name} = {python(in_place(readers[0].right, self.inlined()), now)}"
 
     def _starts(self) -> list[str]:
-        """What comes from after the last step."""
+        """Return the lines that set the cotangents beyond the last step."""
         carries = [following(s) for s in self.rec.states]
         if len(carries) == 1:
             return self.statement(f"{carries[0]} =", "np.zeros_like(state[0]) if dlast is None else dlast[0]", FIRST)
@@ -103,7 +104,7 @@ class Backward(Lines):
         ]
 
     def _hand_on(self) -> list[str]:
-        """What the step hands to the one before it: at once, where one would overwrite what another reads."""
+        """Return the lines that hand cotangents to the step before; one line, where one target is read by another."""
         rec, name = self.rec, self._then
         pairs = []
         for state in rec.states:

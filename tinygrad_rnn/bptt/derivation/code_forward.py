@@ -1,4 +1,4 @@
-"""The function `forward`: the loop that keeps what backward needs."""
+"""The function `forward`: the loop that keeps the values that backward reads."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tinygrad_rnn.bptt.derivation.expressions import Ref
 
 
 class Forward(Lines):
-    """The loop forward."""
+    """The lines of the function `forward`."""
 
     def forward(self) -> list[str]:
-        """The function that keeps what backward needs."""
+        """Return the function `forward`."""
         rec = self.rec
         used = quantities(e.right for e in (*rec.setup, *rec.forward))
         lines = [f"def forward(params, xs, state{', targets' * bool(rec.target)}):"]
-        first = "the loss" if rec.target else "its hidden states"
-        doc = f"Run {rec.title} over time: {first}, the last state, what backward needs."
+        returned = f"{'the loss' if rec.target else 'hidden states'}, last state and cache"
+        doc = f"Run {rec.title} over time; return {returned}."
         lines += (
             [f'    """{doc}"""']
             if len(doc) + 10 <= self.width
-            else [f'    """{first[0].upper()}{first[1:]}, the last state, what backward needs."""']
+            else [f'    """Run the cell over time; return {returned}."""']
         )
         lines += self.parameters(rec.params, {name for name, _ in used})
         for equation in rec.setup:
@@ -46,14 +46,14 @@ class Forward(Lines):
         return lines
 
     def _keep(self) -> list[str]:
-        """What a step keeps, broken as a formatter would."""
+        """Return the lines that keep the values that backward reads."""
         names = [now(ref) for ref in self.kept]
         if len(names) == 1:
             return [f"        kept.append({names[0]})"]
         return self.statement("", f"kept.append(({', '.join(names)}))", SECOND)
 
     def _loop(self, x: bool, target: bool) -> list[str]:
-        """The head of the loop forward, and what a step reads of x and of the targets."""
+        """Return the head of the loop, and the lines that read x and the target of a step."""
         if self.rec.columns:
             reads = [("x", "xs")] * x + [(self.rec.target, "targets")] * target
             lines = [f"        {name} = {series}[:, :, t]" for name, series in reads]
@@ -63,7 +63,7 @@ class Forward(Lines):
         return [f"    for {'x' if x else '_'} in xs:"]
 
     def _begin(self) -> list[str]:
-        """What the loop starts from."""
+        """Return the lines that set the start of the loop."""
         states, lists = self.rec.states, [*["hs"] * (not self.rec.target), *["kept"] * bool(self.kept)]
         names, values = [*lists, *["loss"] * bool(self.rec.target)], ["[]"] * len(lists) + ["0"] * bool(self.rec.target)
         if len(states) == 1:

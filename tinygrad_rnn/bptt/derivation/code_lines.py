@@ -1,4 +1,4 @@
-"""What the code's two loops share: names, lines, what is kept, and what stands in the place of its name."""
+"""The common parts of the two loops of the code: names, lines, kept values, and expressions put in place of names."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tinygrad_rnn.bptt.derivation.sizing import sized
 from tinygrad_rnn.bptt.derivation.wording import Name, python
 
 FIRST, SECOND = 4, 8
-"""How far the lines of a function and of its loop stand from the edge."""
+"""The indents of the lines of a function and of its loop."""
 
 
 class Lines:
-    """The lines of code of a recurrence. `blanks` names lines of the walk back whose right side is left out."""
+    """The lines of code of a recurrence. `blanks` names the lines of the walk back that are left blank."""
 
     def __init__(self, rec: Recurrence, blanks: Collection[str] = (), width: int = WIDTH) -> None:
         self.blanks, self.width = blanks, width
@@ -28,7 +28,7 @@ class Lines:
         self.kept = self._kept()
 
     def _kept(self) -> list[Ref]:
-        """What backward reads of forward: states before the step first, then in the order in which it is made."""
+        """Return the values of forward that backward reads: previous states, then the others in order."""
         read = self.read_back
         made = {t.name for e in self.rec.forward for t in e.targets}
         found = [Ref(s, -1) for s in self.rec.states if (s, -1) in read]
@@ -36,22 +36,22 @@ class Lines:
         return found + [Ref(t.name, 0) for t in ordered if (t.name, 0) in read]
 
     def statement(self, left: str, right: str, indent: int, comment: str = "") -> list[str]:
-        """A line, broken where it is too long."""
+        """Return a statement, broken where it is too long."""
         return statement(left, right, indent, comment, self.width)
 
     def assignments(self, names: Sequence[str], values: Sequence[str], indent: int) -> list[str]:
-        """Several names and their values, in as few lines as they take."""
+        """Return the assignment of several names, on as few lines as they fit."""
         return assignments(names, values, indent, self.width)
 
     def parameters(self, chosen: dict[str, str], used: set[str]) -> list[str]:
-        """The parameters that are used, by the names that they have here."""
+        """Return the lines that read the parameters in use from `params`."""
         pairs = [
             (name, f"params[{json.dumps(key, ensure_ascii=False)}]") for key, name in chosen.items() if name in used
         ]
         return self.assignments([a for a, _ in pairs], [b for _, b in pairs], FIRST)
 
     def equation(self, e: Equation, name: Name, indent: int, used: set[str] | None, comment: str = "") -> list[str]:
-        """An equation as a line; of several targets those that are `used`."""
+        """Return an equation as a statement; of several targets, those that are `used` keep their names."""
         if e.target.name == LOSS:
             sign, right = ("-", negative(e.right)) if is_negative(e.right) else ("+", e.right)
             return self.statement(f"loss {sign}=", python(right, name), indent)
@@ -59,7 +59,7 @@ class Lines:
         return self.statement(f"{targets} =", python(e.right, name), indent, comment)
 
     def units(self, rights: Iterable[Expr | None]) -> list[str]:
-        """The number of units, where it is spoken of."""
+        """Return the line that sets the number of units H, where an expression reads it."""
         ends = [str(part) for right in rights if right is not None for part in walk(right) if isinstance(part, Op)]
         return (
             [f"    H = state[0].shape[{0 if self.rec.columns else 1}]"]
@@ -68,12 +68,12 @@ class Lines:
         )
 
     def cache(self) -> str:
-        """What forward hands to backward."""
+        """Return the cache that forward hands to backward."""
         targets = (self.rec.target, 0) in self.read_back
         return f"params, xs, state{', targets' * targets}{', kept' * bool(self.kept)}"
 
     def inlined(self) -> dict[str, Expr]:
-        """Values without a name of their own that one line reads: they stand in that line, where there is room."""
+        """Return the values without a name of their own that fit into the one line that reads them."""
         found: dict[str, Expr] = {}
         kept = {ref.name for ref in self.kept}
         for equation in self.rec.forward:
@@ -91,7 +91,7 @@ class Lines:
 
 
 def in_place(right: Expr, inlined: Mapping[str, Expr]) -> Expr:
-    """An expression with some quantities replaced by the expressions that they are."""
+    """Return an expression with the names of some quantities replaced by their expressions."""
 
     def change(x: Expr) -> Expr | None:
         return in_place(inlined[x.name], inlined) if isinstance(x, Ref) and x.name in inlined else None
@@ -100,10 +100,10 @@ def in_place(right: Expr, inlined: Mapping[str, Expr]) -> Expr:
 
 
 def now(ref: Ref) -> str:
-    """A quantity as the loop forward calls it."""
+    """Return the name of a quantity in the loop of forward."""
     return f"{ref.name}_prev" if ref.step == -1 else ref.name
 
 
 def quantities(rights: Iterable[Expr | None]) -> set[tuple[str, int | None]]:
-    """The quantities that expressions read: their names and steps."""
+    """Return the names and the steps of the quantities that expressions read."""
     return {(ref.name, ref.step) for right in rights if right is not None for ref in refs(right)}

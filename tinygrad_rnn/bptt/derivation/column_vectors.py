@@ -1,7 +1,7 @@
-"""A recurrence as a book writes it: one example is a column vector, and a matrix stands on its left.
+"""A recurrence in the form of a book: one example is a column vector, and a matrix stands on its left.
 
-In a cell whose examples are rows, x W^T of the code is W x of the formulas. Everything with a batch is transposed, a
-vector of parameters is a column; matrices of parameters stay as they are.
+For a cell whose examples are rows, x W^T in the code is W x in the formulas. Every quantity with a batch is transposed.
+A vector of parameters is a column. A matrix of parameters stays as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from tinygrad_rnn.bptt.derivation.reading import Unwritable
 
 
 def in_columns(rec: Recurrence) -> Recurrence:
-    """The recurrence in columns: as it is where the cell has them."""
+    """Return the recurrence in column vectors; that of a cell with columns is returned unchanged.
+
+    Raises Unwritable for an operation that has no formula in column vectors.
+    """
     if rec.columns:
         return rec
     outside = {*rec.params.values(), *(t.name for e in rec.setup for t in e.targets)}
@@ -44,17 +47,17 @@ def _column(ref: Ref) -> Ref:
 
 
 def _turned(shape: Shape) -> Shape:
-    """The shape of what has a batch: (B, n) is (n, B), and (B,) is (1, B)."""
+    """Return the transposed shape of a quantity with a batch: (B, n) becomes (n, B), and (B,) becomes (1, B)."""
     return (1, *shape) if len(shape) == 1 else shape[::-1]
 
 
 def _own(shape: Shape) -> Shape:
-    """The shape of a parameter: (n,) is a column (n, 1)."""
+    """Return the shape of a parameter: (n,) becomes a column, (n, 1)."""
     return (*shape, 1) if len(shape) == 1 else shape
 
 
 def column(x: Expr) -> Expr:
-    """The transpose of an expression, of transposed quantities."""
+    """Return the transpose of an expression, written in transposed quantities."""
     if isinstance(x, Num):
         return x
     if isinstance(x, Ref):
@@ -92,12 +95,14 @@ def column(x: Expr) -> Expr:
     if x.name == "reshape" and _full(x.shape) == _full(x.args[0].shape):
         return column(x.args[0])
     if x.name in ("reshape", "stack", "concatenate", "split"):
-        raise Unwritable(f"derive: there is no formula in column vectors for {x.name}\ngive a cell without it")
+        raise Unwritable(
+            f"derive: {x.name} has no formula in column vectors\nwrite the cell without it; numpy() gives its code"
+        )
     return made(x, [column(a) for a in x.args], _turned(x.shape))
 
 
 def _full(shape: Shape) -> Shape:
-    """A shape without axes of length 1."""
+    """Return a shape without its axes of length 1."""
     return tuple(n for n in shape if n != 1)
 
 
@@ -106,7 +111,7 @@ def _without(x: Op, key: str) -> tuple[tuple[str, object], ...]:
 
 
 def plain(x: Expr) -> Expr:
-    """An expression of the shape of a parameter, of transposed quantities: not transposed itself."""
+    """Return an expression of the shape of a parameter, not transposed, written in transposed quantities."""
     if isinstance(x, Num):
         return x
     if isinstance(x, Ref):

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
+from tinygrad_rnn.bptt.comparison.case import Gradients
 from tinygrad_rnn.bptt.derivation.chains import chains
 from tinygrad_rnn.bptt.derivation.checking import require_equal, require_right, run
 from tinygrad_rnn.bptt.derivation.code import Code
@@ -28,10 +28,11 @@ from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
+from tinygrad_rnn.nn.wrappers import Cell
 
 
 class Derivation:
-    """BPTT of a cell, as formulas and as code. What it hands out as code has been run and compared with the tape."""
+    """BPTT of a cell, as formulas and as code. The code is run and compared with the tape before it is returned."""
 
     def __init__(self, setting: Setting, names: Mapping[str, str] | None) -> None:
         self._setting = setting
@@ -41,7 +42,7 @@ class Derivation:
 
     @property
     def title(self) -> str:
-        """What the cell is called."""
+        """The name of the cell."""
         return self.recurrence.title
 
     def _source(self, width: int) -> str:
@@ -52,38 +53,40 @@ class Derivation:
         return self._sources[width]
 
     def numpy(self, width: int = WIDTH) -> str:
-        """A file of Python: `forward`, `backward`, and `gradients(params, xs, state, dhs, dlast=None)` -> dict.
+        """Return a file of Python with `forward`, `backward` and `gradients`.
 
-        It imports NumPy alone, and is right for every T and batch size; its lines are at most `width` characters long.
-        ArithmeticError where it does not agree with the tape.
+        `gradients(params, xs, state, dhs, dlast=None)` returns a dict of gradients by name. The file imports NumPy
+        alone and is right for every T and batch size. A line has at most `width` characters.
+
+        Raises ArithmeticError where the code and the tape differ.
         """
         return self._source(width)
 
     @cached_property
     def formulas(self) -> Formulas:
-        """The formulas, each checked: its sides are the same numbers, those of the tape where it has them."""
+        """The formulas. Each is checked: its sides are the same numbers, and those of the tape."""
         formulas = Formulas(self.recurrence)
         require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
         return formulas
 
     def lines(self, to: str = "text") -> dict[str, str]:
-        """Every formula by name, in "text", "latex" or "html" (MathML)."""
+        """Return every formula by name, in "text", "latex" or "html" (MathML)."""
         writer = Writer(self.formulas, STYLES[_known(to)]())
         return {f.name: writer.formula(f) for f in self.formulas.all}
 
     def chains(self, T: int, to: str = "text") -> dict[str, str]:
-        """For each parameter and t = 1, ..., T, dL_t by that parameter, as the sum of its chains, written out.
+        """Return for each parameter and t = 1, ..., T the derivative of L_t by it, as the sum of its chains.
 
-        Raises ValueError where they are too many, or run through arrays that are joined from parts.
+        Raises ValueError for too many chains, and for chains through arrays that are joined from parts.
         """
         writer = Writer(self.formulas, STYLES[_known(to)]())
         return {f.name: writer.formula(f) for f in chains(self.formulas, T)}
 
     def write(self, to: str = "markdown", *, steps: int = 0, entries: bool = False) -> str:
-        """The derivation as a document: "latex", "markdown", "html" or "text"; "numpy" is the code.
+        """Return the derivation as a document: "latex", "markdown", "html" or "text"; "numpy" is the code.
 
-        `steps`: the chains of the first so many steps, written out, as well. `entries`: with every formula, which
-        entries of `recorded.tape` it came from.
+        steps: the number of first steps whose chains are added. entries: add to every formula the entries of
+        `recorded.tape` that it came from.
         """
         if to == "numpy":
             return self.numpy()
@@ -91,11 +94,11 @@ class Derivation:
         return Document(self.title, formulas, Writer(self.formulas, STYLES[_known(to)]()), to, entries=entries).text()
 
     def worksheet(self, to: str = "markdown", *, blanks: int | Sequence[str] = 3, seed: int = 0) -> Worksheet:
-        """The derivation with some steps left blank, and the answers.
+        """Return the derivation with some lines left blank, and the answers.
 
-        blanks: how many, drawn with `seed`; or the names of lines, as in `lines()`: "dz", "dh/dz". With to="numpy"
-        the worksheet is the file of `numpy()`, and the names are those of its lines: "dz", "dU", "dx", "dh_next".
-        Run unfilled, it raises NotImplementedError and says what is blank; `bptt.doctor` marks it filled in.
+        blanks: the number of blanks, drawn with `seed`; or the names of lines, as in `lines()`: "dz", "dh/dz". With
+        to="numpy" the worksheet is the file of `numpy()`, with the names of its lines: "dz", "dU", "dx", "dh_next".
+        A blank that is run raises NotImplementedError with its name; `bptt.doctor` marks the finished worksheet.
         """
         if to == "numpy":
             return of_code(self.recurrence, self.numpy(), blanks, seed)
@@ -105,9 +108,9 @@ class Derivation:
         return self.write("text")
 
     @cached_property
-    def gradients(self) -> Callable[..., dict[str, Any]]:
-        """The function `gradients` of that file, as `bptt.compare` and `bptt.doctor` take it."""
-        found: Callable[..., dict[str, Any]] = run(self.numpy(), self.title)["gradients"]
+    def gradients(self) -> Callable[..., Gradients]:
+        """The function `gradients` of the file of `numpy()`, in the form of `bptt.compare` and `bptt.doctor`."""
+        found: Callable[..., Gradients] = run(self.numpy(), self.title)["gradients"]
         return found
 
 
@@ -118,11 +121,11 @@ def _known(to: str) -> str:
 
 
 def derive(
-    cell: Callable[..., Any],
+    cell: Cell,
     *,
     example: Example | None = None,
-    readout: Callable[..., Any] | None = None,
-    loss: Callable[..., Any] | None = None,
+    readout: Cell | None = None,
+    loss: Cell | None = None,
     names: Mapping[str, str] | None = None,
     layout: str = "rows",
     bias: bool = True,
@@ -131,28 +134,30 @@ def derive(
 
     cell: any `cell(params, x, *state)` of matrix products, arithmetic, elementwise functions, sums over an axis, and
     parts of arrays. Formulas use its author's names: of parameters, of states, of its local variables, and those
-    given by `named`; nn's parameters are W, U, b_ih and b_hh. `names` gives parameters others, {"Wax": "weight_ih"}.
+    given by `named`. Parameters of nn are W, U, b_ih and b_hh. `names` gives other names: {"Wax": "weight_ih"}.
 
-    example(rng, T, B) -> params, xs (T, B, I), state: a problem of a length and a batch size; nn's cells have one,
-    with biases unless bias=False. With layout="columns" it gives xs (I, B, T), and the cell takes x (I, B) and
-    states (H, B). As for `doctor`.
+    example(rng, T, B) -> params, xs (T, B, I), state: a problem of a length and a batch size. Cells of nn have their
+    own, with biases unless bias=False. With layout="columns" it returns xs (I, B, T), and the cell takes x (I, B) and
+    states (H, B), as for `doctor`.
 
-    readout(params, h) -> y and loss(y, target) -> the loss of a step, summed over the batch: the chain then begins at
-    the loss, with example(rng, T, B) -> params, xs, state, targets. Without a readout the loss is given h. Without a
-    loss, it begins at dL_t/dh_t, for any.
+    readout(params, h) -> y and loss(y, target) -> the loss of a step, summed over the batch. The derivation then begins
+    at the loss, with example(rng, T, B) -> params, xs, state, targets. Without a readout the loss takes h. Without a
+    loss the derivation begins at dL_t/dh_t.
 
-    Raises ValueError for a cell whose steps differ, naming the first difference, or that has no such formulas.
+    Raises ValueError for a cell whose steps differ, with the first difference, and for a cell without such formulas.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"derive: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
     columns = layout == "columns"
     if columns and example is None:
-        raise ValueError("derive: layout='columns' is for a cell of your own\ngive example(rng, T, B), or leave it out")
+        raise ValueError(
+            "derive: layout='columns' is for a cell of your own\ngive example(rng, T, B), or leave out layout"
+        )
     if not callable(cell):
         raise TypeError(f"derive: the cell is a {type(cell).__name__}\ngive a function cell(params, x, *state)")
     if hasattr(cell, "num_layers"):
         raise TypeError(
             f"derive: {type(cell).__name__} is a layer, not a cell\n"
-            "give its cell, nn.lstm for nn.LSTM: every layer and direction is that cell, run over what comes from below"
+            "give its cell, nn.lstm for nn.LSTM: every layer and direction runs that cell over its input"
         )
     return Derivation(Setting(cell, example, columns, bias, readout, loss), names)

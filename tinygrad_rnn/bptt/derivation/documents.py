@@ -13,18 +13,18 @@ from tinygrad_rnn.bptt.derivation.symbols import Style, Writer
 STYLES: Mapping[str, type[Style]] = {"latex": Latex, "markdown": Latex, "html": MathML, "text": Plain}
 BLANK = {"latex": r"\underline{\hspace{8em}}", "html": "<mtext>______________</mtext>", "text": "______________"}
 NOTES = {
-    "errors": "What comes from step T+1 is zero.",
-    "gradients": "Each is a sum over time; over the examples of a batch they are summed as well.",
+    "errors": "Every term of step T+1 is zero.",
+    "gradients": "Those of parameters are sums over time, and over the examples of a batch.",
 }
 CONVENTION = (
-    "Quantities are column vectors, one example; L is the sum of the losses L_t. A d before a quantity is the "
-    "derivative of L by it, and delta that by a net input."
+    "Each quantity is a column vector, for one example. L is the sum of the losses L_t. The letter d before a quantity "
+    "means the derivative of L with respect to it; for a net input this derivative is delta."
 )
-CHAINS = "The chains, written out"
+CHAINS = "Chains"
 
 
 class Document:
-    """Formulas by section, each with its own text in a style; those in `blank` have their right side left out."""
+    """Formulas by section, written in a style. Each formula in `blank` has a blank in the place of its right side."""
 
     def __init__(
         self,
@@ -39,13 +39,13 @@ class Document:
         self.blank, self.entries = blank, entries
 
     def line(self, f: Formula) -> str:
-        """One formula."""
+        """Return one formula as text."""
         if f.name in self.blank:
             return self.writer.with_blank(f, BLANK["latex" if self.to == "markdown" else self.to])
         return self.writer.formula(f)
 
     def sections(self) -> list[tuple[str, str, list[Formula]]]:
-        """Heading, note and formulas of each section that has any."""
+        """Return the heading, the note and the formulas of each section that has formulas."""
         names = [*SECTIONS, "chains"]
         found = []
         for name in names:
@@ -55,11 +55,11 @@ class Document:
         return found
 
     def text(self) -> str:
-        """The whole document."""
+        """Return the whole document."""
         return {"latex": self._latex, "markdown": self._markdown, "html": self._html, "text": self._plain}[self.to]()
 
     def _source(self, f: Formula) -> str:
-        """Which entries of the tape a formula came from."""
+        """Return the entries of the tape that a formula came from, in words."""
         if not self.entries or not f.entries:
             return ""
         return f"{'entry' if len(f.entries) == 1 else 'entries'} {', '.join(map(str, f.entries))}"
@@ -108,7 +108,7 @@ class Document:
 
 
 def _escaped(text: str) -> str:
-    """Text for LaTeX, its few symbols set as such."""
+    """Return text for LaTeX; its symbols are set as formulas."""
     symbols = {"delta": r"$\delta$", "T+1": "$T+1$", "L_t": "$L_t$"}
     parts = re.split(f"({'|'.join(map(re.escape, symbols))})", text)
     return "".join(symbols.get(part) or re.sub(r"([_#%&$])", r"\\\1", part) for part in parts)

@@ -1,4 +1,4 @@
-"""A recurrence as equations: what a cell makes of a step, forward, and what comes back."""
+"""A recurrence as equations: the lines of one step of a cell, forward and back."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tinygrad_rnn.bptt.derivation.expressions import Expr, Ref, Shape, rebuilt
 
 @dataclass(frozen=True)
 class Equation:
-    """One line: what it defines, and as what. Several are defined at once where an array is cut into equal parts.
+    """One line: its targets and its right side. An array that is cut into equal parts has several targets.
 
-    `invented`: under a name that the author of the cell does not have.
+    invented: the name of the target is not the author's.
     """
 
     targets: tuple[Ref, ...]
@@ -21,7 +21,7 @@ class Equation:
 
     @property
     def target(self) -> Ref:
-        """What it defines, of one."""
+        """The first target, which is the only one of most lines."""
         return self.targets[0]
 
 
@@ -29,10 +29,10 @@ class Equation:
 class Recurrence:
     """A cell and its BPTT as equations.
 
-    params: what formulas call each parameter, by the cell's name. states: in order. setup: outside of time. forward,
-    backward: of step t. upstream: what the loss gives to h_t. handed: by state, what step t hands to step t-1,
-    and what step t gets from t+1 is called d<state>_next. terms: by the cell's name for a parameter, what step t
-    adds to its gradient; dx: the gradient of x_t. None where no gradient comes.
+    params: the name of each parameter in formulas, by its name in the cell. states: their names, in order. setup: the
+    lines outside of time. forward, backward: the lines of step t. handed: by state, the cotangent that step t hands to
+    step t-1; at step t-1 its name is d<state>_next. terms: by the name of a parameter in the cell, the term that step t
+    adds to its gradient. dx: the gradient of x_t. An entry is None where no gradient arrives.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Recurrence:
     params: dict[str, str]
     states: tuple[str, ...]
     shapes: dict[str, Shape]
-    keys: dict[str, str] = field(default_factory=dict)  # what the cell calls each state: a_prev, for a
+    keys: dict[str, str] = field(default_factory=dict)  # the name of each state in the cell: a_prev, for a
     setup: list[Equation] = field(default_factory=list)
     forward: list[Equation] = field(default_factory=list)
     backward: list[Equation] = field(default_factory=list)
@@ -48,11 +48,12 @@ class Recurrence:
     terms: dict[str, Expr | None] = field(default_factory=dict)
     dx: Expr | None = None
     cotangents: dict[str, str] = field(default_factory=dict)  # d<name> -> name
-    target: str = ""  # what the loss of a step reads besides; "" where the loss is any
+    target: str = ""  # the name of the target that the loss of a step reads; "" without a loss
     entries: dict[str, list[int]] = field(default_factory=dict)  # by name, the entry of the tape at each step
+    repeats: dict[str, list[list[int]]] = field(default_factory=dict)  # by name and step, entries that make it again
 
     def rewritten(self, change: Callable[[Expr], Expr | None], forward: bool = False) -> Recurrence:
-        """The recurrence with parts of what comes back replaced, with `forward` of the equations forward as well."""
+        """Return the recurrence with parts of the walk back replaced; with `forward`, of the forward pass as well."""
 
         def all_of(equations: list[Equation]) -> list[Equation]:
             return [replace(e, right=rebuilt(e.right, change)) for e in equations]
@@ -71,7 +72,7 @@ class Recurrence:
         )
 
     def coming_back(self) -> list[Expr]:
-        """The right sides of everything that comes back."""
+        """Return the right sides of the walk back."""
         found = [e.right for e in self.backward]
         return found + [x for x in (*self.handed.values(), *self.terms.values(), self.dx) if x is not None]
 
@@ -80,5 +81,5 @@ UPSTREAM, X, LOSS = "dhs", "x", "L"
 
 
 def following(state: str) -> str:
-    """What is called that comes to a state from step t+1."""
+    """Return the name of the cotangent that arrives at a state from step t+1."""
     return f"d{state}_next"

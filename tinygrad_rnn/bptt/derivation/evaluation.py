@@ -1,18 +1,21 @@
-"""Expressions on numbers: the engine's own operations."""
+"""Expressions, evaluated on numbers by the operations of the engine."""
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Ref
 from tinygrad_rnn.core.table import PRIMITIVES
 
 
-def evaluate(x: Expr, value: Callable[[Ref], Any]) -> Any:
-    """The value of an expression on numbers: `value` says what each quantity is."""
+def evaluate(x: Expr, value: Callable[[Ref], Array]) -> Any:
+    """Return the value of an expression; `value` gives the number of each quantity."""
     if isinstance(x, Ref):
         return value(x)
     if isinstance(x, Num):
@@ -26,28 +29,14 @@ def _by_engine(name: str) -> Callable[..., Any]:
     return lambda *args, **options: PRIMITIVES[name].function(*args, **options)
 
 
-def _sum_of(*args: Any) -> Any:
-    found = args[0]
-    for a in args[1:]:
-        found = found + a
-    return found
-
-
-def _product_of(*args: Any) -> Any:
-    found = args[0]
-    for a in args[1:]:
-        found = found * a
-    return found
-
-
-def index_of(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """An index as NumPy takes it."""
+def index_of(parts: tuple[object, ...]) -> tuple[object, ...]:
+    """Return an index in the form of NumPy."""
     return tuple(slice(*part) if isinstance(part, tuple) else part for part in parts)
 
 
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
-    "add": _sum_of,
-    "multiply": _product_of,
+    "add": lambda *args: functools.reduce(operator.add, args),
+    "multiply": lambda *args: functools.reduce(operator.mul, args),
     "getitem": lambda x, index: x[index_of(index)],
     "concatenate": lambda *parts, axis: np.concatenate(parts, axis=axis),
     "stack": lambda *parts, axis: np.stack(parts, axis=axis),

@@ -1,4 +1,4 @@
-"""Expressions: what stands on the right of an equation. They are made in the form that a person would write.
+"""Expressions: the right sides of equations, in the form that a person would write.
 
 >>> y, dy = Ref("y", 0, (3, 5)), Ref("dy", 0, (3, 5))
 >>> product(dy, total(y, negative(product(y, y)))).args[1:] == (y, total(Num(1), negative(y)))
@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 Options = tuple[tuple[str, Any], ...]
 
 STEP = 1000
-"""Beyond this, a step is counted from the first: STEP + 1 is t = 1, STEP is what the sequence starts from."""
+"""The offset of steps that are counted from the first: STEP + 1 is t = 1, and STEP is the initial state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Num:
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """An operation of the engine by name, `add` and `multiply` of any number of arguments; `getitem` has its index,
-    and what has an axis that, among the options.
+    """An operation of the engine by name. `add` and `multiply` take any number of arguments; an index or an axis is
+    among the options.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Op:
 Expr = Ref | Num | Op
 
 CHEAP = frozenset({"add", "multiply", "negative", "power", "greater", "greater_equal", "less", "less_equal"})
-"""What is computed anew where it is read rather than kept."""
+"""Operations that are computed again where their result is read, and not kept."""
 
 
 def total(*terms: Expr) -> Expr:
-    """A sum, in order; y - y^2 as y (1 - y)."""
+    """Return a sum, in order; y - y^2 becomes y (1 - y)."""
     flat: list[Expr] = []
     for term in terms:
         flat += term.args if isinstance(term, Op) and term.name == "add" else [term]
@@ -76,7 +76,7 @@ def _square_taken_off(y: Expr, other: Expr) -> Expr | None:
 
 
 def negative(x: Expr) -> Expr:
-    """The same with the other sign: of a sum, term by term."""
+    """Return an expression with the other sign; in a sum each term changes its sign."""
     if isinstance(x, Num):
         return Num(-x.value)
     if isinstance(x, Op) and x.name == "negative":
@@ -88,12 +88,12 @@ def negative(x: Expr) -> Expr:
 
 
 def is_negative(x: Expr) -> bool:
-    """Whether a term is written with a minus."""
+    """Return whether a term is written with a minus."""
     return (isinstance(x, Op) and x.name == "negative") or (isinstance(x, Num) and x.value < 0)
 
 
 def product(*factors: Expr) -> Expr:
-    """An elementwise product, numbers first; equal factors as a power, 1 / x as a division."""
+    """Return an elementwise product, numbers first; equal factors become a power, 1 / x a division."""
     number, powers, below = 1.0, dict[Expr, int](), list[Expr]()
     pending = list(factors)
     while pending:
@@ -132,7 +132,7 @@ def product(*factors: Expr) -> Expr:
 
 
 def _mean(x: Expr, number: float) -> Expr | None:
-    """1/n times a sum of n terms: the mean."""
+    """Return the mean where x is a sum of n terms and the number 1/n, else None."""
     if not (isinstance(x, Op) and x.name == "sum"):
         return None
     n = math.prod(x.args[0].shape[k] for k in x.options[0][1])
@@ -140,7 +140,7 @@ def _mean(x: Expr, number: float) -> Expr | None:
 
 
 def reduced(name: str, x: Expr, options: Options, shape: Shape) -> Expr:
-    """A sum or a mean over axes; the sign stands outside."""
+    """Return a sum or a mean over axes; a minus stands outside of it."""
     if isinstance(x, Op) and x.name == "negative":
         return negative(Op(name, x.args, options, shape))
     return Op(name, (x,), options, shape)
@@ -153,7 +153,7 @@ def _power(x: Expr) -> tuple[Expr, int]:
 
 
 def power(x: Expr, n: float) -> Expr:
-    """X to a number."""
+    """Return x to the power of a number."""
     return x if n == 1 else Op("power", (x, Num(_whole(n))), (), x.shape)
 
 
@@ -162,7 +162,7 @@ def _whole(value: float) -> float:
 
 
 def transpose(x: Expr) -> Expr:
-    """A matrix turned: of a product the turned factors, the last first."""
+    """Return the transpose of a matrix; that of a product is the product of the transposes, the last first."""
     if len(x.shape) < 2:
         return x
     if isinstance(x, Op) and x.name == "transpose":
@@ -175,7 +175,7 @@ def transpose(x: Expr) -> Expr:
 
 
 def matmul(a: Expr, b: Expr) -> Expr:
-    """A product of matrices."""
+    """Return a product of matrices; a minus stands outside of it."""
     shape = (*a.shape[:-1], *b.shape[:-2], *b.shape[-1:]) if len(b.shape) > 1 else a.shape[:-1]
     if is_negative(a) and isinstance(a, Op):
         return negative(matmul(a.args[0], b))
@@ -185,7 +185,7 @@ def matmul(a: Expr, b: Expr) -> Expr:
 
 
 def joined(parts: list[Expr], axis: int, shape: Shape) -> Expr:
-    """Arrays side by side; sums of such over the other axis as one sum."""
+    """Return arrays joined along an axis; their sums over the other axis become one sum."""
     if all(isinstance(p, Op) and p.name == "sum" and p.options == (("axis", (0,)),) for p in parts) and axis == 0:
         inner = [p.args[0] for p in parts if isinstance(p, Op)]
         if all(len(p.shape) == 2 and p.shape[0] == inner[0].shape[0] for p in inner):
@@ -202,7 +202,7 @@ def _broadcast(terms: list[Expr]) -> Shape:
 
 
 def walk(x: Expr) -> Iterator[Expr]:
-    """The expression and all that it is made of."""
+    """Yield an expression and all of its parts."""
     pending: list[Expr] = [x]
     while pending:
         x = pending.pop()
@@ -212,18 +212,18 @@ def walk(x: Expr) -> Iterator[Expr]:
 
 
 def refs(x: Expr) -> list[Ref]:
-    """The quantities that it reads, each once, in order."""
+    """Return the quantities that an expression reads, each once, in order."""
     return list(dict.fromkeys(part for part in walk(x) if isinstance(part, Ref)))
 
 
 def is_cheap(x: Expr) -> bool:
-    """Whether one would rather compute it again than keep it: little arithmetic, entry by entry."""
+    """Return whether an expression is little arithmetic, entry by entry, to compute again and not to keep."""
     operations = [part for part in walk(x) if isinstance(part, Op)]
     return len(operations) <= 3 and all(part.name in CHEAP for part in operations)
 
 
 def rebuilt(x: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
-    """The expression with parts replaced where `change` gives something else for them, from the outside in."""
+    """Return an expression with each part replaced for which `change` returns another, from the outside in."""
     found = change(x)
     if found is not None:
         return found
@@ -234,7 +234,7 @@ def rebuilt(x: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
 
 
 def made(like: Op, args: list[Expr], shape: Shape | None = None) -> Expr:
-    """The same operation of other arguments, in the form that a person would write."""
+    """Return the operation of `like` on other arguments, in the form that a person would write."""
     if like.name == "add":
         return total(*args)
     if like.name == "multiply":

@@ -1,18 +1,18 @@
-"""Lines of Python, as a formatter would break them."""
+"""Lines of Python, broken in the way of a formatter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 WIDTH = 120
-"""Characters in a line, where nothing else is asked for."""
+"""The default number of characters in a line."""
 
 
 def statement(left: str, right: str, indent: int, comment: str = "", width: int = WIDTH) -> list[str]:
-    """`left right`, on one line if it fits, else broken as a formatter breaks it; a comment only where it fits.
+    """Return the lines of the statement `left right`, with a comment where it fits.
 
-    A sum or a product is put into brackets and broken before its signs, or, where it has one sign alone and ends in a
-    bracket, broken inside of that; a call is broken after it opens.
+    A statement that is too long is broken. A sum or a product is put into brackets and broken before its signs; with
+    one sign and a bracket at its end, it is broken inside of the bracket. A call is broken after its opening bracket.
     """
     space, left = " " * indent, f"{left} " if left else ""
     line = f"{space}{left}{right}"
@@ -36,7 +36,7 @@ def statement(left: str, right: str, indent: int, comment: str = "", width: int 
 
 
 def _broken(text: str, indent: int, width: int, after: str = "") -> list[str]:
-    """An expression within brackets, on as many lines as it takes; `after` is what stands behind it."""
+    """Return the lines of an expression within brackets; the text `after` follows it."""
     space = " " * indent
     if len(space) + len(text) + len(after) <= width:
         return [f"{space}{text}{after}"]
@@ -52,7 +52,7 @@ def _broken(text: str, indent: int, width: int, after: str = "") -> list[str]:
 
 
 def _opened(text: str, before: str, indent: int, width: int) -> list[str]:
-    """An expression that ends in a bracket, with what is in that on lines of its own; none where it does not."""
+    """Return an expression that ends in a bracket, with the contents on lines of their own; [] without a bracket."""
     depth = 0
     for k in range(len(text) - 1, -1, -1):
         depth += (text[k] in ")]}") - (text[k] in "([{")
@@ -65,7 +65,7 @@ def _opened(text: str, before: str, indent: int, width: int) -> list[str]:
 
 
 def _cuts(text: str) -> list[int]:
-    """Where a sum, or a product that is no sum, can be cut: before its signs outside of brackets."""
+    """Return the places where a sum or a product can be cut: before its signs outside of brackets."""
     found: dict[str, list[int]] = {"+-": [], "*/@": []}
     depth = 0
     for k, letter in enumerate(text):
@@ -78,7 +78,7 @@ def _cuts(text: str) -> list[int]:
 
 
 def _commas(text: str) -> list[int]:
-    """The commas outside of brackets."""
+    """Return the places of the commas outside of brackets."""
     depth, found = 0, []
     for k, letter in enumerate(text):
         depth += (letter in "([{") - (letter in ")]}")
@@ -88,14 +88,14 @@ def _commas(text: str) -> list[int]:
 
 
 def _parts(text: str, places: list[int], skip: int) -> list[str]:
-    """The text, cut at these places: before a sign (skip 1), or instead of a comma and a space (skip 2)."""
+    """Cut a text at places: before a sign (skip 1), or in the place of a comma and a space (skip 2)."""
     begins = [0, *(k + 2 if skip == 2 else k for k in places)]
     ends = [*(k if skip == 2 else k - 1 for k in places), len(text)]
     return [text[a:b] for a, b in zip(begins, ends, strict=True)]
 
 
 def assignments(names: Sequence[str], values: Sequence[str], indent: int, width: int = WIDTH) -> list[str]:
-    """`a, b = 1, 2`, in as many lines as it takes."""
+    """Return assignments like `a, b = 1, 2`, on as few lines as they fit."""
     lines: list[str] = []
     group: list[int] = []
     for k in range(len(names)):

@@ -1,4 +1,4 @@
-"""The derivation as formulas, in the order of the tape played backward; each can be evaluated on numbers."""
+"""The derivation as formulas, in the order of the tape played backward."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of
 from tinygrad_rnn.tape.notation import is_function
 
 SECTIONS = {
-    "forward": "Forward, for t = 1, ..., T",
-    "slopes": "Local derivatives, the last line first",
+    "forward": "Forward pass, for t = 1, ..., T",
+    "slopes": "Local derivatives, from the last line to the first",
     "steps": "From one step to the next",
     "errors": "Error terms, for t = T, ..., 1",
     "gradients": "Gradients",
@@ -22,9 +22,9 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Partial:
-    """dabove/dbelow, a local derivative or a gradient; `above` None is the loss L, or of step `of` alone.
+    """The derivative dabove/dbelow. Where `above` is None it is a gradient of the loss L, or of L_t for the step `of`.
 
-    `whole`: along all ways.
+    whole: along all ways within the step.
     """
 
     above: Ref | None
@@ -37,8 +37,8 @@ class Partial:
 class Formula:
     """One printed line: left = right = right ...; a sum over all t where `summed`.
 
-    name: what the worksheets call it. entries: where its left side, or for an error term or a gradient the lines that
-    it came back through, stand on the tape, at each step.
+    name: its name in worksheets. entries: the entries of the tape, at each step, that made its left side; for an error
+    term or a gradient, the entries that it came back through.
     """
 
     section: str
@@ -47,11 +47,11 @@ class Formula:
     right: tuple[Expr, ...]
     summed: bool = False
     entries: tuple[int, ...] = ()
-    at: str = ""  # "" for every t; "first" for what leaves the first step
+    at: str = ""  # "" for every t; "first" for the gradient of an initial state
 
 
 class Formulas:
-    """All formulas of a recurrence."""
+    """All formulas of a recurrence, in order, and its lines by name."""
 
     def __init__(self, rec: Recurrence) -> None:
         self.rec = readable(in_columns(rec))
@@ -60,11 +60,11 @@ class Formulas:
         self.all = [*self._forward(), *self._slopes(), *self._steps(), *self._errors(), *self._gradients()]
 
     def section(self, name: str) -> list[Formula]:
-        """Those of one section."""
+        """Return the formulas of one section."""
         return [f for f in self.all if f.section == name]
 
     def _net_inputs(self) -> set[str]:
-        """What a nonlinearity is applied to, and the arrays that are cut into such."""
+        """Return the names of the net inputs: operands of nonlinear functions, and arrays that are cut into such."""
         found = set()
         for e in self.rec.forward:
             for part in walk(e.right):
@@ -128,24 +128,23 @@ class Formulas:
         return found
 
     def _readers(self, name: str, step: int = 0) -> list[str]:
-        """The lines that read a value of their own step, or (-1) of the one before."""
+        """Return the lines that read a value of their own step, or (-1) of the step before."""
         return [
             n for n, (right, _, _) in self.lines.items() if any(r.name == name and r.step == step for r in refs(right))
         ]
 
     def _read_at(self, name: str, step: int = 0) -> tuple[int, ...]:
-        """Where these lines stand on the tape, at each step."""
+        """Return the entries of these lines on the tape, at each step."""
         return tuple(sorted(n for line in self._readers(name, step) for n in self._entries(line)))
 
     def _handed(self, name: str) -> list[tuple[int, ...]]:
-        """The same of each line that reads the value of the step before."""
+        """Return the entries of each line that reads the value of the step before."""
         return [self._entries(line) for line in self._readers(name, -1)]
 
     def _primed(self, right: Expr) -> tuple[Expr, ...]:
-        """The same with f'(z) in the place of what it is."""
+        """Return the right side with f'(z) in the place of its formula, or nothing where it has none."""
         instead: dict[Expr, Expr] = {}
-        for name, (made, target, part) in self.lines.items():
-            del name
+        for made, target, part in self.lines.values():
             if isinstance(made, Op) and part is None and is_function(made.name):
                 try:
                     found = of_function(made.name, made.args[0], target)
@@ -180,7 +179,7 @@ class Formulas:
 
 
 def with_diagonal(right: Expr) -> Expr:
-    """diag(v) (sum), as a textbook has it, where a sum of what comes back is multiplied entry by entry."""
+    """Return diag(v) (sum), the form of textbooks, for a sum of cotangents that is multiplied entry by entry."""
     if not (isinstance(right, Op) and right.name == "multiply"):
         return right
     sums = [a for a in right.args if isinstance(a, Op) and a.name == "add" and _comes_back(a)]
@@ -198,7 +197,7 @@ def _comes_back(x: Expr) -> bool:
 
 
 def later_first(x: Expr) -> Expr:
-    """Sums with what comes from step t+1 first."""
+    """Return an expression whose sums begin with the terms of step t+1."""
     if not isinstance(x, Op):
         return x
     args = tuple(later_first(a) for a in x.args)

@@ -1,4 +1,4 @@
-"""What values are called that their author gave no name."""
+"""Names for values that have none from their author."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinygrad_rnn.tape.notation import is_function
 
 
 def short(key: str) -> str:
-    """What formulas call a parameter with PyTorch's name: W, U, b_ih; w_ci and b_ci of others like these."""
+    """Return the short name of a parameter with PyTorch's name: W, U, b_ih; w_ci and b_ci for weight_ci and bias_ci."""
     if key in SHORT:
         return SHORT[key]
     return key.replace("weight_", "w_").replace("bias_", "b_") if key.startswith(("weight_", "bias_")) else key
@@ -30,14 +30,14 @@ RESERVED = frozenset(
 )
 
 SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh"}
-"""What the parameters with PyTorch's names are called in formulas, as the docstrings of the cells do."""
+"""The names in formulas of parameters with PyTorch's names, as in the docstrings of the cells."""
 
 
 PLAIN = frozenset({"positive", "getitem", "transpose", "add", "subtract", "multiply", "negative", "power", "square"})
-"""Operations whose results are written where they are read, even twice."""
+"""Operations whose results are written where they are read, also where they are read twice."""
 
 SUMMED = frozenset({"add", "subtract", "matmul"})
-"""What makes a net input."""
+"""Operations that make a net input."""
 
 
 class Names:
@@ -47,13 +47,16 @@ class Names:
         self.taken = set(taken)
 
     def free(self, name: str) -> bool:
-        """Whether a value can have that name, and its gradient the name with a d in front."""
+        """Return whether a value can have that name, and its gradient the name with a d in front."""
         named = name.isidentifier() and name not in RESERVED and name not in self.taken
         clash = f"d{name}" in self.taken or (name.startswith("d") and name[1:] in self.taken)
         return named and not clash
 
     def take(self, name: str) -> str:
-        """That name, made an identifier; where it is taken, with a fresh letter in the place of its stem."""
+        """Take a name and return it as an identifier; where it is taken, with a fresh letter in the place of its stem.
+
+        Raises ValueError where no name is left.
+        """
         name = re.sub(r"\W", "_", name).strip("_") or "a"
         stem, underscore, rest = name.partition("_")
         more = [f"{letter}{underscore}{rest}" for letter in FRESH]
@@ -61,10 +64,10 @@ class Names:
             if self.free(candidate):
                 self.taken.add(candidate)
                 return candidate
-        raise ValueError(f"derive: there are too many values called {stem}\ngive them different names")
+        raise ValueError(f"derive: there are too many values with the name {stem}\ngive them different names")
 
     def of_states(self, states: Iterable[str], params: Iterable[str]) -> dict[str, str]:
-        """What formulas call each state, by what the cell calls it: a, of a_prev."""
+        """Return the name of each state in formulas, by its name in the cell: a, for a_prev."""
         states = list(states)
         others = {*states, *params}
         found = {}
@@ -75,16 +78,16 @@ class Names:
         return found
 
     def cotangent(self) -> str:
-        """A name for the gradient of what has no name."""
+        """Return a name for the cotangent of a value without a name. Raises ValueError where no name is left."""
         for candidate in (*(f"d{letter}" for letter in FRESH), *(f"d{k}" for k in range(1, 1000))):
             if candidate not in self.taken and candidate[1:] not in self.taken:
                 self.taken.add(candidate)
                 return candidate
-        raise ValueError("derive: the cell is too long for names\ngive its values names of your own, by named(...)")
+        raise ValueError("derive: the cell has too many values without a name\nname them, by named(...)")
 
 
 def parts_of(body: list[Node]) -> dict[tuple[Value, int], list[Node]]:
-    """The arrays that are cut into equal parts along an axis, all of which are read: by array and axis, the parts."""
+    """Return the parts of each array that is cut into equal parts along an axis, all of which are read."""
     groups: dict[tuple[Value, int], list[Node]] = {}
     for node in body:
         if node.op.name == "getitem" and isinstance(node.args[0], Value):
@@ -102,7 +105,10 @@ def parts_of(body: list[Node]) -> dict[tuple[Value, int], list[Node]]:
 
 
 def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value]:
-    """Give the values of a loop's step their names, each its own; those of states are given. The names made up here."""
+    """Name the values of a step, each by another name, and return those whose names are not their author's.
+
+    `states` has the names of the states.
+    """
     readers: dict[Value, list[Value]] = {}
     for node in loop.body:
         for a in node.reads():
@@ -116,7 +122,7 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
             states = {**states, node.out: LOSS}  # it has its name already
         elif node.op.name == "positive":
             node.out.name = None
-    for explicit in (True, False):  # what reads a part goes before the part: z_i, the net input, is a sum that has it
+    for explicit in (True, False):  # a net input z_i takes the name before the part of an array that it is made of
         for node in loop.body:
             if node.out.name and node.out not in states and (node.op.name != "getitem") == explicit:
                 node.out.name = names.take(node.out.name)
@@ -152,7 +158,7 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
 
 
 def _nonlinear(body: list[Node], made: dict[Value, str]) -> list[Node]:
-    """Functions of a net input that has no name."""
+    """Return the functions of a net input that has no name."""
     return [
         node
         for node in body
@@ -161,7 +167,7 @@ def _nonlinear(body: list[Node], made: dict[Value, str]) -> list[Node]:
 
 
 def _ending(v: Value, readers: dict[Value, list[Value]]) -> str:
-    """What a part is a part for: the ending of the first named value that is made from it."""
+    """Return the ending of the first named value that is made from a part of an array, or ""."""
     pending, seen = [v], set()
     while pending:
         v = pending.pop(0)

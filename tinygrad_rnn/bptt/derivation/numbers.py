@@ -1,12 +1,12 @@
-"""Formulas on numbers: those of the tape, in columns."""
+"""The numbers of formulas, read off the tape, in column vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, rebuilt
@@ -15,21 +15,24 @@ from tinygrad_rnn.bptt.derivation.trace import Recorded
 
 
 class Numbers:
-    """The tape's own number for every quantity at every step, in columns: forward values, and cotangents dL/dv."""
+    """The number of every quantity at every step on the tape, in column vectors: values and cotangents dL/dv."""
 
     def __init__(self, recorded: Recorded, rec: Recurrence) -> None:
         self.T = len(recorded.xs)
-        lines = recorded.tape.lines()
         turn = _as_it_is if recorded.columns else _turn
-        self._by_name: dict[str, list[Any]] = {}
-        tensors: dict[str, list[Any]] = {name: [lines[n][3] for n in at] for name, at in rec.entries.items()}
-        for name, found in tensors.items():
-            self._by_name[name] = [turn(v.data) for v in found]
-        wanted = {name: f for name, f in tensors.items() if f"d{name}" in rec.cotangents or name in rec.states}
-        every = [v for found in wanted.values() for v in found]
+        self._by_name: dict[str, list[Array]] = {}
+        results = [out for _, _, _, out, _ in recorded.tape.lines()]
+        for name, at in rec.entries.items():
+            self._by_name[name] = [turn(results[n].data) for n in at]
+        wanted = {}  # by name and step, every entry that makes the value: its cotangent is the sum of theirs
+        for name, at in rec.entries.items():
+            if f"d{name}" in rec.cotangents or name in rec.states:
+                repeats = rec.repeats.get(name) or [[]] * len(at)
+                wanted[name] = [[n, *more] for n, more in zip(at, repeats, strict=True)]
+        every = [results[n] for steps in wanted.values() for same in steps for n in same]
         gradients = iter(recorded.tape.gradient(recorded.upstream_loss, every))
-        for name in wanted:
-            self._by_name[f"d{name}"] = [turn(next(gradients)) for _ in range(self.T)]
+        for name, steps in wanted.items():
+            self._by_name[f"d{name}"] = [turn(sum(next(gradients) for _ in same)) for same in steps]
         self._by_name[rec.target or UPSTREAM] = [turn(g) for g in recorded.per_step.data]
         self._by_name[X] = [turn(x) for x in recorded.xs.data]
         self._first = {name: turn(recorded.states[key].data) for name, key in rec.keys.items()}
@@ -47,36 +50,37 @@ class Numbers:
         self._add(rec.backward, reversed(range(self.T)))
 
     def _add_outside(self, e: Equation) -> None:
-        """What is made of parameters alone."""
+        """Add the number of a quantity that is made of parameters alone."""
         found = evaluate(e.right, lambda ref: self.value(ref, 0))
         for target, value in zip(e.targets, found if len(e.targets) > 1 else [found], strict=True):
             self._outside[target.name] = value
 
     def _add(self, equations: list[Equation], steps: Iterable[int]) -> None:
-        """What has no number on the tape, since its author gave it no name, is what its formula says."""
+        """Add the numbers of quantities without a name on the tape, computed by their formulas."""
         missing = [e for e in equations if e.target.name not in self._by_name]
         for e in missing:
-            self._by_name[e.target.name] = [None] * self.T
+            self._by_name[e.target.name] = [np.empty(0)] * self.T
         for t in steps:
             for e in missing:
                 self._by_name[e.target.name][t] = np.broadcast_to(self.evaluate(e.right, t), e.target.shape)
 
-    def value(self, ref: Ref, t: int) -> Any:
-        """A quantity, seen from step t = 0, ..., T - 1."""
+    def value(self, ref: Ref, t: int) -> Array:
+        """Return a quantity relative to step t = 0, ..., T - 1."""
         if ref.step is None:
             return self._outside[ref.name]
         at = ref.step - STEP - 1 if ref.step > STEP // 2 else t + ref.step
         return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
 
-    def evaluate(self, x: Expr, t: int) -> Any:
-        """An expression at step t; what comes from beyond the last step is zero."""
+    def evaluate(self, x: Expr, t: int) -> Array:
+        """Return the value of an expression at step t; terms from beyond the last step are zero."""
         if t == self.T - 1:
             x = rebuilt(x, _nothing_later)
-        return evaluate(x, lambda ref: self.value(ref, t))
+        found: Array = evaluate(x, lambda ref: self.value(ref, t))
+        return found
 
-    def sides(self, f: Formula, t: int) -> list[Any]:
-        """The numbers of a formula's sides, the left ones first; of a sum over all steps t says nothing."""
-        found: list[Any] = []
+    def sides(self, f: Formula, t: int) -> list[Array]:
+        """Return the numbers of the sides of a formula at step t, left sides first; a sum over all steps ignores t."""
+        found: list[Array] = []
         if len(f.left) > 1 and isinstance(f.left[0], Ref):  # the parts of an array
             found.append(np.concatenate([self.value(left, t) for left in f.left if isinstance(left, Ref)]))
             return [*found, *(np.concatenate(self.evaluate(right, t)) for right in f.right)]
@@ -89,24 +93,25 @@ class Numbers:
                 found.append(self.d_first[left.below.name] if f.at == "first" else self.dx[t])
         for right in f.right:
             if f.summed:
-                found.append(sum(self.evaluate(right, k) for k in range(self.T)))
+                first, *others = (self.evaluate(right, k) for k in range(self.T))
+                found.append(sum(others, first))
             else:
                 found.append(self.evaluate(right, 0 if f.at == "first" else t))
         return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
 
 
 def _nothing_later(x: Expr) -> Expr | None:
-    """Zeros, in the place of what comes from the next step."""
+    """Return zeros in the place of a term of the next step."""
     return Op("broadcast_to", (Num(0),), (), x.shape) if isinstance(x, Op) and x.name == "later" else None
 
 
-def _as_it_is(a: Any) -> Any:
+def _as_it_is(a: Array) -> Array:
     return a
 
 
-def _turn(a: Any) -> Any:
+def _turn(a: Array) -> Array:
     return a[None, :] if a.ndim == 1 else a.T
 
 
-def _own(a: Any) -> Any:
+def _own(a: Array) -> Array:
     return a[:, None] if a.ndim == 1 else a

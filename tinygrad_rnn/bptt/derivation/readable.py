@@ -1,15 +1,15 @@
-"""The recurrence as a reader wants it: what comes from step t+1 written out, and no names that only code needs."""
+"""The recurrence for a reader: terms of step t+1 are written out, and names that only code needs are left out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence, following
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, total, walk
 
 
 def readable(rec: Recurrence) -> Recurrence:
-    """Without the names that were made up for what is only kept, and with what comes from step t+1 written out."""
+    """Return the recurrence without names for kept values, and with the terms of step t+1 written out."""
     rec = _all_cotangents(rec)
     instead: dict[Expr, Expr] = {}
     forward = []
@@ -28,12 +28,21 @@ def readable(rec: Recurrence) -> Recurrence:
             shape = rec.shapes[state]
             later = Op("later", (rebuilt(handed, _shifted),), (("state", state),), shape)
         instead[Ref(following(state), 0)] = later
-    rec = replace(rec, forward=forward).rewritten(instead.get)
+
+    def change(x: Expr) -> Expr | None:
+        found = instead.get(x)
+        if found is None and isinstance(x, Op) and x.name == "add":
+            found = total(*(rebuilt(a, change) for a in x.args))
+            if found.shape != x.shape and found != Num(0):  # a sum over units, which every unit gets
+                return Op("broadcast_to", (found,), (), x.shape)
+        return found
+
+    rec = replace(rec, forward=forward).rewritten(change)
     return _merged(rec.rewritten(_softmax))
 
 
 def _softmax(x: Expr) -> Expr | None:
-    """exp(log_softmax(y)) is softmax(y)."""
+    """Return softmax(y) for exp(log_softmax(y))."""
     if isinstance(x, Op) and x.name == "exp" and isinstance(x.args[0], Op) and x.args[0].name == "log_softmax":
         inner = x.args[0]
         return Op("softmax", inner.args, inner.options, inner.shape)
@@ -41,7 +50,7 @@ def _softmax(x: Expr) -> Expr | None:
 
 
 def _all_cotangents(rec: Recurrence) -> Recurrence:
-    """With an equation for the cotangent of each state, also of one that the next step alone reads."""
+    """Return the recurrence with an equation for each cotangent of a state, read by the next step alone or not."""
     made = {e.target.name for e in rec.backward}
     read = {ref.name for right in rec.coming_back() for ref in refs(right)}
     instead: dict[Expr, Expr] = {}
@@ -67,7 +76,7 @@ def _shifted(x: Expr) -> Expr | None:
 
 
 def _merged(rec: Recurrence) -> Recurrence:
-    """A state's cotangent that one line alone reads, in a product, stands in that line."""
+    """Return the recurrence with the cotangent of a state put into the one product that reads it."""
     for state in rec.states:
         own = next((e for e in rec.backward if e.target.name == f"d{state}"), None)
         if own is None:
@@ -76,5 +85,8 @@ def _merged(rec: Recurrence) -> Recurrence:
         reads = [right for right in rest for part in walk(right) if isinstance(part, Ref) and part.name == f"d{state}"]
         if len(reads) == 1 and isinstance(reads[0], Op) and reads[0].name == "multiply" and own.target in reads[0].args:
             others = [e for e in rec.backward if e is not own]
-            rec = replace(rec, backward=others).rewritten(dict[Expr, Expr]({own.target: own.right}).get)
+            right = own.right
+            if isinstance(right, Op) and right.name == "broadcast_to":  # a product spreads it by itself
+                right = right.args[0]
+            rec = replace(rec, backward=others).rewritten(dict[Expr, Expr]({own.target: right}).get)
     return rec

@@ -1,8 +1,8 @@
-"""Calls of a graph as expressions."""
+"""Calls of a graph, read as expressions: one rule for each operation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     Num,
     Op,
     Options,
+    Shape,
     joined,
     matmul,
     negative,
@@ -26,81 +27,161 @@ from tinygrad_rnn.graph.graph import Node, Value
 
 
 class Unwritable(ValueError):  # noqa: N818 - a ValueError by another name, so that it can be told apart
-    """A cell that cannot be written down as formulas."""
+    """The error for a cell that cannot be written as formulas."""
 
 
-REDUCING = frozenset({"sum", "mean", "getitem", "softmax", "log_softmax"})
 Find = Callable[[Value], Expr]
+Rule = Callable[[Node, list[Any], int], Expr]
+"""A rule reads one call: the node, its arguments as expressions or as they stand, and the number of examples."""
 
 
 def read(node: Node, find: Find, batch: int) -> Expr:
-    """What a call makes, as an expression of what `find` says of its arguments; `batch` is the number of examples."""
-    name, shape = node.op.name, node.out.shape
+    """Return the result of a call as an expression. `find` gives that of an argument; `batch` counts the examples.
+
+    Raises Unwritable for an operation that has no formula.
+    """
+    name = node.op.name
     args = [find(a) if isinstance(a, Value) else a for a in node.args]
-    if name in ("positive", "astype", "detach"):
-        return args[0]
+    if name in RULES:
+        return RULES[name](node, args, batch)
     if elementwise(node):
+        shape = node.out.shape
         found = entry_by_entry(name, [_plain(a, shape) for a in args], shape, dict(node.kwargs))
         return _spread(found, shape, batch)
-    arrays = args if name in ("matmul", "concatenate", "stack") else args[: name in REDUCING]
-    if Num(0) in arrays and name in ("matmul", "sum", "mean", "getitem"):
+    raise _no_formula(node)
+
+
+# ------------------------------------------------------------------------------------------------------- the rules
+
+
+def _unchanged(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read an operation whose result is its argument."""
+    found: Expr = args[0]
+    return found
+
+
+def _matmul(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read a product of matrices."""
+    if Num(0) in args:
         return Num(0)
-    if any(isinstance(a, Num) for a in arrays):
+    _require_arrays(node, args)
+    return matmul(args[0], args[1])
+
+
+def _transpose(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read the transpose of a matrix."""
+    if len(node.out.shape) != 2:
+        raise _no_formula(node)
+    return transpose(args[0])
+
+
+def _reduction(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read a sum or a mean over axes."""
+    if args[0] == Num(0):
+        return Num(0)
+    _require_arrays(node, args[:1])
+    first = node.args[0]
+    axis = option(node, "axis", 1)
+    axes = tuple(range(first.ndim)) if axis is None else tuple(int(a) % first.ndim for a in np.atleast_1d(axis))
+    kept: Options = (("keepdims", True),) if option(node, "keepdims", 2, False) else ()
+    return reduced(node.op.name, args[0], (("axis", axes), *kept), node.out.shape)
+
+
+def _joining(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read arrays that are joined along an axis."""
+    _require_arrays(node, args)
+    name, shape = node.op.name, node.out.shape
+    axis = int(option(node, "axis", 0)) % len(shape)
+    return joined(args, axis, shape) if name == "concatenate" else Op(name, tuple(args), (("axis", axis),), shape)
+
+
+def _getitem(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read a part of an array."""
+    if args[0] == Num(0):
+        return Num(0)
+    _require_arrays(node, args[:1])
+    return Op("getitem", (args[0],), (("index", _index(args[1:])),), node.out.shape)
+
+
+def _reshape(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read an array in another shape."""
+    return _reshaped(args[0], node.out.shape, batch)
+
+
+def _broadcast(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read an array that is repeated along an axis."""
+    return _spread(args[0], node.out.shape, batch)
+
+
+def _softmax(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read a softmax, or its logarithm."""
+    _require_arrays(node, args[:1])
+    shape = node.out.shape
+    return Op(node.op.name, (args[0],), (("axis", int(option(node, "axis", 1)) % len(shape)),), shape)
+
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(("positive", "astype", "detach"), _unchanged),
+    **dict.fromkeys(("transpose", "swapaxes"), _transpose),
+    **dict.fromkeys(("sum", "mean"), _reduction),
+    **dict.fromkeys(("concatenate", "stack"), _joining),
+    **dict.fromkeys(("reshape", "expand_dims", "squeeze"), _reshape),
+    **dict.fromkeys(("softmax", "log_softmax"), _softmax),
+    "matmul": _matmul,
+    "getitem": _getitem,
+    "broadcast_to": _broadcast,
+}
+"""The rule of each operation by its name. An elementwise operation needs no rule: it is read entry by entry."""
+
+
+def _require_arrays(node: Node, args: list[Any]) -> None:
+    """Raise Unwritable where one of the arrays that a call reads is a number for every entry."""
+    if any(isinstance(a, Num) for a in args):
         raise Unwritable(
-            f"derive: the cell makes an array of one number, and {name} of it\n"
+            f"derive: the cell fills an array with one number, and applies {node.op.name} to it\n"
             "give that array among the parameters: a column of ones on x is a bias of its own"
         )
-    if name == "matmul":
-        return matmul(args[0], args[1])
-    if name in ("transpose", "swapaxes") and len(shape) == 2:
-        return transpose(args[0])
-    if name in ("sum", "mean"):
-        return reduced(name, args[0], _reduction(node), shape)
-    if name in ("concatenate", "stack"):
-        axis = int(option(node, "axis", 0)) % len(shape)
-        return joined(args, axis, shape) if name == "concatenate" else Op(name, tuple(args), (("axis", axis),), shape)
-    if name == "getitem":
-        return Op(name, (args[0],), (("index", _index(args[1:])),), shape)
-    if name in ("reshape", "expand_dims", "squeeze"):
-        return _reshaped(args[0], shape, batch)
-    if name == "broadcast_to":
-        return _spread(args[0], shape, batch)
-    if name in ("softmax", "log_softmax"):
-        return Op(name, (args[0],), (("axis", int(option(node, "axis", 1)) % len(shape)),), shape)
-    raise Unwritable(
-        f"derive: the cell uses {name}, for which there is no formula\n"
+
+
+def _no_formula(node: Node) -> Unwritable:
+    return Unwritable(
+        f"derive: the cell uses {node.op.name}, for which there is no formula\n"
         "write the cell with arithmetic, matrix products, elementwise functions, sums and parts of arrays"
     )
 
 
-def _spread(x: Expr, shape: tuple[int, ...], batch: int) -> Expr:
-    """X in a larger shape: what is the same for all rows, or all columns."""
+# ---------------------------------------------------------------------------------------- elementwise, and shapes
+
+
+def _spread(x: Expr, shape: Shape, batch: int) -> Expr:
+    """Return x in a larger shape: the same for all rows, or for all columns."""
     if x.shape == shape or isinstance(x, Num):
         return x
     return Op("broadcast_to", (x,), (("shape", _open(shape, batch)),), shape)
 
 
-def entry_by_entry(name: str, args: list[Expr], shape: tuple[int, ...], options: dict[str, Any]) -> Expr:
+def entry_by_entry(name: str, args: list[Expr], shape: Shape, options: Mapping[str, object]) -> Expr:
     """Return an elementwise operation of expressions, in the form that a person would write."""
-    if name == "add":
-        return total(*args)
-    if name == "subtract":
-        return total(args[0], negative(args[1]))
-    if name == "multiply":
-        return product(*args)
-    if name == "negative":
-        return negative(args[0])
-    if name == "divide":
-        return product(args[0], Op(name, (Num(1), args[1]), (), shape))
-    if name == "square":
-        return power(args[0], 2)
+    if name in ARITHMETIC:
+        return ARITHMETIC[name](args, shape)
     if name == "power" and isinstance(args[1], Num):
         return power(args[0], args[1].value)
     return Op(name, tuple(args), tuple(options.items()), shape)
 
 
-def _plain(a: Any, shape: tuple[int, ...]) -> Expr:
-    """An argument of an elementwise call, without what only spreads it: the call does so by itself."""
+ARITHMETIC: Mapping[str, Callable[[list[Expr], Shape], Expr]] = {
+    "add": lambda args, _: total(*args),
+    "subtract": lambda args, _: total(args[0], negative(args[1])),
+    "multiply": lambda args, _: product(*args),
+    "negative": lambda args, _: negative(args[0]),
+    "divide": lambda args, shape: product(args[0], Op("divide", (Num(1), args[1]), (), shape)),
+    "square": lambda args, _: power(args[0], 2),
+}
+"""The operations that have a form of their own, by name: each of its operands and the shape of the result."""
+
+
+def _plain(a: Any, shape: Shape) -> Expr:
+    """Return an argument of an elementwise call without `broadcast_to`: the call broadcasts by itself."""
     if not isinstance(a, Num | Op) and isinstance(a, int | float | np.number | bool):
         return Num(a.item() if isinstance(a, np.number) else a)
     while isinstance(a, Op) and a.name == "broadcast_to" and len(a.args[0].shape) <= len(shape):
@@ -109,16 +190,8 @@ def _plain(a: Any, shape: tuple[int, ...]) -> Expr:
     return found
 
 
-def _reduction(node: Node) -> Options:
-    first = node.args[0]
-    axis = option(node, "axis", 1)
-    axes = tuple(range(first.ndim)) if axis is None else tuple(int(a) % first.ndim for a in np.atleast_1d(axis))
-    kept = bool(option(node, "keepdims", 2, False))
-    return (("axis", axes), ("keepdims", True)) if kept else (("axis", axes),)
-
-
-def _reshaped(x: Expr, shape: tuple[int, ...], batch: int) -> Expr:
-    """In another shape: after a sum, with the axes that were summed; otherwise with -1 for the batch."""
+def _reshaped(x: Expr, shape: Shape, batch: int) -> Expr:
+    """Return x in another shape: a sum keeps the axes that were summed; otherwise -1 stands for the batch."""
     if x.shape == shape:
         return x
     if isinstance(x, Num):
@@ -132,8 +205,11 @@ def _reshaped(x: Expr, shape: tuple[int, ...], batch: int) -> Expr:
     return Op("reshape", (x,), (("shape", _open(shape, batch)),), shape)
 
 
-def _open(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
-    """A shape that is right for any number of examples."""
+def _open(shape: Shape, batch: int) -> Shape:
+    """Return a shape that is right for any number of examples.
+
+    Raises Unwritable where two axes may be the batch.
+    """
     if shape.count(batch) > 1:
         raise Unwritable(
             "derive: the cell reshapes an array over two axes of the batch\nwrite a cell of which each example is a row"
@@ -141,8 +217,12 @@ def _open(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
     return tuple(-1 if n == batch else n for n in shape)
 
 
-def _index(parts: Sequence[Any]) -> tuple[Any, ...]:
-    found: list[Any] = []
+def _index(parts: Sequence[object]) -> tuple[object, ...]:
+    """Return an index with each slice as (start, stop, step).
+
+    Raises Unwritable for an index that is an array.
+    """
+    found: list[object] = []
     for part in parts:
         if isinstance(part, slice):
             found.append((part.start, part.stop, part.step))
@@ -150,7 +230,7 @@ def _index(parts: Sequence[Any]) -> tuple[Any, ...]:
             found.append(part)
         else:
             raise Unwritable(
-                "derive: the cell reads an array at places that are an array themselves\n"
+                "derive: the cell indexes an array with an array\n"
                 "give x as vectors (one-hot rows times a matrix); read parts of arrays by slices"
             )
     return tuple(found)

@@ -1,16 +1,16 @@
-"""The recurrence, forward and back, as equations in the user's names, read off a tape."""
+"""The recurrence, forward and back, read off a tape as equations in the names of its author."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
-from tinygrad_rnn.bptt.derivation.reading import Unwritable, read
+from tinygrad_rnn.bptt.derivation.reading import Find, Unwritable, read
+from tinygrad_rnn.bptt.derivation.repeated import made_once
 from tinygrad_rnn.bptt.derivation.tidying import tidied
 from tinygrad_rnn.bptt.derivation.trace import Recorded
 from tinygrad_rnn.graph.differentiate import differentiated
@@ -22,9 +22,9 @@ from tinygrad_rnn.tape.steps import likeness
 
 
 def recurrence(recorded: Recorded, names: Mapping[str, str] | None = None) -> Recurrence:
-    """The recurrence of a recorded cell. `names`: what formulas call its parameters, theirs for the cell's.
+    """Return the recurrence of a recorded cell. `names` gives the cell's name of a parameter by its new name.
 
-    Raises ValueError for a cell whose steps differ, with the first difference named, or that has no formula.
+    Raises ValueError for a cell whose steps differ, with the first difference, and for a cell without a formula.
     """
     return _Reading(recorded, dict(names or {})).made()
 
@@ -35,7 +35,7 @@ class _Reading:
         given = {ours: theirs for theirs, ours in names.items()}
         if unknown := set(given) - set(recorded.params):
             raise ValueError(
-                f"derive: names speaks of {sorted(unknown)}, which the cell does not have\n"
+                f"derive: names has {sorted(unknown)}, but the cell has no such parameters\n"
                 f"its parameters are {', '.join(recorded.params)}"
             )
         taken = Names(())
@@ -47,15 +47,19 @@ class _Reading:
         self.rec = Recurrence(_title(recorded.cell), recorded.columns, chosen, states, {}, keys)
         self.rec.target = taken.take(recorded.target) if recorded.target else ""
         self.defined: dict[Expr, Ref] = {}
+        self.kept: dict[Expr, Ref] = {}  # of these, values with a name only for the walk back
         self.places: Places = {}
 
     def made(self) -> Recurrence:
-        graph, loop = self._graph()
+        graph, by_author = made_once(self._graph(), set())
+        (loop,) = graph.loops()
         carried = self._carried(graph, loop)
         after = {c.after: state for state, c in carried.items()}
         for key, v in zip(self.recorded.params, graph.inputs, strict=False):
             v.name = self.rec.params[key]
         invented = name_values(loop, after, self.names)
+        graph, by_us = made_once(graph, invented)
+        self.instead = {v: by_us.get(first, first) for v, first in by_author.items()} | by_us
         wrt = graph.inputs[: len(self.recorded.params) + 1 + len(self.rec.states)]
         whole = differentiated(graph, graph.results[0], wrt)
         ahead, *back = whole.loops()
@@ -70,19 +74,27 @@ class _Reading:
         return tidied(self.rec)
 
     def _entries(self) -> None:
-        """Where each named value stands on the tape, by step."""
-        found: dict[str, dict[int, int]] = {}
-        for number, line in enumerate(self.recorded.tape.lines()):
-            if id(line[3]) in self.places:
-                _, v, k = self.places[id(line[3])]
-                known = self.known.get(v)
-                if isinstance(known, Ref) and known.step == 0 and known.name not in (X,):
-                    found.setdefault(known.name, {})[k] = number
-        self.rec.entries = {name: [at[k] for k in sorted(at)] for name, at in found.items()}
+        """Find where each named value stands on the tape, by step: its first call, and the calls that repeat it."""
+        first: dict[str, dict[int, int]] = {}
+        repeats: dict[str, dict[int, list[int]]] = {}
+        for number, (_, _, _, out, _) in enumerate(self.recorded.tape.lines()):
+            if id(out) not in self.places:
+                continue
+            _, v, step = self.places[id(out)]
+            known = self.known.get(self.instead.get(v, v))
+            if not isinstance(known, Ref) or known.step != 0 or known.name == X:
+                continue
+            if v in self.instead:
+                repeats.setdefault(known.name, {}).setdefault(step, []).append(number)
+            else:
+                first.setdefault(known.name, {}).setdefault(step, number)
+        self.rec.entries = {name: [at[k] for k in sorted(at)] for name, at in first.items()}
+        self.rec.repeats = {name: [at[k] for k in sorted(at)] for name, at in repeats.items()}
 
     # ------------------------------------------------------------------------------------------------ the graph
 
-    def _graph(self) -> tuple[Graph, Loop]:
+    def _graph(self) -> Graph:
+        """Return the tape rolled up by time: one loop, whose steps read x, the states and the parameters."""
         r = self.recorded
         inputs = [*r.params.values(), r.xs, *r.states.values(), r.per_step, *r.dlast.values()]
         graph = roll(r.tape.lines(), inputs, [r.loss], self.places)
@@ -93,19 +105,19 @@ class _Reading:
             words = next((f"step {t}: {words}" for t, words in (later or found.differences).items()), "")
             raise Unwritable(
                 f"derive: the steps of {self.rec.title} are not alike{': ' * bool(words)}{words}\n"
-                "give a cell that makes the same operations at every step, and reads nothing older than the step before"
+                "give a cell with the same operations at every step, which reads nothing older than the step before"
             )
         loop = loops[0]
         for row in loop.rows:
             if row.outer not in (graph.inputs[len(r.params)], graph.inputs[-1 - len(r.dlast)]):
                 raise Unwritable(
                     f"derive: the steps of {self.rec.title} read {row.outer.name or 'a value'} that differs "
-                    "from step to step\nonly x may: give what differs as a part of it"
+                    "from step to step\nonly x may differ: give the value as a part of x"
                 )
-        return graph, loop
+        return graph
 
     def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
-        """The carry of each state."""
+        """Return the carry of each state."""
         begin = len(self.recorded.params) + 1
         found = {}
         for state, v in zip(self.rec.states, graph.inputs[begin:], strict=False):
@@ -142,31 +154,34 @@ class _Reading:
             right = read(node, lambda v: self._known(v, known), self.recorded.batch)
             name = after.get(node.out) or node.out.name
             within = any(isinstance(part, Ref) and part.step is not None for part in walk(right))
-            if node.out in needed and not name and within and not is_cheap(right) and right not in self.defined:
+            late = node.out in needed and not name and within and not is_cheap(right) and right not in self.defined
+            if late:
                 name = node.out.name = self.names.take(_made_up(right))
                 invented.add(node.out)
             turned = not within and isinstance(right, Op) and right.name == "transpose"
             if not name or turned or (isinstance(right, Ref) and node.out not in after):
-                known[node.out] = self.defined.get(right, right)
+                known[node.out] = self.kept.get(right, right)
                 continue
             target = Ref(name, 0 if within or node.out in after else None, node.out.shape)
             shapes[name] = node.out.shape
             where = rec.forward if target.step == 0 else rec.setup
             where.append(Equation((target,), right, node.out in invented))
-            if not is_cheap(right):  # that 1 - g * g is also 1 - h, where h is g * g, nobody wants to know
+            if late:
+                self.kept[right] = target
+            if not is_cheap(right):  # 1 - g * g stays as it is where h is g * g: 1 - h would be hard to follow
                 self.defined.setdefault(right, target)
             known[node.out] = target
         self.known = known
 
     def _rows(self, graph: Graph, loop: Loop) -> dict[Value, Expr]:
-        """What the steps of a loop read of x and of the targets."""
+        """Return the quantities x and target that the steps of a loop read."""
         named = {graph.inputs[len(self.recorded.params)]: X}
         if self.rec.target:
             named[graph.inputs[-1 - len(self.recorded.dlast)]] = self.rec.target
         return {row.inner: Ref(named[row.outer], 0, row.inner.shape) for row in loop.rows if row.outer in named}
 
     def _split(self, base: Value, axis: int, nodes: list[Node], known: dict[Value, Expr]) -> None:
-        """The parts of an array, all at once."""
+        """Add the equation of the parts of an array, all at once."""
         whole = known[base]
         step = 0 if any(isinstance(part, Ref) and part.step is not None for part in walk(whole)) else None
         targets = tuple(Ref(str(node.out.name), step, node.out.shape) for node in nodes)
@@ -200,9 +215,12 @@ class _Reading:
             elif row.inner not in known:
                 found = outside(row.outer)
                 if found not in (Ref(UPSTREAM, None), Num(1)):
-                    raise Unwritable(f"derive: {rec.title}: a step reads from outside of time\ngive a simpler cell")
+                    raise Unwritable(
+                        f"derive: in {rec.title}, the walk back reads a value that is computed outside of the steps\n"
+                        "compute it in the cell"
+                    )
                 known[row.inner] = found if isinstance(found, Num) else Ref(UPSTREAM, 0, row.inner.shape)
-        handed_by: dict[str, Any] = {}
+        handed_by: dict[str, Carry] = {}
         for carry in back.carries:
             state = next(s for s, c in carried.items() if f"d{s}" == carry.before.name)
             handed_by[state] = carry
@@ -238,8 +256,8 @@ class _Reading:
             self.defined[right] = target
             known[node.out] = target
         for state in rec.states:
-            found = handed_by.get(state)
-            rec.handed[state] = None if found is None else self._known(found.after, known)
+            carry_back = handed_by.get(state)
+            rec.handed[state] = None if carry_back is None else self._known(carry_back.after, known)
         results = dict(zip([*r.params, "x", *rec.states], graph.results[1:], strict=True))
         sums = {out.outer: out.inner for out in back.sums}
         stacks = {out.outer: out.inner for out in back.stacks}
@@ -250,8 +268,8 @@ class _Reading:
             rec.terms[key] = _some(self._known(sums[v], known)) if v in sums else None
         rec.dx = _some(self._known(stacks[results["x"]], known)) if results["x"] in stacks else None
 
-    def _outside(self, graph: Graph, back: Loop) -> Any:
-        """What a Value outside of time is, as an expression of the upstream gradients."""
+    def _outside(self, graph: Graph, back: Loop) -> Find:
+        """Return a function that gives a Value outside of time as an expression of the upstream gradients."""
         r = self.recorded
         known: dict[Value, Expr] = {}
         for name, v in zip([UPSTREAM, *r.dlast], graph.inputs[-1 - len(r.dlast) :], strict=True):
@@ -268,14 +286,14 @@ class _Reading:
         return find
 
 
-def _title(cell: Any) -> str:
-    """What to call a cell: an object by its class, so that it is called the same in every run."""
+def _title(cell: Callable[..., object]) -> str:
+    """Return the name of a cell; for an object that of its class, so that the name is the same in every run."""
     named = hasattr(getattr(cell, "func", cell), "__name__")
     return cell_name(cell) if named else type(cell).__name__
 
 
 def _base(v: Value, loop: Loop) -> Value:
-    """The array of which a value is a view."""
+    """Return the array of which a value is a view."""
     nodes = {node.out: node for node in loop.body}
     while v in nodes and nodes[v].op.name == "getitem" and isinstance(nodes[v].args[0], Value):
         v = nodes[v].args[0]
@@ -287,7 +305,7 @@ def _some(x: Expr) -> Expr | None:
 
 
 def _made_up(right: Expr) -> str:
-    """A name for a value that has none: `tanh_c` for tanh(c_t)."""
+    """Return a name for a value that has none: `tanh_c` for tanh(c_t)."""
     if isinstance(right, Op) and len(right.args) == 1 and isinstance(right.args[0], Ref):
         return f"{right.name}_{right.args[0].name}"
     return "a"

@@ -1,4 +1,4 @@
-"""Sizes by name: code that is right for any number of units, not for that of the tape alone."""
+"""Sizes by name: code that is right for any number of units, and not only for that of the tape."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from tinygrad_rnn.bptt.derivation.reading import Unwritable
 
 
 def sized(rec: Recurrence) -> Recurrence:
-    """The recurrence with sizes by name where they are the number of units: so that code is right for any."""
+    """Return the recurrence with H in the place of the number of units.
+
+    Raises Unwritable for a gradient that repeats one number in a shape that no state has.
+    """
     axis = 0 if rec.columns else 1
     units = {rec.shapes[state][axis] for state in rec.states}
     H = units.pop() if len(units) == 1 else 0
@@ -21,8 +24,8 @@ def sized(rec: Recurrence) -> Recurrence:
             like = [f"state[{k}].shape" for k, state in enumerate(rec.states) if rec.shapes[state] == x.shape]
             if not like:
                 raise Unwritable(
-                    f"derive: a gradient of {rec.title} is the same number many times, in a shape that no state has\n"
-                    "give the cell without a sum that makes one number of many"
+                    f"derive: a gradient of {rec.title} repeats one number in a shape that no state has\n"
+                    "write the cell without a sum that makes one number of many"
                 )
             return Op(x.name, args, (("shape", like[0]),), x.shape)
         parts = dict(x.options)["index"]
@@ -37,7 +40,7 @@ def sized(rec: Recurrence) -> Recurrence:
 
 
 def _multiple(n: int | None, H: int, length: int) -> int | str | None:
-    """The end of a slice, in units: 2 * H; nothing for the end of the array."""
+    """Return the end of a slice in units, as 2 * H; None for the end of the array."""
     if not n or n < 0 or not H or n % H:
         return None if n == length else n
     if n == length:

@@ -1,11 +1,12 @@
-"""Local derivatives: of one line by one of the quantities that it reads, as a matrix.
+"""Local derivatives: the derivative of one line by one quantity that it reads, as a matrix.
 
-For column vectors, dy/dx of an elementwise function is a diagonal matrix, that of W x is W.
+For column vectors, dy/dx of an elementwise function is a diagonal matrix, and that of W x is W.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,22 +31,33 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import is_function
 
 
+class Definition(NamedTuple):
+    """A quantity: the expression on its right, its name, and where it is a part of an array, which.
+
+    part: (number, how many, ending of the name).
+    """
+
+    right: Expr
+    target: Ref
+    part: tuple[int, int, str] | None
+
+
 class NoSlope(Exception):  # noqa: N818 - not an error: such a line is left out
-    """A derivative that is not a sum of products of matrices."""
+    """The signal that a derivative is not a sum of products of matrices."""
 
 
 def diagonal(v: Expr) -> Expr:
-    """diag(v); of a number, that number."""
+    """Return diag(v); a number stays that number."""
     return v if isinstance(v, Num) else Op("diag", (v,), (), (v.shape[0], v.shape[0]))
 
 
 def eye(n: int) -> Op:
-    """The identity."""
+    """Return the identity matrix."""
     return Op("eye", (), (("n", n),), (n, n))
 
 
 def times(a: Expr, b: Expr) -> Expr:
-    """A product of two such matrices."""
+    """Return the product of two local derivatives."""
     if isinstance(a, Num):
         return product(a, b)
     if isinstance(a, Op) and a.name == "multiply" and isinstance(a.args[0], Num):
@@ -82,7 +94,10 @@ def of_function(name: str, x: Expr, y: Expr) -> Expr:
 
 
 def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
-    """dx/dby, all other quantities held; None where x does not read it. `y` is what x is called."""
+    """Return dx/dby with all other quantities held, or None where x does not read `by`. `y` is the name of x.
+
+    Raises NoSlope where the derivative is not a sum of products of matrices.
+    """
     if len(by.shape) != 2:
         raise NoSlope  # one number for all examples
     if x == by:
@@ -123,7 +138,7 @@ def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
 
 
 def rows(m: Expr, part: int, parts: int, label: str) -> Expr:
-    """The rows of a matrix that make one of the equal parts of a vector."""
+    """Return the rows of a matrix that make one of the equal parts of a vector."""
     if isinstance(m, Ref):
         options = (("part", part), ("parts", parts), ("label", label))
         return Op("rows", (m,), options, (m.shape[0] // parts, *m.shape[1:]))
@@ -134,20 +149,20 @@ def rows(m: Expr, part: int, parts: int, label: str) -> Expr:
     raise NoSlope
 
 
-def by_line(equations: list[Equation]) -> dict[str, tuple[Expr, Ref, tuple[int, int, str] | None]]:
-    """By name of a quantity, the expression that it is, what it is called, and of which part where it is one."""
-    found: dict[str, tuple[Expr, Ref, tuple[int, int, str] | None]] = {}
+def by_line(equations: list[Equation]) -> dict[str, Definition]:
+    """Return the line of each quantity, by its name."""
+    found: dict[str, Definition] = {}
     for e in equations:
         parts = len(e.targets)
         for k, target in enumerate(e.targets):
             label = target.name.rpartition("_")[2]
             right = e.right.args[0] if parts > 1 and isinstance(e.right, Op) else e.right
-            found[target.name] = (right, target, (k, parts, label) if parts > 1 else None)
+            found[target.name] = Definition(right, target, (k, parts, label) if parts > 1 else None)
     return found
 
 
-def line_slope(line: tuple[Expr, Ref, tuple[int, int, str] | None], by: Ref) -> Expr | None:
-    """The local derivative of a line."""
+def line_slope(line: Definition, by: Ref) -> Expr | None:
+    """Return the local derivative of a line, or None where it does not read `by`."""
     right, target, part = line
     found = slope(right, by, None if part else target)
     if part and right == by:
@@ -155,19 +170,19 @@ def line_slope(line: tuple[Expr, Ref, tuple[int, int, str] | None], by: Ref) -> 
     return found if found is None or part is None else rows(found, *part)
 
 
-def through_all(lines: Mapping[str, tuple[Expr, Ref, tuple[int, int, str] | None]], name: str, by: Ref) -> Expr | None:
-    """D name_t / d by, along all ways within the step."""
+def through_all(lines: Mapping[str, Definition], name: str, by: Ref) -> Expr | None:
+    """Return d name_t / d by, along all ways within the step; None where there is no way."""
     done: dict[str, Expr | None] = {}
 
     def of(n: str) -> Expr | None:
         if n not in done:
-            right = lines[n][0]
+            right, _, part = lines[n]
             terms = [line_slope(lines[n], by)] if by in walk(right) else []
             for ref in dict.fromkeys(r for r in walk(right) if isinstance(r, Ref) and r.step == 0 and r.name in lines):
                 inner = of(ref.name)
                 if inner is not None:
-                    if lines[n][2] and right == ref:
-                        terms.append(rows(inner, *(lines[n][2] or (0, 1, ""))))
+                    if part and right == ref:
+                        terms.append(rows(inner, *part))
                     else:
                         outer = line_slope(lines[n], ref)
                         terms.append(None if outer is None else times(outer, inner))
@@ -192,7 +207,7 @@ def _sum(terms: list[Expr | None]) -> Expr | None:
 
 
 def _inside(x: Expr) -> Expr | None:
-    """V, of diag(v) or -diag(v)."""
+    """Return v for diag(v) and -v for -diag(v), else None."""
     if isinstance(x, Op) and x.name == "diag":
         return x.args[0]
     if isinstance(x, Op) and x.name == "negative" and isinstance(x.args[0], Op) and x.args[0].name == "diag":

@@ -1,4 +1,4 @@
-"""Three ways to set a formula: LaTeX, plain text, and MathML for pages."""
+"""The three styles of a formula: LaTeX, plain text, and MathML for pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Latex:
     """LaTeX, for a document with amsmath."""
 
     def symbol(self, base: str, sub: str) -> str:
-        """A letter or a word, with its index."""
+        """Return a letter or a word with its index."""
         if base == "1" and not sub:
             return r"\mathbf{1}"
         if base in GREEK:
@@ -34,167 +34,167 @@ class Latex:
         return f"{text}_{{{index}}}" if sub else text
 
     def indexed(self, text: str, sub: str) -> str:
-        """A part of an array."""
+        """Return a part of an array."""
         return f"[{text}]_{{{sub}}}"
 
     def number(self, text: str) -> str:
-        """A number."""
+        """Return a number."""
         return text
 
     def sign(self, name: str) -> str:
-        """A sign."""
+        """Return a sign."""
         known = {"odot": r"\odot", "partial": r"\partial", "d": r"\mathrm{d}", ">=": r"\ge", "<=": r"\le", "!=": r"\ne"}
         return {"==": "=", **known}.get(name, name)
 
     def row(self, *parts: str) -> str:
-        """One after the other."""
+        """Return the parts one after the other."""
         return " ".join(parts)
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """In round or square brackets, as large as they must be."""
+        """Return `inner` in round or square brackets of the size that it needs."""
         close = {"(": ")", "[": "]"}[kind]
         tall = any(word in inner for word in (r"\frac", r"\begin", r"\sum"))
         return rf"\left{kind}{inner}\right{close}" if tall else f"{kind}{inner}{close}"
 
     def fraction(self, above: str, below: str) -> str:
-        """A quotient."""
+        """Return a quotient."""
         return rf"\frac{{{above}}}{{{below}}}"
 
     def raised(self, base: str, exponent: str) -> str:
-        """A power; `T` for a transpose."""
+        """Return a power; the exponent `T` means the transpose."""
         if exponent == "'":
             return f"{base}'"
         return f"{base}^{{{TOP if exponent == 'T' else exponent}}}"
 
     def function(self, name: str) -> str:
-        """The name of a function."""
+        """Return the name of a function."""
         if name == "d":
             return r"\mathrm{d}"
         name = name.replace("_", r"\_")
         return f"\\{name}" if name in KNOWN else rf"\operatorname{{{name}}}"
 
     def applied(self, function: str, inner: str) -> str:
-        """A function of something."""
+        """Return a function applied to `inner`."""
         return f"{function}{self.bracketed(inner)}"
 
     def stacked(self, parts: list[str]) -> str:
-        """A column of parts."""
+        """Return a column of parts."""
         return r"\begin{bmatrix} " + r" \\ ".join(parts) + r" \end{bmatrix}"
 
     def over_time(self, inner: str) -> str:
-        """The sum over t."""
+        """Return the sum over t."""
         return rf"\sum_{{t=1}}^{{T}} {inner}"
 
 
 class Plain:
-    """Plain text, in one line each."""
+    """Plain text, one line for each formula."""
 
     def symbol(self, base: str, sub: str) -> str:
-        """A letter or a word, with its index."""
+        """Return a letter or a word with its index."""
         index = f"{{{sub}}}" if len(sub) > 1 else sub
         return f"{LETTERS.get(base, base)}_{index}" if sub else LETTERS.get(base, base)
 
     def indexed(self, text: str, sub: str) -> str:
-        """A part of an array."""
+        """Return a part of an array."""
         return f"({text})[{sub}]" if " " in text else f"{text}[{sub}]"
 
     def number(self, text: str) -> str:
-        """A number."""
+        """Return a number."""
         return text
 
     def sign(self, name: str) -> str:
-        """A sign."""
+        """Return a sign."""
         return {"-": "-"}.get(name, SIGNS.get(name, name))
 
     def row(self, *parts: str) -> str:
-        """One after the other."""
+        """Return the parts one after the other."""
         return "".join(parts) if parts[0] in ("∂", "d") else " ".join(parts)
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """In round or square brackets."""
+        """Return `inner` in round or square brackets."""
         return f"{kind}{inner}{')' if kind == '(' else ']'}"
 
     def fraction(self, above: str, below: str) -> str:
-        """A quotient."""
+        """Return a quotient."""
         below = below if " " not in below or below.startswith("∂") else f"({below})"
         return f"{above if ' ' not in above else f'({above})'}/{below}"
 
     def raised(self, base: str, exponent: str) -> str:
-        """A power; `T` for a transpose."""
+        """Return a power; the exponent `T` means the transpose."""
         return base + {"T": "ᵀ", "2": "²", "3": "³", "'": "'"}.get(exponent, f"^{exponent}")
 
     def function(self, name: str) -> str:
-        """The name of a function."""
+        """Return the name of a function."""
         return name
 
     def applied(self, function: str, inner: str) -> str:
-        """A function of something."""
+        """Return a function applied to `inner`."""
         return f"{function}({inner})"
 
     def stacked(self, parts: list[str]) -> str:
-        """A column of parts."""
+        """Return a column of parts."""
         return f"[{'; '.join(parts)}]"
 
     def over_time(self, inner: str) -> str:
-        """The sum over t."""
+        """Return the sum over t."""
         return f"Σ_t {inner}"
 
 
 class MathML:
-    """MathML, which a browser sets by itself."""
+    """MathML, for a page in a browser."""
 
     def symbol(self, base: str, sub: str) -> str:
-        """A letter or a word, with its index."""
+        """Return a letter or a word with its index."""
         text = f"<mi>{html.escape(LETTERS.get(base, base))}</mi>"
         if not sub:
             return text
         return f"<msub>{text}<mrow><mtext>{html.escape(sub.replace('-', '−'))}</mtext></mrow></msub>"
 
     def indexed(self, text: str, sub: str) -> str:
-        """A part of an array."""
+        """Return a part of an array."""
         return f"<msub><mrow><mo>[</mo>{text}<mo>]</mo></mrow><mtext>{sub}</mtext></msub>"
 
     def number(self, text: str) -> str:
-        """A number."""
+        """Return a number."""
         return f"<mn>{text}</mn>"
 
     def sign(self, name: str) -> str:
-        """A sign."""
+        """Return a sign."""
         if name == "d":
             return "<mi mathvariant='normal'>d</mi>"
         return f"<mo>{html.escape(SIGNS.get(name, name))}</mo>"
 
     def row(self, *parts: str) -> str:
-        """One after the other."""
+        """Return the parts one after the other."""
         return f"<mrow>{''.join(parts)}</mrow>"
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """In round or square brackets."""
+        """Return `inner` in round or square brackets."""
         return f"<mrow><mo>{kind}</mo>{inner}<mo>{')' if kind == '(' else ']'}</mo></mrow>"
 
     def fraction(self, above: str, below: str) -> str:
-        """A quotient."""
+        """Return a quotient."""
         return f"<mfrac>{above}{below}</mfrac>"
 
     def raised(self, base: str, exponent: str) -> str:
-        """A power; `T` for a transpose."""
+        """Return a power; the exponent `T` means the transpose."""
         known = {"T": "<mo>⊤</mo>", "'": "<mo>′</mo>"}
         return f"<msup>{base}{known.get(exponent, exponent)}</msup>"
 
     def function(self, name: str) -> str:
-        """The name of a function."""
+        """Return the name of a function."""
         return f"<mi mathvariant='normal'>{html.escape(name)}</mi>"
 
     def applied(self, function: str, inner: str) -> str:
-        """A function of something."""
+        """Return a function applied to `inner`."""
         return f"<mrow>{function}{self.bracketed(inner)}</mrow>"
 
     def stacked(self, parts: list[str]) -> str:
-        """A column of parts."""
+        """Return a column of parts."""
         rows = "".join(f"<mtr><mtd>{part}</mtd></mtr>" for part in parts)
         return f"<mrow><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></mrow>"
 
     def over_time(self, inner: str) -> str:
-        """The sum over t."""
+        """Return the sum over t."""
         below = "<mrow><mi>t</mi><mo>=</mo><mn>1</mn></mrow>"
         return f"<mrow><munderover><mo>∑</mo>{below}<mi>T</mi></munderover>{inner}</mrow>"

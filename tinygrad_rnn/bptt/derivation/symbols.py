@@ -1,4 +1,4 @@
-"""Names as symbols: what is Greek, what is an index, and the marks for steps and gradients."""
+"""Formulas as text: names become symbols with an index, a step and a mark for gradients."""
 
 from __future__ import annotations
 
@@ -34,43 +34,43 @@ GREEK = frozenset(
 
 
 class Style(Protocol):
-    """How formulas are set: LaTeX, MathML or plain text."""
+    """The style of a formula: LaTeX, MathML or plain text."""
 
     def symbol(self, base: str, sub: str) -> str:
-        """A letter or a word, with its index."""
+        """Return a letter or a word with its index."""
 
     def indexed(self, text: str, sub: str) -> str:
-        """A part of an array."""
+        """Return a part of an array."""
 
     def number(self, text: str) -> str:
-        """A number."""
+        """Return a number."""
 
     def sign(self, name: str) -> str:
-        """A sign: +, -, =, odot, and so on."""
+        """Return a sign: +, -, =, odot, and so on."""
 
     def row(self, *parts: str) -> str:
-        """One after the other."""
+        """Return the parts one after the other."""
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """In round or square brackets."""
+        """Return `inner` in round or square brackets."""
 
     def fraction(self, above: str, below: str) -> str:
-        """A quotient."""
+        """Return a quotient."""
 
     def raised(self, base: str, exponent: str) -> str:
-        """A power; `T` for a transpose."""
+        """Return a power; the exponent `T` means the transpose."""
 
     def function(self, name: str) -> str:
-        """The name of a function."""
+        """Return the name of a function."""
 
     def applied(self, function: str, inner: str) -> str:
-        """A function of something."""
+        """Return a function applied to `inner`."""
 
     def stacked(self, parts: list[str]) -> str:
-        """A column of parts."""
+        """Return a column of parts."""
 
     def over_time(self, inner: str) -> str:
-        """The sum over t."""
+        """Return the sum over t."""
 
 
 SUM, TIMES, ATOM = 1, 2, 9
@@ -78,7 +78,7 @@ Text = tuple[str, int]
 
 
 class Writer:
-    """Formulas, set in a style."""
+    """The writer of formulas in a style. Each `_name` method writes the operation of that name."""
 
     def __init__(self, formulas: Formulas, style: Style) -> None:
         self.style, self._net = style, formulas.net_inputs
@@ -95,7 +95,7 @@ class Writer:
         self._deltas = {name: sub.replace("_", ",") for name, (_, sub) in _apart(deltas).items()}
 
     def with_blank(self, f: Formula, blank: str) -> str:
-        """Left = ____."""
+        """Return a formula with a blank in the place of its right side."""
         return self.style.row(*self._joined([*self._lefts(f), blank]))
 
     def _lefts(self, f: Formula) -> list[str]:
@@ -103,7 +103,7 @@ class Writer:
         return [self.style.stacked(left)] if len(left) > 1 and isinstance(f.left[0], Ref) else left
 
     def formula(self, f: Formula) -> str:
-        """The sides, with signs of equality between them."""
+        """Return the sides of a formula with signs of equality between them."""
         s = self.style
         if f.section == "forward" and isinstance(f.right[0], Op) and f.right[0].name == "split":
             rights = [self.text(f.right[0].args[0])]
@@ -120,7 +120,7 @@ class Writer:
         return parts
 
     def left(self, side: Ref | Partial, f: Formula | None = None) -> str:
-        """A left side."""
+        """Return a left side."""
         if isinstance(side, Ref):
             return self.ref(side)
         s = self.style
@@ -131,7 +131,7 @@ class Writer:
         return s.fraction(s.row(d, above), s.row(d, self.ref(below)))
 
     def _first(self, x: Expr) -> Expr:
-        """As it stands at the first step: t is 1, t - 1 is 0."""
+        """Return an expression at the first step: t is 1, t - 1 is 0."""
         if isinstance(x, Ref) and x.step is not None:
             return Ref(x.name, STEP + 1 + x.step, x.shape)
         return Op(x.name, tuple(self._first(a) for a in x.args), x.options, x.shape) if isinstance(x, Op) else x
@@ -142,13 +142,13 @@ class Writer:
         return self.style.bracketed(text) if binds <= SUM else text
 
     def text(self, x: Expr) -> str:
-        """An expression."""
+        """Return an expression as text."""
         return self.text_binding(x)[0]
 
     # ----------------------------------------------------------------------------------------------- quantities
 
     def ref(self, x: Ref) -> str:
-        """A quantity at its step."""
+        """Return a quantity with its step."""
         s = self.style
         when = {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(x.step, str((x.step or 0) - STEP))
         if x.name == UPSTREAM:
@@ -158,7 +158,7 @@ class Writer:
             of = self._cotangents[x.name]
             if of in self._net:
                 return s.symbol("delta", ",".join(part for part in (self._deltas[of], when) if part))
-            if of.isdigit():  # of what has no name
+            if of.isdigit():  # the cotangent of a value without a name
                 return s.symbol(*self._parts(f"#{of}", when))
             return s.row(s.function("d"), s.symbol(*self._parts(of, when)))
         return s.symbol(*self._parts(x.name, when))
@@ -170,7 +170,7 @@ class Writer:
     # ---------------------------------------------------------------------------------------------- expressions
 
     def text_binding(self, x: Expr) -> Text:
-        """An expression, and how tightly its outermost operation binds."""
+        """Return an expression as text, and how tightly its outermost operation binds."""
         s = self.style
         if isinstance(x, Ref):
             text = self.ref(x)
@@ -191,7 +191,7 @@ class Writer:
         return s.applied(self._function(x.name), s.row(*comma)), ATOM
 
     def _function(self, name: str) -> str:
-        """The letter or the name of a function."""
+        """Return the letter of a function, or its name."""
         letter = notation_of(name).letter
         return self.style.symbol(letter, "") if letter else self.style.function(name)
 
@@ -217,7 +217,7 @@ class Writer:
         return self.style.row(*parts), TIMES
 
     def _entrywise(self, x: Expr) -> str:
-        """A factor of an elementwise product: a product of matrices in brackets, so that one sees which comes first."""
+        """Return a factor of an elementwise product; brackets show that a product of matrices comes first."""
         of_matrices = isinstance(x, Op) and x.name in ("matmul", "scaled")
         return self.style.bracketed(self.text(x)) if of_matrices else self._within(x, TIMES)
 
@@ -272,7 +272,7 @@ class Writer:
         return self.style.indexed(text, ",".join(ends)) if ends else text, ATOM
 
     def _in_units(self, n: int) -> str:
-        """An end of a slice, in units: 2H."""
+        """Return an end of a slice, in units: 2H."""
         if not n or n % self._units:
             return str(n)
         return "H" if n == self._units else f"{n // self._units}H"
@@ -304,7 +304,10 @@ class Writer:
 
 
 def _split(name: str, timed: bool) -> tuple[str, str]:
-    """A letter or a word, and its index: W_ih and Wih, h1, z_i. What has a step keeps words whole: ft is no f_t."""
+    """Split a name into a letter or a word and its index: W_ih and Wih, h1, z_i.
+
+    A quantity with a step (`timed`) keeps words whole: ft is not f_t.
+    """
     base, _, sub = name.partition("_")
     found = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
     if not sub and not timed and not found and name not in GREEK:
@@ -313,7 +316,7 @@ def _split(name: str, timed: bool) -> tuple[str, str]:
 
 
 def _apart(symbols: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Symbols by name, with a prime on the index of one that another name has already."""
+    """Return symbols by name, with a prime on each index that would make two symbols equal."""
     found: dict[str, tuple[str, str]] = {}
     for name, (base, sub) in symbols.items():
         while (base, sub) in found.values():

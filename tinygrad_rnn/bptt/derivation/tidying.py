@@ -1,4 +1,4 @@
-"""Equations that nobody would write: those that are read once and have no name, and those that nothing reads."""
+"""Leave out equations: those without a name that are read once, and those that nothing reads."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tinygrad_rnn.bptt.derivation.expressions import Expr, Ref, rebuilt, refs, w
 
 
 def tidied(rec: Recurrence) -> Recurrence:
-    """The recurrence without them."""
+    """Return the recurrence without equations that nobody would write."""
     return _read_somewhere(_inlined(rec))
 
 
 def _inlined(rec: Recurrence) -> Recurrence:
-    """With cotangents that have no name of their own, and are read once, where they are read."""
+    """Put each cotangent without a name of its own that is read once into the line that reads it."""
     count: dict[str, int] = {}
     for right in rec.coming_back():
         for part in walk(right):
@@ -29,7 +29,7 @@ def _inlined(rec: Recurrence) -> Recurrence:
 
 
 def _read_somewhere(rec: Recurrence) -> Recurrence:
-    """Without lines that nothing reads."""
+    """Leave out lines that nothing reads."""
     results = [x for x in (*rec.handed.values(), *rec.terms.values(), rec.dx) if x is not None]
     wanted = {LOSS, *rec.states} | {ref.name for right in results for ref in refs(right)}
 

@@ -1,11 +1,11 @@
-"""A cell, run on a small problem in which no two sizes are equal, and what its author calls things."""
+"""The run of a cell on a small problem in which no two sizes are equal, and the names that its author gives."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FrameType
@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Case
+from tinygrad_rnn.bptt.comparison.case import Array, Case
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
+from tinygrad_rnn.nn.wrappers import Cell
 from tinygrad_rnn.tape.full_tape import Tape
 
 OF_STEP = "loss of the step"
-"""The name of a step's loss, which no variable has."""
+"""The name of the loss of a step. No variable has this name."""
 STEPS, BATCHES = (4, 5, 3, 7, 11), (2, 3, 5, 7, 11, 13)
 
 
@@ -28,40 +29,40 @@ STEPS, BATCHES = (4, 5, 3, 7, 11), (2, 3, 5, 7, 11, 13)
 class Recorded:
     """A cell on a tape: the tape, its loss, and its inputs as Tensors.
 
-    The loss is sum(dlast * last state), and sum(dhs * hs), for upstream gradients dhs and dlast that are anything; or
-    in the place of the latter the sum of the losses of the steps, of which each reads its target.
+    The loss is sum(dhs * hs) + sum(dlast * last state), for random upstream gradients dhs and dlast. For a cell with a
+    loss of its own, the sum of the losses of the steps stands in the place of sum(dhs * hs).
     """
 
-    cell: Callable[..., Any]
+    cell: Cell
     columns: bool
     case: Case
     tape: Tape
     loss: Tensor
-    upstream_loss: Tensor  # without the last state
+    upstream_loss: Tensor  # the loss without the term of the last state
     params: dict[str, Tensor]
     xs: Tensor
     states: dict[str, Tensor]  # by the cell's name for each: h, c
     per_step: Tensor  # dhs, or the targets
     dlast: dict[str, Tensor]
-    target: str = ""  # what the loss calls a target; "" where there is none
+    target: str = ""  # the name of the target in the loss; "" where there is none
 
     @property
     def batch(self) -> int:
-        """The number of examples, which is the size of nothing else."""
+        """The number of examples; no axis but that of the batch has this length."""
         return int(self.case.batch)
 
 
 class Setting:
-    """A cell, with a readout and a loss behind it or without, and the problems to run it on."""
+    """A cell, a readout and a loss where they are given, and the problems to run them on."""
 
     def __init__(
         self,
-        cell: Callable[..., Any],
+        cell: Cell,
         example: Example | None,
         columns: bool,
         bias: bool,
-        readout: Callable[..., Any] | None = None,
-        loss: Callable[..., Any] | None = None,
+        readout: Cell | None = None,
+        loss: Cell | None = None,
     ) -> None:
         self.cell, self.columns, self.readout, self.loss = cell, columns, readout, loss
         self._example = example
@@ -81,9 +82,9 @@ class Setting:
         return self._example(rng, T, B) if self._example else None
 
     def small(self) -> Recorded:
-        """The cell on a problem in which no two sizes are equal.
+        """Record the cell on a problem in which no two sizes are equal.
 
-        Raises ValueError for states that are no matrices of examples and units.
+        Raises ValueError for states that are not matrices of examples and units.
         """
         sizes: set[int] = set()
         for batch in (2, 3):
@@ -92,17 +93,17 @@ class Setting:
                 if s.ndim != 2:
                     raise ValueError(
                         f"derive: the initial state {name} has shape {s.shape}, for a batch of {batch}\n"
-                        "a derivation is written for states of examples and units, (B, H): make one unit an axis, lay "
-                        "the entries of a matrix side by side"
+                        "derive takes states of examples and units, (B, H): give one unit an axis of length 1, and "
+                        "lay the entries of a matrix side by side"
                     )
             sizes |= {n for p in (*known.params.values(), *known.state, known.xs[0]) for n in p.shape if n != batch}
         T = next(n for n in STEPS if n not in sizes)
         return self.record(T, next(n for n in BATCHES if n not in sizes and n != T), seed=0)
 
     def record(self, T: int, B: int, seed: int) -> Recorded:
-        """Run the cell through `unroll` on a problem of that size, with what its author calls each value.
+        """Run the cell through `unroll` on a problem of that size, and name each value as its author does.
 
-        Raises ValueError for a cell that cannot be run, or that has no problems of its own.
+        Raises ValueError for a cell that cannot be run, and for one without example problems.
         """
         case = self.problems.problem(T, B, seed).case
         params = {name: Tensor(p, name=name) for name, p in case.params.items()}
@@ -111,7 +112,7 @@ class Setting:
         states = {name: Tensor(s, name=f"{name}0") for name, s in zip(names, case.state, strict=True)}
         dlast = {name: Tensor(d) for name, d in zip(names, case.dlast, strict=True)}
         per_step = Tensor(self._targets(T, B, seed) if self.loss else case.dhs, name="per_step")
-        losses: list[Any] = []
+        losses: list[Tensor] = []
 
         def then(params: Any, h: Any) -> None:
             losses.append(self._loss(params, h, per_step[len(losses)]))
@@ -122,8 +123,7 @@ class Setting:
             upstream_loss = np.stack(losses).sum() if self.loss else (hs * per_step).sum()
             of_last = zip(as_tuple(last), dlast.values(), strict=True)
             loss = upstream_loss + sum((s * d).sum() for s, d in of_last)
-        for line in tape.lines():
-            out = line[3]
+        for _, _, _, out, _ in tape.lines():
             if out.name is None and id(out) in called:
                 out.name = called[id(out)]
         return Recorded(
@@ -131,16 +131,16 @@ class Setting:
             target=list(inspect.signature(self.loss).parameters)[1] if self.loss else "",
         )
 
-    def _targets(self, T: int, B: int, seed: int) -> Any:
+    def _targets(self, T: int, B: int, seed: int) -> Array:
         targets = np.asarray(self._made(np.random.default_rng(seed), T, B)[3], np.float64)
         if (targets.shape[-1] if self.columns else len(targets)) != T:
             raise ValueError(
-                f"derive: example gave targets {targets.shape}, for T = {T}\ngive one for each step, as xs"
+                f"derive: example gave targets {targets.shape}, for T = {T}\ngive one for each step, like xs"
             )
         return np.moveaxis(targets, -1, 0) if self.columns else targets
 
     def _loss(self, params: Any, h: Any, target: Any) -> Tensor:
-        """The loss of one step. Raises ValueError where it is no scalar that was recorded."""
+        """Return the loss of one step. Raises ValueError where it is not a scalar on the tape."""
         y = h if self.readout is None else named("y", self.readout(params, h))
         found = self.loss(y, target) if self.loss else None
         if not isinstance(found, Tensor) or found.shape != ():
@@ -150,10 +150,10 @@ class Setting:
         return found
 
 
-def _making_its_states(cell: Callable[..., Any], then: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """The cell, with each state read at every step, and each new state a value of its own; `then` what comes after.
+def _making_its_states(cell: Cell, then: Cell | None = None) -> Cell:
+    """Return the cell with every state read, and each new state a value of its own; `then` runs after each step.
 
-    A state that the cell does not read, or that it only hands on, is written down as an identity.
+    A state that the cell does not read, or returns unchanged, is recorded as an identity.
     """
 
     @functools.wraps(cell)
@@ -172,13 +172,13 @@ def _making_its_states(cell: Callable[..., Any], then: Callable[..., Any] | None
 
 
 @contextmanager
-def local_names(*functions: Callable[..., Any] | None) -> Iterator[dict[int, str]]:
-    """What functions call their values: their local variables when they return, by the id of the Tensor."""
+def local_names(*functions: Cell | None) -> Iterator[dict[int, str]]:
+    """Collect the names of the local variables of functions when they return, by the id of the Tensor."""
     codes = {code for function in functions if function is not None for code in _codes(function)}
     found: dict[int, str] = {}
-    kept: list[Tensor] = []  # ids are only theirs while they live
+    kept: list[Tensor] = []  # an id belongs to a Tensor only while the Tensor lives
 
-    def look(frame: FrameType, event: str, _: Any) -> None:
+    def look(frame: FrameType, event: str, _: object) -> None:
         if event == "return" and frame.f_code in codes:
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor) and not name.startswith("_"):
@@ -193,7 +193,7 @@ def local_names(*functions: Callable[..., Any] | None) -> Iterator[dict[int, str
         sys.setprofile(before)
 
 
-def _codes(function: Callable[..., Any]) -> Iterator[CodeType]:
+def _codes(function: Cell) -> Iterator[CodeType]:
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)

@@ -13,7 +13,10 @@ Name = Callable[[Ref], str]
 
 
 def python(x: Expr, name: Name) -> str:
-    """The expression on one line; `name` says what a quantity is called."""
+    """Return an expression as one line of Python; `name` gives the name of a quantity.
+
+    Raises Unwritable for an operation that has no line of NumPy.
+    """
     return _text(x, name)[0]
 
 
@@ -45,7 +48,7 @@ def _text(x: Expr, name: Name) -> Text:
 
 
 def _factor(x: Expr, name: Name) -> str:
-    """An operand of `*`, with brackets around a product of matrices, so that one need not ask which comes first."""
+    """Return an operand of `*`; brackets around a product of matrices show that it comes first."""
     text = _text(x, name)[0]
     return f"({text})" if isinstance(x, Op) and x.name == "matmul" else bracketed(_text(x, name), TIMES)
 
@@ -85,8 +88,8 @@ def _call(x: Op, name: Name) -> str:
         more = [f"{number(options['alpha'])}"] if "alpha" in options else []
         return f"{function}({', '.join([*(_text(a, name)[0] for a in x.args), *more])})"
     raise Unwritable(
-        f"derive: there is no line of NumPy for {x.name}\nwrite the cell with operations that its gradient can be "
-        "written with: arithmetic, matrix products, elementwise functions, sums over an axis"
+        f"derive: there is no line of NumPy for {x.name}\nwrite the cell with operations whose gradients have one: "
+        "arithmetic, matrix products, elementwise functions, sums over an axis"
     )
 
 
@@ -101,6 +104,6 @@ def _part(part: object) -> str:
 
 
 def number(value: float) -> str:
-    """A number as it is written."""
+    """Return a number in the form that a person would write."""
     value = float(f"{value:.15g}")  # 3 * 0.1 is 0.3
     return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)

@@ -14,12 +14,12 @@ from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.symbols import Writer
 
 SECTIONS = ("slopes", "errors", "gradients")
-"""What may be left blank: the forward pass is given."""
+"""The sections whose formulas may be left blank: the forward pass is given."""
 
 
 @dataclass(frozen=True)
 class Worksheet:
-    """A `sheet` to be filled in, its `answers`, and the names of what is blank."""
+    """A `sheet` to fill in, its `answers`, and the names of its blanks."""
 
     sheet: str
     answers: str
@@ -27,7 +27,7 @@ class Worksheet:
 
 
 def of_formulas(formulas: Formulas, to: str, blanks: int | Sequence[str], seed: int) -> Worksheet:
-    """A worksheet of formulas; the answers are the formulas that are blank."""
+    """Return a worksheet of formulas; its answers are the formulas that are blank."""
     names = [f.name for f in formulas.all if f.section in SECTIONS]
     chosen = choose(names, blanks, seed)
     writer = Writer(formulas, STYLES[to]())
@@ -38,15 +38,15 @@ def of_formulas(formulas: Formulas, to: str, blanks: int | Sequence[str], seed: 
 
 
 def of_code(rec: Recurrence, answers: str, blanks: int | Sequence[str], seed: int) -> Worksheet:
-    """A worksheet of code, which says what is blank when it is run; the answers are the whole file."""
+    """Return a worksheet of code, which names its blank when it is run; its answers are the whole file."""
     chosen = choose(Code(rec).can_be_blank(), blanks, seed)
     return Worksheet(Code(rec, chosen).source(), answers, chosen)
 
 
 def choose(names: Sequence[str], blanks: int | Sequence[str], seed: int) -> tuple[str, ...]:
-    """So many of the names, drawn with a seed, or those that are asked for; in the order of the derivation.
+    """Return the names of the blanks, in the order of the derivation: drawn with a seed, or as given.
 
-    Raises ValueError for names that are not there, or for more than there are.
+    Raises ValueError for an unknown name, for no name, and for more blanks than lines.
     """
     if isinstance(blanks, int):
         if not 1 <= blanks <= len(names):
@@ -57,5 +57,5 @@ def choose(names: Sequence[str], blanks: int | Sequence[str], seed: int) -> tupl
     if unknown := [name for name in asked if name not in names]:
         raise ValueError(f"worksheet: there is no line {', '.join(map(repr, unknown))}\nthere are {', '.join(names)}")
     if not asked:
-        raise ValueError(f"worksheet: nothing is to be blank\nname lines, of {', '.join(names)}")
+        raise ValueError(f"worksheet: no line is to be blank\nname some of {', '.join(names)}")
     return tuple(name for name in names if name in asked)
