@@ -257,8 +257,8 @@ def require_differentiable(path: str, x: Any) -> None:
         )
 
 
-def require_made_here(loss: Any, line: Any, length: int) -> None:
-    """Raise for a loss that is no float Tensor, or that no line of the tape made."""
+def require_made_here(loss: Any, line: int | None, length: int) -> int:
+    """Return the number of the line that made the loss. Raise where none did, or where the loss is no float Tensor."""
     if not hasattr(loss, "_data"):
         raise TypeError(
             f"gradient: the loss is a {type(loss).__name__}, not a Tensor\n"
@@ -271,13 +271,14 @@ def require_made_here(loss: Any, line: Any, length: int) -> None:
         )
     if loss.dtype.kind != "f":
         raise TypeError(f"gradient: the loss {loss.describe()} is {loss.dtype}\nonly floats have a gradient")
+    return line
 
 
-def require_scalar(loss: Any, line: Any) -> None:
+def require_scalar(loss: Any, op: Any) -> None:
     """Raise ValueError for a loss of several entries, which needs a seed."""
     if loss.size != 1:
         raise ValueError(
-            f"gradient: the loss {loss.describe()}, made by {line[0].name}, is not a scalar\n"
+            f"gradient: the loss {loss.describe()}, made by {op.name}, is not a scalar\n"
             "reduce it (loss.sum(), loss.mean()), or give its cotangent: seed=array of its shape"
         )
 

@@ -15,6 +15,7 @@ from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.calling import UNSAID, as_ours, same
 from tinygrad_rnn.core.constants import as_index
 from tinygrad_rnn.core.recording import current
+from tinygrad_rnn.core.sparse import BASIC_INDICES
 from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Primitive
 from tinygrad_rnn.core.values import Values
 
@@ -135,7 +136,7 @@ class NumPyFace(Values):
 
     def __getitem__(self, index: Any) -> Any:
         parts = index if type(index) is tuple else (index,)
-        if not PLAIN_INDICES.issuperset(map(type, parts)):
+        if not BASIC_INDICES.issuperset(map(type, parts)):
             parts = tuple([as_index(p) if isinstance(p, list | tuple | range) else p for p in parts])
             for p in parts:
                 if isinstance(p, NumPyFace) and p.dtype == bool:  # how many it picks is the shape of the result
@@ -179,6 +180,3 @@ def bare(tree: Any) -> Any:
 def spread(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """`x.reshape(2, 3)` and `x.reshape((2, 3))` say the same."""
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
-
-
-PLAIN_INDICES = frozenset({int, slice, type(None), type(Ellipsis)})

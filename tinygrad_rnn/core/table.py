@@ -14,21 +14,25 @@ import numpy as np
 
 from tinygrad_rnn.core.kinds import KINDS
 
-PRIMITIVES: dict[str, Primitive] = {}
-"""Every primitive, by name."""
+Args = tuple[Any, ...]
+"""The positional arguments of a call: Tensors, arrays, numbers, the parts of an index."""
 
-TABLE: dict[Callable[..., Any], Callable[..., Any]] = {}
+Kwargs = dict[str, Any]
+Function = Callable[..., Any]
+
+PRIMITIVES: dict[str, Primitive] = {}  # by name
+TABLE: dict[Function, Function] = {}
 """NumPy's function -> ours: a primitive, or a plain function made of primitives."""
 
 
 class Primitive:
     """An operation: a function on arrays, and how a cotangent of its result goes back to each argument.
 
-    `vjps[k](g, y, *args, **kwargs)` is the vector-Jacobian product for argument k: `g` is the cotangent of the result
-    `y`, and what it returns has the shape of that argument, or of `y` where the argument was broadcast: the walk back
-    sums over broadcast axes. None where there is no derivative. With `variadic`, `vjps` is one function, which returns
-    a sequence with one product for each argument. A vjp is written in functions that are recorded themselves, so every
-    higher derivative is there.
+    `vjps[k](g, y, *args, **kwargs)` is the vector-Jacobian product for argument k, None where there is no derivative:
+    `g` is the cotangent of the result `y`. The product has the shape of that argument, or of `y` where the argument was
+    broadcast: the walk back sums over broadcast axes. With `variadic`, `vjps` is one function, which returns a sequence
+    with one product for each argument. A vjp is written in functions that are recorded themselves, so every higher
+    derivative is there. `arity` is the number of vjps. Arguments after those are no operands: the parts of an index.
 
     Two notes serve rooms above. `kind` says what the operation does to its arguments, one of `KINDS`. `analytic` says
     whether the function is complex differentiable as NumPy computes it: the complex step of `check_grads` needs that.
@@ -36,9 +40,7 @@ class Primitive:
 
     __slots__ = ("analytic", "arity", "function", "kind", "name", "variadic", "vjps")
 
-    def __init__(
-        self, name: str, function: Callable[..., Any], vjps: Any, variadic: bool, analytic: bool, kind: str
-    ) -> None:
+    def __init__(self, name: str, function: Function, vjps: Any, variadic: bool, analytic: bool, kind: str) -> None:
         self.name, self.function, self.vjps = name, function, vjps
         self.variadic, self.analytic, self.kind = variadic, analytic, kind
         self.arity = None if variadic else len(vjps)
@@ -46,14 +48,14 @@ class Primitive:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
         for a in args:
-            if hasattr(a, "__apply__"):
+            if hasattr(a, "__apply__"):  # a Tensor, which this file cannot import: it is built on this one
                 return a.__apply__(self, args, kwargs)
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> Args:
         return by_name, (self.name,)
 
 
@@ -63,10 +65,10 @@ def by_name(name: str) -> Primitive:
 
 
 def primitive(
-    function: Callable[..., Any],
-    *vjps: Callable[..., Any] | None,
+    function: Function,
+    *vjps: Function | None,
     name: str = "",
-    numpy: Callable[..., Any] | None = None,
+    numpy: Function | None = None,
     variadic: bool = False,
     analytic: bool = True,
     kind: str = "",

@@ -13,27 +13,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, final
 
-import numpy as np
-from numpy import ndarray
+from numpy import asarray, ndarray
 from numpy.typing import ArrayLike, NDArray
 
-from tinygrad_rnn.core import constants, errors
-from tinygrad_rnn.core.constants import constant, frozen
+from tinygrad_rnn.core import errors
+from tinygrad_rnn.core.constants import IMMUTABLE, constant, frozen
 from tinygrad_rnn.core.numpy_face import NumPyFace
 from tinygrad_rnn.core.recording import Scope, current
-from tinygrad_rnn.core.table import Primitive
+from tinygrad_rnn.core.table import Args, Kwargs, Primitive
 
-Line = tuple[Primitive, tuple[Any, ...], dict[str, Any], "Tensor", Scope]
+Array = NDArray[Any]
+Line = tuple[Primitive, Args, Kwargs, "Tensor", Scope]
 """One line of a tape: the call `out = op(*args, **kwargs)`, made under a scope, as (op, args, kwargs, out, scope)."""
 
-NO_KWARGS: dict[str, Any] = {}
-"""What every line without keyword arguments holds, so that it costs no dict of its own."""
+NO_KWARGS: Kwargs = {}
+"""The keyword arguments of every line that has none, so that it costs no dict of its own."""
 
 
-def apply(op: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_KWARGS) -> Tensor:
+def apply(op: Primitive, args: Args, kwargs: Kwargs = NO_KWARGS) -> Tensor:
     """Compute `op(*args, **kwargs)` and write the call on every open tape."""
-    values: list[Any] = []
-    plain = True  # are all arguments Tensors or what cannot change?
+    values: list[Any] = []  # the arguments, with arrays for Tensors
+    plain = True  # are all arguments Tensors, or of types that cannot change?
     for a in args:
         if type(a) is Tensor:
             values.append(a._data)
@@ -49,7 +49,7 @@ def apply(op: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_KWAR
     except Exception as error:
         raise errors.explained(op.name, args, error) from error
     out = _new(Tensor)
-    out._data = data if type(data) is ndarray else np.asarray(data)
+    out._data = data if type(data) is ndarray else asarray(data)
     out.name = out.grad = out._tape = None
     tapes, labels = current()
     if tapes:
@@ -74,10 +74,11 @@ class Tensor(NumPyFace):
     Raises TypeError for complex numbers, objects and strings, and for another Tensor.
     """
 
+    # `_tape` is a weak reference to the outermost tape of the operation that made this Tensor; None for a leaf.
     __slots__ = ("_data", "_tape", "grad", "name")
     __apply__ = staticmethod(apply)
 
-    grad: NDArray[Any] | None
+    grad: Array | None
 
     def __init__(self, data: ArrayLike, name: str | None = None) -> None:
         self._data = errors.as_array(data)
@@ -94,9 +95,9 @@ class Tensor(NumPyFace):
         tape = self._tape() if self._tape is not None else None
         if tape is None:
             raise errors.no_tape(self)
-        tape.backward(self, seed)
+        tape.backward(self, seed)  # see tape/full_tape.py: by tape.gradient
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> Args:
         self.require_unsealed("a copy or pickle")
         return rebuilt, (self._data, self.name, self.grad)
 
@@ -104,12 +105,10 @@ class Tensor(NumPyFace):
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 
-def leaf(array: NDArray[Any], name: str | None = None) -> Tensor:
+def leaf(array: Array, name: str | None = None) -> Tensor:
     """Return a Tensor of this very array, not of a copy: for an array that nobody changes."""
     out = _new(Tensor)
-    out._data = array
-    out.name = name
-    out.grad = out._tape = None
+    out._data, out.name, out.grad, out._tape = array, name, None, None
     return out
 
 
@@ -123,11 +122,8 @@ def named(name: str, value: Any) -> Any:
     return value
 
 
-def rebuilt(data: NDArray[Any], name: str | None, grad: NDArray[Any] | None) -> Tensor:
+def rebuilt(data: Array, name: str | None, grad: Array | None) -> Tensor:
     """Return the Tensor of a copy or a pickle."""
     out = Tensor(data, name)
     out.grad = grad
     return out
-
-
-IMMUTABLE = constants.IMMUTABLE | {Tensor}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.callers import assignment
-from tinygrad_rnn.core.recording import Recorded, Recording, Scope, current, where_text
+from tinygrad_rnn.core.recording import Recording, RecordingBlock, Scope, current, where_text
 
 
 class Values:
@@ -138,7 +138,7 @@ class Values:
         return format(self.data if self.ndim else self.item(), spec)
 
 
-def not_recording() -> Recorded:
+def not_recording() -> RecordingBlock:
     """Record nothing. Raises TypeError inside a sealed tape, which values that are not recorded would leave."""
 
     def nothing(tapes: tuple[Any, ...], labels: Scope) -> Recording:
@@ -149,4 +149,4 @@ def not_recording() -> Recorded:
             )
         return (), labels
 
-    return Recorded(nothing)
+    return RecordingBlock(nothing)

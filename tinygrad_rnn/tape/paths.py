@@ -26,7 +26,7 @@ import numpy as np
 
 from tinygrad_rnn.core.backward import dependent, fitted
 from tinygrad_rnn.core.recording import Scope
-from tinygrad_rnn.core.sparse import Sparse, scattered
+from tinygrad_rnn.core.sparse import Sparse, add_parts
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import sparse_products_of
@@ -132,7 +132,7 @@ def _whole(g: Any, x: Tensor) -> Any:
     found = np.zeros(x.shape, x.dtype)
     for part in reversed(g):  # in the order of the tape
         if type(part) is Sparse:
-            scattered(part.parts, found)
+            add_parts(found, part.parts)
         else:
             found += part
     return found
