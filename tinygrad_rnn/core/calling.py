@@ -21,7 +21,7 @@ UNSAID: dict[str, Any] = {"out": None, "dtype": None, "casting": "same_kind", "o
 
 
 class Signatures(NamedTuple):
-    """What NumPy's function takes, and what ours does."""
+    """The arguments of NumPy's function, and of ours."""
 
     names: tuple[str, ...] | None  # NumPy's arguments by place; None where nothing is known of them
     defaults: dict[str, Any]
@@ -52,7 +52,7 @@ def signatures(function: Callable[..., Any], ours: Callable[..., Any]) -> Signat
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...] | None:
-    """Return what a function takes; None where it does not tell, as some of those written in C."""
+    """Return the parameters of a function; None where it does not tell them, as some functions written in C."""
     try:
         return tuple(inspect.signature(function).parameters.values())
     except ValueError:

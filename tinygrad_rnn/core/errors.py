@@ -1,4 +1,4 @@
-"""What the engine says of a mistake: what is wrong, with shapes, names and scope; on a second line, what to do.
+"""The texts of all errors of the engine: what is wrong, with shapes, names and scope; on a second line, what to do.
 
 Nothing here computes anything: to understand the engine, skip this file.
 """
@@ -46,7 +46,7 @@ def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
 
 
 def flat(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments, with what stands in a list or tuple of arrays."""
+    """Return the arguments, with the entries of each list or tuple of arrays in its place."""
     lists = [list(a) if isinstance(a, list | tuple) and any(hasattr(b, "_data") for b in a) else [a] for a in args]
     return tuple(a for part in lists for a in part)
 
@@ -98,7 +98,7 @@ def refuse_dtype(dtype: np.dtype[Any], what: str) -> None:
 
 
 def as_array(data: Any) -> np.ndarray[Any, Any]:
-    """A copy of what becomes a Tensor, as an array of numbers in the byte order of this machine."""
+    """Return a copy of the values of a new Tensor: an array of numbers in the byte order of this machine."""
     if hasattr(data, "describe"):
         raise TypeError(
             f"Tensor: the value is a Tensor already ({data.describe()})\n"
@@ -131,7 +131,7 @@ def no_data_setter(x: Any) -> AttributeError:
 
 
 def no_attribute(name: str) -> AttributeError:
-    """Refuse what a Tensor does not have: with the way to it, where an array has it."""
+    """Refuse an attribute that a Tensor lacks, with the way to it where an array has it."""
     if name.startswith("_") or not hasattr(np.ndarray, name):
         return AttributeError(f"'Tensor' object has no attribute {name!r}")
     of_numpy = f"np.{name}(x), or " if callable(getattr(np, name, None)) else ""
@@ -159,7 +159,7 @@ def no_assignment(x: Any) -> TypeError:
 
 
 def no_axis(how: str) -> TypeError:
-    """Refuse what needs an axis, of a 0-d Tensor."""
+    """Refuse an operation that needs an axis, on a 0-d Tensor."""
     return TypeError(f"{how} a 0-d Tensor{where_text()}\nuse it as it is, or x.item()")
 
 

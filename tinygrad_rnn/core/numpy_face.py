@@ -1,4 +1,4 @@
-"""What a Tensor has because an array has it: operators, methods, NumPy's protocols. All of it ends in `__apply__`.
+"""The parts of an array that a Tensor has too: operators, methods, NumPy's protocols. All of it ends in `__apply__`.
 
 To understand the engine, skip this file: it says only that `x + y` is `add`, `x.sum()` is `np.sum(x)`, and that NumPy's
 function of a Tensor is ours from the table.
@@ -17,11 +17,11 @@ from tinygrad_rnn.core.constants import as_index
 from tinygrad_rnn.core.recording import current
 from tinygrad_rnn.core.sparse import BASIC_INDICES
 from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Primitive
-from tinygrad_rnn.core.values import Values
+from tinygrad_rnn.core.values import Values, bare
 
 
 def operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """`x + y`, and its reflection where x is no Tensor."""
+    """Return the methods for `x + y`, and for its reflection where x is no Tensor."""
 
     def plain(self: Any, other: Any) -> Any:
         return self.__apply__(PRIMITIVES[name], (self, other))
@@ -33,11 +33,11 @@ def operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any],
 
 
 def logical(name: str) -> Callable[..., Any]:
-    """`&`, `|`, `^` and `~` of booleans."""
+    """Return the method for `&`, `|`, `^` or `~` of booleans."""
 
     def of_booleans(self: Any, *others: Any) -> Any:
         for x in (self, *others):
-            if np.asarray(getattr(x, "_data", x)).dtype != bool:
+            if np.asarray(bare(x)).dtype != bool:
                 raise errors.not_boolean(x, name)
         return self.__apply__(PRIMITIVES[name], (self, *others))
 
@@ -45,7 +45,7 @@ def logical(name: str) -> Callable[..., Any]:
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`np.sum(x, axis=0)` as `x.sum(axis=0)`."""
+    """Return a function of NumPy as a method: `np.sum(x, axis=0)` as `x.sum(axis=0)`."""
 
     def of_tensor(self: Any, *args: Any, **kwargs: Any) -> Any:
         return function(self, *args, **kwargs)
@@ -110,12 +110,12 @@ class NumPyFace(Values):
         return np.swapaxes(self, -1, -2)
 
     def transpose(self, *axes: Any) -> Any:
-        """The axes in another order; reversed by default."""
+        """Return a Tensor with the axes in another order; reversed by default."""
         axes = spread(axes)
         return np.transpose(self) if axes in ((), (None,)) else np.transpose(self, axes)
 
     def reshape(self, *shape: Any, **options: Any) -> Any:
-        """The same entries in another shape."""
+        """Return a Tensor of the same entries in another shape."""
         return np.reshape(self, spread(shape), **options)
 
     def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:
@@ -131,7 +131,7 @@ class NumPyFace(Values):
         return self.__apply__(PRIMITIVES["detach"], (self,))
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
-        """The values in another dtype; the cotangent comes back in this one. Always a new Tensor, whatever `copy`."""
+        """Return a new Tensor, whatever `copy`, in another dtype; the cotangent comes back in this one."""
         return self.__apply__(PRIMITIVES["astype"], (self,), {"dtype": np.dtype(dtype)})
 
     def __getitem__(self, index: Any) -> Any:
@@ -155,7 +155,7 @@ class NumPyFace(Values):
 
 
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """NumPy was called with a Tensor: our function for it, or, outside any tape, NumPy's on the values."""
+    """Call our function for one of NumPy's that got a Tensor, or, outside any tape, NumPy's own on the values."""
     ours = TABLE.get(function)
     if ours is not None:
         args, kwargs = as_ours(function, ours, args, kwargs)
@@ -167,16 +167,16 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             raise errors.explained(function.__name__, args, error) from error
     if current()[0]:
         raise errors.no_rule(function)
-    return function(*bare(args), **{key: bare(value) for key, value in kwargs.items()})
+    return function(*without_tensors(args), **{key: without_tensors(value) for key, value in kwargs.items()})
 
 
-def bare(tree: Any) -> Any:
-    """The values of all Tensors in the arguments of one call."""
+def without_tensors(tree: Any) -> Any:
+    """Return an argument of a call with the values of its Tensors in their place."""
     if isinstance(tree, NumPyFace):
         return tree.data
-    return type(tree)(bare(item) for item in tree) if type(tree) in (list, tuple) else tree
+    return type(tree)(without_tensors(item) for item in tree) if type(tree) in (list, tuple) else tree
 
 
 def spread(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`x.reshape(2, 3)` and `x.reshape((2, 3))` say the same."""
+    """Return the numbers of a shape or of axes, given one by one or as one tuple."""
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values

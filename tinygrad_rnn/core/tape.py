@@ -23,7 +23,7 @@ from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.backward import Products, Walk, fitted, walk
 from tinygrad_rnn.core.recording import RecordingBlock, Scope, current, recording_on, scope_text
 from tinygrad_rnn.core.sparse import Cotangent, Sparse
-from tinygrad_rnn.core.table import Args, Kwargs, Primitive
+from tinygrad_rnn.core.table import Kwargs, Primitive
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.trees import flattened
 
@@ -37,7 +37,7 @@ class Entry:
     """
 
     op: Primitive
-    args: Args
+    args: tuple[Any, ...]
     kwargs: Kwargs
     out: Tensor
     scope: Scope

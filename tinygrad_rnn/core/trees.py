@@ -1,4 +1,4 @@
-"""Arguments, parameters and gradients as people have them: arrays in tuples, lists and dicts, as deep as they like.
+"""Arguments, parameters and gradients as people have them: arrays in tuples, lists and dicts, of any depth.
 
 >>> values, rebuild = flattened({"W": 1.0, "state": (2.0, 3.0)})
 >>> [path for path, _ in values]
@@ -17,14 +17,14 @@ from typing import Any
 
 
 def flattened(tree: Any) -> tuple[list[tuple[str, Any]], Callable[[Iterable[Any]], Any]]:
-    """The leaves, each with its path as it is written in Python, and the way to build the same tree of other leaves."""
+    """Return the leaves, each with its path as Python writes it, and a function that builds the same tree of others."""
     leaves: list[tuple[str, Any]] = []
     _collect(tree, "", leaves, _written)
     return leaves, lambda values: _built(tree, iter(values))
 
 
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The same tree with each leaf replaced by what the function makes of it."""
+    """Return the same tree with the function of each leaf in the place of the leaf."""
     leaves, rebuild = flattened(tree)
     return rebuild(function(leaf) for _, leaf in leaves)
 

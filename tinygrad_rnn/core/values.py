@@ -1,4 +1,4 @@
-"""How values leave a Tensor: `x.data`, `x.item()`, `float(x)`, `np.array(x)`, printing; and when they may not.
+"""The ways by which values leave a Tensor: `x.data`, `x.item()`, `float(x)`, `np.array(x)`, printing.
 
 To understand the engine, skip this file. An open tape refuses what would cut a history in silence. A sealed tape
 refuses all that Python could decide from a value.
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.callers import assignment
 from tinygrad_rnn.core.recording import Recording, RecordingBlock, Scope, current, where_text
+
+Value = Any
+"""A Tensor, or what NumPy takes in its place: an array or a number."""
 
 
 class Values:
@@ -136,6 +139,14 @@ class Values:
             return str(self)
         self.require_unsealed(f"format with {spec!r}")
         return format(self.data if self.ndim else self.item(), spec)
+
+
+def bare(value: Value) -> Value:
+    """Return the array of a Tensor, on a sealed tape too, and any other value as it is.
+
+    For code that decides nothing by the values: `x.data` is for all other code.
+    """
+    return value._data if isinstance(value, Values) else value
 
 
 def not_recording() -> RecordingBlock:

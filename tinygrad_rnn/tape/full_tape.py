@@ -1,4 +1,4 @@
-"""`Tape`, with what one asks of it: names, rerun, hooks, memory, a watch for NaN, sealed values, copies.
+"""`Tape`, complete: names, rerun, hooks, memory, a watch for NaN, sealed values, copies.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.tensor import Tensor
@@ -102,11 +102,11 @@ class Tape(core.Tape):
         return f"<Tape of {len(self)} entries>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython and a notebook show of a tape that stands alone: its table."""
+        """Show the table of a tape in IPython and in a notebook."""
         printer.text(self.table())
 
     def table(self, ends: int | None = 20) -> str:
-        """The entries as text, a line each: number, scope, output, operation, inputs.
+        """Return the entries as text, a line each: number, scope, output, operation, inputs.
 
         `ends` lines from either end, with the number left out between them; all of them with `ends=None`.
         """
@@ -118,14 +118,14 @@ class Tape(core.Tape):
         return sum(watch.held_bytes(self._lines, None).values())
 
     def nbytes_by(self, label: str) -> dict[Any, int]:
-        """The same by the value of one label of the scope, as `tape.nbytes_by("t")`; None for what is outside of it.
+        """Return the bytes by the value of one label of the scope, as `tape.nbytes_by("t")`; by None outside of it.
 
         A value counts where it was first used.
         """
         return watch.held_bytes(self._lines, label)
 
     def leaves(self) -> list[Tensor]:
-        """The Tensors that came from outside: inputs of entries that no entry made, in order of first use."""
+        """Return the Tensors that came from outside: inputs of entries that no entry made, in order of first use."""
         made = {id(entry.out) for entry in self}
         found: dict[int, Tensor] = {}
         for entry in self:
@@ -135,9 +135,9 @@ class Tape(core.Tape):
         return list(found.values())
 
     def part(self, numbers: Iterable[int]) -> Tape:
-        """A tape of these entries alone, in this order: what others made are leaves of it.
+        """Return a tape of these entries alone, in this order. The results of other entries are leaves of it.
 
-        `tape.part(steps(tape)[3]).gradient(y, x, seed)` is the derivative within step 3, everything from before held.
+        `tape.part(steps(tape)[3]).gradient(y, x, seed)` is the derivative within step 3, with all earlier values held.
         """
         other = Tape(lines=self._keeps_code, check_finite=self._check_finite)
         for k in numbers:
@@ -147,7 +147,7 @@ class Tape(core.Tape):
         return other
 
     def find(self, name: str, **labels: Any) -> Tensor:
-        """The one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
+        """Return the one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
 
         A leaf (a parameter, an initial state) is found by its name alone. Raises LookupError where none or several fit.
         """
@@ -173,15 +173,15 @@ class Tape(core.Tape):
     # ------------------------------------------------------------------------------------------ the walk back
 
     def seeds(self, loss: Any, seed: Any = None) -> dict[Tensor, Any]:
-        """What a walk back begins with: results of this tape and their cotangents, checked as `rewind` checks them."""
+        """Return results and the cotangents with which a walk back begins, checked as `rewind` checks them."""
         return self._start(loss, seed)[1]
 
     def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
-        """As of `core.Tape`; a hook on the name of a leaf sees its gradient last."""
+        """Return the gradient as `core.Tape` does; a hook on the name of a leaf sees its gradient last."""
         found = super().gradient(loss, wrt, seed)
         if not self._hooks:
             return found
-        made = {id(line[3]) for line in self._lines}
+        made = {id(out) for _, _, _, out, _ in self._lines}
         pairs = zip(flattened(wrt)[0], flattened(found)[0], strict=True)
         return flattened(wrt)[1](g if id(x) in made else self._hooks.at_leaf(x, g) for (_, x), (_, g) in pairs)
 
@@ -202,7 +202,7 @@ class Tape(core.Tape):
             x.grad = gradient if x.grad is None else np.asarray(x.grad + gradient)
 
     def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
-        """The walk back, with this tape's hooks and under its watch."""
+        """Walk back with this tape's hooks, and with its check for NaN."""
         hook = (lambda index, g: self._hooks.at_entry(self[index], g)) if self._hooks else None
         steps = walk(self._lines, start, pending, wrt, hook, self._check_finite)
         return self._watched(steps) if self._check_finite else steps
@@ -264,7 +264,7 @@ class Tape(core.Tape):
     # ------------------------------------------------------------------------------------------ pickling, copying
 
     def __copy__(self) -> Tape:
-        """A tape with the same lines, which may record on without changing this one. Hooks stay behind."""
+        """Return a tape with the same lines, which may record on without changing this one. Hooks are not copied."""
         other = Tape(lines=self._keeps_code, check_finite=self._check_finite, sealed=self._keeps_values)
         other._lines.extend(self._lines)
         other._code.extend(self._code)
@@ -279,12 +279,12 @@ class Tape(core.Tape):
         self._spent = set()
         self._hooks = Hooks()
         self._become_known()
-        for line in self._lines:
-            line[3]._tape = self.ref
+        for _, _, _, out, _ in self._lines:
+            out._tape = self.ref
 
 
 def _dependencies(lines: list[Line], start: int, loss: Tensor) -> set[int]:
-    """The ids of all Tensors that the loss, made in line `start` or before, is made of."""
+    """Return the ids of all Tensors on which the loss, made in line `start` or before, depends."""
     found = {id(loss)}
     for _, args, _, out, _ in reversed(lines[: start + 1]):
         if id(out) in found:

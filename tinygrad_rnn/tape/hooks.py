@@ -23,20 +23,20 @@ class Hooks:
         return bool(self._hooks)
 
     def add(self, function: Hook, name: str | None, labels: dict[str, Any]) -> Callable[[], None]:
-        """Add one; the answer is a function that takes it away."""
+        """Add a hook; return a function that takes it away."""
         hook = (function, name, labels)
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook) if hook in self._hooks else None
 
     def at_entry(self, entry: Entry, g: Any) -> Any:
-        """The cotangent of the entry's result, after every hook that it concerns."""
+        """Return the cotangent of the entry's result, after every hook that it concerns."""
         for function, name, labels in self._hooks:
             if (name is None or name == entry.out.name) and labels.items() <= dict(entry.scope).items():
                 g = _changed(function(entry, read_only(g)), g, entry.out)
         return g
 
     def at_leaf(self, x: Tensor, g: Any) -> Any:
-        """The gradient of a leaf, after every hook on its name."""
+        """Return the gradient of a leaf, after every hook on its name."""
         for function, name, labels in self._hooks:
             if name is not None and name == x.name and not labels:
                 g = _changed(function(None, read_only(g)), g, x)

@@ -2,8 +2,8 @@
 
 A gradient is a sum over paths. Where `Tape.gradient` adds the paths up, `split_gradient` keeps them apart by whatever a
 `tag` says of them (the step through which a path came to a parameter, the gate that it passed), and lets an `edge`
-scale what passes from one entry to the one before it: by 0, to cut it. That is all that the decompositions of a
-gradient and the truncations of BPTT are made of.
+scale what passes from one entry to the one before it: by 0, to cut it. The decompositions of a
+gradient and the truncations of BPTT are made of these two.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.recording import scope
@@ -52,7 +52,7 @@ def split_gradient(
     start: Mapping[Tensor, Hashable] | None = None,
     at_leaf: Callable[[Any], Hashable] | None = None,
 ) -> list[Parts]:
-    """The gradient of `loss` by each of `wrt`, in parts by tag: arrays of the shape of its Tensor.
+    """Return the gradient of `loss` by each of `wrt`, in parts by tag: arrays of the shape of its Tensor.
 
     loss: a Tensor (with `seed`, its cotangent, 1 by default), or a mapping from several to their cotangents. A part
     starts with the tag None, or with that which `start` has for its loss; at every entry `tag` gives it the tag with
@@ -96,7 +96,7 @@ def split_gradient(
 
 
 def total(parts: Mapping[Any, Any], like: Tensor) -> Any:
-    """The sum of all parts: what they are parts of; zeros like `like` where there are none."""
+    """Return the sum of all parts; zeros like `like` where there are none."""
     return sum(parts.values(), np.zeros(like.shape, like.dtype))
 
 
@@ -108,7 +108,7 @@ def _retagged(parts: Parts, tag: Tag, labels: Scope) -> Parts:
 
 
 def _add(parts: Parts, key: Hashable, g: Any) -> None:
-    """Add a cotangent: an array, a `Part` or a list of them."""
+    """Add a cotangent: an array, a `Sparse` or a list of them."""
     held = parts.get(key)
     more = g if type(g) is list else [g] if type(g) is Sparse else None
     if type(held) is list:
@@ -126,7 +126,7 @@ def _times(factor: float, product: Any) -> Any:
 
 
 def _whole(g: Any, x: Tensor) -> Any:
-    """A cotangent of x as one array."""
+    """Return a cotangent of x as one array."""
     if type(g) is not list:
         return g
     found = np.zeros(x.shape, x.dtype)
@@ -139,7 +139,7 @@ def _whole(g: Any, x: Tensor) -> Any:
 
 
 def _products(line: tuple[Any, ...], g: Any, leads: set[int]) -> Iterator[tuple[Tensor, Any]]:
-    """What one line adds to its inputs; of a part of a stack, to those alone that it touches."""
+    """Yield the products of one line; of a part of a stack, those of the inputs that it touches alone."""
     op, args, kwargs, out, _ = line
     if type(g) is not list:
         yield from sparse_products_of(line, g, leads)
@@ -158,7 +158,7 @@ def _products(line: tuple[Any, ...], g: Any, leads: set[int]) -> Iterator[tuple[
 
 
 def _of_stack(args: tuple[Any, ...], axis: int, ndim: int, part: Sparse) -> list[tuple[Any, Any]] | None:
-    """A part of a stack by its first axis, one or several of its values, as products for these values."""
+    """Return a part of a stack, of one or several of its values, as products for these values."""
     ((place, given),) = part.parts
     first, *inner = place
     if axis % ndim or not all(type(k) in (int, slice) for k in place):
@@ -171,7 +171,7 @@ def _of_stack(args: tuple[Any, ...], axis: int, ndim: int, part: Sparse) -> list
 
 
 def _of_concatenation(args: tuple[Any, ...], axis: int, ndim: int, part: Sparse) -> list[tuple[Any, Any]] | None:
-    """A part that has the whole axis along which values were joined: of each value the same part."""
+    """Return a part that has the whole axis along which values were joined, as the same part of each value."""
     axis %= ndim
     ((place, given),) = part.parts
     if len(place) > axis or not all(type(k) in (int, slice) for k in place):

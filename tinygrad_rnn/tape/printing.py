@@ -1,6 +1,6 @@
 """A tape as text: a table of its lines, and how an index is written.
 
-What an operation makes is called by its name, and by the number of its line where it has none: `h #12 (2, 5)`.
+A result is called by its name and by the number of its line: `h #12 (2, 5)`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from numpy import ndarray
 
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import bare
 
 
 def table(lines: list[Any], ends: int | None, code: list[str]) -> str:
-    """The lines as a table: number, scope, output, operation, inputs, and the line of code where that is kept.
+    """Return the lines as a table: number, scope, output, operation, inputs, and the line of code where that is kept.
 
     Only `ends` lines from either end, if given.
     """
@@ -49,7 +50,7 @@ def table(lines: list[Any], ends: int | None, code: list[str]) -> str:
 
 
 def index_text(parts: tuple[Any, ...]) -> str:
-    """An index as it is written: `[2]`, `[:, 0:5]`."""
+    """Return an index as Python writes it: `[2]`, `[:, 0:5]`."""
     return f"[{', '.join(_index_part(part) for part in parts)}]"
 
 
@@ -58,7 +59,7 @@ def _index_part(part: Any) -> str:
         start, stop = ("" if end is None else str(end) for end in (part.start, part.stop))
         return f"{start}:{stop}" + ("" if part.step is None else f":{part.step}")
     if isinstance(part, Tensor | ndarray):
-        values = part._data if isinstance(part, Tensor) else part
+        values = bare(part)
         return str(values.tolist()) if values.size < 5 else "..."
     return "..." if part is Ellipsis else "new" if part is None else str(part)
 

@@ -1,4 +1,4 @@
-"""What one line of a tape adds to its inputs, for rooms that read a tape line by line."""
+"""The products of one line of a tape, for rooms that read a tape line by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygrad_rnn.core.tensor import Line
 
 
 def sparse_products_of(line: Line, g: Any, leads: set[int] | None = None) -> Products:
-    """Return what a line adds to its inputs, given the cotangent g of its result: pairs (input, product).
+    """Return the products of a line, given the cotangent g of its result: pairs (input, product).
 
     Each product has its input's shape and dtype; that of `x[index]` is a `Sparse`. With `leads`, only the inputs
     whose id is in it.
@@ -21,5 +21,5 @@ def sparse_products_of(line: Line, g: Any, leads: set[int] | None = None) -> Pro
 
 
 def products_of(line: Line, g: Any) -> Products:
-    """Return the same as dense arrays."""
+    """Return the products of a line as dense arrays."""
     return [(x, p.dense() if type(p) is Sparse else p) for x, p in sparse_products_of(line, g)]

@@ -1,4 +1,4 @@
-"""Keeping watch over a tape: the first value that is not finite, the line of code that made it, what memory is held."""
+"""The watch over a tape: the first value that is not finite, the line of code that made it, the memory that is held."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy import ndarray
 from tinygrad_rnn.core.callers import code_line
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import bare
 
 
 def record(lines: list[Any], code: list[str], check_finite: bool, line: tuple[Any, ...]) -> None:
@@ -53,13 +54,13 @@ def require_finite_products(
 
 
 def held_bytes(lines: list[Any], label: str | None) -> dict[Any, int]:
-    """The bytes of all values that the lines hold, each counted once, by the value of one label of the scope."""
+    """Return the bytes of all values that the lines hold, each counted once, by the value of one label of the scope."""
     total: dict[Any, int] = {}
     seen: set[int] = set()
     for _, args, _, out, labels in lines:
         key = dict(labels).get(label)
         for value in (*args, out):
-            owner = value._data if isinstance(value, Tensor) else value
+            owner = bare(value)
             while isinstance(owner, ndarray) and isinstance(owner.base, ndarray):
                 owner = owner.base
             if isinstance(owner, ndarray) and id(owner) not in seen:
@@ -68,27 +69,23 @@ def held_bytes(lines: list[Any], label: str | None) -> dict[Any, int]:
     return total
 
 
-def _values(value: Any) -> Any:
-    return value._data if isinstance(value, Tensor) else value
-
-
 def _is_finite(value: Any) -> bool:
-    values = _values(value)
+    values = bare(value)
     if not isinstance(values, ndarray | np.floating | float):
         return True
     return np.asarray(values).dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
 def _bad(value: Any) -> str:
-    values = np.asarray(_values(value))
+    values = np.asarray(bare(value))
     bad = ~np.isfinite(values)
     first = tuple(int(k) for k in np.argwhere(bad)[0])
     return f"{bad.sum()} of {values.size} values not finite (first: {values[first]} at {list(first)})"
 
 
 def _range(value: Any) -> str:
-    """`z (2, 3) from -1 to 4`, as far as it is finite."""
-    values = np.asarray(_values(value))
+    """Return `z (2, 3) from -1 to 4`, the range of the finite entries."""
+    values = np.asarray(bare(value))
     name = getattr(value, "name", None) or "an array"
     finite = values[np.isfinite(values)]
     span = f"from {finite.min():.4g} to {finite.max():.4g}" if finite.size else "without a finite value"
@@ -96,6 +93,6 @@ def _range(value: Any) -> str:
 
 
 def _refuse(what: str, args: tuple[Any, ...], labels: Any, where: str | None, remedy: str) -> NoReturn:
-    inputs = "; ".join(_range(a) for a in args if isinstance(_values(a), ndarray | float | int))
+    inputs = "; ".join(_range(a) for a in args if isinstance(bare(a), ndarray | float | int))
     scoped = f", in {scope_text(labels)}" if labels else ""
     raise FloatingPointError(f"{what}{scoped}, at {where or 'an unknown line'}; inputs: {inputs}\n{remedy}")

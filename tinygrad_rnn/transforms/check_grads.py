@@ -150,15 +150,15 @@ class _Total:
         def by_lines(x: Any) -> Any:
             return self._sum(self._lines.run({self._inputs[k]: x}))
 
-        def anew(x: Any) -> Any:
+        def itself(x: Any) -> Any:
             return self._sum(self._f(*(Tensor(x if j == k else y) for j, y in enumerate(self._values))))
 
         near = self._values[k] + 1e-3 * v
-        continued = self._lines.continued and same(by_lines(near), anew(near), noise)
-        return Witness(by_lines, anew, self._values[k], continued, self._lines.smooth, noise)
+        continued = self._lines.continued and same(by_lines(near), itself(near), noise)
+        return Witness(by_lines, itself, self._values[k], continued, self._lines.smooth, noise)
 
     def _rounding(self, k: int, v: Any) -> tuple[float, float]:
-        """How far apart two right derivatives by argument k along v can be, and two right values."""
+        """Return how far apart two right derivatives by argument k along v can be, and two right values."""
         xs = [Tensor(x) for x in self._values]
         with Tape() as whole:
             with Tape() as tape:
@@ -192,11 +192,11 @@ def _bare(value: Any) -> Any:
 
 
 def _size(terms: Leaves) -> float:
-    """The size of what adds up: rounding is relative to this, and not to a sum that may be near zero."""
+    """Return the size of the terms: rounding is relative to it, and not to their sum, which may be near zero."""
     return float(sum(np.abs(t).sum() for t in terms))
 
 
 def _argument(path: str) -> str:
-    """`[0]['W']` -> `argument 0['W']`."""
+    """Return `argument 0['W']` for the path `[0]['W']`."""
     head, _, rest = path.partition("]")
     return f"argument {head[1:]}{rest}"

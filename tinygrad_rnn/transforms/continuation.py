@@ -18,7 +18,7 @@ from tinygrad_rnn.tape.full_tape import Tape
 
 
 class Lines:
-    """The calls of a tape, from `inputs` to `results` (what is no Tensor of the tape is a constant)."""
+    """The calls of a tape that lead to `results`. A result that is no Tensor of the tape is a constant."""
 
     def __init__(self, tape: Tape, results: Sequence[Any]) -> None:
         self._lines, self._results = tape.lines(), list(results)
@@ -26,23 +26,23 @@ class Lines:
         self.smooth = all(op.analytic or op.name in SMOOTH for op, *_ in self._lines)
 
     def run(self, values: Mapping[Tensor, Any]) -> list[Any]:
-        """The results as arrays, with these values in the place of some leaves. Complex ones are carried through."""
+        """Return the results as arrays, with these values in the place of some leaves. They may be complex."""
         new = dict(values)
         carries_complex = any(np.iscomplexobj(x) for x in new.values())
         for op, args, kwargs, out, _ in self._lines:
-            arguments = [new.get(a, a._data) if type(a) is Tensor else a for a in args]
+            arguments = [new.get(a, a.data) if type(a) is Tensor else a for a in args]
             function = op.function
             if carries_complex and op.name in CONTINUED and any(np.iscomplexobj(a) for a in arguments):
                 function = CONTINUED[op.name]
             new[out] = function(*arguments, **kwargs)
-        return [new.get(y, y._data) if isinstance(y, Tensor) else y for y in self._results]
+        return [new.get(y, y.data) if isinstance(y, Tensor) else y for y in self._results]
 
 
 # -------------------------------------------------------------------------------- continued from the real axis
 
 
 def _of_real_parts(function: Callable[..., Any]) -> Callable[..., Any]:
-    """For what is constant almost everywhere: it looks at the real parts, and has no slope."""
+    """Return a function that is constant almost everywhere, as a function of the real parts: it has no slope."""
     return lambda *xs, **kwargs: function(*(np.real(x) if np.iscomplexobj(x) else x for x in xs), **kwargs)
 
 

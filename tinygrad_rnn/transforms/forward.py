@@ -29,7 +29,7 @@ from tinygrad_rnn.tape.full_tape import Tape
 
 
 def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Tensor]) -> list[Any]:
-    """The tangents of `outputs`, for these tangents of Tensors on the tape (each of its Tensor's shape).
+    """Return the tangents of `outputs`, for these tangents of Tensors on the tape (each of its Tensor's shape).
 
     The tangent of y is the derivative of y along the given direction: the Jacobian times it. Arrays of the outputs'
     shapes and dtypes; Tensors, recorded under the scope `jvp=...`, where a tape is open.
@@ -38,7 +38,7 @@ def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Te
     """
     recording = bool(current()[0])
     known: dict[Tensor, Any] = {x: _checked(x, v, recording) for x, v in tangents.items()}
-    for op, args, kwargs, out, labels in tape._lines:
+    for op, args, kwargs, out, labels in tape.lines():
         if out in known or out.dtype.kind != "f":
             continue
         moved = [k for k, a in enumerate(args) if type(a) is Tensor and a in known]
@@ -48,8 +48,8 @@ def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Te
             with recording_under(one_order_up(labels, "jvp")):
                 v = _tangent(op, args, kwargs, out, args, moved, known)
         else:
-            values = [a._data if type(a) is Tensor else a for a in args]
-            v = _tangent(op, values, kwargs, out._data, args, moved, known)
+            values = [a.data if type(a) is Tensor else a for a in args]
+            v = _tangent(op, values, kwargs, out.data, args, moved, known)
         if v is not None:
             known[out] = v
     found = [known.get(y) for y in outputs]
@@ -76,7 +76,7 @@ def _checked(x: Tensor, v: Any, recording: bool) -> Any:
 def _tangent(
     op: Any, values: Any, kwargs: dict[str, Any], y: Any, args: tuple[Any, ...], moved: list[int], known: Any
 ) -> Any:
-    """The tangent of one entry's result y; None where it does not move."""
+    """Return the tangent of one entry's result y; None where it does not move."""
     if not op.kind:
         return _transposed(op, values, kwargs, y, args, moved, known)
     differentiable = [k for k in moved if op.variadic or (k < len(op.vjps) and op.vjps[k] is not None)]
@@ -100,14 +100,14 @@ def _tangent(
 
 
 def _still(a: Any) -> Any:
-    """The tangent of an argument that does not move."""
+    """Return the tangent of an argument that does not move: zero."""
     return np.zeros(a.shape, a.dtype) if isinstance(a, Tensor | np.ndarray) else 0.0
 
 
 def _transposed(
     op: Any, values: Any, kwargs: dict[str, Any], y: Any, args: tuple[Any, ...], moved: list[int], known: Any
 ) -> Any:
-    """The tangent by the transpose of the vjp: that is linear in g, so it may be recorded at any g."""
+    """Return the tangent by the transpose of the vjp, which is linear in g, so that it may be recorded at any g."""
     g = Tensor(np.zeros(y.shape, y.dtype))
     with Tape() as tape:
         if op.variadic:

@@ -27,7 +27,7 @@ class Derivative(NamedTuple):
 
 
 def complex_step(f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-30) -> Derivative:
-    """Im f(x + i h v) / h: exact to rounding, for a function of analytic operations (Squire and Trapp, 1998).
+    """Return Im f(x + i h v) / h: exact to rounding, for a function of analytic operations (Squire and Trapp, 1998).
 
     Nothing is subtracted, so h can be tiny and its square drops out. Wrong without warning for abs, maximum and
     comparisons: ask only where every operation on the tape is `analytic`, or continued from the real axis (`Lines`).
@@ -40,7 +40,7 @@ def complex_step(f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e
 def central_differences(
     f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-2, noise: float = 0.0
 ) -> Derivative:
-    """(f(x + h v) - f(x - h v)) / 2h for h = step, step/2, ..., extrapolated to h = 0 (Ridders, 1982).
+    """Return (f(x + h v) - f(x - h v)) / 2h for h = step, step/2, ..., extrapolated to h = 0 (Ridders, 1982).
 
     The error is the estimate of the extrapolation: how much the last two columns of the tableau disagree, plus the
     rounding of f: `noise`, at least a unit in its last place. The best entry of the tableau is returned, so `step` need
@@ -77,5 +77,5 @@ def has_corner(f: Function, x: NDArray[Any], v: NDArray[Any], least: float, nois
 
 
 def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Entries of random sign and size between 1/2 and 3/2: every entry counts, and no two alike."""
+    """Return entries of random sign and size between 1/2 and 3/2: every entry counts, and no two alike."""
     return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))

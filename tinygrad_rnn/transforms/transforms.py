@@ -31,7 +31,7 @@ Argnums = int | Sequence[int]
 
 
 def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """The function that gives the gradient of f, which returns one number, by its argument `argnums`.
+    """Return the function that gives the gradient of f, which returns one number, by its argument `argnums`.
 
     The gradient is built like the argument: an array, or a tuple, list or dict of arrays, each of its shape and dtype;
     a tuple of these where `argnums` is a sequence. All other arguments may be anything. With `has_aux`, f returns
@@ -48,7 +48,7 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """As `grad`; the answer is (value, gradient), or ((value, anything), gradient) with `has_aux`."""
+    """Return the function that gives (value, gradient), as of `grad`; with `has_aux`, ((value, anything), gradient)."""
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         run = Run("grad", f, args, kwargs, argnums, has_aux)
@@ -60,7 +60,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def vjp(f: Function, *args: Any, argnums: Argnums | None = None, has_aux: bool = False) -> Any:
-    """f(*args), and the function that takes a cotangent of it to the cotangents of the arguments.
+    """Return f(*args), and the function that takes a cotangent of it to the cotangents of the arguments.
 
     The cotangent is built like the result; the answer is a tuple with one part, built like it, for each argument (or
     for those in `argnums`; bare where that is one number). With `has_aux`, (result, pullback, anything).
@@ -75,7 +75,7 @@ def vjp(f: Function, *args: Any, argnums: Argnums | None = None, has_aux: bool =
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
-    """f(*primals), and its derivative along `tangents`: forward mode, at the cost of about two runs of f.
+    """Return f(*primals), and its derivative along `tangents`: forward mode, at the cost of about two runs of f.
 
     Each tangent is built like its primal; None stands for an argument that does not move, and may be anything. With
     `has_aux`, (result, derivative, anything).
@@ -98,7 +98,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
 
 
 def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """The function that gives all derivatives of f's results by its argument: shape (*result, *argument).
+    """Return the function that gives all derivatives of f's results by its argument: shape (*result, *argument).
 
     Where results or arguments are trees, a tree of the results, of trees of the arguments. One walk for each entry of
     the results, or, where these are more than the entries of the arguments, one walk forward for each of those.
@@ -115,12 +115,12 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functi
 
 
 def hessian(f: Function, argnums: int = 0, has_aux: bool = False) -> Function:
-    """The function that gives all second derivatives of f, which returns one number: shape (*argument, *argument)."""
+    """Return the function that gives the second derivatives of f, which returns one number: (*argument, *argument)."""
     return jacobian(grad(f, argnums, has_aux), argnums, has_aux)
 
 
 def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
-    """The Hessian of f by its argument `argnums`, times v: the gradient's derivative along v, built like v.
+    """Return the Hessian of f by its argument `argnums`, times v: the gradient's derivative along v, built like v.
 
     Forward over reverse: a few runs of f, whatever the size of v.
     """
@@ -131,7 +131,7 @@ def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
 
 
 class Run:
-    """f, run once on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed.
+    """A run of f, once, on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed.
 
     With `constant`, f may return plain numbers, made of other arguments alone: this is looked at by a second run.
     """
@@ -202,7 +202,7 @@ class Run:
             _require_tensors(self.what, results)  # raises
 
     def loss(self) -> Tensor:
-        """The one number that f returned."""
+        """Return the one number that f returned. Raise ValueError where it returned another thing."""
         (loss,) = self.outputs if len(self.outputs) == 1 else (None,)
         if loss is None or loss.size != 1:
             shapes = ", ".join(str(y.shape) for y in self.outputs)
@@ -213,12 +213,12 @@ class Run:
         return loss
 
     def inputs_like(self, values: Any) -> Any:
-        """Values for all inputs, built like the arguments."""
+        """Return values for all inputs, built like the arguments."""
         built = self._rebuild(values)
         return built[0] if self._bare else built
 
     def result(self) -> Any:
-        """What f returned, as it leaves the transform."""
+        """Return the results of f, as they leave the transform."""
         return self.outputs_like(_leaving(y) for y in self.outputs)
 
 
@@ -228,7 +228,7 @@ def _identity(y: Tensor) -> Primitive:
 
 
 def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
-    """A new Tensor of that value, joined to the caller's, where that is one on an open tape, by a recorded identity."""
+    """Return a new Tensor of that value. Where a tape is open, a recorded identity joins it to the caller's Tensor."""
     if not isinstance(value, Tensor):
         array = np.asarray(value)
         if isinstance(value, bool | int | str | bytes) or value is None or array.dtype.kind != "f":
@@ -254,7 +254,7 @@ def _kind(value: Any) -> str:
 
 
 def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
-    """The results as Tensors; beside one that is, an array is a constant."""
+    """Return the results as Tensors; beside one that is, an array is a constant. Raise TypeError where none is."""
     if any(isinstance(y, Tensor) for _, y in results):
         return [y if isinstance(y, Tensor) else Tensor(y) for _, y in results]
     returned = ", ".join(_kind(y) for _, y in results) or "nothing"
@@ -266,12 +266,12 @@ def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
 
 
 def _leaving(value: Any) -> Any:
-    """A Tensor as it leaves a transform: as it is where a tape is open, else its values."""
+    """Return a Tensor as it leaves a transform: as it is where a tape is open, else its values."""
     return np.array(value.data) if isinstance(value, Tensor) and not current()[0] else value
 
 
 def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
-    """The leaves of a tree that must be built like another one."""
+    """Return the leaves of a tree that must be built like another one."""
     leaves, wanted = dict(flattened(given)[0]), flattened(like)[0]
     if set(leaves) != {path for path, _ in wanted}:
         raise ValueError(
@@ -291,7 +291,7 @@ def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
 
 
 def _by_rows(run: Run) -> list[list[Any]]:
-    """For each result the derivatives by each input: a walk back for each entry of the result."""
+    """Return, for each result, the derivatives by each input: a walk back for each entry of the result."""
     blocks = []
     for y in run.outputs:
         rows = [run.tape.gradient({y: e}, run.inputs) for e in _units(y)]
@@ -300,7 +300,7 @@ def _by_rows(run: Run) -> list[list[Any]]:
 
 
 def _by_columns(run: Run) -> list[list[Any]]:
-    """The same by a walk forward for each entry of the inputs."""
+    """Return the same, by a walk forward for each entry of the inputs."""
     columns = [[pushforward(run.tape, {x: e}, run.outputs) for e in _units(x)] for x in run.inputs]
     blocks = []
     for k, y in enumerate(run.outputs):
@@ -314,7 +314,7 @@ def _by_columns(run: Run) -> list[list[Any]]:
 
 
 def _units(x: Tensor) -> Any:
-    """Each direction of x in turn: 1 at one entry."""
+    """Yield each direction of x: 1 at one entry."""
     for k in range(x.size):
         unit = np.zeros(x.size, x.dtype)
         unit[k] = 1

@@ -1,4 +1,4 @@
-"""What numbers say about a derivative: by the method that fits, and by a second one before anything is called wrong."""
+"""A derivative by numbers alone: by the method that fits, and by a second one before anything is called wrong."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ NEARER = (1e-4, 1e-5, 1e-6)
 
 
 class Witness:
-    """The numerical derivatives, at x, of a function that is known twice: as the lines of a tape, and anew.
+    """The numerical derivatives, at x, of a function that is known twice: as the lines of a tape, and as itself.
 
     by_lines(x): the number that the tape's lines give. `continued` says that they take complex arrays (see `Lines`),
-    and that they are the function elsewhere too (see `same`); `smooth`, that no line has a corner. anew(x): what the
-    function itself gives, for real arrays. `noise`: how far apart two right values of the function are.
+    and that they are the function elsewhere too (see `same`); `smooth`, that no line has a corner. itself(x): what
+    the function itself gives, for real arrays. `noise`: how far apart two right values of the function are.
     """
 
     def __init__(
         self,
         by_lines: Callable[[Array], Any],
-        anew: Callable[[Array], Any],
+        itself: Callable[[Array], Any],
         x: Array,
         continued: bool,
         smooth: bool,
         noise: float = 0.0,
     ) -> None:
-        self._by_lines, self._anew, self._x = by_lines, anew, x
+        self._by_lines, self._itself, self._x = by_lines, itself, x
         self._continued, self._smooth = continued, smooth
         self._noise = noise
 
     def derivative(self, v: Array) -> Derivative:
-        """The derivative along v: by a complex step where the lines can carry one, else by central differences."""
+        """Return the derivative along v: by a complex step where the lines take one, else by central differences."""
         exact = self._complex_step(v) if self._continued else None
-        return exact or central_differences(self._anew, self._x, v, noise=self._noise)
+        return exact or central_differences(self._itself, self._x, v, noise=self._noise)
 
     def about(self, v: Array, found: float, allowed: Allowed) -> Derivative:
-        """The derivative along v that is nearest to agree with `found`, another way to it; `corner` where it is one.
+        """Return the derivative along v by the method that agrees best with `found`; `corner` where two slopes meet.
 
         A complex step goes wrong for an operation that is called analytic and is not; differences, where they step over
         a corner. So each is asked again before it says that `found` is wrong.
@@ -59,18 +59,18 @@ class Witness:
                 back = self._complex_step(-v)
                 if back is None or abs(back.value + first.value) > allowed(first):
                     return first._replace(corner=True)
-            other = central_differences(self._anew, self._x, v, noise=self._noise)
+            other = central_differences(self._itself, self._x, v, noise=self._noise)
             trusted = agree(found, other, allowed) and not agree(first.value, other, allowed)
             return other if trusted else first
         for step in NEARER:
-            nearer = central_differences(self._anew, self._x, v, step, self._noise)
+            nearer = central_differences(self._itself, self._x, v, step, self._noise)
             if agree(found, nearer, allowed):
                 return nearer
         least = abs(found - first.value) / 100
-        return first._replace(corner=has_corner(self._anew, self._x, v, least, self._noise))
+        return first._replace(corner=has_corner(self._itself, self._x, v, least, self._noise))
 
     def _complex_step(self, v: Array) -> Derivative | None:
-        """None where an operation does not take complex numbers after all, or overflows there."""
+        """Return None where an operation does not take complex numbers after all, or overflows there."""
         try:
             with np.errstate(all="ignore"):
                 exact = complex_step(self._by_lines, self._x, v)
