@@ -1,4 +1,4 @@
-"""The walk back over a tape: cotangents flow from a result to what it was made of, a line at a time, in one loop.
+"""The walk back over a tape: cotangents flow from a result to its inputs, a line at a time, in one loop.
 
 Where no tape is open it computes with arrays. Where one is, the same loop computes with Tensors, so the walk itself is
 recorded, and its lines have derivatives in turn.
@@ -32,10 +32,10 @@ def walk(
 ) -> Walk:
     """Yield (number, cotangent of the result, products) of each line that a cotangent reaches, from `start` backward.
 
-    `pending` maps each Tensor to the sum of what has come back to it so far. A Tensor is read only after the line that
-    made it, so when the walk comes to that line, the sum is complete: it leaves `pending`, and the line's products are
-    added to the sums of the line's inputs. With `wrt`, walk only towards these, whose cotangents stay in `pending`.
-    `hook(number, cotangent)` returns what takes the cotangent's place.
+    `pending` maps each Tensor to the sum of the products that have come back to it so far. A Tensor is read only after
+    the line that made it, so when the walk comes to that line, the sum is complete: it leaves `pending`, and the line's
+    products are added to the sums of the line's inputs. With `wrt`, walk only towards these, whose cotangents stay in
+    `pending`. `hook(number, cotangent)` returns the cotangent that takes the place of the first one.
 
     Lines that do not lead to `wrt` are left out: with a hook or `prune_first` from the beginning, so that each
     cotangent passed is complete; otherwise from the first leaf on that nobody asked for, since finding them costs a
@@ -84,7 +84,7 @@ def walk(
                     held += product
                 else:
                     pending[x] = held = add_cotangents(held, product)
-                    if type(held) is ndarray or type(held) is Sparse:  # what `+=` changes in place
+                    if type(held) is ndarray or type(held) is Sparse:  # these, `+=` changes in place
                         owned.add(x)
         except Exception as error:
             with recording_under(labels):
@@ -117,8 +117,8 @@ def pull(
 def pull_arrays(
     op: Primitive, g: Cotangent, y: object, args: Args, kwargs: Kwargs, needed: set[int] | None
 ) -> Products:
-    """Return what `pull` does, on arrays. Nearly every line has one or two inputs: naming them halves the time."""
-    if op.arity == 1 and not kwargs:  # what follows the one input is an index, a shape or axes
+    """Return the same on arrays. Nearly every line has one or two inputs, and naming these halves the time."""
+    if op.arity == 1 and not kwargs:  # the other arguments are an index, a shape or axes
         x, rule = args[0], op.vjps[0]
         if rule is None or type(x) is not Tensor or (needed is not None and id(x) not in needed):
             return []
@@ -136,7 +136,7 @@ def pull_arrays(
 
 
 def dense(g: Sparse, labels: Scope) -> Cotangent:
-    """Put a sum of parts together, under the scope of derivatives of what was recorded under `labels`."""
+    """Put a sum of parts together, under the scope of derivatives of a line with the scope `labels`."""
     with recording_under(one_order_up(labels)):
         return g.dense()
 
@@ -176,7 +176,7 @@ def dependent(lines: Iterable[Line], wrt: Iterable[Tensor]) -> set[int]:
 
 
 def one_order_up(labels: Scope, kind: str = "grad") -> Scope:
-    """Return the scope of derivatives of what was recorded under `labels`: `grad=1` before them, or one more."""
+    """Return the scope of derivatives of a line with the scope `labels`: `grad=1` before them, or one order more."""
     order = 1
     if labels and labels[0][0] == kind:
         order, labels = labels[0][1] + 1, labels[1:]

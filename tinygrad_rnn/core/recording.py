@@ -1,4 +1,4 @@
-"""What is recorded, and under which labels: the open tapes and the scope of the running code.
+"""The context of the running code: the open tapes, which record it, and the scope, which labels it.
 
 Context decides, not flags on data: an operation is written on every tape that is open where it runs. The context is a
 `ContextVar`, so threads and asyncio tasks do not see each other's tapes.
@@ -29,7 +29,7 @@ current = _recording.get
 
 
 class RecordingBlock:
-    """A `with` block that changes what is recorded, and puts it back as it was, whatever happens."""
+    """A `with` block that changes the context, and restores it at its end, after an error too."""
 
     __slots__ = ("_change", "_tokens")
 
@@ -67,7 +67,7 @@ def recording_under(labels: Scope) -> RecordingBlock:
 
 
 def scope_text(labels: Scope) -> str:
-    """Return `layer=0 t=3 gate=f`, as it stands in tables, errors and drawings."""
+    """Return a scope as tables, errors and drawings show it: `layer=0 t=3 gate=f`."""
     return " ".join(f"{key}={value}" for key, value in labels)
 
 

@@ -18,7 +18,7 @@ Cotangent = Any
 
 Shape = tuple[int, ...]
 Parts = list[tuple[Args, Cotangent]]
-"""Pairs (index, g), each of which stands for g at x[index] and zero elsewhere."""
+"""Pairs (index, g), each of which means: g at x[index], and zero elsewhere."""
 
 
 class Sparse:
@@ -87,7 +87,7 @@ input like any other; `lengths` says how long each index is."""
 
 
 def parts_of(args: Args, lengths: Shape) -> Parts:
-    """Return the parts that the flat arguments of `scatter` say."""
+    """Return the parts that the flat arguments of `scatter` list."""
     parts, start = [], 0
     for length in lengths:
         parts.append((args[start + 1 : start + 1 + length], args[start]))
@@ -108,4 +108,4 @@ def add_parts(array: Any, parts: Parts) -> Any:
 
 
 BASIC_INDICES = frozenset({slice, int, type(None), type(Ellipsis)})
-"""What an index is made of that gives a view (NumPy's basic indexing): no entry comes twice in it."""
+"""The types in an index that gives a view (NumPy's basic indexing), in which no entry comes twice."""

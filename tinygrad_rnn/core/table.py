@@ -34,7 +34,7 @@ class Primitive:
     with one product for each argument. A vjp is written in functions that are recorded themselves, so every higher
     derivative is there. `arity` is the number of vjps. Arguments after those are no operands: the parts of an index.
 
-    Two notes serve rooms above. `kind` says what the operation does to its arguments, one of `KINDS`. `analytic` says
+    Two notes serve rooms above. `kind`, one of `KINDS`, says how the result depends on the arguments. `analytic` says
     whether the function is complex differentiable as NumPy computes it: the complex step of `check_grads` needs that.
     """
 
@@ -46,7 +46,7 @@ class Primitive:
         self.arity = None if variadic else len(vjps)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a Tensor, recorded, where an argument is one; otherwise what the function gives on arrays."""
+        """Return a Tensor, recorded, where an argument is one; otherwise the value of the function on arrays."""
         for a in args:
             if hasattr(a, "__apply__"):  # a Tensor, which this file cannot import: it is built on this one
                 return a.__apply__(self, args, kwargs)
@@ -75,7 +75,7 @@ def primitive(
 ) -> Primitive:
     """Add an operation to the table: the function on arrays, and one vjp for each argument (see `Primitive`).
 
-    `numpy` is the NumPy function that it stands for; by default `function`, if that is a ufunc without a rule.
+    `numpy` is the NumPy function that it is for Tensors; by default `function`, if that is a ufunc without a rule.
     """
     name = name or function.__name__
     if variadic and len(vjps) != 1:

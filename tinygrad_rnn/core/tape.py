@@ -50,7 +50,7 @@ class Entry:
 
 
 def shown(value: object) -> str:
-    """Return a value as it stands in a line: the name and shape of an array, or itself."""
+    """Return a value as a printed line shows it: the name and shape of an array, or the value itself."""
     shape = getattr(value, "shape", None)
     return repr(value) if shape is None else f"{getattr(value, 'name', None) or 'array'} {tuple(shape)}"
 
@@ -86,7 +86,7 @@ class Tape:
     """
 
     def __init__(self) -> None:
-        # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
+        # Nothing that a tape holds refers to the tape, so it is freed at once with the last reference to it.
         self._lines: list[Line] = []
         self._open: list[RecordingBlock] = []
         self.record = self._lines.append  # `apply` calls this
@@ -103,7 +103,7 @@ class Tape:
 
     @property
     def sealed(self) -> bool:
-        """Do the values of what is made on this tape stay on it? (Those of tape/full_tape.py may.)"""
+        """Must the values that are made on this tape stay on it? (See `Tape(sealed=True)` of tape/full_tape.py.)"""
         return False
 
     def __len__(self) -> int:

@@ -66,17 +66,17 @@ def apply(op: Primitive, args: Args, kwargs: Kwargs = NO_KWARGS) -> Tensor:
 
 @final
 class Tensor(NumPyFace):
-    """A value that tapes follow: `data`, a read-only array that is a copy of what was given; `name`; `grad`.
+    """A value that tapes follow: `data`, a read-only copy of the given array; `name`; `grad`.
 
-    Wrap what you want to differentiate or feed; leave constants as arrays and numbers. dtype and shape are those of
+    Wrap the values to differentiate or feed; leave constants as arrays and numbers. dtype and shape are those of
     the given array. `==` compares elementwise; the hash is the identity. A tensor keeps no tape alive.
 
     Raises TypeError for complex numbers, objects and strings, and for another Tensor.
     """
 
-    # `_tape` is a weak reference to the outermost tape of the operation that made this Tensor; None for a leaf.
+    # `_tape`: a weak reference to the outermost tape on which an operation made this Tensor; None for a leaf.
     __slots__ = ("_data", "_tape", "grad", "name")
-    __apply__ = staticmethod(apply)
+    __apply__ = staticmethod(apply)  # for `table`, which cannot import `apply`
 
     grad: Array | None
 
@@ -115,7 +115,7 @@ def leaf(array: Array, name: str | None = None) -> Tensor:
 def named(name: str, value: Any) -> Any:
     """Name an intermediate result, so that tables, drawings and `tape.find` can speak of it, and return it.
 
-    An array stays as it is, and a name that is there already stays.
+    An array is returned as it is, and a Tensor that has a name keeps it.
     """
     if isinstance(value, Tensor) and value.name is None:
         value.name = name

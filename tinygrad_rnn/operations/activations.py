@@ -81,7 +81,7 @@ def log_softmax(x: Value, axis: int = -1) -> Value:
 
 
 def _normal_pdf(x: Value) -> Value:
-    """Return exp(-x^2 / 2) / sqrt(2 pi). The square is of a short number, and so exact; what is left of it is small."""
+    """Return exp(-x^2 / 2) / sqrt(2 pi). The square is of a short number, and so exact; the rest is small."""
     x = np.asarray(x)
     whole = np.clip(x.astype(float), -40, 40)  # beyond them it is 0
     short = np.rint(whole * 16) / 16
@@ -99,7 +99,7 @@ def _normal_cdf(x: Value) -> Value:
 
 
 def _over_root_two(x: Value) -> tuple[Value, Value]:
-    """Return x / sqrt(2) as the nearest number and what is left to the exact one (Dekker's product)."""
+    """Return x / sqrt(2) as the nearest number and the rest to the exact one (Dekker's product)."""
     z = x * _ROOT_HALF
     high = x * _SPLIT - (x * _SPLIT - x)
     low = x - high

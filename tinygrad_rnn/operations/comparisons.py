@@ -24,7 +24,7 @@ TABLE[np.around] = round
 
 
 def _of_booleans(ufunc: Function, name: str) -> None:
-    """Let NumPy's bitwise function stand for the logical one: they are the same for booleans, and take no others."""
+    """Let NumPy's bitwise function mean the logical one: the same for booleans; other dtypes are refused."""
 
     def bitwise(*xs: Value) -> Value:
         for x in xs:

@@ -1,8 +1,8 @@
 """Sums of products, written by their indices: np.einsum, with the letters explicit (`ij,jk->ik`) or implied.
 
 The derivative by one operand is itself a sum of products: of the cotangent and the other operands, with that operand's
-letters as the result. A letter that stands nowhere else was summed over: a vector of ones brings it back. A letter
-that stands twice (`ii`) reads a diagonal: an identity matrix puts it back there.
+letters as the result. A letter that occurs nowhere else was summed over: a vector of ones brings it back. A letter
+that occurs twice (`ii`) reads a diagonal: an identity matrix puts it back there.
 """
 
 import string
@@ -14,7 +14,7 @@ from tinygrad_rnn.core.values import Value
 
 
 def einsum(subscripts: str, *operands: Value, optimize: object = False) -> Value:
-    """Return what np.einsum does, for subscripts as a string. `optimize` is ignored: the order of products is fixed."""
+    """Compute np.einsum, for subscripts as a string. `optimize` is ignored: the order of products is fixed."""
     if not isinstance(subscripts, str):
         raise TypeError("einsum: the subscripts come as a string\nwrite np.einsum('ij,jk->ik', a, b)")
     return _einsum(*operands, subscripts=_explicit(subscripts, [np.ndim(x) for x in operands]))

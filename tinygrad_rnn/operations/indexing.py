@@ -113,7 +113,7 @@ def set_at(x: Value, index: object, value: Value) -> Value:
 
     A float x keeps its dtype; integers and booleans take one that holds `value` too.
 
-    Raises ValueError where the index names an entry twice: which of two values stays there is not for a tape to guess.
+    Raises ValueError where the index names an entry twice: a tape does not guess which of two values is meant.
     """
     place = _as_parts(index)
     return _set_at(x, _without_leading_ones(value, np.shape(x[place])), *place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,24 @@ from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
 
+Time = Hashable
+"""The value of the label `t` of a scope."""
+
 
 class Reading:
     """A tape as steps: the result of each entry by its step and place, and the steps that read each outer value."""
 
-    def __init__(self, entries: Sequence[Entry], times: Sequence[Any]) -> None:
+    def __init__(self, entries: Sequence[Entry], times: Sequence[Time]) -> None:
         self.entries, self.times = entries, times
-        order: dict[Any, int] = {}
-        self.made: dict[Tensor, tuple[Any, Any]] = {}  # (step, place in it)
-        self.readers: dict[Tensor, set[Any]] = {}
-        places: dict[Any, dict[Any, int]] = {}
+        order: dict[Time, int] = {}
+        self.made: dict[Tensor, tuple[Time, Hashable]] = {}  # (step, place in it)
+        self.readers: dict[Tensor, set[Time]] = {}
+        places: dict[Time, dict[Hashable, int]] = {}
         for entry, t in zip(entries, times, strict=True):
             if t is None:
                 continue
             order.setdefault(t, len(order))
-            # A name is a better place than a number: a state stays the state in a step with an entry more.
+            # A place by name is better than one by number: a step with one more entry has the same state.
             kind = (labels(entry.scope), entry.out.name)
             here = places.setdefault(t, {})
             here[kind] = here.get(kind, -1) + 1
@@ -35,13 +38,13 @@ class Reading:
                     self.readers.setdefault(a, set()).add(t)
         self.order = order
 
-    def distance(self, t: Any, s: Any) -> int:
+    def distance(self, t: Time, s: Time) -> int:
         """Return the number of steps from s to t: by their numbers, or by the order of recording if they have none."""
         if isinstance(t, int | np.integer) and isinstance(s, int | np.integer):
             return int(t - s)
         return self.order[t] - self.order[s]
 
-    def source(self, a: Tensor, t: Any) -> Any:
+    def source(self, a: Tensor, t: Time) -> Hashable:
         """Return the origin of an argument in step t, in a form that can be compared between steps."""
         if a in self.made:
             s, place = self.made[a]
@@ -50,7 +53,7 @@ class Reading:
             return "of this step", a.shape, a.dtype
         return "outside", id(a)
 
-    def words(self, a: Any, t: Any) -> str:
+    def words(self, a: object, t: Time) -> str:
         """Return an argument in words."""
         if not isinstance(a, Tensor):
             return f"an array {a.shape} {a.dtype}" if isinstance(a, np.ndarray) else repr(a)

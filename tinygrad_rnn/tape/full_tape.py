@@ -16,19 +16,21 @@ array([2., 4., 6.])
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from tinygrad_rnn.core import tape as core
-from tinygrad_rnn.core.backward import walk
+from tinygrad_rnn.core.backward import Walk, walk
 from tinygrad_rnn.core.recording import current, recording_under, scope_text, where_text
+from tinygrad_rnn.core.sparse import Cotangent
+from tinygrad_rnn.core.table import Args
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Line, Tensor, apply
-from tinygrad_rnn.core.trees import flattened
-from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.core.trees import Tree, flattened
+from tinygrad_rnn.core.values import Value, not_recording
 from tinygrad_rnn.tape import printing as text
 from tinygrad_rnn.tape import watch
 from tinygrad_rnn.tape.hooks import Hook, Hooks
@@ -47,7 +49,7 @@ class Tape(core.Tape):
     the ranges of its inputs. Both cost about as much again as recording does.
 
     `Tape(sealed=True)` keeps values on the tape while it is open: `if x > 0`, `x.item()`, `x.data`, `float(x)`,
-    pickling and the like raise TypeError for what was made on it, and for leaves given to `seal`. So nothing that
+    pickling and the like raise TypeError for results made on it, and for leaves given to `seal`. So nothing that
     Python decides depends on a value, and the lines are the program itself, right for any other values of the same
     shapes. Shapes and dtypes may be asked for; other leaves are constants. It must be the first tape that is opened.
     """
@@ -63,7 +65,7 @@ class Tape(core.Tape):
         self._become_known()
 
     def _become_known(self) -> None:
-        # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
+        # Nothing that a tape holds refers to the tape, so it is freed at once with the last reference to it.
         self.record = self._lines.append
         if self._keeps_code:
             self.record = partial(watch.record, self._lines, self._code, self._check_finite)
@@ -79,7 +81,7 @@ class Tape(core.Tape):
 
     @property
     def sealed(self) -> bool:
-        """Do the values of what is made on this tape stay on it? True for `Tape(sealed=True)` while it is open."""
+        """Must the values that are made on this tape stay on it? True for `Tape(sealed=True)` while it is open."""
         return self._keeps_values and bool(self._open)
 
     def seal(self, x: Tensor) -> None:
@@ -146,7 +148,7 @@ class Tape(core.Tape):
                 other._code.append(self._code[k])
         return other
 
-    def find(self, name: str, **labels: Any) -> Tensor:
+    def find(self, name: str, **labels: object) -> Tensor:
         """Return the one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
 
         A leaf (a parameter, an initial state) is found by its name alone. Raises LookupError where none or several fit.
@@ -172,11 +174,11 @@ class Tape(core.Tape):
 
     # ------------------------------------------------------------------------------------------ the walk back
 
-    def seeds(self, loss: Any, seed: Any = None) -> dict[Tensor, Any]:
+    def seeds(self, loss: Any, seed: Any = None) -> dict[Tensor, Cotangent]:
         """Return results and the cotangents with which a walk back begins, checked as `rewind` checks them."""
         return self._start(loss, seed)[1]
 
-    def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
+    def gradient(self, loss: Any, wrt: Tree, seed: Any = None) -> Tree:
         """Return the gradient as `core.Tape` does; a hook on the name of a leaf sees its gradient last."""
         found = super().gradient(loss, wrt, seed)
         if not self._hooks:
@@ -201,29 +203,29 @@ class Tape(core.Tape):
         for x, gradient in zip(leaves, gradients, strict=True):
             x.grad = gradient if x.grad is None else np.asarray(x.grad + gradient)
 
-    def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
+    def _walk(self, start: int, pending: dict[Tensor, Cotangent], wrt: list[Tensor] | None) -> Walk:
         """Walk back with this tape's hooks, and with its check for NaN."""
         hook = (lambda index, g: self._hooks.at_entry(self[index], g)) if self._hooks else None
         steps = walk(self._lines, start, pending, wrt, hook, self._check_finite)
         return self._watched(steps) if self._check_finite else steps
 
-    def _watched(self, steps: Iterator[Any]) -> Iterator[Any]:
+    def _watched(self, steps: Walk) -> Walk:
         for index, g, products in steps:
             watch.require_finite_products(self._lines[index], self._code[index], g, products)
             yield index, g, products
 
     # ------------------------------------------------------------------------------------------ hooks
 
-    def hook(self, function: Hook, name: str | None = None, **labels: Any) -> Callable[[], None]:
+    def hook(self, function: Hook, name: str | None = None, **labels: object) -> Callable[[], None]:
         """Let `function(entry, cotangent)` see the cotangents that a walk back passes, and change them.
 
         It is called at each entry whose result has that name (any, by default) under these labels, once the cotangent
-        is complete; what it returns, unless None, takes the cotangent's place: `tape.hook(clip, "h")`,
-        `tape.hook(print, t=3)`. A leaf of that name has no entry (None), and its hook sees what `gradient` returns.
+        is complete; its answer, unless None, takes the cotangent's place: `tape.hook(clip, "h")`,
+        `tape.hook(print, t=3)`. A leaf of that name has no entry (None), and its hook sees the gradient at the end.
         The cotangent is a read-only array; a Tensor where the walk is recorded. Hooks run in the order in which they
         were added; the answer is a function that takes this one away.
 
-        The walk raises ValueError for what is returned in another shape.
+        The walk raises ValueError for an answer of another shape.
         """
         return self._hooks.add(function, name, labels)
 
@@ -234,11 +236,11 @@ class Tape(core.Tape):
 
     # ------------------------------------------------------------------------------------------ rerun
 
-    def rerun(self, feed: Mapping[Tensor, Any]) -> tuple[Tape, dict[Tensor, Tensor]]:
+    def rerun(self, feed: Mapping[Tensor, Value]) -> tuple[Tape, dict[Tensor, Tensor]]:
         """Make the same calls on other inputs; return the new tape and a map from this tape's Tensors to the new.
 
         `feed` maps Tensors of this tape to new values (arrays or Tensors). A Tensor that an entry made can be fed too:
-        its entry is left out, and what depends on it is computed from the value given. Leaves that are not fed are
+        its entry is left out, and the entries that depend on it use the value given. Leaves that are not fed are
         shared by both tapes. Raises LookupError for a Tensor that is not on this tape.
         """
         known = {id(x) for e in self for x in (e.out, *e.args) if type(x) is Tensor}
@@ -270,10 +272,10 @@ class Tape(core.Tape):
         other._code.extend(self._code)
         return other
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> Args:
         return self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Args) -> None:
         self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values = state
         self._open = []
         self._spent = set()

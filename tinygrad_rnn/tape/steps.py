@@ -1,6 +1,6 @@
 """A tape read by time: the entries of each step, and the values that one step hands to another.
 
-The label `t` of an entry's scope is its step. Everything that speaks of steps stands on this file.
+The label `t` of an entry's scope is its step. All code about steps uses this file.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.recording import scope

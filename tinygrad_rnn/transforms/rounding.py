@@ -16,16 +16,15 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from tinygrad_rnn.core.table import PRIMITIVES, Args
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Array, Tensor
+from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.tape.full_tape import Tape
-
-Array = NDArray[Any]
 
 SAMPLES = 4
 """How many runs are moved. Fewer could be small all of them by chance; more cost as many runs."""
@@ -70,7 +69,7 @@ class Moved:
         for (other, _), rng in zip(self._runs, self._rngs, strict=True):
             other.hook(lambda entry, g, rng=rng: _shaken(g, rng, at_least=float(np.finfo(g.dtype).tiny)))  # type: ignore[misc]  # mypy infers no lambda with defaults
 
-    def spread(self, seeds: Mapping[Tensor, Any]) -> Spread:
+    def spread(self, seeds: Mapping[Tensor, Value]) -> Spread:
         """Return the spread of the gradients of sum(seed * result) by the inputs, and of the results.
 
         `seeds` maps results of the tape to their cotangents. Costs a walk back for each run.
@@ -94,7 +93,7 @@ class Moved:
 def deviations(tape: Tape, results: Sequence[Tensor], samples: int = SAMPLES) -> list[Array]:
     """Return the distances of the moved runs from the tape, for each result an array (samples, *shape).
 
-    A derivative whose walk back was recorded is a result like any other: then what its rules compute is moved too.
+    A derivative whose walk back was recorded is a result like any other: then the results of its rules are moved too.
     """
     found = []
     with np.errstate(all="ignore"):
@@ -125,7 +124,7 @@ def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Ten
             arguments = _tied(other, args, arguments)
         try:
             value = op.function(*[a.data if type(a) is Tensor else a for a in arguments], **kwargs)
-        except ValueError:  # what was moved has left the domain by a last place
+        except ValueError:  # a moved argument has left the domain by a last place
             value = out.data
         if op.kind not in EXACT_KINDS and op.name not in EXACT:
             value = _shaken(value, rng, at_least=1.0 if op.name in OF_SIZE_ONE else 0.0)
@@ -152,7 +151,7 @@ def _tied(tape: Tape, args: Args, moved: Args) -> Args:
     return (*moved[:k], back, *moved[k + 1 :])
 
 
-def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Array:
+def _shaken(value: ArrayLike, rng: np.random.Generator, at_least: float = 0.0) -> Array:
     """Return each entry, moved to either side by one to three units in its last place, or in that of `at_least`."""
     right: Array = np.asarray(value)
     if right.dtype.kind != "f":
@@ -162,6 +161,6 @@ def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Arra
     return np.asarray(right + e * np.maximum(np.abs(right), at_least), right.dtype)
 
 
-def _apart(moved: Any, right: Any) -> Array:
+def _apart(moved: ArrayLike, right: ArrayLike) -> Array:
     apart = np.asarray(moved, np.float64) - np.asarray(right, np.float64)
     return np.asarray(np.where(np.isfinite(apart), apart, 0.0))

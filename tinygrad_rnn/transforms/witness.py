@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from tinygrad_rnn.transforms.numerical import Derivative, central_differences, complex_step, has_corner
+from tinygrad_rnn.core.tensor import Array
+from tinygrad_rnn.transforms.numerical import Derivative, Function, central_differences, complex_step, has_corner
 
-Array = NDArray[Any]
 Allowed = Callable[[Derivative], float]
 """How far from a numerical derivative a right one can be."""
 
@@ -29,8 +28,8 @@ class Witness:
 
     def __init__(
         self,
-        by_lines: Callable[[Array], Any],
-        itself: Callable[[Array], Any],
+        by_lines: Function,
+        itself: Function,
         x: Array,
         continued: bool,
         smooth: bool,
@@ -79,11 +78,11 @@ class Witness:
         return exact if math.isfinite(exact.value) else None
 
 
-def same(ours: Any, theirs: Any, noise: float = 0.0) -> bool:
+def same(ours: ArrayLike, theirs: ArrayLike, noise: float = 0.0) -> bool:
     """Are two values of one function the same, up to rounding?
 
-    What the lines of a tape give at other values than those they were made at, and what the function gives there, are
-    the same unless it takes values off the tape.
+    At values other than those of the recording, the lines of a tape and the function itself give the same, unless the
+    function takes values off the tape.
     """
     return bool(np.allclose(ours, theirs, rtol=1e-12, atol=1e-12 + noise, equal_nan=True))
 
