@@ -3,6 +3,7 @@
 A Tensor is a read-only NumPy array with a name. NumPy is the language: operators, `np.tanh(x)`, `np.stack(xs)` and
 `x.sum(axis=0)` all end in `apply`, which computes the value and writes one line on every open tape.
 
+>>> import numpy as np
 >>> x = Tensor([1.0, 2.0], name="x")
 >>> np.tanh(x) * 2
 Tensor([1.52318831, 1.92805516])

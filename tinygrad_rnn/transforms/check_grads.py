@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinygrad_rnn.core.table import Function
+from tinygrad_rnn.core.table import Function, primitive  # noqa: F401 - primitive is for the example above
 from tinygrad_rnn.core.tensor import Array, Tensor
 from tinygrad_rnn.core.trees import Tree, flattened
 from tinygrad_rnn.core.values import Value
