@@ -325,7 +325,7 @@ an *elementwise* operation by the same formula; through a *view*, a *join*, a *r
 
 NumPy's functions that need no derivative of their own: the tape shows what they do.
 
-| function | what it is |
+| function | what it does |
 |---|---|
 """
     )

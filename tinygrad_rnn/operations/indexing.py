@@ -23,7 +23,7 @@ Sections = int | Sequence[int]
 
 
 def split(x: Value, indices_or_sections: Sections, axis: int = 0) -> list[Value]:
-    """Return the parts of x along an axis: that number of equal ones, or between these positions, as np.split."""
+    """Return the parts of x along an axis: a number of equal ones, or those between positions, as np.split."""
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"split: {x.describe()} has no axis {axis}\ngive an axis from {-x.ndim} to {x.ndim - 1}")
     length = x.shape[axis]
@@ -42,7 +42,7 @@ def split(x: Value, indices_or_sections: Sections, axis: int = 0) -> list[Value]
 
 
 def array_split(x: Value, indices_or_sections: Sections, axis: int = 0) -> list[Value]:
-    """Return the parts of x along an axis, as np.split, but with lengths that may differ by one entry."""
+    """Return the parts of x along an axis, as np.split; where equal ones do not fit, some are longer by one entry."""
     if not isinstance(indices_or_sections, int | np.integer):
         return split(x, indices_or_sections, axis)
     count, length = int(indices_or_sections), x.shape[normalize_axis_index(axis, x.ndim)]
@@ -74,7 +74,7 @@ def _with_axes(x: Value, count: int, name: str) -> Value:
 
 
 def take(x: Value, indices: Value, axis: int | None = None) -> Value:
-    """Return the entries at these places of an axis (of the flat array by default), as np.take; cotangents add up."""
+    """Return the entries at places of an axis (flat by default), as np.take; cotangents of repeated ones are added."""
     indices = as_index(indices) if isinstance(indices, list | tuple | range) else indices
     x = x if hasattr(x, "__apply__") else np.asarray(x)  # a table that is no Tensor, at places that are one
     x, axis = along(x, axis)

@@ -14,7 +14,7 @@ from tinygrad_rnn.operations.reductions import Norm, norm
 
 
 def dot(a: Value, b: Value) -> Value:
-    """Return the sum over the last axis of a and the last but one of b, as np.dot; the product with a number."""
+    """Return the sum over the last axis of a and the last but one of b, as np.dot; with a number, the product."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
     if np.ndim(b) > 2:
@@ -33,7 +33,7 @@ def outer(a: Value, b: Value) -> Value:
 
 
 def tensordot(a: Value, b: Value, axes: Any = 2) -> Value:
-    """Return the sum over pairs of axes, or over that number of last ones of a and first ones of b, as np.tensordot."""
+    """Return the sum over pairs of axes, or over a number of last axes of a and first axes of b, as np.tensordot."""
     if isinstance(axes, int | np.integer):
         axes = range(np.ndim(a) - axes, np.ndim(a)), range(axes)
     of_a, of_b = (normalize_axis_tuple(list_, np.ndim(x)) for x, list_ in zip((a, b), axes, strict=True))
