@@ -84,7 +84,7 @@ def walk(
                     held += product
                 else:
                     pending[x] = held = add_cotangents(held, product)
-                    if type(held) is ndarray or type(held) is Sparse:  # these, `+=` changes in place
+                    if (kind := type(held)) is ndarray or kind is Sparse:  # these, `+=` changes in place
                         owned.add(x)
         except Exception as error:
             with recording_under(labels):
