@@ -3,7 +3,7 @@
     import tinygrad_rnn as tg
     from tinygrad_rnn import bptt, draw, nn
 
-- `Tensor(values, name)`: what is differentiated or fed; NumPy's functions and operators work on it.
+- `Tensor(values, name)`: a value to differentiate or to feed; NumPy's functions and operators work on it.
 - `with Tape() as tape:` records; `tape.gradient(loss, wrt)` and `tape.rewind(loss)` walk back; `tape.rerun(feed)`.
 - `scope(t=3)`, `named("z", value)`: labels and names for tables, drawings and `tape.find`.
 - `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`: functions of functions, nested to any order.
@@ -17,7 +17,7 @@
 """
 
 from tinygrad_rnn import compiler
-from tinygrad_rnn import compiler as replay  # the same under a second name, which older code uses
+from tinygrad_rnn import compiler as replay  # a second name, for code that imports it
 from tinygrad_rnn.compiler.compiled import compile
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.table import primitive

@@ -326,7 +326,7 @@ derivative.
 
 These functions of NumPy need no derivative of their own. The tape records the operations that they consist of.
 
-| function | what it is |
+| function | what it does |
 |---|---|
 """
     )

@@ -57,16 +57,21 @@ def test_other_mappings_become_dicts():
 
 
 def test_names_are_joined_by_dots():
-    assert by_name({"a": [1, (2,)], "b": {"c": 3}, "d.e": 4, 5: 6}) == {
+    assert by_name({"a": [1, (2,)], "b": {"c": 3}, "d.e": 4}) == {
         "a.0": 1,
         "a.1.0": 2,
         "b.c": 3,
         "d.e": 4,
-        "5": 6,
     }
-    for tree, name in (({"a": {"b": 1}, "a.b": 2}, "a.b"), ({1: 1, "1": 2}, "1"), ({"a": [1], "a.0": 1}, "a.0")):
+    for tree, name in (({"a": {"b": 1}, "a.b": 2}, "a.b"), ({"a": [1], "a.0": 1}, "a.0")):
         with pytest.raises(ValueError, match=f"two parameters have the name '{name}'\nnames are joined by dots"):
             by_name(tree)
+
+
+@pytest.mark.parametrize("tree", [{5: 6}, {"a": {5: 6}}, {"a": [{None: 1}]}], ids=["outer", "inner", "None"])
+def test_a_name_is_a_string(tree):
+    with pytest.raises(ValueError, match=r"the name (5 is of type int|None is of type NoneType)\nparameters are named"):
+        by_name(tree)
 
 
 @pytest.mark.parametrize("hooked", [False, True])

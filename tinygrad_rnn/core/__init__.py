@@ -1,9 +1,11 @@
-"""The engine: a Tensor, the tape that records what is done with it, the walk back. `operations/` fills its table.
+"""The engine: a Tensor, the tape that records operations on it, and the walk back over the tape.
 
-Read six files, in this order: `recording` (which tapes are open), `table` (what an operation is), `sparse` (the
+Read six files, in this order: `recording` (the open tapes), `table` (an operation and its derivatives), `sparse` (the
 cotangent of `x[t]`), `tensor` (`apply`, the one way an operation runs), `backward` (`walk`, the one loop back), `tape`
-(`gradient`). What stands beside them can be skipped: `values` and `numpy_face` (a Tensor as an array), `constants`
-(arguments that are no Tensors), `errors` (all wording). The engine imports NumPy alone and knows no operation.
+(`gradient`). The other files can be skipped: `values`, `numpy_face` and `calling` (a Tensor as an array), `constants`
+(arguments that are no Tensors), `trees` (Tensors in tuples, lists and dicts), `kinds` (the kinds of operations),
+`errors` and `callers` (all texts, and the user's line). The engine imports NumPy alone and names no operation:
+`operations/` fills the table.
 """
 
 from tinygrad_rnn.core.recording import scope

@@ -25,7 +25,7 @@ def code_line() -> str:
 
 
 def nearest(frame: FrameType) -> FrameType:
-    """Return the nearest frame outside the engine and outside NumPy."""
+    """Return the nearest frame outside the engine and NumPy."""
     while frame.f_back is not None and frame.f_code.co_filename.startswith((*_ENGINE, _NUMPY)):
         frame = frame.f_back
     return frame

@@ -7,30 +7,29 @@ out. Any other that ours does not know is refused by its name, and never taken f
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.core import errors
-from tinygrad_rnn.core.table import Primitive
+from tinygrad_rnn.core.table import Args, Function, Kwargs, Primitive
 
-UNSAID: dict[str, Any] = {"out": None, "dtype": None, "casting": "same_kind", "order": "K", "where": True}
+UNSAID: Kwargs = {"out": None, "dtype": None, "casting": "same_kind", "order": "K", "where": True}
 """The defaults of NumPy's functions that do not tell their signature, and of ufuncs."""
 
 
 class Signatures(NamedTuple):
-    """What NumPy's function takes, and what ours does."""
+    """The arguments of NumPy's function, and of ours."""
 
     names: tuple[str, ...] | None  # NumPy's arguments by place; None where nothing is known of them
-    defaults: dict[str, Any]
+    defaults: Kwargs
     agree: int  # how many places mean the same in both
     known: frozenset[str] | None  # ours by name; None where it takes any
 
 
 @cache
-def signatures(function: Callable[..., Any], ours: Callable[..., Any]) -> Signatures:
+def signatures(function: Function, ours: Function) -> Signatures:
     """Return the signatures of a function of NumPy and of ours for it."""
     own = parameters_of(ours.function if isinstance(ours, Primitive) else ours) or ()
     own_names = [p.name for p in own if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -51,17 +50,15 @@ def signatures(function: Callable[..., Any], ours: Callable[..., Any]) -> Signat
     return Signatures(names, defaults, agree, known)
 
 
-def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...] | None:
-    """Return what a function takes; None where it does not tell, as some of those written in C."""
+def parameters_of(function: Function) -> tuple[inspect.Parameter, ...] | None:
+    """Return the parameters of a function; None where it does not tell them, as some functions written in C."""
     try:
         return tuple(inspect.signature(function).parameters.values())
     except ValueError:
         return None
 
 
-def as_ours(
-    function: Callable[..., Any], ours: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def as_ours(function: Function, ours: Function, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
     """Return the arguments of ours for a call of NumPy's function. Raises TypeError for those that ours lacks."""
     names, defaults, agree, known = signatures(function, ours)
     if not kwargs and (names is None or len(args) <= agree):
@@ -74,9 +71,7 @@ def as_ours(
     return args, said(function.__name__, defaults, known, args, kwargs)
 
 
-def said(
-    name: str, defaults: dict[str, Any], known: frozenset[str] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, Any]:
+def said(name: str, defaults: Kwargs, known: frozenset[str] | None, args: Args, kwargs: Kwargs) -> Kwargs:
     """Return the keywords that say something. Raises TypeError for one that is not known."""
     found = {}
     for key, value in kwargs.items():
@@ -89,6 +84,6 @@ def said(
     return found
 
 
-def same(value: Any, default: Any) -> bool:
-    """Is an argument what it is by default?"""
+def same(value: object, default: object) -> bool:
+    """Is an argument the default?"""
     return value is default or (type(value) in (str, bool, int) and type(value) is type(default) and value == default)

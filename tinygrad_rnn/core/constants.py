@@ -1,4 +1,4 @@
-"""Arguments that are no Tensors, as an operation takes them and as a tape keeps them: a line, once written, is true."""
+"""Arguments that are no Tensors, as an operation takes them, and as a tape keeps them: copied, so that they stay."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.core.errors import masked_constant, refuse_dtype
 
 IMMUTABLE = frozenset({int, float, bool, slice, type(None), type(Ellipsis)})
+"""Types of arguments that cannot change."""
 
 
 def constant(value: Any, operand: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""What the engine says of a mistake: what is wrong, with shapes, names and scope; on a second line, what to do.
+"""The texts of all errors of the engine: what is wrong, with shapes, names and scope; on a second line, what to do.
 
 Nothing here computes anything: to understand the engine, skip this file.
 """
@@ -6,16 +6,37 @@ Nothing here computes anything: to understand the engine, skip this file.
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import numpy as np
 
 from tinygrad_rnn.core.recording import where_text
+from tinygrad_rnn.core.table import Args, Function, Primitive
 
 
-def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
+class Described(Protocol):
+    """A Tensor, as the texts speak of it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of its array."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of its array."""
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+
+    def describe(self) -> str:
+        """Return its name and shape."""
+
+
+def explained(name: str, args: Args, error: Exception) -> Exception:
     """Return the error of an operation, with its inputs' names and shapes and the scope, of the same built-in type."""
-    if "\n" in str(error):  # an error of ours, met on the way: it says already what to do
+    if "\n" in str(error):  # an error of ours, which says already what to do
         wrong, _, remedy = str(error).partition("\n")
         where = where_text()
         return type(error)(f"{name}: {wrong}{'' if where in wrong else where}\n{remedy}")
@@ -45,25 +66,25 @@ def explained(name: str, args: tuple[Any, ...], error: Exception) -> Exception:
     return kind(f"{name}: {wrong}{named_text(args)}{where_text()}\n{remedy}")
 
 
-def flat(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments, with what stands in a list or tuple of arrays."""
+def flat(args: Args) -> Args:
+    """Return the arguments, with the entries of each list or tuple of arrays in its place."""
     lists = [list(a) if isinstance(a, list | tuple) and any(hasattr(b, "_data") for b in a) else [a] for a in args]
     return tuple(a for part in lists for a in part)
 
 
-def shapes_of(args: tuple[Any, ...]) -> list[tuple[int, ...]]:
+def shapes_of(args: Args) -> list[tuple[int, ...]]:
     """Return the shapes of all arguments that have one."""
     values = [getattr(a, "_data", a) for a in args]  # a Tensor's array
     return [np.shape(value) for value in values if isinstance(value, np.ndarray | np.number | float)]
 
 
-def named_text(args: tuple[Any, ...]) -> str:
+def named_text(args: Args) -> str:
     """Return ` (named x, W)`, or nothing where no argument has a name."""
     names = [a.name for a in args if getattr(a, "name", None)]
     return f" (named {', '.join(names)})" if names else ""
 
 
-def unknown_keyword(name: str, args: tuple[Any, ...], keyword: str, value: Any) -> TypeError:
+def unknown_keyword(name: str, args: Args, keyword: str, value: object) -> TypeError:
     """Refuse an argument that NumPy's function takes and ours does not."""
     args = flat(args)
     shown = f"{keyword}={value!r}" if isinstance(value, str) else f"{keyword}="
@@ -98,7 +119,7 @@ def refuse_dtype(dtype: np.dtype[Any], what: str) -> None:
 
 
 def as_array(data: Any) -> np.ndarray[Any, Any]:
-    """A copy of what becomes a Tensor, as an array of numbers in the byte order of this machine."""
+    """Return a copy of the values of a new Tensor: an array of numbers in the byte order of this machine."""
     if hasattr(data, "describe"):
         raise TypeError(
             f"Tensor: the value is a Tensor already ({data.describe()})\n"
@@ -122,7 +143,7 @@ def masked_constant() -> TypeError:
 # ------------------------------------------------------------------------------------------ Tensors
 
 
-def no_data_setter(x: Any) -> AttributeError:
+def no_data_setter(x: Described) -> AttributeError:
     """Refuse an assignment to `x.data`."""
     return AttributeError(
         f"Tensor: the values of {x.describe()} do not change, or a tape would record what never was\n"
@@ -131,7 +152,7 @@ def no_data_setter(x: Any) -> AttributeError:
 
 
 def no_attribute(name: str) -> AttributeError:
-    """Refuse what a Tensor does not have: with the way to it, where an array has it."""
+    """Refuse an attribute that a Tensor lacks, with the way to it where an array has it."""
     if name.startswith("_") or not hasattr(np.ndarray, name):
         return AttributeError(f"'Tensor' object has no attribute {name!r}")
     of_numpy = f"np.{name}(x), or " if callable(getattr(np, name, None)) else ""
@@ -141,7 +162,7 @@ def no_attribute(name: str) -> AttributeError:
     )
 
 
-def assigned_to_array(x: Any, where: str) -> TypeError:
+def assigned_to_array(x: Described, where: str) -> TypeError:
     """Refuse `array[index] = x`, which would write values without their history."""
     return TypeError(
         f"assignment of {x.describe()} into an array: its history would be lost{where_text()}, at {where}\n"
@@ -150,7 +171,7 @@ def assigned_to_array(x: Any, where: str) -> TypeError:
     )
 
 
-def no_assignment(x: Any) -> TypeError:
+def no_assignment(x: Described) -> TypeError:
     """Refuse an assignment into a Tensor."""
     return TypeError(
         f"assignment into a Tensor ({x.describe()}): values on a tape do not change{where_text()}\n"
@@ -159,7 +180,7 @@ def no_assignment(x: Any) -> TypeError:
 
 
 def no_axis(how: str) -> TypeError:
-    """Refuse what needs an axis, of a 0-d Tensor."""
+    """Refuse an operation that needs an axis, on a 0-d Tensor."""
     return TypeError(f"{how} a 0-d Tensor{where_text()}\nuse it as it is, or x.item()")
 
 
@@ -168,7 +189,7 @@ def no_length() -> TypeError:
     return TypeError(f"len() of a 0-d Tensor{where_text()}\nit is one number: use it as it is, or x.item()")
 
 
-def not_one_entry(x: Any, how: str) -> TypeError:
+def not_one_entry(x: Described, how: str) -> TypeError:
     """Refuse several entries where one is needed."""
     return TypeError(
         f"{how}: {x.describe()} has {x.size} entries, not one{where_text()}\n"
@@ -182,7 +203,7 @@ def not_boolean(x: Any, name: str) -> TypeError:
     return TypeError(f"{name}: {what}; & | ^ ~ are for booleans{where_text()}\ncompare first: (x > 0) & (y > 0)")
 
 
-def sealed(x: Any, how: str) -> TypeError:
+def sealed(x: Described, how: str) -> TypeError:
     """Refuse a value that would leave a sealed tape."""
     return TypeError(
         f"{how}: would take the values of {x.describe()} off a sealed tape{where_text()}\n"
@@ -192,7 +213,7 @@ def sealed(x: Any, how: str) -> TypeError:
     )
 
 
-def leaves_its_tape(x: Any, how: str) -> TypeError:
+def leaves_its_tape(x: Described, how: str) -> TypeError:
     """Refuse a value that would leave the tape that records it."""
     remedy = "join Tensors with np.stack(xs) or np.concatenate(xs); for the bare values use x.data or x.item()"
     if x.dtype.kind != "f" and how == "np.array()":
@@ -202,7 +223,7 @@ def leaves_its_tape(x: Any, how: str) -> TypeError:
     )
 
 
-def no_tape(x: Any) -> RuntimeError:
+def no_tape(x: Described) -> RuntimeError:
     """Refuse `x.backward()` without a tape."""
     return RuntimeError(
         f"backward: no tape holds the history of {x.describe()}{where_text()}\n"
@@ -210,7 +231,7 @@ def no_tape(x: Any) -> RuntimeError:
     )
 
 
-def no_plain_call(x: Any, ufunc: Any, method: str, kwargs: dict[str, Any]) -> TypeError:
+def no_plain_call(x: Described, ufunc: np.ufunc, method: str, kwargs: Iterable[str]) -> TypeError:
     """Refuse a ufunc's method, or a keyword of it, that cannot be recorded."""
     what = f"np.{ufunc.__name__}.{method}" if method != "__call__" else f"np.{ufunc.__name__}"
     options = f" with {', '.join(f'{key}=' for key in kwargs)}" if kwargs else ""
@@ -225,7 +246,7 @@ WRITERS = frozenset({"copyto", "put", "place", "putmask", "put_along_axis", "fil
 """NumPy's functions that write into an array."""
 
 
-def no_rule(function: Any) -> TypeError:
+def no_rule(function: Function) -> TypeError:
     """Refuse a NumPy function without a derivative rule."""
     name = f"{getattr(function, '__module__', 'numpy').replace('numpy', 'np', 1)}.{function.__name__}"
     if function.__name__ in WRITERS:
@@ -244,7 +265,7 @@ def no_rule(function: Any) -> TypeError:
 
 
 def require_differentiable(path: str, x: Any) -> None:
-    """Raise TypeError for what has no gradient; `path` says where it stands in what was asked for."""
+    """Raise TypeError for a value without a gradient; `path` is its place in the tree `wrt`."""
     if not hasattr(x, "_data"):
         raise TypeError(
             f"gradient: wrt{path} is a {type(x).__name__}, not a Tensor\n"
@@ -257,8 +278,8 @@ def require_differentiable(path: str, x: Any) -> None:
         )
 
 
-def require_made_here(loss: Any, line: Any, length: int) -> None:
-    """Raise for a loss that is no float Tensor, or that no line of the tape made."""
+def require_made_here(loss: Any, line: int | None, length: int) -> int:
+    """Return the number of the line that made the loss. Raise where none did, or where the loss is no float Tensor."""
     if not hasattr(loss, "_data"):
         raise TypeError(
             f"gradient: the loss is a {type(loss).__name__}, not a Tensor\n"
@@ -271,18 +292,19 @@ def require_made_here(loss: Any, line: Any, length: int) -> None:
         )
     if loss.dtype.kind != "f":
         raise TypeError(f"gradient: the loss {loss.describe()} is {loss.dtype}\nonly floats have a gradient")
+    return line
 
 
-def require_scalar(loss: Any, line: Any) -> None:
+def require_scalar(loss: Described, op: Primitive) -> None:
     """Raise ValueError for a loss of several entries, which needs a seed."""
     if loss.size != 1:
         raise ValueError(
-            f"gradient: the loss {loss.describe()}, made by {line[0].name}, is not a scalar\n"
+            f"gradient: the loss {loss.describe()}, made by {op.name}, is not a scalar\n"
             "reduce it (loss.sum(), loss.mean()), or give its cotangent: seed=array of its shape"
         )
 
 
-def require_fitting_seed(seed: Any, loss: Any) -> None:
+def require_fitting_seed(seed: np.ndarray[Any, Any] | Described, loss: Described) -> None:
     """Raise for a seed of another shape, or of no numbers."""
     refuse_dtype(seed.dtype, "gradient: a seed")
     if seed.shape != loss.shape:
@@ -297,7 +319,7 @@ def no_results() -> ValueError:
     return ValueError("gradient: no results\ngive a mapping from each result to its cotangent")
 
 
-def wrong_product(g: Any, x: Any) -> ValueError:
+def wrong_product(g: np.ndarray[Any, Any] | Described, x: Described) -> ValueError:
     """Refuse a derivative rule that returns another shape."""
     return ValueError(
         f"the derivative rule gave shape {g.shape} for {x.describe()}\n"

@@ -1,4 +1,4 @@
-"""What an operation does to its arguments, in one word."""
+"""The kinds of operations: how a result depends on the arguments, in one word."""
 
 KINDS = {
     "elementwise": "each entry of the result is made of the entries at its own place",
@@ -9,7 +9,7 @@ KINDS = {
     "product": "linear in each argument",
     "": "none of these",
 }
-"""What an operation does to its arguments: forward mode, the compiler, the drawings and the derivations go by it."""
+"""Kind -> its meaning. Forward mode, the compiler, the drawings and the derivations go by the kind."""
 
 LINEAR = frozenset({"view", "join", "reduction", "linear"})
 """The kinds that are linear in all arguments together."""

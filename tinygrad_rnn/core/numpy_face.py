@@ -1,4 +1,4 @@
-"""What a Tensor has because an array has it: operators, methods, NumPy's protocols. All of it ends in `__apply__`.
+"""The parts of an array that a Tensor has too: operators, methods, NumPy's protocols. All of it ends in `__apply__`.
 
 To understand the engine, skip this file: it says only that `x + y` is `add`, `x.sum()` is `np.sum(x)`, and that NumPy's
 function of a Tensor is ours from the table.
@@ -6,7 +6,6 @@ function of a Tensor is ours from the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,38 +14,39 @@ from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.calling import UNSAID, as_ours, same
 from tinygrad_rnn.core.constants import as_index
 from tinygrad_rnn.core.recording import current
-from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Primitive
-from tinygrad_rnn.core.values import Values
+from tinygrad_rnn.core.sparse import BASIC_INDICES
+from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Args, Function, Kwargs, Primitive
+from tinygrad_rnn.core.values import Value, Values, bare
 
 
-def operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """`x + y`, and its reflection where x is no Tensor."""
+def operator(name: str) -> tuple[Function, Function]:
+    """Return the methods for `x + y`, and for its reflection where x is no Tensor."""
 
-    def plain(self: Any, other: Any) -> Any:
+    def plain(self: Any, other: Value) -> Value:
         return self.__apply__(PRIMITIVES[name], (self, other))
 
-    def reflected(self: Any, other: Any) -> Any:
+    def reflected(self: Any, other: Value) -> Value:
         return self.__apply__(PRIMITIVES[name], (other, self))
 
     return plain, reflected
 
 
-def logical(name: str) -> Callable[..., Any]:
-    """`&`, `|`, `^` and `~` of booleans."""
+def logical(name: str) -> Function:
+    """Return the method for `&`, `|`, `^` or `~` of booleans."""
 
-    def of_booleans(self: Any, *others: Any) -> Any:
+    def of_booleans(self: Any, *others: Value) -> Value:
         for x in (self, *others):
-            if np.asarray(getattr(x, "_data", x)).dtype != bool:
+            if np.asarray(bare(x)).dtype != bool:
                 raise errors.not_boolean(x, name)
         return self.__apply__(PRIMITIVES[name], (self, *others))
 
     return of_booleans
 
 
-def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`np.sum(x, axis=0)` as `x.sum(axis=0)`."""
+def method(function: Function) -> Function:
+    """Return a function of NumPy as a method: `np.sum(x, axis=0)` as `x.sum(axis=0)`."""
 
-    def of_tensor(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def of_tensor(self: Any, *args: Any, **kwargs: Any) -> Value:
         return function(self, *args, **kwargs)
 
     of_tensor.__name__, of_tensor.__doc__ = function.__name__, f"As `np.{function.__name__}` of this Tensor."
@@ -57,7 +57,7 @@ class NumPyFace(Values):
     """The part of a Tensor that computes."""
 
     __slots__ = ()
-    __apply__: Callable[..., Any]
+    __apply__: Function
 
     __add__, __radd__ = operator("add")
     __sub__, __rsub__ = operator("subtract")
@@ -83,78 +83,78 @@ class NumPyFace(Values):
     take, diagonal, trace, dot = (method(f) for f in (np.take, np.diagonal, np.trace, np.dot))
     round, flatten, any, all = (method(f) for f in (np.round, np.ravel, np.any, np.all))
 
-    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+    def __divmod__(self, other: Value) -> tuple[Value, Value]:
         return self // other, self % other
 
-    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+    def __rdivmod__(self, other: Value) -> tuple[Value, Value]:
         return other // self, other % self
 
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Value:
         return self.__apply__(PRIMITIVES["negative"], (self,))
 
-    def __pos__(self) -> Any:
+    def __pos__(self) -> Value:
         return self
 
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Value:
         return self.__apply__(PRIMITIVES["absolute"], (self,))
 
     @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
+    def T(self) -> Value:  # noqa: N802 - NumPy's name
         """The transpose: the axes in reverse order."""
         return self.__apply__(PRIMITIVES["transpose"], (self,))  # not through NumPy: a cell asks for it at every step
 
     @property
-    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+    def mT(self) -> Value:  # noqa: N802 - NumPy's name
         """Return the transpose of the last two axes."""
         return np.swapaxes(self, -1, -2)
 
-    def transpose(self, *axes: Any) -> Any:
-        """The axes in another order; reversed by default."""
+    def transpose(self, *axes: Any) -> Value:
+        """Return a Tensor with the axes in another order; reversed by default."""
         axes = spread(axes)
         return np.transpose(self) if axes in ((), (None,)) else np.transpose(self, axes)
 
-    def reshape(self, *shape: Any, **options: Any) -> Any:
-        """The same entries in another shape."""
+    def reshape(self, *shape: Any, **options: Any) -> Value:
+        """Return a Tensor of the same entries in another shape."""
         return np.reshape(self, spread(shape), **options)
 
-    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:
+    def clip(self, min: Value = None, max: Value = None, **options: Any) -> Value:
         """As `np.clip` of this Tensor."""
         return np.clip(self, min, max, **options)
 
-    def copy(self, order: str = "C") -> Any:
+    def copy(self, order: str = "C") -> Value:
         """Return a Tensor of the same values: a copy on the tape, through which gradients flow."""
         return np.copy(self, order="K" if order in ("C", "A") else order)  # type: ignore[call-overload]
 
-    def detach(self) -> Any:
+    def detach(self) -> Value:
         """Return the same values, through which no gradient flows (recorded, so that `tape.rerun` computes them)."""
         return self.__apply__(PRIMITIVES["detach"], (self,))
 
-    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
-        """The values in another dtype; the cotangent comes back in this one. Always a new Tensor, whatever `copy`."""
+    def astype(self, dtype: Any, *, copy: bool = True) -> Value:
+        """Return a new Tensor, whatever `copy`, in another dtype; the cotangent comes back in this one."""
         return self.__apply__(PRIMITIVES["astype"], (self,), {"dtype": np.dtype(dtype)})
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: object) -> Value:
         parts = index if type(index) is tuple else (index,)
-        if not PLAIN_INDICES.issuperset(map(type, parts)):
+        if not BASIC_INDICES.issuperset(map(type, parts)):
             parts = tuple([as_index(p) if isinstance(p, list | tuple | range) else p for p in parts])
             for p in parts:
                 if isinstance(p, NumPyFace) and p.dtype == bool:  # how many it picks is the shape of the result
                     p.require_unsealed("an index of booleans")
         return self.__apply__(PRIMITIVES["getitem"], (self, *parts))  # a Tensor in the index is an input like any other
 
-    def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Value, **kwargs: Any) -> Value:
         ours = TABLE.get(ufunc)
         kwargs = {key: value for key, value in kwargs.items() if not same(value, UNSAID.get(key, kwargs))}
         if how != "__call__" or kwargs:
             raise errors.no_plain_call(self, ufunc, how, kwargs)
         return self.__apply__(ours, inputs) if type(ours) is Primitive else dispatch(ufunc, inputs, kwargs)
 
-    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __array_function__(self, function: Function, types: object, args: Args, kwargs: Kwargs) -> Value:
         return dispatch(function, args, kwargs)
 
 
-def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """NumPy was called with a Tensor: our function for it, or, outside any tape, NumPy's on the values."""
+def dispatch(function: Function, args: Args, kwargs: Kwargs) -> Value:
+    """Call our function for one of NumPy's that got a Tensor, or, outside any tape, NumPy's own on the values."""
     ours = TABLE.get(function)
     if ours is not None:
         args, kwargs = as_ours(function, ours, args, kwargs)
@@ -166,19 +166,16 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             raise errors.explained(function.__name__, args, error) from error
     if current()[0]:
         raise errors.no_rule(function)
-    return function(*bare(args), **{key: bare(value) for key, value in kwargs.items()})
+    return function(*without_tensors(args), **{key: without_tensors(value) for key, value in kwargs.items()})
 
 
-def bare(tree: Any) -> Any:
-    """The values of all Tensors in the arguments of one call."""
+def without_tensors(tree: Value) -> Value:
+    """Return an argument of a call with the values of its Tensors in their place."""
     if isinstance(tree, NumPyFace):
         return tree.data
-    return type(tree)(bare(item) for item in tree) if type(tree) in (list, tuple) else tree
+    return type(tree)(without_tensors(item) for item in tree) if type(tree) in (list, tuple) else tree
 
 
-def spread(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`x.reshape(2, 3)` and `x.reshape((2, 3))` say the same."""
+def spread(values: Args) -> Args:
+    """Return the numbers of a shape or of axes, given one by one or as one tuple."""
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
-
-
-PLAIN_INDICES = frozenset({int, slice, type(None), type(Ellipsis)})

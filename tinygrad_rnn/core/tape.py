@@ -4,8 +4,8 @@
 >>> x = Tensor([1.0, 2.0, 3.0], name="x")
 >>> with Tape() as tape:
 ...     loss = (x * x).sum()
->>> len(tape), str(tape[0])
-(2, 'array (3,) = multiply(x (3,), x (3,))')
+>>> print(tape[0])
+array (3,) = multiply(x (3,), x (3,))
 >>> tape.gradient(loss, x)
 array([2., 4., 6.])
 """
@@ -20,10 +20,10 @@ from typing import Any, Self, overload
 import numpy as np
 
 from tinygrad_rnn.core import errors
-from tinygrad_rnn.core.backward import Products, fitted, walk
-from tinygrad_rnn.core.recording import Scope, current, recording_on, scope_text
-from tinygrad_rnn.core.sparse import Sparse
-from tinygrad_rnn.core.table import Primitive
+from tinygrad_rnn.core.backward import Products, Walk, fitted, walk
+from tinygrad_rnn.core.recording import RecordingBlock, Scope, current, recording_on, scope_text
+from tinygrad_rnn.core.sparse import Cotangent, Sparse
+from tinygrad_rnn.core.table import Kwargs, Primitive
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.trees import flattened
 
@@ -33,12 +33,12 @@ class Entry:
     """One line of a tape: the call `out = op(*args, **kwargs)`, made under `scope`.
 
     A tape keeps plain tuples and makes an Entry when asked: recording one costs a third. `line` is the line of code
-    that made it, `path:number`, where the tape keeps that: `Tape(lines=True)`.
+    of a user that made it, `path:number`, where the tape keeps that: `Tape(lines=True)`.
     """
 
     op: Primitive
     args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    kwargs: Kwargs
     out: Tensor
     scope: Scope
     line: str | None = None
@@ -49,31 +49,25 @@ class Entry:
         return f"{line}  in {scope_text(self.scope)}" if self.scope else line
 
 
-def shown(value: Any) -> str:
-    """Return a value as it stands in a line: the name and shape of an array, or itself."""
+def shown(value: object) -> str:
+    """Return a value as a printed line shows it: the name and shape of an array, or the value itself."""
     shape = getattr(value, "shape", None)
     return repr(value) if shape is None else f"{getattr(value, 'name', None) or 'array'} {tuple(shape)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One entry of the walk back: the tape's line `entry`, number `index`, read in reverse.
-
-    `cotangent` is dL/d(entry.out), complete. Arrays; Tensors where a tape is open.
-    """
+    """One entry as the walk back passes it: the tape's line `entry`, number `index`; `cotangent`: dL/d(entry.out)."""
 
     index: int
     entry: Entry
-    cotangent: Any
-    parts: Products  # the products as the rule gives them: broadcast, parts, or of integers
+    cotangent: Cotangent
+    parts: Products  # the products as the vjps return them: broadcast, `Sparse`, or of integers
 
     @property
     def products(self) -> Products:
-        """Pairs (input, what the line adds to dL/d(input)), each of its input's shape.
-
-        They are made when they are asked for: that of `x[t]` is as large as x.
-        """
-        pairs = [(x, fitted(part, x)) for x, part in self.parts]
+        """Pairs (input, what the line adds to dL/d(input)), each of its input's shape. (Of `x[t]`: as large as x.)"""
+        pairs = [(x, fitted(product, x)) for x, product in self.parts]
         return [(x, p.dense() if type(p) is Sparse else read_only(p)) for x, p in pairs if p is not None]
 
     def __str__(self) -> str:
@@ -92,11 +86,11 @@ class Tape:
     """
 
     def __init__(self) -> None:
-        # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
+        # Nothing that a tape holds refers to the tape, so it is freed at once with the last reference to it.
         self._lines: list[Line] = []
-        self._open: list[Any] = []
-        self.record = self._lines.append
-        self.ref = weakref.ref(self)
+        self._open: list[RecordingBlock] = []
+        self.record = self._lines.append  # `apply` calls this
+        self.ref = weakref.ref(self)  # a Tensor keeps this
 
     def __enter__(self) -> Self:
         block = recording_on(self)
@@ -109,7 +103,7 @@ class Tape:
 
     @property
     def sealed(self) -> bool:
-        """Do the values of what is made on this tape stay on it?"""
+        """Must the values that are made on this tape stay on it? (See `Tape(sealed=True)` of tape/full_tape.py.)"""
         return False
 
     def __len__(self) -> int:
@@ -156,27 +150,31 @@ class Tape:
             errors.require_differentiable(path, x)
         tensors = [x for _, x in leaves]
         start, pending = self._start(loss, seed)
-        for _ in self._walk(start, pending, tensors):
+        for _ in self._walk(start, pending, tensors):  # it changes `pending`
             pass
         return rebuild([finished(pending.get(x), x) for x in tensors])
 
-    def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Any]]:
-        """Return where the walk begins, and the checked cotangents that it begins with."""
-        if isinstance(loss, Mapping) and seed is None:
-            if not loss:
-                raise errors.no_results()
-            number = {line[3]: k for k, line in enumerate(self._lines)}
-            pending = {y: self._seed(y, number.get(y), g) for y, g in loss.items()}
-            return max(number[y] for y in pending), pending
-        start = next((k for k in range(len(self) - 1, -1, -1) if self._lines[k][3] is loss), None)
-        pending = {loss: self._seed(loss, start, seed)}
-        return start or 0, pending
+    def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Cotangent]]:
+        """Return the line at which the walk begins, and the checked cotangents with which it begins."""
+        results = list(loss.items()) if isinstance(loss, Mapping) and seed is None else [(loss, seed)]
+        if not results:
+            raise errors.no_results()
+        wanted = {id(y) for y, _ in results}
+        made_by: dict[int, int] = {}  # the id of a result -> the number of its line
+        for k in range(len(self) - 1, -1, -1):
+            _, _, _, out, _ = self._lines[k]
+            if id(out) in wanted:
+                made_by.setdefault(id(out), k)
+                if len(made_by) == len(wanted):
+                    break
+        pending = {y: self._seed(y, made_by.get(id(y)), g) for y, g in results}
+        return max(made_by.values()), pending
 
-    def _seed(self, loss: Any, index: int | None, seed: Any) -> Any:
-        """Return the cotangent of a result that line `index` made: as given, or 1 for a scalar."""
-        errors.require_made_here(loss, index, len(self))
+    def _seed(self, loss: Any, number: int | None, seed: Any) -> Cotangent:
+        """Return the cotangent of a result that line `number` made: as given, or 1 for a scalar."""
+        number = errors.require_made_here(loss, number, len(self))
         if seed is None:
-            errors.require_scalar(loss, self._lines[index or 0])
+            errors.require_scalar(loss, self[number].op)
             seed = np.ones(loss.shape, loss.dtype)
         seed = seed if isinstance(seed, Tensor) else np.asarray(seed)
         errors.require_fitting_seed(seed, loss)
@@ -185,11 +183,11 @@ class Tape:
             return seed if isinstance(seed, Tensor) else Tensor(seed)
         return seed.data if isinstance(seed, Tensor) else seed
 
-    def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
+    def _walk(self, start: int, pending: dict[Tensor, Cotangent], wrt: list[Tensor] | None) -> Walk:
         return walk(self._lines, start, pending, wrt)
 
 
-def finished(g: Any, x: Tensor) -> Any:
+def finished(g: Cotangent, x: Tensor) -> Cotangent:
     """Return a gradient as it leaves the walk: complete, of x's shape and dtype, and nobody else's array."""
     g = np.zeros(x.shape, x.dtype) if g is None else g
     if current()[0]:
@@ -197,7 +195,7 @@ def finished(g: Any, x: Tensor) -> Any:
     return np.array(g, order="C")
 
 
-def read_only(g: Any) -> Any:
+def read_only(g: Cotangent) -> Cotangent:
     """Return a cotangent to look at: the walk goes on with the same numbers, so they must not change."""
     if isinstance(g, Tensor):
         return g

@@ -1,4 +1,4 @@
-"""Arguments, parameters and gradients as people have them: arrays in tuples, lists and dicts, as deep as they like.
+"""Arguments, parameters and gradients as people have them: arrays in tuples, lists and dicts, of any depth.
 
 >>> values, rebuild = flattened({"W": 1.0, "state": (2.0, 3.0)})
 >>> [path for path, _ in values]
@@ -12,29 +12,35 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+Tree = Any
+"""A leaf (an array, a Tensor, any other value), or a tuple, list or mapping of trees."""
 
-def flattened(tree: Any) -> tuple[list[tuple[str, Any]], Callable[[Iterable[Any]], Any]]:
-    """The leaves, each with its path as it is written in Python, and the way to build the same tree of other leaves."""
-    leaves: list[tuple[str, Any]] = []
+Leaves = list[tuple[str, Tree]]
+"""The leaves of a tree, each with its path or its name."""
+
+
+def flattened(tree: Tree) -> tuple[Leaves, Callable[[Iterable[Tree]], Tree]]:
+    """Return the leaves, each with its path as Python writes it, and a function that builds the same tree of others."""
+    leaves: Leaves = []
     _collect(tree, "", leaves, _written)
     return leaves, lambda values: _built(tree, iter(values))
 
 
-def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The same tree with each leaf replaced by what the function makes of it."""
+def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """Return the same tree with the function of each leaf in the place of the leaf."""
     leaves, rebuild = flattened(tree)
     return rebuild(function(leaf) for _, leaf in leaves)
 
 
-def by_name(tree: Any) -> dict[str, Any]:
+def by_name(tree: Tree) -> dict[str, Tree]:
     """Return the leaves by their names, which are joined by dots, as PyTorch joins those of modules.
 
     Raises ValueError where two leaves have one name, or a key of a mapping is no string.
     """
-    leaves: list[tuple[str, Any]] = []
+    leaves: Leaves = []
     _collect(tree, "", leaves, _dotted)
     found = dict(leaves)
     if len(found) < len(leaves):
@@ -46,22 +52,22 @@ def by_name(tree: Any) -> dict[str, Any]:
     return found
 
 
-def _written(path: str, key: Any) -> str:
+def _written(path: str, key: object) -> str:
     return f"{path}[{key!r}]"
 
 
-def _dotted(path: str, key: Any) -> str:
+def _dotted(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def branches(tree: Any) -> list[tuple[Any, Any]] | None:
+def branches(tree: Tree) -> list[tuple[Any, Tree]] | None:
     """Return the keys and values of a mapping, the numbers and entries of a tuple or list; None for a leaf."""
     if isinstance(tree, tuple | list):
         return list(enumerate(tree))
     return list(tree.items()) if isinstance(tree, Mapping) else None
 
 
-def _collect(tree: Any, path: str, leaves: list[tuple[str, Any]], joined: Callable[[str, Any], str]) -> None:
+def _collect(tree: Tree, path: str, leaves: Leaves, joined: Callable[[str, object], str]) -> None:
     within = branches(tree)
     if within is None:
         leaves.append((path, tree))
@@ -72,7 +78,7 @@ def _collect(tree: Any, path: str, leaves: list[tuple[str, Any]], joined: Callab
         _collect(branch, joined(path, key), leaves, joined)
 
 
-def _built(tree: Any, values: Any) -> Any:
+def _built(tree: Tree, values: Iterator[Tree]) -> Tree:
     within = branches(tree)
     if within is None:
         return next(values)
@@ -81,9 +87,9 @@ def _built(tree: Any, values: Any) -> Any:
     if isinstance(tree, tuple):
         return kind(*built) if hasattr(tree, "_fields") else kind(built)
     if isinstance(tree, list):
-        entries: Any = [] if kind is list else copy.copy(tree)  # a copy keeps what a subclass adds
+        entries: Tree = [] if kind is list else copy.copy(tree)  # a copy keeps the attributes of a subclass
         entries[:] = built
         return entries
-    other: Any = copy.copy(tree) if isinstance(tree, dict) and kind is not dict else {}
+    other: Tree = copy.copy(tree) if isinstance(tree, dict) and kind is not dict else {}
     other.update(zip((key for key, _ in within), built, strict=True))
     return other

@@ -1,7 +1,7 @@
-"""How values leave a Tensor: `x.data`, `x.item()`, `float(x)`, `np.array(x)`, printing; and when they may not.
+"""The ways by which values leave a Tensor: `x.data`, `x.item()`, `float(x)`, `np.array(x)`, printing.
 
-To understand the engine, skip this file. An open tape refuses what would cut a history in silence. A sealed tape
-refuses all that Python could decide from a value.
+To understand the engine, skip this file. An open tape refuses every way that would cut a history in silence. A sealed
+tape refuses every way by which Python could decide something from a value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.callers import assignment
-from tinygrad_rnn.core.recording import Recorded, Recording, Scope, current, where_text
+from tinygrad_rnn.core.recording import Recording, RecordingBlock, Scope, Tapes, current, where_text
+
+Array = NDArray[Any]
+
+Value = Any
+"""A Tensor, or what NumPy takes in its place: an array or a number."""
 
 
 class Values:
@@ -23,19 +28,19 @@ class Values:
 
     __slots__ = ()
 
-    _data: NDArray[Any]
+    _data: Array
     _tape: weakref.ref[Any] | None
     name: str | None
 
     @property
-    def data(self) -> NDArray[Any]:
+    def data(self) -> Array:
         """The values, a read-only array."""
         self.require_unsealed("x.data")
         self._data.setflags(write=False)
         return self._data
 
     @data.setter
-    def data(self, value: Any) -> NoReturn:
+    def data(self, value: object) -> NoReturn:
         raise errors.no_data_setter(self)
 
     @property
@@ -100,11 +105,11 @@ class Values:
         self._refuse_to_leave("int()")
         return int(self._only_entry("int()"))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         self._refuse_to_leave("np.array()")
         return np.array(self.data, dtype=dtype, copy=copy)
 
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+    def __setitem__(self, index: object, value: object) -> NoReturn:
         raise errors.no_assignment(self)
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -115,7 +120,7 @@ class Values:
             raise errors.no_length()
         return len(self._data)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Value]:
         if not self.ndim:
             raise errors.no_axis("iteration over")
         return (self[k] for k in range(len(self)))  # type: ignore[index]  # indexing is an operation: see NumPyFace
@@ -138,10 +143,18 @@ class Values:
         return format(self.data if self.ndim else self.item(), spec)
 
 
-def not_recording() -> Recorded:
+def bare(value: Value) -> Value:
+    """Return the array of a Tensor, on a sealed tape too, and any other value as it is.
+
+    For code that decides nothing by the values: `x.data` is for all other code.
+    """
+    return value._data if isinstance(value, Values) else value
+
+
+def not_recording() -> RecordingBlock:
     """Record nothing. Raises TypeError inside a sealed tape, which values that are not recorded would leave."""
 
-    def nothing(tapes: tuple[Any, ...], labels: Scope) -> Recording:
+    def nothing(tapes: Tapes, labels: Scope) -> Recording:
         if any(tape.sealed for tape in tapes):
             raise TypeError(
                 f"values that are not recorded would leave a sealed tape{where_text()}\n"
@@ -149,4 +162,4 @@ def not_recording() -> Recorded:
             )
         return (), labels
 
-    return Recorded(nothing)
+    return RecordingBlock(nothing)

@@ -1,16 +1,16 @@
-"""Nonlinearities that NumPy lacks. On arrays they are plain functions; on Tensors they are recorded.
+"""Activation functions that NumPy lacks. On arrays they are plain functions; on Tensors they are recorded.
 
 All keep shape and dtype. Those over an axis are stable at logits of +-1e4: the maximum is taken off first.
 At 0, where `relu` has two slopes, the one to the left counts: 0.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.table import primitive
-from tinygrad_rnn.operations.basics import sigmoid
+from tinygrad_rnn.core.values import Value
+from tinygrad_rnn.operations.basics import Axes, sigmoid
 
 softplus = primitive(
     lambda x: np.logaddexp(x, 0),  # log(1 + exp(x)) without overflow
@@ -52,12 +52,12 @@ _log_softmax = primitive(
 )
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
-    """X where x > 0, alpha (exp(x) - 1) elsewhere (Clevert et al., 2015)."""
+def elu(x: Value, alpha: float = 1.0) -> Value:
+    """Return x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert et al., 2015)."""
     return _elu(x, alpha=alpha)
 
 
-def gelu(x: Any) -> Any:
+def gelu(x: Value) -> Value:
     """Return x Phi(x), with the distribution function Phi of the standard normal: GELU (Hendrycks and Gimpel, 2016).
 
     Exact to rounding in float64, far out to the left too, and so are its derivatives.
@@ -65,23 +65,23 @@ def gelu(x: Any) -> Any:
     return x * normal_cdf(x)
 
 
-def gelu_tanh(x: Any) -> Any:
-    """x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): GELU in its tanh form (Hendrycks and Gimpel, 2016)."""
+def gelu_tanh(x: Value) -> Value:
+    """Return x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): GELU in its tanh form (Hendrycks and Gimpel, 2016)."""
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) along `axis`."""
+def softmax(x: Value, axis: int = -1) -> Value:
+    """Return exp(x) / sum(exp(x)) along `axis`."""
     return softmax_over(x, axis=axis)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
-    """X - log(sum(exp(x))) along `axis`."""
+def log_softmax(x: Value, axis: int = -1) -> Value:
+    """Return x - log(sum(exp(x))) along `axis`."""
     return _log_softmax(x, axis=axis)
 
 
-def _normal_pdf(x: Any) -> Any:
-    """Return exp(-x^2 / 2) / sqrt(2 pi). The square is of a short number, and so exact; what is left of it is small."""
+def _normal_pdf(x: Value) -> Value:
+    """Return exp(-x^2 / 2) / sqrt(2 pi). The square is of a short number, and so exact; the rest is small."""
     x = np.asarray(x)
     whole = np.clip(x.astype(float), -40, 40)  # beyond them it is 0
     short = np.rint(whole * 16) / 16
@@ -89,7 +89,7 @@ def _normal_pdf(x: Any) -> Any:
     return found.astype(x.dtype if x.dtype.kind == "f" else float)
 
 
-def _normal_cdf(x: Any) -> Any:
+def _normal_cdf(x: Value) -> Value:
     """Return erfc(-x / sqrt(2)) / 2, with the rounding of the division taken back, which grows with x^2."""
     x = np.asarray(x)
     z, rest = _over_root_two(np.clip(x.astype(float), -40, 40))  # beyond them it is 0 or 1
@@ -98,8 +98,8 @@ def _normal_cdf(x: Any) -> Any:
     return found.astype(x.dtype if x.dtype.kind == "f" else float)
 
 
-def _over_root_two(x: Any) -> tuple[Any, Any]:
-    """Return x / sqrt(2) as the nearest number and what is left to the exact one (Dekker's product)."""
+def _over_root_two(x: Value) -> tuple[Value, Value]:
+    """Return x / sqrt(2) as the nearest number and the rest to the exact one (Dekker's product)."""
     z = x * _ROOT_HALF
     high = x * _SPLIT - (x * _SPLIT - x)
     low = x - high
@@ -114,17 +114,17 @@ _HIGH = _ROOT_HALF * _SPLIT - (_ROOT_HALF * _SPLIT - _ROOT_HALF)
 _LOW = _ROOT_HALF - _HIGH
 
 
-def _stable_softmax(x: Any, axis: Any) -> Any:
+def _stable_softmax(x: Value, axis: Axes) -> Value:
     powers = np.exp(x - largest(x, axis))
     return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
-def _stable_log_softmax(x: Any, axis: int) -> Any:
+def _stable_log_softmax(x: Value, axis: int) -> Value:
     below = x - largest(x, axis)
     with np.errstate(divide="ignore" if np.size(x) == 0 else None):  # the sum of nothing, which nothing reads
         return below - np.log(np.sum(np.exp(below), axis=axis, keepdims=True))
 
 
-def largest(x: Any, axis: Any) -> Any:
+def largest(x: Value, axis: Axes) -> Value:
     """Return the largest entry along an axis, 0 where there is none."""
     return (np.max if np.size(x) else np.sum)(x, axis=axis, keepdims=True)

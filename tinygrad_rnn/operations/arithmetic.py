@@ -5,11 +5,11 @@ Ties: `maximum` and `minimum` give each of two equal arguments half of the cotan
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.table import TABLE, primitive
+from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.operations.basics import power, sigmoid, where
 from tinygrad_rnn.operations.comparisons import equal, floor_divide, greater, isnan, less, sign
 
@@ -60,28 +60,28 @@ minimum = primitive(
 remainder = primitive(np.remainder, lambda g, y, a, b: g, lambda g, y, a, b: -g * floor_divide(a, b), analytic=False)
 
 
-def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+def divmod(a: Value, b: Value) -> tuple[Value, Value]:
     """Return `a // b`, which has slope 0, and `a % b`, as np.divmod."""
     return floor_divide(a, b), remainder(a, b)
 
 
-def float_power(a: Any, b: Any) -> Any:
+def float_power(a: Value, b: Value) -> Value:
     """Return `a ** b` in float64, as np.float_power."""
     return power(a.astype(float) if hasattr(a, "__apply__") else np.asarray(a, float), b)
 
 
-def fmax(a: Any, b: Any) -> Any:
+def fmax(a: Value, b: Value) -> Value:
     """Return the larger of two entries, or the one that is no NaN, as np.fmax; ties as of `maximum`."""
     return maximum(where(isnan(a), b, a), where(isnan(b), a, b))
 
 
-def fmin(a: Any, b: Any) -> Any:
+def fmin(a: Value, b: Value) -> Value:
     """Return the smaller of two entries, or the one that is no NaN, as np.fmin; ties as of `minimum`."""
     return minimum(where(isnan(a), b, a), where(isnan(b), a, b))
 
 
-def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """Each entry kept between two bounds (None: no bound), as np.clip; slope 0 beyond them, 1/2 on them."""
+def clip(x: Value, a_min: Value = None, a_max: Value = None, *, min: Value = None, max: Value = None) -> Value:
+    """Return each entry kept between two bounds (None: no bound), as np.clip; slope 0 beyond them, 1/2 on them."""
     a_min, a_max = (min if a_min is None else a_min), (max if a_max is None else a_max)
     above = x if a_min is None else maximum(x, a_min)
     return above if a_max is None else minimum(above, a_max)

@@ -1,13 +1,12 @@
 """Requirements on values as operations: recorded, so that `tape.rerun` and a compiled program make the check again."""
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_rnn.core.table import Primitive, primitive
+from tinygrad_rnn.core.values import Value
 
 
-def _in_range(x: Any, low: float, high: float, refusal: str) -> Any:
+def _in_range(x: Value, low: float, high: float, refusal: str) -> Value:
     values = np.asarray(x)
     if values.size and not (values.min() >= low and values.max() <= high):  # so that NaN is refused as well
         raise ValueError(refusal.format(values.min(), values.max()))

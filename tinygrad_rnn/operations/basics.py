@@ -7,14 +7,18 @@ Arguments broadcast; the walk back sums a cotangent over the axes that were broa
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_rnn.core.sparse import Sparse
-from tinygrad_rnn.core.table import TABLE, Primitive, primitive
+from tinygrad_rnn.core.table import TABLE, Args, Primitive, primitive
+from tinygrad_rnn.core.values import Value
+
+Axes = int | Sequence[int] | None
+"""One axis, several, or (None) all of them."""
 
 # ------------------------------------------------------------------------------------------ entry by entry
 
@@ -53,15 +57,15 @@ where = primitive(
 )
 
 
-def logistic(x: Any) -> Any:
-    """1 / (1 + exp(-x)): to the last digits for negative x too, where tanh(x/2)/2 + 1/2 loses them all."""
+def logistic(x: Value) -> Value:
+    """Return 1 / (1 + exp(-x)): to the last digits for negative x too, where tanh(x/2)/2 + 1/2 loses them all."""
     with np.errstate(over="ignore"):  # where exp(-x) is infinite the result is 0, to rounding
         y = np.asarray(np.exp(np.negative(x)))
     y += 1
     return np.reciprocal(y, y)
 
 
-def one_less(a: Any, b: Any) -> Any:
+def one_less(a: Value, b: Value) -> Value:
     """Return b - 1, but 0 where b is 0: there the derivative b a**(b - 1) is 0 * a**0, and not 0 / 0 or 0 * inf.
 
     For a Tensor b only where a is 0 too: elsewhere the derivative has a slope in b, 1 / a.
@@ -99,8 +103,8 @@ mean = primitive(
 )
 
 
-def to_left(g: Any, a: Any, b: Any) -> Any:
-    """dL/da = g bᵀ, for a @ b."""
+def to_left(g: Value, a: Value, b: Value) -> Value:
+    """Return dL/da = g bᵀ, for a @ b."""
     if a.ndim == b.ndim == 2:
         return g @ b.T
     if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
@@ -110,8 +114,8 @@ def to_left(g: Any, a: Any, b: Any) -> Any:
     return g @ b.swapaxes(-1, -2)
 
 
-def to_right(g: Any, a: Any, b: Any) -> Any:
-    """dL/db = aᵀ g, for a @ b."""
+def to_right(g: Value, a: Value, b: Value) -> Value:
+    """Return dL/db = aᵀ g, for a @ b."""
     if a.ndim == b.ndim == 2:
         return a.T @ g
     if a.ndim == 1:  # (k,) @ (..., k, m) -> (..., m)
@@ -124,13 +128,13 @@ def to_right(g: Any, a: Any, b: Any) -> Any:
     return a.swapaxes(-1, -2) @ g
 
 
-def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """A cotangent of a reduction, repeated along the axes that were reduced away."""
+def spread(g: Value, x: Value, axis: Axes, keepdims: bool) -> Value:
+    """Return the cotangent of a reduction, repeated along the axes that were reduced away."""
     return np.broadcast_to(kept(g, x, axis, keepdims), x.shape)
 
 
-def kept(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """The same with reduced axes kept at length 1."""
+def kept(g: Value, x: Value, axis: Axes, keepdims: bool) -> Value:
+    """Return the cotangent of a reduction with the reduced axes at length 1."""
     if keepdims or not x.ndim:
         return g
     reduced = range(x.ndim) if axis is None else [a % x.ndim for a in np.atleast_1d(axis)]
@@ -185,32 +189,32 @@ _concatenate = primitive(
 )
 
 
-def stack(arrays: Any, axis: int = 0) -> Any:
-    """Arrays of one shape, joined along a new axis, as np.stack."""
+def stack(arrays: Iterable[Value], axis: int = 0) -> Value:
+    """Return arrays of one shape joined along a new axis, as np.stack."""
     return _stack(*arrays, axis=axis)
 
 
-def concatenate(arrays: Any, axis: int | None = 0) -> Any:
-    """Arrays joined along an axis that they have, or flat with axis None, as np.concatenate."""
+def concatenate(arrays: Iterable[Value], axis: int | None = 0) -> Value:
+    """Return arrays joined along an axis that they have, or flat with axis None, as np.concatenate."""
     if axis is None:
         return _concatenate(*(np.reshape(x, -1) for x in arrays), axis=0)
     return _concatenate(*arrays, axis=axis)
 
 
-def at(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
-    """The index that takes `part` of one axis and all of the others."""
+def at(axis: int, ndim: int, part: Value) -> Args:
+    """Return the index that takes `part` of one axis and all of the others."""
     return (slice(None),) * (axis % ndim) + (part,)
 
 
-def along(x: Any, axis: Any) -> tuple[Any, int]:
+def along(x: Value, axis: int | None) -> tuple[Value, int]:
     """Return x and the number of its axis `axis`. With None x is flat; a number has one axis, of length 1."""
     if axis is None or (np.ndim(x) == 0 and axis in (0, -1)):
         return np.reshape(x, (-1,)), 0
     return x, normalize_axis_index(axis, np.ndim(x))
 
 
-def consecutive(xs: tuple[Any, ...], axis: int) -> list[slice]:
-    """Where each of the concatenated arrays lies on the axis."""
+def consecutive(xs: Args, axis: int) -> list[slice]:
+    """Return, for each of the concatenated arrays, the slice of the axis that it fills."""
     ends = np.cumsum([0, *(x.shape[axis] for x in xs)]).tolist()
     return [slice(start, stop) for start, stop in pairwise(ends)]
 

@@ -1,11 +1,10 @@
 """Operations that are constant almost everywhere: recorded, so that `tape.rerun` repeats them, with no gradient."""
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_rnn.core import errors
-from tinygrad_rnn.core.table import PRIMITIVES, TABLE, primitive
+from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Function, primitive
+from tinygrad_rnn.core.values import Value, bare
 from tinygrad_rnn.operations.basics import detach
 
 equal, greater, less, sign = (PRIMITIVES[name] for name in ("equal", "greater", "less", "sign"))
@@ -24,12 +23,12 @@ argsort = primitive(
 TABLE[np.around] = round
 
 
-def _of_booleans(ufunc: Any, name: str) -> None:
-    """Let NumPy's bitwise function stand for the logical one: they are the same for booleans, and take no others."""
+def _of_booleans(ufunc: Function, name: str) -> None:
+    """Let NumPy's bitwise function mean the logical one: the same for booleans; other dtypes are refused."""
 
-    def bitwise(*xs: Any) -> Any:
+    def bitwise(*xs: Value) -> Value:
         for x in xs:
-            if np.asarray(getattr(x, "_data", x)).dtype != bool:
+            if np.asarray(bare(x)).dtype != bool:
                 raise errors.not_boolean(x, f"np.{ufunc.__name__}")
         return PRIMITIVES[name](*xs)
 
@@ -43,6 +42,6 @@ _of_booleans(np.bitwise_xor, "logical_xor")
 _of_booleans(np.invert, "logical_not")
 
 
-def stop_gradient(x: Any) -> Any:
-    """The same values, through which no gradient flows: `x.detach()`, which leaves an array as it is."""
+def stop_gradient(x: Value) -> Value:
+    """Return the same values, through which no gradient flows: `x.detach()`, which leaves an array as it is."""
     return detach(x)

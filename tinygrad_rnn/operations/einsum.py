@@ -1,27 +1,27 @@
 """Sums of products, written by their indices: np.einsum, with the letters explicit (`ij,jk->ik`) or implied.
 
 The derivative by one operand is itself a sum of products: of the cotangent and the other operands, with that operand's
-letters as the result. A letter that stands nowhere else was summed over: a vector of ones brings it back. A letter
-that stands twice (`ii`) reads a diagonal: an identity matrix puts it back there.
+letters as the result. A letter that occurs nowhere else was summed over: a vector of ones brings it back. A letter
+that occurs twice (`ii`) reads a diagonal: an identity matrix puts it back there.
 """
 
 import string
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.table import TABLE, primitive
+from tinygrad_rnn.core.values import Value
 
 
-def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
-    """As np.einsum, with the subscripts as a string. `optimize` changes nothing: the order of products is our own."""
+def einsum(subscripts: str, *operands: Value, optimize: object = False) -> Value:
+    """Compute np.einsum, for subscripts as a string. `optimize` is ignored: the order of products is fixed."""
     if not isinstance(subscripts, str):
         raise TypeError("einsum: the subscripts come as a string\nwrite np.einsum('ij,jk->ik', a, b)")
     return _einsum(*operands, subscripts=_explicit(subscripts, [np.ndim(x) for x in operands]))
 
 
 def _explicit(subscripts: str, ndims: list[int]) -> str:
-    """The same with an arrow, no spaces, and letters in the place of an ellipsis."""
+    """Return the subscripts with an arrow, without spaces, and with letters in the place of an ellipsis."""
     inputs, arrow, result = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ndims):
@@ -49,7 +49,7 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     return f"{','.join(terms)}->{result.replace('...', dots)}"
 
 
-def _einsum_vjp(g: Any, y: Any, *operands: Any, subscripts: str) -> list[Any]:
+def _einsum_vjp(g: Value, y: Value, *operands: Value, subscripts: str) -> list[Value]:
     inputs, result = subscripts.split("->")
     terms = inputs.split(",")
     length: dict[str, int] = {}

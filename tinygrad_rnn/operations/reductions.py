@@ -4,15 +4,18 @@
 """
 
 import builtins
-from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_rnn.core.table import TABLE, Primitive, primitive
+from tinygrad_rnn.core.table import TABLE, Function, Primitive, primitive
+from tinygrad_rnn.core.values import Value, bare
 from tinygrad_rnn.operations.activations import largest, softmax_over
-from tinygrad_rnn.operations.basics import along, broadcast_to, detach, mean, sum
+from tinygrad_rnn.operations.basics import Axes, along, broadcast_to, detach, mean, sum
 from tinygrad_rnn.operations.basics import kept as _kept
+
+Norm = float | str | None
+"""The `ord` of a norm, as NumPy has it."""
 
 _cumsum: Primitive = primitive(
     lambda x, axis: np.cumsum(x, axis=axis),
@@ -34,14 +37,14 @@ _norm = primitive(
 )
 
 
-def cumsum(x: Any, axis: int | None = None) -> Any:
-    """The sums of all entries up to each, along an axis or (None) over the flat array, as np.cumsum."""
+def cumsum(x: Value, axis: int | None = None) -> Value:
+    """Return the sums of all entries up to each, along an axis or (None) over the flat array, as np.cumsum."""
     x, axis = along(x, axis)
     return _cumsum(x, axis=axis)
 
 
-def cumprod(x: Any, axis: int | None = None) -> Any:
-    """The products of all entries up to each, along an axis or (None) over the flat array, as np.cumprod.
+def cumprod(x: Value, axis: int | None = None) -> Value:
+    """Return the products of all entries up to each, along an axis or (None) over the flat array, as np.cumprod.
 
     By doubling: after k rounds each entry is the product of the 2^k before it. No division, so zeros are exact.
     """
@@ -57,8 +60,8 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
     return x
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The root of the sum of squares over `axis` (all of them by default), as np.linalg.norm; gradient 0 at 0.
+def norm(x: Value, ord: Norm = None, axis: Axes = None, keepdims: bool = False) -> Value:
+    """Return the root of the sum of squares over `axis` (all of them by default), as np.linalg.norm; gradient 0 at 0.
 
     `ord` 1, infinity and -infinity, over one axis, are the sum, the largest and the smallest of the absolute values.
     """
@@ -76,13 +79,13 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     )
 
 
-def _inexact(x: Any) -> Any:
-    """Integers as floats, whose squares do not wrap around."""
+def _inexact(x: Value) -> Value:
+    """Return integers as floats, whose squares do not wrap around."""
     return x if x.dtype.kind in "fc" else x.astype(float)
 
 
-def _product_of_the_others(x: Any, axis: Any) -> Any:
-    """For each entry the product of all others along the reduced axes: those before it times those after it."""
+def _product_of_the_others(x: Value, axis: Axes) -> Value:
+    """Return, for each entry, the product of all others along the reduced axes: those before and those after it."""
     if not x.size:
         return x
     reduced = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
@@ -96,8 +99,8 @@ def _product_of_the_others(x: Any, axis: Any) -> Any:
     return np.transpose(others, tuple(order.index(k) for k in range(x.ndim)))
 
 
-def _extreme(function: Any) -> Any:
-    """np.max or np.min as a primitive: they differ in nothing but which entry they find."""
+def _extreme(function: Function) -> Value:
+    """Return np.max or np.min as a primitive: the rule is the same for both."""
     return primitive(
         lambda x, axis=None, keepdims=False: function(x, axis=axis, keepdims=keepdims),
         lambda g, y, x, axis=None, keepdims=False: _shared(g, y, x, axis, keepdims),
@@ -116,12 +119,12 @@ _logsumexp = primitive(
 )
 
 
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over `axis` (all of them by default), without overflow. Shape as of a sum; dtype as of x."""
+def logsumexp(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
+    """Return log(sum(exp(x))) over `axis` (all by default), without overflow: the shape of a sum, the dtype of x."""
     return _logsumexp(x, axis=axis, keepdims=keepdims)
 
 
-def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None) -> Any:
+def var(x: Value, axis: Axes = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None) -> Value:
     """Return the mean squared distance from the mean, as np.var: the sum over the number of entries less `ddof`."""
     ddof = ddof if correction is None else correction
     from_mean = x - mean(x, axis=axis, keepdims=True)
@@ -132,14 +135,16 @@ def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, corre
     return total / builtins.max(squares.size / (total.size or 1) - ddof, 0)
 
 
-def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None) -> Any:
+def std(x: Value, axis: Axes = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None) -> Value:
     """Return the root of `var`, as np.std. Where all entries are equal its slope is 0, as that of a norm at 0."""
     variance = var(x, axis, ddof, keepdims, correction)
     equal = variance == 0
     return np.where(equal, 0, np.sqrt(np.where(equal, 1, variance)))
 
 
-def average(x: Any, axis: Any = None, weights: Any = None, *, returned: bool = False, keepdims: bool = False) -> Any:
+def average(
+    x: Value, axis: Axes = None, weights: Value = None, *, returned: bool = False, keepdims: bool = False
+) -> Value:
     """Return the mean, each entry counted by its weight, as np.average; with `returned`, and the sum of weights.
 
     `weights` has the shape of x, or that of its axes `axis`. Raises ZeroDivisionError where the weights sum to 0.
@@ -152,13 +157,13 @@ def average(x: Any, axis: Any = None, weights: Any = None, *, returned: bool = F
     dtype = np.result_type(x.dtype, weights.dtype, *([] if x.dtype.kind == "f" else [float]))
     x, weights = x.astype(dtype), weights.astype(dtype)
     total = sum(weights, axis=axis, keepdims=keepdims)
-    if np.any(getattr(total, "_data", total) == 0):
+    if np.any(bare(total) == 0):
         raise ZeroDivisionError(f"average: the weights sum to 0, over axis={axis}\ngive weights of another sum")
     found = sum(x * weights, axis=axis, keepdims=keepdims) / total
     return (found, broadcast_to(total, found.shape)) if returned else found
 
 
-def _aligned(weights: Any, x: Any, axis: Any) -> Any:
+def _aligned(weights: Value, x: Value, axis: Axes) -> Value:
     """Return weights with the axes of x: those of its shape as they are, those of `axis` with length 1 elsewhere."""
     axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
     weights = weights if hasattr(weights, "__apply__") else np.asarray(weights)
@@ -177,12 +182,12 @@ def _aligned(weights: Any, x: Any, axis: Any) -> Any:
     return np.reshape(in_order, tuple(n if k in axes else 1 for k, n in enumerate(x.shape)))
 
 
-def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def any(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Return whether some entry is not 0, as np.any: booleans, without gradient."""
     return sum(x != 0, axis=axis, keepdims=keepdims) != 0
 
 
-def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def all(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Return whether no entry is 0, as np.all: booleans, without gradient."""
     return sum(x == 0, axis=axis, keepdims=keepdims) == 0
 
@@ -193,12 +198,12 @@ TABLE[np.amax], TABLE[np.amin] = max, min
 TABLE[np.linalg.norm] = norm
 
 
-def _shared(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+def _shared(g: Value, y: Value, x: Value, axis: Axes, keepdims: bool) -> Value:
     tied = detach(x == _kept(y, x, axis, keepdims))
     return _kept(g, x, axis, keepdims) * (tied / tied.sum(axis=axis, keepdims=True))
 
 
-def _stable_logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
+def _stable_logsumexp(x: Value, axis: Axes, keepdims: bool) -> Value:
     top = largest(x, axis)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # the logarithm of an empty sum is -inf, and meant

@@ -1,1 +1,1 @@
-"""What one asks of a tape: names, rerun, hooks, memory, steps, paths."""
+"""The rest of a tape: names, rerun, hooks, memory, steps, paths."""

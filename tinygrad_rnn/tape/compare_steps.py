@@ -1,8 +1,8 @@
-"""Where two steps of a tape part: their entries side by side, up to the first difference, which is put into words."""
+"""The first difference between two steps of a tape, found entry by entry and put into words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,24 @@ from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
 
+Time = Hashable
+"""The value of the label `t` of a scope."""
+
 
 class Reading:
-    """What each entry made, in which step, at which place of it; and which steps read what comes from outside."""
+    """A tape as steps: the result of each entry by its step and place, and the steps that read each outer value."""
 
-    def __init__(self, entries: Sequence[Entry], times: Sequence[Any]) -> None:
+    def __init__(self, entries: Sequence[Entry], times: Sequence[Time]) -> None:
         self.entries, self.times = entries, times
-        order: dict[Any, int] = {}
-        self.made: dict[Tensor, tuple[Any, Any]] = {}  # (step, place in it)
-        self.readers: dict[Tensor, set[Any]] = {}
-        places: dict[Any, dict[Any, int]] = {}
+        order: dict[Time, int] = {}
+        self.made: dict[Tensor, tuple[Time, Hashable]] = {}  # (step, place in it)
+        self.readers: dict[Tensor, set[Time]] = {}
+        places: dict[Time, dict[Hashable, int]] = {}
         for entry, t in zip(entries, times, strict=True):
             if t is None:
                 continue
             order.setdefault(t, len(order))
-            # A name is a better place than a number: a state stays the state in a step with an entry more.
+            # A place by name is better than one by number: a step with one more entry has the same state.
             kind = (labels(entry.scope), entry.out.name)
             here = places.setdefault(t, {})
             here[kind] = here.get(kind, -1) + 1
@@ -35,14 +38,14 @@ class Reading:
                     self.readers.setdefault(a, set()).add(t)
         self.order = order
 
-    def distance(self, t: Any, s: Any) -> int:
-        """How many steps s lies before t: by their numbers, or by the order of recording where they have none."""
+    def distance(self, t: Time, s: Time) -> int:
+        """Return the number of steps from s to t: by their numbers, or by the order of recording if they have none."""
         if isinstance(t, int | np.integer) and isinstance(s, int | np.integer):
             return int(t - s)
         return self.order[t] - self.order[s]
 
-    def source(self, a: Tensor, t: Any) -> Any:
-        """What is read, as it can be compared between steps."""
+    def source(self, a: Tensor, t: Time) -> Hashable:
+        """Return the origin of an argument in step t, in a form that can be compared between steps."""
         if a in self.made:
             s, place = self.made[a]
             return "made", self.distance(t, s), place
@@ -50,8 +53,8 @@ class Reading:
             return "of this step", a.shape, a.dtype
         return "outside", id(a)
 
-    def words(self, a: Any, t: Any) -> str:
-        """What is read, for a person."""
+    def words(self, a: object, t: Time) -> str:
+        """Return an argument in words."""
         if not isinstance(a, Tensor):
             return f"an array {a.shape} {a.dtype}" if isinstance(a, np.ndarray) else repr(a)
         name = a.name or f"a value {a.shape}"
@@ -62,12 +65,12 @@ class Reading:
 
 
 def labels(scope: Scope) -> Scope:
-    """A scope without its step."""
+    """Return a scope without its step."""
     return tuple(pair for pair in scope if pair[0] != "t")
 
 
 def first_difference(reading: Reading, these: Sequence[int], those: Sequence[int]) -> str:
-    """The first difference between two steps, given by the numbers of their entries, in words; "" for none."""
+    """Return the first difference between two steps, given by the numbers of their entries, in words; "" for none."""
     for place, (i, j) in enumerate(zip(these, those, strict=False)):
         words = _difference(reading, i, j)
         if words:
@@ -78,7 +81,7 @@ def first_difference(reading: Reading, these: Sequence[int], those: Sequence[int
 
 
 def _difference(reading: Reading, i: int, j: int) -> str:
-    """How two entries differ, in words that follow upon the name of the first one's operation."""
+    """Return the difference of two entries, in words that follow upon the name of the first one's operation."""
     a, b, t, s = reading.entries[i], reading.entries[j], reading.times[i], reading.times[j]
     if a.op.name != b.op.name:
         return f"is where step {s} has {b.op.name}"
@@ -116,7 +119,7 @@ def _alike(reading: Reading, x: Any, t: Any, y: Any, s: Any, indexed: bool) -> b
 
 
 def _same_number(x: Any, t: Any, y: Any, s: Any, indexed: bool) -> bool:
-    """Equal, or, in an index, as far from the step."""
+    """Are two numbers equal, or, in an index, equally far from their steps?"""
     if x is y or bool(np.all(x == y)):
         return True
     numbers = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (x, t, y, s))

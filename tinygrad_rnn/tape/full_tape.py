@@ -1,4 +1,4 @@
-"""`Tape`, with what one asks of it: names, rerun, hooks, memory, a watch for NaN, sealed values, copies.
+"""`Tape`, complete: names, rerun, hooks, memory, a watch for NaN, sealed values, copies.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.tensor import Tensor
@@ -16,19 +16,21 @@ array([2., 4., 6.])
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from tinygrad_rnn.core import tape as core
-from tinygrad_rnn.core.backward import walk
+from tinygrad_rnn.core.backward import Walk, walk
 from tinygrad_rnn.core.recording import current, recording_under, scope_text, where_text
+from tinygrad_rnn.core.sparse import Cotangent
+from tinygrad_rnn.core.table import Args
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Line, Tensor, apply
-from tinygrad_rnn.core.trees import flattened
-from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.core.trees import Tree, flattened
+from tinygrad_rnn.core.values import Value, not_recording
 from tinygrad_rnn.tape import printing as text
 from tinygrad_rnn.tape import watch
 from tinygrad_rnn.tape.hooks import Hook, Hooks
@@ -47,7 +49,7 @@ class Tape(core.Tape):
     the ranges of its inputs. Both cost about as much again as recording does.
 
     `Tape(sealed=True)` keeps values on the tape while it is open: `if x > 0`, `x.item()`, `x.data`, `float(x)`,
-    pickling and the like raise TypeError for what was made on it, and for leaves given to `seal`. So nothing that
+    pickling and the like raise TypeError for results made on it, and for leaves given to `seal`. So nothing that
     Python decides depends on a value, and the lines are the program itself, right for any other values of the same
     shapes. Shapes and dtypes may be asked for; other leaves are constants. It must be the first tape that is opened.
     """
@@ -63,7 +65,7 @@ class Tape(core.Tape):
         self._become_known()
 
     def _become_known(self) -> None:
-        # Nothing of a tape refers to the tape: it is freed at once when the last one who holds it lets go.
+        # Nothing that a tape holds refers to the tape, so it is freed at once with the last reference to it.
         self.record = self._lines.append
         if self._keeps_code:
             self.record = partial(watch.record, self._lines, self._code, self._check_finite)
@@ -79,7 +81,7 @@ class Tape(core.Tape):
 
     @property
     def sealed(self) -> bool:
-        """Do the values of what is made on this tape stay on it? True for `Tape(sealed=True)` while it is open."""
+        """Must the values that are made on this tape stay on it? True for `Tape(sealed=True)` while it is open."""
         return self._keeps_values and bool(self._open)
 
     def seal(self, x: Tensor) -> None:
@@ -102,11 +104,11 @@ class Tape(core.Tape):
         return f"<Tape of {len(self)} entries>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython and a notebook show of a tape that stands alone: its table."""
+        """Show the table of a tape in IPython and in a notebook."""
         printer.text(self.table())
 
     def table(self, ends: int | None = 20) -> str:
-        """The entries as text, a line each: number, scope, output, operation, inputs.
+        """Return the entries as text, a line each: number, scope, output, operation, inputs.
 
         `ends` lines from either end, with the number left out between them; all of them with `ends=None`.
         """
@@ -118,14 +120,14 @@ class Tape(core.Tape):
         return sum(watch.held_bytes(self._lines, None).values())
 
     def nbytes_by(self, label: str) -> dict[Any, int]:
-        """The same by the value of one label of the scope, as `tape.nbytes_by("t")`; None for what is outside of it.
+        """Return the bytes by the value of one label of the scope, as `tape.nbytes_by("t")`; by None outside of it.
 
         A value counts where it was first used.
         """
         return watch.held_bytes(self._lines, label)
 
     def leaves(self) -> list[Tensor]:
-        """The Tensors that came from outside: inputs of entries that no entry made, in order of first use."""
+        """Return the Tensors that came from outside: inputs of entries that no entry made, in order of first use."""
         made = {id(entry.out) for entry in self}
         found: dict[int, Tensor] = {}
         for entry in self:
@@ -135,9 +137,9 @@ class Tape(core.Tape):
         return list(found.values())
 
     def part(self, numbers: Iterable[int]) -> Tape:
-        """A tape of these entries alone, in this order: what others made are leaves of it.
+        """Return a tape of these entries alone, in this order. The results of other entries are leaves of it.
 
-        `tape.part(steps(tape)[3]).gradient(y, x, seed)` is the derivative within step 3, everything from before held.
+        `tape.part(steps(tape)[3]).gradient(y, x, seed)` is the derivative within step 3, with all earlier values held.
         """
         other = Tape(lines=self._keeps_code, check_finite=self._check_finite)
         for k in numbers:
@@ -146,8 +148,8 @@ class Tape(core.Tape):
                 other._code.append(self._code[k])
         return other
 
-    def find(self, name: str, **labels: Any) -> Tensor:
-        """The one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
+    def find(self, name: str, **labels: object) -> Tensor:
+        """Return the one Tensor of that name, made under these labels: `tape.find("f", t=3, layer=0)`.
 
         A leaf (a parameter, an initial state) is found by its name alone. Raises LookupError where none or several fit.
         """
@@ -172,16 +174,16 @@ class Tape(core.Tape):
 
     # ------------------------------------------------------------------------------------------ the walk back
 
-    def seeds(self, loss: Any, seed: Any = None) -> dict[Tensor, Any]:
-        """What a walk back begins with: results of this tape and their cotangents, checked as `rewind` checks them."""
+    def seeds(self, loss: Any, seed: Any = None) -> dict[Tensor, Cotangent]:
+        """Return results and the cotangents with which a walk back begins, checked as `rewind` checks them."""
         return self._start(loss, seed)[1]
 
-    def gradient(self, loss: Any, wrt: Any, seed: Any = None) -> Any:
-        """As of `core.Tape`; a hook on the name of a leaf sees its gradient last."""
+    def gradient(self, loss: Any, wrt: Tree, seed: Any = None) -> Tree:
+        """Return the gradient as `core.Tape` does; a hook on the name of a leaf sees its gradient last."""
         found = super().gradient(loss, wrt, seed)
         if not self._hooks:
             return found
-        made = {id(line[3]) for line in self._lines}
+        made = {id(out) for _, _, _, out, _ in self._lines}
         pairs = zip(flattened(wrt)[0], flattened(found)[0], strict=True)
         return flattened(wrt)[1](g if id(x) in made else self._hooks.at_leaf(x, g) for (_, x), (_, g) in pairs)
 
@@ -201,29 +203,29 @@ class Tape(core.Tape):
         for x, gradient in zip(leaves, gradients, strict=True):
             x.grad = gradient if x.grad is None else np.asarray(x.grad + gradient)
 
-    def _walk(self, start: int, pending: dict[Tensor, Any], wrt: list[Tensor] | None) -> Iterator[Any]:
-        """The walk back, with this tape's hooks and under its watch."""
+    def _walk(self, start: int, pending: dict[Tensor, Cotangent], wrt: list[Tensor] | None) -> Walk:
+        """Walk back with this tape's hooks, and with its check for NaN."""
         hook = (lambda index, g: self._hooks.at_entry(self[index], g)) if self._hooks else None
         steps = walk(self._lines, start, pending, wrt, hook, self._check_finite)
         return self._watched(steps) if self._check_finite else steps
 
-    def _watched(self, steps: Iterator[Any]) -> Iterator[Any]:
+    def _watched(self, steps: Walk) -> Walk:
         for index, g, products in steps:
             watch.require_finite_products(self._lines[index], self._code[index], g, products)
             yield index, g, products
 
     # ------------------------------------------------------------------------------------------ hooks
 
-    def hook(self, function: Hook, name: str | None = None, **labels: Any) -> Callable[[], None]:
+    def hook(self, function: Hook, name: str | None = None, **labels: object) -> Callable[[], None]:
         """Let `function(entry, cotangent)` see the cotangents that a walk back passes, and change them.
 
         It is called at each entry whose result has that name (any, by default) under these labels, once the cotangent
-        is complete; what it returns, unless None, takes the cotangent's place: `tape.hook(clip, "h")`,
-        `tape.hook(print, t=3)`. A leaf of that name has no entry (None), and its hook sees what `gradient` returns.
+        is complete; its answer, unless None, takes the cotangent's place: `tape.hook(clip, "h")`,
+        `tape.hook(print, t=3)`. A leaf of that name has no entry (None), and its hook sees the gradient at the end.
         The cotangent is a read-only array; a Tensor where the walk is recorded. Hooks run in the order in which they
         were added; the answer is a function that takes this one away.
 
-        The walk raises ValueError for what is returned in another shape.
+        The walk raises ValueError for an answer of another shape.
         """
         return self._hooks.add(function, name, labels)
 
@@ -234,11 +236,11 @@ class Tape(core.Tape):
 
     # ------------------------------------------------------------------------------------------ rerun
 
-    def rerun(self, feed: Mapping[Tensor, Any]) -> tuple[Tape, dict[Tensor, Tensor]]:
+    def rerun(self, feed: Mapping[Tensor, Value]) -> tuple[Tape, dict[Tensor, Tensor]]:
         """Make the same calls on other inputs; return the new tape and a map from this tape's Tensors to the new.
 
         `feed` maps Tensors of this tape to new values (arrays or Tensors). A Tensor that an entry made can be fed too:
-        its entry is left out, and what depends on it is computed from the value given. Leaves that are not fed are
+        its entry is left out, and the entries that depend on it use the value given. Leaves that are not fed are
         shared by both tapes. Raises LookupError for a Tensor that is not on this tape.
         """
         known = {id(x) for e in self for x in (e.out, *e.args) if type(x) is Tensor}
@@ -264,27 +266,27 @@ class Tape(core.Tape):
     # ------------------------------------------------------------------------------------------ pickling, copying
 
     def __copy__(self) -> Tape:
-        """A tape with the same lines, which may record on without changing this one. Hooks stay behind."""
+        """Return a tape with the same lines, which may record on without changing this one. Hooks are not copied."""
         other = Tape(lines=self._keeps_code, check_finite=self._check_finite, sealed=self._keeps_values)
         other._lines.extend(self._lines)
         other._code.extend(self._code)
         return other
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> Args:
         return self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Args) -> None:
         self._lines, self._code, self._keeps_code, self._check_finite, self._keeps_values = state
         self._open = []
         self._spent = set()
         self._hooks = Hooks()
         self._become_known()
-        for line in self._lines:
-            line[3]._tape = self.ref
+        for _, _, _, out, _ in self._lines:
+            out._tape = self.ref
 
 
 def _dependencies(lines: list[Line], start: int, loss: Tensor) -> set[int]:
-    """The ids of all Tensors that the loss, made in line `start` or before, is made of."""
+    """Return the ids of all Tensors on which the loss, made in line `start` or before, depends."""
     found = {id(loss)}
     for _, args, _, out, _ in reversed(lines[: start + 1]):
         if id(out) in found:

@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.sparse import Cotangent
 from tinygrad_rnn.core.tape import Entry, read_only
 from tinygrad_rnn.core.tensor import Tensor
 
-Hook = Callable[[Entry | None, Any], Any]
+Hook = Callable[[Entry | None, Cotangent], Cotangent | None]
 
 
 class Hooks:
     """The hooks of one tape, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._hooks: list[tuple[Hook, str | None, dict[str, Any]]] = []
+        self._hooks: list[tuple[Hook, str | None, dict[str, object]]] = []
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
 
-    def add(self, function: Hook, name: str | None, labels: dict[str, Any]) -> Callable[[], None]:
-        """Add one; the answer is a function that takes it away."""
+    def add(self, function: Hook, name: str | None, labels: dict[str, object]) -> Callable[[], None]:
+        """Add a hook; return a function that takes it away."""
         hook = (function, name, labels)
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook) if hook in self._hooks else None
 
-    def at_entry(self, entry: Entry, g: Any) -> Any:
-        """The cotangent of the entry's result, after every hook that it concerns."""
+    def at_entry(self, entry: Entry, g: Cotangent) -> Cotangent:
+        """Return the cotangent of the entry's result, after every hook that it concerns."""
         for function, name, labels in self._hooks:
             if (name is None or name == entry.out.name) and labels.items() <= dict(entry.scope).items():
                 g = _changed(function(entry, read_only(g)), g, entry.out)
         return g
 
-    def at_leaf(self, x: Tensor, g: Any) -> Any:
-        """The gradient of a leaf, after every hook on its name."""
+    def at_leaf(self, x: Tensor, g: Cotangent) -> Cotangent:
+        """Return the gradient of a leaf, after every hook on its name."""
         for function, name, labels in self._hooks:
             if name is not None and name == x.name and not labels:
                 g = _changed(function(None, read_only(g)), g, x)
         return g
 
 
-def _changed(new: Any, g: Any, x: Tensor) -> Any:
+def _changed(new: Cotangent | None, g: Cotangent, x: Tensor) -> Cotangent:
     if new is None:
         return g
     if np.shape(new) != x.shape:

@@ -21,7 +21,7 @@ Text = tuple[str, int]
 
 BINDS = {**dict.fromkeys([">", "<", ">=", "<=", "==", "!="], 0), "+": 1, "-": 1, "*": 2, "/": 2, "@": 2}
 ATOM = 9
-"""What binds so tightly that it never needs brackets: a name, a number, a call."""
+"""How tightly a name, a number or a call binds: it never needs brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ PLAIN = Notation()
 def notation(op: Primitive, symbol: str = "", letter: str = "", python: str = "") -> None:
     """Say how an operation of your own is written, in every drawing, formula and line of NumPy.
 
-    symbol: what a drawing shows in the place of its name. letter: a Greek letter by its name, for formulas. python: the
-    source of a function of the same name, with `np` for NumPy, which stands above a derivation in NumPy.
+    symbol: the text in drawings, in the place of its name. letter: a Greek letter by its name, in formulas. python:
+    the source of a function of the same name, with `np` for NumPy; it is printed above a derivation in NumPy.
     """
     NOTATION[op] = Notation(symbol, "", letter, python)
 
@@ -90,7 +90,7 @@ def notation_of(name: str) -> Notation:
 
 
 def in_numpy(name: str) -> str:
-    """Return what calls an elementwise operation or an activation in Python, as `np.tanh` or `sigmoid`, or ""."""
+    """Return an elementwise operation or an activation as Python calls it, `np.tanh` or `sigmoid`; "" for others."""
     op = PRIMITIVES.get(name)
     if notation_of(name).python:
         return name
@@ -136,5 +136,5 @@ def call_text(name: str, args: Sequence[Text]) -> Text:
 
 
 def bracketed(text: Text, binds: int) -> str:
-    """Return an expression as an operand of what binds so tightly."""
+    """Return an expression as an operand of an operation that binds so tightly: in brackets where it needs them."""
     return text[0] if text[1] >= binds else f"({text[0]})"

@@ -2,8 +2,8 @@
 
 A gradient is a sum over paths. Where `Tape.gradient` adds the paths up, `split_gradient` keeps them apart by whatever a
 `tag` says of them (the step through which a path came to a parameter, the gate that it passed), and lets an `edge`
-scale what passes from one entry to the one before it: by 0, to cut it. That is all that the decompositions of a
-gradient and the truncations of BPTT are made of.
+scale a path between two entries: by 0, to cut it. The decompositions of a
+gradient and the truncations of BPTT are made of these two.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.recording import scope
@@ -26,12 +26,14 @@ import numpy as np
 
 from tinygrad_rnn.core.backward import dependent, fitted
 from tinygrad_rnn.core.recording import Scope
-from tinygrad_rnn.core.sparse import Sparse, scattered
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.sparse import Cotangent, Sparse, add_parts
+from tinygrad_rnn.core.table import Args
+from tinygrad_rnn.core.tensor import Line, Tensor
+from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import sparse_products_of
 
-Parts = dict[Hashable, Any]
+Parts = dict[Hashable, Cotangent]
 """A cotangent in parts: by tag, arrays that add up to it."""
 
 Tag = Callable[[Any, Scope], Hashable]
@@ -52,42 +54,42 @@ def split_gradient(
     start: Mapping[Tensor, Hashable] | None = None,
     at_leaf: Callable[[Any], Hashable] | None = None,
 ) -> list[Parts]:
-    """The gradient of `loss` by each of `wrt`, in parts by tag: arrays of the shape of its Tensor.
+    """Return the gradient of `loss` by each of `wrt`, in parts by tag: arrays of the shape of its Tensor.
 
     loss: a Tensor (with `seed`, its cotangent, 1 by default), or a mapping from several to their cotangents. A part
     starts with the tag None, or with that which `start` has for its loss; at every entry `tag` gives it the tag with
-    which it goes on to the entry's inputs, and parts of one tag become one. `edge` is asked for what passes to a value
-    that an entry of this tape made, and not for leaves; a part with factor 0 ends there. `at_leaf` gives a part that
+    which it goes on to the entry's inputs, and parts of one tag become one. `edge` is asked about values that an
+    entry of this tape made, and not about leaves; a part with factor 0 ends there. `at_leaf` gives a part that
     comes to a leaf the tag under which it is kept, its own by default. Parts that are never reached are absent: an
     empty dict is zero.
 
     The parts add up to the gradient to rounding, where `edge` is None. Values are arrays; hooks are not asked. For
-    code under `not_recording`. Raises what `Tape.gradient` raises for its `loss`.
+    code under `not_recording`. Raises the errors of `Tape.gradient` for its `loss`.
 
-    What comes from `x[t]` stays at that place until an operation needs the whole: through stack and concatenate, as
-    between two layers, T parts cost O(T).
+    A cotangent of `x[t]` is kept as a part at that place until an operation needs the whole: through stack and
+    concatenate, as between two layers, T parts cost O(T).
     """
     lines = tape.lines()
-    made: dict[int, Scope] = {id(line[3]): line[4] for line in lines}
+    made: dict[int, Scope] = {id(out): labels for _, _, _, out, labels in lines}
     seeds = tape.seeds(loss, seed)
     tags = start or {}
     pending: dict[Tensor, Parts] = {x: {tags.get(x): g} for x, g in seeds.items()}
     kept = set(wrt)
-    leads = dependent(lines, kept)
+    needed = dependent(lines, kept)
     for line in reversed(lines):
-        out, labels = line[3], line[4]
+        op, _, _, out, labels = line
         parts = pending.get(out)
-        if not parts or id(out) not in leads:
+        if not parts or id(out) not in needed:
             continue
         if out not in kept:
             del pending[out]
         for key, g in _retagged(parts, tag, labels).items():
-            for x, product in _products(line, g, leads):
+            for x, product in _products(line, g, needed):
                 if id(x) not in made:
                     _add(pending.setdefault(x, {}), key if at_leaf is None else at_leaf(key), product)
                     continue
                 # A part that touches some of the joined values is zero for the others, and ends there.
-                if line[0].kind == "join" and isinstance(product, np.ndarray) and not product.any():
+                if op.kind == "join" and isinstance(product, np.ndarray) and not product.any():
                     continue
                 factor = edge(key, labels, made[id(x)]) if edge is not None else 1.0
                 if factor:
@@ -95,8 +97,8 @@ def split_gradient(
     return [{key: np.array(_whole(g, x)) for key, g in pending.get(x, {}).items()} for x in wrt]
 
 
-def total(parts: Mapping[Any, Any], like: Tensor) -> Any:
-    """The sum of all parts: what they are parts of; zeros like `like` where there are none."""
+def total(parts: Mapping[Any, Cotangent], like: Tensor) -> Cotangent:
+    """Return the sum of all parts; zeros like `like` where there are none."""
     return sum(parts.values(), np.zeros(like.shape, like.dtype))
 
 
@@ -107,8 +109,8 @@ def _retagged(parts: Parts, tag: Tag, labels: Scope) -> Parts:
     return found
 
 
-def _add(parts: Parts, key: Hashable, g: Any) -> None:
-    """Add a cotangent: an array, a `Part` or a list of them."""
+def _add(parts: Parts, key: Hashable, g: Cotangent) -> None:
+    """Add a cotangent: an array, a `Sparse` or a list of them."""
     held = parts.get(key)
     more = g if type(g) is list else [g] if type(g) is Sparse else None
     if type(held) is list:
@@ -119,30 +121,30 @@ def _add(parts: Parts, key: Hashable, g: Any) -> None:
         parts[key] = g if held is None else held + g
 
 
-def _times(factor: float, product: Any) -> Any:
+def _times(factor: float, product: Cotangent) -> Cotangent:
     if type(product) is Sparse:
         return Sparse(product.shape, product.dtype, [(index, factor * g) for index, g in product.parts])
     return factor * product
 
 
-def _whole(g: Any, x: Tensor) -> Any:
-    """A cotangent of x as one array."""
+def _whole(g: Cotangent, x: Tensor) -> Cotangent:
+    """Return a cotangent of x as one array."""
     if type(g) is not list:
         return g
     found = np.zeros(x.shape, x.dtype)
     for part in reversed(g):  # in the order of the tape
         if type(part) is Sparse:
-            scattered(part.parts, found)
+            add_parts(found, part.parts)
         else:
             found += part
     return found
 
 
-def _products(line: tuple[Any, ...], g: Any, leads: set[int]) -> Iterator[tuple[Tensor, Any]]:
-    """What one line adds to its inputs; of a part of a stack, to those alone that it touches."""
+def _products(line: Line, g: Cotangent, needed: set[int]) -> Iterator[tuple[Tensor, Cotangent]]:
+    """Yield the products of one line; of a part of a stack, those of the inputs that it touches alone."""
     op, args, kwargs, out, _ = line
     if type(g) is not list:
-        yield from sparse_products_of(line, g, leads)
+        yield from sparse_products_of(line, g, needed)
         return
     split = _SPLITS.get(op.name)
     rest = []
@@ -151,14 +153,14 @@ def _products(line: tuple[Any, ...], g: Any, leads: set[int]) -> Iterator[tuple[
         if found is None:
             rest.append(part)
             continue
-        wanted = [(x, fitted(product, x)) for x, product in found if type(x) is Tensor and id(x) in leads]
+        wanted = [(x, fitted(product, x)) for x, product in found if type(x) is Tensor and id(x) in needed]
         yield from (pair for pair in wanted if pair[1] is not None)
     if rest:
-        yield from sparse_products_of(line, _whole(rest, out), leads)
+        yield from sparse_products_of(line, _whole(rest, out), needed)
 
 
-def _of_stack(args: tuple[Any, ...], axis: int, ndim: int, part: Sparse) -> list[tuple[Any, Any]] | None:
-    """A part of a stack by its first axis, one or several of its values, as products for these values."""
+def _of_stack(args: Args, axis: int, ndim: int, part: Sparse) -> list[tuple[Value, Cotangent]] | None:
+    """Return a part of a stack, of one or several of its values, as products for these values."""
     ((place, given),) = part.parts
     first, *inner = place
     if axis % ndim or not all(type(k) in (int, slice) for k in place):
@@ -170,8 +172,8 @@ def _of_stack(args: tuple[Any, ...], axis: int, ndim: int, part: Sparse) -> list
     ]
 
 
-def _of_concatenation(args: tuple[Any, ...], axis: int, ndim: int, part: Sparse) -> list[tuple[Any, Any]] | None:
-    """A part that has the whole axis along which values were joined: of each value the same part."""
+def _of_concatenation(args: Args, axis: int, ndim: int, part: Sparse) -> list[tuple[Value, Cotangent]] | None:
+    """Return a part that has the whole axis along which values were joined, as the same part of each value."""
     axis %= ndim
     ((place, given),) = part.parts
     if len(place) > axis or not all(type(k) in (int, slice) for k in place):

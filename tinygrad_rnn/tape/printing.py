@@ -1,21 +1,22 @@
 """A tape as text: a table of its lines, and how an index is written.
 
-What an operation makes is called by its name, and by the number of its line where it has none: `h #12 (2, 5)`.
+A result is called by its name and by the number of its line: `h #12 (2, 5)`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from numpy import ndarray
 
 from tinygrad_rnn.core.recording import scope_text
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.table import Args
+from tinygrad_rnn.core.tensor import Line, Tensor
+from tinygrad_rnn.core.values import bare
 
 
-def table(lines: list[Any], ends: int | None, code: list[str]) -> str:
-    """The lines as a table: number, scope, output, operation, inputs, and the line of code where that is kept.
+def table(lines: list[Line], ends: int | None, code: list[str]) -> str:
+    """Return the lines as a table: number, scope, output, operation, inputs, and the line of code where that is kept.
 
     Only `ends` lines from either end, if given.
     """
@@ -24,8 +25,8 @@ def table(lines: list[Any], ends: int | None, code: list[str]) -> str:
     cut = ends is not None and total > 2 * ends + 1
     if cut:
         shown = [*shown[:ends], *shown[total - (ends or 0) :]]
-    read = {id(a) for k in shown for a in lines[k][1] if type(a) is Tensor}
-    number = {id(line[3]): k for k, line in enumerate(lines) if id(line[3]) in read}
+    read = {id(a) for _, args, *_ in map(lines.__getitem__, shown) for a in args if type(a) is Tensor}
+    number = {id(out): k for k, (_, _, _, out, _) in enumerate(lines) if id(out) in read}
     rows = [("#", "scope", "output", "operation", "inputs", "line")]
     for k in shown:
         op, args, kwargs, out, labels = lines[k]
@@ -48,22 +49,22 @@ def table(lines: list[Any], ends: int | None, code: list[str]) -> str:
     return "\n".join(text)
 
 
-def index_text(parts: tuple[Any, ...]) -> str:
-    """An index as it is written: `[2]`, `[:, 0:5]`."""
+def index_text(parts: Args) -> str:
+    """Return an index as Python writes it: `[2]`, `[:, 0:5]`."""
     return f"[{', '.join(_index_part(part) for part in parts)}]"
 
 
-def _index_part(part: Any) -> str:
+def _index_part(part: object) -> str:
     if isinstance(part, slice):
         start, stop = ("" if end is None else str(end) for end in (part.start, part.stop))
         return f"{start}:{stop}" + ("" if part.step is None else f":{part.step}")
     if isinstance(part, Tensor | ndarray):
-        values = part._data if isinstance(part, Tensor) else part
+        values = bare(part)
         return str(values.tolist()) if values.size < 5 else "..."
     return "..." if part is Ellipsis else "new" if part is None else str(part)
 
 
-def _input(a: Any, number: dict[int, int]) -> str:
+def _input(a: object, number: dict[int, int]) -> str:
     if isinstance(a, Tensor):
         made = number.get(id(a))
         name = a.name or ("" if made is not None else "leaf")

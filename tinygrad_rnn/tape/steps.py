@@ -1,6 +1,6 @@
-"""A tape read by time: which entries make a step, and what one step hands to another.
+"""A tape read by time: the entries of each step, and the values that one step hands to another.
 
-The label `t` of an entry's scope is its step. Everything that speaks of steps stands on this file.
+The label `t` of an entry's scope is its step. All code about steps uses this file.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.recording import scope
@@ -30,12 +30,12 @@ from tinygrad_rnn.tape.compare_steps import Reading, first_difference
 
 
 def time_of(labels: Scope) -> Any:
-    """The step that a scope belongs to, or None outside of time."""
+    """Return the step to which a scope belongs, or None outside of time."""
     return dict(labels).get("t")  # of nested scopes the inner one counts
 
 
 def steps(tape: Iterable[Entry]) -> dict[Any, list[int]]:
-    """The numbers of the entries of each step, the steps in the order in which they were first recorded."""
+    """Return the numbers of the entries of each step, the steps in the order in which they were first recorded."""
     found: dict[Any, list[int]] = {}
     for number, entry in enumerate(tape):
         t = time_of(entry.scope)
@@ -45,7 +45,7 @@ def steps(tape: Iterable[Entry]) -> dict[Any, list[int]]:
 
 
 def carried(tape: Iterable[Entry]) -> list[tuple[int, int]]:
-    """The recurrence: pairs (i, j) where entry j, in another step than entry i, reads what i made."""
+    """Return the recurrence: pairs (i, j) where entry j, in another step than entry i, reads what i made."""
     made: dict[Tensor, tuple[int, Any]] = {}
     pairs = []
     for number, entry in enumerate(tape):
@@ -61,7 +61,7 @@ def carried(tape: Iterable[Entry]) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Likeness:
-    """Which steps of a tape make the same calls as `reference`, and, of those that do not, the first difference."""
+    """The steps of a tape that make other calls than the step `reference`, each with the first difference."""
 
     reference: Any
     differences: dict[Any, str]

@@ -1,4 +1,4 @@
-"""Keeping watch over a tape: the first value that is not finite, the line of code that made it, what memory is held."""
+"""The watch over a tape: the first value that is not finite, the line of code that made it, the memory that is held."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy import ndarray
 
+from tinygrad_rnn.core.backward import Products
 from tinygrad_rnn.core.callers import code_line
-from tinygrad_rnn.core.recording import scope_text
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.recording import Scope, scope_text
+from tinygrad_rnn.core.sparse import Cotangent
+from tinygrad_rnn.core.table import Args
+from tinygrad_rnn.core.tensor import Line
+from tinygrad_rnn.core.values import Value, bare
 
 
-def record(lines: list[Any], code: list[str], check_finite: bool, line: tuple[Any, ...]) -> None:
+def record(lines: list[Line], code: list[str], check_finite: bool, line: Line) -> None:
     """Write a line on a tape that keeps lines of code, and, if asked to, refuse values that are not finite."""
     lines.append(line)
     code.append(code_line())
@@ -20,7 +24,7 @@ def record(lines: list[Any], code: list[str], check_finite: bool, line: tuple[An
         require_finite(line, code[-1])
 
 
-def require_finite(line: tuple[Any, ...], where: str | None) -> None:
+def require_finite(line: Line, where: str | None) -> None:
     """Raise FloatingPointError if the result of this line of a tape holds a NaN or an infinity."""
     op, args, _, out, labels = line
     if _is_finite(out):
@@ -33,15 +37,13 @@ def require_finite(line: tuple[Any, ...], where: str | None) -> None:
     _refuse(f"{op.name}: {_bad(out)}", args, labels, where, remedy)
 
 
-def require_finite_products(
-    line: tuple[Any, ...], where: str | None, cotangent: Any, products: list[tuple[Tensor, Any]]
-) -> None:
+def require_finite_products(line: Line, where: str | None, cotangent: Cotangent, products: Products) -> None:
     """Raise FloatingPointError if a cotangent that this line sends back holds a NaN or an infinity."""
     op, args, _, _, labels = line
     for x, product in products:
         if x.dtype.kind != "f":
             continue
-        values = product.parts[0][1] if hasattr(product, "parts") else product  # what is not zero
+        values = product.parts[0][1] if hasattr(product, "parts") else product  # the part that is not zero
         if not _is_finite(values):
             remedy = (
                 f"the cotangent that arrived is {_range(cotangent)}; the derivative of {op.name} is not finite here"
@@ -52,14 +54,14 @@ def require_finite_products(
             _refuse(what, args, labels, where, remedy)
 
 
-def held_bytes(lines: list[Any], label: str | None) -> dict[Any, int]:
-    """The bytes of all values that the lines hold, each counted once, by the value of one label of the scope."""
+def held_bytes(lines: list[Line], label: str | None) -> dict[Any, int]:
+    """Return the bytes of all values that the lines hold, each counted once, by the value of one label of the scope."""
     total: dict[Any, int] = {}
     seen: set[int] = set()
     for _, args, _, out, labels in lines:
-        key = dict(labels).get(label)
+        key = None if label is None else dict(labels).get(label)
         for value in (*args, out):
-            owner = value._data if isinstance(value, Tensor) else value
+            owner = bare(value)
             while isinstance(owner, ndarray) and isinstance(owner.base, ndarray):
                 owner = owner.base
             if isinstance(owner, ndarray) and id(owner) not in seen:
@@ -68,34 +70,30 @@ def held_bytes(lines: list[Any], label: str | None) -> dict[Any, int]:
     return total
 
 
-def _values(value: Any) -> Any:
-    return value._data if isinstance(value, Tensor) else value
-
-
-def _is_finite(value: Any) -> bool:
-    values = _values(value)
+def _is_finite(value: Value) -> bool:
+    values = bare(value)
     if not isinstance(values, ndarray | np.floating | float):
         return True
     return np.asarray(values).dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
-def _bad(value: Any) -> str:
-    values = np.asarray(_values(value))
+def _bad(value: Value) -> str:
+    values = np.asarray(bare(value))
     bad = ~np.isfinite(values)
     first = tuple(int(k) for k in np.argwhere(bad)[0])
     return f"{bad.sum()} of {values.size} values not finite (first: {values[first]} at {list(first)})"
 
 
-def _range(value: Any) -> str:
-    """`z (2, 3) from -1 to 4`, as far as it is finite."""
-    values = np.asarray(_values(value))
+def _range(value: Value) -> str:
+    """Return `z (2, 3) from -1 to 4`, the range of the finite entries."""
+    values = np.asarray(bare(value))
     name = getattr(value, "name", None) or "an array"
     finite = values[np.isfinite(values)]
     span = f"from {finite.min():.4g} to {finite.max():.4g}" if finite.size else "without a finite value"
     return f"{name} {values.shape} {span}" + (" where finite" if 0 < finite.size < values.size else "")
 
 
-def _refuse(what: str, args: tuple[Any, ...], labels: Any, where: str | None, remedy: str) -> NoReturn:
-    inputs = "; ".join(_range(a) for a in args if isinstance(_values(a), ndarray | float | int))
+def _refuse(what: str, args: Args, labels: Scope, where: str | None, remedy: str) -> NoReturn:
+    inputs = "; ".join(_range(a) for a in args if isinstance(bare(a), ndarray | float | int))
     scoped = f", in {scope_text(labels)}" if labels else ""
     raise FloatingPointError(f"{what}{scoped}, at {where or 'an unknown line'}; inputs: {inputs}\n{remedy}")

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.table import primitive  # noqa: F401 - primitive is for the example above
-from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.core.trees import flattened
+from tinygrad_rnn.core.table import Function, primitive  # noqa: F401 - primitive is for the example above
+from tinygrad_rnn.core.tensor import Array, Tensor
+from tinygrad_rnn.core.trees import Tree, flattened
+from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.continuation import Lines
 from tinygrad_rnn.transforms.numerical import Derivative, random_direction
@@ -29,11 +29,11 @@ from tinygrad_rnn.transforms.witness import Witness, agree, same
 RTOL = {"complex step": 1e-9, "differences": 1e-6}
 """How far apart, relative to the size of the terms that add up to the derivative, counts as wrong."""
 
-Leaves = list[Any]
+Leaves = list[Value]
 
 
 def check_grads(
-    f: Callable[..., Any], args: Sequence[Any], order: int = 2, modes: Sequence[str] = ("rev", "fwd"), seed: int = 0
+    f: Function, args: Sequence[Tree], order: int = 2, modes: Sequence[str] = ("rev", "fwd"), seed: int = 0
 ) -> None:
     """Check the derivatives of f by every array of floats in `args`, up to `order`, in reverse and forward mode.
 
@@ -42,8 +42,8 @@ def check_grads(
     the derivative itself, in each mode, down to `order`. f may take and return trees; arguments of other kinds stay as
     they are. float32 is checked in float64, with a warning, since a numerical derivative in float32 has three digits.
 
-    Two derivatives agree to 1e-9 of the terms that add up to them (1e-6 for differences), or to what rounding does to
-    them, where that is more: where things saturate, rounding is as large as what is left. At a corner, where numbers
+    Two derivatives agree to 1e-9 of the terms that add up to them (1e-6 for differences), or to the effect of rounding,
+    where that is more: in saturated units, rounding is as large as the derivative. At a corner, where numbers
     alone do not say which slope is right, nothing is required.
 
     Raises AssertionError at the first difference, with the argument, the order and modes, both numbers and the error
@@ -63,7 +63,7 @@ def check_grads(
     names = [_argument(leaves[k][0]) for k in chosen]
     values = [np.array(_bare(leaves[k][1]), np.float64) for k in chosen]
 
-    def of_leaves(*xs: Any) -> Leaves:
+    def of_leaves(*xs: Value) -> Leaves:
         every = [value for _, value in leaves]
         for k, x in zip(chosen, xs, strict=True):
             every[k] = x
@@ -103,11 +103,11 @@ def _check(
     for mode in modes:
         if mode == "rev":
 
-            def slope(*xs: Any) -> Leaves:
+            def slope(*xs: Value) -> Leaves:
                 return list(vjp(f, *xs)[1](u))
         else:
 
-            def slope(*xs: Any) -> Leaves:
+            def slope(*xs: Value) -> Leaves:
                 return list(jvp(f, xs, v)[1])
 
         _check(slope, values, names, order - 1, modes, (mode, *taken), rng)
@@ -123,7 +123,7 @@ class _Total:
             self._results = f(*self._inputs)
         self._lines = Lines(self._tape, self._results)
 
-    def require_close(self, k: int, v: Any, terms: Leaves, name: str, modes: tuple[str, ...]) -> None:
+    def require_close(self, k: int, v: Array, terms: Leaves, name: str, modes: tuple[str, ...]) -> None:
         """Raise AssertionError where the derivative along v by argument k is not the sum of `terms`, to rounding."""
         found, size = float(sum(t.sum() for t in terms)), _size(terms)
 
@@ -132,7 +132,7 @@ class _Total:
 
         if agree(found, self._witness(k, v).derivative(v), asked):
             return
-        # What rounding does is known after a few more runs: they are made only for who would be called wrong.
+        # The effect of rounding takes a few more runs: they are made only before a derivative is called wrong.
         slope, value = self._rounding(k, v)
         numeric = self._witness(k, v, value).about(v, found, lambda to: max(asked(to), slope))
         if numeric.corner or agree(found, numeric, lambda to: max(asked(to), slope)):
@@ -146,19 +146,19 @@ class _Total:
             f"the rule of one of these operations is wrong: {listed}"
         )
 
-    def _witness(self, k: int, v: Any, noise: float = 0.0) -> Witness:
-        def by_lines(x: Any) -> Any:
+    def _witness(self, k: int, v: Array, noise: float = 0.0) -> Witness:
+        def by_lines(x: Array) -> Value:
             return self._sum(self._lines.run({self._inputs[k]: x}))
 
-        def anew(x: Any) -> Any:
+        def itself(x: Array) -> Value:
             return self._sum(self._f(*(Tensor(x if j == k else y) for j, y in enumerate(self._values))))
 
         near = self._values[k] + 1e-3 * v
-        continued = self._lines.continued and same(by_lines(near), anew(near), noise)
-        return Witness(by_lines, anew, self._values[k], continued, self._lines.smooth, noise)
+        continued = self._lines.continued and same(by_lines(near), itself(near), noise)
+        return Witness(by_lines, itself, self._values[k], continued, self._lines.smooth, noise)
 
-    def _rounding(self, k: int, v: Any) -> tuple[float, float]:
-        """How far apart two right derivatives by argument k along v can be, and two right values."""
+    def _rounding(self, k: int, v: Array) -> tuple[float, float]:
+        """Return how far apart two right derivatives by argument k along v can be, and two right values."""
         xs = [Tensor(x) for x in self._values]
         with Tape() as whole:
             with Tape() as tape:
@@ -169,7 +169,7 @@ class _Total:
         of_slope, of_total = deviations(whole, [slope, total])
         return float(rounding(of_slope)), float(rounding(of_total))
 
-    def _sum(self, results: Leaves) -> Any:
+    def _sum(self, results: Leaves) -> Value:
         return sum(np.sum(_bare(y) * w) for y, w in zip(results, self._u, strict=True))
 
 
@@ -183,20 +183,20 @@ def _refuse_two_answers(f: Callable[..., Leaves], values: Leaves) -> None:
             )
 
 
-def _is_float(value: Any) -> bool:
+def _is_float(value: object) -> bool:
     return isinstance(value, float | Tensor | np.ndarray | np.floating) and np.asarray(_bare(value)).dtype.kind == "f"
 
 
-def _bare(value: Any) -> Any:
+def _bare(value: Value) -> Value:
     return value.data if isinstance(value, Tensor) else value
 
 
 def _size(terms: Leaves) -> float:
-    """The size of what adds up: rounding is relative to this, and not to a sum that may be near zero."""
+    """Return the size of the terms: rounding is relative to it, and not to their sum, which may be near zero."""
     return float(sum(np.abs(t).sum() for t in terms))
 
 
 def _argument(path: str) -> str:
-    """`[0]['W']` -> `argument 0['W']`."""
+    """Return `argument 0['W']` for the path `[0]['W']`."""
     head, _, rest = path.partition("]")
     return f"argument {head[1:]}{rest}"

@@ -1,4 +1,4 @@
-"""The walk forward over a tape: tangents flow from inputs to what was made of them, in the order of recording.
+"""The walk forward over a tape: tangents flow from inputs to results, in the order of recording.
 
 The derivative rules are those of the walk back. For an elementwise operation the vector-Jacobian product is the
 Jacobian-vector product; a linear one is its own tangent; for any other, the map g -> vjp(g) is recorded, and its
@@ -15,7 +15,6 @@ transpose, which one walk back over it gives, is the tangent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -23,13 +22,18 @@ from tinygrad_rnn.core.backward import fitted, one_order_up
 from tinygrad_rnn.core.errors import refuse_dtype
 from tinygrad_rnn.core.recording import current, recording_under
 from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.table import Args, Kwargs, Primitive
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.operations.basics import astype
 from tinygrad_rnn.tape.full_tape import Tape
 
+Tangents = dict[Tensor, Value]
+"""Tensor -> its tangent, of its shape."""
 
-def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Tensor]) -> list[Any]:
-    """The tangents of `outputs`, for these tangents of Tensors on the tape (each of its Tensor's shape).
+
+def pushforward(tape: Tape, tangents: Mapping[Tensor, Value], outputs: Sequence[Tensor]) -> list[Value]:
+    """Return the tangents of `outputs`, for these tangents of Tensors on the tape (each of its Tensor's shape).
 
     The tangent of y is the derivative of y along the given direction: the Jacobian times it. Arrays of the outputs'
     shapes and dtypes; Tensors, recorded under the scope `jvp=...`, where a tape is open.
@@ -37,8 +41,8 @@ def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Te
     Raises ValueError for a tangent of another shape than its Tensor.
     """
     recording = bool(current()[0])
-    known: dict[Tensor, Any] = {x: _checked(x, v, recording) for x, v in tangents.items()}
-    for op, args, kwargs, out, labels in tape._lines:
+    known: Tangents = {x: _checked(x, v, recording) for x, v in tangents.items()}
+    for op, args, kwargs, out, labels in tape.lines():
         if out in known or out.dtype.kind != "f":
             continue
         moved = [k for k, a in enumerate(args) if type(a) is Tensor and a in known]
@@ -48,8 +52,8 @@ def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Te
             with recording_under(one_order_up(labels, "jvp")):
                 v = _tangent(op, args, kwargs, out, args, moved, known)
         else:
-            values = [a._data if type(a) is Tensor else a for a in args]
-            v = _tangent(op, values, kwargs, out._data, args, moved, known)
+            values = [a.data if type(a) is Tensor else a for a in args]
+            v = _tangent(op, values, kwargs, out.data, args, moved, known)
         if v is not None:
             known[out] = v
     found = [known.get(y) for y in outputs]
@@ -58,7 +62,7 @@ def pushforward(tape: Tape, tangents: Mapping[Tensor, Any], outputs: Sequence[Te
     return [np.zeros(y.shape, y.dtype) if v is None else np.array(v) for y, v in zip(outputs, found, strict=True)]
 
 
-def _checked(x: Tensor, v: Any, recording: bool) -> Any:
+def _checked(x: Tensor, v: Value, recording: bool) -> Value:
     if np.shape(v) != x.shape:
         raise ValueError(
             f"jvp: the tangent of {x.describe()} has shape {np.shape(v)}\n"
@@ -74,9 +78,9 @@ def _checked(x: Tensor, v: Any, recording: bool) -> Any:
 
 
 def _tangent(
-    op: Any, values: Any, kwargs: dict[str, Any], y: Any, args: tuple[Any, ...], moved: list[int], known: Any
-) -> Any:
-    """The tangent of one entry's result y; None where it does not move."""
+    op: Primitive, values: Sequence[Value], kwargs: Kwargs, y: Value, args: Args, moved: list[int], known: Tangents
+) -> Value:
+    """Return the tangent of one entry's result y; None where it does not move."""
     if not op.kind:
         return _transposed(op, values, kwargs, y, args, moved, known)
     differentiable = [k for k in moved if op.variadic or (k < len(op.vjps) and op.vjps[k] is not None)]
@@ -99,15 +103,15 @@ def _tangent(
     return total if total.dtype == y.dtype else astype(total, dtype=y.dtype)
 
 
-def _still(a: Any) -> Any:
-    """The tangent of an argument that does not move."""
+def _still(a: Value) -> Value:
+    """Return the tangent of an argument that does not move: zero."""
     return np.zeros(a.shape, a.dtype) if isinstance(a, Tensor | np.ndarray) else 0.0
 
 
 def _transposed(
-    op: Any, values: Any, kwargs: dict[str, Any], y: Any, args: tuple[Any, ...], moved: list[int], known: Any
-) -> Any:
-    """The tangent by the transpose of the vjp: that is linear in g, so it may be recorded at any g."""
+    op: Primitive, values: Sequence[Value], kwargs: Kwargs, y: Value, args: Args, moved: list[int], known: Tangents
+) -> Value:
+    """Return the tangent by the transpose of the vjp, which is linear in g, so that it may be recorded at any g."""
     g = Tensor(np.zeros(y.shape, y.dtype))
     with Tape() as tape:
         if op.variadic:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Function = Callable[[NDArray[Any]], Any]
+from tinygrad_rnn.core.tensor import Array
+
+Function = Callable[[Array], Any]
 
 
 class Derivative(NamedTuple):
@@ -26,8 +27,8 @@ class Derivative(NamedTuple):
     corner: bool = False
 
 
-def complex_step(f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-30) -> Derivative:
-    """Im f(x + i h v) / h: exact to rounding, for a function of analytic operations (Squire and Trapp, 1998).
+def complex_step(f: Function, x: Array, v: Array, step: float = 1e-30) -> Derivative:
+    """Return Im f(x + i h v) / h: exact to rounding, for a function of analytic operations (Squire and Trapp, 1998).
 
     Nothing is subtracted, so h can be tiny and its square drops out. Wrong without warning for abs, maximum and
     comparisons: ask only where every operation on the tape is `analytic`, or continued from the real axis (`Lines`).
@@ -37,10 +38,8 @@ def complex_step(f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e
     return Derivative(float(value), 4 * float(np.spacing(abs(value))), "complex step")
 
 
-def central_differences(
-    f: Function, x: NDArray[Any], v: NDArray[Any], step: float = 1e-2, noise: float = 0.0
-) -> Derivative:
-    """(f(x + h v) - f(x - h v)) / 2h for h = step, step/2, ..., extrapolated to h = 0 (Ridders, 1982).
+def central_differences(f: Function, x: Array, v: Array, step: float = 1e-2, noise: float = 0.0) -> Derivative:
+    """Return (f(x + h v) - f(x - h v)) / 2h for h = step, step/2, ..., extrapolated to h = 0 (Ridders, 1982).
 
     The error is the estimate of the extrapolation: how much the last two columns of the tableau disagree, plus the
     rounding of f: `noise`, at least a unit in its last place. The best entry of the tableau is returned, so `step` need
@@ -62,7 +61,7 @@ def central_differences(
     return best
 
 
-def has_corner(f: Function, x: NDArray[Any], v: NDArray[Any], least: float, noise: float = 0.0) -> bool:
+def has_corner(f: Function, x: Array, v: Array, least: float, noise: float = 0.0) -> bool:
     """Do the slopes to the two sides of x along v differ by more than `least`, however near x they are taken?
 
     The slopes of a smooth function, a hundred times nearer, differ a hundred times less. `noise`: the rounding of f.
@@ -76,6 +75,6 @@ def has_corner(f: Function, x: NDArray[Any], v: NDArray[Any], least: float, nois
     return bool(gaps[1] > max(least, rounding) and gaps[1] > 0.1 * gaps[0])
 
 
-def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Entries of random sign and size between 1/2 and 3/2: every entry counts, and no two alike."""
+def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Return entries of random sign and size between 1/2 and 3/2: every entry counts, and no two alike."""
     return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))

@@ -1,4 +1,4 @@
-"""What rounding can do to a gradient: the same tape again, with each result moved by a unit or two in its last place.
+"""The effect of rounding on a gradient: the same tape again, with each result moved by a unit or two in its last place.
 
 Another right way to compute a gradient (another order of a sum, a product for two, `f - f f` for `f (1 - f)`) differs
 from the tape by errors of that size at each operation. How far they carry is a property of the problem: its condition.
@@ -16,16 +16,15 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from tinygrad_rnn.core.table import PRIMITIVES
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.table import PRIMITIVES, Args
+from tinygrad_rnn.core.tensor import Array, Tensor
+from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.tape.full_tape import Tape
-
-Array = NDArray[Any]
 
 SAMPLES = 4
 """How many runs are moved. Fewer could be small all of them by chance; more cost as many runs."""
@@ -47,7 +46,7 @@ OF_SIZE_ONE = {"log_softmax", "logsumexp"}
 
 
 class Spread(NamedTuple):
-    """How far the moved runs are from the tape: for each input and each result an array (samples, *shape).
+    """The distances of the moved runs from the tape: for each input and each result an array (samples, *shape).
 
     float64. Where a moved run is not finite, nothing is known, and the entry is 0.
     """
@@ -70,8 +69,8 @@ class Moved:
         for (other, _), rng in zip(self._runs, self._rngs, strict=True):
             other.hook(lambda entry, g, rng=rng: _shaken(g, rng, at_least=float(np.finfo(g.dtype).tiny)))  # type: ignore[misc]  # mypy infers no lambda with defaults
 
-    def spread(self, seeds: Mapping[Tensor, Any]) -> Spread:
-        """The spread of the gradients of sum(seed * result) by the inputs, and of the results.
+    def spread(self, seeds: Mapping[Tensor, Value]) -> Spread:
+        """Return the spread of the gradients of sum(seed * result) by the inputs, and of the results.
 
         `seeds` maps results of the tape to their cotangents. Costs a walk back for each run.
         """
@@ -92,9 +91,9 @@ class Moved:
 
 
 def deviations(tape: Tape, results: Sequence[Tensor], samples: int = SAMPLES) -> list[Array]:
-    """How far the moved runs are from the tape, for each result an array (samples, *shape).
+    """Return the distances of the moved runs from the tape, for each result an array (samples, *shape).
 
-    A derivative whose walk back was recorded is a result like any other: then what its rules compute is moved too.
+    A derivative whose walk back was recorded is a result like any other: then the results of its rules are moved too.
     """
     found = []
     with np.errstate(all="ignore"):
@@ -105,39 +104,39 @@ def deviations(tape: Tape, results: Sequence[Tensor], samples: int = SAMPLES) ->
 
 
 def rounding(deviations: Array) -> Array:
-    """How far apart two right values can be, entry by entry: SAFETY times the root of the mean square of the samples.
+    """Return how far apart two right values can be, entry by entry: an array of that shape.
 
-    `deviations`: (samples, *shape), as in `Spread`. The answer has that shape.
+    `deviations`: (samples, *shape), as in `Spread`. The answer is SAFETY times the root of their mean square.
     """
     return np.asarray(SAFETY * np.sqrt(np.mean(np.square(deviations), axis=0)))
 
 
 def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Tensor]]:
-    """The tape's calls again, every leaf and every rounded result moved; and the new Tensor of each old one."""
+    """Return a tape of the same calls, each leaf and each rounded result moved, and the new Tensor of each old one."""
     new: dict[Tensor, Tensor] = {}
     other = Tape()
-    for op, args, kwargs, out, labels in tape._lines:
+    for op, args, kwargs, out, labels in tape.lines():
         for a in args:
             if type(a) is Tensor and a not in new:
-                new[a] = Tensor(_shaken(a._data, rng))
+                new[a] = Tensor(_shaken(a.data, rng))
         arguments = tuple([new[a] if type(a) is Tensor else a for a in args])
         if op.name in BRANCHES:
-            arguments = _tied(other._lines, args, arguments)
+            arguments = _tied(other, args, arguments)
         try:
-            value = op.function(*[a._data if type(a) is Tensor else a for a in arguments], **kwargs)
-        except ValueError:  # what was moved has left the domain by a last place
-            value = out._data
+            value = op.function(*[a.data if type(a) is Tensor else a for a in arguments], **kwargs)
+        except ValueError:  # a moved argument has left the domain by a last place
+            value = out.data
         if op.kind not in EXACT_KINDS and op.name not in EXACT:
             value = _shaken(value, rng, at_least=1.0 if op.name in OF_SIZE_ONE else 0.0)
         new[out] = Tensor(value)
-        other._lines.append((op, arguments, kwargs, new[out], labels))
+        other.record((op, arguments, kwargs, new[out], labels))
     return other, new
 
 
-def _tied(lines: list[Any], args: tuple[Any, ...], moved: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The moved arguments of an operation that decides, every tie as it was: toys of whole numbers have exact ones.
+def _tied(tape: Tape, args: Args, moved: Args) -> Args:
+    """Return the moved arguments of an operation that decides, every tie kept: toys of whole numbers have exact ones.
 
-    Where it is no tie any more, one argument is brought back to the other, or to 0, by a line of its own.
+    Where it is no tie any more, one argument is brought back to the other, or to 0, by a line of its own on `tape`.
     """
     k = next((k for k, a in enumerate(moved[:2]) if type(a) is Tensor), 0)
     of_all = [[np.asarray(a.data if type(a) is Tensor else a) for a in arguments] for arguments in (args, moved)]
@@ -148,12 +147,12 @@ def _tied(lines: list[Any], args: tuple[Any, ...], moved: tuple[Any, ...]) -> tu
     if not off.any():
         return moved
     back = Tensor(x_moved + off)
-    lines.append((PRIMITIVES["add"], (moved[k], off), {}, back, ()))
+    tape.record((PRIMITIVES["add"], (moved[k], off), {}, back, ()))
     return (*moved[:k], back, *moved[k + 1 :])
 
 
-def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Array:
-    """Each entry, moved to either side by one to three units in its last place, or in that of `at_least`."""
+def _shaken(value: ArrayLike, rng: np.random.Generator, at_least: float = 0.0) -> Array:
+    """Return each entry, moved to either side by one to three units in its last place, or in that of `at_least`."""
     right: Array = np.asarray(value)
     if right.dtype.kind != "f":
         return right
@@ -162,6 +161,6 @@ def _shaken(value: Any, rng: np.random.Generator, at_least: float = 0.0) -> Arra
     return np.asarray(right + e * np.maximum(np.abs(right), at_least), right.dtype)
 
 
-def _apart(moved: Any, right: Any) -> Array:
+def _apart(moved: ArrayLike, right: ArrayLike) -> Array:
     apart = np.asarray(moved, np.float64) - np.asarray(right, np.float64)
     return np.asarray(np.where(np.isfinite(apart), apart, 0.0))

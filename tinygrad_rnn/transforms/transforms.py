@@ -13,25 +13,25 @@ array(-0.72686198)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from tinygrad_rnn.core.errors import refuse_dtype
 from tinygrad_rnn.core.recording import current, where_text
-from tinygrad_rnn.core.table import PRIMITIVES, Primitive
-from tinygrad_rnn.core.tensor import Tensor, apply
-from tinygrad_rnn.core.trees import flattened, mapped
+from tinygrad_rnn.core.table import PRIMITIVES, Args, Kwargs, Primitive
+from tinygrad_rnn.core.table import Function as Function
+from tinygrad_rnn.core.tensor import Array, Tensor, apply
+from tinygrad_rnn.core.trees import Leaves, Tree, flattened, mapped
+from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.forward import pushforward
 
-Function = Callable[..., Any]
 Argnums = int | Sequence[int]
 
 
 def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """The function that gives the gradient of f, which returns one number, by its argument `argnums`.
+    """Return the function that gives the gradient of f, which returns one number, by its argument `argnums`.
 
     The gradient is built like the argument: an array, or a tuple, list or dict of arrays, each of its shape and dtype;
     a tuple of these where `argnums` is a sequence. All other arguments may be anything. With `has_aux`, f returns
@@ -40,7 +40,7 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     Raises TypeError where an argument holds no float, or f returns no Tensor; ValueError where it is no scalar.
     """
 
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: Tree, **kwargs: Tree) -> Tree:
         found = value_and_grad(f, argnums, has_aux)(*args, **kwargs)
         return (found[1], found[0][1]) if has_aux else found[1]
 
@@ -48,9 +48,9 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """As `grad`; the answer is (value, gradient), or ((value, anything), gradient) with `has_aux`."""
+    """Return the function that gives (value, gradient), as of `grad`; with `has_aux`, ((value, anything), gradient)."""
 
-    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+    def value_and_gradient(*args: Tree, **kwargs: Tree) -> Tree:
         run = Run("grad", f, args, kwargs, argnums, has_aux)
         gradients = run.inputs_like(run.tape.gradient(run.loss(), run.inputs))
         value = run.result()
@@ -59,25 +59,25 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     return value_and_gradient
 
 
-def vjp(f: Function, *args: Any, argnums: Argnums | None = None, has_aux: bool = False) -> Any:
-    """f(*args), and the function that takes a cotangent of it to the cotangents of the arguments.
+def vjp(f: Function, *args: Tree, argnums: Argnums | None = None, has_aux: bool = False) -> Tree:
+    """Return f(*args), and the function that takes a cotangent of it to the cotangents of the arguments.
 
     The cotangent is built like the result; the answer is a tuple with one part, built like it, for each argument (or
     for those in `argnums`; bare where that is one number). With `has_aux`, (result, pullback, anything).
     """
     run = Run("vjp", f, args, {}, range(len(args)) if argnums is None else argnums, has_aux)
 
-    def pullback(cotangent: Any) -> Any:
+    def pullback(cotangent: Tree) -> Tree:
         given = _alike("vjp", "the cotangent", cotangent, run.out_tree)
         return run.inputs_like(run.tape.gradient(dict(zip(run.outputs, given, strict=True)), run.inputs))
 
     return (run.result(), pullback, run.aux) if has_aux else (run.result(), pullback)
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
-    """f(*primals), and its derivative along `tangents`: forward mode, at the cost of about two runs of f.
+def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> Tree:
+    """Return f(*primals), and its derivative along `tangents`: forward mode, at the cost of about two runs of f.
 
-    Each tangent is built like its primal; None stands for an argument that does not move, and may be anything. With
+    Each tangent is built like its primal; None is for an argument that does not move, which may be anything. With
     `has_aux`, (result, derivative, anything).
     """
     if not (isinstance(primals, tuple | list) and isinstance(tangents, tuple | list)):
@@ -98,13 +98,13 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
 
 
 def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """The function that gives all derivatives of f's results by its argument: shape (*result, *argument).
+    """Return the function that gives all derivatives of f's results by its argument: shape (*result, *argument).
 
     Where results or arguments are trees, a tree of the results, of trees of the arguments. One walk for each entry of
     the results, or, where these are more than the entries of the arguments, one walk forward for each of those.
     """
 
-    def all_derivatives(*args: Any, **kwargs: Any) -> Any:
+    def all_derivatives(*args: Tree, **kwargs: Tree) -> Tree:
         run = Run("jacobian", f, args, kwargs, argnums, has_aux)
         by_rows = sum(y.size for y in run.outputs) <= sum(x.size for x in run.inputs)
         blocks = (_by_rows if by_rows else _by_columns)(run)
@@ -115,12 +115,12 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functi
 
 
 def hessian(f: Function, argnums: int = 0, has_aux: bool = False) -> Function:
-    """The function that gives all second derivatives of f, which returns one number: shape (*argument, *argument)."""
+    """Return the function that gives the second derivatives of f, which returns one number: (*argument, *argument)."""
     return jacobian(grad(f, argnums, has_aux), argnums, has_aux)
 
 
-def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
-    """The Hessian of f by its argument `argnums`, times v: the gradient's derivative along v, built like v.
+def hvp(f: Function, args: Sequence[Tree], v: Tree, argnums: int = 0) -> Tree:
+    """Return the Hessian of f by its argument `argnums`, times v: the gradient's derivative along v, built like v.
 
     Forward over reverse: a few runs of f, whatever the size of v.
     """
@@ -131,7 +131,7 @@ def hvp(f: Function, args: Sequence[Any], v: Any, argnums: int = 0) -> Any:
 
 
 class Run:
-    """f, run once on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed.
+    """A run of f, once, on fresh Tensors in the place of some arguments, on a tape of its own, which may be sealed.
 
     With `constant`, f may return plain numbers, made of other arguments alone: this is looked at by a second run.
     """
@@ -140,8 +140,8 @@ class Run:
         self,
         what: str,
         f: Function,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        args: Args,
+        kwargs: Kwargs,
         argnums: Argnums,
         has_aux: bool,
         sealed: bool = False,
@@ -186,7 +186,7 @@ class Run:
             self._require_unmoved(f, new, chosen, kwargs, has_aux, results)
 
     def _require_unmoved(
-        self, f: Function, args: list[Any], chosen: list[int], kwargs: dict[str, Any], has_aux: bool, results: Any
+        self, f: Function, args: list[Tree], chosen: list[int], kwargs: Kwargs, has_aux: bool, results: Leaves
     ) -> None:
         """Raise TypeError where plain results change with the inputs: f took values off the tape to make them."""
         near = list(args)
@@ -202,7 +202,7 @@ class Run:
             _require_tensors(self.what, results)  # raises
 
     def loss(self) -> Tensor:
-        """The one number that f returned."""
+        """Return the one number that f returned. Raise ValueError where it returned another thing."""
         (loss,) = self.outputs if len(self.outputs) == 1 else (None,)
         if loss is None or loss.size != 1:
             shapes = ", ".join(str(y.shape) for y in self.outputs)
@@ -212,13 +212,13 @@ class Run:
             )
         return loss
 
-    def inputs_like(self, values: Any) -> Any:
-        """Values for all inputs, built like the arguments."""
+    def inputs_like(self, values: Iterable[Value]) -> Tree:
+        """Return values for all inputs, built like the arguments."""
         built = self._rebuild(values)
         return built[0] if self._bare else built
 
-    def result(self) -> Any:
-        """What f returned, as it leaves the transform."""
+    def result(self) -> Tree:
+        """Return the results of f, as they leave the transform."""
         return self.outputs_like(_leaving(y) for y in self.outputs)
 
 
@@ -227,8 +227,8 @@ def _identity(y: Tensor) -> Primitive:
     return PRIMITIVES["detach" if y.dtype == bool else "positive"]
 
 
-def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
-    """A new Tensor of that value, joined to the caller's, where that is one on an open tape, by a recorded identity."""
+def _fresh(what: str, chosen: list[int], path: str, value: Value) -> Tensor:
+    """Return a new Tensor of that value. Where a tape is open, a recorded identity joins it to the caller's Tensor."""
     if not isinstance(value, Tensor):
         array = np.asarray(value)
         if isinstance(value, bool | int | str | bytes) or value is None or array.dtype.kind != "f":
@@ -249,12 +249,12 @@ def _fresh(what: str, chosen: list[int], path: str, value: Any) -> Tensor:
     return fresh
 
 
-def _kind(value: Any) -> str:
+def _kind(value: Value) -> str:
     return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.40} ({type(value).__name__})"
 
 
-def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
-    """The results as Tensors; beside one that is, an array is a constant."""
+def _require_tensors(what: str, results: Leaves) -> list[Tensor]:
+    """Return the results as Tensors; beside one that is, an array is a constant. Raise TypeError where none is."""
     if any(isinstance(y, Tensor) for _, y in results):
         return [y if isinstance(y, Tensor) else Tensor(y) for _, y in results]
     returned = ", ".join(_kind(y) for _, y in results) or "nothing"
@@ -265,13 +265,13 @@ def _require_tensors(what: str, results: list[tuple[str, Any]]) -> list[Tensor]:
     )
 
 
-def _leaving(value: Any) -> Any:
-    """A Tensor as it leaves a transform: as it is where a tape is open, else its values."""
+def _leaving(value: Value) -> Value:
+    """Return a Tensor as it leaves a transform: as it is where a tape is open, else its values."""
     return np.array(value.data) if isinstance(value, Tensor) and not current()[0] else value
 
 
-def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
-    """The leaves of a tree that must be built like another one."""
+def _alike(what: str, name: str, given: Tree, like: Tree) -> list[Value]:
+    """Return the leaves of a tree that must be built like another one."""
     leaves, wanted = dict(flattened(given)[0]), flattened(like)[0]
     if set(leaves) != {path for path, _ in wanted}:
         raise ValueError(
@@ -290,8 +290,8 @@ def _alike(what: str, name: str, given: Any, like: Any) -> list[Any]:
     return [leaves[path] for path, _ in wanted]
 
 
-def _by_rows(run: Run) -> list[list[Any]]:
-    """For each result the derivatives by each input: a walk back for each entry of the result."""
+def _by_rows(run: Run) -> list[list[Value]]:
+    """Return, for each result, the derivatives by each input: a walk back for each entry of the result."""
     blocks = []
     for y in run.outputs:
         rows = [run.tape.gradient({y: e}, run.inputs) for e in _units(y)]
@@ -299,8 +299,8 @@ def _by_rows(run: Run) -> list[list[Any]]:
     return blocks
 
 
-def _by_columns(run: Run) -> list[list[Any]]:
-    """The same by a walk forward for each entry of the inputs."""
+def _by_columns(run: Run) -> list[list[Value]]:
+    """Return the same, by a walk forward for each entry of the inputs."""
     columns = [[pushforward(run.tape, {x: e}, run.outputs) for e in _units(x)] for x in run.inputs]
     blocks = []
     for k, y in enumerate(run.outputs):
@@ -313,13 +313,13 @@ def _by_columns(run: Run) -> list[list[Any]]:
     return blocks
 
 
-def _units(x: Tensor) -> Any:
-    """Each direction of x in turn: 1 at one entry."""
+def _units(x: Tensor) -> Iterator[Array]:
+    """Yield each direction of x: 1 at one entry."""
     for k in range(x.size):
         unit = np.zeros(x.size, x.dtype)
         unit[k] = 1
         yield unit.reshape(x.shape)
 
 
-def _stacked(rows: list[Any], shape: tuple[int, ...], like: Tensor) -> Any:
+def _stacked(rows: list[Value], shape: tuple[int, ...], like: Tensor) -> Value:
     return np.reshape(np.stack(rows), shape) if rows else np.zeros(shape, like.dtype)
