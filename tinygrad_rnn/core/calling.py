@@ -66,8 +66,9 @@ def as_ours(function: Function, ours: Function, args: Args, kwargs: Kwargs) -> t
     if names is not None:
         if names[0] in kwargs:  # np.sum(a=x): ours has another name for its first argument
             args, kwargs = (kwargs[names[0]], *args), {key: v for key, v in kwargs.items() if key != names[0]}
-        kwargs = {**dict(zip(names[agree:], args[agree:], strict=False)), **kwargs}
-        args = args[:agree]
+        if len(args) > agree:
+            kwargs = {**dict(zip(names[agree:], args[agree:], strict=False)), **kwargs}
+            args = args[:agree]
     return args, said(function.__name__, defaults, known, args, kwargs)
 
 

@@ -144,6 +144,8 @@ class NumPyFace(Values):
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Value, **kwargs: Any) -> Value:
         ours = TABLE.get(ufunc)
+        if not kwargs and how == "__call__" and type(ours) is Primitive:
+            return self.__apply__(ours, inputs)
         kwargs = {key: value for key, value in kwargs.items() if not same(value, UNSAID.get(key, kwargs))}
         if how != "__call__" or kwargs:
             raise errors.no_plain_call(self, ufunc, how, kwargs)
