@@ -81,7 +81,7 @@ class Run:
         from_parameters: dict[Any, set[int]] = {}
         tensors = [(name, x) for name, x in given if isinstance(x, Tensor)]
         for name, x in tensors:
-            tape = x._tape() if x._tape is not None else None
+            tape = x.tape
             if tape is not None and tape not in from_parameters:
                 from_parameters[tape] = dependent(tape.lines(), set(self.params.values()))
             if id(x) in parameters or (tape is not None and id(x) in from_parameters[tape]):
@@ -155,7 +155,7 @@ class Run:
         before = len(tape)
         with scope(t=t):
             one = self.loss(t, h)
-            if isinstance(one, Tensor) and (one is h or one._tape is not tape.ref):
+            if isinstance(one, Tensor) and (one is h or one.tape is not tape):
                 one = np.positive(one)  # h itself, or a parameter: its cotangent is not that of the loss alone
         self._require_own_inputs(tape, t, before)
         real = isinstance(one, np.ndarray | np.number | float | int)
@@ -176,7 +176,7 @@ class Run:
         own = set(self.params.values())
         for entry in tape[start:]:
             for a in entry.args:
-                if isinstance(a, Tensor) and a._tape not in (None, tape.ref) and a not in own:
+                if isinstance(a, Tensor) and not a.is_leaf and a.tape is not tape and a not in own:
                     raise ValueError(
                         f"{self.what}: loss({t}, h) reads {a.describe()}, made by an operation outside of this step's "
                         "tape: no gradient would come back to it\n"
