@@ -32,7 +32,7 @@ from tinygrad_rnn.bptt.diagnosis.conventions import computes_in_single, unread
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis, remarks, tried_text, where_text
 from tinygrad_rnn.bptt.diagnosis.model import Changes
-from tinygrad_rnn.bptt.diagnosis.other_cells import gradients_of, siblings
+from tinygrad_rnn.bptt.diagnosis.other_cells import gradients_of, similar_cells
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import LENGTHS, Example, Problem, Problems, problems_of
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
@@ -46,7 +46,7 @@ from tinygrad_rnn.bptt.diagnosis.search import (
     predictions,
     reshaped,
 )
-from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError, Log, Student
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError, Log, Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import (
     Symptom,
     first_changed,
@@ -77,7 +77,7 @@ def doctor(
     by_hand: `f(params, xs, state, dhs, dlast=None) -> gradients`, a dict, of any parameter, "x", "h0", ...;
     the loss is sum(dhs * hs), plus sum(dlast * last state) for a function that takes dlast. As a second value, or into
     a dict that it takes as `log`, it may give its intermediates by (t, name): "dh", "dz_f", or a parameter's own term
-    of step t. `names` and `layout` as for `Student`.
+    of step t. `names` and `layout` as for `Submission`.
 
     example(rng, T, B) -> params, xs (T, B, I), state: problems of a length and a batch size; nn's cells have one,
     with biases unless bias=False.
@@ -90,24 +90,24 @@ def doctor(
     Raises TypeError or ValueError for a function that returns no dict, or unknown names, or gives no answer since it
     exits or a file is missing; for a cell whose steps are not alike; for an example that tests nothing.
     """
-    student = Student(by_hand, names, layout, cell_in_columns=example is not None)
+    submission = Submission(by_hand, names, layout, cell_in_columns=example is not None)
     with np.errstate(all="ignore"):
         problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand), bias)
-        return _examined(student, problems, f"{student.name}, BPTT of {cell_name(cell)}")
+        return _examined(submission, problems, f"{submission.name}, BPTT of {cell_name(cell)}")
 
 
-def _examined(student: Student, problems: Problems, title: str) -> Diagnosis:
+def _examined(submission: Submission, problems: Problems, title: str) -> Diagnosis:
     """The diagnosis, by the derivation's own conventions where these are what makes it right, or explains it."""
-    examination = _Examination(student, problems, title)
+    examination = _Examination(submission, problems, title)
     if not examination.finds_fault() or examination.searched is None:
         return examination.diagnosis()
     case = examination.searched.case
-    if computes_in_single(student, case):
-        student = student.judged_in(SINGLE)
-        examination = _Examination(student, problems, title)
-    if examination.finds_fault() and (zero := unread(student, case)):
+    if computes_in_single(submission, case):
+        submission = submission.judged_in(SINGLE)
+        examination = _Examination(submission, problems, title)
+    if examination.finds_fault() and (zero := unread(submission, case)):
         with suppress(DoctorValueError):  # zeros may leave nothing to test
-            conventional = _Examination(student, problems.with_zero(zero), title).diagnosis()
+            conventional = _Examination(submission, problems.with_zero(zero), title).diagnosis()
             if conventional or conventional.complete:
                 return conventional
     return examination.diagnosis()
@@ -116,18 +116,18 @@ def _examined(student: Student, problems: Problems, title: str) -> Diagnosis:
 class _Examination:
     """One derivation on all problems: its answers, asked for once, and what follows from them."""
 
-    def __init__(self, student: Student, problems: Problems, title: str) -> None:
-        self._student, self._problems, self._title = student, problems, title
+    def __init__(self, submission: Submission, problems: Problems, title: str) -> None:
+        self._submission, self._problems, self._title = submission, problems, title
         self._answers: dict[Problem, tuple[Gradients, Log]] = {}
         self._failed: dict[Problem, BaseException] = {}
         self._shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
-        student.check_names(problems.searched.case.inputs() | quantities(problems.searched.anatomy))
+        submission.check_names(problems.searched.case.inputs() | quantities(problems.searched.model))
 
     def _answer(self, problem: Problem) -> Gradients | None:
         """Its gradients on one problem; None where it fails."""
         if problem not in self._answers and problem not in self._failed:
             try:
-                self._answers[problem] = self._student(problem.case)
+                self._answers[problem] = self._submission(problem.case)
             except (DoctorError, KeyboardInterrupt):
                 raise
             except BaseException as error:
@@ -140,7 +140,7 @@ class _Examination:
         found: dict[str, list[Problem]] = {}
         for problem in self._problems.tried:
             for name, g in (self._answer(problem) or {}).items():
-                if not problem.same(name, g, self._student.precision):
+                if not problem.same(name, g, self._submission.precision):
                     found.setdefault(name, []).append(problem)
         return found
 
@@ -153,11 +153,11 @@ class _Examination:
 
     def finds_fault(self) -> bool:
         """Whether anything is wrong with the numbers."""
-        return bool(self.wrong) or self._student.unsteady
+        return bool(self.wrong) or self._submission.unsteady
 
     def diagnosis(self) -> Diagnosis:
         """What is wrong, first symptom, mistake."""
-        student, tried = self._student, self._problems.tried
+        submission, tried = self._submission, self._problems.tried
         wrong = self.wrong
         compared = list(dict.fromkeys(name for p in tried for name in self._answer(p) or {}))
         empty = [name for name in compared if all(p.is_zero(name) for p in tried)]
@@ -172,11 +172,11 @@ class _Examination:
         failed = {p: error for p, error in self._failed.items() if p in tried}
         report = Diagnosis(
             title=self._title,
-            right=not (wrong or failed or student.changed or student.unsteady) and bool(compared),
+            right=not (wrong or failed or submission.changed or submission.unsteady) and bool(compared),
             tried=tried_text(compared, list(tried[0].true)),
-            names=student.names,
+            names=submission.names,
             wrong={name: where_text(found, silent) for name, found in wrong.items()},
-            remarks=tuple(remarks(student, failed, bool(wrong), self._problems.zero, empty, blurred)),
+            remarks=tuple(remarks(submission, failed, bool(wrong), self._problems.zero, empty, blurred)),
             answered=answered,
             silent=silent,
         )
@@ -187,7 +187,7 @@ class _Examination:
 
     def _tells(self, name: str) -> bool:
         """Whether some problem can tell a wrong gradient of that name from a right one."""
-        precision = self._student.precision
+        precision = self._submission.precision
         for p in self._problems.tried:
             hand = self._answer(p) or {}
             if (
@@ -201,10 +201,10 @@ class _Examination:
     def _symptom(self, problem: Problem) -> Symptom | None:
         """The first wrong intermediate where there are any, else the first wrong term."""
         log = self._answers[problem][1]
-        if log and (found := first_logged(problem.anatomy, self._student, log)):
+        if log and (found := first_logged(problem.model, self._submission, log)):
             return found
         try:
-            return first_wrong(problem.case, self._student)
+            return first_wrong(problem.case, self._submission)
         except DoctorError:
             raise
         except Exception:  # it cannot be asked about shorter sequences
@@ -216,7 +216,7 @@ class _Examination:
         hand = self._meant(searched) if searched else None
         if searched is None or hand is None:
             return report
-        if whole := {name: dtype for name, dtype in self._student.integers.items() if name in report.wrong}:
+        if whole := {name: dtype for name, dtype in self._submission.integers.items() if name in report.wrong}:
             words = f"it returns integers: {', '.join(f'{dtype} for d{name}' for name, dtype in whole.items())}"
             return dataclasses.replace(report, mistake=Mistake(words, ", ".join(whole), Changes()))
         known = predictions(searched)
@@ -225,29 +225,29 @@ class _Examination:
         if shapes and self._confirms(shapes):
             return dataclasses.replace(report, mistake=shapes, complete=True)
         empty = never_filled(hand, searched)
-        for mistake in [*([empty] if empty else []), *known.matching(hand, self._student.precision)]:
+        for mistake in [*([empty] if empty else []), *known.matching(hand, self._submission.precision)]:
             if self._confirms(mistake):
                 second = mistake if shapes else None
                 found = dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True)
                 return _placed(found, mistake, smallest)
-        for what, cell in siblings(self._problems.cell):
+        for what, cell in similar_cells(self._problems.cell):
             if all(self._agrees(p, gradients_of(cell, p.case)) for p in self._problems.tried):
                 words = f"this is right for another cell: {what}"
                 return dataclasses.replace(report, mistake=Mistake(words, "the cell", Changes()), complete=True)
         if shapes:
             return dataclasses.replace(report, mistake=shapes)
         stage, begun = self._first_stage()
-        firsts = predictions(stage).beginnings(begun, self._student.precision) if stage else []
+        firsts = predictions(stage).beginnings(begun, self._submission.precision) if stage else []
         firsts = [first for first in firsts if _possible(searched, first, hand)]
         for first, second, together in pairs(firsts[:3], known.mistakes[:SECOND_ONES]):
-            made = predicted(searched.anatomy, together.changes)
-            if fits(hand, made, searched, self._student.precision) and self._confirms(together):
-                anatomy = smallest.anatomy
-                first, second = sorted((first, second), key=lambda m: place_of(anatomy, m.changes))
+            made = predicted(searched.model, together.changes)
+            if fits(hand, made, searched, self._submission.precision) and self._confirms(together):
+                model = smallest.model
+                first, second = sorted((first, second), key=lambda m: place_of(model, m.changes))
                 found = dataclasses.replace(report, mistake=first, second=second, complete=True)
                 return _placed(found, together, smallest)
         answers = [(meant, problem) for problem in self._problems.tried if (meant := self._meant(problem)) is not None]
-        if cut := clipped(answers, self._student.precision):
+        if cut := clipped(answers, self._submission.precision):
             return dataclasses.replace(report, mistake=cut, complete=True)
         if firsts:
             return _named(dataclasses.replace(report, mistake=firsts[0]))
@@ -256,7 +256,7 @@ class _Examination:
     def _table(self, problem: Problem) -> tuple[str, ...]:
         """What is wrong, term by term."""
         try:
-            return tuple(terms_table(problem.case, self._student))
+            return tuple(terms_table(problem.case, self._submission))
         except DoctorError:
             raise
         except Exception as error:
@@ -266,7 +266,7 @@ class _Examination:
         """The simplest problem on which something is wrong, and the answer to it."""
         for problem in self._problems.stages:
             hand = self._meant(problem)
-            if hand and not fits(hand, problem.true, problem, self._student.precision):
+            if hand and not fits(hand, problem.true, problem, self._submission.precision):
                 return problem, hand
         return None, {}
 
@@ -295,17 +295,17 @@ class _Examination:
 
     def _confirms(self, mistake: Mistake) -> bool:
         """Whether a mistake gives what the derivation gave on every problem."""
-        return all(self._agrees(p, predicted(p.anatomy, mistake.changes)) for p in self._problems.tried)
+        return all(self._agrees(p, predicted(p.model, mistake.changes)) for p in self._problems.tried)
 
     def _agrees(self, problem: Problem, made: Gradients | None) -> bool:
         """Whether the answer to one problem, if there is any, is what a prediction says."""
         hand = self._meant(problem)
-        return hand is None or fits(hand, made, problem, self._student.precision)
+        return hand is None or fits(hand, made, problem, self._submission.precision)
 
 
 def _possible(searched: Problem, first: Mistake, hand: Gradients) -> bool:
     """Whether a mistake does not leave a gradient empty that the derivation fills in."""
-    made = predicted(searched.anatomy, first.changes) or {}
+    made = predicted(searched.model, first.changes) or {}
     return all(np.any(made[name]) or not np.any(g) for name, g in hand.items() if name in made)
 
 
@@ -316,7 +316,7 @@ def _placed(report: Diagnosis, mistake: Mistake, smallest: Problem) -> Diagnosis
     """
     if report.symptom and report.symptom.logged:
         return report
-    found = first_changed(smallest.anatomy, mistake.changes)
+    found = first_changed(smallest.model, mistake.changes)
     return dataclasses.replace(report, symptom=found) if found else _named(report)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy
+from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
 from tinygrad_rnn.core.table import TABLE
 from tinygrad_rnn.tape.notation import is_arithmetic, is_function
@@ -76,7 +76,7 @@ def as_rule(role: Role) -> Rule:
     return Rule((Instruction(role.op, role.args, role.kwargs),), Made(0))
 
 
-def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
+def with_other_values(model: CellModel, r: int, rule: Rule) -> Iterator[Rule]:
     """The rule with one value that it reads replaced by another of its shape."""
     places: dict[Ref, list[tuple[int, int]]] = {}
     for number, instruction in enumerate(rule.instructions):
@@ -84,10 +84,10 @@ def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
             if isinstance(a, Ref):
                 places.setdefault(a, []).append((number, k))
     if rule.result == G:
-        for other in cotangents_alike(anatomy, r):
+        for other in cotangents_alike(model, r):
             yield replace(rule, result=other)
     for ref, found in places.items():
-        for other in cotangents_alike(anatomy, r) if ref == G else _called_alike(anatomy, ref, r):
+        for other in cotangents_alike(model, r) if ref == G else _called_alike(model, ref, r):
             for group in [found, *([[place] for place in found] if len(found) > 1 else [])]:
                 edited = rule
                 for number, k in group:
@@ -100,42 +100,42 @@ def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
         yield edited
 
 
-def _called_alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Any]:
+def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Any]:
     """The same; what a nonlinearity gives for another value; and what has no name, written otherwise."""
-    yield from alike(anatomy, ref, r)
-    role = anatomy.roles[ref.index] if ref.kind == "line" else None
+    yield from alike(model, ref, r)
+    role = model.roles[ref.index] if ref.kind == "line" else None
     if role and is_function(role.op.name) and isinstance(role.args[0], Ref):
-        for other in alike(anatomy, role.args[0], r):
+        for other in alike(model, role.args[0], r):
             yield Called(role.op, other)
     if role and not role.name and by_entries(role.op):
         yield from edits(as_rule(role))
 
 
-def alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Ref]:
+def alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref]:
     """The values that could be taken for another: its own at another step, then those of its shape in the step."""
     if ref.kind == "param":
-        candidates = [Ref("param", name) for name in anatomy.case.params]
+        candidates = [Ref("param", name) for name in model.case.params]
     else:
         candidates = [ref._replace(shift=ref.shift + 1), ref._replace(shift=ref.shift - 1)]
-        for k in range(len(anatomy.names)):
+        for k in range(len(model.names)):
             candidates += [Ref("state", k), Ref("state", k, 1), Ref("state", k, -1)]
-        candidates += [Ref("line", q) for q in range(len(anatomy.roles))] + [Ref("x")]
-    shape = anatomy.likes[ref._replace(shift=0)].shape
+        candidates += [Ref("line", q) for q in range(len(model.roles))] + [Ref("x")]
+    shape = model.likes[ref._replace(shift=0)].shape
     for other in dict.fromkeys(candidates):
-        if other != ref and anatomy.likes[other._replace(shift=0)].shape == shape:
+        if other != ref and model.likes[other._replace(shift=0)].shape == shape:
             yield other
 
 
-def cotangents_alike(anatomy: Anatomy, r: int) -> Iterator[Ref]:
+def cotangents_alike(model: CellModel, r: int) -> Iterator[Ref]:
     """The cotangents that could be taken for that of line r: parts of it, and others of its shape."""
-    for k, after in enumerate(anatomy.after):
+    for k, after in enumerate(model.after):
         if after == Ref("line", r):
             yield Ref("carry", k)
             yield Ref("local", k)
             if k == 0:
                 yield Ref("upstream")
                 yield Ref("upstream", 0, 1)
-    shape = anatomy.roles[r].like.shape
-    for other in range(len(anatomy.roles)):
-        if other != r and anatomy.roles[other].like.shape == shape:
+    shape = model.roles[r].like.shape
+    for other in range(len(model.roles)):
+        if other != r and model.roles[other].like.shape == shape:
             yield Ref("cotangent", other)

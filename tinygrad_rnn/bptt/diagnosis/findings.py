@@ -10,7 +10,7 @@ from tinygrad_rnn.bptt.diagnosis.failures import line_of, told
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Problem
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
-from tinygrad_rnn.bptt.diagnosis.submission import Student
+from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
 
 
@@ -108,7 +108,7 @@ def _listed(lengths: Iterable[int]) -> str:
 
 
 def remarks(
-    student: Student,
+    submission: Submission,
     failed: Mapping[Problem, BaseException],
     wrong: bool,
     zero: tuple[str, ...],
@@ -121,17 +121,17 @@ def remarks(
     blurred: those that rounding alone changes as much as they are large.
     """
     the_rest = "wrong as said above" if wrong else "right by themselves"
-    if student.changed:
+    if submission.changed:
         yield (
-            f"habit: it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it "
+            f"habit: it changes its argument {', '.join(sorted(submission.changed))} in place: the next one who uses it "
             f"gets other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
         )
-    if student.unsteady:
+    if submission.unsteady:
         yield (
             "habit: it gives two answers to one question: something from an earlier call is used again, as an array "
             "made outside of the function, or a default argument that is written into"
         )
-    if student.precision is SINGLE:
+    if submission.precision is SINGLE:
         yield (
             "precision: float32 somewhere on the way, so it agrees to about 6 digits at best, and was judged at that; "
             "what is smaller shows in float64"
@@ -148,8 +148,8 @@ def remarks(
     if failed:
         error = next(iter(failed.values()))
         sizes = sorted({(p.T, p.B) for p in failed})
-        called = f"it is called as {student.name}(params, xs, state, dhs)"
+        called = f"it is called as {submission.name}(params, xs, state, dhs)"
         yield (
             f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
-            f"{told(error)} ({line_of(error, student.file) or called})"
+            f"{told(error)} ({line_of(error, submission.file) or called})"
         )

@@ -1,6 +1,6 @@
-"""The anatomy of a cell's BPTT: its lines, the same at every step, and a walk back that can be changed at any place.
+"""The model of a cell's BPTT: its lines, the same at every step, and a walk back that can be changed at any place.
 
-`Anatomy` records one step of a cell and keeps it as roles: which operation, on what (a `Ref`: a parameter, the input, a
+`CellModel` records one step of a cell and keeps it as roles: which operation, on what (a `Ref`: a parameter, the input, a
 state, the result of an earlier line). `gradients` walks back over the steps with the tape's own derivative rules, and
 with `Changes` at the places where derivations by hand go wrong: what is carried, what comes from above, what one line
 hands to one of its inputs, which values backward reads, how the steps are added up. Without changes it is BPTT.
@@ -57,11 +57,11 @@ class Values:
 class At:
     """One step of a walk: what its references mean."""
 
-    def __init__(self, anatomy: Anatomy, values: Values, t: int, dhs: Any = None) -> None:
-        self.anatomy, self.values, self.t, self.dhs = anatomy, values, t, dhs
+    def __init__(self, model: CellModel, values: Values, t: int, dhs: Any = None) -> None:
+        self.model, self.values, self.t, self.dhs = model, values, t, dhs
         self.pending: dict[Ref, Any] = {}
         self.carry: list[Array] = []
-        self.is_last = t == len(anatomy.case.xs) - 1
+        self.is_last = t == len(model.case.xs) - 1
 
     def value(self, ref: Any) -> Any:
         """The value of a reference; a constant is itself. Steps beyond either end are counted from the other."""
@@ -76,21 +76,21 @@ class At:
         if kind == "x":
             return values.xs[t % T]
         if kind == "param":
-            return self.anatomy.case.params[index]
+            return self.model.case.params[index]
         if kind == "cotangent":
             return self.pending[Ref("line", index)]
         if kind == "carry":
             return self.carry[index]
         if kind == "local":
-            return self.pending[self.anatomy.after[index]] - self.carry[index]
+            return self.pending[self.model.after[index]] - self.carry[index]
         return self.dhs[t % T]
 
     def arguments(self, r: int) -> list[Any]:
         """The values of the arguments of line r."""
-        return [self.value(a) for a in self.anatomy.roles[r].args]
+        return [self.value(a) for a in self.model.roles[r].args]
 
 
-class Anatomy:
+class CellModel:
     """A case's cell as roles. Raises ValueError for a cell whose steps are not alike."""
 
     def __init__(self, case: Case) -> None:
@@ -184,14 +184,14 @@ NOTHING = Changes()
 
 
 def gradients(
-    anatomy: Anatomy, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
+    model: CellModel, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
 ) -> Gradients:
     """The gradients of a case by all its inputs, by name, with these changes to BPTT.
 
     `seen` is filled with every complete cotangent: by (t, what it is the cotangent of).
     """
-    case = anatomy.case
-    values = anatomy.forward(changes.forward) if changes.forward else anatomy.values
+    case = model.case
+    values = model.forward(changes.forward) if changes.forward else model.values
     values = changes.saved(values) if changes.saved else values
     dhs, carry = case.dhs, list(case.dlast)
     if changes.upstream:
@@ -203,11 +203,11 @@ def gradients(
     for t in range(T) if changes.in_time else reversed(range(T)):
         if changes.skips and changes.skips(t, T):
             continue
-        at = At(anatomy, values, t, dhs)
+        at = At(model, values, t, dhs)
         at.carry = changes.carry(t, at, carry) if changes.carry else carry
-        for k, ref in enumerate(anatomy.after):
+        for k, ref in enumerate(model.after):
             _add(at.pending, ref, at.carry[k])
-        _add(at.pending, anatomy.after[0], dhs[t])
+        _add(at.pending, model.after[0], dhs[t])
         _step_back(at, changes)
         before, carry = carry, [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
         if changes.adds_up:
@@ -223,45 +223,45 @@ def gradients(
     return changes.result(answer, at) if changes.result and at else answer
 
 
-def reach(anatomy: Anatomy, ref: Ref) -> Gradients:
+def reach(model: CellModel, ref: Ref) -> Gradients:
     """What one cotangent of the first step makes of that step's gradients: where it is wrong, they are, and only they.
 
     The gradients by name, of the parameters, "x" (B, I) and the states before; zero where it does not come to.
     """
-    at = At(anatomy, anatomy.values, 0)
-    at.pending[ref] = np.random.default_rng(0).standard_normal(anatomy.likes[ref].shape)
+    at = At(model, model.values, 0)
+    at.pending[ref] = np.random.default_rng(0).standard_normal(model.likes[ref].shape)
     _step_back(at, NOTHING)
-    refs = {**{name: Ref("param", name) for name in anatomy.case.params}, "x": Ref("x")}
-    refs |= {name: Ref("state", k) for k, name in enumerate(anatomy.case.state_names)}
-    return {name: at.pending.get(ref, np.zeros(anatomy.likes[ref].shape)) for name, ref in refs.items()}
+    refs = {**{name: Ref("param", name) for name in model.case.params}, "x": Ref("x")}
+    refs |= {name: Ref("state", k) for k, name in enumerate(model.case.state_names)}
+    return {name: at.pending.get(ref, np.zeros(model.likes[ref].shape)) for name, ref in refs.items()}
 
 
 def reached(at: At, source: Ref, ref: Ref) -> Array:
     """What comes to `ref` within a step where the cotangent of `source` is one everywhere."""
-    alone = At(at.anatomy, at.values, at.t, at.dhs)
-    alone.pending[source] = np.ones(at.anatomy.likes[source].shape)
+    alone = At(at.model, at.values, at.t, at.dhs)
+    alone.pending[source] = np.ones(at.model.likes[source].shape)
     _step_back(alone, NOTHING)
     return np.asarray(alone.pending[ref])
 
 
 def _step_back(at: At, changes: Changes) -> None:
     """Walk back over the lines of one step; `pending` then holds what reaches the values that it read."""
-    anatomy, pending = at.anatomy, at.pending
-    for r in reversed(range(len(anatomy.roles))):
+    model, pending = at.model, at.pending
+    for r in reversed(range(len(model.roles))):
         g = pending.get(Ref("line", r))
         if g is None:
             continue
         if r in changes.cotangents:
             pending[Ref("line", r)] = g = changes.cotangents[r](at, g)
-        role = anatomy.roles[r]
-        slots = anatomy.slots(r)
+        role = model.roles[r]
+        slots = model.slots(r)
         products = _products(at, r, role, g, [slot for slot, _ in slots if (r, slot) not in changes.edges])
         for slot, target in slots:
             change = changes.edges.get((r, slot))
             product = products[slot] if change is None else change(at, g)
             if product is None:
                 continue
-            _add(pending, target, dense(product, anatomy.likes[target]))
+            _add(pending, target, dense(product, model.likes[target]))
 
 
 def _add(pending: dict[Ref, Array], ref: Ref, g: Array) -> None:

@@ -12,7 +12,7 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 
 
-def siblings(cell: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+def similar_cells(cell: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Cells with the same parameters as one of `nn`, and what they are called."""
     if cell in (nn.gru, nn.gru_textbook):
         other = nn.gru if cell is nn.gru_textbook else nn.gru_textbook

@@ -12,7 +12,7 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array
 from tinygrad_rnn.bptt.comparison.tolerance import JUDGED, Tolerance, tolerances
 from tinygrad_rnn.bptt.diagnosis.failures import told
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy
+from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
@@ -32,16 +32,16 @@ LOUD = 2.0**20
 
 
 class Problem:
-    """A case, its cell's anatomy, and its gradients on the tape. `loud`: its upstream gradients are large."""
+    """A case, its cell's model, and its gradients on the tape. `loud`: its upstream gradients are large."""
 
     def __init__(self, case: Case, loud: bool = False) -> None:
         self.case, self.loud = case, loud
         self.T, self.B = len(case.xs), case.batch
 
     @cached_property
-    def anatomy(self) -> Anatomy:
-        """The cell's anatomy, with the values of this case."""
-        return Anatomy(self.case)
+    def model(self) -> CellModel:
+        """The cell's model, with the values of this case."""
+        return CellModel(self.case)
 
     @cached_property
     def true(self) -> Gradients:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
@@ -31,8 +31,8 @@ class Predictions:
         truth = self._flat(problem.true)
         self.mistakes: list[Mistake] = []
         rows, seen = [], {truth.round(10).tobytes()}
-        for mistake in catalogue(problem.anatomy):
-            made = predicted(problem.anatomy, mistake.changes)
+        for mistake in catalogue(problem.model):
+            made = predicted(problem.model, mistake.changes)
             if made is None:
                 continue
             row = self._flat(made)
@@ -79,14 +79,14 @@ class Predictions:
         return [mistake for *_, mistake in sorted(found, key=lambda entry: entry[:3])]
 
 
-def predicted(anatomy: Anatomy, changes: Changes) -> Gradients | None:
+def predicted(model: CellModel, changes: Changes) -> Gradients | None:
     """The gradients with these changes; None where they are not possible for this cell, as where shapes do not fit."""
     try:
         with np.errstate(all="ignore"):
-            made = gradients(anatomy, changes)
+            made = gradients(model, changes)
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
-    true = {**anatomy.case.inputs()}
+    true = {**model.case.inputs()}
     return made if all(made[name].shape == true[name].shape for name in true) else None
 
 

@@ -33,7 +33,7 @@ class DoctorTypeError(DoctorError, TypeError):
     """Something of a type that cannot be examined."""
 
 
-class Student:
+class Submission:
     """`function(params, xs, state, dhs, dlast=None) -> gradients`, asked in its own terms and understood in the cell's.
 
     names: the function's names for the cell's parameters and inputs, {"Wax": "weight_ih", "a0": "h0"}: it finds its
@@ -72,7 +72,7 @@ class Student:
         self.single = False  # whether it gave numbers in float32
         self.integers: dict[str, str] = {}  # the gradients that it gave as integers, with their dtype
 
-    def judged_in(self, precision: Precision) -> Student:
+    def judged_in(self, precision: Precision) -> Submission:
         """The same function, its gradients judged in another precision."""
         other = copy.copy(self)
         other.precision, other.changed, other.unsteady = precision, set(), False
