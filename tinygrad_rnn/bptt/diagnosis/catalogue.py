@@ -1,7 +1,7 @@
 """The mistakes that are made in BPTT by hand, for any cell: each is one change to its model, and says what it is.
 
 `catalogue` lists them, the commonest first: what is done wrong with the answer as a whole, with time (what is carried,
-where the losses enter, how the steps are added up), with one gradient; then with a single rule (`rule_mistakes`), and with the
+where the losses enter, how the steps are added up), with one gradient; then with a single rule (`mistakes_in_rules`), and with the
 values that are read (`values`). A derivation by hand that gives the numbers of a changed walk, to rounding and on every
 problem, has made that mistake.
 """
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, parameter_groups, rule_mistakes
+from tinygrad_rnn.bptt.diagnosis.rule_mistakes import mistakes_in_rules
 from tinygrad_rnn.bptt.diagnosis.value_mistakes import forward, saved
 
 Group = tuple[str, Callable[[int], bool]]
@@ -31,7 +32,7 @@ def catalogue(model: CellModel) -> Iterator[Mistake]:
     yield from _overwritten(model)
     yield from _sums(model)
     yield from _answers(model)
-    yield from rule_mistakes(model)
+    yield from mistakes_in_rules(model)
     yield from saved(model)
     yield from forward(model)
 

@@ -31,11 +31,11 @@ from tinygrad_rnn.bptt.comparison.case import Gradients, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.conventions import computes_in_single, unread
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis, remarks, tried_text, where_text
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.model import Changes
 from tinygrad_rnn.bptt.diagnosis.other_cells import gradients_of, similar_cells
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import LENGTHS, Example, Problem, Problems, problems_of
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
 from tinygrad_rnn.bptt.diagnosis.search import (
     axis_order,
     clipped,

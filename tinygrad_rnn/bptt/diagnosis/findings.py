@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tinygrad_rnn.bptt.diagnosis.failures import line_of, told
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Problem
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
 

@@ -28,6 +28,10 @@ Edge = tuple[int, int]
 """(line, argument): the way of the cotangent from what the line made to what it read there."""
 
 
+EdgeChange = Callable[["At", Array], Any]
+"""What stands in the place of the derivative rule of an edge: a function of the step and the cotangent."""
+
+
 @dataclass(frozen=True)
 class Changes:
     """What is done otherwise than BPTT does it; empty, it is BPTT."""
@@ -38,7 +42,7 @@ class Changes:
     carry: Callable[[int, At, list[Array]], list[Array]] | None = None  # what step t+1 hands to step t
     adds_up: Callable[[int], bool] | None = None  # of which states what is handed back is added to what was before
     cotangents: Mapping[int, Callable[[At, Array], Array]] = field(default_factory=dict)  # of what a line made
-    edges: Mapping[Edge, Callable[[At, Array], Any]] = field(default_factory=dict)
+    edges: Mapping[Edge, EdgeChange] = field(default_factory=dict)
     summed: Callable[[str, list[Array]], Array] | None = None  # a parameter's terms, as the loop makes them, added up
     result: Callable[[Gradients, At], Gradients] | None = None  # the answer, and the last step of the walk
     in_time: bool = False  # the loop runs from the first step to the last

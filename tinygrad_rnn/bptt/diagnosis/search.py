@@ -12,10 +12,10 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
 
 
 class Predictions:

@@ -11,8 +11,8 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.diagnosis.edits import alike, as_rule, by_entries, edits, with_other_values
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, parameter_groups
 from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
 from tinygrad_rnn.core.table import TABLE
