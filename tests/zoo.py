@@ -295,7 +295,7 @@ ZOO = [
 # What is wrong whatever the numbers are.
 HABITS = [
     (my_rnn, "writes into dhs", "changes its argument dhs in place"),
-    (my_rnn, "sums kept between calls", "two answers to one question"),
+    (my_rnn, "sums kept between calls", "two answers to one problem"),
 ]
 
 PAIRS = [

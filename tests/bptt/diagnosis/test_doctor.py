@@ -96,7 +96,7 @@ def test_of_three_mistakes_the_first_is_named_and_the_rest_is_left_open():
     found = bptt.doctor(nn.rnn, with_mistake(my_rnn, mistakes))
     assert not found.complete
     assert "the derivative of h[t] is missing" in str(found.mistake)
-    assert "this explains what is wrong first, not everything: mend it and ask again" in str(found)
+    assert "this explains the first symptom, not everything: correct it and run the doctor again" in str(found)
 
 
 def test_what_nothing_explains_is_shown_term_by_term():
@@ -271,7 +271,7 @@ def keeps_states_in_float32(params, xs, state, dhs, *, mistake=""):
 @pytest.mark.parametrize("function", [in_float32, keeps_states_in_float32])
 def test_single_precision_is_judged_at_its_own_rounding_and_said(function):
     found = bptt.doctor(nn.rnn, function).check()
-    assert "precision: float32 somewhere on the way, so it agrees to about 6 digits at best" in str(found)
+    assert "precision: it computes in float32 somewhere, so it agrees to about 6 digits at best" in str(found)
 
 
 def test_a_mistake_is_named_in_single_precision_too():
@@ -524,7 +524,7 @@ def test_a_derivation_of_one_length_is_right_there_and_not_said_to_be_right_else
     def unknown(params, xs, state, dhs):
         return {"weight_hh": three_steps(params, xs, state, dhs)["weight_hh"] + np.sin(np.arange(25.0)).reshape(5, 5)}
 
-    assert "the terms cannot be told: it fails on shorter sequences (ValueError:" in str(bptt.doctor(nn.rnn, unknown))
+    assert "no terms: the derivation fails on shorter sequences (ValueError:" in str(bptt.doctor(nn.rnn, unknown))
 
 
 # ------------------------------------------------------------------------------------------------ cells that are legal

@@ -95,7 +95,7 @@ def compare(
     if by_hand and wrong:
         locator = Locator(case, by_hand, judge, rtol)
         report.findings.extend(locator.first_fault(row) for row in wrong)
-        report.findings.append("Which mistake it is, bptt.doctor(cell, by_hand) says.")
+        report.findings.append("bptt.doctor(cell, by_hand) names the mistake.")
     return report
 
 

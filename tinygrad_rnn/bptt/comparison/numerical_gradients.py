@@ -35,7 +35,7 @@ class Numerical:
         self._continued = self._rerun.continued and self._rerun_is_the_case()
 
     def against(self, name: str, gradient: Array, tolerance: Tolerance) -> Numeric:
-        """How far the tape's gradient by one input is from the numerical one."""
+        """Compare the tape's gradient by one input with the numerical one."""
         x, exact = self._values[name], gradient.astype(np.float64)
         if self._exhaustive:
             directions = list(np.eye(x.size).reshape(x.size, *x.shape))
@@ -72,10 +72,10 @@ class Numerical:
         def by_lines(value: Array) -> Any:
             return self._by_lines({**self._values, name: value})
 
-        def anew(value: Array) -> Any:
+        def by_cell(value: Array) -> Any:
             return self._case.loss({**self._values, name: value})
 
-        return Witness(by_lines, anew, x, self._continued, self._rerun.smooth, self._noise)
+        return Witness(by_lines, by_cell, x, self._continued, self._rerun.smooth, self._noise)
 
     def _by_lines(self, values: dict[str, Array]) -> Any:
         return self._rerun.run({self._tensors[name]: value for name, value in values.items()})[0]

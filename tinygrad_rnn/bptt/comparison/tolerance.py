@@ -35,7 +35,7 @@ class Tolerance:
     least: float
 
     def absolute(self, rtol: float) -> float:
-        """The largest difference that still agrees: `rtol` of the largest entry, or rounding, whichever is more."""
+        """Return the largest difference that agrees: `rtol` of the largest entry, or rounding, if that is more."""
         return max(rtol * self.largest, self.rounding, self.least)
 
     @property
@@ -54,7 +54,7 @@ class Tolerance:
         return not self.judged and max(self.largest, self.rounding) <= JUDGED * self.usual
 
     def along(self, direction: Array) -> float:
-        """How far apart sum(gradient * direction) can be."""
+        """Return the distance between two right values of sum(gradient * direction)."""
         axes = tuple(range(1, self.deviations.ndim))
         return float(rounding(np.sum(self.deviations * direction, axis=axes)) + self.least * np.sum(np.abs(direction)))
 
@@ -78,13 +78,13 @@ class Judge:
         return Moved(self.tape, list(self._inputs.values()))
 
     def gradients(self, dhs: Array, dlast: Sequence[Array]) -> Gradients:
-        """What the tape says, by the name of the input."""
+        """Return the gradients of the tape, by the name of the input."""
         seeds, handed_on = self._seeds(dhs, dlast)
         found = self.tape.gradient(seeds, self._inputs) if seeds else {n: 0 * x.data for n, x in self._inputs.items()}
         return {name: found[name] + handed_on.get(id(x), 0) for name, x in self._inputs.items()}
 
     def tolerances(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[str, Tolerance], float]:
-        """The tolerance of each gradient, by name; and how far apart two right values of the loss are."""
+        """Return the tolerance of each gradient, by name, and the distance between two right values of the loss."""
         seeds, _ = self._seeds(dhs, dlast)
         spread = self._moved.spread(seeds)
         size = float(sum(np.sum(np.abs(y.data * seed)) for y, seed in seeds.items()))
@@ -102,7 +102,7 @@ class Judge:
         return tolerances, float(rounding(np.sum(of_loss, axis=0))) if of_loss else 0.0
 
     def _seeds(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[Tensor, Any], dict[int, Any]]:
-        """The cotangents of the tape's results; and of inputs that are a last state, unchanged, which no line made."""
+        """Return the cotangents of the tape's results, and those of inputs that come out unchanged as a last state."""
         seeds: dict[Tensor, Any] = {}
         handed_on: dict[int, Any] = {}
         for y, g in zip(self._results, (dhs, *dlast), strict=True):
@@ -115,5 +115,5 @@ class Judge:
 
 
 def tolerances(case: Case) -> dict[str, Tolerance]:
-    """The tolerance of each gradient of a case, by name, for the case's own upstream gradients."""
+    """Return the tolerance of each gradient of a case, by name, for the case's own upstream gradients."""
     return Judge(case).tolerances(case.dhs, case.dlast)[0]

@@ -1,8 +1,8 @@
-"""The mistakes that are made in BPTT by hand, for any cell: each is one change to its model, and says what it is.
+"""The mistakes that are made in BPTT by hand, for any cell. Each is a change to the cell's model, with its words.
 
-`catalogue` lists them, the commonest first: what is done wrong with the answer as a whole, with time (what is carried,
-where the losses enter, how the steps are added up), with one gradient; then with a single rule (`mistakes_in_rules`), and with the
-values that are read (`values`). A derivation by hand that gives the numbers of a changed walk, to rounding and on every
+`catalogue` lists them, the commonest first: mistakes in the answer as a whole, in time (the carry, the upstream
+gradients, the sum over the steps), in one gradient; then in a single rule (`mistakes_in_rules`), and in the values that
+are read (`value_mistakes`). A derivation by hand that gives the numbers of a changed walk, to rounding and on every
 problem, has made that mistake.
 """
 
@@ -25,7 +25,7 @@ Group = tuple[str, Callable[[int], bool]]
 
 
 def catalogue(model: CellModel) -> Iterator[Mistake]:
-    """All of them, for one cell. Each holds for every length, batch and seed of that cell."""
+    """Yield all mistakes for one cell. Each holds for every length, batch and seed of that cell."""
     yield from _everything_scaled(model)
     yield from _carried(model)
     yield from _from_above(model)
@@ -77,14 +77,14 @@ def _everything_scaled(model: CellModel) -> Iterator[Mistake]:
 
 
 def _groups(model: CellModel) -> list[Group]:
-    """Each state, and all of them together."""
+    """Return each state, and all of them together."""
     groups: list[Group] = [(f"d{name}", k.__eq__) for k, name in enumerate(model.names)]
     together = (" and ".join(what for what, _ in groups), lambda k: True)
     return [*groups, together] if len(groups) > 1 else groups
 
 
 def _carried(model: CellModel) -> Iterator[Mistake]:
-    """What step t+1 hands back to step t; dlast, which stands in its place at the last step, with it or without."""
+    """Yield mistakes in the carry from step t+1 to step t, with and without dlast, the carry of the last step."""
     for what, which in _groups(model):
         for with_last in (True, False):
             also = " (dlast too)" if with_last else ""
@@ -133,7 +133,7 @@ def _carry_alone(k: int) -> Callable[[At, Array], Array]:
 
 
 def _from_above(model: CellModel) -> Iterator[Mistake]:
-    """The upstream gradients dhs and dlast."""
+    """Yield mistakes in the upstream gradients dhs and dlast."""
     first = f"d{model.names[0]}"
     for words, change in (
         ("is used at the last step only: that of the other steps is not added", _only(-1)),
@@ -163,7 +163,7 @@ def _from_above(model: CellModel) -> Iterator[Mistake]:
 
 
 def _overwritten(model: CellModel) -> Iterator[Mistake]:
-    """What comes to a state within a step, and from the step after, is not added up."""
+    """Yield the mistakes that overwrite the cotangent of a state with the carry from step t+1."""
     for k, ref in enumerate(model.after):
         name = model.names[k]
         if ref.kind == "line":
@@ -212,7 +212,7 @@ SUMS: dict[str, Callable[[list[Array]], Array]] = {
 
 
 def _sums(model: CellModel) -> Iterator[Mistake]:
-    """How a parameter's terms are added up: of every parameter, then of each."""
+    """Yield mistakes in the sum of the terms over the steps: of every parameter, then of each."""
     params = list(model.case.params)
     for words, add_up in SUMS.items():
         if len(params) > 1:
@@ -232,7 +232,7 @@ def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> A
 
 
 def _answers(model: CellModel) -> Iterator[Mistake]:
-    """What is done to one gradient, or with two, when all of them are right."""
+    """Yield the mistakes made with right gradients: one of them changed, or two of them exchanged."""
     case = model.case
     names = list(case.inputs())
     for group in [*parameter_groups(model), ("x",), *((name,) for name in case.state_names)]:
@@ -275,7 +275,7 @@ def _answers(model: CellModel) -> Iterator[Mistake]:
 
 
 def _gates(model: CellModel) -> Iterator[Mistake]:
-    """The gates' blocks in another order than the parameters have them: in all of them, then in one."""
+    """Yield the orders of the gates' blocks that differ from the parameters': in all gradients, then in one."""
     case = model.case
     hidden = case.state[0].shape[-1]
     blocks = {name: p.shape[0] // hidden for name, p in case.params.items() if p.shape and p.shape[0] % hidden == 0}

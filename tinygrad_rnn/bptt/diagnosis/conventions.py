@@ -1,4 +1,4 @@
-"""What people fix by custom and do not count as a mistake: they compute in float32, start from zero, have one bias."""
+"""Conventions that are no mistakes: to compute in float32, to start from zero, to have one bias."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _moved(case: Case, by: Gradients) -> Case:
 
 
 def unread(submission: Submission, case: Case) -> tuple[str, ...]:
-    """The initial states and the biases that a derivation does not read: to it they are zero.
+    """Return the initial states and the biases that a derivation does not read: to it they are zero.
 
     A bias only where it gives no gradient for it either, and reads another one: else it has forgotten it.
     """
@@ -49,7 +49,7 @@ def unread(submission: Submission, case: Case) -> tuple[str, ...]:
 
 
 def _answer(submission: Submission, case: Case) -> Gradients:
-    """The gradients of a derivation; none where it fails."""
+    """Return the gradients of a derivation; none where it fails."""
     try:
         return submission(case)[0]
     except DoctorError:
@@ -63,7 +63,7 @@ def _shifted(case: Case, name: str) -> Case:
 
 
 def _other(case: Case, values: dict[str, Array]) -> Case:
-    """The problem with other values."""
+    """Return the problem with other values."""
     state = tuple(values[name] for name in case.state_names)
     params = {name: values[name] for name in case.params}
     return Case(case.cell, params, values["x"], state, case.dhs, case.dlast, 0, with_dlast=True, who=case.who)

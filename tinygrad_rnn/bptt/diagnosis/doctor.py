@@ -71,7 +71,7 @@ def doctor(
 
 
 def _examined(submission: Submission, problems: Problems, title: str) -> Diagnosis:
-    """The diagnosis, by the derivation's own conventions where these are what makes it right, or explains it."""
+    """Return the diagnosis, under the derivation's own conventions where these make it right or explain it."""
     examination = Examination(submission, problems, title)
     if not examination.finds_fault() or examination.searched is None:
         return diagnosis_of(examination)

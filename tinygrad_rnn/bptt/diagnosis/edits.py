@@ -20,7 +20,7 @@ def by_entries(op: Any) -> bool:
 
 
 def edits(rule: Rule) -> Iterator[Rule]:
-    """The rule with one of its operations changed."""
+    """Yield the rule with one of its operations changed."""
     for number, (op, args, _) in enumerate(rule.instructions):
         for new in _other_instructions(op, args):
             instructions = [*rule.instructions]
@@ -34,7 +34,7 @@ def edits(rule: Rule) -> Iterator[Rule]:
 
 
 def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
-    """What may stand in an operation's place: another operation, or one of its operands alone."""
+    """Yield replacements of an operation: another operation, or one of its operands alone."""
     if is_arithmetic(op.name) and len(args) == 2:
         yield args[0]
         yield args[1]
@@ -55,7 +55,7 @@ def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def _without(rule: Rule, number: int, instead: Any) -> Rule:
-    """The rule with the result of one instruction replaced by something known before it."""
+    """Return the rule with the result of one instruction replaced by a value known before it."""
 
     def of(a: Any) -> Any:
         return instead if type(a) is Made and a.number == number else a
@@ -72,12 +72,12 @@ def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
 
 
 def as_rule(role: Role) -> Rule:
-    """A line of the forward pass as a program, so that it can be edited like one."""
+    """Return a line of the forward pass as a rule, so that it can be edited."""
     return Rule((Instruction(role.op, role.args, role.kwargs),), Made(0))
 
 
 def with_other_values(model: CellModel, r: int, rule: Rule) -> Iterator[Rule]:
-    """The rule with one value that it reads replaced by another of its shape."""
+    """Yield the rule with one value that it reads replaced by another of its shape."""
     places: dict[Ref, list[tuple[int, int]]] = {}
     for number, instruction in enumerate(rule.instructions):
         for k, a in enumerate(instruction.args):
@@ -101,7 +101,7 @@ def with_other_values(model: CellModel, r: int, rule: Rule) -> Iterator[Rule]:
 
 
 def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Any]:
-    """The same; what a nonlinearity gives for another value; and what has no name, written otherwise."""
+    """Yield the same; a nonlinearity of another value; and an unnamed expression with one operation changed."""
     yield from alike(model, ref, r)
     role = model.roles[ref.index] if ref.kind == "line" else None
     if role and is_function(role.op.name) and isinstance(role.args[0], Ref):
@@ -112,7 +112,7 @@ def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Any]:
 
 
 def alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref]:
-    """The values that could be taken for another: its own at another step, then those of its shape in the step."""
+    """Yield the values that could be taken for another: its own at another step, then those of its shape."""
     if ref.kind == "param":
         candidates = [Ref("param", name) for name in model.case.params]
     else:
@@ -127,7 +127,7 @@ def alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref]:
 
 
 def cotangents_alike(model: CellModel, r: int) -> Iterator[Ref]:
-    """The cotangents that could be taken for that of line r: parts of it, and others of its shape."""
+    """Yield the cotangents that could be taken for that of line r: parts of it, and others of its shape."""
     for k, after in enumerate(model.after):
         if after == Ref("line", r):
             yield Ref("carry", k)

@@ -30,7 +30,7 @@ class Examination:
         submission.check_names(problems.searched.case.inputs() | quantities(problems.searched.model))
 
     def answer(self, problem: Problem) -> Gradients | None:
-        """Its gradients on one problem; None where it fails."""
+        """Return its gradients on one problem; None where it fails."""
         if problem not in self.answers and problem not in self.failed:
             try:
                 self.answers[problem] = self.submission(problem.case)
@@ -75,7 +75,7 @@ class Examination:
         return name in self.wrong
 
     def first_stage(self) -> tuple[Problem | None, Gradients]:
-        """The simplest problem on which something is wrong, and the answer to it."""
+        """Return the simplest problem with a wrong answer, and that answer."""
         for problem in self.problems.stages:
             hand = self.meant(problem)
             if hand and not fits(hand, problem.true, problem, self.submission.precision):
@@ -83,7 +83,7 @@ class Examination:
         return None, {}
 
     def meant(self, problem: Problem) -> Gradients | None:
-        """Its answer, gradients of a wrong shape as they were meant; these shapes are noted."""
+        """Return its answer, with gradients of a wrong shape reshaped; these shapes are noted."""
         hand = self.answer(problem)
         if hand is None:
             return None
@@ -98,7 +98,7 @@ class Examination:
         return meant
 
     def _orders(self) -> dict[str, tuple[int, ...]]:
-        """Of gradients whose axes are in another order, that order: told where all sizes differ."""
+        """Return the order of axes of gradients in another order, found where all sizes differ."""
         if (searched := self.searched) is None:
             return {}
         hand = self.answer(searched) or {}

@@ -37,13 +37,13 @@ SECOND_ONES = 400
 
 
 def diagnosis_of(examined: Examination) -> Diagnosis:
-    """What is wrong, first symptom, mistake."""
+    """Return the diagnosis: the wrong gradients, the first symptom, the mistake."""
     submission, tried = examined.submission, examined.problems.tried
     wrong = examined.wrong
     compared = list(dict.fromkeys(name for p in tried for name in examined.answer(p) or {}))
-    empty = [name for name in compared if all(p.is_zero(name) for p in tried)]
-    blurred = [name for name in compared if name not in empty and not examined.tells(name)]
-    if compared and blurred == compared:
+    zero = [name for name in compared if all(p.is_zero(name) for p in tried)]
+    unjudged = [name for name in compared if name not in zero and not examined.tells(name)]
+    if compared and unjudged == compared:
         raise DoctorValueError(
             "doctor: no problem tells a right gradient from a wrong one: rounding alone makes errors as large\n"
             "give an example with smaller weights, on which the cell is less saturated or chaotic"
@@ -57,7 +57,7 @@ def diagnosis_of(examined: Examination) -> Diagnosis:
         tried=tried_text(compared, list(tried[0].true)),
         names=submission.names,
         wrong={name: where_text(found, silent) for name, found in wrong.items()},
-        remarks=tuple(remarks(submission, failed, bool(wrong), examined.problems.zero, empty, blurred)),
+        remarks=tuple(remarks(submission, failed, bool(wrong), examined.problems.zero, zero, unjudged)),
         answered=answered,
         silent=silent,
     )
@@ -68,7 +68,7 @@ def diagnosis_of(examined: Examination) -> Diagnosis:
 
 
 def _symptom(examined: Examination, problem: Problem) -> Symptom | None:
-    """The first wrong intermediate where there are any, else the first wrong term."""
+    """Return the first wrong intermediate where the derivation gave any, else the first wrong term."""
     log = examined.answers[problem][1]
     if log and (found := first_logged(problem.model, examined.submission, log)):
         return found
@@ -81,7 +81,7 @@ def _symptom(examined: Examination, problem: Problem) -> Symptom | None:
 
 
 def _explained(examined: Examination, report: Diagnosis, smallest: Problem) -> Diagnosis:
-    """The diagnosis with the mistake that gives these numbers, or the first of two, or term by term."""
+    """Return the diagnosis with the mistake that gives these numbers, or two of them, or the wrong terms."""
     searched = examined.searched
     hand = examined.meant(searched) if searched else None
     if searched is None or hand is None:
@@ -129,13 +129,13 @@ def _explained(examined: Examination, report: Diagnosis, smallest: Problem) -> D
 
 
 def _table(examined: Examination, problem: Problem) -> tuple[str, ...]:
-    """What is wrong, term by term."""
+    """Return the wrong terms, as lines of text."""
     try:
         return tuple(terms_table(problem.case, examined.submission))
     except DoctorError:
         raise
     except Exception as error:
-        return (f"  the terms cannot be told: it fails on shorter sequences ({told(error)})",)
+        return (f"  no terms: the derivation fails on shorter sequences ({told(error)})",)
 
 
 def _possible(searched: Problem, first: Mistake, hand: Gradients) -> bool:
@@ -145,9 +145,9 @@ def _possible(searched: Problem, first: Mistake, hand: Gradients) -> bool:
 
 
 def _placed(report: Diagnosis, mistake: Mistake, smallest: Problem) -> Diagnosis:
-    """The diagnosis with the first wrong quantity and step as the mistake that explains everything has them.
+    """Return the diagnosis with the first wrong quantity and step of the mistake that explains everything.
 
-    What the derivation itself logged is left as it is.
+    A symptom that the derivation itself logged stays.
     """
     if report.symptom and report.symptom.logged:
         return report
@@ -156,7 +156,7 @@ def _placed(report: Diagnosis, mistake: Mistake, smallest: Problem) -> Diagnosis
 
 
 def _named(report: Diagnosis) -> Diagnosis:
-    """The diagnosis, its first symptom called by the quantity that the mistake names where several would look alike."""
+    """Return the diagnosis, its first symptom named after the mistake's quantity where several look alike."""
     symptom, mistake = report.symptom, report.mistake
     if symptom and mistake and mistake.quantity in symptom.also:
         symptom = dataclasses.replace(symptom, quantity=mistake.quantity)

@@ -15,7 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_tex
 
 
 def gates_in_another_order(model: CellModel) -> Iterator[Mistake]:
-    """Pieces that were cut from one array (the gates), put back, or cut, in another order."""
+    """Yield the gates joined, or cut, in another order."""
     for source, lines in _cuts(model).items():
         names, to = [quantity(model, Ref("line", r)) for r in lines], quantity(model, source)
         rules = [model.rule(r, 0) for r in lines]
@@ -43,7 +43,7 @@ def gates_in_another_order(model: CellModel) -> Iterator[Mistake]:
 
 
 def forgotten_gates(model: CellModel) -> Iterator[Mistake]:
-    """One gate's part of a product with all gates' cotangents, as of dz U, is forgotten, or lacks its last factor."""
+    """Yield products with all gates' cotangents, as dz U, in which one gate is forgotten or lacks its last factor."""
     for source, lines in _cuts(model).items():
         for r, slot, target in model.edges():
             role = model.roles[r]
@@ -62,7 +62,7 @@ def forgotten_gates(model: CellModel) -> Iterator[Mistake]:
 
 
 def _cuts(model: CellModel) -> dict[Ref, list[int]]:
-    """What is cut into pieces of one shape, as the gates are: of each source, the lines that take a piece."""
+    """Return the arrays that are cut into pieces of one shape, as gates are, and the lines that take the pieces."""
     found: dict[tuple[Ref, Any], list[int]] = {}
     for r, role in enumerate(model.roles):
         if role.op.name == "getitem" and isinstance(role.args[0], Ref):
@@ -71,7 +71,7 @@ def _cuts(model: CellModel) -> dict[Ref, list[int]]:
 
 
 def _with_block(rule: Rule, place: Any, ref: Ref | None) -> EdgeChange:
-    """The rule with one gate's block of the cotangent that comes in replaced, by nothing or by another cotangent."""
+    """Return the rule with one gate's block of the incoming cotangent replaced, by zero or by another cotangent."""
 
     def change(at: At, g: Array) -> Any:
         rest = g.copy()

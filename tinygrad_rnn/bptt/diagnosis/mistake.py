@@ -22,18 +22,19 @@ class Mistake:
 
 
 def parameter_groups(model: CellModel) -> list[tuple[str, ...]]:
-    """Parameters that always have the same gradient, as two added biases; all matrices; all biases; each alone."""
+    """Return parameters that share mistakes: those of one gradient, as added biases; matrices; biases; each alone."""
     true = gradients(model)
     names = list(model.case.params)
-    twins: dict[bytes, list[str]] = {}
+    equal: dict[bytes, list[str]] = {}
     for name in names:
-        twins.setdefault(true[name].tobytes(), []).append(name)
-    groups = [tuple(group) for group in twins.values()]
+        equal.setdefault(true[name].tobytes(), []).append(name)
+    groups = [tuple(group) for group in equal.values()]
     groups += [tuple(n for n in names if (model.case.params[n].ndim > 1) == matrices) for matrices in (True, False)]
     return [*dict.fromkeys(g for g in groups if 1 < len(g) < len(names)), *((name,) for name in names)]
 
 
 def edge_mistake(model: CellModel, edge: Edge, words: str, change: EdgeChange) -> Mistake:
+    """Return the mistake that changes the rule of one edge."""
     r, slot = edge
     target = model.roles[r].args[slot]
     return Mistake(words, quantity(model, target), Changes(edges={edge: change}), r)

@@ -1,9 +1,10 @@
-"""The model of a cell's BPTT: its lines, the same at every step, and a walk back that can be changed at any place.
+"""The model of a cell's BPTT: the lines of one step, the same at every step, and a walk back that can be changed.
 
-`CellModel` records one step of a cell and keeps it as roles: which operation, on what (a `Ref`: a parameter, the input, a
-state, the result of an earlier line). `gradients` walks back over the steps with the tape's own derivative rules, and
-with `Changes` at the places where derivations by hand go wrong: what is carried, what comes from above, what one line
-hands to one of its inputs, which values backward reads, how the steps are added up. Without changes it is BPTT.
+`CellModel` records one step of a cell and keeps each line as a `Role`: the operation, and its arguments as references
+(`Ref`: a parameter, the input, a state, the result of an earlier line). `gradients` walks back over the steps with the
+tape's own derivative rules, and with `Changes` at the places where derivations by hand go wrong: the carry, the
+upstream gradients, the product that one line hands to an input, the values that backward reads, the sum over the steps.
+Without changes it is BPTT.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ EdgeChange = Callable[["At", Array], Any]
 
 @dataclass(frozen=True)
 class Changes:
-    """What is done otherwise than BPTT does it; empty, it is BPTT."""
+    """Changes to BPTT, by place. Without any, it is BPTT."""
 
     forward: Mapping[int, Callable[[At], Array]] = field(default_factory=dict)  # the value of a line, going forward
     saved: Callable[[Values], Values] | None = None  # the values as backward reads them
@@ -68,7 +69,7 @@ class At:
         self.is_last = t == len(model.case.xs) - 1
 
     def value(self, ref: Any) -> Any:
-        """The value of a reference; a constant is itself. Steps beyond either end are counted from the other."""
+        """Return the value of a reference, or a constant as it is. Steps beyond either end count from the other."""
         if not isinstance(ref, Ref):
             return ref
         kind, index, shift = ref
@@ -90,7 +91,7 @@ class At:
         return self.dhs[t % T]
 
     def arguments(self, r: int) -> list[Any]:
-        """The values of the arguments of line r."""
+        """Return the values of the arguments of line r."""
         return [self.value(a) for a in self.model.roles[r].args]
 
 
@@ -134,7 +135,7 @@ class CellModel:
             )
 
     def forward(self, changed: Mapping[int, Callable[[At], Array]]) -> Values:
-        """The forward pass, some lines computed otherwise."""
+        """Run the forward pass, with some lines changed."""
         lines: list[list[Array]] = []
         states = [[s] for s in self.case.state]
         T = len(self.case.xs)
@@ -150,7 +151,7 @@ class CellModel:
         return values
 
     def rule(self, r: int, slot: int) -> Rule:
-        """The derivative rule of one edge, as a little program that can be edited."""
+        """Return the derivative rule of one edge, as a small program that can be edited."""
         if (r, slot) not in self._rules:
             at = At(self, self.values, 0)
             self._rules[r, slot] = Rule.traced(self.roles[r], r, slot, self.values.lines[0][r], at.arguments(r))
@@ -161,11 +162,11 @@ class CellModel:
         return {}
 
     def slots(self, r: int) -> list[tuple[int, Ref]]:
-        """The arguments of line r that have a derivative, and what stands there: no integers, as of a counter."""
+        """Return the arguments of line r that have a derivative: (number, reference). Integers have none."""
         return [(slot, ref) for slot, ref in self.roles[r].slots() if self.likes[ref].dtype.kind == "f"]
 
     def edges(self) -> Iterable[tuple[int, int, Ref]]:
-        """All edges, as backward passes them: (line, argument, what it reads there)."""
+        """Yield all edges, as backward passes them: (line, argument, reference)."""
         for r in reversed(range(len(self.roles))):
             for slot, target in self.slots(r):
                 yield r, slot, target
@@ -190,7 +191,7 @@ NOTHING = Changes()
 def gradients(
     model: CellModel, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
 ) -> Gradients:
-    """The gradients of a case by all its inputs, by name, with these changes to BPTT.
+    """Return the gradients of a case by all its inputs, by name, with these changes to BPTT.
 
     `seen` is filled with every complete cotangent: by (t, what it is the cotangent of).
     """
@@ -228,9 +229,9 @@ def gradients(
 
 
 def reach(model: CellModel, ref: Ref) -> Gradients:
-    """What one cotangent of the first step makes of that step's gradients: where it is wrong, they are, and only they.
+    """Return the gradients of the first step that come from one cotangent of it, random here.
 
-    The gradients by name, of the parameters, "x" (B, I) and the states before; zero where it does not come to.
+    They are by name, of the parameters, "x" (B, I) and the states before; zero where the cotangent does not reach.
     """
     at = At(model, model.values, 0)
     at.pending[ref] = np.random.default_rng(0).standard_normal(model.likes[ref].shape)
@@ -241,7 +242,7 @@ def reach(model: CellModel, ref: Ref) -> Gradients:
 
 
 def reached(at: At, source: Ref, ref: Ref) -> Array:
-    """What comes to `ref` within a step where the cotangent of `source` is one everywhere."""
+    """Return the cotangent of `ref` within a step where the cotangent of `source` is one everywhere."""
     alone = At(at.model, at.values, at.t, at.dhs)
     alone.pending[source] = np.ones(at.model.likes[source].shape)
     _step_back(alone, NOTHING)
@@ -274,7 +275,7 @@ def _add(pending: dict[Ref, Array], ref: Ref, g: Array) -> None:
 
 
 def _products(at: At, r: int, role: Role, g: Array, slots: list[int]) -> dict[int, Any]:
-    """What the rules say that line r hands to its arguments."""
+    """Return the products of line r, by the number of the argument."""
     arguments, y = at.arguments(r), at.values.lines[at.t][r]
     if role.op.variadic:
         together = role.op.vjps(g, y, *arguments, **role.kwargs)
@@ -283,6 +284,6 @@ def _products(at: At, r: int, role: Role, g: Array, slots: list[int]) -> dict[in
 
 
 def dense(product: Any, like: Tensor) -> Array:
-    """A product as an array of its argument's shape: summed where that was broadcast, scattered where it was a part."""
+    """Return a product as an array of its argument's shape, summed over broadcast axes, a part put in its place."""
     fits = fitted(product, like)
     return fits.dense() if type(fits) is Sparse else np.asarray(fits)

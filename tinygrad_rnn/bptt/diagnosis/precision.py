@@ -24,11 +24,11 @@ class Precision:
     """Its last place, of those of float64."""
 
     def slack(self, true: Array, largest: float) -> float:
-        """How far an entry may be from the true one."""
+        """Return the allowed distance of an entry from the true one."""
         return self.relative * float(np.max(np.abs(true), initial=0)) + self.floor * largest
 
     def apart(self, hand: Array, true: Array, largest: float) -> Any:
-        """Which entries differ by more than rounding; all, where the shapes do."""
+        """Return which entries differ by more than rounding; all, where the shapes differ."""
         if hand.shape != true.shape:
             return np.ones(np.shape(hand) or (1,), bool)
         return ~(np.abs(hand - true) <= self.slack(true, largest))
@@ -45,5 +45,5 @@ SINGLE = Precision(1e-4, 1e-6, unit=2.0**29)
 
 
 def largest_entry(arrays: Iterable[Array]) -> float:
-    """The largest entry of all of them."""
+    """Return the largest entry of all arrays."""
     return max((float(np.max(np.abs(a), initial=0)) for a in arrays), default=0.0)

@@ -98,7 +98,7 @@ class Problems:
         self._columns = columns and example is not None  # whether the example gives time last
 
     def problem(self, T: int, B: int, seed: int) -> Problem:
-        """The problem of that length, batch and seed, with upstream gradients at every step."""
+        """Make the problem of that length, batch and seed, with upstream gradients at every step."""
         try:
             params, xs, state = self._example(np.random.default_rng(seed), T, B)
             params = {name: _double(p) * (name not in self.zero) for name, p in params.items()}
@@ -132,7 +132,7 @@ class Problems:
         return Problem(case)
 
     def with_zero(self, zero: tuple[str, ...]) -> Problems:
-        """The same problems, with some parameters and initial states zero."""
+        """Return the same problems, with some parameters and initial states zero."""
         return Problems(self.cell, self._example, self._columns, self._with_dlast, who=self._who, zero=zero)
 
     @cached_property
@@ -180,7 +180,7 @@ class Problems:
 
 
 def _louder(problem: Problem) -> Problem:
-    """The problem with upstream gradients that are a million times larger."""
+    """Return the problem with upstream gradients a million times larger."""
     case = problem.case
     return Problem(case.part(0, problem.T, case.dhs * LOUD, tuple(d * LOUD for d in case.dlast)), loud=True)
 
@@ -188,7 +188,7 @@ def _louder(problem: Problem) -> Problem:
 def problems_of(
     cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool, bias: bool = True
 ) -> Problems:
-    """The problems of a cell; for those of `nn` the same ones when asked again."""
+    """Return the problems of a cell; for the cells of `nn` they are made once."""
     if example is None and cell in STANDARD:
         return _known(cell, columns, with_dlast, bias)
     return Problems(cell, example, columns, with_dlast, bias)  # somebody's cell may be another one by the next time
@@ -203,13 +203,13 @@ def _known(cell: Callable[..., Any], columns: bool, with_dlast: bool, bias: bool
 
 
 def _double(value: Any) -> Any:
-    """In double precision, whatever was given, unless it is of integers."""
+    """Return values in double precision; integers stay."""
     value = as_array(value)
     return value.astype(np.float64) if value.dtype.kind == "f" else value
 
 
 def _standard(cell: Callable[..., Any], bias: bool, who: str = "doctor") -> Example:
-    """Problems for a cell of `nn`: 6 inputs, 5 hidden units, random states; with biases or without."""
+    """Return problems for a cell of `nn`: 6 inputs, 5 hidden units, random states; with biases or without."""
     make = getattr(init, getattr(getattr(cell, "func", cell), "__name__", ""), None)
     if make is None:
         raise DoctorValueError(

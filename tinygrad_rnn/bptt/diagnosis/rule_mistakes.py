@@ -23,7 +23,7 @@ from tinygrad_rnn.tape.notation import is_arithmetic
 
 
 def mistakes_in_rules(model: CellModel) -> Iterator[Mistake]:
-    """The rule_mistakes in each rule of a cell, the commonest first."""
+    """Yield the mistakes in each rule of a cell, the commonest first."""
     yield from _paths(model)
     yield from _late_carries(model)
     yield from mistakes_in_slopes(model)
@@ -37,7 +37,7 @@ def mistakes_in_rules(model: CellModel) -> Iterator[Mistake]:
 
 
 def _paths(model: CellModel) -> Iterator[Mistake]:
-    """What one line hands to one of its inputs: forgotten, or with a wrong factor."""
+    """Yield the products of one line that are forgotten, or have a wrong factor."""
     for r, slot, target in model.edges():
         to, of = quantity(model, target), edge_text(model, r, slot, model.rule(r, slot))
         for words, factor in (
@@ -53,7 +53,7 @@ def _paths(model: CellModel) -> Iterator[Mistake]:
 
 
 def _late_carries(model: CellModel) -> Iterator[Mistake]:
-    """What comes back from step t+1 is added behind the derivative of the line that made the state, not before."""
+    """Yield the mistakes that add the carry from step t+1 after the derivative of the line that made the state."""
     for k, after in enumerate(model.after):
         for r, slot, target in model.edges():
             if after == Ref("line", r) and model.likes[target].shape == model.roles[r].like.shape:
@@ -75,7 +75,7 @@ def _times(rule: Rule, factor: float) -> EdgeChange:
 
 
 def _edited_rules(model: CellModel) -> Iterator[Mistake]:
-    """One operation of a rule changed: an operand dropped, doubled, transposed, a sign turned."""
+    """Yield rules with one operation changed: an operand dropped, doubled or transposed, a sign turned."""
     for r, slot, target in model.edges():
         rule = model.rule(r, slot)
         before = edge_text(model, r, slot, rule)
@@ -86,7 +86,7 @@ def _edited_rules(model: CellModel) -> Iterator[Mistake]:
 
 
 def _exchanged(model: CellModel) -> Iterator[Mistake]:
-    """The gradients of the two factors of a product, exchanged."""
+    """Yield the exchanges of the gradients of two factors."""
     for r, role in enumerate(model.roles):
         if role.op.name == "multiply" and all(isinstance(a, Ref) for a in role.args):
             a, b = (quantity(model, ref) for ref in role.args)
@@ -100,7 +100,7 @@ def _exchanged(model: CellModel) -> Iterator[Mistake]:
 
 
 def _batch_sums(model: CellModel) -> Iterator[Mistake]:
-    """Where an argument was repeated, as a bias over the batch, its cotangent is a sum: a mean, or one example."""
+    """Yield a mean, or one example, in place of the sum over the batch where an argument was broadcast."""
     for r, slot, target in model.edges():
         like, out = model.likes[target], model.roles[r].like
         name = model.roles[r].op.name
@@ -126,7 +126,7 @@ def _reduced(rule: Rule, reduce: Callable[..., Any], axes: tuple[int, ...]) -> E
 
 
 def _other_cotangents(model: CellModel) -> Iterator[Mistake]:
-    """The cotangent of a line's result: with a factor, or another's in its place."""
+    """Yield mistakes in the cotangent of a line: a factor, or another cotangent in its place."""
     for r in reversed(range(len(model.roles))):
         ref = Ref("line", r)
         what = quantity(model, ref)
@@ -157,7 +157,7 @@ FACTORS: dict[str, Callable[[int, int], float]] = {
 
 
 def _of_ones(source: Ref, ref: Ref) -> Callable[[At, Array], Array]:
-    """What comes to `ref` where the cotangent of `source` is one."""
+    """Return the cotangent of `ref` where the cotangent of `source` is one."""
     return lambda at, g: reached(at, source, ref)
 
 
@@ -166,7 +166,7 @@ def _by(factor: Callable[[int, int], float]) -> Callable[[At, Array], Array]:
 
 
 def _other_values(model: CellModel) -> Iterator[Mistake]:
-    """One operand of a rule taken for another: in one place, then wherever the rule reads it."""
+    """Yield rules with one operand taken for another: in one place, then wherever the rule reads it."""
     for r, slot, target in model.edges():
         rule = model.rule(r, slot)
         before, to = edge_text(model, r, slot, rule), quantity(model, target)

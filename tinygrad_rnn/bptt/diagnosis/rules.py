@@ -36,7 +36,7 @@ class Role(NamedTuple):
     like: Tensor
 
     def slots(self) -> list[tuple[int, Ref]]:
-        """The arguments that have a derivative: (number, what stands there)."""
+        """Return the arguments that have a derivative: (number, reference)."""
         vjps = self.op.vjps
         count = len(self.args) if self.op.variadic else len(vjps)
         return [
@@ -50,11 +50,11 @@ class Reader(Protocol):
     """One step, as a rule needs it."""
 
     def value(self, ref: Any) -> Any:
-        """What a reference stands for."""
+        """Return the value of a reference."""
 
 
 def plain(a: Any) -> Any:
-    """The values of a Tensor; anything else as it is."""
+    """Return the values of a Tensor; anything else as it is."""
     return a.data if isinstance(a, Tensor) else a
 
 
@@ -94,7 +94,7 @@ class Rule:
 
     @classmethod
     def traced(cls, role: Role, r: int, slot: int, result: Any, values: list[Any]) -> Rule:
-        """The rule of an edge of line r, recorded once on Tensors, at its result and its arguments' values."""
+        """Record the rule of an edge of line r on Tensors, at its result and its arguments' values."""
         g, y = Tensor(np.zeros(role.like.shape, role.like.dtype)), Tensor(result)
         arguments = [Tensor(v) if isinstance(a, Ref) else a for a, v in zip(role.args, values, strict=True)]
         with Tape() as tape:
@@ -112,7 +112,7 @@ class Rule:
         return cls(tuple(instructions), known.get(id(given), given), place, role.args[slot])
 
     def __call__(self, at: Reader, g: Array) -> Any:
-        """The product, at one step."""
+        """Compute the product, at one step."""
         made: list[Any] = []
 
         def of(a: Any) -> Any:

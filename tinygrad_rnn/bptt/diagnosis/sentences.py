@@ -15,12 +15,12 @@ DEPTH = 4  # of an expression that is written out; what lies deeper is an ellips
 
 
 def value_text(model: CellModel, ref: Any) -> str:
-    """A value of the step: `h[t-1]`, `f[t]`, `weight_hh`, or for what has no name the expression that made it."""
+    """Write a value of the step: `h[t-1]`, `f[t]`, `weight_hh`; an unnamed one as the expression that made it."""
     return _value(model, ref, DEPTH)[0]
 
 
 def quantity(model: CellModel, ref: Ref) -> str:
-    """What the cotangent of a value is called: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
+    """Name the cotangent of a value: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
     ref = _same_cotangent(model, ref)
     kind, index, _ = ref
     if param := _transposed_param(model, ref):
@@ -37,7 +37,7 @@ def quantity(model: CellModel, ref: Ref) -> str:
 
 
 def _same_cotangent(model: CellModel, ref: Ref) -> Ref:
-    """What has no name and is only added to something has that sum's cotangent."""
+    """Return the named value with the same cotangent: an unnamed summand has the cotangent of the sum."""
     while ref.kind == "line" and not model.roles[ref.index].name:
         readers = [(r, slot) for r, slot, target in model.edges() if target == ref]
         if len(readers) != 1:
@@ -50,7 +50,7 @@ def _same_cotangent(model: CellModel, ref: Ref) -> Ref:
 
 
 def _transposed_param(model: CellModel, ref: Any) -> str:
-    """The parameter of which a line is the transpose; a person speaks of that one's gradient."""
+    """Return the parameter of which a line is the transpose: people speak of the parameter's gradient."""
     if isinstance(ref, Ref) and ref.kind == "line":
         role = model.roles[ref.index]
         if role.op.name == "transpose" and isinstance(role.args[0], Ref) and role.args[0].kind == "param":
@@ -59,7 +59,7 @@ def _transposed_param(model: CellModel, ref: Any) -> str:
 
 
 def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
-    """The rule of an edge as a person writes it: for W, where the cell reads its transpose."""
+    """Write the rule of an edge as people do: for W, where the cell reads its transpose."""
     last = rule.instructions[-1] if rule.instructions else None
     turned = _transposed_param(model, model.roles[r].args[slot])
     if turned and last and last.op.name == "matmul" and rule.result == Made(len(rule.instructions) - 1):
@@ -75,7 +75,7 @@ def _turned(text: str) -> str:
 
 
 def rule_text(model: CellModel, r: int, rule: Rule) -> str:
-    """The rule of an edge of line r, as an expression in the cotangent of what the line made."""
+    """Write the rule of an edge of line r, as an expression in the cotangent of the line's result."""
     cotangent = f"{quantity(model, Ref('line', r))}[t]"
     texts: list[Text] = []
 
@@ -94,7 +94,7 @@ def rule_text(model: CellModel, r: int, rule: Rule) -> str:
 
 
 def _value(model: CellModel, ref: Any, depth: int) -> Text:
-    """The text, and how tightly its outermost operation binds."""
+    """Return the text, and the precedence of its outermost operation."""
     if not isinstance(ref, Ref):
         return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.shape(ref)}"), ATOM
     kind, index, shift = ref

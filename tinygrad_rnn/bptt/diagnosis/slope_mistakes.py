@@ -56,7 +56,7 @@ SLOPES: dict[str, dict[str, Slope]] = {
 
 
 def mistakes_in_slopes(model: CellModel) -> Iterator[Mistake]:
-    """The derivative of a nonlinearity: of one, of all of a kind, of all at once."""
+    """Yield mistakes in the derivative of a nonlinearity: of one, of all of a kind, of all at once."""
     of_kind: dict[str, list[int]] = {}
     for r, role in enumerate(model.roles):
         if is_function(role.op.name) and isinstance(role.args[0], Ref):

@@ -24,7 +24,7 @@ from tinygrad_rnn.bptt.diagnosis.submission import Log, Submission
 HANDED = " as it is handed to step t-1"
 LAST = 10**6
 RIGHT = 10**9
-"""How much it speaks against a quantity that it reaches a gradient which is right."""
+"""The penalty of a quantity that reaches a right gradient."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Symptom:
 
 
 def first_wrong(case: Case, submission: Submission) -> Symptom | None:
-    """The first wrong term, from the answers; None where each term by itself is right."""
+    """Return the first wrong term, from the answers; None where each term by itself is right."""
     for s, k, rest, hand, true in _terms(case, submission):
         if symptom := _symptom(rest, hand, true, k, s, len(case.xs), submission.precision):
             return symptom
@@ -57,7 +57,7 @@ def first_wrong(case: Case, submission: Submission) -> Symptom | None:
 
 
 def terms_table(case: Case, submission: Submission, lines: int = 12) -> Iterator[str]:
-    """For every wrong term (s, k): the largest error of each wrong gradient, over its largest entry on the tape."""
+    """Yield for every wrong term (s, k) the largest error of each wrong gradient, over its largest true entry."""
     count = 0
     for s, k, _, hand, true in _terms(case, submission):
         largest, cells = largest_entry(true.values()), []
@@ -75,11 +75,11 @@ def terms_table(case: Case, submission: Submission, lines: int = 12) -> Iterator
     if count > lines:
         yield f"  ... and {count - lines} more"
     if not count:
-        yield "  each term by itself is right: only several at once are wrong, as where gradients are clipped"
+        yield "  each term by itself is right: only several together are wrong, as where gradients are clipped"
 
 
 def _terms(case: Case, submission: Submission) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
-    """The terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
+    """Yield the terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
     T = len(case.xs)
     for s, alone in one_step_at_a_time(case):
         hand_after: Gradients = {}
@@ -92,7 +92,7 @@ def _terms(case: Case, submission: Submission) -> Iterator[tuple[int, int, Case,
 
 
 def one_step_at_a_time(case: Case) -> Iterator[tuple[int, Case]]:
-    """The case with the upstream gradient of the last step alone, of the one before, ...; at last of dlast alone."""
+    """Yield the case with the upstream gradient of the last step alone, of the one before, ..., of dlast alone."""
     T = len(case.xs)
     for s in reversed(range(T)):
         dhs = np.zeros_like(case.dhs)
@@ -103,7 +103,7 @@ def one_step_at_a_time(case: Case) -> Iterator[tuple[int, Case]]:
 
 
 def first_logged(model: CellModel, submission: Submission, log: Log) -> Symptom | None:
-    """The first wrong one of the intermediates that the derivation gave, in the order in which it made them.
+    """Return the first wrong intermediate of those that the derivation gave, in the order in which it made them.
 
     Raises ValueError for a name that the cell does not have.
     """
@@ -127,7 +127,7 @@ def first_logged(model: CellModel, submission: Submission, log: Log) -> Symptom 
 
 
 def first_changed(model: CellModel, changes: Changes) -> Symptom | None:
-    """The first cotangent that a mistake makes wrong, in the order in which backward makes them.
+    """Return the first cotangent that a mistake makes wrong, in the order in which backward makes them.
 
     For a mistake that explains the answers this is where the derivation goes wrong, told from its model and not from
     shortened sequences, in which a step has another number. None where all cotangents are right, and only what is made
@@ -141,14 +141,14 @@ def first_changed(model: CellModel, changes: Changes) -> Symptom | None:
 
 
 def place_of(model: CellModel, changes: Changes) -> tuple[int, int]:
-    """Where a mistake first makes a cotangent wrong, as a number that grows the way backward goes."""
+    """Return the place where a mistake first makes a cotangent wrong, as numbers that grow as backward goes."""
     for t, ref, *_ in _changed(model, changes):
         return -t, -ref.index if ref.kind == "line" else 1
     return 1, 0
 
 
 def _changed(model: CellModel, changes: Changes) -> Iterator[tuple[int, Ref, Array, Array, Any]]:
-    """The cotangents that are wrong, as backward makes them: step, of what, wrong, right, which entries."""
+    """Yield the wrong cotangents, as backward makes them: step, reference, wrong, right, which entries."""
     seen: dict[tuple[int, Ref], Array] = {}
     changed: dict[tuple[int, Ref], Array] = {}
     gradients(model, seen=seen)
@@ -167,7 +167,7 @@ def _changed(model: CellModel, changes: Changes) -> Iterator[tuple[int, Ref, Arr
 
 
 def quantities(model: CellModel) -> dict[str, Ref]:
-    """The cotangents that have a name, without its d: of what the cell names, its states, x, and the parameters."""
+    """Return the cotangents by name, without the d: of the cell's named values, its states, x and the parameters."""
     refs = {role.name: Ref("line", r) for r, role in enumerate(model.roles) if role.name}
     refs |= {name: model.after[k] for k, name in enumerate(model.names)}
     refs |= {f"{name}_prev": Ref("state", k) for k, name in enumerate(model.names)}
@@ -179,7 +179,7 @@ def _zeros(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
 
 
 def _own(answer: Gradients, after: Gradients, rest: Case) -> Gradients:
-    """What the first step of a cut sequence adds by itself: its answer, less that of the sequence without it."""
+    """Return the first step's own part of a cut sequence: its answer, less that of the sequence without it."""
     own = {}
     for name, g in answer.items():
         if name == "x":
@@ -209,7 +209,7 @@ def _symptom(
 
 
 def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The quantities that reach all that is wrong and least else; first the one nearest to the answer."""
+    """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first."""
     candidates = [Ref("param", name) for name in model.case.params] + [Ref("x")]
     candidates += [Ref("state", k) for k in range(len(model.names))]
     candidates += [Ref("line", r) for r in range(len(model.roles)) if model.roles[r].op.name != "transpose"]
@@ -227,7 +227,7 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
 
 
 def _numbers(name: str, hand: Array, true: Array, wrong: Any) -> str:
-    """One entry with both numbers, and the ratio where it is one for all that is wrong."""
+    """Write one entry with both numbers, and the ratio where all wrong entries share it."""
     at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
     where = f"{name}{[int(k) for k in at]}" if at else name
     digits = next((n for n in (6, 9, 12, 17) if f"{hand[at]:.{n}g}" != f"{true[at]:.{n}g}"), 17)

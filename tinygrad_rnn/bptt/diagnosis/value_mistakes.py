@@ -33,7 +33,7 @@ STEPS: dict[str, Step] = {
 
 
 def saved(model: CellModel) -> Iterator[Mistake]:
-    """Backward reads the values of another step: of one quantity, of everything kept, wherever it uses them."""
+    """Yield reads of another step's values by backward: of one quantity, or of everything kept."""
     states = {ref.index for ref in model.after if ref.kind == "line"}
     inner = [r for r, role in enumerate(model.roles) if role.op.name != "transpose" and r not in states]
     named = [r for r in inner if model.roles[r].name]
@@ -103,7 +103,7 @@ def _xs_of() -> Callable[[Step], Saved]:
 
 
 def _again(model: CellModel, lines: list[int]) -> Saved:
-    """What backward computes itself from the values that it reads: as 1 - z, or r * h."""
+    """Return values with the expressions that backward computes again from what it reads: as 1 - z, or r * h."""
 
     def computed(values: Values) -> Values:
         made = [[*found] for found in values.lines]
@@ -133,7 +133,7 @@ def _recomputed(model: CellModel, r: int, other: Ref) -> Callable[[Values], Valu
 
 
 def forward(model: CellModel) -> Iterator[Mistake]:
-    """The derivation's own forward pass computes another cell."""
+    """Yield the mistakes of a forward pass that computes another cell."""
     for r, role in enumerate(model.roles):
         if role.op.variadic or role.op.name == "getitem":
             continue

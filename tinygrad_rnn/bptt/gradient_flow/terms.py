@@ -40,7 +40,7 @@ PLACE = ("t", "layer", "direction")
 
 
 def at_steps(tape: Tape, name: str, **labels: Any) -> dict[Any, Tensor]:
-    """The Tensor of that name at each step, under these labels, in the order in which the steps were run.
+    """Return the Tensor of that name at each step, under these labels, in the order in which the steps were run.
 
     Raises LookupError where no step has one, or one has several.
     """
@@ -67,7 +67,7 @@ def at_steps(tape: Tape, name: str, **labels: Any) -> dict[Any, Tensor]:
 
 
 def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: Any) -> Array:
-    """The error terms delta_{t,k} = dL_t/d(name at step k): an array [t, k, ...], the rest of the shape of `name`.
+    """Return the error terms delta_{t,k} = dL_t/d(name at step k): an array [t, k, ...], ... the shape of `name`.
 
     losses: L_t, scalar Tensors of this tape (or mappings from results to cotangents), one for each t. name: any named
     quantity, as z, h, c, f, z_f; labels such as layer=1, direction="reverse" say which. The axis k has the steps that
@@ -88,14 +88,14 @@ def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: Any) -
 
 
 def delta_rows(tape: Tape, losses: Sequence[Loss], tensors: Sequence[Tensor]) -> Iterator[Array]:
-    """For each loss its derivative by each of these Tensors of one shape, as one array."""
+    """Yield for each loss its derivative by each of these Tensors of one shape, as one array."""
     for loss in losses:
         with not_recording():
             yield np.array(tape.gradient(loss, tensors))
 
 
 def contributions(tape: Tape, loss: Loss | Sequence[Loss], W: Tensor, by: str | tuple[str, ...] = "t") -> Parts:
-    """dL/dW split into terms: a dict of arrays of W's shape that add up to it.
+    """Split dL/dW into terms: a dict of arrays of W's shape that add up to it.
 
     by: "t", the step in which a path from the loss came to W; "gate", the last gate scope that it passed within its
     step (forgotten where it crosses into another), None where it passed none; "layer", or any other label: the last
@@ -133,7 +133,7 @@ def _contributions(tape: Tape, loss: Loss, W: Tensor, labels: tuple[str, ...], o
 
 
 def _last_labels(labels: tuple[str, ...]) -> Tag:
-    """The tag (place, the last value of each label that a path has passed); the gate only within its step."""
+    """Return the tag (place, last value of each label that a path has passed); the gate only within its step."""
     nowhere = (None,) * len(PLACE)
     within = "gate" in labels  # else the place is not told apart: fewer parts
 
@@ -151,7 +151,7 @@ def _last_labels(labels: tuple[str, ...]) -> Tag:
 
 
 def paths(tape: Tape, y: Loss, x: Tensor, seed: Any = None) -> Parts:
-    """dy/dx by path: {gate: array}, the gate being the last one passed on the way back from y to x, in any step.
+    """Split dy/dx by path: {gate: array}, the gate being the last one on the way back from y to x, in any step.
 
     None is what passed no gate on the whole way: for c_t and c_k of an LSTM the product of the forget gates, for a GRU
     that of z. Unlike in `contributions`, a gate is not forgotten from step to step. `seed` is the cotangent of y. Gates
@@ -165,12 +165,12 @@ def paths(tape: Tape, y: Loss, x: Tensor, seed: Any = None) -> Parts:
 
 
 def last_gate(held: Any, labels: Scope) -> Any:
-    """The tag of `paths`."""
+    """Return the tag of `paths`: the last gate that was passed."""
     return dict(labels).get("gate", held)
 
 
 def shares(parts: Mapping[Any, Any]) -> dict[Any, float]:
-    """How much of a sum each of its parts makes: <part, sum> / <sum, sum>. They add up to 1.
+    """Return the share of each part in the sum: <part, sum> / <sum, sum>. Shares add up to 1.
 
     Negative for a part that points against the sum. NaN where the sum is zero or not finite. Raises TypeError for parts
     without names.
@@ -185,10 +185,10 @@ def shares(parts: Mapping[Any, Any]) -> dict[Any, float]:
 
 
 def immediate(tape: Tape, y: Tensor, x: Tensor) -> Array:
-    """The immediate derivative d+y/dx (NNDL's d+): the Jacobian within y's own step, of shape y.shape + x.shape.
+    """Return the immediate derivative d+y/dx (NNDL's d+): the Jacobian within y's own step, y.shape + x.shape.
 
-    Everything that other steps made is held constant: d+z_k/dU is h_{k-1} alone, and not the way by h_{k-1}.
-    What stands outside of time, as a transposed weight, is passed. For a y outside of time all steps are constant.
+    All values of other steps are constants: d+z_k/dU is h_{k-1} alone, without the path through h_{k-1}. Paths lead
+    through entries outside of time, as through a transposed weight. For a y outside of time all steps are constant.
 
     Raises what `total` raises.
     """
@@ -200,7 +200,7 @@ def immediate(tape: Tape, y: Tensor, x: Tensor) -> Array:
 
 
 def total(tape: Tape, y: Tensor, x: Tensor) -> Array:
-    """The total derivative dy/dx along all paths: the Jacobian, of shape y.shape + x.shape.
+    """Return the total derivative dy/dx along all paths: the Jacobian, of shape y.shape + x.shape.
 
     Raises LookupError where y was not made on the tape or x is not on it.
     """
@@ -229,7 +229,7 @@ def _losses(who: str, losses: Any) -> list[Loss]:
 
 
 def require_tape(who: str, tape: Any) -> None:
-    """Raise TypeError for what is no tape."""
+    """Raise TypeError unless it is a tape."""
     if not isinstance(tape, Tape):
         raise TypeError(f"{who}: the tape is a {type(tape).__name__}\nrecord one: with Tape() as tape: ...")
 

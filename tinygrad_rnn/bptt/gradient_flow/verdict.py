@@ -58,7 +58,7 @@ class Flow:
         return "\n".join([self.table(), *self.verdict()])
 
     def table(self, lines: int = 12) -> str:
-        """Some distances, from near to far: the state's gradient, and what the step adds to the parameters'."""
+        """Return a table by distance, from near to far: the state's gradient, and the step's term in dL/dW."""
         T = len(self.norms)
         many = len(self.states) > 1
         head = ["distance", "step k", *(f"|dL/d{name}_k|" for name in self.states)]
@@ -73,7 +73,7 @@ class Flow:
         return "\n".join([f"{self.cell}: T={T} {self.dtype}, the loss at step {T - 1}; W: all parameters", *text])
 
     def verdict(self) -> list[str]:
-        """Sentences: of the state's gradient, the parameters', the paths, and of what the dtype could hold."""
+        """Return sentences on the state's gradient, the parameters' gradient, the paths and the range of the dtype."""
         if self.broken is not None:
             return [
                 f"Broken: the state is not finite (NaN or infinity) from step {self.broken} on, and no gradient is.\n"
@@ -182,7 +182,7 @@ class Flow:
 
 
 def spread(T: int, lines: int) -> list[int]:
-    """At most about so many distances from 0 to T - 1: 0, 1, 2, 5, 10, ... and the last one; all where they fit."""
+    """Choose about `lines` distances from 0 to T - 1: 0, 1, 2, 5, 10, ... and the last one; all where they fit."""
     if lines >= T:
         return list(range(T))
     round_ones = [m * 10**e for e in range(len(str(T))) for m in (1, 2, 5)]

@@ -1,4 +1,4 @@
-"""What a truncation would silently get wrong: losses that are carried from step to step, weights made in one step.
+"""Tapes that a truncation refuses: losses carried from step to step, and weights made in one step.
 
 On a tape such values look like states: one step makes them, another one reads them. A cut between the two would take
 the earlier losses with it, or all that the weight does in later steps.
@@ -82,14 +82,14 @@ def refuse_prepared(lines: Lines, wrt: Sequence[Tensor]) -> None:
             raise ValueError(
                 f"truncated_gradient: {value.describe()}, made in step {t} from parameters alone, is read in "
                 f"{len(steps)} other steps: it would be cut like a state\n"
-                "prepare weights outside of scope(t=...), or in each step anew"
+                "prepare weights outside of scope(t=...), or in each step again"
             )
 
 
 def _weights(lines: Lines, wrt: Sequence[Tensor]) -> set[int]:
-    """The ids of parameters, of arrays from outside, and of what is made of parameters alone, in one step at most.
+    """Return the ids of parameters, of arrays from outside, and of values made of parameters alone in one step.
 
-    What one step hands to another is none, whatever it was made of.
+    A value that one step hands to another is no weight, whatever it was made of.
     """
     step_of = {id(line[3]): time_of(line[4]) for line in lines}
     found = {id(x) for x in wrt if id(x) not in step_of}
@@ -106,12 +106,12 @@ def _weights(lines: Lines, wrt: Sequence[Tensor]) -> set[int]:
 
 
 def _of_numbers(args: Sequence[Any]) -> bool:
-    """Whether the constants among the arguments are single numbers: an array may be an input of the step."""
+    """Return whether the constants among the arguments are single numbers: an array may be an input of the step."""
     return all(np.size(a) <= 1 for a in args if isinstance(a, np.ndarray))
 
 
 def _carries_arrays(lines: Lines) -> bool:
-    """Whether some step reads an array, of more than one number, that another step made."""
+    """Return whether some step reads an array of more than one number that another step made."""
     made: dict[int, Any] = {}
     for _, args, _, out, labels in lines:
         t = time_of(labels)

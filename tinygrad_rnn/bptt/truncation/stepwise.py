@@ -72,7 +72,7 @@ class Run:
         self._values = {name: p.data for name, p in params.items()}
 
     def _require_constants(self, given: Sequence[tuple[str, Any]]) -> set[Tensor]:
-        """Raise ValueError for a Tensor that is or comes from a parameter. What the cell or the loss must read.
+        """Raise ValueError for a Tensor that is or comes from a parameter. Return what the cell or the loss must read.
 
         A Tensor that was made while no tape was open does not say of what: where one is given, every parameter must be
         read by the cell or by the loss, or it may be what the Tensor was made of.
@@ -100,19 +100,19 @@ class Run:
         )
 
     def seen(self, tape: Tape) -> None:
-        """Take note of the parameters that were read."""
+        """Note the parameters that were read."""
         if self._unread:
             self._unread -= set(tape.leaves())
 
     def forward(self, start: int, stop: int, state: State) -> State:
-        """The state after steps start, ..., stop - 1, as arrays; nothing is recorded or kept."""
+        """Return the state after steps start, ..., stop - 1, as arrays; nothing is recorded or kept."""
         with not_recording():
             for t in range(start, stop):
                 state = self.step(self._values, t, self.xs[t], state)
         return tuple(_values(s) for s in state)
 
     def step(self, params: Mapping[str, Any], t: int, x: Any, state: State) -> State:
-        """The states after step t, under `scope(t=t)`, named after the cell's own arguments."""
+        """Return the states after step t, under `scope(t=t)`, named after the cell's own arguments."""
         with scope(t=t):
             after = as_tuple(self.cell(params, x, *state))
             if len(after) != len(self.names):
@@ -151,7 +151,7 @@ class Run:
         return states, found, value
 
     def step_loss(self, tape: Tape, t: int, h: Any) -> tuple[Tensor | None, float]:
-        """The loss of step t, None where it is a plain number, and its value; `tape` is the one that is open."""
+        """Return the loss of step t, None where it is a plain number, and its value; `tape` is the open one."""
         before = len(tape)
         with scope(t=t):
             one = self.loss(t, h)
@@ -184,7 +184,7 @@ class Run:
                     )
 
     def require_losses(self, count: int) -> None:
-        """Raise ValueError where no step had a loss that is on a tape, or a parameter was read by nobody but may be."""
+        """Raise ValueError where no step has a loss on a tape, or where a parameter that must be read was not."""
         if self._unread:
             unread = ", ".join(repr(name) for name, p in self.params.items() if p in self._unread)
             raise ValueError(

@@ -29,7 +29,7 @@ def truncated_bptt(
     *,
     rng: np.random.Generator | None = None,
 ) -> tuple[float, dict[str, Any]]:
-    """The loss sum_t loss(t, h_t) and its gradient by the parameters, truncated as `how` says, in one run over xs.
+    """Return the loss sum_t loss(t, h_t) and its gradient, truncated as `how` says, in one run over xs.
 
     cell, params, xs, loss, state: as for `checkpointed`. Each span of `how` is recorded on a tape of its own, which
     begins with a constant state, walked back from its losses and dropped: `Chunked(k)` records every step once and
@@ -51,7 +51,7 @@ def truncated_bptt(
 
 
 def _walked(run: Run, way: Any, span: Span, before: State, gradients: dict[str, Any]) -> tuple[list[State], int, float]:
-    """Record one span and walk it back into `gradients`: the states after its steps, the losses' number and sum."""
+    """Record a span and add its gradients to `gradients`. Return its states, and the losses' number and sum."""
     start, earliest, stop = span
     with not_recording():
         with Tape() as tape:

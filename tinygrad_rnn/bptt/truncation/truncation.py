@@ -1,6 +1,6 @@
 """Truncated BPTT on the tape of the full network: the paths of a gradient, cut or scaled where they go through time.
 
-Nothing is run again and no network is written anew: a truncation is a rule for the edges between the steps of an
+No cell is run again and no network is rewritten: a truncation is a rule for the edges between the steps of an
 ordinary tape, so it holds for every cell, every number of states and layers, and stands beside the full gradient.
 """
 
@@ -25,7 +25,7 @@ from tinygrad_rnn.tape.steps import time_of
 
 
 def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.random.Generator | None = None) -> Any:
-    """The gradient of `loss` by `wrt`, of those paths alone that `how` leaves, times the factors that it gives them.
+    """Return the gradient of `loss` by `wrt` along the paths that `how` leaves, times the factors that it gives them.
 
     wrt: a Tensor, or a tree of them; the answer is built alike, of arrays, as of `tape.gradient`; hooks are not
     asked, and nothing is recorded. `rng` is what a random way draws from; others do without.
@@ -74,7 +74,7 @@ def along(
     first: int,
     T: int,
 ) -> list[Any]:
-    """The gradients of `truncated_gradient`, for a tape of the steps first, ..., first + T - 1, if recorded or not.
+    """Return the gradients of `truncated_gradient` on a tape of the steps first, ..., first + T - 1.
 
     seeds: the losses and their cotangents; of_step: the steps that were given for them.
     """
@@ -111,7 +111,7 @@ def along(
 
 
 def number_of_steps(tape: Tape) -> int:
-    """T, from the lowest to the highest step on a tape. Raises ValueError where steps are no integers, or none."""
+    """Return T, from the lowest to the highest step on a tape. Raise ValueError unless steps are integers."""
     return _steps(tape)[1]
 
 
@@ -127,7 +127,7 @@ def _steps(tape: Tape) -> tuple[int, int]:
 
 
 def _losses(loss: Any) -> tuple[dict[Tensor, Any], dict[Tensor, int]]:
-    """The losses with their cotangents, and the steps that were given for them."""
+    """Return the losses with their cotangents, and the steps that were given for them."""
     given = isinstance(loss, Mapping)
     several = list(loss.items()) if given else list(enumerate(loss if isinstance(loss, Sequence) else [loss]))
     if not several:
