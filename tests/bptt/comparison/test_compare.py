@@ -131,7 +131,7 @@ def test_a_right_derivation_passes():
             "i and g exchanged",
             {"weight_ih", "weight_hh", "h0", "c0"},
             "h0",
-            "step 0 alone, what reaches",
+            "step 0 alone, the gradient of the initial state",
         ),
         ("gru", my_gru, "one bias for both", {"bias_hh"}, "bias_hh", "step 0 alone, the contribution of step 0"),
     ],

@@ -278,7 +278,7 @@ def test_a_mistake_is_named_in_single_precision_too():
     found = bptt.doctor(nn.rnn, with_mistake(keeps_states_in_float32, "h_t for h_{t-1}"))
     assert str(found.mistake) == "in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]"
     assert found.complete
-    assert "precision: float32" in str(found)
+    assert "precision: it computes in float32" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,25 @@ behind a symmetric one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 
 Array = NDArray[Any]
+Numbers = ArrayLike | Tensor
+"""An array, a Tensor, or what NumPy makes an array of."""
+
+States = Numbers | Sequence[Numbers]
+"""A state, or several in the order in which the cell takes them."""
+
+Cell = Callable[..., Any]
+"""`cell(params, x, *state)`: one step."""
 Gradients = dict[str, Array]
 ByHand = Callable[..., Mapping[str, Any]]
 
@@ -29,12 +37,12 @@ class Case:
 
     def __init__(
         self,
-        cell: Callable[..., Any],
-        params: Mapping[str, Any],
-        xs: Any,
-        state: Any,
-        dhs: Any,
-        dlast: Any,
+        cell: Cell,
+        params: Mapping[str, Numbers],
+        xs: Numbers,
+        state: States | None,
+        dhs: Numbers | None,
+        dlast: States | None,
         seed: int,
         with_dlast: bool,
         who: str = "compare",
@@ -68,7 +76,7 @@ class Case:
         else:
             self.dlast = tuple(np.zeros_like(s) for s in last)
 
-    def _state(self, state: Any, rng: np.random.Generator) -> tuple[Array, ...]:
+    def _state(self, state: States | None, rng: np.random.Generator) -> tuple[Array, ...]:
         if state is not None:
             states = tuple(as_array(s) for s in as_tuple(state))
             if len(states) != len(self.state_names):
@@ -164,7 +172,7 @@ def takes_dlast(by_hand: ByHand) -> bool:
     return "dlast" in parameters_of(by_hand)
 
 
-def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
     """Return the parameters of a function by name; none where Python does not know them."""
     try:
         return inspect.signature(function).parameters
@@ -172,12 +180,12 @@ def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Paramete
         return {}
 
 
-def as_array(value: Any) -> Array:
+def as_array(value: object) -> Array:
     """Return the values of an array or a Tensor."""
     return value.data if isinstance(value, Tensor) else np.asarray(value)
 
 
-def _like(name: str, value: Any, output: Array) -> Array:
+def _like(name: str, value: object, output: Array) -> Array:
     value = as_array(value)
     if value.shape != output.shape:
         raise ValueError(f"{name} has shape {value.shape}\nit is a gradient of the cell's {output.shape}")

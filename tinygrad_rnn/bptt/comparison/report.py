@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
 
 
@@ -25,7 +24,7 @@ class Difference:
     at: tuple[int, ...]
 
     @classmethod
-    def between(cls, values: NDArray[Any], reference: NDArray[Any]) -> Difference:
+    def between(cls, values: Array, reference: Array) -> Difference:
         """Return the difference of two arrays of one shape. A NaN anywhere makes it NaN."""
         if not values.size:
             return cls(0.0, 0.0, 0.0, ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -71,7 +70,7 @@ class Judge:
             hs, last = case.forward_of(tensors)
         self._results = (hs, *last)
         self._inputs = {name: tensors[name] for name in case.differentiable()}
-        self._made = {id(line[3]) for line in self.tape.lines()}
+        self._made = {id(out) for _, _, _, out, _ in self.tape.lines()}
 
     @cached_property
     def _moved(self) -> Moved:
@@ -101,10 +100,10 @@ class Judge:
         ]
         return tolerances, float(rounding(np.sum(of_loss, axis=0))) if of_loss else 0.0
 
-    def _seeds(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[Tensor, Any], dict[int, Any]]:
+    def _seeds(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[Tensor, Array], dict[int, Array]]:
         """Return the cotangents of the tape's results, and those of inputs that come out unchanged as a last state."""
-        seeds: dict[Tensor, Any] = {}
-        handed_on: dict[int, Any] = {}
+        seeds: dict[Tensor, Array] = {}
+        handed_on: dict[int, Array] = {}
         for y, g in zip(self._results, (dhs, *dlast), strict=True):
             if isinstance(y, Tensor) and y.dtype.kind == "f":
                 if id(y) in self._made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,9 @@ def gradients(case: Case) -> dict[str, Array] | None:
     }
 
 
-def _step(torch: Any, cell: Any, options: Any, leaves: Any, x: Any, states: list[Any]) -> list[Any]:
+def _step(
+    torch: Any, cell: object, options: Mapping[str, object], leaves: Mapping[str, Any], x: Any, states: list[Any]
+) -> list[Any]:
     """Run one step of the same cell in PyTorch, by its own fused cell where it has one."""
     weights = [leaves[name] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     (W, U, b, v), h = weights, states[0]

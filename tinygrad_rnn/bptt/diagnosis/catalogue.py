@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
-from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes
+from tinygrad_rnn.bptt.diagnosis.model import At, Carry, CellModel, Changes, Result, Summed, Upstream
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import mistakes_in_rules
 from tinygrad_rnn.bptt.diagnosis.value_mistakes import forward, saved
 
@@ -119,7 +118,7 @@ def _carried(model: CellModel) -> Iterator[Mistake]:
     yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
 
 
-def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Any:
+def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Carry:
     def carry(t: int, at: At, arriving: list[Array]) -> list[Array]:
         if at.is_last and not with_last:
             return arriving
@@ -175,11 +174,11 @@ def _overwritten(model: CellModel) -> Iterator[Mistake]:
             )
 
 
-def _with_dhs(change: Callable[[Array], Array]) -> Any:
+def _with_dhs(change: Callable[[Array], Array]) -> Upstream:
     return lambda dhs, dlast: (change(dhs), dlast)
 
 
-def _with_dlast(which: Callable[[int], bool], change: Callable[[Array], Array]) -> Any:
+def _with_dlast(which: Callable[[int], bool], change: Callable[[Array], Array]) -> Upstream:
     return lambda dhs, dlast: (dhs, [change(g) if which(k) else g for k, g in enumerate(dlast)])
 
 
@@ -224,7 +223,7 @@ def _sums(model: CellModel) -> Iterator[Mistake]:
             yield Mistake(f"{what}: {words}", what, Changes(summed=_summed(names, add_up)))
 
 
-def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> Any:
+def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> Summed:
     return lambda name, terms: add_up(terms) if name in names else sum(terms[1:], terms[0])
 
 
@@ -297,7 +296,7 @@ def _gates(model: CellModel) -> Iterator[Mistake]:
             )
 
 
-def _reordered(names: list[str], order: tuple[int, ...]) -> Any:
+def _reordered(names: list[str], order: tuple[int, ...]) -> Result:
     def result(answer: Gradients, at: At) -> Gradients:
         def reorder(g: Array) -> Array:
             blocks = np.split(g, len(order))
@@ -309,7 +308,7 @@ def _reordered(names: list[str], order: tuple[int, ...]) -> Any:
 
 
 def _replaced(
-    one: str, change: Callable[[Array, Gradients], Array], also: Callable[[At], Any] | None = None
+    one: str, change: Callable[[Array, Gradients], Array], also: Callable[[At], Array] | None = None
 ) -> Changes:
     def result(answer: Gradients, at: At) -> Gradients:
         return {**answer, one: change(answer[one], answer) + (also(at) if also else 0)}
@@ -321,5 +320,5 @@ def _exchanged(a: str, b: str) -> Changes:
     return Changes(result=lambda answer, at: {**answer, a: answer[b], b: answer[a]})
 
 
-def _state_after(k: int, name: str) -> Any:
+def _state_after(k: int, name: str) -> Result:
     return lambda answer, at: {**answer, name: at.pending[at.model.after[k]]}

@@ -19,13 +19,12 @@ in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import takes_dlast
+from tinygrad_rnn.bptt.comparison.case import ByHand, Cell, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.conventions import computes_in_single, unread
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
@@ -37,8 +36,8 @@ from tinygrad_rnn.nn.time_loop import cell_name
 
 
 def doctor(
-    cell: Callable[..., Any],
-    by_hand: Callable[..., Any],
+    cell: Cell,
+    by_hand: ByHand,
     *,
     example: Example | None = None,
     names: Mapping[str, str] | None = None,

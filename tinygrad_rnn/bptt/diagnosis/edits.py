@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
-from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
-from tinygrad_rnn.core.table import TABLE
+from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule, operation_of
+from tinygrad_rnn.core.table import Primitive
 from tinygrad_rnn.tape.notation import is_arithmetic, is_function
 
 
-def by_entries(op: Any) -> bool:
+def by_entries(op: Primitive) -> bool:
     """Is this +, -, * or /, entry by entry?"""
     return is_arithmetic(op.name) and op.kind == "elementwise"
 
@@ -30,41 +30,41 @@ def edits(rule: Rule) -> Iterator[Rule]:
             else:
                 yield _without(rule, number, new)
         for k, a in enumerate(args if op.name == "matmul" else ()):
-            yield _with_argument(rule, number, k, Called(TABLE[np.transpose], a))
+            yield _with_argument(rule, number, k, Called(operation_of(np.transpose), a))
 
 
-def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
+def _other_instructions(op: Primitive, args: tuple[Any, ...]) -> Iterator[Any]:
     """Yield replacements of an operation: another operation, or one of its operands alone."""
     if is_arithmetic(op.name) and len(args) == 2:
         yield args[0]
         yield args[1]
     if op.name == "subtract":
-        yield Instruction(TABLE[np.negative], (args[1],), {})
-        yield Instruction(TABLE[np.add], args, {})
+        yield Instruction(operation_of(np.negative), (args[1],), {})
+        yield Instruction(operation_of(np.add), args, {})
         yield Instruction(op, args[::-1], {})
     if op.name == "add":
-        yield Instruction(TABLE[np.subtract], args, {})
-        yield Instruction(TABLE[np.subtract], args[::-1], {})
+        yield Instruction(operation_of(np.subtract), args, {})
+        yield Instruction(operation_of(np.subtract), args[::-1], {})
     if op.name == "multiply":
-        yield Instruction(TABLE[np.divide], args, {})
-        yield Instruction(TABLE[np.add], args, {})
+        yield Instruction(operation_of(np.divide), args, {})
+        yield Instruction(operation_of(np.add), args, {})
     if op.name == "divide":
-        yield Instruction(TABLE[np.multiply], args, {})
+        yield Instruction(operation_of(np.multiply), args, {})
     if op.name in ("negative", "transpose", "power") or is_function(op.name):
         yield args[0]
 
 
-def _without(rule: Rule, number: int, instead: Any) -> Rule:
+def _without(rule: Rule, number: int, instead: object) -> Rule:
     """Return the rule with the result of one instruction replaced by a value known before it."""
 
-    def of(a: Any) -> Any:
+    def of(a: object) -> object:
         return instead if type(a) is Made and a.number == number else a
 
     instructions = [i._replace(args=tuple(of(a) for a in i.args)) for i in rule.instructions]
     return replace(rule, instructions=tuple(instructions), result=of(rule.result))
 
 
-def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
+def _with_argument(rule: Rule, number: int, k: int, value: object) -> Rule:
     instructions = [*rule.instructions]
     args = instructions[number].args
     instructions[number] = instructions[number]._replace(args=(*args[:k], value, *args[k + 1 :]))
@@ -87,11 +87,12 @@ def with_other_values(model: CellModel, r: int, rule: Rule) -> Iterator[Rule]:
         for other in cotangents_alike(model, r):
             yield replace(rule, result=other)
     for ref, found in places.items():
-        for other in cotangents_alike(model, r) if ref == G else _called_alike(model, ref, r):
+        others: Iterable[object] = cotangents_alike(model, r) if ref == G else _called_alike(model, ref, r)
+        for value in others:
             for group in [found, *([[place] for place in found] if len(found) > 1 else [])]:
                 edited = rule
                 for number, k in group:
-                    edited = _with_argument(edited, number, k, other)
+                    edited = _with_argument(edited, number, k, value)
                 yield edited
     if G in places:
         edited = rule
@@ -100,7 +101,7 @@ def with_other_values(model: CellModel, r: int, rule: Rule) -> Iterator[Rule]:
         yield edited
 
 
-def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Any]:
+def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref | Called | Rule]:
     """Yield the same; a nonlinearity of another value; and an unnamed expression with one operation changed."""
     yield from alike(model, ref, r)
     role = model.roles[ref.index] if ref.kind == "line" else None

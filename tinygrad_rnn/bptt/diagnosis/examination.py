@@ -27,7 +27,7 @@ class Examination:
         self.answers: dict[Problem, tuple[Gradients, Log]] = {}
         self.failed: dict[Problem, BaseException] = {}
         self.shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
-        submission.check_names(problems.searched.case.inputs() | quantities(problems.searched.model))
+        submission.check_names({**problems.searched.case.inputs(), **quantities(problems.searched.model)})
 
     def answer(self, problem: Problem) -> Gradients | None:
         """Return its gradients on one problem; None where it fails."""

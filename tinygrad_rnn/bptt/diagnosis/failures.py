@@ -15,7 +15,7 @@ NO_ANSWER = (SystemExit, MemoryError, OSError, ImportError)
 SCRIPT = "it must be a file that `python FILE.py` runs; what it needs must be installed"
 
 
-def source_of(function: Callable[..., Any]) -> Path | None:
+def source_of(function: Callable[..., object]) -> Path | None:
     """Return the file of a function or method, or of the function that a partial or a callable object calls."""
     called: Any = inspect.unwrap(function)
     while isinstance(called, partial):

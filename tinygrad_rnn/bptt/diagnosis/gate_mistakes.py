@@ -63,7 +63,7 @@ def forgotten_gates(model: CellModel) -> Iterator[Mistake]:
 
 def _cuts(model: CellModel) -> dict[Ref, list[int]]:
     """Return the arrays that are cut into pieces of one shape, as gates are, and the lines that take the pieces."""
-    found: dict[tuple[Ref, Any], list[int]] = {}
+    found: dict[tuple[Ref, tuple[int, ...]], list[int]] = {}
     for r, role in enumerate(model.roles):
         if role.op.name == "getitem" and isinstance(role.args[0], Ref):
             found.setdefault((role.args[0], role.like.shape), []).append(r)

@@ -29,6 +29,18 @@ Edge = tuple[int, int]
 """(line, argument): the way of the cotangent from what the line made to what it read there."""
 
 
+Upstream = Callable[[Array, list[Array]], tuple[Array, list[Array]]]
+"""A change of the upstream gradients dhs and dlast."""
+
+Carry = Callable[[int, "At", list[Array]], list[Array]]
+"""A change of what step t+1 hands to step t, given t."""
+
+Summed = Callable[[str, list[Array]], Array]
+"""The sum of a parameter's terms, as the loop makes them, given its name."""
+
+Result = Callable[[Gradients, "At"], Gradients]
+"""A change of the answer, given the last step of the walk."""
+
 EdgeChange = Callable[["At", Array], Any]
 """What stands in the place of the derivative rule of an edge: a function of the step and the cotangent."""
 
@@ -39,13 +51,13 @@ class Changes:
 
     forward: Mapping[int, Callable[[At], Array]] = field(default_factory=dict)  # the value of a line, going forward
     saved: Callable[[Values], Values] | None = None  # the values as backward reads them
-    upstream: Callable[[Array, list[Array]], tuple[Array, list[Array]]] | None = None
-    carry: Callable[[int, At, list[Array]], list[Array]] | None = None  # what step t+1 hands to step t
+    upstream: Upstream | None = None
+    carry: Carry | None = None
     adds_up: Callable[[int], bool] | None = None  # of which states what is handed back is added to what was before
     cotangents: Mapping[int, Callable[[At, Array], Array]] = field(default_factory=dict)  # of what a line made
     edges: Mapping[Edge, EdgeChange] = field(default_factory=dict)
-    summed: Callable[[str, list[Array]], Array] | None = None  # a parameter's terms, as the loop makes them, added up
-    result: Callable[[Gradients, At], Gradients] | None = None  # the answer, and the last step of the walk
+    summed: Summed | None = None
+    result: Result | None = None
     in_time: bool = False  # the loop runs from the first step to the last
     skips: Callable[[int, int], bool] | None = None  # (t, T): whether the loop leaves a step out
 
@@ -68,7 +80,7 @@ class At:
         self.carry: list[Array] = []
         self.is_last = t == len(model.case.xs) - 1
 
-    def value(self, ref: Any) -> Any:
+    def value(self, ref: object) -> Any:
         """Return the value of a reference, or a constant as it is. Steps beyond either end count from the other."""
         if not isinstance(ref, Ref):
             return ref
@@ -175,7 +187,7 @@ class CellModel:
 class _Forward(At):
     """Going forward, the steps that are not computed yet are the last one that is."""
 
-    def value(self, ref: Any) -> Any:
+    def value(self, ref: object) -> Any:
         if isinstance(ref, Ref) and ref.kind == "line" and ref.shift:
             t = max(0, min(self.t + ref.shift, len(self.values.lines) - 1))
             return self.values.lines[t][ref.index]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.bptt.comparison.case import Case, Cell, Gradients
 
 
-def similar_cells(cell: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+def similar_cells(cell: Cell) -> Iterator[tuple[str, Cell]]:
     """Yield the names of cells with the parameters of one of `nn`, and the cells."""
     if cell in (nn.gru, nn.gru_textbook):
         other = nn.gru if cell is nn.gru_textbook else nn.gru_textbook
@@ -33,12 +33,12 @@ def similar_cells(cell: Callable[..., Any]) -> Iterator[tuple[str, Callable[...,
         yield "rnn with tanh", nn.rnn
 
 
-def gradients_of(cell: Callable[..., Any], case: Case) -> Gradients:
+def gradients_of(cell: Cell, case: Case) -> Gradients:
     """Return the gradients of another cell, on the problem of a case."""
     return Case(cell, case.params, case.xs, case.state, case.dhs, case.dlast, 0, with_dlast=True).tape_gradients()
 
 
-def _with_gate_turned(cell: Callable[..., Any], params: Any, x: Any, h: Any) -> Any:
+def _with_gate_turned(cell: Cell, params: Any, x: Any, h: Any) -> Any:
     """Run the cell with 1 - z for z: sigmoid(-a) = 1 - sigmoid(a), so the rows of z change their sign."""
     sign = np.repeat([1.0, -1.0, 1.0], np.shape(h)[-1])
     turned = {name: p * (sign if np.ndim(p) == 1 else sign[:, None]) for name, p in params.items()}

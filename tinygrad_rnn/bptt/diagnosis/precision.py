@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
+
+Mask = NDArray[np.bool_]
+"""Which entries of an array."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,12 @@ class Precision:
         """Return the allowed distance of an entry from the true one."""
         return self.relative * float(np.max(np.abs(true), initial=0)) + self.floor * largest
 
-    def apart(self, hand: Array, true: Array, largest: float) -> Any:
+    def apart(self, hand: Array, true: Array, largest: float) -> Mask:
         """Return which entries differ by more than rounding; all, where the shapes differ."""
         if hand.shape != true.shape:
             return np.ones(np.shape(hand) or (1,), bool)
-        return ~(np.abs(hand - true) <= self.slack(true, largest))
+        close: Mask = np.abs(hand - true) <= self.slack(true, largest)
+        return ~close
 
     def same(self, hand: Array, true: Array, largest: float) -> bool:
         """Whether two gradients are the same. What is not finite never is."""

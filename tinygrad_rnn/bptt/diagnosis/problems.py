@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Cell, Gradients, as_array
 from tinygrad_rnn.bptt.comparison.tolerance import JUDGED, Tolerance, tolerances
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
@@ -84,7 +84,7 @@ class Problems:
 
     def __init__(
         self,
-        cell: Callable[..., Any],
+        cell: Cell,
         example: Example | None,
         columns: bool,
         with_dlast: bool,
@@ -185,9 +185,7 @@ def _louder(problem: Problem) -> Problem:
     return Problem(case.part(0, problem.T, case.dhs * LOUD, tuple(d * LOUD for d in case.dlast)), loud=True)
 
 
-def problems_of(
-    cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool, bias: bool = True
-) -> Problems:
+def problems_of(cell: Cell, example: Example | None, columns: bool, with_dlast: bool, bias: bool = True) -> Problems:
     """Return the problems of a cell; for the cells of `nn` they are made once."""
     if example is None and cell in STANDARD:
         return _known(cell, columns, with_dlast, bias)
@@ -198,7 +196,7 @@ STANDARD = [getattr(nn, name) for name in nn.__all__ if hasattr(init, name)]
 
 
 @lru_cache(maxsize=8)
-def _known(cell: Callable[..., Any], columns: bool, with_dlast: bool, bias: bool) -> Problems:
+def _known(cell: Cell, columns: bool, with_dlast: bool, bias: bool) -> Problems:
     return Problems(cell, None, columns, with_dlast, bias)
 
 
@@ -208,7 +206,7 @@ def _double(value: Any) -> Any:
     return value.astype(np.float64) if value.dtype.kind == "f" else value
 
 
-def _standard(cell: Callable[..., Any], bias: bool, who: str = "doctor") -> Example:
+def _standard(cell: Cell, bias: bool, who: str = "doctor") -> Example:
     """Return problems for a cell of `nn`: 6 inputs, 5 hidden units, random states; with biases or without."""
     make = getattr(init, getattr(getattr(cell, "func", cell), "__name__", ""), None)
     if make is None:

@@ -7,7 +7,6 @@ a pen or an editor makes it on a formula.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -117,11 +116,11 @@ def _batch_sums(model: CellModel) -> Iterator[Mistake]:
             yield edge_mistake(model, (r, slot), f"{to} is {words}", _reduced(model.rule(r, slot), reduce, axes))
 
 
-def _pick(k: int) -> Callable[..., Any]:
+def _pick(k: int) -> Callable[..., Array]:
     return lambda a, axis, keepdims: a[np.ix_(*[[k] if n in axis else range(size) for n, size in enumerate(a.shape)])]
 
 
-def _reduced(rule: Rule, reduce: Callable[..., Any], axes: tuple[int, ...]) -> EdgeChange:
+def _reduced(rule: Rule, reduce: Callable[..., Array], axes: tuple[int, ...]) -> EdgeChange:
     return lambda at, g: reduce(rule(at, g), axis=axes, keepdims=True)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.table import TABLE, Primitive
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -29,7 +31,7 @@ class Ref(NamedTuple):
 class Role(NamedTuple):
     """One line of the step: the operation, its arguments as references or constants, and the name of its result."""
 
-    op: Any
+    op: Primitive
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     name: str | None
@@ -49,13 +51,18 @@ class Role(NamedTuple):
 class Reader(Protocol):
     """One step, as a rule needs it."""
 
-    def value(self, ref: Any) -> Any:
+    def value(self, ref: object) -> Any:
         """Return the value of a reference."""
 
 
-def plain(a: Any) -> Any:
+def plain(a: object) -> Any:
     """Return the values of a Tensor; anything else as it is."""
     return a.data if isinstance(a, Tensor) else a
+
+
+def operation_of(function: Callable[..., Any]) -> Primitive:
+    """Return the operation of one of NumPy's functions."""
+    return cast("Primitive", TABLE[function])
 
 
 G = Ref("g")
@@ -65,7 +72,7 @@ G = Ref("g")
 class Instruction(NamedTuple):
     """One operation of a rule: on numbers of earlier instructions, references, constants."""
 
-    op: Any
+    op: Primitive
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -79,8 +86,8 @@ class Made(NamedTuple):
 class Called(NamedTuple):
     """In a rule: an operation, applied to what stands in an operand's place."""
 
-    op: Any
-    of: Any
+    op: Primitive
+    of: object
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Rule:
     """A derivative rule as a little program: its instructions, its result, and for a part the place that it goes to."""
 
     instructions: tuple[Instruction, ...]
-    result: Any
+    result: object
     place: Any = None
     of: Ref | None = None  # what the place is a place of
 
@@ -103,7 +110,7 @@ class Rule:
             else:
                 product = role.op.vjps[slot](g, y, *arguments, **role.kwargs)
         place, given = product.parts[0] if type(product) is Sparse else (None, product)
-        known: dict[int, Any] = {id(g): G, id(y): Ref("line", r)}
+        known: dict[int, Ref | Made] = {id(g): G, id(y): Ref("line", r)}
         known |= {id(a): ref for a, ref in zip(arguments, role.args, strict=True) if isinstance(ref, Ref)}
         instructions = []
         for number, (op, args, kwargs, out, _) in enumerate(tape.lines()):

@@ -13,8 +13,8 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
-from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients
-from tinygrad_rnn.bptt.diagnosis.precision import Precision
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Result, gradients
+from tinygrad_rnn.bptt.diagnosis.precision import Mask, Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 
 
@@ -46,7 +46,7 @@ class Predictions:
     def _flat(self, answer: Gradients) -> Array:
         return np.concatenate([answer[name].ravel() for name in self._places])
 
-    def agreement(self, hand: Gradients, precision: Precision) -> dict[str, Any]:
+    def agreement(self, hand: Gradients, precision: Precision) -> dict[str, Mask]:
         """Return by gradient which mistakes (a boolean for each) give that gradient."""
         found = {}
         for name, g in hand.items():
@@ -140,7 +140,7 @@ def never_filled(hand: Gradients, problem: Problem) -> Mistake | None:
     return Mistake(f"{what}: never filled in (all zero)", what, Changes(result=_zeroed(names)))
 
 
-def _zeroed(names: set[str]) -> Any:
+def _zeroed(names: set[str]) -> Result:
     return lambda answer, at: {name: 0 * g if name in names else g for name, g in answer.items()}
 
 

@@ -14,7 +14,7 @@ from tinygrad_rnn.tape.notation import ATOM, Text, call_text
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
 
 
-def value_text(model: CellModel, ref: Any) -> str:
+def value_text(model: CellModel, ref: object) -> str:
     """Write a value of the step: `h[t-1]`, `f[t]`, `weight_hh`; an unnamed one as the expression that made it."""
     return _value(model, ref, DEPTH)[0]
 
@@ -49,7 +49,7 @@ def _same_cotangent(model: CellModel, ref: Ref) -> Ref:
     return ref
 
 
-def _transposed_param(model: CellModel, ref: Any) -> str:
+def _transposed_param(model: CellModel, ref: object) -> str:
     """Return the parameter of which a line is the transpose: people speak of the parameter's gradient."""
     if isinstance(ref, Ref) and ref.kind == "line":
         role = model.roles[ref.index]
@@ -93,10 +93,10 @@ def rule_text(model: CellModel, r: int, rule: Rule) -> str:
     return of(rule.result)[0]
 
 
-def _value(model: CellModel, ref: Any, depth: int) -> Text:
+def _value(model: CellModel, ref: object, depth: int) -> Text:
     """Return the text, and the precedence of its outermost operation."""
     if not isinstance(ref, Ref):
-        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.shape(ref)}"), ATOM
+        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.asarray(ref).shape}"), ATOM
     kind, index, shift = ref
     if kind == "param":
         return str(index), ATOM

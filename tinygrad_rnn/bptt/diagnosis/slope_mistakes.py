@@ -15,7 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.sentences import quantity, value_text
 from tinygrad_rnn.operations.basics import sigmoid
 from tinygrad_rnn.tape.notation import is_function
 
-Slope = Callable[[Array, Array], Any]
+Slope = Callable[[Array, Array], Array]
 """What stands in the place of f'(x): a function of x and y = f(x)."""
 
 

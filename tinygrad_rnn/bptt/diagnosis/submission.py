@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array, parameters_of, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, as_array, parameters_of, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.failures import NO_ANSWER, advice, line_of, source_of, told
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.nn.time_loop import as_tuple
@@ -48,7 +48,7 @@ class Submission:
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: ByHand,
         names: Mapping[str, str] | None = None,
         layout: str = "rows",
         cell_in_columns: bool = False,
@@ -151,7 +151,7 @@ class Submission:
         finally:
             warnings.filters[:] = filters  # type: ignore[index]  # a list, which the function may have changed
 
-    def check_names(self, known: Mapping[str, Any]) -> None:
+    def check_names(self, known: Mapping[str, object]) -> None:
         """Raise ValueError for names that map to nothing known, or hide a known name."""
         for theirs, ours in self.names.items():
             if not theirs.isidentifier() or list(self.names.values()).count(ours) > 1:
@@ -194,7 +194,7 @@ class Submission:
             value = np.moveaxis(value, 0, -1) if self.cell_in_columns else value.transpose(2, 1, 0)
         return np.array(value)
 
-    def _taken(self, theirs: str, gradient: Any, case: Case) -> Array:
+    def _taken(self, theirs: str, gradient: object, case: Case) -> Array:
         """Return a gradient in the cell's layout. One of another shape stays, so that messages give its shape."""
         gradient = as_array(gradient)
         if gradient.dtype.kind not in "fiu":
@@ -214,7 +214,7 @@ class Submission:
                 gradient = gradient[:, 0]
         return np.array(gradient, np.float64)  # a copy: it may be written into at the next call
 
-    def intermediate(self, value: Any, of_parameter: bool) -> Array:
+    def intermediate(self, value: object, of_parameter: bool) -> Array:
         """Return an intermediate in the cell's layout."""
         value = as_array(value)
         if self.layout == "columns" and not self.cell_in_columns:
@@ -225,7 +225,7 @@ class Submission:
         return np.asarray(value)
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def _name_of(function: Callable[..., object]) -> str:
     """Name a function: a partial by the function that it calls, an object by its class."""
     while isinstance(function, partial):
         function = function.func

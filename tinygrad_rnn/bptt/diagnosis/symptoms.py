@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients, reach
-from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
+from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Mask, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity
 from tinygrad_rnn.bptt.diagnosis.submission import Log, Submission
@@ -147,7 +146,7 @@ def place_of(model: CellModel, changes: Changes) -> tuple[int, int]:
     return 1, 0
 
 
-def _changed(model: CellModel, changes: Changes) -> Iterator[tuple[int, Ref, Array, Array, Any]]:
+def _changed(model: CellModel, changes: Changes) -> Iterator[tuple[int, Ref, Array, Array, Mask]]:
     """Yield the wrong cotangents, as backward makes them: step, reference, wrong, right, which entries."""
     seen: dict[tuple[int, Ref], Array] = {}
     changed: dict[tuple[int, Ref], Array] = {}
@@ -226,7 +225,7 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
     return tuple(dict.fromkeys(text for size, _, text in sorted(found) if size == least))
 
 
-def _numbers(name: str, hand: Array, true: Array, wrong: Any) -> str:
+def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> str:
     """Write one entry with both numbers, and the ratio where all wrong entries share it."""
     at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
     where = f"{name}{[int(k) for k in at]}" if at else name

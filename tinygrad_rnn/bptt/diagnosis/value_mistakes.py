@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,8 @@ from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.diagnosis.edits import alike, as_rule, by_entries, edits, with_other_values
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
-from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule
+from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule, operation_of
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
-from tinygrad_rnn.core.table import TABLE
 from tinygrad_rnn.operations.basics import relu, sigmoid
 from tinygrad_rnn.tape.notation import is_function
 
@@ -139,7 +137,9 @@ def forward(model: CellModel) -> Iterator[Mistake]:
             continue
         line = as_rule(role)
         before, what = rule_text(model, r, line), role.name or "it"
-        others = [op for op in (TABLE[np.tanh], sigmoid, relu) if op is not role.op and is_function(role.op.name)]
+        others = [
+            op for op in (operation_of(np.tanh), sigmoid, relu) if op is not role.op and is_function(role.op.name)
+        ]
         swapped = [Rule((Instruction(op, role.args, {}),), Made(0)) for op in others]
         backward = [None, _again(model, [r])] if by_entries(role.op) and not role.name else [None]
         for edited in [*edits(line), *swapped, *with_other_values(model, r, line)]:
@@ -168,7 +168,7 @@ def forward(model: CellModel) -> Iterator[Mistake]:
             )
 
 
-def _refs(args: tuple[Any, ...]) -> list[Ref]:
+def _refs(args: tuple[object, ...]) -> list[Ref]:
     return [a for a in args if isinstance(a, Ref)]
 
 

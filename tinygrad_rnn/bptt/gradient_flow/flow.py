@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygrad_rnn.bptt.comparison.case import Case
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Cell, Numbers, States
 from tinygrad_rnn.bptt.gradient_flow.jacobians import State, step_parts
 from tinygrad_rnn.bptt.gradient_flow.magnitude import Scaled, added, flat, log10_norm, scaled
 from tinygrad_rnn.bptt.gradient_flow.terms import delta_rows, last_gate, shares
@@ -21,15 +20,13 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import Parts, split_gradient
 from tinygrad_rnn.tape.paths import total as summed
 
-Array = NDArray[Any]
-
 
 def flow(
-    cell: Callable[..., Any],
-    params: Mapping[str, Any],
-    xs: Any,
-    state: Any = None,
-    dhs: Any = None,
+    cell: Cell,
+    params: Mapping[str, Numbers],
+    xs: Numbers,
+    state: States | None = None,
+    dhs: Numbers | None = None,
     *,
     seed: int = 0,
     rows: int = 100,
@@ -77,10 +74,10 @@ def flow(
 
 
 def butterfly(
-    cell: Callable[..., Any],
-    params: Mapping[str, Any],
-    xs: Any,
-    state: Any = None,
+    cell: Cell,
+    params: Mapping[str, Numbers],
+    xs: Numbers,
+    state: States | None = None,
     *,
     size: float = 1e-6,
     seed: int = 0,
@@ -128,7 +125,7 @@ def _require_float_state(case: Case) -> None:
         )
 
 
-def require_params(who: str, params: Any) -> None:
+def require_params(who: str, params: object) -> None:
     """Raise TypeError for parameters without names."""
     if not isinstance(params, Mapping):
         raise TypeError(f"{who}: params is a {type(params).__name__}\ngive a dict of arrays or Tensors by name")
@@ -153,7 +150,7 @@ def _recorded(case: Case) -> _Run:
     return _Run(tape, names, [tuple(state[n] for n in floats) for state in states], params)
 
 
-def _keeping(cell: Callable[..., Any], kept: list[tuple[Any, ...]]) -> Callable[..., Any]:
+def _keeping(cell: Cell, kept: list[tuple[Any, ...]]) -> Cell:
     """Return the cell, changed to put its new states into a list as well.
 
     A state that the cell only passes on (a state, a parameter, its input), or returns twice, or returns as a constant,
@@ -179,7 +176,7 @@ def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
     T, count, params = len(run.states), len(run.names), list(run.params.values())
     states, terms = np.empty((count, T)), np.empty((len(params), T))
     norms, contributions, ungated = np.empty(T), np.empty(T), np.empty(T)
-    gates: list[dict[Any, float]] = []
+    gates: list[dict[Hashable, float]] = []
     whole = direct = scaled([upstream, *(np.zeros(s.shape, s.dtype) for s in run.states[-1][1:])])
     gradient: Scaled | None = None
     parts = step_parts(run.tape, run.states)
@@ -220,5 +217,5 @@ def _by_gate(split: list[Parts], like: State) -> Parts:
     return {gate: flat([_part(p, gate, s) for p, s in zip(split, like, strict=True)]) for gate in every}
 
 
-def _part(parts: Parts, gate: Any, like: Tensor) -> Array:
+def _part(parts: Parts, gate: object, like: Tensor) -> Array:
     return parts[gate] if gate in parts else np.zeros(like.shape, like.dtype)

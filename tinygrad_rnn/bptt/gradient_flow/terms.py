@@ -18,12 +18,12 @@ dL/dU = sum_t sum_{k<=t} delta_{t,k} h_{k-1}^T. Steps are the label `t` of the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinygrad_rnn.bptt.comparison.case import Array, Numbers
 from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
@@ -31,15 +31,14 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import Parts, Tag, split_gradient
 from tinygrad_rnn.tape.steps import time_of
 
-Array = NDArray[Any]
-Loss = Tensor | Mapping[Tensor, Any]
+Loss = Tensor | Mapping[Tensor, Array]
 """A scalar Tensor, or a mapping from several results to their cotangents."""
 
 PLACE = ("t", "layer", "direction")
 """The labels that say which step of which recurrence an entry belongs to."""
 
 
-def at_steps(tape: Tape, name: str, **labels: Any) -> dict[Any, Tensor]:
+def at_steps(tape: Tape, name: str, **labels: object) -> dict[Any, Tensor]:
     """Return the Tensor of that name at each step, under these labels, in the order in which the steps were run.
 
     Raises LookupError where no step has one, or one has several.
@@ -66,7 +65,7 @@ def at_steps(tape: Tape, name: str, **labels: Any) -> dict[Any, Tensor]:
     return found
 
 
-def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: Any) -> Array:
+def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: object) -> Array:
     """Return the error terms delta_{t,k} = dL_t/d(name at step k): an array [t, k, ...], ... the shape of `name`.
 
     losses: L_t, scalar Tensors of this tape (or mappings from results to cotangents), one for each t. name: any named
@@ -150,7 +149,7 @@ def _last_labels(labels: tuple[str, ...]) -> Tag:
     return tag
 
 
-def paths(tape: Tape, y: Loss, x: Tensor, seed: Any = None) -> Parts:
+def paths(tape: Tape, y: Loss, x: Tensor, seed: Numbers | None = None) -> Parts:
     """Split dy/dx by path: {gate: array}, the gate being the last one on the way back from y to x, in any step.
 
     None is what passed no gate on the whole way: for c_t and c_k of an LSTM the product of the forget gates, for a GRU
@@ -169,7 +168,7 @@ def last_gate(held: Any, labels: Scope) -> Any:
     return dict(labels).get("gate", held)
 
 
-def shares(parts: Mapping[Any, Any]) -> dict[Any, float]:
+def shares(parts: Mapping[Hashable, Array]) -> dict[Hashable, float]:
     """Return the share of each part in the sum: <part, sum> / <sum, sum>. Shares add up to 1.
 
     Negative for a part that points against the sum. NaN where the sum is zero or not finite. Raises TypeError for parts
@@ -219,7 +218,7 @@ def _jacobian(tape: Tape, y: Tensor, x: Tensor) -> Array:
     return rows.reshape(y.shape + x.shape)
 
 
-def _losses(who: str, losses: Any) -> list[Loss]:
+def _losses(who: str, losses: object) -> list[Loss]:
     if isinstance(losses, Tensor | Mapping) or not isinstance(losses, Sequence):
         raise TypeError(
             f"{who}: the losses are a {type(losses).__name__}\n"
@@ -228,20 +227,20 @@ def _losses(who: str, losses: Any) -> list[Loss]:
     return list(losses)
 
 
-def require_tape(who: str, tape: Any) -> None:
+def require_tape(who: str, tape: object) -> None:
     """Raise TypeError unless it is a tape."""
     if not isinstance(tape, Tape):
         raise TypeError(f"{who}: the tape is a {type(tape).__name__}\nrecord one: with Tape() as tape: ...")
 
 
-def _require_made(who: str, tape: Tape, y: Any) -> None:
+def _require_made(who: str, tape: Tape, y: object) -> None:
     require_tape(who, tape)
     if not isinstance(y, Tensor) or all(entry.out is not y for entry in tape):
         which = y.describe() if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise LookupError(f"{who}: {which} was not made on this tape\ntake a Tensor from it: tape.find(name, t=3)")
 
 
-def _require_on_tape(who: str, tape: Tape, x: Any) -> None:
+def _require_on_tape(who: str, tape: Tape, x: object) -> None:
     require_tape(who, tape)
     if not isinstance(x, Tensor) or all(entry.out is not x and all(a is not x for a in entry.args) for entry in tape):
         which = x.describe() if isinstance(x, Tensor) else f"a {type(x).__name__}"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
-
-Array = NDArray[Any]
 
 FAR = 3.0
 """Powers of ten by which a gradient has changed, over all steps, where it is said to vanish or explode."""
@@ -38,7 +37,7 @@ class Flow:
     """(T,): the same for all parameters together"""
     gradient: float
     """log10 |dL_T/d(all parameters)|"""
-    shares: dict[Any, Array]
+    shares: dict[Hashable, Array]
     """by gate (None: through no gate), (T - 1,): the share of dL_T/ds_k that came to step k + 1 and went this way"""
     direct: Array
     """(T,): log10 of the norm of that part of dL_T/ds_k which passed no gate on its whole way"""

@@ -14,6 +14,8 @@ from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.tape.full_tape import Tape
 
+Vector = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Deviation:
@@ -84,12 +86,12 @@ def bias_and_variance(
     return _deviation(full, mean, squares / (draws - 1), draws)
 
 
-def _vector(gradients: Any) -> NDArray[np.float64]:
+def _vector(gradients: Any) -> Vector:
     leaves, _ = flattened(gradients)
     return np.concatenate([np.ravel(g).astype(np.float64) for _, g in leaves])
 
 
-def _deviation(full: Any, mean: Any, variance: float, draws: int) -> Deviation:
+def _deviation(full: Vector, mean: Vector, variance: float, draws: int) -> Deviation:
     size, bias, length = (float(np.linalg.norm(v)) for v in (full, mean - full, mean))
     return Deviation(
         full=size,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.backward import walk
 from tinygrad_rnn.core.errors import require_differentiable
@@ -37,7 +38,7 @@ def checkpointed(
     *,
     recursive: bool = False,
     also: Sequence[str] = (),
-) -> tuple[float, dict[str, Any]]:
+) -> tuple[float, dict[str, Array]]:
     """Return the loss sum_t loss(t, h_t) and its gradient by the parameters, without a tape of the whole sequence.
 
     cell: any `cell(params, x, *state)`. params: Tensors by name, those that `loss` reads among them. xs: (T, B, I).
@@ -95,9 +96,11 @@ class _Back:
         self._run = run
         self._with_x = with_x
         self.value, self.losses = 0.0, 0
-        self.sums: dict[Tensor, Any] = {}  # the gradients by the parameters
-        self.carry: tuple[Any, ...] = (None,) * len(run.names)  # what came back to the states between two segments
-        self.dxs: dict[int, Any] = {}
+        self.sums: dict[Tensor, Array] = {}  # the gradients by the parameters
+        self.carry: tuple[Array | None, ...] = (None,) * len(
+            run.names
+        )  # what came back to the states between two segments
+        self.dxs: dict[int, Array] = {}
 
     def over(self, segment: Segment) -> None:
         """Record one segment from its state, walk back over it, and drop it."""
@@ -119,9 +122,9 @@ class _Back:
         self.value, self.losses = self.value + part, self.losses + len(found)
 
 
-def _seeds(losses: Mapping[int, Tensor], last: State, carry: tuple[Any, ...]) -> dict[Tensor, Any]:
+def _seeds(losses: Mapping[int, Tensor], last: State, carry: tuple[Array | None, ...]) -> dict[Tensor, Array]:
     """Return the cotangents with which the walk over a segment begins: of its losses, and of its last states."""
-    seeds: dict[Tensor, Any] = {}
+    seeds: dict[Tensor, Array] = {}
     pairs = [(x, np.ones(x.shape, x.dtype)) for x in losses.values()]
     for x, g in [*zip(last, carry, strict=True), *pairs]:
         if g is not None:

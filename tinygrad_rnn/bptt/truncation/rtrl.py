@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
@@ -47,7 +48,7 @@ class Rtrl(NamedTuple):
     """The loss, its gradients by name, and the cost."""
 
     value: float
-    gradients: dict[str, Any]
+    gradients: dict[str, Array]
     cost: Cost
 
 

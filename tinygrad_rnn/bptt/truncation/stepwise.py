@@ -71,14 +71,14 @@ class Run:
             )
         self._values = {name: p.data for name, p in params.items()}
 
-    def _require_constants(self, given: Sequence[tuple[str, Any]]) -> set[Tensor]:
+    def _require_constants(self, given: Sequence[tuple[str, object]]) -> set[Tensor]:
         """Raise ValueError for a Tensor that is or comes from a parameter. Return what the cell or the loss must read.
 
         A Tensor that was made while no tape was open does not say of what: where one is given, every parameter must be
         read by the cell or by the loss, or it may be what the Tensor was made of.
         """
         parameters = {id(p): name for name, p in self.params.items()}
-        from_parameters: dict[Any, set[int]] = {}
+        from_parameters: dict[Tape, set[int]] = {}
         tensors = [(name, x) for name, x in given if isinstance(x, Tensor)]
         for name, x in tensors:
             tape = x.tape

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.terms import require_tape
 from tinygrad_rnn.bptt.truncation.refusals import refuse_carried_losses, refuse_prepared
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, Scaled, Way, drawn
@@ -67,13 +68,13 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
 
 def along(
     tape: Tape,
-    seeds: Mapping[Tensor, Any],
+    seeds: Mapping[Tensor, Array],
     of_step: Mapping[Tensor, int],
     wrt: Sequence[Tensor],
     way: Way,
     first: int,
     T: int,
-) -> list[Any]:
+) -> list[Array]:
     """Return the gradients of `truncated_gradient` on a tape of the steps first, ..., first + T - 1.
 
     seeds: the losses and their cotangents; of_step: the steps that were given for them.
@@ -126,13 +127,13 @@ def _steps(tape: Tape) -> tuple[int, int]:
     return int(min(found)), int(max(found) - min(found) + 1)
 
 
-def _losses(loss: Any) -> tuple[dict[Tensor, Any], dict[Tensor, int]]:
+def _losses(loss: Any) -> tuple[dict[Tensor, Array], dict[Tensor, int]]:
     """Return the losses with their cotangents, and the steps that were given for them."""
     given = isinstance(loss, Mapping)
     several = list(loss.items()) if given else list(enumerate(loss if isinstance(loss, Sequence) else [loss]))
     if not several:
         raise ValueError("truncated_gradient: no losses\ngive a scalar, a sequence of them, or {step: loss}")
-    seeds: dict[Tensor, Any] = {}
+    seeds: dict[Tensor, Array] = {}
     steps: dict[Tensor, int] = {}
     for step, one in several:
         if not isinstance(one, Tensor):
@@ -156,7 +157,7 @@ def _require_own_steps(tape: Tape, steps: Mapping[Tensor, Any], first: int, T: i
     """Raise ValueError where a loss is said to be of a step that is not on the tape, or was made in another one."""
     if not steps:
         return
-    made = {id(line[3]): time_of(line[4]) for line in tape.lines()}
+    made = {id(out): time_of(labels) for _, _, _, out, labels in tape.lines()}
     for x, step in steps.items():
         if isinstance(step, bool) or not isinstance(step, int | np.integer) or not first <= step < first + T:
             raise ValueError(

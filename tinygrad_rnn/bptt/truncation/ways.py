@@ -290,13 +290,13 @@ def drawn(how: AnyWay, rng: np.random.Generator | None, T: int) -> Way:
     return how
 
 
-def _require_steps(way: Any, **counts: Any) -> None:
+def _require_steps(way: object, **counts: object) -> None:
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"{type(way).__name__}: {name} = {count!r}\nexpected a number of steps, 1 or more")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
