@@ -760,7 +760,7 @@ MORE = ["peephole_lstm", "coupled_lstm", "layer_norm_lstm", "mgu", "leaky_rnn"]
 
 @pytest.mark.parametrize("name", CELLS + MORE)
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
-def test_without_changes_the_walk_over_the_anatomy_is_bptt(name, T):
+def test_without_changes_the_walk_over_the_model_is_bptt(name, T):
     case = case_of(getattr(nn, name), T)
     model, true = CellModel(case), case.tape_gradients()
     seen = {}
