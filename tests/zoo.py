@@ -307,7 +307,7 @@ PAIRS = [
 
 
 def with_mistake(function, mistake):
-    """The function as a student would hand it in."""
+    """The function as somebody would hand it in."""
     given = partial(function, mistake=mistake)
     given.__name__ = function.__name__
     return given

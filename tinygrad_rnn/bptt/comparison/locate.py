@@ -1,4 +1,4 @@
-"""Where a derivation by hand first goes wrong: found from outside, without looking at its intermediates.
+"""The first wrong step of a derivation by hand, found from its answers, without its intermediates.
 
 Two facts make it possible. The upstream gradient may be given at one step s alone: then only dL_s is at work. And a
 sequence that is cut to the steps k..s, and started at the true state of step k, has as its gradient the contributions

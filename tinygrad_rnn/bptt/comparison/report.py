@@ -1,4 +1,4 @@
-"""How far two gradients are apart, how much of it rounding explains, and the table that says so."""
+"""The difference of two gradients, the part of it that rounding explains, and the table of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far apart two right gradients of one problem can be: what was asked for, or what rounding makes of them."""
+"""The distance that two right gradients of one problem may have: as asked for, or as rounding makes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JUDGED = 0.1
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What rounding does to one gradient.
+    """The effect of rounding on one gradient.
 
     `rounding`: how far apart two right gradients can be, at the entry where that is most. `largest`: the largest entry.
     `usual`: the size of a gradient by which the loss would change as much as its terms are large, if the input changed

@@ -20,7 +20,7 @@ from tinygrad_rnn.bptt.diagnosis.rule_mistakes import mistakes_in_rules
 from tinygrad_rnn.bptt.diagnosis.value_mistakes import forward, saved
 
 Group = tuple[str, Callable[[int], bool]]
-"""What some states' gradients are called, and which states these are."""
+"""The name of some states' gradients, and a test for these states."""
 
 
 def catalogue(model: CellModel) -> Iterator[Mistake]:

@@ -10,11 +10,11 @@ from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Submission
 
 NUDGE = 1e-7
 ROUGH = (1e-9, 1e-5)
-"""How far an answer in float32 bends at nudges of that size. A smooth one bends by NUDGE**2; 1 is noise."""
+"""The bend of an answer in float32 at nudges of that size. A smooth answer bends by NUDGE**2; 1 is noise."""
 
 
 def computes_in_single(submission: Submission, case: Case) -> bool:
-    """Whether an answer has the rounding of float32: it jumps where its inputs move by the 1e-7 that float32 resolves.
+    """Return whether an answer has the rounding of float32: it jumps where inputs move by 1e-7, float32's resolution.
 
     The returned dtype says so, or the second difference of the answer over three problems that lie close together.
     """

@@ -1,4 +1,4 @@
-"""The doctor: is a hand-written BPTT right, and if not, what is wrong first, at which step, and by which mistake?
+"""The doctor: is a hand-written BPTT right, and if not, which quantity is wrong first, at which step, by which mistake?
 
 >>> import numpy as np
 >>> from tinygrad_rnn import bptt, nn
@@ -57,8 +57,9 @@ def doctor(
     With layout="columns" it gives xs (I, B, T), and states and parameters as the function takes them; the cell itself
     then takes x (I, B).
 
-    It is tried on T = 1, 2, 3, 7 and 20, batch 1 and 3, two seeds, in float64. One that computes in float32 is judged
-    at that; one that reads no initial state, or one bias of two, on problems where these are zero.
+    The derivation is tried on T = 1, 2, 3, 7 and 20, batch 1 and 3, two seeds, in float64. A derivation in float32 is
+    judged at that precision. A derivation that reads no initial state, or one bias of two, gets problems where these
+    are zero.
 
     Raises TypeError or ValueError for a function that returns no dict, or unknown names, or gives no answer since it
     exits or a file is missing; for a cell whose steps are not alike; for an example that tests nothing.

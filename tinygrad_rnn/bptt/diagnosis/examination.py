@@ -1,4 +1,4 @@
-"""One derivation on all problems of a cell: its answers, which of them are wrong, and what a mistake would give."""
+"""One derivation on all problems of a cell: its answers, the wrong ones, and the mistakes that would give them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tinygrad_rnn.bptt.diagnosis.symptoms import (
 
 
 class Examination:
-    """One derivation on all problems: its answers, asked for once, and what follows from them."""
+    """One derivation on all problems: its answers, asked for once, and their verdicts."""
 
     def __init__(self, submission: Submission, problems: Problems, title: str) -> None:
         self.submission, self.problems, self.title = submission, problems, title
@@ -52,17 +52,17 @@ class Examination:
 
     @cached_property
     def searched(self) -> Problem | None:
-        """The problem on which mistakes are looked for; another one where it fails on that; None where on all."""
+        """The problem for the search, or another one where the derivation fails on it; None where it fails on all."""
         answered = [p for p in self.problems.tried if max(LENGTHS) >= p.T and self.answer(p) is not None]
         usual = self.problems.searched
         return usual if self.answer(usual) is not None else max(answered, key=lambda p: (p.T, p.B), default=None)
 
     def finds_fault(self) -> bool:
-        """Whether anything is wrong with the numbers."""
+        """Return whether anything is wrong with the numbers."""
         return bool(self.wrong) or self.submission.unsteady
 
     def tells(self, name: str) -> bool:
-        """Whether some problem can tell a wrong gradient of that name from a right one."""
+        """Return whether some problem can tell a wrong gradient of that name from a right one."""
         precision = self.submission.precision
         for p in self.problems.tried:
             hand = self.answer(p) or {}
@@ -106,10 +106,10 @@ class Examination:
         return {name: order for name, order in found.items() if order}
 
     def confirms(self, mistake: Mistake) -> bool:
-        """Whether a mistake gives what the derivation gave on every problem."""
+        """Return whether a mistake gives the derivation's answers on every problem."""
         return all(self.agrees(p, predicted(p.model, mistake.changes)) for p in self.problems.tried)
 
     def agrees(self, problem: Problem, made: Gradients | None) -> bool:
-        """Whether the answer to one problem, if there is any, is what a prediction says."""
+        """Return whether the answer to one problem, if there is any, is the predicted one."""
         hand = self.meant(problem)
         return hand is None or fits(hand, made, problem, self.submission.precision)

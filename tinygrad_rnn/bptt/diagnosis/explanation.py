@@ -33,7 +33,7 @@ from tinygrad_rnn.bptt.diagnosis.symptoms import (
 )
 
 SECOND_ONES = 400
-"""How many of the known mistakes, the commonest, are tried as the second of two."""
+"""The number of known mistakes, the commonest first, to try as the second of two."""
 
 
 def diagnosis_of(examined: Examination) -> Diagnosis:
@@ -139,7 +139,7 @@ def _table(examined: Examination, problem: Problem) -> tuple[str, ...]:
 
 
 def _possible(searched: Problem, first: Mistake, hand: Gradients) -> bool:
-    """Whether a mistake does not leave a gradient empty that the derivation fills in."""
+    """Return whether a mistake fills in every gradient that the derivation fills in."""
     made = predicted(searched.model, first.changes) or {}
     return all(np.any(made[name]) or not np.any(g) for name, g in hand.items() if name in made)
 

@@ -10,7 +10,7 @@ from tinygrad_rnn.bptt.diagnosis.sentences import quantity
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake: in words, which quantity it makes wrong first, and the change to BPTT that it amounts to."""
+    """One mistake: its words, the first quantity that it makes wrong, and its change to BPTT."""
 
     words: str
     quantity: str

@@ -33,7 +33,7 @@ Upstream = Callable[[Array, list[Array]], tuple[Array, list[Array]]]
 """A change of the upstream gradients dhs and dlast."""
 
 Carry = Callable[[int, "At", list[Array]], list[Array]]
-"""A change of what step t+1 hands to step t, given t."""
+"""A change of the carry from step t+1 to step t, given t."""
 
 Summed = Callable[[str, list[Array]], Array]
 """The sum of a parameter's terms, as the loop makes them, given its name."""
@@ -42,7 +42,7 @@ Result = Callable[[Gradients, "At"], Gradients]
 """A change of the answer, given the last step of the walk."""
 
 EdgeChange = Callable[["At", Array], Any]
-"""What stands in the place of the derivative rule of an edge: a function of the step and the cotangent."""
+"""A replacement of the derivative rule of an edge: a function of the step and the cotangent."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Values:
 
 
 class At:
-    """One step of a walk: what its references mean."""
+    """One step of a walk, and the values of its references."""
 
     def __init__(self, model: CellModel, values: Values, t: int, dhs: Any = None) -> None:
         self.model, self.values, self.t, self.dhs = model, values, t, dhs

@@ -16,15 +16,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Precision:
-    """Entries are the same that differ by at most `relative` of the gradient's largest and `floor` of that of all.
+    """A precision: entries may differ by `relative` of the gradient's largest entry and `floor` of that of all.
 
-    `floor` is there since a gradient may be a difference of numbers as large as the other gradients.
+    `floor` is needed since a gradient may be a difference of numbers as large as the other gradients.
     """
 
     relative: float
     floor: float
     unit: float = 1.0
-    """Its last place, of those of float64."""
+    """The last place, in last places of float64."""
 
     def slack(self, true: Array, largest: float) -> float:
         """Return the allowed distance of an entry from the true one."""
@@ -38,7 +38,7 @@ class Precision:
         return ~close
 
     def same(self, hand: Array, true: Array, largest: float) -> bool:
-        """Whether two gradients are the same. What is not finite never is."""
+        """Return whether two gradients are the same. NaN and infinity never are."""
         if hand.shape != true.shape or not np.isfinite(hand).all():
             return False
         return not self.apart(hand, true, largest).any()

@@ -1,4 +1,4 @@
-"""The problems on which a derivation by hand is tried: lengths, batches, seeds, and where the upstream gradient is."""
+"""The problems on which a derivation by hand is tried: lengths, batches, seeds, steps with an upstream gradient."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Example = Callable[[np.random.Generator, int, int], tuple[Any, Any, Any]]
 
 LENGTHS, BATCHES, SEEDS = (1, 2, 3, 7), (1, 3), (0, 1)
 LONG = 20
-"""One length besides, for what goes wrong only far from the end."""
+"""One more length, for mistakes that show only far from the end."""
 SEARCHED = (4, 3)
 """T and B of the problem on which mistakes are looked for: neither is a size of anything else."""
 LOUD = 2.0**20
-"""How many times larger the upstream gradients of one problem are, for what is cut off. A power of 2 rounds nothing."""
+"""The factor on the upstream gradients of one problem, so that clipping shows. A power of 2 rounds nothing."""
 
 
 class Problem:
@@ -54,7 +54,7 @@ class Problem:
         return largest_entry(self.true.values())
 
     def same(self, name: str, hand: Array, precision: Precision) -> bool:
-        """Whether an answer is the true gradient, to rounding: by the usual measure, or by that of this problem."""
+        """Return whether an answer is the true gradient, by the usual tolerance or by the rounding of this problem."""
         true = self.true[name]
         if hand.shape != true.shape or not np.isfinite(hand).all():
             return False
@@ -63,11 +63,11 @@ class Problem:
         )
 
     def plainly_same(self, name: str, hand: Array, precision: Precision) -> bool:
-        """Whether an answer is the true gradient by the usual measure, which asks nothing of the problem."""
+        """Return whether an answer is the true gradient by the usual tolerance, which needs no run of the problem."""
         return precision.same(hand, self.true[name], self.largest)
 
     def is_judged(self, name: str, precision: Precision) -> bool:
-        """Whether rounding leaves enough of a gradient to tell a wrong one."""
+        """Return whether a gradient is so much larger than rounding that a wrong one shows."""
         return self._tolerances[name].rounding * precision.unit <= JUDGED * largest_entry([self.true[name]])
 
     @cached_property
@@ -75,12 +75,12 @@ class Problem:
         return tolerances(self.case)
 
     def is_zero(self, name: str) -> bool:
-        """Whether the true gradient is zero, but for rounding."""
+        """Return whether the true gradient is zero, but for rounding."""
         return largest_entry([self.true[name]]) <= DOUBLE.floor * self.largest
 
 
 class Problems:
-    """The problems of one cell, made once: `tried`, and `searched`, on which mistakes are looked for."""
+    """The problems of one cell, made once: `tried`, and `searched`, the problem for the search."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Problems:
 
     @cached_property
     def searched(self) -> Problem:
-        """The problem on which mistakes are looked for."""
+        """The problem for the search."""
         return self.problem(*SEARCHED, SEEDS[0])
 
     @cached_property

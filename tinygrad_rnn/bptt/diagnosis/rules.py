@@ -49,7 +49,7 @@ class Role(NamedTuple):
 
 
 class Reader(Protocol):
-    """One step, as a rule needs it."""
+    """A step whose references have values."""
 
     def value(self, ref: object) -> Any:
         """Return the value of a reference."""

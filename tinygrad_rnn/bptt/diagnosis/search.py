@@ -1,4 +1,4 @@
-"""The search for the mistake that gives a derivation's numbers: every known one is made, and its answers compared."""
+"""The search for the mistake that gives a derivation's numbers: each known one is made, and the numbers compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tinygrad_rnn.bptt.diagnosis.problems import Problem
 
 
 class Predictions:
-    """What every known mistake makes of the gradients of one problem: those that change any, no two alike."""
+    """The gradients of one problem under each known mistake that changes any, no two alike."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -124,7 +124,7 @@ def pairs(firsts: list[Mistake], seconds: list[Mistake]) -> Iterator[tuple[Mista
 
 
 def fits(hand: Gradients, made: Gradients | None, problem: Problem, precision: Precision) -> bool:
-    """Whether all of an answer is what a prediction says; where both overflow, that is agreement enough."""
+    """Return whether an answer is the predicted one; where both overflow, they agree."""
     return made is not None and all(
         precision.same(g, made[name], problem.largest) or not (np.isfinite(g).all() or np.isfinite(made[name]).all())
         for name, g in hand.items()

@@ -16,7 +16,7 @@ from tinygrad_rnn.operations.basics import sigmoid
 from tinygrad_rnn.tape.notation import is_function
 
 Slope = Callable[[Array, Array], Array]
-"""What stands in the place of f'(x): a function of x and y = f(x)."""
+"""A replacement of f'(x): a function of x and y = f(x)."""
 
 
 SLOPES: dict[str, dict[str, Slope]] = {

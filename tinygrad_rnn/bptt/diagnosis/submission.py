@@ -86,7 +86,7 @@ class Submission:
         return first, log
 
     def agree(self, first: Gradients, again: Gradients) -> bool:
-        """Whether two answers are the same. Terms may be added up in another order: then they are, to rounding."""
+        """Return whether two answers are the same, to rounding: terms may be added up in another order."""
         precision = SINGLE if self.single else self.precision
         largest = largest_entry(first.values())
         return set(first) == set(again) and all(

@@ -1,4 +1,4 @@
-"""Where a derivation by hand first goes wrong, walking from the last step down: which quantity, at which step.
+"""The first symptom of a wrong derivation, from the last step down: a quantity and a step.
 
 It is found from outside, by answers alone. With the upstream gradient at step s only, and the sequence cut to the steps
 from k on and started at the true state of step k, the derivation gives the contributions of these steps; less those of

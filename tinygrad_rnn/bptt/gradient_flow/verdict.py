@@ -1,4 +1,4 @@
-"""How the gradient of a loss at the last step flows back: the table and the verdict in words."""
+"""The flow back of the gradient of a loss at the last step: the table and the verdict in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAR = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What `flow` found of a cell over T steps. `print(it)` is a table and a verdict. Norms are log10, float64.
+    """The result of `flow` for a cell over T steps. `print(it)` is a table and a verdict. Norms are log10, float64.
 
     L_T is the loss at the last step; s_k is the whole state, (h_k, c_k, ...); axis k is the step.
     """

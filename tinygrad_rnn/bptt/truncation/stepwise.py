@@ -1,4 +1,4 @@
-"""A cell run a few steps at a time, with a loss at each step: what checkpointing, truncated runs and RTRL share.
+"""A cell run a few steps at a time, with a loss at each step: the base of checkpointing, truncated runs and RTRL.
 
 The loss of a sequence is the sum over t of `loss(t, h_t)`, h_t the cell's first state: a scalar Tensor, or a number
 for a step that has no loss. It is computed from h_t alone, and from parameters of its own: they stand among `params`,

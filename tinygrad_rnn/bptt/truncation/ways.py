@@ -69,7 +69,7 @@ class Full(Way):
 
 @dataclass(frozen=True)
 class Chunked(Way):
-    """The state is carried, the gradient is cut every k steps: D2L's regular truncation, and what training loops do.
+    """The gradient is cut every k steps, the state is carried on: D2L's regular truncation, usual in training loops.
 
     Chunks begin at steps 0, k, 2k, ...; L_t reaches the steps of its own chunk, so one of 1 to k. The state with which
     a chunk begins is a constant. The last chunk is as long as the sequence leaves it.
@@ -143,7 +143,7 @@ class Window(Way):
 
 @dataclass(frozen=True)
 class Scaled(Way):
-    """What passes between step b and step b+1 is multiplied by factors[b], b = 0, ..., T-2; 0 cuts.
+    """Cotangents that pass between steps b and b+1 are multiplied by factors[b], b = 0, ..., T-2; 0 cuts.
 
     The same factor for all that passes there: h and c, every layer, either direction. From one step to one further
     away it is the product of those between. The random ways draw one of these; masks of your own are given as one.
