@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -24,8 +25,6 @@ Numbers = ArrayLike | Tensor
 States = Numbers | Sequence[Numbers]
 """A state, or several in the order in which the cell takes them."""
 
-Cell = Callable[..., Any]
-"""`cell(params, x, *state)`: one step."""
 Gradients = dict[str, Array]
 ByHand = Callable[..., Mapping[str, Any]]
 

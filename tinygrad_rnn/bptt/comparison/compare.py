@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison import torch_reference
-from tinygrad_rnn.bptt.comparison.case import ByHand, Case, Cell, Numbers, States, as_array, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import ByHand, Case, Numbers, States, as_array, takes_dlast
 from tinygrad_rnn.bptt.comparison.locate import Locator
 from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
 
 RTOL = {"float64": 1e-12, "float32": 1e-5}

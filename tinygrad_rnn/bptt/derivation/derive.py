@@ -28,7 +28,7 @@ from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
-from tinygrad_rnn.nn.wrappers import Cell
+from tinygrad_rnn.nn.parameters import Cell
 
 
 class Derivation:

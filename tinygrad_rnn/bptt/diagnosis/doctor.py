@@ -24,7 +24,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import ByHand, Cell, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import ByHand, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.conventions import computes_in_single, unread
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
@@ -32,6 +32,7 @@ from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems, problems_of
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorValueError, Submission
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
 
 

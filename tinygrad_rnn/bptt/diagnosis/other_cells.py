@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.comparison.case import Case, Cell, Gradients
+from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.nn.parameters import Cell
 
 
 def similar_cells(cell: Cell) -> Iterator[tuple[str, Cell]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.comparison.case import Array, Case, Cell, Gradients, as_array
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array
 from tinygrad_rnn.bptt.comparison.tolerance import JUDGED, Tolerance, tolerances
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
@@ -17,6 +17,7 @@ from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_ent
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
 from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
 
 Example = Callable[[np.random.Generator, int, int], tuple[Any, Any, Any]]

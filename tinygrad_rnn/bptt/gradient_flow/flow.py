@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Array, Case, Cell, Numbers, States
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Numbers, States
 from tinygrad_rnn.bptt.gradient_flow.jacobians import State, step_parts
 from tinygrad_rnn.bptt.gradient_flow.magnitude import Scaled, added, flat, log10_norm, scaled
 from tinygrad_rnn.bptt.gradient_flow.terms import delta_rows, last_gate, shares
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import Parts, split_gradient
