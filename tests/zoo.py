@@ -295,7 +295,7 @@ ZOO = [
 # What is wrong whatever the numbers are.
 HABITS = [
     (my_rnn, "writes into dhs", "changes its argument dhs in place"),
-    (my_rnn, "sums kept between calls", "two answers to one question"),
+    (my_rnn, "sums kept between calls", "two answers to one problem"),
 ]
 
 PAIRS = [
@@ -307,7 +307,7 @@ PAIRS = [
 
 
 def with_mistake(function, mistake):
-    """The function as a student would hand it in."""
+    """The function as somebody would hand it in."""
     given = partial(function, mistake=mistake)
     given.__name__ = function.__name__
     return given

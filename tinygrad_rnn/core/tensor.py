@@ -93,7 +93,7 @@ class Tensor(NumPyFace):
         (default 1, for a scalar). Never recorded. `tape.gradient` gives the same numbers and changes nothing.
         """
         self.require_unsealed("backward()")
-        tape = self._tape() if self._tape is not None else None
+        tape = self.tape
         if tape is None:
             raise errors.no_tape(self)
         tape.backward(self, seed)  # see tape/full_tape.py: by tape.gradient

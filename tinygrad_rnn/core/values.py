@@ -63,13 +63,26 @@ class Values:
         """The number of entries."""
         return self._data.size
 
+    @property
+    def tape(self) -> Any:
+        """The first tape that recorded the operation that made this Tensor; None for a leaf, or once the tape is gone.
+
+        Where tapes are nested, the first is the outermost.
+        """
+        return self._tape() if self._tape is not None else None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Is this Tensor made by no recorded operation?"""
+        return self._tape is None
+
     def require_unsealed(self, how: str) -> None:
         """Raise TypeError if the values of this Tensor stay on a tape that is open: see `Tape(sealed=True)`."""
         if self._sealed():
             raise errors.sealed(self, how)
 
     def _sealed(self) -> bool:
-        tape = self._tape() if self._tape is not None else None
+        tape = self.tape
         return tape is not None and tape.sealed
 
     def _refuse_to_leave(self, how: str) -> None:

@@ -92,7 +92,7 @@ def test_a_right_derivation_passes():
     [
         ("rnn", my_rnn, "U for its transpose", EVERYTHING, "x", "step 1 alone, dx of step 0 is"),
         ("rnn", my_rnn, "U for its transpose", EVERYTHING, "weight_hh", "step 1 alone, the contribution of step 0 is"),
-        ("rnn", my_rnn, "U for its transpose", EVERYTHING, "h0", "step 0 alone, what reaches the initial state is"),
+        ("rnn", my_rnn, "U for its transpose", EVERYTHING, "h0", "step 0 alone, the gradient of the initial state is"),
         ("rnn", my_rnn, "no carry", EVERYTHING, "bias_hh", "step 1 alone, the contribution of step 0 is"),
         ("rnn", my_rnn, "h_t for h_{t-1}", {"weight_hh"}, "weight_hh", "step 0 alone, the contribution of step 0 is"),
         ("rnn", my_rnn, "= for +=", {"weight_hh"}, "weight_hh", "step 1 alone, the contribution of step 0 is"),
@@ -100,7 +100,14 @@ def test_a_right_derivation_passes():
         ("rnn", my_rnn, "no activation derivative", EVERYTHING, "x", "step 0 alone, dx of step 0 is"),
         ("rnn", my_rnn, "upstream at the last step only", EVERYTHING, "weight_ih", "step 0 alone, the contribution"),
         ("rnn", my_rnn, "dlast ignored", EVERYTHING, "x", "the last state's gradient alone, dx of step 3 is"),
-        ("rnn", my_rnn, "averaged over the losses", {"weight_hh"}, "weight_hh", "wrong only for several at once"),
+        (
+            "rnn",
+            my_rnn,
+            "averaged over the losses",
+            {"weight_hh"},
+            "weight_hh",
+            "wrong only where several steps have one",
+        ),
         ("rnn", my_rnn, "transposed", {"weight_ih"}, "weight_ih", "gave shape (4, 5), the parameter has (5, 4)"),
         (
             "lstm",
@@ -124,7 +131,7 @@ def test_a_right_derivation_passes():
             "i and g exchanged",
             {"weight_ih", "weight_hh", "h0", "c0"},
             "h0",
-            "step 0 alone, what reaches",
+            "step 0 alone, the gradient of the initial state",
         ),
         ("gru", my_gru, "one bias for both", {"bias_hh"}, "bias_hh", "step 0 alone, the contribution of step 0"),
     ],
@@ -298,7 +305,7 @@ def test_pytorch_has_a_column(cell):
 
 def test_a_failed_comparison_points_to_the_doctor():
     report = compared("rnn", partial(my_rnn, mistake="no carry"))
-    assert report.findings[-1] == "Which mistake it is, bptt.doctor(cell, by_hand) says."
+    assert report.findings[-1] == "bptt.doctor(cell, by_hand) names the mistake."
     assert not compared("rnn", my_rnn).findings
 
 

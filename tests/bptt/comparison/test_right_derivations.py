@@ -107,7 +107,7 @@ def test_a_chaotic_network_is_judged_by_its_rounding():
     assert U.hand.relative > report.rtol
     assert U.tolerance.judged
     assert 10 * U.hand.absolute < U.tolerance.rounding < 1e-6 * U.tolerance.largest
-    assert "Rounding alone makes such a part of the largest entry, the tolerance here: W " in str(report)
+    assert "Tolerances here, in parts of the largest entry, since rounding alone makes that much: W " in str(report)
     assert f", U {U.tolerance.relative:.1e}, " in str(report)
     assert not report.unjudged
     wrong = bptt.compare(tanh_cell, **chaotic(60), by_hand=partial(of_tanh_cell, factor=1 + 1e-5))

@@ -14,7 +14,7 @@ from tinygrad_rnn import bptt, named, nn
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE
 from tinygrad_rnn.bptt.diagnosis.problems import Problems
-from tinygrad_rnn.bptt.diagnosis.submission import Student
+from tinygrad_rnn.bptt.diagnosis.submission import Submission
 
 STANDARD = (
     *(nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook),
@@ -35,10 +35,10 @@ def compared(name, T, B):
     """The code's gradients against the tape's."""
     cell, example, layout = EVERY[name]
     problem = Problems(cell, example, layout == "columns", with_dlast=True).problem(T, B, seed=3)
-    student = Student(derivation(name).gradients, None, layout, cell_in_columns=layout == "columns")
-    found, _ = student(problem.case)
+    submission = Submission(derivation(name).gradients, None, layout, cell_in_columns=layout == "columns")
+    found, _ = submission(problem.case)
     assert set(found) == set(problem.true)
-    assert not student.changed
+    assert not submission.changed
     for key, true in problem.true.items():
         assert found[key].shape == true.shape
         assert np.abs(found[key] - true).max() <= 1e-12 * np.abs(true).max() + DOUBLE.floor * problem.largest, (

@@ -23,7 +23,7 @@ from zoo import (
 
 from tinygrad_rnn import Tape, Tensor, bptt, nn
 from tinygrad_rnn.bptt.comparison.case import Case
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.nn.time_loop import as_tuple
@@ -96,7 +96,7 @@ def test_of_three_mistakes_the_first_is_named_and_the_rest_is_left_open():
     found = bptt.doctor(nn.rnn, with_mistake(my_rnn, mistakes))
     assert not found.complete
     assert "the derivative of h[t] is missing" in str(found.mistake)
-    assert "this explains what is wrong first, not everything: mend it and ask again" in str(found)
+    assert "this explains the first symptom, not everything: correct it and run the doctor again" in str(found)
 
 
 def test_what_nothing_explains_is_shown_term_by_term():
@@ -177,7 +177,7 @@ def my_relu_rnn(params, xs, state, dhs):
 
 
 def only_some(params, xs, state, dhs):
-    """A student who derived dU only, and calls everything by other names."""
+    """A derivation of dU alone, with other names for everything."""
     return {"dU": bptt.by_hand.rnn({**params, "weight_hh": params["U"]}, xs, state, dhs)["weight_hh"]}
 
 
@@ -224,7 +224,7 @@ def test_the_stated_activation_counts():
 
 
 def without_biases(params, xs, state, dhs):
-    """A student whose cell has none."""
+    """A derivation whose cell has none."""
     none = {**params, "bias_ih": np.zeros(5), "bias_hh": np.zeros(5)}
     answer = bptt.by_hand.rnn(none, xs, state, dhs)
     return {name: g for name, g in answer.items() if not name.startswith("bias")}
@@ -271,14 +271,14 @@ def keeps_states_in_float32(params, xs, state, dhs, *, mistake=""):
 @pytest.mark.parametrize("function", [in_float32, keeps_states_in_float32])
 def test_single_precision_is_judged_at_its_own_rounding_and_said(function):
     found = bptt.doctor(nn.rnn, function).check()
-    assert "precision: float32 somewhere on the way, so it agrees to about 6 digits at best" in str(found)
+    assert "precision: it computes in float32 somewhere, so it agrees to about 6 digits at best" in str(found)
 
 
 def test_a_mistake_is_named_in_single_precision_too():
     found = bptt.doctor(nn.rnn, with_mistake(keeps_states_in_float32, "h_t for h_{t-1}"))
     assert str(found.mistake) == "in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]"
     assert found.complete
-    assert "precision: float32" in str(found)
+    assert "precision: it computes in float32" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -524,7 +524,7 @@ def test_a_derivation_of_one_length_is_right_there_and_not_said_to_be_right_else
     def unknown(params, xs, state, dhs):
         return {"weight_hh": three_steps(params, xs, state, dhs)["weight_hh"] + np.sin(np.arange(25.0)).reshape(5, 5)}
 
-    assert "the terms cannot be told: it fails on shorter sequences (ValueError:" in str(bptt.doctor(nn.rnn, unknown))
+    assert "no terms: the derivation fails on shorter sequences (ValueError:" in str(bptt.doctor(nn.rnn, unknown))
 
 
 # ------------------------------------------------------------------------------------------------ cells that are legal
@@ -752,7 +752,7 @@ def test_a_cell_whose_steps_differ_is_refused():
         bptt.doctor(cell, by_hand, example=example)
 
 
-# ------------------------------------------------------------------------------------------------ anatomy
+# ------------------------------------------------------------------------------------------------ model
 
 
 MORE = ["peephole_lstm", "coupled_lstm", "layer_norm_lstm", "mgu", "leaky_rnn"]
@@ -760,19 +760,19 @@ MORE = ["peephole_lstm", "coupled_lstm", "layer_norm_lstm", "mgu", "leaky_rnn"]
 
 @pytest.mark.parametrize("name", CELLS + MORE)
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
-def test_without_changes_the_walk_over_the_anatomy_is_bptt(name, T):
+def test_without_changes_the_walk_over_the_model_is_bptt(name, T):
     case = case_of(getattr(nn, name), T)
-    anatomy, true = Anatomy(case), case.tape_gradients()
+    model, true = CellModel(case), case.tape_gradients()
     seen = {}
-    for key, g in gradients(anatomy, seen=seen).items():
+    for key, g in gradients(model, seen=seen).items():
         np.testing.assert_allclose(g, true[key], rtol=1e-12, atol=1e-14)
-    for r, slot, _ in anatomy.edges():  # each rule, as a program, is the rule
-        again = gradients(anatomy, Changes(edges={(r, slot): anatomy.rule(r, slot)}))
+    for r, slot, _ in model.edges():  # each rule, as a program, is the rule
+        again = gradients(model, Changes(edges={(r, slot): model.rule(r, slot)}))
         assert all(np.allclose(again[key], true[key], rtol=1e-12, atol=1e-14) for key in true)
     tape, loss, _ = case.tape()
     for t in range(T):
         np.testing.assert_allclose(
-            seen[t, anatomy.after[0]], tape.gradient(loss, tape.find("h", t=t)), rtol=1e-12, atol=1e-14
+            seen[t, model.after[0]], tape.gradient(loss, tape.find("h", t=t)), rtol=1e-12, atol=1e-14
         )
     assert {t for t, _ in seen} == set(range(T))
     assert Ref("x") in {ref for _, ref in seen}

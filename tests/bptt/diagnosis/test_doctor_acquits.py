@@ -148,7 +148,7 @@ def test_terms_in_another_order_are_no_second_answer_but_other_numbers_are():
 
     found = bptt.doctor(nn.rnn, drifting)
     assert not found
-    assert "two answers to one question" in str(found)
+    assert "two answers to one problem" in str(found)
 
 
 # ------------------------------------------------------------------------------------------------ kinds of callables

@@ -184,7 +184,7 @@ def gru(
 def gru_textbook(
     params: Mapping[str, Array], xs: Array, state: State, dhs: Array, dlast: State | None = None
 ) -> dict[str, Array]:
-    """The textbook's GRU: a = W x_t + b_ih + b_hh cut into r, z, n; the reset gate stands before the matrix U_n.
+    """Compute the textbook's GRU: a = W x_t + b_ih + b_hh, cut into r, z, n; the reset gate acts before U_n.
 
     r = sigmoid(a_r + U_r h_{t-1}),  z = sigmoid(a_z + U_z h_{t-1}),  s = r h_{t-1},  n = tanh(a_n + U_n s)
     h_t = (1 - z) n + z h_{t-1}

@@ -7,17 +7,24 @@ behind a symmetric one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 
 Array = NDArray[Any]
+Numbers = ArrayLike | Tensor
+"""An array, a Tensor, or what NumPy makes an array of."""
+
+States = Numbers | Sequence[Numbers]
+"""A state, or several in the order in which the cell takes them."""
+
 Gradients = dict[str, Array]
 ByHand = Callable[..., Mapping[str, Any]]
 
@@ -29,17 +36,17 @@ class Case:
 
     def __init__(
         self,
-        cell: Callable[..., Any],
-        params: Mapping[str, Any],
-        xs: Any,
-        state: Any,
-        dhs: Any,
-        dlast: Any,
+        cell: Cell,
+        params: Mapping[str, Numbers],
+        xs: Numbers,
+        state: States | None,
+        dhs: Numbers | None,
+        dlast: States | None,
         seed: int,
         with_dlast: bool,
         who: str = "compare",
     ) -> None:
-        self.who = who  # whom errors speak of
+        self.who = who  # the function that error messages name
         self.cell = cell
         self.params = {name: as_array(p) for name, p in params.items()}
         self.xs = as_array(xs)
@@ -68,7 +75,7 @@ class Case:
         else:
             self.dlast = tuple(np.zeros_like(s) for s in last)
 
-    def _state(self, state: Any, rng: np.random.Generator) -> tuple[Array, ...]:
+    def _state(self, state: States | None, rng: np.random.Generator) -> tuple[Array, ...]:
         if state is not None:
             states = tuple(as_array(s) for s in as_tuple(state))
             if len(states) != len(self.state_names):
@@ -86,48 +93,48 @@ class Case:
         return tuple(0.5 * rng.standard_normal(shape).astype(self.dtype) for shape in shapes)
 
     def inputs(self) -> dict[str, Array]:
-        """Everything that the cell reads, by name: parameters, x, initial states."""
+        """Return everything that the cell reads, by name: parameters, x, initial states."""
         return {**self.params, "x": self.xs, **dict(zip(self.state_names, self.state, strict=True))}
 
     def differentiable(self) -> list[str]:
-        """The names of what has a gradient: inputs of floats."""
+        """Return the names of the inputs that have a gradient: those of floats."""
         return [name for name, value in self.inputs().items() if value.dtype.kind == "f"]
 
     def tensors(self, inputs: Mapping[str, Array] | None = None) -> dict[str, Tensor]:
-        """The inputs, or others in their place, as new Tensors."""
+        """Return the inputs, or others in their place, as new Tensors."""
         return {name: Tensor(value, name=name) for name, value in (inputs or self.inputs()).items()}
 
     def forward(self, params: Mapping[str, Any], xs: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-        """All hidden states, and the last state as a tuple."""
+        """Return all hidden states, and the last state as a tuple."""
         hs, last = unroll(self.cell, params, xs, state)
         return hs, as_tuple(last)
 
     def forward_of(self, inputs: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...]]:
-        """The same, of arrays or Tensors by name as in `inputs`."""
+        """Return the same for arrays or Tensors by name, as in `inputs`."""
         params = {name: inputs[name] for name in self.params}
         return self.forward(params, inputs["x"], tuple(inputs[name] for name in self.state_names))
 
     def loss(self, inputs: Mapping[str, Any]) -> Any:
-        """sum(dhs * hs) + sum(dlast * last state), on arrays or Tensors by name as in `inputs`."""
+        """Return sum(dhs * hs) + sum(dlast * last state), of arrays or Tensors by name, as in `inputs`."""
         hs, last = self.forward_of(inputs)
         pairs = zip(last, self.dlast, strict=True)
         return (hs * self.dhs).sum() + sum((s * d).sum() for s, d in pairs if d.dtype.kind == "f")
 
     def tape(self, inputs: Mapping[str, Array] | None = None) -> tuple[Tape, Tensor, dict[str, Tensor]]:
-        """The tape of the loss, the loss, and the inputs, or others in their place, as Tensors."""
+        """Return the tape of the loss, the loss, and the inputs, or others in their place, as Tensors."""
         tensors = self.tensors(inputs)
         with Tape() as tape:
             loss = self.loss(tensors)
         return tape, loss, tensors
 
     def tape_gradients(self) -> Gradients:
-        """What the tape says."""
+        """Return the gradients of the tape, by name."""
         tape, loss, tensors = self.tape()
         gradients: Gradients = tape.gradient(loss, {name: tensors[name] for name in self.differentiable()})
         return gradients
 
     def hand_gradients(self, by_hand: ByHand) -> Gradients:
-        """What a derivation by hand says. It gets copies, so it may write into its arguments."""
+        """Return the gradients of a derivation by hand. It gets copies, so it may write into its arguments."""
         arguments = [{k: p.copy() for k, p in self.params.items()}, self.xs.copy()]
         arguments += [tuple(s.copy() for s in self.state), self.dhs.copy()]
         more = {"dlast": tuple(d.copy() for d in self.dlast)} if takes_dlast(by_hand) else {}
@@ -152,7 +159,7 @@ class Case:
         return {name: g if g.dtype.kind == "f" else g.astype(np.float64) for name, g in gradients.items()}
 
     def part(self, start: int, stop: int, dhs: Array, dlast: tuple[Array, ...]) -> Case:
-        """The same problem from step `start` to before `stop`, with other upstream gradients."""
+        """Return the same problem for the steps start, ..., stop - 1, with other upstream gradients."""
         state = self.state
         if start:
             _, state = self.forward(self.params, self.xs[:start], state)
@@ -160,24 +167,24 @@ class Case:
 
 
 def takes_dlast(by_hand: ByHand) -> bool:
-    """Whether a derivation by hand asks for the gradient of the last state: it has a parameter of that name."""
+    """Return whether a derivation by hand takes the gradient of the last state, under the name dlast."""
     return "dlast" in parameters_of(by_hand)
 
 
-def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """The parameters of a function by name; none where Python does not know them."""
+def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a function by name; none where Python does not know them."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
 
 
-def as_array(value: Any) -> Array:
-    """The values of an array or a Tensor."""
+def as_array(value: object) -> Array:
+    """Return the values of an array or a Tensor."""
     return value.data if isinstance(value, Tensor) else np.asarray(value)
 
 
-def _like(name: str, value: Any, output: Array) -> Array:
+def _like(name: str, value: object, output: Array) -> Array:
     value = as_array(value)
     if value.shape != output.shape:
         raise ValueError(f"{name} has shape {value.shape}\nit is a gradient of the cell's {output.shape}")

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison import torch_reference
-from tinygrad_rnn.bptt.comparison.case import ByHand, Case, as_array, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import ByHand, Case, Numbers, States, as_array, takes_dlast
 from tinygrad_rnn.bptt.comparison.locate import Locator
 from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
 
 RTOL = {"float64": 1e-12, "float32": 1e-5}
 
 
 def compare(
-    cell: Callable[..., Any],
-    params: Mapping[str, Any],
-    xs: Any,
+    cell: Cell,
+    params: Mapping[str, Numbers],
+    xs: Numbers,
     by_hand: ByHand | None = None,
-    state: Any = None,
-    dhs: Any = None,
-    dlast: Any = None,
+    state: States | None = None,
+    dhs: Numbers | None = None,
+    dlast: States | None = None,
     *,
     seed: int = 0,
     exhaustive: bool = False,
@@ -95,12 +95,12 @@ def compare(
     if by_hand and wrong:
         locator = Locator(case, by_hand, judge, rtol)
         report.findings.extend(locator.first_fault(row) for row in wrong)
-        report.findings.append("Which mistake it is, bptt.doctor(cell, by_hand) says.")
+        report.findings.append("bptt.doctor(cell, by_hand) names the mistake.")
     return report
 
 
 def compare_gradients(
-    title: str, tape: Mapping[str, Any], by_hand: Mapping[str, Any], rtol: float | None = None
+    title: str, tape: Mapping[str, Numbers], by_hand: Mapping[str, Numbers], rtol: float | None = None
 ) -> Report:
     """Set two dicts of gradients against each other, name by name: for what stands around a cell, as a readout.
 

@@ -1,4 +1,4 @@
-"""Where a derivation by hand first goes wrong: found from outside, without looking at its intermediates.
+"""The first wrong step of a derivation by hand, found from its answers, without its intermediates.
 
 Two facts make it possible. The upstream gradient may be given at one step s alone: then only dL_s is at work. And a
 sequence that is cut to the steps k..s, and started at the true state of step k, has as its gradient the contributions
@@ -22,11 +22,11 @@ from tinygrad_rnn.bptt.comparison.report import Difference, Row
 from tinygrad_rnn.bptt.comparison.tolerance import Judge, Tolerance
 
 TRIED_ALONE = 64
-"""So many steps are tried alone where halving finds none: all of them in a sequence that is not longer."""
+"""The number of steps to try alone where halving finds none. A sequence that is not longer is tried whole."""
 
 
 class _Run(NamedTuple):
-    """What the hand and the tape say to one upstream gradient, and how far apart right answers can be."""
+    """A problem with upstream gradients at a few steps, and its gradients by hand and on the tape."""
 
     case: Case
     hand: Gradients
@@ -34,7 +34,7 @@ class _Run(NamedTuple):
 
 
 class Locator:
-    """Finds the first fault of a derivation by hand, for each of its gradients."""
+    """A search for the first fault of a derivation by hand, for each of its gradients."""
 
     def __init__(self, case: Case, by_hand: ByHand, judge: Judge, rtol: float) -> None:
         self._case, self._by_hand, self._judge, self._rtol = case, by_hand, judge, rtol
@@ -43,12 +43,12 @@ class Locator:
         self._dhs = case.dhs.copy()
         self._dhs[~given] = 1
         self._no_last = tuple(np.zeros_like(d) for d in case.dlast)
-        self._run = lru_cache(maxsize=None)(self._run_anew)
-        self._tolerances = lru_cache(maxsize=None)(self._tolerances_anew)
-        self._cut = lru_cache(maxsize=None)(self._cut_anew)
+        self._run = lru_cache(maxsize=None)(self._compute_run)
+        self._tolerances = lru_cache(maxsize=None)(self._compute_tolerances)
+        self._cut = lru_cache(maxsize=None)(self._compute_cut)
 
     def first_fault(self, row: Row) -> str:
-        """In words: the upstream step s at which the gradient `row.name` is wrong, and the contribution k that is."""
+        """Name the upstream step s at which the gradient `row.name` is wrong, and the wrong contribution k."""
         name, T = row.name, len(self._case.xs)
         if row.fault:
             return f"{name}: the derivation by hand gave {row.fault}, the parameter has {row.shape}."
@@ -63,22 +63,22 @@ class Locator:
         if any(d.any() for d in self._case.dlast) and self._is_wrong(name, T, T + 1):
             return f"{name}: with the last state's gradient alone, {self._first_step(name, T)}"
         at = "any one step" if len(tried) == T else f"each of {len(tried)} steps that were tried"
-        return f"{name}: right for an upstream gradient at {at} alone; wrong only for several at once."
+        return f"{name}: right for an upstream gradient at {at} alone; wrong only where several steps have one."
 
     # ------------------------------------------------------------------------------ upstream gradients at a few steps
 
     def _upstream(self, start: int, stop: int) -> tuple[Array, tuple[Array, ...]]:
-        """Those of the steps from `start` to before `stop`; step T stands for the last state's."""
+        """Return the upstream gradients of steps start, ..., stop - 1; step T stands for the last state."""
         dhs = np.zeros_like(self._dhs)
         dhs[start:stop] = self._dhs[start:stop]
         return dhs, self._case.dlast if stop > len(dhs) else self._no_last
 
-    def _run_anew(self, start: int, stop: int) -> _Run:
+    def _compute_run(self, start: int, stop: int) -> _Run:
         dhs, dlast = self._upstream(start, stop)
         case = self._case.part(0, len(dhs), dhs, dlast)
         return _Run(case, case.hand_gradients(self._by_hand), self._judge.gradients(dhs, dlast))
 
-    def _tolerances_anew(self, start: int, stop: int) -> dict[str, Tolerance]:
+    def _compute_tolerances(self, start: int, stop: int) -> dict[str, Tolerance]:
         return self._judge.tolerances(*self._upstream(start, stop))[0]
 
     def _is_wrong(self, name: str, start: int, stop: int) -> bool:
@@ -93,7 +93,7 @@ class Locator:
     # ------------------------------------------------------------------------------ contributions of the steps before
 
     def _first_step(self, name: str, s: int) -> str:
-        """Walking from step s down, the first step whose part of the gradient is wrong, with both numbers."""
+        """Return in words the first step, from step s down, whose part of the gradient is wrong, with both numbers."""
         alone, hand, tape = self._run(s, s + 1)
         last = min(s, len(alone.xs) - 1)
         allowed = self._tolerances(s, s + 1)[name].absolute(self._rtol)
@@ -106,7 +106,7 @@ class Locator:
             found = next((k for k in reversed(range(len(pairs))) if wrong(pairs[k])), None)
             pair = pairs[found or 0]
         elif name in alone.state_names:
-            return f"what reaches the initial state is the first that is wrong: {_numbers(hand[name], tape[name])}."
+            return f"the gradient of the initial state is the first that is wrong: {_numbers(hand[name], tape[name])}."
         else:
             what = "the contribution"
             below = _first(last + 1, lambda n: wrong(self._cut(name, s, last - n)))
@@ -118,8 +118,8 @@ class Locator:
             return f"it is wrong as a whole: each contribution of the steps up to {last} is right by itself."
         return f"{what} of step {found} is the first that is wrong: {_numbers(*pair)}."
 
-    def _cut_anew(self, name: str, s: int, k: int) -> tuple[Array, Array]:
-        """The gradient of the steps from k on, by hand and on the tape."""
+    def _compute_cut(self, name: str, s: int, k: int) -> tuple[Array, Array]:
+        """Return the gradient of the steps from k on, by hand and on the tape."""
         alone, hand, tape = self._run(s, s + 1)
         if k == 0:
             return hand[name], tape[name]
@@ -135,9 +135,9 @@ class Locator:
 
 
 def _first(n: int, wrong: Callable[[int], bool]) -> int:
-    """The first of 0..n-1 that is wrong, where the last is known to be, and all after the first one are: by halving.
+    """Find the first wrong number of 0..n-1 by halving. Number n-1 is known to be wrong, and all after the first are.
 
-    The first few are tried one by one: there most mistakes show.
+    The first few are tried one by one, since most mistakes show there.
     """
     for k in range(min(n, 4)):
         if wrong(k):

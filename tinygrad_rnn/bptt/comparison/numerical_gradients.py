@@ -31,11 +31,11 @@ class Numerical:
         self._exhaustive = exhaustive
         self._noise = loss_rounding * (np.finfo(np.float64).eps / np.finfo(case.dtype).eps)
         tape, loss, self._tensors = case.tape(self._values)
-        self._lines = Lines(tape, [loss])
-        self._continued = self._lines.continued and self._lines_are_the_case()
+        self._rerun = Lines(tape, [loss])
+        self._continued = self._rerun.continued and self._rerun_is_the_case()
 
     def against(self, name: str, gradient: Array, tolerance: Tolerance) -> Numeric:
-        """How far the tape's gradient by one input is from the numerical one."""
+        """Compare the tape's gradient by one input with the numerical one."""
         x, exact = self._values[name], gradient.astype(np.float64)
         if self._exhaustive:
             directions = list(np.eye(x.size).reshape(x.size, *x.shape))
@@ -72,15 +72,15 @@ class Numerical:
         def by_lines(value: Array) -> Any:
             return self._by_lines({**self._values, name: value})
 
-        def anew(value: Array) -> Any:
+        def by_cell(value: Array) -> Any:
             return self._case.loss({**self._values, name: value})
 
-        return Witness(by_lines, anew, x, self._continued, self._lines.smooth, self._noise)
+        return Witness(by_lines, by_cell, x, self._continued, self._rerun.smooth, self._noise)
 
     def _by_lines(self, values: dict[str, Array]) -> Any:
-        return self._lines.run({self._tensors[name]: value for name, value in values.items()})[0]
+        return self._rerun.run({self._tensors[name]: value for name, value in values.items()})[0]
 
-    def _lines_are_the_case(self) -> bool:
+    def _rerun_is_the_case(self) -> bool:
         """Do the lines of the tape give what the cell gives at other values? Not where it takes values off the tape."""
         near = {
             name: value + 1e-3 * random_direction(self._rng, value.shape) if value.dtype.kind == "f" else value

@@ -1,13 +1,12 @@
-"""How far two gradients are apart, how much of it rounding explains, and the table that says so."""
+"""The difference of two gradients, the part of it that rounding explains, and the table of both."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
 
 
@@ -25,8 +24,8 @@ class Difference:
     at: tuple[int, ...]
 
     @classmethod
-    def between(cls, values: NDArray[Any], reference: NDArray[Any]) -> Difference:
-        """The difference of two arrays of one shape. A NaN anywhere makes it NaN."""
+    def between(cls, values: Array, reference: Array) -> Difference:
+        """Return the difference of two arrays of one shape. A NaN anywhere makes it NaN."""
         if not values.size:
             return cls(0.0, 0.0, 0.0, ())
         errors = np.abs(values.astype(np.float64) - reference)
@@ -58,7 +57,7 @@ class Numeric:
 
     @property
     def excess(self) -> float:
-        """How much farther from it the tape is than a right gradient can be; negative at a corner."""
+        """The distance of the tape beyond that of any right gradient; negative at a corner."""
         return -1.0 if self.corner else self.relative - self.tolerance
 
     @property
@@ -82,7 +81,7 @@ class Row:
     finite: bool = True
 
     def verdict(self, rtol: float) -> str:
-        """`ok`, or who disagrees with the tape; `NOT FINITE` where the tape has nothing to compare with."""
+        """Return `ok`, or who disagrees with the tape; `NOT FINITE` where the tape has nothing to compare with."""
         if not self.finite:
             return "NOT FINITE"
         against = []
@@ -105,12 +104,12 @@ class Row:
         return self.tolerance is None or self.tolerance.judged or self.tolerance.zero
 
     def told(self, rtol: float) -> str:
-        """The verdict in the table: what cannot be judged is not called right."""
+        """Return the verdict of the table. A gradient that cannot be judged is not called right."""
         verdict = self.verdict(rtol)
         return verdict if self.judged or verdict != "ok" else "cannot be judged"
 
     def note(self, rtol: float) -> str:
-        """A sentence on what rounding or a corner does to this gradient; empty where they do nothing."""
+        """Return a sentence on the effect of rounding or of a corner on this gradient; empty where there is none."""
         if not self.finite:
             return (
                 f"{self.name}: the tape's gradient holds NaN or infinity, so nothing can be compared. "
@@ -130,7 +129,7 @@ class Row:
         if self.numeric and self.numeric.corner:
             said.append(
                 "a corner (of relu, maximum, abs) lies at these values, or nearer than a step: the numerical "
-                "derivative does not say which slope is right."
+                "derivative does not tell which slope is right."
             )
         return f"{self.name}: {' '.join(said)}" if said else ""
 
@@ -155,22 +154,24 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """What rounding and corners do, in sentences, where that is more than `rtol`."""
+        """The effects of rounding and of corners, in sentences, where they are larger than `rtol`."""
         wide = [
             f"{row.name} {row.tolerance.relative:.1e}"
             for row in self.rows
             if row.tolerance and row.finite and row.tolerance.judged and row.tolerance.relative > self.rtol
         ]
-        told = [f"Rounding alone makes such a part of the largest entry, the tolerance here: {', '.join(wide)}."]
+        told = [
+            f"Tolerances here, in parts of the largest entry, since rounding alone makes that much: {', '.join(wide)}."
+        ]
         return [*(told if wide else []), *(note for row in self.rows if (note := row.note(self.rtol)))]
 
     @property
     def unjudged(self) -> list[str]:
-        """The names of the gradients that agree, but where rounding would hide a mistake."""
+        """The names of the gradients that agree, but in which rounding would hide a mistake."""
         return [row.name for row in self.rows if not row.judged and row.verdict(self.rtol) == "ok"]
 
     def check(self) -> Report:
-        """The report itself where all agrees; otherwise AssertionError, with the table as its message."""
+        """Return the report itself where all agrees. Raise AssertionError otherwise, with the table as its message."""
         if not self:
             raise AssertionError(f"\n{self}")
         return self

@@ -1,11 +1,10 @@
-"""How far apart two right gradients of one problem can be: what was asked for, or what rounding makes of them."""
+"""The distance that two right gradients of one problem may have: as asked for, or as rounding makes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ JUDGED = 0.1
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What rounding does to one gradient.
+    """The effect of rounding on one gradient.
 
     `rounding`: how far apart two right gradients can be, at the entry where that is most. `largest`: the largest entry.
     `usual`: the size of a gradient by which the loss would change as much as its terms are large, if the input changed
@@ -35,7 +34,7 @@ class Tolerance:
     least: float
 
     def absolute(self, rtol: float) -> float:
-        """The largest difference that still agrees: `rtol` of the largest entry, or rounding, whichever is more."""
+        """Return the largest difference that agrees: `rtol` of the largest entry, or rounding, if that is more."""
         return max(rtol * self.largest, self.rounding, self.least)
 
     @property
@@ -54,7 +53,7 @@ class Tolerance:
         return not self.judged and max(self.largest, self.rounding) <= JUDGED * self.usual
 
     def along(self, direction: Array) -> float:
-        """How far apart sum(gradient * direction) can be."""
+        """Return the distance between two right values of sum(gradient * direction)."""
         axes = tuple(range(1, self.deviations.ndim))
         return float(rounding(np.sum(self.deviations * direction, axis=axes)) + self.least * np.sum(np.abs(direction)))
 
@@ -71,20 +70,20 @@ class Judge:
             hs, last = case.forward_of(tensors)
         self._results = (hs, *last)
         self._inputs = {name: tensors[name] for name in case.differentiable()}
-        self._made = {id(line[3]) for line in self.tape.lines()}
+        self._made = {id(out) for _, _, _, out, _ in self.tape.lines()}
 
     @cached_property
     def _moved(self) -> Moved:
         return Moved(self.tape, list(self._inputs.values()))
 
     def gradients(self, dhs: Array, dlast: Sequence[Array]) -> Gradients:
-        """What the tape says, by the name of the input."""
+        """Return the gradients of the tape, by the name of the input."""
         seeds, handed_on = self._seeds(dhs, dlast)
         found = self.tape.gradient(seeds, self._inputs) if seeds else {n: 0 * x.data for n, x in self._inputs.items()}
         return {name: found[name] + handed_on.get(id(x), 0) for name, x in self._inputs.items()}
 
     def tolerances(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[str, Tolerance], float]:
-        """The tolerance of each gradient, by name; and how far apart two right values of the loss are."""
+        """Return the tolerance of each gradient, by name, and the distance between two right values of the loss."""
         seeds, _ = self._seeds(dhs, dlast)
         spread = self._moved.spread(seeds)
         size = float(sum(np.sum(np.abs(y.data * seed)) for y, seed in seeds.items()))
@@ -101,10 +100,10 @@ class Judge:
         ]
         return tolerances, float(rounding(np.sum(of_loss, axis=0))) if of_loss else 0.0
 
-    def _seeds(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[Tensor, Any], dict[int, Any]]:
-        """The cotangents of the tape's results; and of inputs that are a last state, unchanged, which no line made."""
-        seeds: dict[Tensor, Any] = {}
-        handed_on: dict[int, Any] = {}
+    def _seeds(self, dhs: Array, dlast: Sequence[Array]) -> tuple[dict[Tensor, Array], dict[int, Array]]:
+        """Return the cotangents of the tape's results, and those of inputs that come out unchanged as a last state."""
+        seeds: dict[Tensor, Array] = {}
+        handed_on: dict[int, Array] = {}
         for y, g in zip(self._results, (dhs, *dlast), strict=True):
             if isinstance(y, Tensor) and y.dtype.kind == "f":
                 if id(y) in self._made:
@@ -115,5 +114,5 @@ class Judge:
 
 
 def tolerances(case: Case) -> dict[str, Tolerance]:
-    """The tolerance of each gradient of a case, by name, for the case's own upstream gradients."""
+    """Return the tolerance of each gradient of a case, by name, for the case's own upstream gradients."""
     return Judge(case).tolerances(case.dhs, case.dlast)[0]

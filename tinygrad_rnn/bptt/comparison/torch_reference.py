@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tinygrad_rnn.nn import cells
 
 
 def gradients(case: Case) -> dict[str, Array] | None:
-    """The gradients of a case by PyTorch's autograd; None without PyTorch, or for a cell that it does not have."""
+    """Return PyTorch's gradients of a case; None without PyTorch, or for a cell that it does not have."""
     function = getattr(case.cell, "func", case.cell)
     options = getattr(case.cell, "keywords", {})
     if function not in (cells.rnn, cells.lstm, cells.gru, cells.residual_rnn, cells.gru_textbook):
@@ -37,8 +38,10 @@ def gradients(case: Case) -> dict[str, Array] | None:
     }
 
 
-def _step(torch: Any, cell: Any, options: Any, leaves: Any, x: Any, states: list[Any]) -> list[Any]:
-    """One step of the same cell in PyTorch: its own fused cell where it has one."""
+def _step(
+    torch: Any, cell: object, options: Mapping[str, object], leaves: Mapping[str, Any], x: Any, states: list[Any]
+) -> list[Any]:
+    """Run one step of the same cell in PyTorch, by its own fused cell where it has one."""
     weights = [leaves[name] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     (W, U, b, v), h = weights, states[0]
     if cell is cells.lstm:

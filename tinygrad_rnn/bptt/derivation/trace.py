@@ -16,8 +16,8 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Case
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.nn.parameters import Cell
+from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 
 OF_STEP = "loss of the step"

@@ -1,8 +1,8 @@
-"""How the doctor works: a cell's BPTT taken apart, the mistakes that can be made in it, and the search for one.
+"""The doctor: a model of a cell's BPTT, the mistakes that can be made in it, and the search for the one that was made.
 
-model: the walk back, changeable at any place, by rules, which are little programs; sentences: a rule in words; edits: a
-rule changed; catalogue: the list of mistakes, with rule_mistakes (in one rule) and value_mistakes (values taken for
-others); submission: a derivation as somebody wrote it; failures: its errors; conventions: what is custom, no mistake;
-precision: what is the same to rounding; problems: on what it is tried; search: which mistake it is; symptoms: what is
-wrong first; findings: what is said.
+The cell: model (the walk back, changeable at any place), rules (derivative rules as small programs), sentences (a rule
+in words), edits (a rule changed). The mistakes: mistake (what one is), catalogue (the list), rule_mistakes,
+slope_mistakes, gate_mistakes, value_mistakes, other_cells. The derivation: submission, failures (its errors),
+conventions (what is no mistake), precision. The search: problems, examination (the answers), search, symptoms (the
+first wrong quantity), explanation, findings (the words), doctor.
 """

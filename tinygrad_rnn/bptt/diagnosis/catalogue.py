@@ -1,8 +1,8 @@
-"""The mistakes that are made in BPTT by hand, for any cell: each is one change to its anatomy, and says what it is.
+"""The mistakes that are made in BPTT by hand, for any cell. Each is a change to the cell's model, with its words.
 
-`catalogue` lists them, the commonest first: what is done wrong with the answer as a whole, with time (what is carried,
-where the losses enter, how the steps are added up), with one gradient; then with a single rule (`slips`), and with the
-values that are read (`values`). A derivation by hand that gives the numbers of a changed walk, to rounding and on every
+`catalogue` lists them, the commonest first: mistakes in the answer as a whole, in time (the carry, the upstream
+gradients, the sum over the steps), in one gradient; then in a single rule (`mistakes_in_rules`), and in the values that
+are read (`value_mistakes`). A derivation by hand that gives the numbers of a changed walk, to rounding and on every
 problem, has made that mistake.
 """
 
@@ -10,30 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, ones_and_twins, slips
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
+from tinygrad_rnn.bptt.diagnosis.model import At, Carry, CellModel, Changes, Result, Summed, Upstream
+from tinygrad_rnn.bptt.diagnosis.rule_mistakes import mistakes_in_rules
 from tinygrad_rnn.bptt.diagnosis.value_mistakes import forward, saved
 
 Group = tuple[str, Callable[[int], bool]]
-"""What some states' gradients are called, and which states these are."""
+"""The name of some states' gradients, and a test for these states."""
 
 
-def catalogue(anatomy: Anatomy) -> Iterator[Mistake]:
-    """All of them, for one cell. Each holds for every length, batch and seed of that cell."""
-    yield from _everything_scaled(anatomy)
-    yield from _carried(anatomy)
-    yield from _from_above(anatomy)
-    yield from _overwritten(anatomy)
-    yield from _sums(anatomy)
-    yield from _answers(anatomy)
-    yield from slips(anatomy)
-    yield from saved(anatomy)
-    yield from forward(anatomy)
+def catalogue(model: CellModel) -> Iterator[Mistake]:
+    """Yield all mistakes for one cell. Each holds for every length, batch and seed of that cell."""
+    yield from _everything_scaled(model)
+    yield from _carried(model)
+    yield from _from_above(model)
+    yield from _overwritten(model)
+    yield from _sums(model)
+    yield from _answers(model)
+    yield from mistakes_in_rules(model)
+    yield from saved(model)
+    yield from forward(model)
 
 
 # ------------------------------------------------------------------------------------------------ factors
@@ -54,7 +54,7 @@ SCALES: dict[str, Callable[[int, int], float]] = {
 
 def _scaled(names: Callable[[str], bool], scale: Callable[[int, int], float]) -> Changes:
     def result(answer: Gradients, at: At) -> Gradients:
-        T, B = _size(at.anatomy.case)
+        T, B = _size(at.model.case)
         return {name: g * scale(T, B) if names(name) else g for name, g in answer.items()}
 
     return Changes(result=result)
@@ -64,8 +64,8 @@ def _size(case: Case) -> tuple[int, int]:
     return len(case.xs), case.batch
 
 
-def _everything_scaled(anatomy: Anatomy) -> Iterator[Mistake]:
-    parameters = set(anatomy.case.params)
+def _everything_scaled(model: CellModel) -> Iterator[Mistake]:
+    parameters = set(model.case.params)
     for words, scale in SCALES.items():
         yield Mistake(f"every gradient: {words}", "every gradient", _scaled(lambda name: True, scale))
     for words, scale in SCALES.items():
@@ -75,16 +75,16 @@ def _everything_scaled(anatomy: Anatomy) -> Iterator[Mistake]:
 # ------------------------------------------------------------------------------------------------ time
 
 
-def _groups(anatomy: Anatomy) -> list[Group]:
-    """Each state, and all of them together."""
-    groups: list[Group] = [(f"d{name}", k.__eq__) for k, name in enumerate(anatomy.names)]
+def _groups(model: CellModel) -> list[Group]:
+    """Return each state, and all of them together."""
+    groups: list[Group] = [(f"d{name}", k.__eq__) for k, name in enumerate(model.names)]
     together = (" and ".join(what for what, _ in groups), lambda k: True)
     return [*groups, together] if len(groups) > 1 else groups
 
 
-def _carried(anatomy: Anatomy) -> Iterator[Mistake]:
-    """What step t+1 hands back to step t; dlast, which stands in its place at the last step, with it or without."""
-    for what, which in _groups(anatomy):
+def _carried(model: CellModel) -> Iterator[Mistake]:
+    """Yield mistakes in the carry from step t+1 to step t, with and without dlast, the carry of the last step."""
+    for what, which in _groups(model):
         for with_last in (True, False):
             also = " (dlast too)" if with_last else ""
             for words, change in (
@@ -103,22 +103,22 @@ def _carried(anatomy: Anatomy) -> Iterator[Mistake]:
             what,
             Changes(
                 carry=lambda t, at, g, which=which: [  # type: ignore[misc]
-                    at.anatomy.case.dlast[k] if which(k) else value for k, value in enumerate(g)
+                    at.model.case.dlast[k] if which(k) else value for k, value in enumerate(g)
                 ]
             ),
         )
         yield Mistake(f"the carry of {what} adds up over the steps (`+=` for `=`)", what, Changes(adds_up=which))
-    if len(anatomy.names) > 1:
-        swapped = " and ".join(f"d{name}" for name in anatomy.names)
+    if len(model.names) > 1:
+        swapped = " and ".join(f"d{name}" for name in model.names)
         changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
-        yield Mistake(f"the carries of {swapped} are exchanged", f"d{anatomy.names[0]}", changes)
-    first = f"d{anatomy.names[0]}"
+        yield Mistake(f"the carries of {swapped} are exchanged", f"d{model.names[0]}", changes)
+    first = f"d{model.names[0]}"
     yield Mistake("the loop leaves step 0 out, the first", first, Changes(skips=lambda t, T: t == 0))
     yield Mistake("the loop leaves step T-1 out, the last", first, Changes(skips=lambda t, T: t == T - 1))
     yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
 
 
-def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Any:
+def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Carry:
     def carry(t: int, at: At, arriving: list[Array]) -> list[Array]:
         if at.is_last and not with_last:
             return arriving
@@ -131,9 +131,9 @@ def _carry_alone(k: int) -> Callable[[At, Array], Array]:
     return lambda at, g: g if at.is_last else at.carry[k]
 
 
-def _from_above(anatomy: Anatomy) -> Iterator[Mistake]:
-    """The upstream gradients dhs and dlast."""
-    first = f"d{anatomy.names[0]}"
+def _from_above(model: CellModel) -> Iterator[Mistake]:
+    """Yield mistakes in the upstream gradients dhs and dlast."""
+    first = f"d{model.names[0]}"
     for words, change in (
         ("is used at the last step only: that of the other steps is not added", _only(-1)),
         ("is used at the first step only", _only(0)),
@@ -150,7 +150,7 @@ def _from_above(anatomy: Anatomy) -> Iterator[Mistake]:
         ("is added up over the steps, and used at the last step", lambda d: _last_of(d.sum(axis=0), d)),
     ):
         yield Mistake(f"the upstream gradient dhs {words}", first, Changes(upstream=_with_dhs(change)))
-    for what, which in _groups(anatomy):
+    for what, which in _groups(model):
         for words, change in (
             ("is not used", np.zeros_like),
             ("is counted twice", lambda g: 2 * g),
@@ -161,10 +161,10 @@ def _from_above(anatomy: Anatomy) -> Iterator[Mistake]:
             )
 
 
-def _overwritten(anatomy: Anatomy) -> Iterator[Mistake]:
-    """What comes to a state within a step, and from the step after, is not added up."""
-    for k, ref in enumerate(anatomy.after):
-        name = anatomy.names[k]
+def _overwritten(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes that overwrite the cotangent of a state with the carry from step t+1."""
+    for k, ref in enumerate(model.after):
+        name = model.names[k]
         if ref.kind == "line":
             yield Mistake(
                 f"what step t+1 hands back to d{name} overwrites what comes to it in step t (`=` for `+=`)",
@@ -174,11 +174,11 @@ def _overwritten(anatomy: Anatomy) -> Iterator[Mistake]:
             )
 
 
-def _with_dhs(change: Callable[[Array], Array]) -> Any:
+def _with_dhs(change: Callable[[Array], Array]) -> Upstream:
     return lambda dhs, dlast: (change(dhs), dlast)
 
 
-def _with_dlast(which: Callable[[int], bool], change: Callable[[Array], Array]) -> Any:
+def _with_dlast(which: Callable[[int], bool], change: Callable[[Array], Array]) -> Upstream:
     return lambda dhs, dlast: (dhs, [change(g) if which(k) else g for k, g in enumerate(dlast)])
 
 
@@ -210,31 +210,31 @@ SUMS: dict[str, Callable[[list[Array]], Array]] = {
 }
 
 
-def _sums(anatomy: Anatomy) -> Iterator[Mistake]:
-    """How a parameter's terms are added up: of every parameter, then of each."""
-    params = list(anatomy.case.params)
+def _sums(model: CellModel) -> Iterator[Mistake]:
+    """Yield mistakes in the sum of the terms over the steps: of every parameter, then of each."""
+    params = list(model.case.params)
     for words, add_up in SUMS.items():
         if len(params) > 1:
             changes = Changes(summed=lambda name, terms, add_up=add_up: add_up(terms))  # type: ignore[misc]
             yield Mistake(f"the gradient of every parameter: {words}", "dW", changes)
     for words, add_up in SUMS.items():
-        for names in ones_and_twins(anatomy):
+        for names in parameter_groups(model):
             what = " and ".join(f"d{name}" for name in names)
             yield Mistake(f"{what}: {words}", what, Changes(summed=_summed(names, add_up)))
 
 
-def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> Any:
+def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> Summed:
     return lambda name, terms: add_up(terms) if name in names else sum(terms[1:], terms[0])
 
 
 # ------------------------------------------------------------------------------------------------ the answer
 
 
-def _answers(anatomy: Anatomy) -> Iterator[Mistake]:
-    """What is done to one gradient, or with two, when all of them are right."""
-    case = anatomy.case
+def _answers(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes made with right gradients: one of them changed, or two of them exchanged."""
+    case = model.case
     names = list(case.inputs())
-    for group in [*ones_and_twins(anatomy), ("x",), *((name,) for name in case.state_names)]:
+    for group in [*parameter_groups(model), ("x",), *((name,) for name in case.state_names)]:
         what = " and ".join(f"d{name}" for name in group)
         for words, scale in SCALES.items():
             yield Mistake(f"{what}: {words}", what, _scaled(group.__contains__, scale))
@@ -259,7 +259,7 @@ def _answers(anatomy: Anatomy) -> Iterator[Mistake]:
         ("is added up over the steps", lambda g: np.cumsum(g[::-1], axis=0)[::-1]),
     ):
         yield Mistake(f"dx {words}", "dx", _replaced("x", lambda g, answer, change=change: change(g)))  # type: ignore[misc]
-    for k, name in enumerate(anatomy.names):
+    for k, name in enumerate(model.names):
         yield Mistake(
             f"d{name}0 is the gradient of the state after step 0: the way back through step 0 is missing",
             f"d{name}0",
@@ -270,12 +270,12 @@ def _answers(anatomy: Anatomy) -> Iterator[Mistake]:
             f"d{name}0",
             _replaced(f"{name}0", lambda g, answer: g, also=lambda at: at.dhs[0]),
         )
-    yield from _gates(anatomy)
+    yield from _gates(model)
 
 
-def _gates(anatomy: Anatomy) -> Iterator[Mistake]:
-    """The gates' blocks in another order than the parameters have them: in all of them, then in one."""
-    case = anatomy.case
+def _gates(model: CellModel) -> Iterator[Mistake]:
+    """Yield the orders of the gates' blocks that differ from the parameters': in all gradients, then in one."""
+    case = model.case
     hidden = case.state[0].shape[-1]
     blocks = {name: p.shape[0] // hidden for name, p in case.params.items() if p.shape and p.shape[0] % hidden == 0}
     gated = {name: n for name, n in blocks.items() if 1 < n <= 4}
@@ -296,7 +296,7 @@ def _gates(anatomy: Anatomy) -> Iterator[Mistake]:
             )
 
 
-def _reordered(names: list[str], order: tuple[int, ...]) -> Any:
+def _reordered(names: list[str], order: tuple[int, ...]) -> Result:
     def result(answer: Gradients, at: At) -> Gradients:
         def reorder(g: Array) -> Array:
             blocks = np.split(g, len(order))
@@ -308,7 +308,7 @@ def _reordered(names: list[str], order: tuple[int, ...]) -> Any:
 
 
 def _replaced(
-    one: str, change: Callable[[Array, Gradients], Array], also: Callable[[At], Any] | None = None
+    one: str, change: Callable[[Array, Gradients], Array], also: Callable[[At], Array] | None = None
 ) -> Changes:
     def result(answer: Gradients, at: At) -> Gradients:
         return {**answer, one: change(answer[one], answer) + (also(at) if also else 0)}
@@ -320,5 +320,5 @@ def _exchanged(a: str, b: str) -> Changes:
     return Changes(result=lambda answer, at: {**answer, a: answer[b], b: answer[a]})
 
 
-def _state_after(k: int, name: str) -> Any:
-    return lambda answer, at: {**answer, name: at.pending[at.anatomy.after[k]]}
+def _state_after(k: int, name: str) -> Result:
+    return lambda answer, at: {**answer, name: at.pending[at.model.after[k]]}

@@ -1,4 +1,4 @@
-"""What people fix by custom and do not count as a mistake: they compute in float32, start from zero, have one bias."""
+"""Conventions that are no mistakes: to compute in float32, to start from zero, to have one bias."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.precision import largest_entry
-from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Student
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Submission
 
 NUDGE = 1e-7
 ROUGH = (1e-9, 1e-5)
-"""How far an answer in float32 bends at nudges of that size. A smooth one bends by NUDGE**2; 1 is noise."""
+"""The bend of an answer in float32 at nudges of that size. A smooth answer bends by NUDGE**2; 1 is noise."""
 
 
-def computes_in_single(student: Student, case: Case) -> bool:
-    """Whether an answer has the rounding of float32: it jumps where its inputs move by the 1e-7 that float32 resolves.
+def computes_in_single(submission: Submission, case: Case) -> bool:
+    """Return whether an answer has the rounding of float32: it jumps where inputs move by 1e-7, float32's resolution.
 
     The returned dtype says so, or the second difference of the answer over three problems that lie close together.
     """
-    if student.single:
+    if submission.single:
         return True
     rng = np.random.default_rng(0)
     ways = {name: rng.standard_normal(case.inputs()[name].shape) for name in case.differentiable()}
     nudged = [_moved(case, {name: k * way for name, way in ways.items()}) for k in (-1, 0, 1)]
-    before, middle, after = (_answer(student, near) for near in nudged)
+    before, middle, after = (_answer(submission, near) for near in nudged)
     if not set(before) == set(middle) == set(after):
         return False
     bends = [before[name] - 2 * g + after[name] for name, g in middle.items()]
@@ -35,23 +35,23 @@ def _moved(case: Case, by: Gradients) -> Case:
     return _other(case, {**case.inputs(), **moved})
 
 
-def unread(student: Student, case: Case) -> tuple[str, ...]:
-    """The initial states and the biases that a derivation does not read: to it they are zero.
+def unread(submission: Submission, case: Case) -> tuple[str, ...]:
+    """Return the initial states and the biases that a derivation does not read: to it they are zero.
 
     A bias only where it gives no gradient for it either, and reads another one: else it has forgotten it.
     """
-    first = _answer(student, case)
+    first = _answer(submission, case)
     biases = [name for name in case.params if name.startswith("bias")]
     asked = [*case.state_names, *(name for name in biases if name not in first)]
     asked = [name for name in asked if name in case.differentiable()]
-    found = [name for name in asked if student.agree(first, _answer(student, _shifted(case, name)))]
+    found = [name for name in asked if submission.agree(first, _answer(submission, _shifted(case, name)))]
     return () if biases and set(biases) <= set(found) else tuple(found)
 
 
-def _answer(student: Student, case: Case) -> Gradients:
-    """The gradients of a derivation; none where it fails."""
+def _answer(submission: Submission, case: Case) -> Gradients:
+    """Return the gradients of a derivation; none where it fails."""
     try:
-        return student(case)[0]
+        return submission(case)[0]
     except DoctorError:
         raise
     except Exception:
@@ -63,7 +63,7 @@ def _shifted(case: Case, name: str) -> Case:
 
 
 def _other(case: Case, values: dict[str, Array]) -> Case:
-    """The problem with other values."""
+    """Return the problem with other values."""
     state = tuple(values[name] for name in case.state_names)
     params = {name: values[name] for name in case.params}
     return Case(case.cell, params, values["x"], state, case.dhs, case.dlast, 0, with_dlast=True, who=case.who)

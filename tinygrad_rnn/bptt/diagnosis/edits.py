@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy
-from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule
-from tinygrad_rnn.core.table import TABLE
+from tinygrad_rnn.bptt.diagnosis.model import CellModel
+from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule, operation_of
+from tinygrad_rnn.core.table import Primitive
 from tinygrad_rnn.tape.notation import is_arithmetic, is_function
 
 
-def by_entries(op: Any) -> bool:
+def by_entries(op: Primitive) -> bool:
     """Is this +, -, * or /, entry by entry?"""
     return is_arithmetic(op.name) and op.kind == "elementwise"
 
 
 def edits(rule: Rule) -> Iterator[Rule]:
-    """The rule with one of its operations changed."""
+    """Yield the rule with one of its operations changed."""
     for number, (op, args, _) in enumerate(rule.instructions):
         for new in _other_instructions(op, args):
             instructions = [*rule.instructions]
@@ -30,41 +30,41 @@ def edits(rule: Rule) -> Iterator[Rule]:
             else:
                 yield _without(rule, number, new)
         for k, a in enumerate(args if op.name == "matmul" else ()):
-            yield _with_argument(rule, number, k, Called(TABLE[np.transpose], a))
+            yield _with_argument(rule, number, k, Called(operation_of(np.transpose), a))
 
 
-def _other_instructions(op: Any, args: tuple[Any, ...]) -> Iterator[Any]:
-    """What may stand in an operation's place: another operation, or one of its operands alone."""
+def _other_instructions(op: Primitive, args: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield replacements of an operation: another operation, or one of its operands alone."""
     if is_arithmetic(op.name) and len(args) == 2:
         yield args[0]
         yield args[1]
     if op.name == "subtract":
-        yield Instruction(TABLE[np.negative], (args[1],), {})
-        yield Instruction(TABLE[np.add], args, {})
+        yield Instruction(operation_of(np.negative), (args[1],), {})
+        yield Instruction(operation_of(np.add), args, {})
         yield Instruction(op, args[::-1], {})
     if op.name == "add":
-        yield Instruction(TABLE[np.subtract], args, {})
-        yield Instruction(TABLE[np.subtract], args[::-1], {})
+        yield Instruction(operation_of(np.subtract), args, {})
+        yield Instruction(operation_of(np.subtract), args[::-1], {})
     if op.name == "multiply":
-        yield Instruction(TABLE[np.divide], args, {})
-        yield Instruction(TABLE[np.add], args, {})
+        yield Instruction(operation_of(np.divide), args, {})
+        yield Instruction(operation_of(np.add), args, {})
     if op.name == "divide":
-        yield Instruction(TABLE[np.multiply], args, {})
+        yield Instruction(operation_of(np.multiply), args, {})
     if op.name in ("negative", "transpose", "power") or is_function(op.name):
         yield args[0]
 
 
-def _without(rule: Rule, number: int, instead: Any) -> Rule:
-    """The rule with the result of one instruction replaced by something known before it."""
+def _without(rule: Rule, number: int, instead: object) -> Rule:
+    """Return the rule with the result of one instruction replaced by a value known before it."""
 
-    def of(a: Any) -> Any:
+    def of(a: object) -> object:
         return instead if type(a) is Made and a.number == number else a
 
     instructions = [i._replace(args=tuple(of(a) for a in i.args)) for i in rule.instructions]
     return replace(rule, instructions=tuple(instructions), result=of(rule.result))
 
 
-def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
+def _with_argument(rule: Rule, number: int, k: int, value: object) -> Rule:
     instructions = [*rule.instructions]
     args = instructions[number].args
     instructions[number] = instructions[number]._replace(args=(*args[:k], value, *args[k + 1 :]))
@@ -72,26 +72,27 @@ def _with_argument(rule: Rule, number: int, k: int, value: Any) -> Rule:
 
 
 def as_rule(role: Role) -> Rule:
-    """A line of the forward pass as a program, so that it can be edited like one."""
+    """Return a line of the forward pass as a rule, so that it can be edited."""
     return Rule((Instruction(role.op, role.args, role.kwargs),), Made(0))
 
 
-def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
-    """The rule with one value that it reads replaced by another of its shape."""
+def with_other_values(model: CellModel, r: int, rule: Rule) -> Iterator[Rule]:
+    """Yield the rule with one value that it reads replaced by another of its shape."""
     places: dict[Ref, list[tuple[int, int]]] = {}
     for number, instruction in enumerate(rule.instructions):
         for k, a in enumerate(instruction.args):
             if isinstance(a, Ref):
                 places.setdefault(a, []).append((number, k))
     if rule.result == G:
-        for other in cotangents_alike(anatomy, r):
+        for other in cotangents_alike(model, r):
             yield replace(rule, result=other)
     for ref, found in places.items():
-        for other in cotangents_alike(anatomy, r) if ref == G else _called_alike(anatomy, ref, r):
+        others: Iterable[object] = cotangents_alike(model, r) if ref == G else _called_alike(model, ref, r)
+        for value in others:
             for group in [found, *([[place] for place in found] if len(found) > 1 else [])]:
                 edited = rule
                 for number, k in group:
-                    edited = _with_argument(edited, number, k, other)
+                    edited = _with_argument(edited, number, k, value)
                 yield edited
     if G in places:
         edited = rule
@@ -100,42 +101,42 @@ def with_other_values(anatomy: Anatomy, r: int, rule: Rule) -> Iterator[Rule]:
         yield edited
 
 
-def _called_alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Any]:
-    """The same; what a nonlinearity gives for another value; and what has no name, written otherwise."""
-    yield from alike(anatomy, ref, r)
-    role = anatomy.roles[ref.index] if ref.kind == "line" else None
+def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref | Called | Rule]:
+    """Yield the same; a nonlinearity of another value; and an unnamed expression with one operation changed."""
+    yield from alike(model, ref, r)
+    role = model.roles[ref.index] if ref.kind == "line" else None
     if role and is_function(role.op.name) and isinstance(role.args[0], Ref):
-        for other in alike(anatomy, role.args[0], r):
+        for other in alike(model, role.args[0], r):
             yield Called(role.op, other)
     if role and not role.name and by_entries(role.op):
         yield from edits(as_rule(role))
 
 
-def alike(anatomy: Anatomy, ref: Ref, r: int) -> Iterator[Ref]:
-    """The values that could be taken for another: its own at another step, then those of its shape in the step."""
+def alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref]:
+    """Yield the values that could be taken for another: its own at another step, then those of its shape."""
     if ref.kind == "param":
-        candidates = [Ref("param", name) for name in anatomy.case.params]
+        candidates = [Ref("param", name) for name in model.case.params]
     else:
         candidates = [ref._replace(shift=ref.shift + 1), ref._replace(shift=ref.shift - 1)]
-        for k in range(len(anatomy.names)):
+        for k in range(len(model.names)):
             candidates += [Ref("state", k), Ref("state", k, 1), Ref("state", k, -1)]
-        candidates += [Ref("line", q) for q in range(len(anatomy.roles))] + [Ref("x")]
-    shape = anatomy.likes[ref._replace(shift=0)].shape
+        candidates += [Ref("line", q) for q in range(len(model.roles))] + [Ref("x")]
+    shape = model.likes[ref._replace(shift=0)].shape
     for other in dict.fromkeys(candidates):
-        if other != ref and anatomy.likes[other._replace(shift=0)].shape == shape:
+        if other != ref and model.likes[other._replace(shift=0)].shape == shape:
             yield other
 
 
-def cotangents_alike(anatomy: Anatomy, r: int) -> Iterator[Ref]:
-    """The cotangents that could be taken for that of line r: parts of it, and others of its shape."""
-    for k, after in enumerate(anatomy.after):
+def cotangents_alike(model: CellModel, r: int) -> Iterator[Ref]:
+    """Yield the cotangents that could be taken for that of line r: parts of it, and others of its shape."""
+    for k, after in enumerate(model.after):
         if after == Ref("line", r):
             yield Ref("carry", k)
             yield Ref("local", k)
             if k == 0:
                 yield Ref("upstream")
                 yield Ref("upstream", 0, 1)
-    shape = anatomy.roles[r].like.shape
-    for other in range(len(anatomy.roles)):
-        if other != r and anatomy.roles[other].like.shape == shape:
+    shape = model.roles[r].like.shape
+    for other in range(len(model.roles)):
+        if other != r and model.roles[other].like.shape == shape:
             yield Ref("cotangent", other)

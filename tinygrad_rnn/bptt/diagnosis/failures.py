@@ -1,4 +1,4 @@
-"""Errors of somebody's code: at which line, whether they speak against it, and what to do about them."""
+"""Errors of a user's code: the line, whether the derivation was carried out at all, and advice."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 NO_ANSWER = (SystemExit, MemoryError, OSError, ImportError)
-"""Errors that say nothing of a derivation: it was not carried out."""
+"""Errors that are no verdict on a derivation: it was not carried out."""
 
 SCRIPT = "it must be a file that `python FILE.py` runs; what it needs must be installed"
 
 
-def source_of(function: Callable[..., Any]) -> Path | None:
-    """The file of a function, of a method, or of what a partial or an object with `__call__` calls."""
+def source_of(function: Callable[..., object]) -> Path | None:
+    """Return the file of a function or method, or of the function that a partial or a callable object calls."""
     called: Any = inspect.unwrap(function)
     while isinstance(called, partial):
         called = inspect.unwrap(called.func)
@@ -27,13 +27,13 @@ def source_of(function: Callable[..., Any]) -> Path | None:
 
 
 def line_of(error: BaseException, file: Path | None) -> str:
-    """The last line of a file that led to an error; empty where none did."""
+    """Return the last line of a file that led to an error; empty where none did."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f"line {lines[-1]}" if lines else ""
 
 
 def told(error: BaseException) -> str:
-    """An error in words: its kind, and what it says."""
+    """Return an error in words: its kind and its message."""
     if isinstance(error, SystemExit):
         return f"exit({'' if error.code is None else repr(error.code)})"
     said = "; ".join(str(error).splitlines())
@@ -43,7 +43,7 @@ def told(error: BaseException) -> str:
 
 
 def advice(error: BaseException, file: Path | None) -> str:
-    """What to do about an error that came out of a file."""
+    """Return advice on an error that came out of a file."""
     name, folder = getattr(error, "filename", None), file.parent if file else Path.cwd()
     if isinstance(error, OSError) and isinstance(name, str) and not Path(name).exists() and (folder / name).exists():
         return (

@@ -1,4 +1,4 @@
-"""What the doctor says: whether a derivation is right, where it is wrong, and what else was noticed."""
+"""The doctor's words: whether a derivation is right, where it is wrong, and remarks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tinygrad_rnn.bptt.diagnosis.failures import line_of, told
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Problem
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
-from tinygrad_rnn.bptt.diagnosis.submission import Student
+from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the doctor found. `print(diagnosis)` says it in words; `bool(diagnosis)` is whether the derivation is right.
+    """The doctor's findings. `print(diagnosis)` says it in words; `bool(diagnosis)` is whether the derivation is right.
 
     symptom: the first quantity and step that are wrong, walking from the last step down. mistake: the known mistake
     that gives the same numbers, None where there is none; `second` one that is needed besides; `complete` says whether
@@ -49,7 +49,7 @@ class Diagnosis:
         return f"right at T = {_listed(self.answered)}; no answer at T = {_listed(self.silent)}"
 
     def check(self) -> Diagnosis:
-        """The diagnosis itself where the derivation is right; otherwise AssertionError, with its words."""
+        """Return the diagnosis itself where the derivation is right. Raise AssertionError with its words otherwise."""
         if not self:
             raise AssertionError(f"\n{self}")
         return self
@@ -67,7 +67,7 @@ class Diagnosis:
                 whole = "both together explain" if self.second else "this explains"
                 lines.append(f"{whole} every gradient on every problem, to rounding")
             else:
-                lines.append("this explains what is wrong first, not everything: mend it and ask again")
+                lines.append("this explains the first symptom, not everything: correct it and run the doctor again")
         elif self.wrong and self.considered:
             lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
             lines += self.table
@@ -80,7 +80,7 @@ class Diagnosis:
 
 
 def tried_text(names: list[str], known: list[str]) -> str:
-    """On what a derivation was tried, which gradients were compared, and which it did not give."""
+    """Write the problems that were tried, the gradients that were compared, and those that were not given."""
     what = ", ".join(f"d{name}" for name in names) or "nothing, for it returned no gradient"
     missing = ", ".join(f"d{name}" for name in known if name not in names)
     return (
@@ -91,7 +91,7 @@ def tried_text(names: list[str], known: list[str]) -> str:
 
 
 def where_text(found: list[Problem], silent: tuple[int, ...]) -> str:
-    """On which problems a gradient is wrong, and on which it is right."""
+    """Write the problems on which a gradient is wrong, and those on which it is right."""
     if all(p.loud for p in found):
         return "where the upstream gradients are large (right where they are not)"
     lengths = sorted({p.T for p in found})
@@ -108,48 +108,48 @@ def _listed(lengths: Iterable[int]) -> str:
 
 
 def remarks(
-    student: Student,
+    submission: Submission,
     failed: Mapping[Problem, BaseException],
     wrong: bool,
     zero: tuple[str, ...],
     empty: list[str],
-    blurred: list[str],
+    unjudged: list[str],
 ) -> Iterator[str]:
-    """What else is said.
+    """Yield the remarks.
 
     zero: the initial states and biases that it does not read. empty: the gradients that are zero on every problem.
-    blurred: those that rounding alone changes as much as they are large.
+    unjudged: those that rounding alone changes as much as they are large.
     """
     the_rest = "wrong as said above" if wrong else "right by themselves"
-    if student.changed:
+    if submission.changed:
         yield (
-            f"habit: it changes its argument {', '.join(sorted(student.changed))} in place: the next one who uses it "
-            f"gets other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
+            f"habit: it changes its argument {', '.join(sorted(submission.changed))} in place, so later code gets "
+            f"other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
         )
-    if student.unsteady:
+    if submission.unsteady:
         yield (
-            "habit: it gives two answers to one question: something from an earlier call is used again, as an array "
-            "made outside of the function, or a default argument that is written into"
+            "habit: it gives two answers to one problem: it uses a value of an earlier call again, such as an array "
+            "made outside of the function or a changed default argument"
         )
-    if student.precision is SINGLE:
+    if submission.precision is SINGLE:
         yield (
-            "precision: float32 somewhere on the way, so it agrees to about 6 digits at best, and was judged at that; "
-            "what is smaller shows in float64"
+            "precision: it computes in float32 somewhere, so it agrees to about 6 digits at best and was judged at "
+            "that; float64 shows smaller errors"
         )
     if zero:
         what = " and ".join(zero)
         yield f"convention: it does not read {what}, so {what} was zero on all problems"
     if empty:
         what = ", ".join(f"d{name}" for name in empty)
-        yield f"note: {what} is zero on every problem, so that it was compared tests little"
-    if blurred:
-        what = ", ".join(f"d{name}" for name in blurred)
+        yield f"note: {what} is zero on every problem, so comparing it tests little"
+    if unjudged:
+        what = ", ".join(f"d{name}" for name in unjudged)
         yield f"note: {what} was not judged: on every problem rounding alone makes errors as large as it is"
     if failed:
         error = next(iter(failed.values()))
         sizes = sorted({(p.T, p.B) for p in failed})
-        called = f"it is called as {student.name}(params, xs, state, dhs)"
+        called = f"it is called as {submission.name}(params, xs, state, dhs)"
         yield (
             f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
-            f"{told(error)} ({line_of(error, student.file) or called})"
+            f"{told(error)} ({line_of(error, submission.file) or called})"
         )

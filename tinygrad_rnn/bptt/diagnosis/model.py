@@ -1,9 +1,10 @@
-"""The anatomy of a cell's BPTT: its lines, the same at every step, and a walk back that can be changed at any place.
+"""The model of a cell's BPTT: the lines of one step, the same at every step, and a walk back that can be changed.
 
-`Anatomy` records one step of a cell and keeps it as roles: which operation, on what (a `Ref`: a parameter, the input, a
-state, the result of an earlier line). `gradients` walks back over the steps with the tape's own derivative rules, and
-with `Changes` at the places where derivations by hand go wrong: what is carried, what comes from above, what one line
-hands to one of its inputs, which values backward reads, how the steps are added up. Without changes it is BPTT.
+`CellModel` records one step of a cell and keeps each line as a `Role`: the operation, and its arguments as references
+(`Ref`: a parameter, the input, a state, the result of an earlier line). `gradients` walks back over the steps with the
+tape's own derivative rules, and with `Changes` at the places where derivations by hand go wrong: the carry, the
+upstream gradients, the product that one line hands to an input, the values that backward reads, the sum over the steps.
+Without changes it is BPTT.
 """
 
 from __future__ import annotations
@@ -28,19 +29,35 @@ Edge = tuple[int, int]
 """(line, argument): the way of the cotangent from what the line made to what it read there."""
 
 
+Upstream = Callable[[Array, list[Array]], tuple[Array, list[Array]]]
+"""A change of the upstream gradients dhs and dlast."""
+
+Carry = Callable[[int, "At", list[Array]], list[Array]]
+"""A change of the carry from step t+1 to step t, given t."""
+
+Summed = Callable[[str, list[Array]], Array]
+"""The sum of a parameter's terms, as the loop makes them, given its name."""
+
+Result = Callable[[Gradients, "At"], Gradients]
+"""A change of the answer, given the last step of the walk."""
+
+EdgeChange = Callable[["At", Array], Any]
+"""A replacement of the derivative rule of an edge: a function of the step and the cotangent."""
+
+
 @dataclass(frozen=True)
 class Changes:
-    """What is done otherwise than BPTT does it; empty, it is BPTT."""
+    """Changes to BPTT, by place. Without any, it is BPTT."""
 
     forward: Mapping[int, Callable[[At], Array]] = field(default_factory=dict)  # the value of a line, going forward
     saved: Callable[[Values], Values] | None = None  # the values as backward reads them
-    upstream: Callable[[Array, list[Array]], tuple[Array, list[Array]]] | None = None
-    carry: Callable[[int, At, list[Array]], list[Array]] | None = None  # what step t+1 hands to step t
+    upstream: Upstream | None = None
+    carry: Carry | None = None
     adds_up: Callable[[int], bool] | None = None  # of which states what is handed back is added to what was before
     cotangents: Mapping[int, Callable[[At, Array], Array]] = field(default_factory=dict)  # of what a line made
-    edges: Mapping[Edge, Callable[[At, Array], Any]] = field(default_factory=dict)
-    summed: Callable[[str, list[Array]], Array] | None = None  # a parameter's terms, as the loop makes them, added up
-    result: Callable[[Gradients, At], Gradients] | None = None  # the answer, and the last step of the walk
+    edges: Mapping[Edge, EdgeChange] = field(default_factory=dict)
+    summed: Summed | None = None
+    result: Result | None = None
     in_time: bool = False  # the loop runs from the first step to the last
     skips: Callable[[int, int], bool] | None = None  # (t, T): whether the loop leaves a step out
 
@@ -55,16 +72,16 @@ class Values:
 
 
 class At:
-    """One step of a walk: what its references mean."""
+    """One step of a walk, and the values of its references."""
 
-    def __init__(self, anatomy: Anatomy, values: Values, t: int, dhs: Any = None) -> None:
-        self.anatomy, self.values, self.t, self.dhs = anatomy, values, t, dhs
+    def __init__(self, model: CellModel, values: Values, t: int, dhs: Any = None) -> None:
+        self.model, self.values, self.t, self.dhs = model, values, t, dhs
         self.pending: dict[Ref, Any] = {}
         self.carry: list[Array] = []
-        self.is_last = t == len(anatomy.case.xs) - 1
+        self.is_last = t == len(model.case.xs) - 1
 
-    def value(self, ref: Any) -> Any:
-        """The value of a reference; a constant is itself. Steps beyond either end are counted from the other."""
+    def value(self, ref: object) -> Any:
+        """Return the value of a reference, or a constant as it is. Steps beyond either end count from the other."""
         if not isinstance(ref, Ref):
             return ref
         kind, index, shift = ref
@@ -76,21 +93,21 @@ class At:
         if kind == "x":
             return values.xs[t % T]
         if kind == "param":
-            return self.anatomy.case.params[index]
+            return self.model.case.params[index]
         if kind == "cotangent":
             return self.pending[Ref("line", index)]
         if kind == "carry":
             return self.carry[index]
         if kind == "local":
-            return self.pending[self.anatomy.after[index]] - self.carry[index]
+            return self.pending[self.model.after[index]] - self.carry[index]
         return self.dhs[t % T]
 
     def arguments(self, r: int) -> list[Any]:
-        """The values of the arguments of line r."""
-        return [self.value(a) for a in self.anatomy.roles[r].args]
+        """Return the values of the arguments of line r."""
+        return [self.value(a) for a in self.model.roles[r].args]
 
 
-class Anatomy:
+class CellModel:
     """A case's cell as roles. Raises ValueError for a cell whose steps are not alike."""
 
     def __init__(self, case: Case) -> None:
@@ -130,7 +147,7 @@ class Anatomy:
             )
 
     def forward(self, changed: Mapping[int, Callable[[At], Array]]) -> Values:
-        """The forward pass, some lines computed otherwise."""
+        """Run the forward pass, with some lines changed."""
         lines: list[list[Array]] = []
         states = [[s] for s in self.case.state]
         T = len(self.case.xs)
@@ -146,7 +163,7 @@ class Anatomy:
         return values
 
     def rule(self, r: int, slot: int) -> Rule:
-        """The derivative rule of one edge, as a little program that can be edited."""
+        """Return the derivative rule of one edge, as a small program that can be edited."""
         if (r, slot) not in self._rules:
             at = At(self, self.values, 0)
             self._rules[r, slot] = Rule.traced(self.roles[r], r, slot, self.values.lines[0][r], at.arguments(r))
@@ -157,11 +174,11 @@ class Anatomy:
         return {}
 
     def slots(self, r: int) -> list[tuple[int, Ref]]:
-        """The arguments of line r that have a derivative, and what stands there: no integers, as of a counter."""
+        """Return the arguments of line r that have a derivative: (number, reference). Integers have none."""
         return [(slot, ref) for slot, ref in self.roles[r].slots() if self.likes[ref].dtype.kind == "f"]
 
     def edges(self) -> Iterable[tuple[int, int, Ref]]:
-        """All edges, as backward passes them: (line, argument, what it reads there)."""
+        """Yield all edges, as backward passes them: (line, argument, reference)."""
         for r in reversed(range(len(self.roles))):
             for slot, target in self.slots(r):
                 yield r, slot, target
@@ -170,7 +187,7 @@ class Anatomy:
 class _Forward(At):
     """Going forward, the steps that are not computed yet are the last one that is."""
 
-    def value(self, ref: Any) -> Any:
+    def value(self, ref: object) -> Any:
         if isinstance(ref, Ref) and ref.kind == "line" and ref.shift:
             t = max(0, min(self.t + ref.shift, len(self.values.lines) - 1))
             return self.values.lines[t][ref.index]
@@ -184,14 +201,14 @@ NOTHING = Changes()
 
 
 def gradients(
-    anatomy: Anatomy, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
+    model: CellModel, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
 ) -> Gradients:
-    """The gradients of a case by all its inputs, by name, with these changes to BPTT.
+    """Return the gradients of a case by all its inputs, by name, with these changes to BPTT.
 
     `seen` is filled with every complete cotangent: by (t, what it is the cotangent of).
     """
-    case = anatomy.case
-    values = anatomy.forward(changes.forward) if changes.forward else anatomy.values
+    case = model.case
+    values = model.forward(changes.forward) if changes.forward else model.values
     values = changes.saved(values) if changes.saved else values
     dhs, carry = case.dhs, list(case.dlast)
     if changes.upstream:
@@ -203,11 +220,11 @@ def gradients(
     for t in range(T) if changes.in_time else reversed(range(T)):
         if changes.skips and changes.skips(t, T):
             continue
-        at = At(anatomy, values, t, dhs)
+        at = At(model, values, t, dhs)
         at.carry = changes.carry(t, at, carry) if changes.carry else carry
-        for k, ref in enumerate(anatomy.after):
+        for k, ref in enumerate(model.after):
             _add(at.pending, ref, at.carry[k])
-        _add(at.pending, anatomy.after[0], dhs[t])
+        _add(at.pending, model.after[0], dhs[t])
         _step_back(at, changes)
         before, carry = carry, [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
         if changes.adds_up:
@@ -223,45 +240,45 @@ def gradients(
     return changes.result(answer, at) if changes.result and at else answer
 
 
-def reach(anatomy: Anatomy, ref: Ref) -> Gradients:
-    """What one cotangent of the first step makes of that step's gradients: where it is wrong, they are, and only they.
+def reach(model: CellModel, ref: Ref) -> Gradients:
+    """Return the gradients of the first step that come from one cotangent of it, random here.
 
-    The gradients by name, of the parameters, "x" (B, I) and the states before; zero where it does not come to.
+    They are by name, of the parameters, "x" (B, I) and the states before; zero where the cotangent does not reach.
     """
-    at = At(anatomy, anatomy.values, 0)
-    at.pending[ref] = np.random.default_rng(0).standard_normal(anatomy.likes[ref].shape)
+    at = At(model, model.values, 0)
+    at.pending[ref] = np.random.default_rng(0).standard_normal(model.likes[ref].shape)
     _step_back(at, NOTHING)
-    refs = {**{name: Ref("param", name) for name in anatomy.case.params}, "x": Ref("x")}
-    refs |= {name: Ref("state", k) for k, name in enumerate(anatomy.case.state_names)}
-    return {name: at.pending.get(ref, np.zeros(anatomy.likes[ref].shape)) for name, ref in refs.items()}
+    refs = {**{name: Ref("param", name) for name in model.case.params}, "x": Ref("x")}
+    refs |= {name: Ref("state", k) for k, name in enumerate(model.case.state_names)}
+    return {name: at.pending.get(ref, np.zeros(model.likes[ref].shape)) for name, ref in refs.items()}
 
 
 def reached(at: At, source: Ref, ref: Ref) -> Array:
-    """What comes to `ref` within a step where the cotangent of `source` is one everywhere."""
-    alone = At(at.anatomy, at.values, at.t, at.dhs)
-    alone.pending[source] = np.ones(at.anatomy.likes[source].shape)
+    """Return the cotangent of `ref` within a step where the cotangent of `source` is one everywhere."""
+    alone = At(at.model, at.values, at.t, at.dhs)
+    alone.pending[source] = np.ones(at.model.likes[source].shape)
     _step_back(alone, NOTHING)
     return np.asarray(alone.pending[ref])
 
 
 def _step_back(at: At, changes: Changes) -> None:
     """Walk back over the lines of one step; `pending` then holds what reaches the values that it read."""
-    anatomy, pending = at.anatomy, at.pending
-    for r in reversed(range(len(anatomy.roles))):
+    model, pending = at.model, at.pending
+    for r in reversed(range(len(model.roles))):
         g = pending.get(Ref("line", r))
         if g is None:
             continue
         if r in changes.cotangents:
             pending[Ref("line", r)] = g = changes.cotangents[r](at, g)
-        role = anatomy.roles[r]
-        slots = anatomy.slots(r)
+        role = model.roles[r]
+        slots = model.slots(r)
         products = _products(at, r, role, g, [slot for slot, _ in slots if (r, slot) not in changes.edges])
         for slot, target in slots:
             change = changes.edges.get((r, slot))
             product = products[slot] if change is None else change(at, g)
             if product is None:
                 continue
-            _add(pending, target, dense(product, anatomy.likes[target]))
+            _add(pending, target, dense(product, model.likes[target]))
 
 
 def _add(pending: dict[Ref, Array], ref: Ref, g: Array) -> None:
@@ -270,7 +287,7 @@ def _add(pending: dict[Ref, Array], ref: Ref, g: Array) -> None:
 
 
 def _products(at: At, r: int, role: Role, g: Array, slots: list[int]) -> dict[int, Any]:
-    """What the rules say that line r hands to its arguments."""
+    """Return the products of line r, by the number of the argument."""
     arguments, y = at.arguments(r), at.values.lines[at.t][r]
     if role.op.variadic:
         together = role.op.vjps(g, y, *arguments, **role.kwargs)
@@ -279,6 +296,6 @@ def _products(at: At, r: int, role: Role, g: Array, slots: list[int]) -> dict[in
 
 
 def dense(product: Any, like: Tensor) -> Array:
-    """A product as an array of its argument's shape: summed where that was broadcast, scattered where it was a part."""
+    """Return a product as an array of its argument's shape, summed over broadcast axes, a part put in its place."""
     fits = fitted(product, like)
     return fits.dense() if type(fits) is Sparse else np.asarray(fits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.nn.parameters import Cell
 
 
-def siblings(cell: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Cells with the same parameters as one of `nn`, and what they are called."""
+def similar_cells(cell: Cell) -> Iterator[tuple[str, Cell]]:
+    """Yield the names of cells with the parameters of one of `nn`, and the cells."""
     if cell in (nn.gru, nn.gru_textbook):
         other = nn.gru if cell is nn.gru_textbook else nn.gru_textbook
         where = "after" if other is nn.gru else "before"
@@ -33,13 +34,13 @@ def siblings(cell: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]
         yield "rnn with tanh", nn.rnn
 
 
-def gradients_of(cell: Callable[..., Any], case: Case) -> Gradients:
-    """The gradients of another cell, on the problem of a case."""
+def gradients_of(cell: Cell, case: Case) -> Gradients:
+    """Return the gradients of another cell, on the problem of a case."""
     return Case(cell, case.params, case.xs, case.state, case.dhs, case.dlast, 0, with_dlast=True).tape_gradients()
 
 
-def _with_gate_turned(cell: Callable[..., Any], params: Any, x: Any, h: Any) -> Any:
-    """The cell with 1 - z for z: sigmoid(-a) = 1 - sigmoid(a), so the rows of z change their sign."""
+def _with_gate_turned(cell: Cell, params: Any, x: Any, h: Any) -> Any:
+    """Run the cell with 1 - z for z: sigmoid(-a) = 1 - sigmoid(a), so the rows of z change their sign."""
     sign = np.repeat([1.0, -1.0, 1.0], np.shape(h)[-1])
     turned = {name: p * (sign if np.ndim(p) == 1 else sign[:, None]) for name, p in params.items()}
     return cell(turned, x, h)

@@ -4,37 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
+
+Mask = NDArray[np.bool_]
+"""Which entries of an array."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """Entries are the same that differ by at most `relative` of the gradient's largest and `floor` of that of all.
+    """A precision: entries may differ by `relative` of the gradient's largest entry and `floor` of that of all.
 
-    `floor` is there since a gradient may be a difference of numbers as large as the other gradients.
+    `floor` is needed since a gradient may be a difference of numbers as large as the other gradients.
     """
 
     relative: float
     floor: float
     unit: float = 1.0
-    """Its last place, of those of float64."""
+    """The last place, in last places of float64."""
 
     def slack(self, true: Array, largest: float) -> float:
-        """How far an entry may be from the true one."""
+        """Return the allowed distance of an entry from the true one."""
         return self.relative * float(np.max(np.abs(true), initial=0)) + self.floor * largest
 
-    def apart(self, hand: Array, true: Array, largest: float) -> Any:
-        """Which entries differ by more than rounding; all, where the shapes do."""
+    def apart(self, hand: Array, true: Array, largest: float) -> Mask:
+        """Return which entries differ by more than rounding; all, where the shapes differ."""
         if hand.shape != true.shape:
             return np.ones(np.shape(hand) or (1,), bool)
-        return ~(np.abs(hand - true) <= self.slack(true, largest))
+        close: Mask = np.abs(hand - true) <= self.slack(true, largest)
+        return ~close
 
     def same(self, hand: Array, true: Array, largest: float) -> bool:
-        """Whether two gradients are the same. What is not finite never is."""
+        """Return whether two gradients are the same. NaN and infinity never are."""
         if hand.shape != true.shape or not np.isfinite(hand).all():
             return False
         return not self.apart(hand, true, largest).any()
@@ -45,5 +49,5 @@ SINGLE = Precision(1e-4, 1e-6, unit=2.0**29)
 
 
 def largest_entry(arrays: Iterable[Array]) -> float:
-    """The largest entry of all of them."""
+    """Return the largest entry of all arrays."""
     return max((float(np.max(np.abs(a), initial=0)) for a in arrays), default=0.0)

@@ -1,4 +1,4 @@
-"""The problems on which a derivation by hand is tried: lengths, batches, seeds, and where the upstream gradient is."""
+"""The problems on which a derivation by hand is tried: lengths, batches, seeds, steps with an upstream gradient."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array
 from tinygrad_rnn.bptt.comparison.tolerance import JUDGED, Tolerance, tolerances
 from tinygrad_rnn.bptt.diagnosis.failures import told
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy
+from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
 from tinygrad_rnn.nn import init
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
 
 Example = Callable[[np.random.Generator, int, int], tuple[Any, Any, Any]]
@@ -24,24 +25,24 @@ Example = Callable[[np.random.Generator, int, int], tuple[Any, Any, Any]]
 
 LENGTHS, BATCHES, SEEDS = (1, 2, 3, 7), (1, 3), (0, 1)
 LONG = 20
-"""One length besides, for what goes wrong only far from the end."""
+"""One more length, for mistakes that show only far from the end."""
 SEARCHED = (4, 3)
 """T and B of the problem on which mistakes are looked for: neither is a size of anything else."""
 LOUD = 2.0**20
-"""How many times larger the upstream gradients of one problem are, for what is cut off. A power of 2 rounds nothing."""
+"""The factor on the upstream gradients of one problem, so that clipping shows. A power of 2 rounds nothing."""
 
 
 class Problem:
-    """A case, its cell's anatomy, and its gradients on the tape. `loud`: its upstream gradients are large."""
+    """A case, its cell's model, and its gradients on the tape. `loud`: its upstream gradients are large."""
 
     def __init__(self, case: Case, loud: bool = False) -> None:
         self.case, self.loud = case, loud
         self.T, self.B = len(case.xs), case.batch
 
     @cached_property
-    def anatomy(self) -> Anatomy:
-        """The cell's anatomy, with the values of this case."""
-        return Anatomy(self.case)
+    def model(self) -> CellModel:
+        """The cell's model, with the values of this case."""
+        return CellModel(self.case)
 
     @cached_property
     def true(self) -> Gradients:
@@ -54,7 +55,7 @@ class Problem:
         return largest_entry(self.true.values())
 
     def same(self, name: str, hand: Array, precision: Precision) -> bool:
-        """Whether an answer is the true gradient, to rounding: by the usual measure, or by that of this problem."""
+        """Return whether an answer is the true gradient, by the usual tolerance or by the rounding of this problem."""
         true = self.true[name]
         if hand.shape != true.shape or not np.isfinite(hand).all():
             return False
@@ -63,11 +64,11 @@ class Problem:
         )
 
     def plainly_same(self, name: str, hand: Array, precision: Precision) -> bool:
-        """Whether an answer is the true gradient by the usual measure, which asks nothing of the problem."""
+        """Return whether an answer is the true gradient by the usual tolerance, which needs no run of the problem."""
         return precision.same(hand, self.true[name], self.largest)
 
     def is_judged(self, name: str, precision: Precision) -> bool:
-        """Whether rounding leaves enough of a gradient to tell a wrong one."""
+        """Return whether a gradient is so much larger than rounding that a wrong one shows."""
         return self._tolerances[name].rounding * precision.unit <= JUDGED * largest_entry([self.true[name]])
 
     @cached_property
@@ -75,16 +76,16 @@ class Problem:
         return tolerances(self.case)
 
     def is_zero(self, name: str) -> bool:
-        """Whether the true gradient is zero, but for rounding."""
+        """Return whether the true gradient is zero, but for rounding."""
         return largest_entry([self.true[name]]) <= DOUBLE.floor * self.largest
 
 
 class Problems:
-    """The problems of one cell, made once: `tried`, and `searched`, on which mistakes are looked for."""
+    """The problems of one cell, made once: `tried`, and `searched`, the problem for the search."""
 
     def __init__(
         self,
-        cell: Callable[..., Any],
+        cell: Cell,
         example: Example | None,
         columns: bool,
         with_dlast: bool,
@@ -98,7 +99,7 @@ class Problems:
         self._columns = columns and example is not None  # whether the example gives time last
 
     def problem(self, T: int, B: int, seed: int) -> Problem:
-        """The problem of that length, batch and seed, with upstream gradients at every step."""
+        """Make the problem of that length, batch and seed, with upstream gradients at every step."""
         try:
             params, xs, state = self._example(np.random.default_rng(seed), T, B)
             params = {name: _double(p) * (name not in self.zero) for name, p in params.items()}
@@ -132,12 +133,12 @@ class Problems:
         return Problem(case)
 
     def with_zero(self, zero: tuple[str, ...]) -> Problems:
-        """The same problems, with some parameters and initial states zero."""
+        """Return the same problems, with some parameters and initial states zero."""
         return Problems(self.cell, self._example, self._columns, self._with_dlast, who=self._who, zero=zero)
 
     @cached_property
     def searched(self) -> Problem:
-        """The problem on which mistakes are looked for."""
+        """The problem for the search."""
         return self.problem(*SEARCHED, SEEDS[0])
 
     @cached_property
@@ -180,15 +181,13 @@ class Problems:
 
 
 def _louder(problem: Problem) -> Problem:
-    """The problem with upstream gradients that are a million times larger."""
+    """Return the problem with upstream gradients a million times larger."""
     case = problem.case
     return Problem(case.part(0, problem.T, case.dhs * LOUD, tuple(d * LOUD for d in case.dlast)), loud=True)
 
 
-def problems_of(
-    cell: Callable[..., Any], example: Example | None, columns: bool, with_dlast: bool, bias: bool = True
-) -> Problems:
-    """The problems of a cell; for those of `nn` the same ones when asked again."""
+def problems_of(cell: Cell, example: Example | None, columns: bool, with_dlast: bool, bias: bool = True) -> Problems:
+    """Return the problems of a cell; for the cells of `nn` they are made once."""
     if example is None and cell in STANDARD:
         return _known(cell, columns, with_dlast, bias)
     return Problems(cell, example, columns, with_dlast, bias)  # somebody's cell may be another one by the next time
@@ -198,18 +197,18 @@ STANDARD = [getattr(nn, name) for name in nn.__all__ if hasattr(init, name)]
 
 
 @lru_cache(maxsize=8)
-def _known(cell: Callable[..., Any], columns: bool, with_dlast: bool, bias: bool) -> Problems:
+def _known(cell: Cell, columns: bool, with_dlast: bool, bias: bool) -> Problems:
     return Problems(cell, None, columns, with_dlast, bias)
 
 
 def _double(value: Any) -> Any:
-    """In double precision, whatever was given, unless it is of integers."""
+    """Return values in double precision; integers stay."""
     value = as_array(value)
     return value.astype(np.float64) if value.dtype.kind == "f" else value
 
 
-def _standard(cell: Callable[..., Any], bias: bool, who: str = "doctor") -> Example:
-    """Problems for a cell of `nn`: 6 inputs, 5 hidden units, random states; with biases or without."""
+def _standard(cell: Cell, bias: bool, who: str = "doctor") -> Example:
+    """Return problems for a cell of `nn`: 6 inputs, 5 hidden units, random states; with biases or without."""
     make = getattr(init, getattr(getattr(cell, "func", cell), "__name__", ""), None)
     if make is None:
         raise DoctorValueError(

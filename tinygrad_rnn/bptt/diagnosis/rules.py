@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.table import TABLE, Primitive
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -29,14 +31,14 @@ class Ref(NamedTuple):
 class Role(NamedTuple):
     """One line of the step: the operation, its arguments as references or constants, and the name of its result."""
 
-    op: Any
+    op: Primitive
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     name: str | None
     like: Tensor
 
     def slots(self) -> list[tuple[int, Ref]]:
-        """The arguments that have a derivative: (number, what stands there)."""
+        """Return the arguments that have a derivative: (number, reference)."""
         vjps = self.op.vjps
         count = len(self.args) if self.op.variadic else len(vjps)
         return [
@@ -47,15 +49,20 @@ class Role(NamedTuple):
 
 
 class Reader(Protocol):
-    """One step, as a rule needs it."""
+    """A step whose references have values."""
 
-    def value(self, ref: Any) -> Any:
-        """What a reference stands for."""
+    def value(self, ref: object) -> Any:
+        """Return the value of a reference."""
 
 
-def plain(a: Any) -> Any:
-    """The values of a Tensor; anything else as it is."""
+def plain(a: object) -> Any:
+    """Return the values of a Tensor; anything else as it is."""
     return a.data if isinstance(a, Tensor) else a
+
+
+def operation_of(function: Callable[..., Any]) -> Primitive:
+    """Return the operation of one of NumPy's functions."""
+    return cast("Primitive", TABLE[function])
 
 
 G = Ref("g")
@@ -65,7 +72,7 @@ G = Ref("g")
 class Instruction(NamedTuple):
     """One operation of a rule: on numbers of earlier instructions, references, constants."""
 
-    op: Any
+    op: Primitive
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -79,8 +86,8 @@ class Made(NamedTuple):
 class Called(NamedTuple):
     """In a rule: an operation, applied to what stands in an operand's place."""
 
-    op: Any
-    of: Any
+    op: Primitive
+    of: object
 
 
 @dataclass(frozen=True)
@@ -88,13 +95,13 @@ class Rule:
     """A derivative rule as a little program: its instructions, its result, and for a part the place that it goes to."""
 
     instructions: tuple[Instruction, ...]
-    result: Any
+    result: object
     place: Any = None
     of: Ref | None = None  # what the place is a place of
 
     @classmethod
     def traced(cls, role: Role, r: int, slot: int, result: Any, values: list[Any]) -> Rule:
-        """The rule of an edge of line r, recorded once on Tensors, at its result and its arguments' values."""
+        """Record the rule of an edge of line r on Tensors, at its result and its arguments' values."""
         g, y = Tensor(np.zeros(role.like.shape, role.like.dtype)), Tensor(result)
         arguments = [Tensor(v) if isinstance(a, Ref) else a for a, v in zip(role.args, values, strict=True)]
         with Tape() as tape:
@@ -103,7 +110,7 @@ class Rule:
             else:
                 product = role.op.vjps[slot](g, y, *arguments, **role.kwargs)
         place, given = product.parts[0] if type(product) is Sparse else (None, product)
-        known: dict[int, Any] = {id(g): G, id(y): Ref("line", r)}
+        known: dict[int, Ref | Made] = {id(g): G, id(y): Ref("line", r)}
         known |= {id(a): ref for a, ref in zip(arguments, role.args, strict=True) if isinstance(ref, Ref)}
         instructions = []
         for number, (op, args, kwargs, out, _) in enumerate(tape.lines()):
@@ -112,7 +119,7 @@ class Rule:
         return cls(tuple(instructions), known.get(id(given), given), place, role.args[slot])
 
     def __call__(self, at: Reader, g: Array) -> Any:
-        """The product, at one step."""
+        """Compute the product, at one step."""
         made: list[Any] = []
 
         def of(a: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The search for the mistake that gives a derivation's numbers: every known one is made, and its answers compared."""
+"""The search for the mistake that gives a derivation's numbers: each known one is made, and the numbers compared."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients
-from tinygrad_rnn.bptt.diagnosis.precision import Precision
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Result, gradients
+from tinygrad_rnn.bptt.diagnosis.precision import Mask, Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake
 
 
 class Predictions:
-    """What every known mistake makes of the gradients of one problem: those that change any, no two alike."""
+    """The gradients of one problem under each known mistake that changes any, no two alike."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -31,8 +31,8 @@ class Predictions:
         truth = self._flat(problem.true)
         self.mistakes: list[Mistake] = []
         rows, seen = [], {truth.round(10).tobytes()}
-        for mistake in catalogue(problem.anatomy):
-            made = predicted(problem.anatomy, mistake.changes)
+        for mistake in catalogue(problem.model):
+            made = predicted(problem.model, mistake.changes)
             if made is None:
                 continue
             row = self._flat(made)
@@ -46,8 +46,8 @@ class Predictions:
     def _flat(self, answer: Gradients) -> Array:
         return np.concatenate([answer[name].ravel() for name in self._places])
 
-    def agreement(self, hand: Gradients, precision: Precision) -> dict[str, Any]:
-        """By gradient: which mistakes (a boolean for each) give what was given."""
+    def agreement(self, hand: Gradients, precision: Precision) -> dict[str, Mask]:
+        """Return by gradient which mistakes (a boolean for each) give that gradient."""
         found = {}
         for name, g in hand.items():
             rows = self._rows[:, self._places[name]]
@@ -60,12 +60,12 @@ class Predictions:
         return found
 
     def matching(self, hand: Gradients, precision: Precision) -> list[Mistake]:
-        """The mistakes that give all of it, the commonest first."""
+        """Return the mistakes that give all gradients of an answer, the commonest first."""
         all_of_it = np.logical_and.reduce([*self.agreement(hand, precision).values()])
         return [self.mistakes[k] for k in np.flatnonzero(all_of_it)]
 
     def beginnings(self, hand: Gradients, precision: Precision) -> list[Mistake]:
-        """The mistakes that explain some wrong gradients and spoil no right one, those that explain most first.
+        """Return the mistakes that explain some wrong gradients and spoil no right one, those that explain most first.
 
         Of several that explain as much, the one that backward comes to first.
         """
@@ -79,25 +79,25 @@ class Predictions:
         return [mistake for *_, mistake in sorted(found, key=lambda entry: entry[:3])]
 
 
-def predicted(anatomy: Anatomy, changes: Changes) -> Gradients | None:
-    """The gradients with these changes; None where they are not possible for this cell, as where shapes do not fit."""
+def predicted(model: CellModel, changes: Changes) -> Gradients | None:
+    """Return the gradients with these changes; None where the cell does not allow them, as where shapes do not fit."""
     try:
         with np.errstate(all="ignore"):
-            made = gradients(anatomy, changes)
+            made = gradients(model, changes)
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
-    true = {**anatomy.case.inputs()}
+    true = {**model.case.inputs()}
     return made if all(made[name].shape == true[name].shape for name in true) else None
 
 
 @lru_cache(maxsize=8)
 def predictions(problem: Problem) -> Predictions:
-    """The predictions for a problem; the same ones when asked again."""
+    """Return the predictions for a problem, made once."""
     return Predictions(problem)
 
 
 def both(first: Mistake, second: Mistake) -> Mistake | None:
-    """Two mistakes made at once; None where both change the same place."""
+    """Return two mistakes made at once; None where both change the same place."""
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(Changes):
         a, b = getattr(first.changes, field.name), getattr(second.changes, field.name)
@@ -115,7 +115,7 @@ def both(first: Mistake, second: Mistake) -> Mistake | None:
 
 
 def pairs(firsts: list[Mistake], seconds: list[Mistake]) -> Iterator[tuple[Mistake, Mistake, Mistake]]:
-    """Every pair that can be made at once: the first, the second, both."""
+    """Yield every pair that can be made at once: the first, the second, both."""
     for first in firsts:
         for second in seconds:
             together = both(first, second) if second is not first else None
@@ -124,7 +124,7 @@ def pairs(firsts: list[Mistake], seconds: list[Mistake]) -> Iterator[tuple[Mista
 
 
 def fits(hand: Gradients, made: Gradients | None, problem: Problem, precision: Precision) -> bool:
-    """Whether all of an answer is what a prediction says; where both overflow, that is agreement enough."""
+    """Return whether an answer is the predicted one; where both overflow, they agree."""
     return made is not None and all(
         precision.same(g, made[name], problem.largest) or not (np.isfinite(g).all() or np.isfinite(made[name]).all())
         for name, g in hand.items()
@@ -132,7 +132,7 @@ def fits(hand: Gradients, made: Gradients | None, problem: Problem, precision: P
 
 
 def never_filled(hand: Gradients, problem: Problem) -> Mistake | None:
-    """The gradients that are zero and should not be, as a mistake."""
+    """Return, as a mistake, the gradients that are zero and should not be."""
     names = {name for name, g in hand.items() if not g.any() and not problem.is_zero(name)}
     if not names or len(names) == len(hand):
         return None
@@ -140,12 +140,12 @@ def never_filled(hand: Gradients, problem: Problem) -> Mistake | None:
     return Mistake(f"{what}: never filled in (all zero)", what, Changes(result=_zeroed(names)))
 
 
-def _zeroed(names: set[str]) -> Any:
+def _zeroed(names: set[str]) -> Result:
     return lambda answer, at: {name: 0 * g if name in names else g for name, g in answer.items()}
 
 
 def axis_order(hand: Array, true: Array) -> tuple[int, ...] | None:
-    """The order of its axes in which a gradient of another shape has the right one."""
+    """Return the order of axes that gives a gradient the right shape."""
     if hand.ndim != true.ndim or hand.shape == true.shape:
         return None
     fitting = (order for order in permutations(range(hand.ndim)) if hand.transpose(order).shape == true.shape)
@@ -153,7 +153,7 @@ def axis_order(hand: Array, true: Array) -> tuple[int, ...] | None:
 
 
 def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
-    """A gradient of the wrong shape as it was meant: what is wrong with the shape, and the gradient in the right one.
+    """Return the fault of a gradient's shape in words, and the gradient in the right shape.
 
     None where the shape is right, or cannot be understood.
     """
@@ -171,7 +171,7 @@ def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
 
 
 def clipped(answers: list[tuple[Gradients, Problem]], precision: Precision) -> Mistake | None:
-    """A gradient that is right but for being cut off at a largest value, or scaled down to a largest norm."""
+    """Return, as a mistake, gradients that are right but clipped at a largest value or a largest norm."""
     names = [name for name in answers[0][0] if any(not p.same(name, h[name], precision) for h, p in answers)]
     bound = max(float(np.abs(hand[name]).max(initial=0)) for hand, _ in answers for name in names)
     what = ", ".join(f"d{name}" for name in names)
@@ -188,7 +188,7 @@ def clipped(answers: list[tuple[Gradients, Problem]], precision: Precision) -> M
 
 
 def _largest_norm(answers: list[tuple[Gradients, Problem]], names: list[str], precision: Precision) -> float:
-    """The norm to which gradients that are right otherwise are scaled down; 0 where that is not so."""
+    """Return the norm to which right gradients are scaled down; 0 where they are not."""
     norms = []
     for hand, p in answers:
         size, right = (float(np.sqrt(sum(np.sum(g[name] ** 2) for name in names))) for g in (hand, p.true))

@@ -7,65 +7,65 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy
+from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Made, Ref, Rule
 from tinygrad_rnn.tape.notation import ATOM, Text, call_text
 
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
 
 
-def value_text(anatomy: Anatomy, ref: Any) -> str:
-    """A value of the step: `h[t-1]`, `f[t]`, `weight_hh`, or for what has no name the expression that made it."""
-    return _value(anatomy, ref, DEPTH)[0]
+def value_text(model: CellModel, ref: object) -> str:
+    """Write a value of the step: `h[t-1]`, `f[t]`, `weight_hh`; an unnamed one as the expression that made it."""
+    return _value(model, ref, DEPTH)[0]
 
 
-def quantity(anatomy: Anatomy, ref: Ref) -> str:
-    """What the cotangent of a value is called: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
-    ref = _same_cotangent(anatomy, ref)
+def quantity(model: CellModel, ref: Ref) -> str:
+    """Name the cotangent of a value: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
+    ref = _same_cotangent(model, ref)
     kind, index, _ = ref
-    if param := _transposed_param(anatomy, ref):
+    if param := _transposed_param(model, ref):
         return f"d{param}"
     if kind == "line":
-        name = anatomy.roles[index].name
-        pieces = [role.name for role in anatomy.roles if role.op.name == "getitem" and role.args[0] == ref]
+        name = model.roles[index].name
+        pieces = [role.name for role in model.roles if role.op.name == "getitem" and role.args[0] == ref]
         if not name and pieces and all(pieces):
             return f"d[{', '.join(map(str, pieces))}]"
-        return f"d{name}" if name else f"d({value_text(anatomy, ref).replace('[t]', '').replace('[t-1]', '')})"
+        return f"d{name}" if name else f"d({value_text(model, ref).replace('[t]', '').replace('[t-1]', '')})"
     if kind == "state":
-        return f"d{anatomy.names[index]}"
+        return f"d{model.names[index]}"
     return f"d{index}" if kind == "param" else "dx"
 
 
-def _same_cotangent(anatomy: Anatomy, ref: Ref) -> Ref:
-    """What has no name and is only added to something has that sum's cotangent."""
-    while ref.kind == "line" and not anatomy.roles[ref.index].name:
-        readers = [(r, slot) for r, slot, target in anatomy.edges() if target == ref]
+def _same_cotangent(model: CellModel, ref: Ref) -> Ref:
+    """Return the named value with the same cotangent: an unnamed summand has the cotangent of the sum."""
+    while ref.kind == "line" and not model.roles[ref.index].name:
+        readers = [(r, slot) for r, slot, target in model.edges() if target == ref]
         if len(readers) != 1:
             break
-        rule = anatomy.rule(*readers[0])
+        rule = model.rule(*readers[0])
         if rule.instructions or rule.result != G or rule.place is not None:
             break
         ref = Ref("line", readers[0][0])
     return ref
 
 
-def _transposed_param(anatomy: Anatomy, ref: Any) -> str:
-    """The parameter of which a line is the transpose; a person speaks of that one's gradient."""
+def _transposed_param(model: CellModel, ref: object) -> str:
+    """Return the parameter of which a line is the transpose: people speak of the parameter's gradient."""
     if isinstance(ref, Ref) and ref.kind == "line":
-        role = anatomy.roles[ref.index]
+        role = model.roles[ref.index]
         if role.op.name == "transpose" and isinstance(role.args[0], Ref) and role.args[0].kind == "param":
             return str(role.args[0].index)
     return ""
 
 
-def edge_text(anatomy: Anatomy, r: int, slot: int, rule: Rule) -> str:
-    """The rule of an edge as a person writes it: for W, where the cell reads its transpose."""
+def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
+    """Write the rule of an edge as people do: for W, where the cell reads its transpose."""
     last = rule.instructions[-1] if rule.instructions else None
-    turned = _transposed_param(anatomy, anatomy.roles[r].args[slot])
+    turned = _transposed_param(model, model.roles[r].args[slot])
     if turned and last and last.op.name == "matmul" and rule.result == Made(len(rule.instructions) - 1):
         left, right = (replace(rule, result=a) for a in last.args)
-        return f"{_turned(rule_text(anatomy, r, right))} @ {_turned(rule_text(anatomy, r, left))}"
-    return rule_text(anatomy, r, rule)
+        return f"{_turned(rule_text(model, r, right))} @ {_turned(rule_text(model, r, left))}"
+    return rule_text(model, r, rule)
 
 
 def _turned(text: str) -> str:
@@ -74,9 +74,9 @@ def _turned(text: str) -> str:
     return f"({text}).T" if " " in text and not text.startswith("d[") else f"{text}.T"
 
 
-def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:
-    """The rule of an edge of line r, as an expression in the cotangent of what the line made."""
-    cotangent = f"{quantity(anatomy, Ref('line', r))}[t]"
+def rule_text(model: CellModel, r: int, rule: Rule) -> str:
+    """Write the rule of an edge of line r, as an expression in the cotangent of the line's result."""
+    cotangent = f"{quantity(model, Ref('line', r))}[t]"
     texts: list[Text] = []
 
     def of(a: Any) -> Text:
@@ -85,34 +85,34 @@ def rule_text(anatomy: Anatomy, r: int, rule: Rule) -> str:
         if type(a) is Called:
             return call_text(a.op.name, [of(a.of)])
         if type(a) is Rule:
-            return rule_text(anatomy, r, a), 1
-        return (cotangent, ATOM) if a == G else _value(anatomy, a, DEPTH)
+            return rule_text(model, r, a), 1
+        return (cotangent, ATOM) if a == G else _value(model, a, DEPTH)
 
     for op, args, _ in rule.instructions:
         texts.append(call_text(op.name, [of(a) for a in args]))
     return of(rule.result)[0]
 
 
-def _value(anatomy: Anatomy, ref: Any, depth: int) -> Text:
-    """The text, and how tightly its outermost operation binds."""
+def _value(model: CellModel, ref: object, depth: int) -> Text:
+    """Return the text, and the precedence of its outermost operation."""
     if not isinstance(ref, Ref):
-        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.shape(ref)}"), ATOM
+        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.asarray(ref).shape}"), ATOM
     kind, index, shift = ref
     if kind == "param":
         return str(index), ATOM
-    if kind == "line" and not anatomy.roles[index].name:
-        role = anatomy.roles[index]
+    if kind == "line" and not model.roles[index].name:
+        role = model.roles[index]
         if depth == 0:
             return "...", ATOM
-        text, binds = call_text(role.op.name, [_value(anatomy, a, depth - 1) for a in role.args])
+        text, binds = call_text(role.op.name, [_value(model, a, depth - 1) for a in role.args])
         return (f"({text})[t{shift:+d}]", ATOM) if shift else (text, binds)
     if kind == "state":
         shift -= 1
     named = {
-        "line": anatomy.roles[index].name if kind == "line" else "",
-        "state": anatomy.names[index] if kind in ("state", "carry", "local") else "",
+        "line": model.roles[index].name if kind == "line" else "",
+        "state": model.names[index] if kind in ("state", "carry", "local") else "",
         "x": "x",
-        "cotangent": quantity(anatomy, Ref("line", index)) if kind == "cotangent" else "",
+        "cotangent": quantity(model, Ref("line", index)) if kind == "cotangent" else "",
         "upstream": "dhs",
     }
     state = named["state"]

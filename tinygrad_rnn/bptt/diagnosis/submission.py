@@ -1,4 +1,4 @@
-"""A derivation by hand as somebody wrote it: with names, a layout and intermediates of its own."""
+"""A derivation by hand as it was handed in: with names, a layout and intermediates of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients, as_array, parameters_of, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, as_array, parameters_of, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.failures import NO_ANSWER, advice, line_of, source_of, told
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.nn.time_loop import as_tuple
@@ -22,7 +22,7 @@ SIGNATURE = "give a function (params, xs, state, dhs) -> dict of gradients, or w
 
 
 class DoctorError(Exception):
-    """What cannot be examined: bad input, which is no mistake in the derivation."""
+    """Bad input that cannot be examined, which is no mistake in the derivation."""
 
 
 class DoctorValueError(DoctorError, ValueError):
@@ -33,7 +33,7 @@ class DoctorTypeError(DoctorError, TypeError):
     """Something of a type that cannot be examined."""
 
 
-class Student:
+class Submission:
     """`function(params, xs, state, dhs, dlast=None) -> gradients`, asked in its own terms and understood in the cell's.
 
     names: the function's names for the cell's parameters and inputs, {"Wax": "weight_ih", "a0": "h0"}: it finds its
@@ -48,7 +48,7 @@ class Student:
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: ByHand,
         names: Mapping[str, str] | None = None,
         layout: str = "rows",
         cell_in_columns: bool = False,
@@ -68,25 +68,25 @@ class Student:
         self.precision: Precision = DOUBLE  # in which its gradients are judged
         self._errors = np.geterr()  # it runs under the error state of its surroundings, whatever the doctor's own is
         self.changed: set[str] = set()  # the arguments that it wrote into
-        self.unsteady = False  # whether it ever gave two answers to one question
+        self.unsteady = False  # whether it ever gave two answers to one problem
         self.single = False  # whether it gave numbers in float32
         self.integers: dict[str, str] = {}  # the gradients that it gave as integers, with their dtype
 
-    def judged_in(self, precision: Precision) -> Student:
-        """The same function, its gradients judged in another precision."""
+    def judged_in(self, precision: Precision) -> Submission:
+        """Return the same function, its gradients judged in another precision."""
         other = copy.copy(self)
         other.precision, other.changed, other.unsteady = precision, set(), False
         return other
 
     def __call__(self, case: Case) -> tuple[Gradients, Log]:
-        """Its gradients by the cell's names and in the cell's layout, and its intermediates as it gave them."""
+        """Return the gradients by the cell's names and in the cell's layout, and the intermediates as given."""
         first, log = self._asked(case)
         again, _ = self._asked(case)
         self.unsteady = self.unsteady or not self.agree(first, again)
         return first, log
 
     def agree(self, first: Gradients, again: Gradients) -> bool:
-        """Whether two answers are the same. Terms may be added up in another order: then they are, to rounding."""
+        """Return whether two answers are the same, to rounding: terms may be added up in another order."""
         precision = SINGLE if self.single else self.precision
         largest = largest_entry(first.values())
         return set(first) == set(again) and all(
@@ -139,7 +139,7 @@ class Student:
         return gradients, log
 
     def _called(self, *arguments: Any, **options: Any) -> Any:
-        """What the function returns. Raises DoctorValueError for an error that says nothing of the derivation."""
+        """Call the function. Raise DoctorValueError for an error that is no verdict on the derivation."""
         filters = warnings.filters[:]
         try:
             with np.errstate(**self._errors):
@@ -151,8 +151,8 @@ class Student:
         finally:
             warnings.filters[:] = filters  # type: ignore[index]  # a list, which the function may have changed
 
-    def check_names(self, known: Mapping[str, Any]) -> None:
-        """Raise ValueError for names of what is not known, or that hide what is."""
+    def check_names(self, known: Mapping[str, object]) -> None:
+        """Raise ValueError for names that map to nothing known, or hide a known name."""
         for theirs, ours in self.names.items():
             if not theirs.isidentifier() or list(self.names.values()).count(ours) > 1:
                 raise DoctorValueError(f"doctor: names maps {theirs!r} to {ours!r}\ngive each of theirs one of ours")
@@ -168,7 +168,7 @@ class Student:
                 )
 
     def ours(self, theirs: str, known: Iterable[str]) -> str:
-        """The cell's name for one of the function's, out of those known. Raises ValueError for one that is none."""
+        """Return the cell's name for one of the function's names. Raise ValueError for an unknown name."""
         known = list(known)
         bare = theirs.removeprefix("d")
         for name in (self.names.get(theirs), theirs, self.names.get(bare), bare):
@@ -180,22 +180,22 @@ class Student:
         )
 
     def _parameter(self, value: Array) -> Array:
-        """A parameter as the function wants it: a copy."""
+        """Return a copy of a parameter, in the function's layout."""
         columns = self.layout == "columns" and not self.cell_in_columns and value.ndim == 1
         return np.array(value[:, None] if columns else value)
 
     def _state(self, value: Array) -> Array:
-        """A state, or its gradient, as the function wants it: a copy."""
+        """Return a copy of a state or its gradient, in the function's layout."""
         return np.array(value.T if self.layout == "columns" and not self.cell_in_columns else value)
 
     def _in_time(self, value: Array) -> Array:
-        """Something with a value for each step, as the function wants it: a copy."""
+        """Return a copy of an array with a value for each step, in the function's layout."""
         if self.layout == "columns":
             value = np.moveaxis(value, 0, -1) if self.cell_in_columns else value.transpose(2, 1, 0)
         return np.array(value)
 
-    def _taken(self, theirs: str, gradient: Any, case: Case) -> Array:
-        """A gradient in the cell's layout; as it is where its shape does not fit, so that the shape can be told."""
+    def _taken(self, theirs: str, gradient: object, case: Case) -> Array:
+        """Return a gradient in the cell's layout. One of another shape stays, so that messages give its shape."""
         gradient = as_array(gradient)
         if gradient.dtype.kind not in "fiu":
             raise DoctorTypeError(
@@ -214,8 +214,8 @@ class Student:
                 gradient = gradient[:, 0]
         return np.array(gradient, np.float64)  # a copy: it may be written into at the next call
 
-    def intermediate(self, value: Any, of_parameter: bool) -> Array:
-        """An intermediate in the cell's layout."""
+    def intermediate(self, value: object, of_parameter: bool) -> Array:
+        """Return an intermediate in the cell's layout."""
         value = as_array(value)
         if self.layout == "columns" and not self.cell_in_columns:
             if of_parameter:
@@ -225,8 +225,8 @@ class Student:
         return np.asarray(value)
 
 
-def _name_of(function: Callable[..., Any]) -> str:
-    """What to call a function: a partial by what it calls, an object by its class."""
+def _name_of(function: Callable[..., object]) -> str:
+    """Name a function: a partial by the function that it calls, an object by its class."""
     while isinstance(function, partial):
         function = function.func
     return str(getattr(function, "__name__", type(function).__name__))

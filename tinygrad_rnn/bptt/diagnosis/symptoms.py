@@ -1,4 +1,4 @@
-"""Where a derivation by hand first goes wrong, walking from the last step down: which quantity, at which step.
+"""The first symptom of a wrong derivation, from the last step down: a quantity and a step.
 
 It is found from outside, by answers alone. With the upstream gradient at step s only, and the sequence cut to the steps
 from k on and started at the true state of step k, the derivation gives the contributions of these steps; less those of
@@ -10,21 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy, Changes, gradients, reach
-from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients, reach
+from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Mask, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity
-from tinygrad_rnn.bptt.diagnosis.submission import Log, Student
+from tinygrad_rnn.bptt.diagnosis.submission import Log, Submission
 
 HANDED = " as it is handed to step t-1"
 LAST = 10**6
 RIGHT = 10**9
-"""How much it speaks against a quantity that it reaches a gradient which is right."""
+"""The penalty of a quantity that reaches a right gradient."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +47,23 @@ class Symptom:
         return f"{self.quantity} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
 
 
-def first_wrong(case: Case, student: Student) -> Symptom | None:
-    """The first wrong term, from the answers; None where each term by itself is right."""
-    for s, k, rest, hand, true in _terms(case, student):
-        if symptom := _symptom(rest, hand, true, k, s, len(case.xs), student.precision):
+def first_wrong(case: Case, submission: Submission) -> Symptom | None:
+    """Return the first wrong term, from the answers; None where each term by itself is right."""
+    for s, k, rest, hand, true in _terms(case, submission):
+        if symptom := _symptom(rest, hand, true, k, s, len(case.xs), submission.precision):
             return symptom
     return None
 
 
-def terms_table(case: Case, student: Student, lines: int = 12) -> Iterator[str]:
-    """For every wrong term (s, k): the largest error of each wrong gradient, over its largest entry on the tape."""
+def terms_table(case: Case, submission: Submission, lines: int = 12) -> Iterator[str]:
+    """Yield for every wrong term (s, k) the largest error of each wrong gradient, over its largest true entry."""
     count = 0
-    for s, k, _, hand, true in _terms(case, student):
+    for s, k, _, hand, true in _terms(case, submission):
         largest, cells = largest_entry(true.values()), []
         for name, g in hand.items():
             if g.shape != true[name].shape:
                 cells.append(f"d{name} shape {g.shape}")
-            elif student.precision.apart(g, true[name], largest).any():
+            elif submission.precision.apart(g, true[name], largest).any():
                 of = np.abs(true[name]).max() or largest or 1.0
                 cells.append(f"d{name} {np.abs(g - true[name]).max() / of:.1e}")
         if cells:
@@ -75,24 +74,24 @@ def terms_table(case: Case, student: Student, lines: int = 12) -> Iterator[str]:
     if count > lines:
         yield f"  ... and {count - lines} more"
     if not count:
-        yield "  each term by itself is right: only several at once are wrong, as where gradients are clipped"
+        yield "  each term by itself is right: only several together are wrong, as where gradients are clipped"
 
 
-def _terms(case: Case, student: Student) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
-    """The terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
+def _terms(case: Case, submission: Submission) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
+    """Yield the terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
     T = len(case.xs)
     for s, alone in one_step_at_a_time(case):
         hand_after: Gradients = {}
         true_after: Gradients = {}
         for k in reversed(range(T)):
             rest = alone.part(k, T, alone.dhs[k:], alone.dlast)
-            hand, true = student(rest)[0], rest.tape_gradients()
+            hand, true = submission(rest)[0], rest.tape_gradients()
             yield s, k, rest, _own(hand, hand_after, rest), _own(true, true_after, rest)
             hand_after, true_after = hand, true
 
 
 def one_step_at_a_time(case: Case) -> Iterator[tuple[int, Case]]:
-    """The case with the upstream gradient of the last step alone, of the one before, ...; at last of dlast alone."""
+    """Yield the case with the upstream gradient of the last step alone, of the one before, ..., of dlast alone."""
     T = len(case.xs)
     for s in reversed(range(T)):
         dhs = np.zeros_like(case.dhs)
@@ -102,22 +101,22 @@ def one_step_at_a_time(case: Case) -> Iterator[tuple[int, Case]]:
         yield T, case.part(0, T, np.zeros_like(case.dhs), case.dlast)
 
 
-def first_logged(anatomy: Anatomy, student: Student, log: Log) -> Symptom | None:
-    """The first wrong one of the intermediates that the derivation gave, in the order in which it made them.
+def first_logged(model: CellModel, submission: Submission, log: Log) -> Symptom | None:
+    """Return the first wrong intermediate of those that the derivation gave, in the order in which it made them.
 
     Raises ValueError for a name that the cell does not have.
     """
     seen: dict[tuple[int, Ref], Array] = {}
-    gradients(anatomy, seen=seen)
-    T = len(anatomy.case.xs)
-    refs = quantities(anatomy)
+    gradients(model, seen=seen)
+    T = len(model.case.xs)
+    refs = quantities(model)
     steps = sorted({t for t, _ in log}, reverse=True)
     for t in steps:
         for name, value in ((name, value) for (step, name), value in log.items() if step == t):
-            ref = refs[student.ours(name, refs)]
-            hand = student.intermediate(value, ref.kind == "param")
-            true = seen.get((t % T, ref), np.zeros(anatomy.likes[ref].shape))
-            wrong = student.precision.apart(hand, true, largest_entry(seen.values()))
+            ref = refs[submission.ours(name, refs)]
+            hand = submission.intermediate(value, ref.kind == "param")
+            true = seen.get((t % T, ref), np.zeros(model.likes[ref].shape))
+            wrong = submission.precision.apart(hand, true, largest_entry(seen.values()))
             if hand.shape != true.shape:
                 detail = f"its shape is {np.shape(value)}, and should be that of {name.removeprefix('d')}"
                 return Symptom(name, t, None, T, detail, (name,), logged=True)
@@ -126,52 +125,52 @@ def first_logged(anatomy: Anatomy, student: Student, log: Log) -> Symptom | None
     return None
 
 
-def first_changed(anatomy: Anatomy, changes: Changes) -> Symptom | None:
-    """The first cotangent that a mistake makes wrong, in the order in which backward makes them.
+def first_changed(model: CellModel, changes: Changes) -> Symptom | None:
+    """Return the first cotangent that a mistake makes wrong, in the order in which backward makes them.
 
     For a mistake that explains the answers this is where the derivation goes wrong, told from its model and not from
     shortened sequences, in which a step has another number. None where all cotangents are right, and only what is made
     of them is not.
     """
-    for t, ref, hand, true, wrong in _changed(anatomy, changes):
-        what = quantity(anatomy, ref) + (HANDED if ref.kind == "state" else "")
-        detail = _numbers(quantity(anatomy, ref), hand, true, wrong)
-        return Symptom(what, t, None, len(anatomy.case.xs), detail, ())
+    for t, ref, hand, true, wrong in _changed(model, changes):
+        what = quantity(model, ref) + (HANDED if ref.kind == "state" else "")
+        detail = _numbers(quantity(model, ref), hand, true, wrong)
+        return Symptom(what, t, None, len(model.case.xs), detail, ())
     return None
 
 
-def place_of(anatomy: Anatomy, changes: Changes) -> tuple[int, int]:
-    """Where a mistake first makes a cotangent wrong, as a number that grows the way backward goes."""
-    for t, ref, *_ in _changed(anatomy, changes):
+def place_of(model: CellModel, changes: Changes) -> tuple[int, int]:
+    """Return the place where a mistake first makes a cotangent wrong, as numbers that grow as backward goes."""
+    for t, ref, *_ in _changed(model, changes):
         return -t, -ref.index if ref.kind == "line" else 1
     return 1, 0
 
 
-def _changed(anatomy: Anatomy, changes: Changes) -> Iterator[tuple[int, Ref, Array, Array, Any]]:
-    """The cotangents that are wrong, as backward makes them: step, of what, wrong, right, which entries."""
+def _changed(model: CellModel, changes: Changes) -> Iterator[tuple[int, Ref, Array, Array, Mask]]:
+    """Yield the wrong cotangents, as backward makes them: step, reference, wrong, right, which entries."""
     seen: dict[tuple[int, Ref], Array] = {}
     changed: dict[tuple[int, Ref], Array] = {}
-    gradients(anatomy, seen=seen)
-    gradients(anatomy, changes, seen=changed)
+    gradients(model, seen=seen)
+    gradients(model, changes, seen=changed)
     largest = largest_entry(seen.values())
-    refs = [*(Ref("line", r) for r in reversed(range(len(anatomy.roles)))), Ref("x")]
-    refs += [Ref("state", k) for k in range(len(anatomy.names))]
-    refs += [Ref("param", name) for name in anatomy.case.params]
-    for t in reversed(range(len(anatomy.case.xs))):
+    refs = [*(Ref("line", r) for r in reversed(range(len(model.roles)))), Ref("x")]
+    refs += [Ref("state", k) for k in range(len(model.names))]
+    refs += [Ref("param", name) for name in model.case.params]
+    for t in reversed(range(len(model.case.xs))):
         for ref in refs:
-            zero = np.zeros(anatomy.likes[ref].shape)
+            zero = np.zeros(model.likes[ref].shape)
             hand, true = changed.get((t, ref), zero), seen.get((t, ref), zero)
             wrong = DOUBLE.apart(hand, true, largest)
             if wrong.any():
                 yield t, ref, hand, true, wrong
 
 
-def quantities(anatomy: Anatomy) -> dict[str, Ref]:
-    """The cotangents that have a name, without its d: of what the cell names, its states, x, and the parameters."""
-    refs = {role.name: Ref("line", r) for r, role in enumerate(anatomy.roles) if role.name}
-    refs |= {name: anatomy.after[k] for k, name in enumerate(anatomy.names)}
-    refs |= {f"{name}_prev": Ref("state", k) for k, name in enumerate(anatomy.names)}
-    return {**refs, "x": Ref("x"), **{name: Ref("param", name) for name in anatomy.case.params}}
+def quantities(model: CellModel) -> dict[str, Ref]:
+    """Return the cotangents by name, without the d: of the cell's named values, its states, x and the parameters."""
+    refs = {role.name: Ref("line", r) for r, role in enumerate(model.roles) if role.name}
+    refs |= {name: model.after[k] for k, name in enumerate(model.names)}
+    refs |= {f"{name}_prev": Ref("state", k) for k, name in enumerate(model.names)}
+    return {**refs, "x": Ref("x"), **{name: Ref("param", name) for name in model.case.params}}
 
 
 def _zeros(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -179,7 +178,7 @@ def _zeros(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
 
 
 def _own(answer: Gradients, after: Gradients, rest: Case) -> Gradients:
-    """What the first step of a cut sequence adds by itself: its answer, less that of the sequence without it."""
+    """Return the first step's own part of a cut sequence: its answer, less that of the sequence without it."""
     own = {}
     for name, g in answer.items():
         if name == "x":
@@ -203,31 +202,31 @@ def _symptom(
     if misfit:
         name = misfit[0]
         return Symptom(f"d{name}", k, s, T, f"its shape is {hand[name].shape}, and should be {true[name].shape}", names)
-    sources = _sources(Anatomy(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
+    sources = _sources(CellModel(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
     name = max(names, key=lambda name: wrong[name].mean())
     return Symptom(sources[0], k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names, sources[1:])
 
 
-def _sources(anatomy: Anatomy, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The quantities that reach all that is wrong and least else; first the one nearest to the answer."""
-    candidates = [Ref("param", name) for name in anatomy.case.params] + [Ref("x")]
-    candidates += [Ref("state", k) for k in range(len(anatomy.names))]
-    candidates += [Ref("line", r) for r in range(len(anatomy.roles)) if anatomy.roles[r].op.name != "transpose"]
+def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first."""
+    candidates = [Ref("param", name) for name in model.case.params] + [Ref("x")]
+    candidates += [Ref("state", k) for k in range(len(model.names))]
+    candidates += [Ref("line", r) for r in range(len(model.roles)) if model.roles[r].op.name != "transpose"]
     found = [(sum(wrong[name].size for name in names), 2 * LAST, " and ".join(f"d{name}" for name in names))]
     for number, ref in enumerate(candidates):
-        reached = {name: g != 0 for name, g in reach(anatomy, ref).items() if name in wrong}
+        reached = {name: g != 0 for name, g in reach(model, ref).items() if name in wrong}
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
             handed = HANDED if ref.kind == "state" else ""
-            unnamed = LAST if ref.kind == "line" and not anatomy.roles[ref.index].name else 0
+            unnamed = LAST if ref.kind == "line" and not model.roles[ref.index].name else 0
             accused = sum(mask.any() and not wrong[name].any() for name, mask in reached.items())
             size = RIGHT * int(accused) + sum(int(mask.sum()) for mask in reached.values())
-            found.append((size, unnamed + number, quantity(anatomy, ref) + handed))
+            found.append((size, unnamed + number, quantity(model, ref) + handed))
     least = min(size for size, _, _ in found)
     return tuple(dict.fromkeys(text for size, _, text in sorted(found) if size == least))
 
 
-def _numbers(name: str, hand: Array, true: Array, wrong: Any) -> str:
-    """One entry with both numbers, and the ratio where it is one for all that is wrong."""
+def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> str:
+    """Write one entry with both numbers, and the ratio where all wrong entries share it."""
     at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
     where = f"{name}{[int(k) for k in at]}" if at else name
     digits = next((n for n in (6, 9, 12, 17) if f"{hand[at]:.{n}g}" != f"{true[at]:.{n}g}"), 17)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.diagnosis.edits import alike, as_rule, by_entries, edits, with_other_values
-from tinygrad_rnn.bptt.diagnosis.model import Anatomy, At, Changes, Values
-from tinygrad_rnn.bptt.diagnosis.rule_mistakes import Mistake, ones_and_twins
-from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
+from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
+from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule, operation_of
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
-from tinygrad_rnn.core.table import TABLE
 from tinygrad_rnn.operations.basics import relu, sigmoid
 from tinygrad_rnn.tape.notation import is_function
 
@@ -32,38 +30,38 @@ STEPS: dict[str, Step] = {
 }
 
 
-def saved(anatomy: Anatomy) -> Iterator[Mistake]:
-    """Backward reads the values of another step: of one quantity, of everything kept, wherever it uses them."""
-    states = {ref.index for ref in anatomy.after if ref.kind == "line"}
-    inner = [r for r, role in enumerate(anatomy.roles) if role.op.name != "transpose" and r not in states]
-    named = [r for r in inner if anatomy.roles[r].name]
-    told = "of " + ", ".join(str(anatomy.roles[r].name) for r in named)
+def saved(model: CellModel) -> Iterator[Mistake]:
+    """Yield reads of another step's values by backward: of one quantity, or of everything kept."""
+    states = {ref.index for ref in model.after if ref.kind == "line"}
+    inner = [r for r, role in enumerate(model.roles) if role.op.name != "transpose" and r not in states]
+    named = [r for r in inner if model.roles[r].name]
+    told = "of " + ", ".join(str(model.roles[r].name) for r in named)
     groups = [(told, named), (f"{told} and all else that is kept", inner)] if len(named) > 1 else []
-    groups += [(f"of {value_text(anatomy, Ref('line', r))}", [r]) for r in inner]
-    places = [(what, quantity(anatomy, Ref("line", lines[-1])), _lines_of(lines), max(lines)) for what, lines in groups]
-    places += [(f"of {name}", f"d{name}", _states_of(k), -1) for k, name in enumerate(anatomy.names)]
+    groups += [(f"of {value_text(model, Ref('line', r))}", [r]) for r in inner]
+    places = [(what, quantity(model, Ref("line", lines[-1])), _lines_of(lines), max(lines)) for what, lines in groups]
+    places += [(f"of {name}", f"d{name}", _states_of(k), -1) for k, name in enumerate(model.names)]
     places += [
         (f"of {name}, wherever it stands,", f"d{name}", _both(_states_of(k), _lines_of([after.index])), -1)
-        for k, (name, after) in enumerate(zip(anatomy.names, anatomy.after, strict=True))
+        for k, (name, after) in enumerate(zip(model.names, model.after, strict=True))
         if after.kind == "line"
     ]
     places += [("of x", "dW", _xs_of(), -1)]
-    unnamed = [r for r in inner if not anatomy.roles[r].name and by_entries(anatomy.roles[r].op)]
-    again = _again(anatomy, unnamed)
+    unnamed = [r for r in inner if not model.roles[r].name and by_entries(model.roles[r].op)]
+    again = _again(model, unnamed)
     for what, first, move, line in places:
         for words, step in STEPS.items():
             said = f"backward reads the value {what} that belongs to {words}"
             yield Mistake(said, first, Changes(saved=move(step)), line)
             if unnamed:
                 yield Mistake(said, first, Changes(saved=_then(move(step), again)), line)
-    for r, role in enumerate(anatomy.roles):
+    for r, role in enumerate(model.roles):
         if is_function(role.op.name) and isinstance(role.args[0], Ref):
-            for other in alike(anatomy, role.args[0], r):
-                text = f"{role.op.name}({value_text(anatomy, other)})"
+            for other in alike(model, role.args[0], r):
+                text = f"{role.op.name}({value_text(model, other)})"
                 yield Mistake(
-                    f"backward uses {text} in the place of {value_text(anatomy, Ref('line', r))}",
-                    quantity(anatomy, role.args[0]),
-                    Changes(saved=_recomputed(anatomy, r, other)),
+                    f"backward uses {text} in the place of {value_text(model, Ref('line', r))}",
+                    quantity(model, role.args[0]),
+                    Changes(saved=_recomputed(model, r, other)),
                     r,
                 )
 
@@ -102,16 +100,16 @@ def _xs_of() -> Callable[[Step], Saved]:
     return lambda step: partial(moved, step)
 
 
-def _again(anatomy: Anatomy, lines: list[int]) -> Saved:
-    """What backward computes itself from the values that it reads: as 1 - z, or r * h."""
+def _again(model: CellModel, lines: list[int]) -> Saved:
+    """Return values with the expressions that backward computes again from what it reads: as 1 - z, or r * h."""
 
     def computed(values: Values) -> Values:
         made = [[*found] for found in values.lines]
         values = replace(values, lines=made)
         for t, found in enumerate(made):
-            at = At(anatomy, values, t)
+            at = At(model, values, t)
             for r in lines:
-                found[r] = anatomy.roles[r].op.function(*at.arguments(r), **anatomy.roles[r].kwargs)
+                found[r] = model.roles[r].op.function(*at.arguments(r), **model.roles[r].kwargs)
         return values
 
     return computed
@@ -121,43 +119,43 @@ def _then(first: Saved, second: Saved) -> Saved:
     return lambda values: second(first(values))
 
 
-def _recomputed(anatomy: Anatomy, r: int, other: Ref) -> Callable[[Values], Values]:
+def _recomputed(model: CellModel, r: int, other: Ref) -> Callable[[Values], Values]:
     def saved(values: Values) -> Values:
-        function = anatomy.roles[r].op.function
+        function = model.roles[r].op.function
         lines = [[*made] for made in values.lines]
         for t, made in enumerate(lines):
-            made[r] = function(At(anatomy, values, t).value(other))
+            made[r] = function(At(model, values, t).value(other))
         return replace(values, lines=lines)
 
     return saved
 
 
-def forward(anatomy: Anatomy) -> Iterator[Mistake]:
-    """The derivation's own forward pass computes another cell."""
-    for r, role in enumerate(anatomy.roles):
+def forward(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes of a forward pass that computes another cell."""
+    for r, role in enumerate(model.roles):
         if role.op.variadic or role.op.name == "getitem":
             continue
         line = as_rule(role)
-        before, what = rule_text(anatomy, r, line), role.name or "it"
-        others = [op for op in (TABLE[np.tanh], sigmoid, relu) if op is not role.op and is_function(role.op.name)]
+        before, what = rule_text(model, r, line), role.name or "it"
+        others = [
+            op for op in (operation_of(np.tanh), sigmoid, relu) if op is not role.op and is_function(role.op.name)
+        ]
         swapped = [Rule((Instruction(op, role.args, {}),), Made(0)) for op in others]
-        backward = [None, _again(anatomy, [r])] if by_entries(role.op) and not role.name else [None]
-        for edited in [*edits(line), *swapped, *with_other_values(anatomy, r, line)]:
-            words = f"the forward pass computes {rule_text(anatomy, r, edited)} in the place of {before}"
+        backward = [None, _again(model, [r])] if by_entries(role.op) and not role.name else [None]
+        for edited in [*edits(line), *swapped, *with_other_values(model, r, line)]:
+            words = f"the forward pass computes {rule_text(model, r, edited)} in the place of {before}"
             words += f" for {what}" if role.name else ""
             for saved in backward:
                 yield Mistake(
                     words + (" (backward has it right)" if saved else ""),
                     f"forward {what}",
                     Changes(forward={r: _computed(edited)}, saved=saved),
-                    len(anatomy.roles),
+                    len(model.roles),
                 )
-    for group in ones_and_twins(anatomy):
+    for group in parameter_groups(model):
         for words, factor in (("without", 0.0), ("with the wrong sign of", -1.0), ("with twice", 2.0)):
             readers = {
-                r: role
-                for r, role in enumerate(anatomy.roles)
-                if any(_param(name) in _refs(role.args) for name in group)
+                r: role for r, role in enumerate(model.roles) if any(_param(name) in _refs(role.args) for name in group)
             }
             forward = {r: _with_factor(role, set(map(_param, group)), factor) for r, role in readers.items()}
             told = f"the forward pass computes the cell {words} {' and '.join(group)}"
@@ -166,11 +164,11 @@ def forward(anatomy: Anatomy) -> Iterator[Mistake]:
                 f"{told} (if that is meant: bias=False)" if without else told,
                 f"forward {group[0]}",
                 Changes(forward=forward),
-                len(anatomy.roles),
+                len(model.roles),
             )
 
 
-def _refs(args: tuple[Any, ...]) -> list[Ref]:
+def _refs(args: tuple[object, ...]) -> list[Ref]:
     return [a for a in args if isinstance(a, Ref)]
 
 

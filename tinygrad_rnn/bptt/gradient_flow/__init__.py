@@ -1,1 +1,1 @@
-"""How a gradient flows back through time, and what it is made of."""
+"""The flow of a gradient back through time, and its terms."""

@@ -1,40 +1,38 @@
-"""How gradients flow through a cell: one run, one walk back step by step, and two runs that drift apart."""
+"""The flow of gradients through a cell: one run, one walk back step by step, and two runs that drift apart."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygrad_rnn.bptt.comparison.case import Case
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Numbers, States
 from tinygrad_rnn.bptt.gradient_flow.jacobians import State, step_parts
 from tinygrad_rnn.bptt.gradient_flow.magnitude import Scaled, added, flat, log10_norm, scaled
 from tinygrad_rnn.bptt.gradient_flow.terms import delta_rows, last_gate, shares
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import Parts, split_gradient
 from tinygrad_rnn.tape.paths import total as summed
 
-Array = NDArray[Any]
-
 
 def flow(
-    cell: Callable[..., Any],
-    params: Mapping[str, Any],
-    xs: Any,
-    state: Any = None,
-    dhs: Any = None,
+    cell: Cell,
+    params: Mapping[str, Numbers],
+    xs: Numbers,
+    state: States | None = None,
+    dhs: Numbers | None = None,
     *,
     seed: int = 0,
     rows: int = 100,
 ) -> Flow:
-    """How the gradient of a loss at the last step flows back through an unrolled cell: a table, and a verdict in words.
+    """Describe how the gradient of a loss at the last step flows back through an unrolled cell: a table and a verdict.
 
     cell, params, xs (T, B, I), state, dhs (T, B, H): as for `compare`; the initial state and the upstream gradients are
     random, from `seed`, where not given. The losses are L_t = sum(dhs[t] * h_t), h the cell's first state.
@@ -77,15 +75,15 @@ def flow(
 
 
 def butterfly(
-    cell: Callable[..., Any],
-    params: Mapping[str, Any],
-    xs: Any,
-    state: Any = None,
+    cell: Cell,
+    params: Mapping[str, Numbers],
+    xs: Numbers,
+    state: States | None = None,
     *,
     size: float = 1e-6,
     seed: int = 0,
 ) -> Array:
-    """Two runs from slightly different initial states, and log10 of how far apart their states are: array (T + 1,).
+    """Run a cell from two slightly different initial states. Return log10 of the distance of the states: (T + 1,).
 
     Entry 0 is the difference at the start, a random direction of norm `size` in the whole state (h0, c0, ...), to the
     rounding of the dtype; entry k + 1 that after step k; -inf where the states are equal to the last place. Only states
@@ -128,7 +126,7 @@ def _require_float_state(case: Case) -> None:
         )
 
 
-def require_params(who: str, params: Any) -> None:
+def require_params(who: str, params: object) -> None:
     """Raise TypeError for parameters without names."""
     if not isinstance(params, Mapping):
         raise TypeError(f"{who}: params is a {type(params).__name__}\ngive a dict of arrays or Tensors by name")
@@ -142,7 +140,7 @@ class _Run(NamedTuple):
 
 
 def _recorded(case: Case) -> _Run:
-    """The cell, unrolled on a tape; the states of each step are Tensors which that step made."""
+    """Unroll the cell on a tape. The states of each step are Tensors that this step made."""
     params = {name: Tensor(value, name=name) for name, value in case.params.items()}
     start = tuple(Tensor(s, name=name) for name, s in zip(case.state_names, case.state, strict=True))
     states: list[tuple[Any, ...]] = []
@@ -153,8 +151,8 @@ def _recorded(case: Case) -> _Run:
     return _Run(tape, names, [tuple(state[n] for n in floats) for state in states], params)
 
 
-def _keeping(cell: Callable[..., Any], kept: list[tuple[Any, ...]]) -> Callable[..., Any]:
-    """The cell, which also puts its new states into a list.
+def _keeping(cell: Cell, kept: list[tuple[Any, ...]]) -> Cell:
+    """Return the cell, changed to put its new states into a list as well.
 
     A state that the cell only passes on (a state, a parameter, its input), or returns twice, or returns as a constant,
     becomes a Tensor of its own: each step has its own states, and a derivative by one of them means one thing.
@@ -175,11 +173,11 @@ def _keeping(cell: Callable[..., Any], kept: list[tuple[Any, ...]]) -> Callable[
 
 
 def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
-    """The walk back from the last state, a step at a time, scaled in between: what `Flow` has of norms and shares."""
+    """Walk back from the last state, a step at a time, scaled in between. Return the norms and shares of `Flow`."""
     T, count, params = len(run.states), len(run.names), list(run.params.values())
     states, terms = np.empty((count, T)), np.empty((len(params), T))
     norms, contributions, ungated = np.empty(T), np.empty(T), np.empty(T)
-    gates: list[dict[Any, float]] = []
+    gates: list[dict[Hashable, float]] = []
     whole = direct = scaled([upstream, *(np.zeros(s.shape, s.dtype) for s in run.states[-1][1:])])
     gradient: Scaled | None = None
     parts = step_parts(run.tape, run.states)
@@ -215,10 +213,10 @@ def _walked(run: _Run, upstream: Array) -> dict[str, Any]:
 
 
 def _by_gate(split: list[Parts], like: State) -> Parts:
-    """The parts of several states by gate, joined into one array for each gate."""
+    """Join the parts of several states by gate into one array for each gate."""
     every = {gate for parts in split for gate in parts}
     return {gate: flat([_part(p, gate, s) for p, s in zip(split, like, strict=True)]) for gate in every}
 
 
-def _part(parts: Parts, gate: Any, like: Tensor) -> Array:
+def _part(parts: Parts, gate: object, like: Tensor) -> Array:
     return parts[gate] if gate in parts else np.zeros(like.shape, like.dtype)

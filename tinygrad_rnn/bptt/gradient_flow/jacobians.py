@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import LOG10_2
 from tinygrad_rnn.bptt.gradient_flow.terms import at_steps, require_tape
 from tinygrad_rnn.core.recording import scope_text
@@ -19,12 +20,11 @@ from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import carried
 
-Array = NDArray[Any]
 State = tuple[Tensor, ...]
 
 
-def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: Any) -> Array:
-    """The Jacobians of the whole state from one step to the next, for each example: array (T - 1, B, S, S).
+def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: object) -> Array:
+    """Return the Jacobians of the whole state from step to step, for each example: array (T - 1, B, S, S).
 
     names: all the states that a step hands on, as ("h", "c") for an LSTM: S is their size together, h first. Entry
     [t, b, i, j] is d s_{t+1}[b, i] / d s_t[b, j]. labels: layer=, direction=. The steps are in the order in which they
@@ -57,24 +57,24 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: Any) 
 
 
 def step_parts(tape: Tape, states: Sequence[State]) -> list[Tape]:
-    """For each step the lines that make its states from those of the step before, as a tape: lines between the two."""
-    number = {id(line[3]): k for k, line in enumerate(tape.lines())}
+    """Return for each step the lines that make its states from those of the step before, as a tape."""
+    number = {id(out): k for k, (_, _, _, out, _) in enumerate(tape.lines())}
     last = [max(number[id(s)] for s in state) for state in states]
     return [tape.part(range(before + 1, after + 1)) for before, after in zip([-1, *last], last, strict=False)]
 
 
 def singular_values(jacobians: Array) -> Array:
-    """Those of each matrix, the largest first: (..., S, S) -> (..., S). NaN for a matrix that is not finite."""
+    """Return those of each matrix, the largest first: (..., S, S) -> (..., S). NaN for a matrix that is not finite."""
     return _of_each(jacobians, lambda finite: np.linalg.svd(finite, compute_uv=False))
 
 
 def spectral_radius(jacobians: Array) -> Any:
-    """The largest size of an eigenvalue of each matrix: (..., S, S) -> (...). NaN for a matrix that is not finite."""
+    """Return the largest |eigenvalue| of each matrix: (..., S, S) -> (...). NaN for a matrix that is not finite."""
     return _of_each(jacobians, lambda finite: np.abs(np.linalg.eigvals(finite))).max(axis=-1)
 
 
 def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> Any:
-    """log10 of the spectral norm of J[stop - 1] ... J[start], for each example: (T - 1, B, S, S) -> (B,).
+    """Return log10 of the spectral norm of J[stop - 1] ... J[start], for each example: (T - 1, B, S, S) -> (B,).
 
     It bounds |delta_{t,k}| / |delta_{t,t}|. The product is scaled by powers of two after every factor, so it neither
     underflows nor overflows: -5000 is 1e-5000. An empty span has the norm 1, a product that is zero -inf.
@@ -99,8 +99,8 @@ def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> 
         return np.log10(singular_values(product)[..., 0]) + exponents * LOG10_2
 
 
-def _jacobian(t: Any, part: Tape, before: State, after: State) -> Array:
-    """(B, S, S): one walk for each entry of the new state, for all examples together, since they do not meet."""
+def _jacobian(t: object, part: Tape, before: State, after: State) -> Array:
+    """Return (B, S, S), by one walk for each entry of the new state: examples do not meet, so they share the walk."""
     _require_rows_apart(t, part, before, after)
     rows = []
     for s in after:
@@ -111,7 +111,7 @@ def _jacobian(t: Any, part: Tape, before: State, after: State) -> Array:
     return np.stack(rows, axis=1)
 
 
-def _require_rows_apart(t: Any, part: Tape, before: State, after: State) -> None:
+def _require_rows_apart(t: object, part: Tape, before: State, after: State) -> None:
     rng = np.random.default_rng(0)
     count = _rows(after[0].data).shape[0]
     for row in range(count) if count > 1 else ():
@@ -127,24 +127,24 @@ def _require_rows_apart(t: Any, part: Tape, before: State, after: State) -> None
             )
 
 
-def _require_whole(tape: Tape, names: tuple[str, ...], states: Sequence[State], labels: dict[str, Any]) -> None:
-    """Refuse where a step reads something of another one that is not among the states: the product would be wrong."""
+def _require_whole(tape: Tape, names: tuple[str, ...], states: Sequence[State], labels: dict[str, object]) -> None:
+    """Raise ValueError where a step reads a value of another step that is not among the states."""
     known = {id(s) for state in states for s in state}
     lines, wanted = tape.lines(), labels.items()
     for i, j in carried(tape):
-        made, read = lines[i], lines[j]
-        if "grad" in dict(read[4]) or id(made[3]) in known:  # a recorded walk back hands on cotangents, no states
+        (_, _, _, made, made_in), (reader, _, _, _, read_in) = lines[i], lines[j]
+        if "grad" in dict(read_in) or id(made) in known:  # a recorded walk back hands on cotangents, no states
             continue
-        if all(wanted <= dict(line[4]).items() for line in (made, read)):
+        if all(wanted <= dict(labels).items() for labels in (made_in, read_in)):
             raise ValueError(
-                f"step_jacobians: in {scope_text(read[4])}, {read[0].name} reads {made[3].describe()} of "
-                f"{scope_text(made[4])}, which is not among the states {names}\n"
+                f"step_jacobians: in {scope_text(read_in)}, {reader.name} reads {made.describe()} of "
+                f"{scope_text(made_in)}, which is not among the states {names}\n"
                 'name all that a step hands on, as step_jacobians(tape, ("h", "c"))'
             )
 
 
-def _require_first_order(tape: Tape, steps: Sequence[Any], states: Sequence[State]) -> None:
-    """Refuse where a path leads from one state to a later one past all states of the steps between them."""
+def _require_first_order(tape: Tape, steps: Sequence[object], states: Sequence[State]) -> None:
+    """Raise ValueError where a path leads from one state to a later one past all states of the steps between them."""
     place = {id(s): n for n, state in enumerate(states) for s in state}
     oldest: dict[int, int] = {}  # of each value the earliest step whose state it depends on by such a path
     for _, args, _, out, labels in tape.lines():
@@ -172,7 +172,7 @@ def _of_each(matrices: Array, function: Callable[[Array], Array]) -> Array:
 
 
 def _scaled(matrices: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Each matrix with its largest entry between 1/2 and 1, and the powers of two that were taken out."""
+    """Return each matrix with its largest entry between 1/2 and 1, and the powers of two that were taken out."""
     largest = np.abs(matrices).max(axis=(-2, -1))
     shifts = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
     return np.ldexp(matrices, -shifts[:, None, None]), shifts.astype(np.int64)

@@ -18,7 +18,7 @@ LOG10_2 = math.log10(2)
 
 
 def log10_norm(a: Any, axis: int | tuple[int, ...] | None = None) -> Any:
-    """log10 of the Euclidean norm over `axis` (all axes by default): float64, of the shape that is left.
+    """Return log10 of the Euclidean norm over `axis` (all axes by default): float64, of the shape that is left.
 
     Right to rounding for entries of any size, subnormals too, where the sum of squares would be 0 or infinite:
     log10 m + log10(sum (a / m)^2) / 2, with m the largest entry. -inf for zeros, inf and NaN where an entry is.
@@ -44,7 +44,7 @@ class Scaled(NamedTuple):
 
 
 def scaled(values: Sequence[Array], exponent: int = 0) -> Scaled:
-    """The same numbers with the largest entry between 1/2 and 1. Only powers of two move, so no digit is lost."""
+    """Return the same numbers, the largest entry between 1/2 and 1. Only powers of two move, so no digit is lost."""
     largest = max((float(np.max(np.abs(v), initial=0)) for v in values), default=0.0)
     if not largest or not math.isfinite(largest):
         return Scaled(list(values), exponent)
@@ -53,7 +53,7 @@ def scaled(values: Sequence[Array], exponent: int = 0) -> Scaled:
 
 
 def added(a: Scaled, b: Scaled) -> Scaled:
-    """The sum; what is below the last place of the larger is lost, as in any sum."""
+    """Return the sum. Digits below the last place of the larger one are lost, as in any sum."""
     exponent = max(a.exponent, b.exponent)
     down, by = max(a.exponent - exponent, -5000), max(b.exponent - exponent, -5000)  # NumPy's ldexp takes C integers
     values = [np.ldexp(x, down) + np.ldexp(y, by) for x, y in zip(a.values, b.values, strict=True)]
@@ -61,12 +61,12 @@ def added(a: Scaled, b: Scaled) -> Scaled:
 
 
 def flat(values: Sequence[Any]) -> Array:
-    """All entries of several arrays, in a row of float64."""
+    """Return all entries of several arrays, in a row of float64."""
     return np.concatenate([np.zeros(0), *(np.ravel(v) for v in values)])
 
 
 def power_text(log10: float) -> str:
-    """A number by its log10, to two digits: `3.2e-1500`, `0`, `inf` or `nan`."""
+    """Write a number, given by its log10, to two digits: `3.2e-1500`, `0`, `inf` or `nan`."""
     if math.isnan(log10):
         return "nan"
     if math.isinf(log10):

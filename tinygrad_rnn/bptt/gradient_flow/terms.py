@@ -18,12 +18,12 @@ dL/dU = sum_t sum_{k<=t} delta_{t,k} h_{k-1}^T. Steps are the label `t` of the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinygrad_rnn.bptt.comparison.case import Array, Numbers
 from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
@@ -31,16 +31,15 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.paths import Parts, Tag, split_gradient
 from tinygrad_rnn.tape.steps import time_of
 
-Array = NDArray[Any]
-Loss = Tensor | Mapping[Tensor, Any]
+Loss = Tensor | Mapping[Tensor, Array]
 """A scalar Tensor, or a mapping from several results to their cotangents."""
 
 PLACE = ("t", "layer", "direction")
 """The labels that say which step of which recurrence an entry belongs to."""
 
 
-def at_steps(tape: Tape, name: str, **labels: Any) -> dict[Any, Tensor]:
-    """The Tensor of that name at each step, under these labels, in the order in which the steps were run.
+def at_steps(tape: Tape, name: str, **labels: object) -> dict[Any, Tensor]:
+    """Return the Tensor of that name at each step, under these labels, in the order in which the steps were run.
 
     Raises LookupError where no step has one, or one has several.
     """
@@ -66,8 +65,8 @@ def at_steps(tape: Tape, name: str, **labels: Any) -> dict[Any, Tensor]:
     return found
 
 
-def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: Any) -> Array:
-    """The error terms delta_{t,k} = dL_t/d(name at step k): an array [t, k, ...], the rest of the shape of `name`.
+def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: object) -> Array:
+    """Return the error terms delta_{t,k} = dL_t/d(name at step k): an array [t, k, ...], ... the shape of `name`.
 
     losses: L_t, scalar Tensors of this tape (or mappings from results to cotangents), one for each t. name: any named
     quantity, as z, h, c, f, z_f; labels such as layer=1, direction="reverse" say which. The axis k has the steps that
@@ -88,14 +87,14 @@ def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: Any) -
 
 
 def delta_rows(tape: Tape, losses: Sequence[Loss], tensors: Sequence[Tensor]) -> Iterator[Array]:
-    """For each loss its derivative by each of these Tensors of one shape, as one array."""
+    """Yield for each loss its derivative by each of these Tensors of one shape, as one array."""
     for loss in losses:
         with not_recording():
             yield np.array(tape.gradient(loss, tensors))
 
 
 def contributions(tape: Tape, loss: Loss | Sequence[Loss], W: Tensor, by: str | tuple[str, ...] = "t") -> Parts:
-    """dL/dW split into terms: a dict of arrays of W's shape that add up to it.
+    """Split dL/dW into terms: a dict of arrays of W's shape that add up to it.
 
     by: "t", the step in which a path from the loss came to W; "gate", the last gate scope that it passed within its
     step (forgotten where it crosses into another), None where it passed none; "layer", or any other label: the last
@@ -133,7 +132,7 @@ def _contributions(tape: Tape, loss: Loss, W: Tensor, labels: tuple[str, ...], o
 
 
 def _last_labels(labels: tuple[str, ...]) -> Tag:
-    """The tag (place, the last value of each label that a path has passed); the gate only within its step."""
+    """Return the tag (place, last value of each label that a path has passed); the gate only within its step."""
     nowhere = (None,) * len(PLACE)
     within = "gate" in labels  # else the place is not told apart: fewer parts
 
@@ -150,8 +149,8 @@ def _last_labels(labels: tuple[str, ...]) -> Tag:
     return tag
 
 
-def paths(tape: Tape, y: Loss, x: Tensor, seed: Any = None) -> Parts:
-    """dy/dx by path: {gate: array}, the gate being the last one passed on the way back from y to x, in any step.
+def paths(tape: Tape, y: Loss, x: Tensor, seed: Numbers | None = None) -> Parts:
+    """Split dy/dx by path: {gate: array}, the gate being the last one on the way back from y to x, in any step.
 
     None is what passed no gate on the whole way: for c_t and c_k of an LSTM the product of the forget gates, for a GRU
     that of z. Unlike in `contributions`, a gate is not forgotten from step to step. `seed` is the cotangent of y. Gates
@@ -165,12 +164,12 @@ def paths(tape: Tape, y: Loss, x: Tensor, seed: Any = None) -> Parts:
 
 
 def last_gate(held: Any, labels: Scope) -> Any:
-    """The tag of `paths`."""
+    """Return the tag of `paths`: the last gate that was passed."""
     return dict(labels).get("gate", held)
 
 
-def shares(parts: Mapping[Any, Any]) -> dict[Any, float]:
-    """How much of a sum each of its parts makes: <part, sum> / <sum, sum>. They add up to 1.
+def shares(parts: Mapping[Hashable, Array]) -> dict[Hashable, float]:
+    """Return the share of each part in the sum: <part, sum> / <sum, sum>. Shares add up to 1.
 
     Negative for a part that points against the sum. NaN where the sum is zero or not finite. Raises TypeError for parts
     without names.
@@ -185,10 +184,10 @@ def shares(parts: Mapping[Any, Any]) -> dict[Any, float]:
 
 
 def immediate(tape: Tape, y: Tensor, x: Tensor) -> Array:
-    """The immediate derivative d+y/dx (NNDL's d+): the Jacobian within y's own step, of shape y.shape + x.shape.
+    """Return the immediate derivative d+y/dx (NNDL's d+): the Jacobian within y's own step, y.shape + x.shape.
 
-    Everything that other steps made is held constant: d+z_k/dU is h_{k-1} alone, and not the way by h_{k-1}.
-    What stands outside of time, as a transposed weight, is passed. For a y outside of time all steps are constant.
+    All values of other steps are constants: d+z_k/dU is h_{k-1} alone, without the path through h_{k-1}. Paths lead
+    through entries outside of time, as through a transposed weight. For a y outside of time all steps are constant.
 
     Raises what `total` raises.
     """
@@ -200,7 +199,7 @@ def immediate(tape: Tape, y: Tensor, x: Tensor) -> Array:
 
 
 def total(tape: Tape, y: Tensor, x: Tensor) -> Array:
-    """The total derivative dy/dx along all paths: the Jacobian, of shape y.shape + x.shape.
+    """Return the total derivative dy/dx along all paths: the Jacobian, of shape y.shape + x.shape.
 
     Raises LookupError where y was not made on the tape or x is not on it.
     """
@@ -219,7 +218,7 @@ def _jacobian(tape: Tape, y: Tensor, x: Tensor) -> Array:
     return rows.reshape(y.shape + x.shape)
 
 
-def _losses(who: str, losses: Any) -> list[Loss]:
+def _losses(who: str, losses: object) -> list[Loss]:
     if isinstance(losses, Tensor | Mapping) or not isinstance(losses, Sequence):
         raise TypeError(
             f"{who}: the losses are a {type(losses).__name__}\n"
@@ -228,20 +227,20 @@ def _losses(who: str, losses: Any) -> list[Loss]:
     return list(losses)
 
 
-def require_tape(who: str, tape: Any) -> None:
-    """Raise TypeError for what is no tape."""
+def require_tape(who: str, tape: object) -> None:
+    """Raise TypeError unless it is a tape."""
     if not isinstance(tape, Tape):
         raise TypeError(f"{who}: the tape is a {type(tape).__name__}\nrecord one: with Tape() as tape: ...")
 
 
-def _require_made(who: str, tape: Tape, y: Any) -> None:
+def _require_made(who: str, tape: Tape, y: object) -> None:
     require_tape(who, tape)
     if not isinstance(y, Tensor) or all(entry.out is not y for entry in tape):
         which = y.describe() if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise LookupError(f"{who}: {which} was not made on this tape\ntake a Tensor from it: tape.find(name, t=3)")
 
 
-def _require_on_tape(who: str, tape: Tape, x: Any) -> None:
+def _require_on_tape(who: str, tape: Tape, x: object) -> None:
     require_tape(who, tape)
     if not isinstance(x, Tensor) or all(entry.out is not x and all(a is not x for a in entry.args) for entry in tape):
         which = x.describe() if isinstance(x, Tensor) else f"a {type(x).__name__}"

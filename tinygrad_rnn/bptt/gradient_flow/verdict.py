@@ -1,17 +1,16 @@
-"""How the gradient of a loss at the last step flows back: the table and the verdict in words."""
+"""The flow back of the gradient of a loss at the last step: the table and the verdict in words."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
-
-Array = NDArray[Any]
 
 FAR = 3.0
 """Powers of ten by which a gradient has changed, over all steps, where it is said to vanish or explode."""
@@ -19,7 +18,7 @@ FAR = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What `flow` found of a cell over T steps. `print(it)` is a table and a verdict. Norms are log10, float64.
+    """The result of `flow` for a cell over T steps. `print(it)` is a table and a verdict. Norms are log10, float64.
 
     L_T is the loss at the last step; s_k is the whole state, (h_k, c_k, ...); axis k is the step.
     """
@@ -38,7 +37,7 @@ class Flow:
     """(T,): the same for all parameters together"""
     gradient: float
     """log10 |dL_T/d(all parameters)|"""
-    shares: dict[Any, Array]
+    shares: dict[Hashable, Array]
     """by gate (None: through no gate), (T - 1,): the share of dL_T/ds_k that came to step k + 1 and went this way"""
     direct: Array
     """(T,): log10 of the norm of that part of dL_T/ds_k which passed no gate on its whole way"""
@@ -58,7 +57,7 @@ class Flow:
         return "\n".join([self.table(), *self.verdict()])
 
     def table(self, lines: int = 12) -> str:
-        """Some distances, from near to far: the state's gradient, and what the step adds to the parameters'."""
+        """Return a table by distance, from near to far: the state's gradient, and the step's term in dL/dW."""
         T = len(self.norms)
         many = len(self.states) > 1
         head = ["distance", "step k", *(f"|dL/d{name}_k|" for name in self.states)]
@@ -73,7 +72,7 @@ class Flow:
         return "\n".join([f"{self.cell}: T={T} {self.dtype}, the loss at step {T - 1}; W: all parameters", *text])
 
     def verdict(self) -> list[str]:
-        """Sentences: of the state's gradient, the parameters', the paths, and of what the dtype could hold."""
+        """Return sentences on the state's gradient, the parameters' gradient, the paths and the range of the dtype."""
         if self.broken is not None:
             return [
                 f"Broken: the state is not finite (NaN or infinity) from step {self.broken} on, and no gradient is.\n"
@@ -182,7 +181,7 @@ class Flow:
 
 
 def spread(T: int, lines: int) -> list[int]:
-    """At most about so many distances from 0 to T - 1: 0, 1, 2, 5, 10, ... and the last one; all where they fit."""
+    """Choose about `lines` distances from 0 to T - 1: 0, 1, 2, 5, 10, ... and the last one; all where they fit."""
     if lines >= T:
         return list(range(T))
     round_ones = [m * 10**e for e in range(len(str(T))) for m in (1, 2, 5)]

@@ -1,1 +1,1 @@
-"""The ways to truncate BPTT, what they cost, and exact ways to save memory."""
+"""The ways to truncate BPTT, their bias and variance, and exact ways to save memory."""

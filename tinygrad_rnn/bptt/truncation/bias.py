@@ -1,4 +1,4 @@
-"""What a truncation costs in truth: its bias against the full gradient and, where it is random, its variance."""
+"""The accuracy of a truncation: its bias against the full gradient and, where it is random, its variance."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.tape.full_tape import Tape
 
+Vector = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Deviation:
@@ -21,8 +23,8 @@ class Deviation:
 
     full: |g|. bias: |E G - g|. relative: bias / |g|. cosine: that of the angle between E G and g. variance:
     E |G - E G|^2, the sum of the entries' variances; 0 where nothing is random. spread: sqrt(variance) / |g|.
-    draws: over how many drawings the mean and the variance were taken, 0 where over all, with their probabilities;
-    then both are exact. uncertainty: sqrt(variance / draws), what `bias` is off by, of itself, where it is of draws.
+    draws: the number of drawings behind the mean and the variance; 0 for all drawings with their probabilities, and
+    then both are exact. uncertainty: sqrt(variance / draws), the standard error of `bias` where it is of draws.
 
     Where g is zero, relative and spread are infinite (0 where there is nothing to divide), and the cosine is NaN.
     """
@@ -54,7 +56,7 @@ def bias_and_variance(
     draws: int = 100,
     exact: bool = False,
 ) -> Deviation:
-    """How far `truncated_gradient(tape, loss, wrt, how)` is from the full gradient, and how much it scatters.
+    """Compare `truncated_gradient(tape, loss, wrt, how)` with the full gradient: its bias and its variance.
 
     A random way is drawn `draws` times (2 or more) from `rng`, or, with `exact`, taken over all of its outcomes, at
     most 2^(T-1) for T steps. The variance from draws is the unbiased estimate, divided by draws - 1.
@@ -84,12 +86,12 @@ def bias_and_variance(
     return _deviation(full, mean, squares / (draws - 1), draws)
 
 
-def _vector(gradients: Any) -> NDArray[np.float64]:
+def _vector(gradients: Any) -> Vector:
     leaves, _ = flattened(gradients)
     return np.concatenate([np.ravel(g).astype(np.float64) for _, g in leaves])
 
 
-def _deviation(full: Any, mean: Any, variance: float, draws: int) -> Deviation:
+def _deviation(full: Vector, mean: Vector, variance: float, draws: int) -> Deviation:
     size, bias, length = (float(np.linalg.norm(v)) for v in (full, mean - full, mean))
     return Deviation(
         full=size,

@@ -1,4 +1,4 @@
-"""Checkpointed BPTT: the full gradient in less memory. A few states are kept; the rest is run again, backward.
+"""Checkpointed BPTT: the full gradient in less memory. A few states are kept; the rest is run again.
 
 Chen et al., "Training deep nets with sublinear memory cost", 2016; Gruslys et al., "Memory-efficient backpropagation
 through time", 2016; Griewank, "Achieving logarithmic growth of temporal and spatial complexity in reverse automatic
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.backward import walk
 from tinygrad_rnn.core.errors import require_differentiable
@@ -24,7 +25,7 @@ from tinygrad_rnn.nn.time_loop import cell_name
 from tinygrad_rnn.tape.full_tape import Tape
 
 Segment = tuple[int, int, State, State | None]
-"""First step, the step behind the last one, the state to begin with, and the state that must come out, if kept."""
+"""First step, the step after the last one, the state before, and the state after, if it was kept."""
 
 
 def checkpointed(
@@ -37,8 +38,8 @@ def checkpointed(
     *,
     recursive: bool = False,
     also: Sequence[str] = (),
-) -> tuple[float, dict[str, Any]]:
-    """The loss sum_t loss(t, h_t) and its gradient by the parameters, without a tape of the whole sequence.
+) -> tuple[float, dict[str, Array]]:
+    """Return the loss sum_t loss(t, h_t) and its gradient by the parameters, without a tape of the whole sequence.
 
     cell: any `cell(params, x, *state)`. params: Tensors by name, those that `loss` reads among them. xs: (T, B, I).
     loss: `loss(t, h) -> scalar`, h the first state of step t; a plain number where a step has no loss. state: what to
@@ -89,15 +90,17 @@ def checkpointed(
 
 
 class _Back:
-    """The walk back, segment by segment: what has come back so far, and nothing of a segment that is done."""
+    """The walk back, segment by segment: the sums so far, and nothing of a segment that is done."""
 
     def __init__(self, run: Run, with_x: bool) -> None:
         self._run = run
         self._with_x = with_x
         self.value, self.losses = 0.0, 0
-        self.sums: dict[Tensor, Any] = {}  # the gradients by the parameters
-        self.carry: tuple[Any, ...] = (None,) * len(run.names)  # what came back to the states between two segments
-        self.dxs: dict[int, Any] = {}
+        self.sums: dict[Tensor, Array] = {}  # the gradients by the parameters
+        self.carry: tuple[Array | None, ...] = (None,) * len(
+            run.names
+        )  # what came back to the states between two segments
+        self.dxs: dict[int, Array] = {}
 
     def over(self, segment: Segment) -> None:
         """Record one segment from its state, walk back over it, and drop it."""
@@ -119,9 +122,9 @@ class _Back:
         self.value, self.losses = self.value + part, self.losses + len(found)
 
 
-def _seeds(losses: Mapping[int, Tensor], last: State, carry: tuple[Any, ...]) -> dict[Tensor, Any]:
-    """What the walk back over a segment begins with: its losses, and what has come back to its last states."""
-    seeds: dict[Tensor, Any] = {}
+def _seeds(losses: Mapping[int, Tensor], last: State, carry: tuple[Array | None, ...]) -> dict[Tensor, Array]:
+    """Return the cotangents with which the walk over a segment begins: of its losses, and of its last states."""
+    seeds: dict[Tensor, Array] = {}
     pairs = [(x, np.ones(x.shape, x.dtype)) for x in losses.values()]
     for x, g in [*zip(last, carry, strict=True), *pairs]:
         if g is not None:
@@ -130,7 +133,7 @@ def _seeds(losses: Mapping[int, Tensor], last: State, carry: tuple[Any, ...]) ->
 
 
 def _pieces(run: Run, length: int) -> Iterator[Segment]:
-    """Segments of `length` steps, the last one first: every state that one begins with is kept from the beginning."""
+    """Yield segments of `length` steps, the last one first; the first state of each is kept from the beginning."""
     kept = [run.state]
     for start in range(0, run.T - length, length):
         kept.append(run.forward(start, start + length, kept[-1]))
@@ -143,7 +146,7 @@ def _pieces(run: Run, length: int) -> Iterator[Segment]:
 
 
 def _halves(run: Run, length: int) -> Iterator[Segment]:
-    """Segments of up to `length` steps, the last one first: what is longer is halved, on a stack."""
+    """Yield segments of up to `length` steps, the last one first; longer ones are halved, on a stack."""
     stack: list[Segment] = [(0, run.T, run.state, None)]
     while stack:
         start, stop, before, after = stack.pop()

@@ -1,4 +1,4 @@
-"""What a truncation would silently get wrong: losses that are carried from step to step, weights made in one step.
+"""Tapes that a truncation refuses: losses carried from step to step, and weights made in one step.
 
 On a tape such values look like states: one step makes them, another one reads them. A cut between the two would take
 the earlier losses with it, or all that the weight does in later steps.
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.kinds import LINEAR
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.tape.steps import time_of
 
-Lines = list[tuple[Any, ...]]
+Lines = list[Line]
 
 _SUMS = {"astype", "add", "subtract", "negative", "positive", "where"}
 _SCALES = {"multiply", "divide"}
 
 
-def refuse_carried_losses(lines: Lines, losses: Mapping[Tensor, Any], wrt: Sequence[Tensor], by_step: bool) -> None:
+def refuse_carried_losses(lines: Lines, losses: Mapping[Tensor, object], wrt: Sequence[Tensor], by_step: bool) -> None:
     """Raise ValueError where a loss is a sum that is carried from step to step.
 
     That is: the loss leads back to a value that another step made, by sums, linear functions of one value, and any
@@ -30,7 +30,7 @@ def refuse_carried_losses(lines: Lines, losses: Mapping[Tensor, Any], wrt: Seque
 
     `by_step`: a loss was given for each step, so that what is carried is a sum of losses only if it is a single number.
     """
-    weights, made = _weights(lines, wrt), {id(line[3]) for line in lines}
+    weights, made = _weights(lines, wrt), {id(out) for _, _, _, out, _ in lines}
     arrays = _carries_arrays(lines)  # else a single number may be the state itself
     read_at: dict[int, set[Any]] = {id(x): set() for x in losses}  # sums of the loss, and the steps that add them
     leads, elsewhere = set(read_at), set()
@@ -65,7 +65,7 @@ def refuse_prepared(lines: Lines, wrt: Sequence[Tensor]) -> None:
 
     That is a weight, prepared within a step by mistake: it would be cut as if it were that step's state.
     """
-    known = {id(x) for x in wrt} - {id(line[3]) for line in lines}
+    known = {id(x) for x in wrt} - {id(out) for _, _, _, out, _ in lines}
     readers: dict[int, tuple[Tensor, Any, set[Any]]] = {}  # each prepared value, its step, and the others that read it
     for _, args, _, out, labels in lines:
         t = time_of(labels)
@@ -82,16 +82,16 @@ def refuse_prepared(lines: Lines, wrt: Sequence[Tensor]) -> None:
             raise ValueError(
                 f"truncated_gradient: {value.describe()}, made in step {t} from parameters alone, is read in "
                 f"{len(steps)} other steps: it would be cut like a state\n"
-                "prepare weights outside of scope(t=...), or in each step anew"
+                "prepare weights outside of scope(t=...), or in each step again"
             )
 
 
 def _weights(lines: Lines, wrt: Sequence[Tensor]) -> set[int]:
-    """The ids of parameters, of arrays from outside, and of what is made of parameters alone, in one step at most.
+    """Return the ids of parameters, of arrays from outside, and of values made of parameters alone in one step.
 
-    What one step hands to another is none, whatever it was made of.
+    A value that one step hands to another is no weight, whatever it was made of.
     """
-    step_of = {id(line[3]): time_of(line[4]) for line in lines}
+    step_of = {id(out): time_of(labels) for _, _, _, out, labels in lines}
     found = {id(x) for x in wrt if id(x) not in step_of}
     arrays: set[int] = set()
     for op, args, _, out, labels in lines:
@@ -105,14 +105,14 @@ def _weights(lines: Lines, wrt: Sequence[Tensor]) -> set[int]:
     return found | arrays
 
 
-def _of_numbers(args: Sequence[Any]) -> bool:
-    """Whether the constants among the arguments are single numbers: an array may be an input of the step."""
+def _of_numbers(args: Sequence[object]) -> bool:
+    """Return whether the constants among the arguments are single numbers: an array may be an input of the step."""
     return all(np.size(a) <= 1 for a in args if isinstance(a, np.ndarray))
 
 
 def _carries_arrays(lines: Lines) -> bool:
-    """Whether some step reads an array, of more than one number, that another step made."""
-    made: dict[int, Any] = {}
+    """Return whether some step reads an array of more than one number that another step made."""
+    made: dict[int, object] = {}
     for _, args, _, out, labels in lines:
         t = time_of(labels)
         arrays = (a for a in args if type(a) is Tensor and a.size > 1)

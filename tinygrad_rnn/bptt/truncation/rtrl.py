@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
@@ -25,7 +26,7 @@ from tinygrad_rnn.transforms.forward import pushforward
 
 @dataclass(frozen=True)
 class Cost:
-    """What RTRL took.
+    """The cost of a run of RTRL.
 
     tangents: one for each entry of those parameters that the cell reads. operations: the lines of the steps' tapes,
     each counted once for each tangent. nbytes: what is held from step to step, whatever T is.
@@ -47,12 +48,12 @@ class Rtrl(NamedTuple):
     """The loss, its gradients by name, and the cost."""
 
     value: float
-    gradients: dict[str, Any]
+    gradients: dict[str, Array]
     cost: Cost
 
 
 def rtrl(cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: Any = None) -> Rtrl:
-    """The loss sum_t loss(t, h_t) and its gradient by the parameters, in one pass forward over the sequence.
+    """Return the loss sum_t loss(t, h_t) and its gradient by the parameters, in one pass forward over the sequence.
 
     Arguments as for `checkpointed`; the same numbers as BPTT, to rounding. With P parameter entries and a state of N
     numbers a step costs P tangents of the cell, and P * N numbers are held: for an LSTM of H units about 8 H^2 * 2 H,
@@ -97,7 +98,7 @@ def rtrl(cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: A
 
 
 def _pushed(step: Tape, p: Tensor, entry: int, inputs: State, moved: State, after: State) -> State:
-    """The tangents of the states after a step, along one entry of one parameter."""
+    """Return the tangents of the states after a step, along one entry of one parameter."""
     direction = np.zeros(p.shape, p.dtype)
     direction.flat[entry] = 1
     return tuple(pushforward(step, {p: direction, **dict(zip(inputs, moved, strict=False))}, after))

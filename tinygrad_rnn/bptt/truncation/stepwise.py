@@ -1,4 +1,4 @@
-"""A cell run a few steps at a time, with a loss at each step: what checkpointing, truncated runs and RTRL share.
+"""A cell run a few steps at a time, with a loss at each step: the base of checkpointing, truncated runs and RTRL.
 
 The loss of a sequence is the sum over t of `loss(t, h_t)`, h_t the cell's first state: a scalar Tensor, or a number
 for a step that has no loss. It is computed from h_t alone, and from parameters of its own: they stand among `params`,
@@ -71,17 +71,17 @@ class Run:
             )
         self._values = {name: p.data for name, p in params.items()}
 
-    def _require_constants(self, given: Sequence[tuple[str, Any]]) -> set[Tensor]:
-        """Raise ValueError for a Tensor that is or comes from a parameter. What the cell or the loss must read.
+    def _require_constants(self, given: Sequence[tuple[str, object]]) -> set[Tensor]:
+        """Raise ValueError for a Tensor that is or comes from a parameter. Return what the cell or the loss must read.
 
         A Tensor that was made while no tape was open does not say of what: where one is given, every parameter must be
         read by the cell or by the loss, or it may be what the Tensor was made of.
         """
         parameters = {id(p): name for name, p in self.params.items()}
-        from_parameters: dict[Any, set[int]] = {}
+        from_parameters: dict[Tape, set[int]] = {}
         tensors = [(name, x) for name, x in given if isinstance(x, Tensor)]
         for name, x in tensors:
-            tape = x._tape() if x._tape is not None else None
+            tape = x.tape
             if tape is not None and tape not in from_parameters:
                 from_parameters[tape] = dependent(tape.lines(), set(self.params.values()))
             if id(x) in parameters or (tape is not None and id(x) in from_parameters[tape]):
@@ -100,19 +100,19 @@ class Run:
         )
 
     def seen(self, tape: Tape) -> None:
-        """Take note of the parameters that were read."""
+        """Note the parameters that were read."""
         if self._unread:
             self._unread -= set(tape.leaves())
 
     def forward(self, start: int, stop: int, state: State) -> State:
-        """The state after steps start, ..., stop - 1, as arrays; nothing is recorded or kept."""
+        """Return the state after steps start, ..., stop - 1, as arrays; nothing is recorded or kept."""
         with not_recording():
             for t in range(start, stop):
                 state = self.step(self._values, t, self.xs[t], state)
         return tuple(_values(s) for s in state)
 
     def step(self, params: Mapping[str, Any], t: int, x: Any, state: State) -> State:
-        """The states after step t, under `scope(t=t)`, named after the cell's own arguments."""
+        """Return the states after step t, under `scope(t=t)`, named after the cell's own arguments."""
         with scope(t=t):
             after = as_tuple(self.cell(params, x, *state))
             if len(after) != len(self.names):
@@ -151,11 +151,11 @@ class Run:
         return states, found, value
 
     def step_loss(self, tape: Tape, t: int, h: Any) -> tuple[Tensor | None, float]:
-        """The loss of step t, None where it is a plain number, and its value; `tape` is the one that is open."""
+        """Return the loss of step t, None where it is a plain number, and its value; `tape` is the open one."""
         before = len(tape)
         with scope(t=t):
             one = self.loss(t, h)
-            if isinstance(one, Tensor) and (one is h or one._tape is not tape.ref):
+            if isinstance(one, Tensor) and (one is h or one.tape is not tape):
                 one = np.positive(one)  # h itself, or a parameter: its cotangent is not that of the loss alone
         self._require_own_inputs(tape, t, before)
         real = isinstance(one, np.ndarray | np.number | float | int)
@@ -176,7 +176,7 @@ class Run:
         own = set(self.params.values())
         for entry in tape[start:]:
             for a in entry.args:
-                if isinstance(a, Tensor) and a._tape not in (None, tape.ref) and a not in own:
+                if isinstance(a, Tensor) and not a.is_leaf and a.tape is not tape and a not in own:
                     raise ValueError(
                         f"{self.what}: loss({t}, h) reads {a.describe()}, made by an operation outside of this step's "
                         "tape: no gradient would come back to it\n"
@@ -184,7 +184,7 @@ class Run:
                     )
 
     def require_losses(self, count: int) -> None:
-        """Raise ValueError where no step had a loss that is on a tape, or a parameter was read by nobody but may be."""
+        """Raise ValueError where no step has a loss on a tape, or where a parameter that must be read was not."""
         if self._unread:
             unread = ", ".join(repr(name) for name, p in self.params.items() if p in self._unread)
             raise ValueError(

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.bptt.truncation.truncation import along
-from tinygrad_rnn.bptt.truncation.ways import AnyWay, Scaled, Span, drawn
+from tinygrad_rnn.bptt.truncation.ways import AnyWay, Scaled, Span, Way, drawn
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.full_tape import Tape
@@ -28,8 +29,8 @@ def truncated_bptt(
     state: Any = None,
     *,
     rng: np.random.Generator | None = None,
-) -> tuple[float, dict[str, Any]]:
-    """The loss sum_t loss(t, h_t) and its gradient by the parameters, truncated as `how` says, in one run over xs.
+) -> tuple[float, dict[str, Array]]:
+    """Return the loss sum_t loss(t, h_t) and its gradient, truncated as `how` says, in one run over xs.
 
     cell, params, xs, loss, state: as for `checkpointed`. Each span of `how` is recorded on a tape of its own, which
     begins with a constant state, walked back from its losses and dropped: `Chunked(k)` records every step once and
@@ -50,8 +51,10 @@ def truncated_bptt(
     return value, gradients
 
 
-def _walked(run: Run, way: Any, span: Span, before: State, gradients: dict[str, Any]) -> tuple[list[State], int, float]:
-    """Record one span and walk it back into `gradients`: the states after its steps, the losses' number and sum."""
+def _walked(
+    run: Run, way: Way, span: Span, before: State, gradients: dict[str, Array]
+) -> tuple[list[State], int, float]:
+    """Record a span and add its gradients to `gradients`. Return its states, and the losses' number and sum."""
     start, earliest, stop = span
     with not_recording():
         with Tape() as tape:

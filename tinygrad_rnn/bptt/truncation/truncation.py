@@ -1,6 +1,6 @@
 """Truncated BPTT on the tape of the full network: the paths of a gradient, cut or scaled where they go through time.
 
-Nothing is run again and no network is written anew: a truncation is a rule for the edges between the steps of an
+No cell is run again and no network is rewritten: a truncation is a rule for the edges between the steps of an
 ordinary tape, so it holds for every cell, every number of states and layers, and stands beside the full gradient.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.terms import require_tape
 from tinygrad_rnn.bptt.truncation.refusals import refuse_carried_losses, refuse_prepared
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, Scaled, Way, drawn
@@ -25,7 +26,7 @@ from tinygrad_rnn.tape.steps import time_of
 
 
 def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.random.Generator | None = None) -> Any:
-    """The gradient of `loss` by `wrt`, of those paths alone that `how` leaves, times the factors that it gives them.
+    """Return the gradient of `loss` by `wrt` along the paths that `how` leaves, times the factors that it gives them.
 
     wrt: a Tensor, or a tree of them; the answer is built alike, of arrays, as of `tape.gradient`; hooks are not
     asked, and nothing is recorded. `rng` is what a random way draws from; others do without.
@@ -67,14 +68,14 @@ def truncated_gradient(tape: Tape, loss: Any, wrt: Any, how: AnyWay, *, rng: np.
 
 def along(
     tape: Tape,
-    seeds: Mapping[Tensor, Any],
+    seeds: Mapping[Tensor, Array],
     of_step: Mapping[Tensor, int],
     wrt: Sequence[Tensor],
     way: Way,
     first: int,
     T: int,
-) -> list[Any]:
-    """The gradients of `truncated_gradient`, for a tape of the steps first, ..., first + T - 1, if recorded or not.
+) -> list[Array]:
+    """Return the gradients of `truncated_gradient` on a tape of the steps first, ..., first + T - 1.
 
     seeds: the losses and their cotangents; of_step: the steps that were given for them.
     """
@@ -111,7 +112,7 @@ def along(
 
 
 def number_of_steps(tape: Tape) -> int:
-    """T, from the lowest to the highest step on a tape. Raises ValueError where steps are no integers, or none."""
+    """Return T, from the lowest to the highest step on a tape. Raise ValueError unless steps are integers."""
     return _steps(tape)[1]
 
 
@@ -126,13 +127,13 @@ def _steps(tape: Tape) -> tuple[int, int]:
     return int(min(found)), int(max(found) - min(found) + 1)
 
 
-def _losses(loss: Any) -> tuple[dict[Tensor, Any], dict[Tensor, int]]:
-    """The losses with their cotangents, and the steps that were given for them."""
+def _losses(loss: Any) -> tuple[dict[Tensor, Array], dict[Tensor, int]]:
+    """Return the losses with their cotangents, and the steps that were given for them."""
     given = isinstance(loss, Mapping)
     several = list(loss.items()) if given else list(enumerate(loss if isinstance(loss, Sequence) else [loss]))
     if not several:
         raise ValueError("truncated_gradient: no losses\ngive a scalar, a sequence of them, or {step: loss}")
-    seeds: dict[Tensor, Any] = {}
+    seeds: dict[Tensor, Array] = {}
     steps: dict[Tensor, int] = {}
     for step, one in several:
         if not isinstance(one, Tensor):
@@ -156,7 +157,7 @@ def _require_own_steps(tape: Tape, steps: Mapping[Tensor, Any], first: int, T: i
     """Raise ValueError where a loss is said to be of a step that is not on the tape, or was made in another one."""
     if not steps:
         return
-    made = {id(line[3]): time_of(line[4]) for line in tape.lines()}
+    made = {id(out): time_of(labels) for _, _, _, out, labels in tape.lines()}
     for x, step in steps.items():
         if isinstance(step, bool) or not isinstance(step, int | np.integer) or not first <= step < first + T:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The ways to truncate: which steps the loss of a step reaches, and with what factor.
+"""The ways to truncate: the steps that the loss of a step reaches, and the factors on the paths.
 
 Steps are numbered 0, ..., T-1. "Truncated BPTT" means several things; all of them say, of a path that starts at the
 loss of one step and has come to another, whether it goes on. `h_{-1}`, the initial state, belongs to step 0.
@@ -25,29 +25,29 @@ class Span(NamedTuple):
 
 
 class _OfLength:
-    """What may have been made for one number of steps only."""
+    """An object that may hold for one number of steps only."""
 
     def check(self, T: int) -> None:
         """Raise ValueError where this is for another number of steps."""
 
 
 class Way(_OfLength):
-    """What every deterministic way answers. Steps whose losses reach equally far are a group, by number."""
+    """A deterministic way to truncate. Steps whose losses reach equally far are a group, by number."""
 
     def group(self, step: int) -> int:
-        """The group of a step."""
+        """Return the group of a step."""
         raise NotImplementedError
 
     def reach(self, group: int, T: int) -> range:
-        """The steps that the losses of a group reach."""
+        """Return the steps that the losses of a group reach."""
         raise NotImplementedError
 
     def factor(self, group: int, here: int, there: int, T: int) -> float:
-        """What is left of a path of that group where it goes from step `here` to step `there`."""
+        """Return the factor on a path of that group from step `here` to step `there`."""
         return float(there in self.reach(group, T))
 
     def spans(self, T: int) -> list[Span]:
-        """The walks back that a run from the first step to the last makes, in order."""
+        """Return the walks back of a run over all steps, in order."""
         groups: dict[int, list[int]] = {}
         for step in range(T):
             groups.setdefault(self.group(step), []).append(step)
@@ -59,17 +59,17 @@ class Full(Way):
     """Nothing is cut: dL_t/dtheta is the sum over all steps k <= t."""
 
     def group(self, step: int) -> int:
-        """One group."""
+        """Return 0, the one group."""
         return 0
 
     def reach(self, group: int, T: int) -> range:
-        """All steps."""
+        """Return all steps."""
         return range(T)
 
 
 @dataclass(frozen=True)
 class Chunked(Way):
-    """The state is carried, the gradient is cut every k steps: D2L's regular truncation, and what training loops do.
+    """The gradient is cut every k steps, the state is carried on: D2L's regular truncation, usual in training loops.
 
     Chunks begin at steps 0, k, 2k, ...; L_t reaches the steps of its own chunk, so one of 1 to k. The state with which
     a chunk begins is a constant. The last chunk is as long as the sequence leaves it.
@@ -81,11 +81,11 @@ class Chunked(Way):
         _require_steps(self, k=self.k)
 
     def group(self, step: int) -> int:
-        """Its chunk."""
+        """Return the number of its chunk."""
         return step // self.k
 
     def reach(self, group: int, T: int) -> range:
-        """The chunk."""
+        """Return the steps of the chunk."""
         return range(group * self.k, min((group + 1) * self.k, T))
 
 
@@ -111,11 +111,11 @@ class WilliamsPeng(Way):
             )
 
     def group(self, step: int) -> int:
-        """Its block."""
+        """Return the number of its block."""
         return step // self.k1
 
     def reach(self, group: int, T: int) -> range:
-        """k2 steps from either end of the block, as far as there are any."""
+        """Return the steps up to k2 from either end of the block."""
         start, stop = group * self.k1, min((group + 1) * self.k1, T)
         return range(max(0, stop - self.k2), min(T, start + self.k2))
 
@@ -133,17 +133,17 @@ class Window(Way):
         _require_steps(self, k=self.k)
 
     def group(self, step: int) -> int:
-        """Itself."""
+        """Return the step itself."""
         return step
 
     def reach(self, group: int, T: int) -> range:
-        """Less than k steps away."""
+        """Return the steps less than k away."""
         return range(max(0, group - self.k + 1), min(T, group + self.k))
 
 
 @dataclass(frozen=True)
 class Scaled(Way):
-    """What passes between step b and step b+1 is multiplied by factors[b], b = 0, ..., T-2; 0 cuts.
+    """Cotangents that pass between steps b and b+1 are multiplied by factors[b], b = 0, ..., T-2; 0 cuts.
 
     The same factor for all that passes there: h and c, every layer, either direction. From one step to one further
     away it is the product of those between. The random ways draw one of these; masks of your own are given as one.
@@ -158,23 +158,23 @@ class Scaled(Way):
         object.__setattr__(self, "factors", values)
 
     def group(self, step: int) -> int:
-        """One group."""
+        """Return 0, the one group."""
         return 0
 
     def reach(self, group: int, T: int) -> range:
-        """All steps, as far as no factor is 0."""
+        """Return all steps; a factor of 0 cuts."""
         return range(T)
 
     def check(self, T: int) -> None:
-        """T - 1 factors."""
+        """Raise ValueError unless there are T - 1 factors."""
         _require_count("Scaled", "factors", self.factors, T)
 
     def factor(self, group: int, here: int, there: int, T: int) -> float:
-        """The product of the factors between the two steps."""
+        """Return the product of the factors between the two steps."""
         return float(np.prod(self.factors[min(here, there) : max(here, there)]))
 
     def spans(self, T: int) -> list[Span]:
-        """The chunks between factors of 0."""
+        """Return the chunks between factors of 0."""
         self.check(T)
         ends = [b + 1 for b, f in enumerate(self.factors) if f == 0]
         return [Span(a, a, b) for a, b in zip([0, *ends], [*ends, T], strict=True)]
@@ -189,11 +189,11 @@ class RandomWay(_OfLength):
     """
 
     def chance(self, boundary: int, since: int) -> float:
-        """The probability of a cut between steps `boundary` and `boundary` + 1, `since` steps after the last cut."""
+        """Return the probability of a cut between steps `boundary` and `boundary` + 1, `since` steps after the last."""
         raise NotImplementedError
 
     def draw(self, rng: np.random.Generator, T: int) -> Scaled:
-        """One drawing for T steps: one number of `rng` for each boundary."""
+        """Draw factors for T steps, by one number of `rng` for each boundary."""
         self.check(T)
         factors, since = [], 1
         for boundary in range(T - 1):
@@ -204,7 +204,7 @@ class RandomWay(_OfLength):
         return Scaled(factors)
 
     def outcomes(self, T: int) -> Iterator[tuple[float, Scaled]]:
-        """Every drawing that can come, with its probability: at most 2^(T-1). Raises ValueError for T > 20."""
+        """Yield every possible drawing with its probability: at most 2^(T-1). Raise ValueError for T > 20."""
         self.check(T)
         if T > 20:
             raise ValueError(f"{self}: 2^{T - 1} outcomes for {T} steps\ntake up to 20 steps, or draw")
@@ -236,12 +236,12 @@ class Randomized(RandomWay):
         object.__setattr__(self, "pi", values)
 
     def check(self, T: int) -> None:
-        """One pi, or T - 1 of them."""
+        """Raise ValueError unless there are one pi or T - 1 of them."""
         if isinstance(self.pi, tuple):
             _require_count("Randomized", "values of pi", self.pi, T)
 
     def chance(self, boundary: int, since: int) -> float:
-        """1 - pi."""
+        """Return 1 - pi."""
         return 1 - (self.pi[boundary] if isinstance(self.pi, tuple) else self.pi)
 
 
@@ -267,7 +267,7 @@ class RandomChunks(RandomWay):
             )
 
     def chance(self, boundary: int, since: int) -> float:
-        """c_n, for n = `since`."""
+        """Return c_n, for n = `since`."""
         if self.power is None:
             return 1 / self.mean
         return (self.power - 1) / ((self.power - 2) * self.mean + since)
@@ -277,7 +277,7 @@ AnyWay = Way | RandomWay
 
 
 def drawn(how: AnyWay, rng: np.random.Generator | None, T: int) -> Way:
-    """The way itself, or what a random one draws from `rng`. Raises ValueError where it has none to draw from."""
+    """Return the way itself, or the drawing of a random one from `rng`. Raise ValueError without an rng."""
     if isinstance(how, RandomWay):
         if not isinstance(rng, np.random.Generator):
             raise ValueError(
@@ -290,20 +290,20 @@ def drawn(how: AnyWay, rng: np.random.Generator | None, T: int) -> Way:
     return how
 
 
-def _require_steps(way: Any, **counts: Any) -> None:
+def _require_steps(way: object, **counts: object) -> None:
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"{type(way).__name__}: {name} = {count!r}\nexpected a number of steps, 1 or more")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _numbers(kind: str, what: str, values: Any) -> tuple[float, ...]:
-    """A row of numbers as floats. Raises TypeError for anything else."""
+    """Return a row of numbers as floats. Raise TypeError for anything else."""
     row = isinstance(values, Sequence) and not isinstance(values, str)
     if (row or (isinstance(values, np.ndarray) and values.ndim == 1)) and all(_is_number(v) for v in values):
         return tuple(float(v) for v in values)

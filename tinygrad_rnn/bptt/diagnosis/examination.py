@@ -1,0 +1,115 @@
+"""One derivation on all problems of a cell: its answers, the wrong ones, and the mistakes that would give them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from tinygrad_rnn.bptt.comparison.case import Gradients
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
+from tinygrad_rnn.bptt.diagnosis.problems import LENGTHS, Problem, Problems
+from tinygrad_rnn.bptt.diagnosis.search import (
+    axis_order,
+    fits,
+    predicted,
+    reshaped,
+)
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
+from tinygrad_rnn.bptt.diagnosis.symptoms import (
+    quantities,
+)
+
+
+class Examination:
+    """One derivation on all problems: its answers, asked for once, and their verdicts."""
+
+    def __init__(self, submission: Submission, problems: Problems, title: str) -> None:
+        self.submission, self.problems, self.title = submission, problems, title
+        self.answers: dict[Problem, tuple[Gradients, Log]] = {}
+        self.failed: dict[Problem, BaseException] = {}
+        self.shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
+        submission.check_names({**problems.searched.case.inputs(), **quantities(problems.searched.model)})
+
+    def answer(self, problem: Problem) -> Gradients | None:
+        """Return its gradients on one problem; None where it fails."""
+        if problem not in self.answers and problem not in self.failed:
+            try:
+                self.answers[problem] = self.submission(problem.case)
+            except (DoctorError, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.failed[problem] = error
+        return self.answers[problem][0] if problem in self.answers else None
+
+    @cached_property
+    def wrong(self) -> dict[str, list[Problem]]:
+        """By gradient, the problems on which it is wrong."""
+        found: dict[str, list[Problem]] = {}
+        for problem in self.problems.tried:
+            for name, g in (self.answer(problem) or {}).items():
+                if not problem.same(name, g, self.submission.precision):
+                    found.setdefault(name, []).append(problem)
+        return found
+
+    @cached_property
+    def searched(self) -> Problem | None:
+        """The problem for the search, or another one where the derivation fails on it; None where it fails on all."""
+        answered = [p for p in self.problems.tried if max(LENGTHS) >= p.T and self.answer(p) is not None]
+        usual = self.problems.searched
+        return usual if self.answer(usual) is not None else max(answered, key=lambda p: (p.T, p.B), default=None)
+
+    def finds_fault(self) -> bool:
+        """Return whether anything is wrong with the numbers."""
+        return bool(self.wrong) or self.submission.unsteady
+
+    def tells(self, name: str) -> bool:
+        """Return whether some problem can tell a wrong gradient of that name from a right one."""
+        precision = self.submission.precision
+        for p in self.problems.tried:
+            hand = self.answer(p) or {}
+            if (
+                name in hand
+                and not p.is_zero(name)
+                and (p.plainly_same(name, hand[name], precision) or p.is_judged(name, precision))
+            ):
+                return True
+        return name in self.wrong
+
+    def first_stage(self) -> tuple[Problem | None, Gradients]:
+        """Return the simplest problem with a wrong answer, and that answer."""
+        for problem in self.problems.stages:
+            hand = self.meant(problem)
+            if hand and not fits(hand, problem.true, problem, self.submission.precision):
+                return problem, hand
+        return None, {}
+
+    def meant(self, problem: Problem) -> Gradients | None:
+        """Return its answer, with gradients of a wrong shape reshaped; these shapes are noted."""
+        hand = self.answer(problem)
+        if hand is None:
+            return None
+        meant = {}
+        for name, g in hand.items():
+            true, order = problem.true[name], self._orders().get(name)
+            if order and g.shape == true.shape:  # as for a square, where the shape does not show it
+                g = g.transpose(order)
+            words, meant[name] = reshaped(name, g, true) or ("", g)
+            if words and problem is self.searched:
+                self.shapes[words] = f"d{name}"
+        return meant
+
+    def _orders(self) -> dict[str, tuple[int, ...]]:
+        """Return the order of axes of gradients in another order, found where all sizes differ."""
+        if (searched := self.searched) is None:
+            return {}
+        hand = self.answer(searched) or {}
+        found = {name: axis_order(g, searched.true[name]) for name, g in hand.items() if g.ndim > 2}
+        return {name: order for name, order in found.items() if order}
+
+    def confirms(self, mistake: Mistake) -> bool:
+        """Return whether a mistake gives the derivation's answers on every problem."""
+        return all(self.agrees(p, predicted(p.model, mistake.changes)) for p in self.problems.tried)
+
+    def agrees(self, problem: Problem, made: Gradients | None) -> bool:
+        """Return whether the answer to one problem, if there is any, is the predicted one."""
+        hand = self.meant(problem)
+        return hand is None or fits(hand, made, problem, self.submission.precision)

@@ -1,0 +1,163 @@
+"""A diagnosis: the verdict on a derivation, its first symptom, and the mistake that explains its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Gradients
+from tinygrad_rnn.bptt.diagnosis.examination import Examination
+from tinygrad_rnn.bptt.diagnosis.failures import told
+from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis, remarks, tried_text, where_text
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
+from tinygrad_rnn.bptt.diagnosis.model import Changes
+from tinygrad_rnn.bptt.diagnosis.other_cells import gradients_of, similar_cells
+from tinygrad_rnn.bptt.diagnosis.problems import Problem
+from tinygrad_rnn.bptt.diagnosis.search import (
+    clipped,
+    fits,
+    never_filled,
+    pairs,
+    predicted,
+    predictions,
+)
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
+from tinygrad_rnn.bptt.diagnosis.symptoms import (
+    Symptom,
+    first_changed,
+    first_logged,
+    first_wrong,
+    place_of,
+    terms_table,
+)
+
+SECOND_ONES = 400
+"""The number of known mistakes, the commonest first, to try as the second of two."""
+
+
+def diagnosis_of(examined: Examination) -> Diagnosis:
+    """Return the diagnosis: the wrong gradients, the first symptom, the mistake."""
+    submission, tried = examined.submission, examined.problems.tried
+    wrong = examined.wrong
+    compared = list(dict.fromkeys(name for p in tried for name in examined.answer(p) or {}))
+    zero = [name for name in compared if all(p.is_zero(name) for p in tried)]
+    unjudged = [name for name in compared if name not in zero and not examined.tells(name)]
+    if compared and unjudged == compared:
+        raise DoctorValueError(
+            "doctor: no problem tells a right gradient from a wrong one: rounding alone makes errors as large\n"
+            "give an example with smaller weights, on which the cell is less saturated or chaotic"
+        )
+    answered = tuple(sorted({p.T for p in tried if p not in examined.failed}))
+    silent = tuple(sorted({p.T for p in tried} - {*answered}))
+    failed = {p: error for p, error in examined.failed.items() if p in tried}
+    report = Diagnosis(
+        title=examined.title,
+        right=not (wrong or failed or submission.changed or submission.unsteady) and bool(compared),
+        tried=tried_text(compared, list(tried[0].true)),
+        names=submission.names,
+        wrong={name: where_text(found, silent) for name, found in wrong.items()},
+        remarks=tuple(remarks(submission, failed, bool(wrong), examined.problems.zero, zero, unjudged)),
+        answered=answered,
+        silent=silent,
+    )
+    if not wrong:
+        return report
+    smallest = min((p for found in wrong.values() for p in found), key=lambda p: (p.T, -p.B))
+    return _explained(examined, dataclasses.replace(report, symptom=_symptom(examined, smallest)), smallest)
+
+
+def _symptom(examined: Examination, problem: Problem) -> Symptom | None:
+    """Return the first wrong intermediate where the derivation gave any, else the first wrong term."""
+    log = examined.answers[problem][1]
+    if log and (found := first_logged(problem.model, examined.submission, log)):
+        return found
+    try:
+        return first_wrong(problem.case, examined.submission)
+    except DoctorError:
+        raise
+    except Exception:  # it cannot be asked about shorter sequences
+        return None
+
+
+def _explained(examined: Examination, report: Diagnosis, smallest: Problem) -> Diagnosis:
+    """Return the diagnosis with the mistake that gives these numbers, or two of them, or the wrong terms."""
+    searched = examined.searched
+    hand = examined.meant(searched) if searched else None
+    if searched is None or hand is None:
+        return report
+    if whole := {name: dtype for name, dtype in examined.submission.integers.items() if name in report.wrong}:
+        words = f"it returns integers: {', '.join(f'{dtype} for d{name}' for name, dtype in whole.items())}"
+        return dataclasses.replace(report, mistake=Mistake(words, ", ".join(whole), Changes()))
+    known = predictions(searched)
+    report = dataclasses.replace(report, considered=len(known.mistakes))
+    shapes = (
+        Mistake("; ".join(examined.shapes), ", ".join(examined.shapes.values()), Changes()) if examined.shapes else None
+    )
+    if shapes and examined.confirms(shapes):
+        return dataclasses.replace(report, mistake=shapes, complete=True)
+    empty = never_filled(hand, searched)
+    for mistake in [*([empty] if empty else []), *known.matching(hand, examined.submission.precision)]:
+        if examined.confirms(mistake):
+            second = mistake if shapes else None
+            found = dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True)
+            return _placed(found, mistake, smallest)
+    for what, cell in similar_cells(examined.problems.cell):
+        if all(examined.agrees(p, gradients_of(cell, p.case)) for p in examined.problems.tried):
+            words = f"this is right for another cell: {what}"
+            return dataclasses.replace(report, mistake=Mistake(words, "the cell", Changes()), complete=True)
+    if shapes:
+        return dataclasses.replace(report, mistake=shapes)
+    stage, begun = examined.first_stage()
+    firsts = predictions(stage).beginnings(begun, examined.submission.precision) if stage else []
+    firsts = [first for first in firsts if _possible(searched, first, hand)]
+    for first, second, together in pairs(firsts[:3], known.mistakes[:SECOND_ONES]):
+        made = predicted(searched.model, together.changes)
+        if fits(hand, made, searched, examined.submission.precision) and examined.confirms(together):
+            model = smallest.model
+            first, second = sorted((first, second), key=lambda m: place_of(model, m.changes))
+            found = dataclasses.replace(report, mistake=first, second=second, complete=True)
+            return _placed(found, together, smallest)
+    answers = [
+        (meant, problem) for problem in examined.problems.tried if (meant := examined.meant(problem)) is not None
+    ]
+    if cut := clipped(answers, examined.submission.precision):
+        return dataclasses.replace(report, mistake=cut, complete=True)
+    if firsts:
+        return _named(dataclasses.replace(report, mistake=firsts[0]))
+    return dataclasses.replace(report, table=_table(examined, smallest))
+
+
+def _table(examined: Examination, problem: Problem) -> tuple[str, ...]:
+    """Return the wrong terms, as lines of text."""
+    try:
+        return tuple(terms_table(problem.case, examined.submission))
+    except DoctorError:
+        raise
+    except Exception as error:
+        return (f"  no terms: the derivation fails on shorter sequences ({told(error)})",)
+
+
+def _possible(searched: Problem, first: Mistake, hand: Gradients) -> bool:
+    """Return whether a mistake fills in every gradient that the derivation fills in."""
+    made = predicted(searched.model, first.changes) or {}
+    return all(np.any(made[name]) or not np.any(g) for name, g in hand.items() if name in made)
+
+
+def _placed(report: Diagnosis, mistake: Mistake, smallest: Problem) -> Diagnosis:
+    """Return the diagnosis with the first wrong quantity and step of the mistake that explains everything.
+
+    A symptom that the derivation itself logged stays.
+    """
+    if report.symptom and report.symptom.logged:
+        return report
+    found = first_changed(smallest.model, mistake.changes)
+    return dataclasses.replace(report, symptom=found) if found else _named(report)
+
+
+def _named(report: Diagnosis) -> Diagnosis:
+    """Return the diagnosis, its first symptom named after the mistake's quantity where several look alike."""
+    symptom, mistake = report.symptom, report.mistake
+    if symptom and mistake and mistake.quantity in symptom.also:
+        symptom = dataclasses.replace(symptom, quantity=mistake.quantity)
+    return dataclasses.replace(report, symptom=symptom)

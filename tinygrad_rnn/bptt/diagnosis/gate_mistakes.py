@@ -1,0 +1,85 @@
+"""Mistakes with the gates as blocks of one array: put together in another order, or one of them forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
+from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
+from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
+from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
+
+
+def gates_in_another_order(model: CellModel) -> Iterator[Mistake]:
+    """Yield the gates joined, or cut, in another order."""
+    for source, lines in _cuts(model).items():
+        names, to = [quantity(model, Ref("line", r)) for r in lines], quantity(model, source)
+        rules = [model.rule(r, 0) for r in lines]
+        for order in list(permutations(range(len(lines))))[1:]:
+            said = ", ".join(names[k] for k in order)
+            back = {(lines[k], 0): replace(rules[k], place=rule.place) for rule, k in zip(rules, order, strict=True)}
+            yield Mistake(
+                f"in {to}, the gates are put together in another order: {said} in the place of {', '.join(names)}",
+                to,
+                Changes(edges=back),
+                max(lines),
+            )
+            there = {
+                (r, 0): replace(rule, place=rules[k].place) for r, rule, k in zip(lines, rules, order, strict=True)
+            }
+            yield Mistake(
+                "the gates are read in another order than the parameters have them: "
+                f"{', '.join(n[1:] for n in names)} where {', '.join(names[k][1:] for k in order)} stand",
+                names[0],
+                Changes(
+                    forward={r: _read(model.roles[lines[k]]) for r, k in zip(lines, order, strict=True)}, edges=there
+                ),
+                len(model.roles),
+            )
+
+
+def forgotten_gates(model: CellModel) -> Iterator[Mistake]:
+    """Yield products with all gates' cotangents, as dz U, in which one gate is forgotten or lacks its last factor."""
+    for source, lines in _cuts(model).items():
+        for r, slot, target in model.edges():
+            role = model.roles[r]
+            if role.like.shape != model.likes[source].shape or role.op.name != "matmul":
+                continue
+            for piece in lines:
+                name, to = quantity(model, Ref("line", piece)), quantity(model, target)
+                rule, place = model.rule(r, slot), model.rule(piece, 0).place
+                change = _with_block(rule, place, None)
+                yield edge_mistake(model, (r, slot), f"in {to}, the part of {name} is forgotten", change)
+                for q, side, read in model.edges():
+                    if read == Ref("line", piece) and model.roles[q].op.name == "multiply":
+                        other, right = Ref("cotangent", q), rule_text(model, q, model.rule(q, side))
+                        words = f"in {to}, {value_text(model, other)} stands in the place of {right}"
+                        yield edge_mistake(model, (r, slot), words, _with_block(rule, place, other))
+
+
+def _cuts(model: CellModel) -> dict[Ref, list[int]]:
+    """Return the arrays that are cut into pieces of one shape, as gates are, and the lines that take the pieces."""
+    found: dict[tuple[Ref, tuple[int, ...]], list[int]] = {}
+    for r, role in enumerate(model.roles):
+        if role.op.name == "getitem" and isinstance(role.args[0], Ref):
+            found.setdefault((role.args[0], role.like.shape), []).append(r)
+    return {source: lines for (source, _), lines in found.items() if 1 < len(lines) <= 4}
+
+
+def _with_block(rule: Rule, place: Any, ref: Ref | None) -> EdgeChange:
+    """Return the rule with one gate's block of the incoming cotangent replaced, by zero or by another cotangent."""
+
+    def change(at: At, g: Array) -> Any:
+        rest = g.copy()
+        rest[place] = 0 if ref is None else at.value(ref)
+        return rule(at, rest)
+
+    return change
+
+
+def _read(role: Role) -> Callable[[At], Array]:
+    return lambda at: role.op.function(*[at.value(a) for a in role.args], **role.kwargs)
