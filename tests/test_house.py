@@ -174,3 +174,13 @@ def test_nothing_recurses_over_the_tape():
                     if isinstance(c, ast.Attribute) and isinstance(c.value, ast.Name) and c.value.id == "self"
                 }
                 assert node.name not in names, f"{name}: {node.name} calls itself"
+
+
+def test_rooms_have_the_names_that_older_code_uses():
+    from tinygrad_rnn.replay import compile_tape
+
+    from tinygrad_rnn.draw import cuts, truncation_bars
+
+    assert cuts is truncation_bars
+    assert compile_tape is tinygrad_rnn.compiler.compile_tape
+    assert importlib.import_module("tinygrad_rnn.replay") is tinygrad_rnn.replay is tinygrad_rnn.compiler

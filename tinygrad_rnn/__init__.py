@@ -16,6 +16,8 @@
   `draw`: the graph.
 """
 
+import sys
+
 from tinygrad_rnn import compiler
 from tinygrad_rnn import compiler as replay  # a second name, for code that imports it
 from tinygrad_rnn.compiler.compiled import compile
@@ -34,6 +36,8 @@ from tinygrad_rnn.transforms.check_grads import check_grads
 from tinygrad_rnn.transforms.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
+
+sys.modules[f"{__name__}.replay"] = replay  # for `from tinygrad_rnn.replay import compile_tape`
 
 __all__ = [
     "Entry",

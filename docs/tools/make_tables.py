@@ -130,6 +130,7 @@ WRONG = {
         np.stack([x, x], dtype=np.float32)
         np.sum(x, 0, np.float32)
         x.reshape(3, 4, order="F")
+        np.copy(x, order="F")
         np.max(x, axis=0, out=array[0])
         np.where(x > 0)
         with tg.Tape(): np.linalg.svd(x)

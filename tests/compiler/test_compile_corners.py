@@ -68,6 +68,22 @@ def test_a_sum_over_the_batch_in_each_step_of_the_backward_pass():
     agree(f, p | {name: rng.standard_normal(H) for name in ("p_i", "p_f", "p_o")}, XS)
 
 
+@pytest.mark.parametrize("join", [np.stack, np.concatenate])
+def test_a_sum_over_values_that_were_joined_in_the_step(join):
+    """The walk back spreads a cotangent, and the parts of what is spread lie where the cotangent was written."""
+
+    def f(w, xs):
+        h = np.zeros((B, H))
+        for t in range(T):
+            with tg.scope(t=t):
+                joined = join([xs[t] @ w, h])
+                h = (joined if join is np.stack else joined.reshape(2, B, H)).sum(axis=0) * 0.5
+        return h.sum()
+
+    agree(f, A, XS)
+    agree(f, A, XS, argnums=(0, 1))
+
+
 def test_integers_and_booleans_compared_with_numbers():
     agree(lambda w, ids: np.sum(w * (ids == 2)), np.ones(4), np.arange(4))
     agree(lambda w, mask: np.sum(w * (mask == True) + w**2 * (mask < 1)), np.ones(2), np.array([True, False]))  # noqa: E712

@@ -66,6 +66,8 @@ def test_names_are_joined_by_dots():
     for tree, name in (({"a": {"b": 1}, "a.b": 2}, "a.b"), ({"a": [1], "a.0": 1}, "a.0")):
         with pytest.raises(ValueError, match=f"two parameters have the name '{name}'\nnames are joined by dots"):
             by_name(tree)
+    with pytest.raises(ValueError, match="the name 5 is of type int\nparameters are named by strings"):
+        by_name({"a": {5: 1}})
 
 
 @pytest.mark.parametrize("tree", [{5: 6}, {"a": {5: 6}}, {"a": [{None: 1}]}], ids=["outer", "inner", "None"])

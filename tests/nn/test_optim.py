@@ -259,3 +259,12 @@ def test_gradients_that_are_missing_and_that_do_not_fit_a_tree():
     for other in (optim.SGD(rate=1.0).init({"w": np.ones(2)}), adam.init({"u": np.ones(2)})):
         with pytest.raises(ValueError, match=r"Adam: the state has no 'mean' for these parameters\nbegin with state"):
             adam.step({"w": np.ones(2)}, {"w": np.ones(2)}, other)
+
+
+def test_clipping_leaves_a_gradient_that_is_not_there():
+    grads = {"a": None, "b": [np.array([3.0, 4.0]), None]}
+    for clip in (optim.clip_by_norm, optim.clip_by_value):
+        clipped, norm = clip(grads, 10.0)
+        assert norm == 5
+        assert clipped["a"] is clipped["b"][1] is None
+        np.testing.assert_array_equal(clipped["b"][0], [3.0, 4.0])

@@ -396,3 +396,10 @@ def test_a_tree_comes_back_by_names_and_as_it_was(tmp_path, ending):
     with pytest.raises(ValueError, match=r"two parameters have the name 'a\.b'\nnames are joined by dots"):
         weights.save(path, {"a": {"b": np.ones(1)}, "a.b": np.ones(1)})
     assert np.array_equal(weights.load(path)["heads.0.0"], params["heads"][0][0])
+
+
+def test_a_mask_is_not_dropped(tmp_path):
+    params = {"layer": {"w": np.ma.masked_array([1.0, 2.0], [False, True])}}
+    with pytest.raises(ValueError, match=r"layer\.w: a masked array.*\nfill it"):
+        nn.weights.save(tmp_path / "w.npz", params)
+    assert not list(tmp_path.iterdir())

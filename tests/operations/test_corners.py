@@ -189,6 +189,8 @@ def test_booleans_beside_floats_and_alone():
     (_, mask), (moved, still) = tg.jvp(lambda x: (x * 2, x > 0), (x,), (x,))
     assert moved.tolist() == [2, -4]
     assert not still.any()
+    _, back = tg.vjp(lambda x: (x * x, x > 0, np.argmax(x)), x)
+    assert back((np.ones(2), np.ones(2, bool), 1))[0].tolist() == [2, -4]
     for call in (tg.jacobian(lambda x: x > 0), tg.grad(lambda x: (x > 0).any()), tg.compile(lambda x: (x > 0).all())):
         with pytest.raises(TypeError, match="is bool\nonly floats have a gradient"):
             call(x)
@@ -215,3 +217,45 @@ def test_a_value_leaves_a_transform_as_an_array_that_may_be_written():
     for found in (tg.vjp(np.tanh, x)[0], tg.jvp(np.tanh, (x,), (x,))[0]):
         found[:] = 0
     assert x.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("distance", [0.25, 1e-3, 1e-5])
+@pytest.mark.parametrize("name", ["arcsin", "arccos", "arctanh", "arccosh"])
+def test_the_slopes_of_inverse_functions_keep_their_digits_beside_1(name, distance, dtype):
+    for side in (1, -1) if name != "arccosh" else (-1,):
+        x = dtype(side * (1 - distance)) if name != "arccosh" else dtype(1 + distance)
+        exact = np.longdouble(x)
+        inside = (1 - exact) * (1 + exact)
+        slopes = {"arcsin": 1 / np.sqrt(abs(inside)), "arctanh": 1 / inside}
+        slopes |= {"arccos": -slopes["arcsin"], "arccosh": slopes["arcsin"]}
+        found = tg.grad(getattr(np, name))(x)
+        np.testing.assert_allclose(found, float(slopes[name]), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize(("dtype", "sizes"), [(np.float64, (1e-200, 1.0, 1e200)), (np.float32, (1e-25, 1.0, 1e25))])
+def test_the_slopes_of_an_angle_do_not_depend_on_the_size_of_the_vector(dtype, sizes):
+    for size in sizes:
+        a, b = dtype(3 * size), dtype(4 * size)
+        found = tg.grad(np.arctan2, argnums=(0, 1))(a, b)
+        square = np.longdouble(a) ** 2 + np.longdouble(b) ** 2
+        right = [float(b / square), float(-a / square)]
+        np.testing.assert_allclose(found, right, rtol=8 * np.finfo(dtype).eps)
+
+
+def test_a_number_is_reduced_over_an_axis_as_numpy_does():
+    for axis in (0, -1):
+        for reduce in (np.prod, np.sum, np.max, np.min):
+            assert tg.grad(lambda x, axis=axis, reduce=reduce: reduce(x, axis=axis))(3.0) == 1
+
+
+def test_elu_takes_a_list():
+    np.testing.assert_array_equal(tg.elu([-1.0, 2.0]), [np.expm1(-1.0), 2.0])
+
+
+@pytest.mark.parametrize("order", ["C", "A", "K"])
+def test_a_copy_in_an_order_that_asks_for_nothing_else(order):
+    x = tg.Tensor(np.arange(6.0).reshape(2, 3), name="x")
+    with tg.Tape() as tape:
+        y = np.copy(x, order=order) * x.copy(order)
+    assert tape.gradient(y, x, seed=np.ones((2, 3))).tolist() == (2 * x.data).tolist()

@@ -129,10 +129,12 @@ class _Writer:
                 name = self.names.name((array.tobytes(), array.dtype.char), _number_name(array.item()))
             else:
                 name = self.names.name(slot.key, "a")
-            self.shared[name] = array
+            if name not in self.shared or array.flags.writeable:  # a part of a spread array lies there too, read-only
+                self.shared[name] = array
             return name
         name = self.names.name((slot.key, varying is self.of_chunk), self.calls.named.get(slot.key, "v"))
-        varying[name] = slot
+        if name not in varying or array.flags.writeable:
+            varying[name] = slot
         return name
 
     def _chunk(self, start: int, stop: int) -> tuple[tuple[Array, ...], Steps | list[tuple[Array, ...]]]:

@@ -123,7 +123,7 @@ class NumPyFace(Values):
 
     def copy(self, order: str = "C") -> Value:
         """Return a Tensor of the same values: a copy on the tape, through which gradients flow."""
-        return np.copy(self, order="K" if order in ("C", "A") else order)  # type: ignore[call-overload]
+        return np.copy(self, order=order)  # type: ignore[call-overload]
 
     def detach(self) -> Value:
         """Return the same values, through which no gradient flows (recorded, so that `tape.rerun` computes them)."""

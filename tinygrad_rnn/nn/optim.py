@@ -220,14 +220,14 @@ def clip_by_norm(grads: Tree, limit: float) -> tuple[Tree, float]:
     _require_limit(limit)
     norm = global_norm(grads)
     factor = min(1.0, limit / (norm + 1e-6))
-    return mapped(lambda g: _bare(g) * np.asarray(factor, g.dtype), grads), norm
+    return mapped(lambda g: None if g is None else _bare(g) * np.asarray(factor, g.dtype), grads), norm
 
 
 def clip_by_value(grads: Tree, limit: float) -> tuple[Tree, float]:
     """Clip each entry of the gradients, a tree, to -limit ... limit. Return them, and their norm before."""
     _require_limit(limit)
     norm = global_norm(grads)
-    return mapped(lambda g: np.clip(_bare(g), -limit, limit), grads), norm
+    return mapped(lambda g: None if g is None else np.clip(_bare(g), -limit, limit), grads), norm
 
 
 def _require_limit(limit: float) -> None:
@@ -236,11 +236,11 @@ def _require_limit(limit: float) -> None:
 
 
 def global_norm(grads: Tree) -> float:
-    """Compute the root of the sum of all squares in a tree.
+    """Compute the root of the sum of all squares in a tree; None adds nothing.
 
     Raises FloatingPointError, naming the gradient, where one is not finite.
     """
-    leaves = flattened(grads)[0]
+    leaves = [(path, g) for path, g in flattened(grads)[0] if g is not None]
     largest = 0.0
     for path, g in leaves:
         size = float(np.max(np.abs(_bare(g)), initial=0.0))

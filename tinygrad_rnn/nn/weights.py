@@ -39,7 +39,11 @@ def arrays(params: Tree) -> Arrays:
 
     The names in nested dicts, lists and tuples are joined by dots: `encoder.weight_ih`, `layers.0.bias`.
     """
-    return {name: np.array(_bare(p), order="C") for name, p in by_name(params).items()}
+    values = by_name(params)
+    masked = [name for name, p in values.items() if isinstance(p, np.ma.MaskedArray)]
+    if masked:
+        raise ValueError(f"{', '.join(masked)}: a masked array, whose mask would be lost\nfill it: p.filled(0)")
+    return {name: np.array(_bare(p), order="C") for name, p in values.items()}
 
 
 def save(path: parameter_files.AnyPath, params: Tree) -> Path:

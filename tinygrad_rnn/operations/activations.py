@@ -20,7 +20,7 @@ softplus = primitive(
     kind="elementwise",
 )
 _elu = primitive(
-    lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    lambda x, alpha: np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0))),
     lambda g, y, x, alpha: g * np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))),
     name="elu",
     analytic=False,

@@ -29,20 +29,21 @@ hypot = primitive(np.hypot, lambda g, y, a, b: g * a / y, lambda g, y, a, b: g *
 sin = primitive(np.sin, lambda g, y, x: g * np.cos(x))
 cos = primitive(np.cos, lambda g, y, x: -g * np.sin(x))
 tan = primitive(np.tan, lambda g, y, x: g * (1 + y * y))
-arcsin = primitive(np.arcsin, lambda g, y, x: g / np.sqrt(1 - x * x))
-arccos = primitive(np.arccos, lambda g, y, x: -g / np.sqrt(1 - x * x))
+# (1 - x) (1 + x) keeps the digits near 1, where 1 - x^2 has lost them: 1 - x is exact there.
+arcsin = primitive(np.arcsin, lambda g, y, x: g / np.sqrt((1 - x) * (1 + x)))
+arccos = primitive(np.arccos, lambda g, y, x: -g / np.sqrt((1 - x) * (1 + x)))
 arctan = primitive(np.arctan, lambda g, y, x: g / (1 + x * x))
 arctan2 = primitive(
     np.arctan2,
-    lambda g, y, a, b: g * b / (a * a + b * b),
-    lambda g, y, a, b: -g * a / (a * a + b * b),
+    lambda g, y, a, b: g * (b / np.hypot(a, b)) / np.hypot(a, b),  # a^2 + b^2 leaves the range of floats
+    lambda g, y, a, b: -g * (a / np.hypot(a, b)) / np.hypot(a, b),
     analytic=False,
 )
 sinh = primitive(np.sinh, lambda g, y, x: g * np.cosh(x))
 cosh = primitive(np.cosh, lambda g, y, x: g * np.sinh(x))
 arcsinh = primitive(np.arcsinh, lambda g, y, x: g / np.sqrt(1 + x * x))
-arccosh = primitive(np.arccosh, lambda g, y, x: g / np.sqrt(x * x - 1))
-arctanh = primitive(np.arctanh, lambda g, y, x: g / (1 - x * x))
+arccosh = primitive(np.arccosh, lambda g, y, x: g / np.sqrt((x - 1) * (x + 1)))
+arctanh = primitive(np.arctanh, lambda g, y, x: g / ((1 - x) * (1 + x)))
 
 absolute = primitive(np.absolute, lambda g, y, x: g * sign(x), analytic=False)
 maximum = primitive(

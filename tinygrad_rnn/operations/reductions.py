@@ -88,6 +88,8 @@ def _product_of_the_others(x: Value, axis: Axes) -> Value:
     """Return, for each entry, the product of all others along the reduced axes: those before and those after it."""
     if not x.size:
         return x
+    if not x.ndim:  # NumPy reduces a number over axis 0 or -1 too
+        return np.ones((), x.dtype)
     reduced = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
     order = [k for k in range(x.ndim) if k not in reduced] + list(reduced)
     moved = np.transpose(x, order)

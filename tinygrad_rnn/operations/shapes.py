@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.table import TABLE, Args, Function, Primitive, primitive
 from tinygrad_rnn.core.values import Value, bare
 from tinygrad_rnn.operations.basics import Axes, along, broadcast_to, concatenate, detach, positive, reshape, transpose
@@ -98,8 +99,10 @@ def fliplr(x: Value) -> Value:
     return flip(x, 1)
 
 
-def copy(x: Value) -> Value:
+def copy(x: Value, order: str = "K") -> Value:
     """Return a Tensor of the same values, as np.copy: an entry of its own on the tape, through which gradients flow."""
+    if order not in ("C", "A", "K"):
+        raise errors.unknown_keyword("copy", (x,), "order", order)
     return detach(x) if x.dtype == bool else positive(x)  # booleans have no sign, and no gradient
 
 

@@ -63,13 +63,16 @@ def vjp(f: Function, *args: Tree, argnums: Argnums | None = None, has_aux: bool 
     """Return f(*args), and the function that takes a cotangent of it to the cotangents of the arguments.
 
     The cotangent is built like the result; the answer is a tuple with one part, built like it, for each argument (or
-    for those in `argnums`; bare where that is one number). With `has_aux`, (result, pullback, anything).
+    for those in `argnums`; bare where that is one number). Integers and booleans beside floats in the result have
+    slope 0, whatever their cotangents. With `has_aux`, (result, pullback, anything).
     """
     run = Run("vjp", f, args, {}, range(len(args)) if argnums is None else argnums, has_aux)
 
     def pullback(cotangent: Tree) -> Tree:
         given = _alike("vjp", "the cotangent", cotangent, run.out_tree)
-        return run.inputs_like(run.tape.gradient(dict(zip(run.outputs, given, strict=True)), run.inputs))
+        by_result = dict(zip(run.outputs, given, strict=True))
+        moving = {y: g for y, g in by_result.items() if y.dtype.kind == "f"}
+        return run.inputs_like(run.tape.gradient(moving or by_result, run.inputs))
 
     return (run.result(), pullback, run.aux) if has_aux else (run.result(), pullback)
 
