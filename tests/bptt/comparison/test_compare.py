@@ -281,6 +281,7 @@ def test_gradients_of_two_precisions_are_judged_by_the_coarser_of_each_pair():
         assert not bptt.compare_gradients("single", {"a": one}, {"a": other * np.float32(1 + 1e-4)})
         assert not bptt.compare_gradients("as asked", {"a": one}, {"a": other}, rtol=1e-12)
     assert bptt.compare_gradients("whole numbers", {"a": np.arange(3)}, {"a": np.arange(3.0)})
+    assert bptt.compare_gradients("longer", {"a": a}, {"a": a.astype(np.longdouble)})
     assert bptt.compare_gradients("nothing", {}, {})
     for unfit in (a.astype(np.float16), a + 1j, np.array(["a"])):
         with pytest.raises(TypeError, match="give float64 or float32"):

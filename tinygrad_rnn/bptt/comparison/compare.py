@@ -105,7 +105,7 @@ def compare_gradients(
     """Set two dicts of gradients against each other, name by name: for what stands around a cell, as a readout.
 
     `rtol`: as for `compare`; its default follows the coarser dtype of each pair. Integers count as float64.
-    Raises ValueError where the names differ, TypeError for what is neither float64, float32 nor integers.
+    Raises ValueError where the names differ, TypeError for float16 and what is not real.
     """
     if set(tape) != set(by_hand):
         raise ValueError(f"compare_gradients: names {sorted(tape)} against {sorted(by_hand)}\ngive the same names")
@@ -121,10 +121,10 @@ def compare_gradients(
     return Report(title, rows, finest if rtol is None else rtol)
 
 
-def _real(name: str, gradient: Any) -> Array:
-    """Return the values of a gradient, integers in double precision."""
+def _real(name: str, gradient: Numbers) -> Array:
+    """Return the values of a gradient, integers and long doubles in double precision."""
     values = as_array(gradient)
-    if values.dtype.kind in "iub":
+    if values.dtype.kind in "iub" or values.dtype == np.longdouble:
         return values.astype(np.float64)
     if values.dtype.name not in RTOL:
         raise TypeError(f"compare_gradients: {name!r} is {values.dtype}\ngive float64 or float32")
