@@ -130,8 +130,11 @@ def _drop_what_cannot_be_written() -> None:
         try:
             stream.flush()
         except (OSError, ValueError):
-            with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), stream.fileno())
+            with contextlib.suppress(OSError, ValueError):
+                nowhere, wanted = os.open(os.devnull, os.O_WRONLY), stream.fileno()
+                if nowhere != wanted:  # it is, where the stream's own descriptor was closed
+                    os.dup2(nowhere, wanted)
+                    os.close(nowhere)
 
 
 class _Closed(io.TextIOBase):

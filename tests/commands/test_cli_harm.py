@@ -100,6 +100,14 @@ def test_streams_that_are_closed(book, tmp_path):
     assert done.stdout == "2\n2\n"
 
 
+def test_a_file_that_closes_the_standard_output_ends_in_words(tmp_path):
+    """Python's own attempt to flush at its end, status 120, is not what the command says."""
+    (tmp_path / "closing.py").write_text("import os\nos.close(1)\ndef f(params, xs, state, dhs): return {}\n")
+    done = shell("tg doctor closing.py:f --cell rnn", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "standard output: Bad file descriptor" in said_in_two_lines(done.stderr)
+
+
 def test_without_streams_at_all(book, tmp_path, monkeypatch):
     """As where a program of windows runs, which has none."""
     monkeypatch.setattr(sys, "stderr", None)

@@ -194,12 +194,14 @@ def test_an_interrupt_passes_through(tmp_path, capsys):
         "np.set_printoptions(precision=1)",
         "import sys; sys.path.clear()",
         "import sys; sys.stdout = None",
+        "import sys; sys.stderr = None",
+        "import sys; sys.stdout = sys.stderr = sys.stdin = None",
         "import sys; sys.argv.clear()",
     ],
 )
 @pytest.mark.parametrize("where", ["at the top", "in the function"])
 def test_what_it_changes_for_all_spoils_nothing(line, where, tmp_path, capsys):
-    before = np.geterr(), os.getcwd(), [*sys.path], [*sys.argv], sys.stdout
+    before = np.geterr(), os.getcwd(), [*sys.path], [*sys.argv], sys.stdout, sys.stderr, sys.stdin
     source = (
         inside(line)
         if where == "in the function"
@@ -210,7 +212,8 @@ def test_what_it_changes_for_all_spoils_nothing(line, where, tmp_path, capsys):
     np.set_printoptions(**options)
     assert (status, out.splitlines()[0]) == (0, "f, BPTT of rnn: right")
     assert ("hello" in err) == ("hello" in line)
-    assert (np.geterr(), os.getcwd(), [*sys.path], [*sys.argv], sys.stdout) == before
+    after = np.geterr(), os.getcwd(), [*sys.path], [*sys.argv], sys.stdout, sys.stderr, sys.stdin
+    assert after == before
 
 
 def test_a_file_may_change_into_its_own_folder(tmp_path, capsys):

@@ -24,8 +24,8 @@ def opened(path: Path) -> Iterator[ModuleType]:
     """Run a file as a module. Inside, its functions find the files beside it, also when they import them late.
 
     What the file prints while it runs goes to stderr. Its changes of the process are undone at the end: the current
-    folder, the arguments, the ways to import, warnings, NumPy's error state. Raises ValueError, with the line, where
-    the file cannot be run.
+    folder, the arguments, the streams, the ways to import, warnings, NumPy's error state. Raises ValueError, with the
+    line, where the file cannot be run.
     """
     if not path.is_file():
         what = "is no file" if path.exists() else "there is no such file"
@@ -33,7 +33,7 @@ def opened(path: Path) -> Iterator[ModuleType]:
     if path.suffix != ".py":
         raise ValueError(f"{path}: this is no Python file\nits name must end in .py")
     full = path.resolve()
-    arguments, folder, end = [*sys.argv], Path.cwd(), os._exit
+    arguments, folder, end, streams = [*sys.argv], Path.cwd(), os._exit, (sys.stdin, sys.stdout, sys.stderr)
     try:
         sys.argv[:] = [str(path)]  # a file that reads arguments gets none of ours
         os._exit = partial(_exit, os.getpid(), end)  # type: ignore[assignment]  # ends the process without a word
@@ -44,6 +44,7 @@ def opened(path: Path) -> Iterator[ModuleType]:
     finally:
         sys.argv[:] = arguments
         os._exit = end
+        sys.stdin, sys.stdout, sys.stderr = streams
         os.chdir(folder)
 
 

@@ -266,6 +266,30 @@ def test_gradients_of_anything_can_be_set_against_each_other():
         bptt.compare_gradients("both", {"a": a}, {"b": b})
 
 
+def test_gradients_of_two_precisions_are_judged_by_the_coarser_of_each_pair():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((3, 4)), rng.standard_normal(5)
+    single = a.astype(np.float32)
+    for one, other in ((a, single), (single, a)):
+        for names in (("a", "b"), ("b", "a")):  # whichever comes last
+            report = bptt.compare_gradients("mixed", {n: {"a": one, "b": b}[n] for n in names}, {"a": other, "b": b})
+            assert "(tolerance 1e-12 relative, a 1e-05)" in str(report.check())
+            wrong = bptt.compare_gradients(
+                "mixed", {n: {"a": one, "b": b}[n] for n in names}, {"a": other, "b": b * (1 + 1e-8)}
+            )
+            assert [row.verdict(wrong.rtol) for row in wrong.rows if row.name == "b"] == ["WRONG: HAND"]
+        assert not bptt.compare_gradients("single", {"a": one}, {"a": other * np.float32(1 + 1e-4)})
+        assert not bptt.compare_gradients("as asked", {"a": one}, {"a": other}, rtol=1e-12)
+    assert bptt.compare_gradients("whole numbers", {"a": np.arange(3)}, {"a": np.arange(3.0)})
+    assert bptt.compare_gradients("longer", {"a": a}, {"a": a.astype(np.longdouble)})
+    assert bptt.compare_gradients("nothing", {}, {})
+    for unfit in (a.astype(np.float16), a + 1j, np.array(["a"])):
+        with pytest.raises(TypeError, match="give float64 or float32"):
+            bptt.compare_gradients("unfit", {"a": a}, {"a": unfit})
+    infinite = np.array([np.inf, 1.0])
+    assert not bptt.compare_gradients("not finite", {"a": infinite}, {"a": infinite})
+
+
 def test_a_difference_is_measured_against_the_largest_entry():
     d = Difference.between(np.array([1e-3, 8.0 + 2**-49]), np.array([1e-3, 8.0]))
     assert (d.absolute, d.relative, d.ulps, d.at) == (2**-49, 2**-52, 1.0, (1,))

@@ -261,3 +261,17 @@ def test_a_toy_of_whole_numbers_with_exact_corners_is_judged(op):
     assert all(row.tolerance.relative < 1e-13 for row in report.rows)
     wrong = bptt.compare(cell, **problem, by_hand=partial(by_hand, factor=1 + 1e-9))
     assert wrong["U"].verdict(wrong.rtol) == "WRONG: HAND"
+
+
+def test_a_derivation_whose_arguments_have_no_names_for_others_is_called_by_place():
+    def by_place(params, xs, state, dhs, dlast, /):
+        return bptt.by_hand.rnn(params, xs, state, dhs, dlast)
+
+    def with_all_the_rest(params, xs, state, dhs, *dlast):
+        assert not dlast
+        return bptt.by_hand.rnn(params, xs, state, dhs)
+
+    rng = np.random.default_rng(0)
+    params, xs = nn.init.rnn(rng, 3, 4), rng.standard_normal((3, 2, 3))
+    for function in (by_place, with_all_the_rest):
+        assert len(bptt.compare(nn.rnn, params, xs, function).check().rows) == 6

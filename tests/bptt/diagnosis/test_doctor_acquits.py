@@ -249,7 +249,26 @@ def all_steps_in_one_product(params, xs, state, dhs):
     return {"weight_hh": np.concatenate(dz).T @ np.concatenate(hs[:-1])}
 
 
+def by_place(params, xs, state, dhs, dlast, /):
+    return rnn(params, xs, state, dhs, dlast)
+
+
+def by_place_behind_another(params, xs, state, dhs, scale=1.0, dlast=None, log=None, /):
+    assert scale == 1.0
+    assert log == {}
+    return rnn(params, xs, state, dhs, dlast)
+
+
+def with_all_the_rest(params, xs, state, dhs, *dlast, **log):
+    assert not dlast
+    assert not log
+    return rnn(params, xs, state, dhs)
+
+
 CALLABLES = [
+    by_place,
+    by_place_behind_another,
+    with_all_the_rest,
     plainly_decorated(four),
     plainly_decorated(rnn),
     functools.wraps(rnn)(plainly_decorated(rnn)),

@@ -138,7 +138,7 @@ class Case:
         arguments = [{k: p.copy() for k, p in self.params.items()}, self.xs.copy()]
         arguments += [tuple(s.copy() for s in self.state), self.dhs.copy()]
         more = {"dlast": tuple(d.copy() for d in self.dlast)} if takes_dlast(by_hand) else {}
-        answer = by_hand(*arguments, **more)
+        answer = ask(by_hand, arguments, more)
         name_of = getattr(by_hand, "__name__", "by_hand")
         if not isinstance(answer, Mapping):
             raise TypeError(
@@ -168,7 +168,23 @@ class Case:
 
 def takes_dlast(by_hand: ByHand) -> bool:
     """Return whether a derivation by hand takes the gradient of the last state, under the name dlast."""
-    return "dlast" in parameters_of(by_hand)
+    return takes(by_hand, "dlast")
+
+
+def takes(function: Callable[..., object], name: str) -> bool:
+    """Return whether a function has a parameter of that name, for one value: neither `*name` nor `**name`."""
+    found = parameters_of(function).get(name)
+    return found is not None and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
+
+
+def ask(by_hand: ByHand, arguments: Sequence[object], options: Mapping[str, object]) -> Any:
+    """Call a derivation by hand. An option goes by its place where the signature takes it by place alone."""
+    rest = list(parameters_of(by_hand).values())[len(arguments) :]
+    by_place = [p for p in rest if p.kind is p.POSITIONAL_ONLY]
+    while by_place and by_place[-1].name not in options:
+        by_place.pop()
+    named = {name: value for name, value in options.items() if name not in [p.name for p in by_place]}
+    return by_hand(*arguments, *[options.get(p.name, p.default) for p in by_place], **named)
 
 
 def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:

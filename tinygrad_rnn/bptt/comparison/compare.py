@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison import torch_reference
-from tinygrad_rnn.bptt.comparison.case import ByHand, Case, Numbers, States, as_array, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Numbers, States, as_array, takes_dlast
 from tinygrad_rnn.bptt.comparison.locate import Locator
 from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
@@ -104,17 +104,28 @@ def compare_gradients(
 ) -> Report:
     """Set two dicts of gradients against each other, name by name: for what stands around a cell, as a readout.
 
-    Raises ValueError where the names differ.
+    `rtol`: as for `compare`; its default follows the coarser dtype of each pair. Integers count as float64.
+    Raises ValueError where the names differ, TypeError for float16 and what is not real.
     """
     if set(tape) != set(by_hand):
         raise ValueError(f"compare_gradients: names {sorted(tape)} against {sorted(by_hand)}\ngive the same names")
     rows = []
-    dtype = np.dtype(np.float64)
-    for name, gradient in tape.items():
-        gradient, other = as_array(gradient), as_array(by_hand[name])
-        dtype = gradient.dtype
+    for name in tape:
+        gradient, other = _real(name, tape[name]), _real(name, by_hand[name])
+        asked = max(RTOL[g.dtype.name] for g in (gradient, other)) if rtol is None else 0.0
         if gradient.shape == other.shape:
-            rows.append(Row(name, gradient.shape, Difference.between(other, gradient)))
+            rows.append(Row(name, gradient.shape, Difference.between(other, gradient), asked=asked))
         else:
             rows.append(Row(name, gradient.shape, fault=f"shape {other.shape}"))
-    return Report(title, rows, RTOL[dtype.name] if rtol is None else rtol)
+    finest = min((row.asked for row in rows if row.asked), default=RTOL["float64"])
+    return Report(title, rows, finest if rtol is None else rtol)
+
+
+def _real(name: str, gradient: Numbers) -> Array:
+    """Return the values of a gradient, integers and long doubles in double precision."""
+    values = as_array(gradient)
+    if values.dtype.kind in "iub" or values.dtype == np.longdouble:
+        return values.astype(np.float64)
+    if values.dtype.name not in RTOL:
+        raise TypeError(f"compare_gradients: {name!r} is {values.dtype}\ngive float64 or float32")
+    return values

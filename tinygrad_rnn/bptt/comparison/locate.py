@@ -131,7 +131,8 @@ class Locator:
         if k + 1 == len(self._case.xs):
             return hand, tape
         hand_after, tape_after = self._cut(name, s, k + 1)
-        return hand - hand_after, tape - tape_after
+        with np.errstate(invalid="ignore"):  # a gradient by hand that is infinite has no contributions
+            return hand - hand_after, tape - tape_after
 
 
 def _first(n: int, wrong: Callable[[int], bool]) -> int:

@@ -28,7 +28,8 @@ class Difference:
         """Return the difference of two arrays of one shape. A NaN anywhere makes it NaN."""
         if not values.size:
             return cls(0.0, 0.0, 0.0, ())
-        errors = np.abs(values.astype(np.float64) - reference)
+        with np.errstate(invalid="ignore"):  # infinity less infinity: a NaN, which agrees with nothing
+            errors = np.abs(values.astype(np.float64) - reference)
         worst = int(np.argmax(errors))  # argmax stops at a NaN
         absolute = float(errors.flat[worst])
         largest = float(np.max(np.abs(reference)))
@@ -79,6 +80,7 @@ class Row:
     time_axis: bool = False
     tolerance: Tolerance | None = None  # what rounding does to it, where that is known
     finite: bool = True
+    asked: float = 0.0  # the relative error that its dtypes allow, where that is more than the report allows
 
     def verdict(self, rtol: float) -> str:
         """Return `ok`, or who disagrees with the tape; `NOT FINITE` where the tape has nothing to compare with."""
@@ -95,7 +97,7 @@ class Row:
 
     def _agree(self, difference: Difference, rtol: float) -> bool:
         if self.tolerance is None:
-            return difference.relative <= rtol
+            return difference.relative <= max(rtol, self.asked)
         return difference.absolute <= self.tolerance.absolute(rtol)
 
     @property
@@ -217,7 +219,8 @@ class Report:
         else:
             result = "all agree"
         more = ", or rounding where that is more" if any(row.tolerance for row in self.rows) else ""
-        return f"{result} (tolerance {self.rtol:.0e} relative{more})"
+        coarse = [f", {row.name} {row.asked:.0e}" for row in self.rows if row.asked > self.rtol]
+        return f"{result} (tolerance {self.rtol:.0e} relative{''.join(coarse)}{more})"
 
 
 def _difference_cells(row: Row) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, as_array, parameters_of, takes_dlast
+from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, as_array, ask, takes, takes_dlast
 from tinygrad_rnn.bptt.diagnosis.failures import NO_ANSWER, advice, line_of, source_of, told
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.nn.time_loop import as_tuple
@@ -107,11 +107,11 @@ class Submission:
         if takes_dlast(self.function):
             options["dlast"] = tuple(self._state(d) for d in case.dlast)
         log: Log = {}
-        if "log" in parameters_of(self.function):
+        if takes(self.function, "log"):
             options["log"] = log
         given = {**arguments, **{name: a for name, a in options.items() if name != "log"}}
         before = {name: _copied(a) for name, a in given.items()}
-        answer = self._called(*arguments.values(), **options)
+        answer = self._called([*arguments.values()], options)
         self.changed |= {name for name, a in given.items() if not _equal(a, before[name])}
         if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
             answer, log = answer[0], {**log, **answer[1]}
@@ -138,12 +138,12 @@ class Submission:
             gradients[ours] = self._taken(name, g, case)
         return gradients, log
 
-    def _called(self, *arguments: Any, **options: Any) -> Any:
+    def _called(self, arguments: list[Any], options: Mapping[str, Any]) -> Any:
         """Call the function. Raise DoctorValueError for an error that is no verdict on the derivation."""
         filters = warnings.filters[:]
         try:
             with np.errstate(**self._errors):
-                return self.function(*arguments, **options)
+                return ask(self.function, arguments, options)
         except NO_ANSWER as error:
             where = line_of(error, self.file)
             said = f"{told(error)} ({where})" if where else told(error)
