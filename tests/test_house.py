@@ -184,3 +184,11 @@ def test_rooms_have_the_names_that_older_code_uses():
     assert cuts is truncation_bars
     assert compile_tape is tinygrad_rnn.compiler.compile_tape
     assert importlib.import_module("tinygrad_rnn.replay") is tinygrad_rnn.replay is tinygrad_rnn.compiler
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("core", "tape"))])
+def test_no_room_reads_what_is_private_to_the_engine(name):
+    for node in ast.walk(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in ("_data", "_tape", "_lines"):
+            own = isinstance(node.value, ast.Name) and node.value.id == "self"
+            assert own, f"{name}:{node.lineno} reads {node.attr}"
