@@ -62,12 +62,9 @@ def add_cotangents(a: Cotangent, b: Cotangent) -> Cotangent:
     """Return the sum of two cotangents of any kind, neither of which changes."""
     if type(a) is not Sparse and type(b) is not Sparse:
         return a + b
-    if type(a) is Sparse and not current()[0]:
-        total = a.dense()
-        total += b
-        return total
-    total = Sparse(a.shape, a.dtype, [])
+    total: Cotangent = Sparse(a.shape, a.dtype, [])
     total += a
+    total = total if current()[0] else total.dense()  # more parts are added to an array in place
     total += b
     return total
 
