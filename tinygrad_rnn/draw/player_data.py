@@ -1,6 +1,6 @@
-"""What the player shows of a tape, as plain data: the run forward, the walk back, the gradients as they grow.
+"""The data that the player shows of a tape: the run forward, the walk back, the gradients as they grow.
 
-Numbers are rounded to the four digits that are shown. Large arrays are a corner, a range and a norm.
+Numbers are rounded to the four digits shown. A large array is shown as a corner, a range and a norm.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
 
 ENTRIES_IN_FULL = 300
-"""Up to how many entries arrays are shown with up to `LARGE` numbers; of a longer tape with up to `SMALL`."""
+"""The maximum number of entries for which arrays have up to `LARGE` numbers; on a longer tape, up to `SMALL`."""
 LARGE, SMALL = 60, 8
 BUDGET = 500_000
-"""How many products may be computed to say what each entry contributes."""
+"""The maximum number of products to compute for the contributions of the entries."""
 
 Data = dict[str, Any]
 
 
 def film(tape: Tape, loss: Any, seed: Any = None) -> Data:
-    """Everything that the player shows, ready for JSON.
+    """Return everything that the player shows, ready for JSON.
 
     "entries": the run forward, in order: name, op, where, t, gate, code; `args`, for each argument the number of the
     entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, what was computed; `value`;
@@ -60,7 +60,7 @@ class _Camera:
         self.arrays: dict[str, int] = {}  # the same array is kept once
         self.broken: list[int] = []
         self.cotangents: dict[int, Any] = {}
-        self.called: dict[int, str] = {}  # what a cotangent is called, by its id: they are all kept
+        self.called: dict[int, str] = {}  # the name of each cotangent, by its id; all cotangents are kept
 
     def film(self, loss: Any, seed: Any) -> Data:
         back = self._back(loss, seed)
@@ -100,7 +100,7 @@ class _Camera:
         return about
 
     def _back(self, loss: Any, seed: Any) -> list[Data]:
-        """The walk back, recorded: so that the rules can be read off the record."""
+        """Return the walk back. It is recorded, so that the rules can be read off the record."""
         totals: dict[Tensor, Any] = {}
         back: list[Data] = []
         with Tape() as rules:
@@ -116,7 +116,7 @@ class _Camera:
         return back
 
     def _name(self, step: Step) -> None:
-        """Call a cotangent after its value; what has no name and is only added to a sum has that sum's cotangent."""
+        """Name a cotangent after its value. A value without a name, only added to a sum, shares the sum's cotangent."""
         out, g = step.entry.out, step.cotangent
         if out.name is not None or id(g) not in self.called:
             self.called[id(g)] = self.wording.cotangent(out)
@@ -144,15 +144,15 @@ class _Camera:
         return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}
 
     def _contributions(self) -> dict[int, list[tuple[int, float]]]:
-        """What comes through each entry to the gradient of each leaf, by the paths that stay in the entry's step.
+        """Return, for each entry, (leaf, norm) of its contributions by the paths that stay in the entry's step.
 
-        The norm for each leaf. Nothing at all where the steps are so long that it would take too long.
+        The result is empty where the steps are so long that the contributions would take more than `BUDGET` products.
         """
         lines = self.lines
         groups: dict[Any, list[int]] = {}
         for k, line in enumerate(lines):
             groups.setdefault(time_of(line[4]), []).append(k)
-        outside = groups.get(None, [])  # what was made before all steps, as a transposed matrix, belongs to each
+        outside = groups.get(None, [])  # a value made before all steps, as a transposed matrix, belongs to each
         products = {t: sum(len(lines[k][1]) for k in group) for t, group in groups.items()}
         shared = products.get(None, 0)
         work = sum(len(group) * (products[t] + shared) // 2 for t, group in groups.items())
@@ -179,7 +179,7 @@ class _Camera:
         return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
 
     def _array(self, values: Any, position: int | None = None) -> int:
-        """The number of an array among those shown."""
+        """Return the number of an array among those shown."""
         a = np.asarray(values)
         a = a.astype(np.float64) if a.dtype.kind == "f" else a
         matrix = a.reshape(-1, a.shape[-1]) if a.ndim and a.size else a.reshape(1, -1)
@@ -204,7 +204,7 @@ def _plain(values: Any) -> Any:
 
 
 def _rounded(v: float) -> Any:
-    """A number as it is shown; what is not finite is a word, since JSON has no such number."""
+    """Return a number as it is shown. One that is not finite becomes a word, since JSON has no such number."""
     if isinstance(v, int):
         return int(v)
     if not np.isfinite(v):

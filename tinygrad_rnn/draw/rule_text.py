@@ -22,18 +22,18 @@ from tinygrad_rnn.tape.steps import time_of
 
 LONGEST_NAME = 40
 LONGEST = 160
-"""Of an expression, in characters."""
+"""The maximum number of characters of an expression."""
 DIGITS = 4
 MANY = 7
-"""Arguments, of which then only the first three and the last are written."""
+"""The maximum number of arguments written out. Of more, only the first three and the last are written."""
 TERMS = 3
-"""How many terms of a sum are written out."""
+"""The maximum number of terms of a sum that are written out."""
 
 
 class Wording:
-    """What the values of a tape are called, and what was computed from them.
+    """The names of the values of a tape, and the text of what was computed from them.
 
-    The values that the rules of a walk back compute are learnt as they are made, by `learn`.
+    `learn` adds the values that the rules of a walk back compute, as they are made.
     """
 
     def __init__(self, tape: Tape) -> None:
@@ -76,32 +76,32 @@ class Wording:
         self.called(x, name)
 
     def called(self, x: Any, name: str) -> None:
-        """From here on, x is written so."""
+        """Write x by this name from here on."""
         self._symbols[id(x)] = name, ATOM
         text = number_text(x)
         self._numbers[id(x)] = text, BINDS["*"] if text.startswith("-") else ATOM  # -(-6), not --6
 
     def cotangent(self, x: Tensor, place: Sequence[Any] = ()) -> str:
-        """What the gradient of the loss by x is called, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""
+        """Name the gradient of the loss by x, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""
         name = self.names[x]
         bare = f"d{name}" if all(c.isalnum() or c == "_" for c in name) else f"d({name})"
         return bare + (index_text(tuple(place)) if place else "")
 
     def learn(self, line: Line) -> None:
-        """Know from here on how to write what this line of a tape made."""
+        """Keep the text of the result of this line of a tape."""
         out = id(line[3])
-        if _only_fits(line):  # a person leaves it out
+        if _only_fits(line):  # as one leaves it out when writing by hand
             self._symbols[out], self._numbers[out] = (self._of(line[1][0], t) for t in (self._symbols, self._numbers))
         else:
             self._symbols[out], self._numbers[out] = self._written(line)
 
     def call(self, line: Line) -> tuple[str, str]:
-        """What a line computed, in symbols and in numbers."""
+        """Return the text of what a line computed, in symbols and in numbers."""
         (symbols, _), (numbers, _) = self._written(line)
         return symbols, numbers
 
     def value(self, x: Any) -> tuple[str, str]:
-        """A value that is known, in symbols and in numbers."""
+        """Return the text of a known value, in symbols and in numbers."""
         return self._of(x, self._symbols)[0], self._of(x, self._numbers)[0]
 
     def _written(self, line: Line) -> tuple[Text, Text]:
@@ -120,7 +120,7 @@ class Wording:
 
 
 def _only_fits(line: Line) -> bool:
-    """Whether a line only repeats entries, or adds and takes away axes of length 1: the first entry stays the first."""
+    """Say whether a line only repeats entries, or adds or removes axes of length 1: the first entry stays the first."""
     op, args, _, out, _ = line
     if op.name != "reshape":
         return bool(op.name == "broadcast_to")
@@ -128,7 +128,7 @@ def _only_fits(line: Line) -> bool:
 
 
 def number_text(x: Any) -> str:
-    """The first entry of an array, with four digits: `0.1234`, `1.234e-5`."""
+    """Return the first entry of an array, with four digits: `0.1234`, `1.234e-5`."""
     values = np.asarray(x.data if isinstance(x, Tensor) else x)
     if not values.size:
         return "nothing"
@@ -136,7 +136,7 @@ def number_text(x: Any) -> str:
 
 
 def rounded(v: float) -> float:
-    """A number with the four digits that are shown."""
+    """Round a number to the four digits that are shown."""
     return float(f"{v:.{DIGITS}g}")
 
 
@@ -150,7 +150,7 @@ def _short(name: str) -> str:
 
 
 def _call_text(name: str, texts: list[Text], args: Any, kwargs: dict[str, Any]) -> Text:
-    """A call with its index, axes or keywords, cut where it is long."""
+    """Return the text of a call with its index, axes or keywords, cut where it is long."""
     said = [f"{key}={_short(str(value))}" for key, value in kwargs.items() if value is not None and value is not False]
     if name == "getitem":
         text, binds = texts[0]
@@ -166,7 +166,7 @@ def _call_text(name: str, texts: list[Text], args: Any, kwargs: dict[str, Any]) 
 
 
 def _terms(name: str, args: Any, kwargs: dict[str, Any]) -> Text | None:
-    """The sum that makes the first entry of a product of matrices, or of a sum; None for other operations."""
+    """Return the terms that make the first entry of a product of matrices or of a sum; None for other operations."""
     a, *rest = (np.asarray(x.data if isinstance(x, Tensor) else x) for x in args)
     if name == "matmul" and a.ndim == rest[0].ndim == 2 and a.size and rest[0].size:
         b = rest[0]

@@ -12,13 +12,13 @@ from tinygrad_rnn.draw.views.selection import left_out
 from tinygrad_rnn.tape.full_tape import Tape
 
 WIDTH = 100
-"""Characters of a line, where none are given."""
+"""The default number of characters of a line."""
 
 LONGEST = 60
-"""Of a formula; longer ones are shown in short."""
+"""The maximum number of characters of a formula. Longer ones are shown in short."""
 
 SHORT = 24
-"""The same, where lines would be too long otherwise."""
+"""The same maximum, where lines are too long with `LONGEST`."""
 
 _BETWEEN = "  "
 _MOST_ENDS = 6
@@ -28,7 +28,7 @@ _OUTER = ("parameter", "constant", "input", "gap")
 def text(
     tape: Tape, steps: Any = None, *, level: str = "gates", width: int = WIDTH, ascii: bool = True, **options: Any
 ) -> str:
-    """The steps of a tape as columns of text, time to the right, the order of the tape downwards.
+    """Return the steps of a tape as columns of text: time to the right, the order of the tape downwards.
 
     A row is one place in the steps: what stands in it, how it is made, and what it reads of another step, `c_1`. A step
     that has nothing there has an empty cell. Without `steps` as many of either end are shown as fit into `width`
@@ -50,7 +50,7 @@ def text(
 
 
 def _ends(pic: Picture, ends: int) -> Picture:
-    """The picture of fewer steps of either end, of a picture that has at least as many: as `steps=ends` draws it."""
+    """Return the picture of fewer steps at either end, from one that has at least as many: as `steps=ends` draws it."""
     if not pic.columns:  # outside of time, entries stand in the place of steps
         own = [name for name, box in pic.boxes.items() if box.kind not in _OUTER]
         return replace(pic, boxes={name: pic.boxes[name] for name in dict.fromkeys([*own[:ends], *own[-ends:]])})
@@ -82,7 +82,7 @@ def _table(pic: Picture, said: Any, longest: int) -> list[str]:
 
 
 def _rows(pic: Picture, longest: int) -> dict[Any, dict[Any, tuple[str, str]]]:
-    """For each place in the steps, in the order of the fullest step: by column, the place's name and its text."""
+    """Return a row for each place in the steps, in the order of the fullest step: by column, (name, text)."""
     rows: dict[Any, dict[Any, tuple[str, str]]] = {}
     for column in pic.columns or [None]:
         count: dict[Any, int] = {}
@@ -102,7 +102,7 @@ def _rows(pic: Picture, longest: int) -> dict[Any, dict[Any, tuple[str, str]]]:
 
 
 def _inserted(rows: dict[Any, Any], key: Any, after: Any) -> dict[Any, Any]:
-    """A new row right below the one that came before it in its own step."""
+    """Return the rows with a new one right below the row that precedes it in its own step."""
     if after is None or after == next(reversed(rows)):
         return {**rows, key: {}} if rows else {key: {}}
     placed: dict[Any, Any] = {}
@@ -118,7 +118,7 @@ def _name(box: Box) -> str:
 
 
 def _cell(box: Box, longest: int) -> str:
-    """What a box computes; of one without a name also its number, by which others refer to it."""
+    """Return what a box computes; for a box without a name also its number, by which others refer to it."""
     shown = box.tip or box.detail or box.title
     if len(shown) > longest:
         shown = box.detail or box.title
@@ -133,6 +133,6 @@ def _title(column: Any, pic: Picture) -> str:
 
 
 def _after(pic: Picture, said: Any, longest: int) -> list[str]:
-    """A line for each box outside of the steps."""
+    """Return a line for each box outside of the steps."""
     outside = [box for box in pic.boxes.values() if box.column is None and box.kind not in _OUTER]
     return [said(f"{_name(box) or f'#{box.entries[-1]}'} = {_cell(box, longest)}") for box in outside if box.entries]

@@ -1,4 +1,4 @@
-"""Which boxes of a step stand at its left edge, and which at its right: those that take a state, or hand one on."""
+"""The boxes at the edges of a step: at the left those that take a state, at the right those that hand one on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tinygrad_rnn.draw.views.boxes import Picture
 
 
 def edges(pic: Picture) -> tuple[set[str], set[str]]:
-    """Boxes at a column's left edge, which read the step before, and at its right, which are read by the next.
+    """Return the boxes at a column's left edge, which read the step before, and at its right, read by the next step.
 
     The first step reads initial states where later ones read the step before, and the last hands nothing on: a box
     belongs at an edge if the box of the same place and operation in any step does.

@@ -1,11 +1,11 @@
-"""Where the boxes and arrows of a picture go: columns are steps, rows are the order within a step, from the bottom up.
+"""The places of the boxes and arrows of a picture: a column is a step, rows are the order within it, upwards.
 
-The layout of a recurrent network is known beforehand, so it is computed, not searched for: time runs to the right, a
-column for each step; each layer and direction has rows of its own, above those of the layer before; what reads the step
-before stands at a column's left edge, and what is handed on crosses the gutter between two columns; what comes before
-or after all steps (a loss) stands below or above them.
-Within a column: rows by dependence, a few barycentre sweeps for the order (Sugiyama et al., 1981), and the places that
-are nearest to the neighbours' by least squares. An arrow over several rows holds a narrow lane in each.
+The layout of a recurrent network is known beforehand, so it is computed, not searched for. Time runs to the right, with
+a column for each step. Each layer and direction has rows of its own, above those of the layer before. A box that reads
+the step before stands at a column's left edge, and arrows to the next step cross the gutter between two columns. Boxes
+before or after all steps (a loss) stand below or above them.
+Within a column, dependence decides the rows, and `arrangement` the order and the places within a row. An arrow over
+several rows holds a narrow lane in each.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
 
 @dataclass(frozen=True)
 class Layout:
-    """Centres and widths of boxes, y upwards, in points; the curve of each arrow; the steps' edges; the extent.
+    """The centres and widths of boxes, y upwards, in points; the curve of each arrow; the steps' edges; the extent.
 
     A curve is a list of points as Bézier segments need them: start, then control, control, end for each segment.
     """
@@ -41,13 +41,13 @@ class Layout:
     curves: dict[Arrow, list[Point]]
     columns: dict[Any, tuple[float, float]]
     detours: set[Arrow]  # arrows that go around boxes
-    band: tuple[float, float]  # from where to where, upwards, the steps reach
-    bands: dict[Any, tuple[float, float]]  # and each layer and direction
+    band: tuple[float, float]  # the bottom and the top of the steps
+    bands: dict[Any, tuple[float, float]]  # and of each layer and direction
     size: Point
 
 
 def layout(pic: Picture) -> Layout:
-    """Places for all boxes and arrows of a picture."""
+    """Return the places of all boxes and arrows of a picture."""
     return _Placer(pic).layout()
 
 
@@ -67,7 +67,7 @@ class _Placer:
         self.row: dict[str, int] = {}
         self.x: dict[str, float] = {}
         self.lanes: dict[Arrow, list[str]] = {}
-        self.beside: dict[str, str] = {}  # an initial state, and what it stands beside
+        self.beside: dict[str, str] = {}  # an initial state, and the box that it stands beside
         self.at_left, self.at_right = edges(pic)
 
     def layout(self) -> Layout:
@@ -147,19 +147,19 @@ class _Placer:
         return set(found)
 
     def _far(self, arrow: Arrow) -> int:
-        """0 for an arrow between neighbours; else 1 or 2, by turns, so that arrows over two steps lie apart."""
+        """Return 0 for an arrow between neighbours, else 1 or 2 by turns, so that arrows over two steps lie apart."""
         a, b = (self.order.get(self.pic.boxes[name].column) for name in arrow)
         return 0 if a is None or b is None or abs(a - b) < 2 else 1 + a % 2
 
     def _at_gap(self, name: str, place: Place, other: Place, steps: tuple[float, float]) -> Place:
-        """Where an arrow meets a gap: as high as it comes or goes, so that states flow on in straight lines."""
+        """Return the place where an arrow meets a gap: at the height of its other end, so that its line is straight."""
         if not isinstance(self.pic.boxes[name].column, Gap):
             return place
         low, high = ((end + sign * self.row_height / 2) for end, sign in zip(steps, (1, -1), strict=True))
         return replace(place, y=min(max(other.y, low), high))
 
     def _groups(self) -> dict[tuple[Any, Any], list[str]]:
-        """The boxes of each step and band, and of what stands before, between and after the steps, in order."""
+        """Return the boxes of each step and band, and those before, between and after the steps, in order."""
         boxes = self.pic.boxes
         leads, follows = self._reach(self.below), self._reach(self.above)
         groups: dict[tuple[Any, Any], list[str]] = {}
@@ -179,7 +179,7 @@ class _Placer:
         return groups
 
     def _reach(self, near: dict[str, list[str]]) -> set[str]:
-        """The boxes outside of time that are tied to a step in one direction, over others like them."""
+        """Return the boxes outside of time that are tied to a step in one direction, directly or through each other."""
         boxes = self.pic.boxes
         found: set[str] = set()
         todo = [name for name, box in boxes.items() if box.column is not None]
@@ -191,7 +191,7 @@ class _Placer:
         return found
 
     def _rows(self, names: list[str], floor: int) -> int:
-        """Give each box of a group its row, above all that it reads; the next row that is free.
+        """Give each box of a group its row, above all that it reads. Return the next free row.
 
         What comes from outside stands right under its reader.
         """
@@ -230,7 +230,7 @@ class _Placer:
         return min((self.row[target] for target in self.above[name] if target in members), default=default)
 
     def _columns(self, groups: dict[tuple[Any, Any], list[str]], rows: range) -> dict[Any, tuple[float, float]]:
-        """Give every box its x; the edges of each column. `rows` are those of the steps."""
+        """Give every box its x. Return the edges of each column. `rows` are those of the steps."""
         right = 0.0
         columns: dict[Any, tuple[float, float]] = {}
         in_column: dict[Any, list[str]] = {}
@@ -260,9 +260,9 @@ class _Placer:
         return {column: (a - start, b - start) for column, (a, b) in columns.items()}
 
     def _edge(self, name: str) -> int:
-        """Where in its row a box belongs: from -3, the left edge of the step, to 3, the right one; 0 is anywhere.
+        """Return the place of a box in its row: from -3, the left edge of the step, to 3, the right one; 0 is anywhere.
 
-        What stands beside its reader stands nearer to it than an initial state whose arrows go upwards.
+        A box beside its reader stands nearer to it than an initial state whose arrows go upwards.
         """
         side = -1 if name in self.at_left else 1 if name in self.at_right else 0
         if name in self.beside:
@@ -310,7 +310,7 @@ class _Placer:
         self.lanes[source, target] = lane
 
     def _place(self, names: list[str], left: float) -> float:
-        """Order a group within its rows and give each box its x, the leftmost edge at `left`; how wide it is."""
+        """Order a group within its rows and give each box its x, with the leftmost edge at `left`. Return the width."""
         if not names:
             return 0.0
         members = set(names)
@@ -336,7 +336,7 @@ class _Placer:
 
 
 def _beside(gaps: list[tuple[float, float]], left: float, wide: float) -> float:
-    """Return the place nearest to `left` where something so wide stands on no gap: gaps are as high as all steps."""
+    """Return the place nearest to `left` where a group so wide stands on no gap: gaps are as high as all steps."""
     places = [left, *(low - 20.0 - wide for low, _ in gaps), *(high + 20.0 for _, high in gaps)]
     free = [x for x in places if all(x + wide < low or x > high for low, high in gaps)]
     return min(free, key=lambda x: (abs(x - left), x))

@@ -1,4 +1,4 @@
-"""Boxes and arrows: what a picture is made of, before any layout."""
+"""Boxes and arrows: the parts of a picture, before any layout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Box:
 
     @property
     def label(self) -> str:
-        """`h₂ = tanh` for what has a name, else the operation's symbol; a scalar as `name | value | grad`."""
+        """Return `h₂ = tanh` for a named value, `name | value | grad` for a scalar, else the operation's symbol."""
         if self.scalar:
             return f"{self.title} | {self.scalar}"
         return f"{self.title} = {self.detail}" if self.detail else self.title
@@ -55,13 +55,13 @@ class Picture:
     notes: list[str] = field(default_factory=list)  # said below the drawing
 
     def carried(self, source: str, target: str) -> bool:
-        """Whether an arrow runs from one step to another."""
+        """Say whether an arrow runs from one step to another."""
         a, b = self.boxes[source].column, self.boxes[target].column
         return (source, target) in self.loops or (a is not None and b is not None and a != b)
 
 
 def printable(name: str) -> str:
-    """A name without what neither XML nor DOT can hold: control characters and halves of surrogate pairs."""
+    """Return a name without control characters and halves of surrogate pairs, which neither XML nor DOT can hold."""
     if name.isprintable():
         return name
     return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)

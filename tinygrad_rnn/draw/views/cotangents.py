@@ -1,4 +1,4 @@
-"""What comes back: the cotangent of every value, by the engine's own products; a cut between two steps stops them."""
+"""The cotangent of every value, by the engine's own products. A cut between two steps stops them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from tinygrad_rnn.tape.steps import time_of
 
 
 def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, Any]:
-    """The cotangent of every value that `loss` depends on: a Tensor of the tape, or the mapping that it is already.
+    """Return the cotangent of every value that `loss` depends on.
 
-    cuts: steps t before which the gradient is cut: no entry sends anything back to what was made on the other side.
-    Paths over entries outside of time are left. Raises what `Tape.gradient` raises for its loss, and TypeError for a
+    loss: a Tensor of the tape, or a mapping from Tensors to their cotangents, which is checked and returned.
+    cuts: steps t before which the gradient is cut: no entry sends a cotangent to a value on the other side of a cut.
+    Paths over entries outside of time are not cut. Raises what `Tape.gradient` raises for its loss, and TypeError for a
     mapping from anything else than Tensors.
     """
     if isinstance(loss, Mapping):
@@ -44,7 +45,7 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, An
 
 
 def _checked(tape: Tape, x: Tensor, g: Any) -> Any:
-    """A gradient that was given for a Tensor of the tape, of its shape."""
+    """Return a gradient that was given for a Tensor of the tape, if it has its shape."""
     if not any(entry.out is x or any(a is x for a in entry.args) for entry in tape):
         raise ValueError(
             f"draw: a gradient of {x.describe()}, which is not on this tape\ngive those of its own Tensors"
@@ -59,7 +60,7 @@ def _checked(tape: Tape, x: Tensor, g: Any) -> Any:
 
 
 def sent_back(line: tuple[Any, ...], g: Any) -> dict[Tensor, Any]:
-    """What one line of a tape, given the cotangent of its result, adds to the cotangents of its inputs."""
+    """Return what one line of a tape, given the cotangent of its result, adds to the cotangents of its inputs."""
     found: dict[Tensor, Any] = {}
     for x, product in products_of(line, g):
         found[x] = found[x] + product if x in found else product
@@ -67,7 +68,7 @@ def sent_back(line: tuple[Any, ...], g: Any) -> dict[Tensor, Any]:
 
 
 def crosses(cuts: frozenset[Any], s: Any, t: Any) -> bool:
-    """Whether a cut lies between two steps: before any step from the earlier one, exclusive, to the later."""
+    """Say whether a cut lies between two steps: before a step after the earlier one, up to the later one."""
     if s is None or t is None or s == t or not cuts:
         return False
     early, late = min(s, t), max(s, t)

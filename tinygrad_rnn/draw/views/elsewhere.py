@@ -1,8 +1,8 @@
-"""What one step that stands for all cannot show by itself: who reads other steps, and what other steps read.
+"""The uses that one step, drawn for all, cannot show by itself: readers of other steps, and values they read.
 
 A loss may read the last state, all steps a key that the first one made, and the first step a context from outside of
-time. Such an arrow starts or ends at the twin of what it reads: the entry of the same place in the drawn step. What has
-no twin, and what all steps read of one step, is drawn as a small box.
+time. Such an arrow starts or ends at the twin of what it reads: the entry of the same place in the drawn step. A value
+without a twin, or one that all steps read of one step, is drawn as a small box.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Elsewhere:
     reading: Reading
     here: Any
     twin: dict[int, int] = field(default_factory=dict)
-    """For an entry of any step the entry of the same place in the drawn one."""
+    """For an entry of any step, the entry of the same place in the drawn one."""
     fixed: list[Use] = field(default_factory=list)
     """The drawn step reads what one step made for all."""
     carried: list[Use] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Elsewhere:
             self.after += [use for use in uses if use.maker not in drawn and self.twin.get(use.maker) not in drawn]
 
     def _find_twins(self) -> None:
-        """Give each entry its place: what it is called, or its operation, and the how manyth of these in its step."""
+        """Give each entry its place: its name or its operation, and its number among those alike in its step."""
         reading = self.reading
         self.place: dict[int, Any] = {}
         count: dict[Any, int] = {}
@@ -73,7 +73,7 @@ class Elsewhere:
         self.twin = {k: mine[place] for k, place in self.place.items() if place in mine}
 
     def _uses(self) -> Iterator[Use]:
-        """All uses across steps, or into and out of them."""
+        """Yield all uses across steps, or into and out of them."""
         reading = self.reading
         for k, entry in enumerate(reading.entries):
             if k in reading.views:
@@ -84,7 +84,7 @@ class Elsewhere:
                     yield Use(k, position, maker)
 
     def _shared(self) -> dict[Any, set[Any]]:
-        """For a place in the steps, and what is read there, the steps that read it across steps."""
+        """Return, for each place in the steps and each value read there, the steps that read it across steps."""
         found: dict[Any, set[Any]] = {}
         for use in self._uses():
             s, t = self._times(use)

@@ -1,4 +1,4 @@
-"""What is drawn of a tape, before any layout: the picture. Both engines, Graphviz and the grid, draw the same."""
+"""The picture of a tape, before any layout. Both engines, Graphviz and the grid, draw the same one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget")
 
 
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
-    """The boxes and arrows of a tape.
+    """Return the boxes and arrows of a tape.
 
     steps: how many steps to show at either end, or the labels of those to show; by default all, or, beyond 12 steps or
     `budget` boxes (300), up to three of either end, with the number left out written between them.
@@ -62,7 +62,7 @@ def _planned(
     cuts: Iterable[Any] = (),
     budget: int = BUDGET,
 ) -> Plan:
-    """The options of a drawing, checked; see `picture`, which says what they mean."""
+    """Check the options of a drawing. `picture` says what they mean."""
     if not len(tape):
         raise ValueError("draw: the tape is empty\nrecord something: with Tape() as tape: ...")
     if level not in LEVELS:
@@ -101,7 +101,7 @@ def _planned(
 
 
 def _listed(name: str, given: Any) -> tuple[Any, ...]:
-    """One thing, or several, as a tuple. Raises TypeError for what is neither."""
+    """Return one item or several as a tuple. Raises TypeError for anything else."""
     if isinstance(given, str | int | float | np.number):
         return (given,)
     try:

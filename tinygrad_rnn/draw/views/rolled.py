@@ -1,4 +1,4 @@
-"""One step with its recurrent edge, in the place of all: made from the same tape, where the steps are alike."""
+"""One step with its recurrent edge, drawn for all: made from the same tape, where the steps are alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NOTES = 4
 
 
 def rolled(tape: Tape, plan: Plan) -> Picture:
-    """One step and its recurrent edges; its notes say which steps are not like it. Raises ValueError without steps."""
+    """Return one step and its recurrent edges, with notes of the steps unlike it. Raises ValueError without steps."""
     if plan.steps is not None or plan.cuts:
         what = "steps" if plan.steps is not None else "cuts"
         raise ValueError(f'draw: view="rolled" draws one step in the place of all\ngive {what} to view="unrolled"')
@@ -51,7 +51,7 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
 
 
 def _folded(full: Picture, here: Any, fixed: set[Any]) -> Picture:
-    """Of an unrolled picture one column; what it reads of its neighbours is read of itself, around a loop."""
+    """Return one column of an unrolled picture. A loop stands for each arrow from or to a neighbouring step."""
     twin = _twins(full, here)
     kept = {name: box for name, box in full.boxes.items() if box.column in (here, None) and name not in _lonely(full)}
     loop = Picture(kept, columns=[here], flows=None if full.flows is None else {})
@@ -71,7 +71,7 @@ def _folded(full: Picture, here: Any, fixed: set[Any]) -> Picture:
 
 
 def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[str]:
-    """Add the arrows to and from other steps that the drawn step lacks; say of which steps they are."""
+    """Add the arrows to and from other steps that the drawn step lacks. Return notes that name these steps."""
     reading, box_of = drawer.reading, drawer.box_of
     drawn = set(loop.arrows)
     added: dict[Arrow, str] = {}
@@ -131,19 +131,19 @@ def _bare_or_title(box: Box) -> str:
 
 
 def _steps(times: list[Any]) -> str:
-    """`t = 3`, `t = 0, 1 and 7 more`."""
+    """Return `t = 3`, `t = 0, 1 and 7 more`."""
     said = [str(t) for t in dict.fromkeys(times)]
     return "t = " + ", ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else "")
 
 
 def _lonely(full: Picture) -> set[str]:
-    """Boxes outside of time that are tied to nothing that is drawn."""
+    """Return the boxes outside of time that no arrow ties to another box."""
     tied = {name for arrow in full.arrows for name in arrow}
     return {name for name, box in full.boxes.items() if box.column is None and name not in tied and len(tied) > 0}
 
 
 def _twins(full: Picture, here: Any) -> dict[str, str]:
-    """For each box of another step the box of the same place in this one."""
+    """Return, for each box of another step, the box of the same place in this one."""
     seen: dict[Any, dict[Any, str]] = {}
     count: dict[Any, int] = {}
     for name, box in full.boxes.items():
@@ -156,7 +156,7 @@ def _twins(full: Picture, here: Any) -> dict[str, str]:
 
 
 def _bare(box: Box) -> str:
-    """What a box is called, without its step."""
+    """Return the name of a box without its step."""
     return bare(box.title) if box.detail or box.kind == "cell" else ""
 
 

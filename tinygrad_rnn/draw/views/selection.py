@@ -1,4 +1,4 @@
-"""Which steps are drawn: those that were asked for, or the ends, as many as can be read."""
+"""The steps to draw: those that were asked for, or as many at either end as can be read."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from tinygrad_rnn.draw.views.drawn_tape import Reading
 
 BUDGET = 300
-"""How many boxes are drawn before the middle of the tape is left out: about what can be read."""
+"""The maximum number of boxes drawn before the middle of the tape is left out: about as many as can be read."""
 
 ENDS = 3
-"""How many steps are then shown at either end, if they fit."""
+"""The number of steps then shown at either end, if they fit."""
 
 GAP = "gap"
-"""The id of the box for what is left out; of further ones, `gap1`, `gap2`."""
+"""The id of the box for the steps left out. Further boxes are `gap1`, `gap2`."""
 
 WIDEST = 12
-"""How many steps stand side by side, if none are asked for."""
+"""The maximum number of steps side by side, if none are asked for."""
 
 Steps = int | Iterable[Any] | None
 
@@ -33,7 +33,7 @@ class Gap(str):
 
 @dataclass
 class Selection:
-    """The columns in order, with a Gap where steps are left out; the gap that each hidden entry is in; what it says."""
+    """The columns in order, with a Gap where steps are left out; the gap of each hidden entry; the text of each gap."""
 
     columns: list[Any] = field(default_factory=list)
     hidden: dict[int, Gap] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Selection:
 
 
 def select(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Selection:
-    """Which steps to draw of a tape; `boxes` are the numbers of the entries that are a box each.
+    """Select the steps of a tape to draw. `boxes` are the numbers of the entries that are a box each.
 
     Raises ValueError for fewer than one step, and for steps that are not on the tape.
     """
@@ -65,7 +65,7 @@ def select(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Sel
 
 
 def sorted_steps(reading: Reading) -> list[Any]:
-    """The steps from left to right: in order where they are numbers, else as recorded."""
+    """Return the steps from left to right: in order where they are numbers, else as recorded."""
     times = list(reading.by_time)
     if all(isinstance(t, int | float | np.number) for t in times):
         return sorted(times)
@@ -103,12 +103,12 @@ def _with_gaps(reading: Reading, times: list[Any], shown: set[Any]) -> Selection
 
 
 def left_out(count: int) -> str:
-    """What stands in the place of so many steps."""
+    """Return the text that stands for so many steps left out."""
     return f"… {count:,} step{'s' if count > 1 else ''} …"
 
 
 def _of_entries(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Selection:
-    """Of a tape outside of time the first and last entries."""
+    """Select the first and last entries of a tape outside of time."""
     if steps is not None and not isinstance(steps, int):
         raise ValueError("draw: steps are given, and the tape has none\nrecord each step under scope(t=...)")
     if steps is None and len(boxes) <= budget:
