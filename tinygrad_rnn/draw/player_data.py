@@ -55,7 +55,7 @@ class _Camera:
         self.wording = Wording(tape)
         self.leaves = tape.leaves()
         self.number = {id(x): -1 - k for k, x in enumerate(self.leaves)}
-        self.number |= {id(line[3]): k for k, line in enumerate(self.lines)}
+        self.number |= {id(out): k for k, (_, _, _, out, _) in enumerate(self.lines)}
         self.shown = LARGE if len(tape) <= ENTRIES_IN_FULL else SMALL
         self.arrays: dict[str, int] = {}  # the same array is kept once
         self.broken: list[int] = []
@@ -150,10 +150,11 @@ class _Camera:
         """
         lines = self.lines
         groups: dict[Any, list[int]] = {}
-        for k, line in enumerate(lines):
-            groups.setdefault(time_of(line[4]), []).append(k)
+        for k, (_, _, _, _, labels) in enumerate(lines):
+            groups.setdefault(time_of(labels), []).append(k)
         outside = groups.get(None, [])  # a value made before all steps, as a transposed matrix, belongs to each
-        products = {t: sum(len(lines[k][1]) for k in group) for t, group in groups.items()}
+        reads = [len(args) for _, args, _, _, _ in lines]
+        products = {t: sum(reads[k] for k in group) for t, group in groups.items()}
         shared = products.get(None, 0)
         work = sum(len(group) * (products[t] + shared) // 2 for t, group in groups.items())
         if work > BUDGET:

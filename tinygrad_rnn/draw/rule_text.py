@@ -89,11 +89,12 @@ class Wording:
 
     def learn(self, line: Line) -> None:
         """Keep the text of the result of this line of a tape."""
-        out = id(line[3])
+        _, args, _, out, _ = line
+        key = id(out)
         if _only_fits(line):  # as one leaves it out when writing by hand
-            self._symbols[out], self._numbers[out] = (self._of(line[1][0], t) for t in (self._symbols, self._numbers))
+            self._symbols[key], self._numbers[key] = (self._of(args[0], t) for t in (self._symbols, self._numbers))
         else:
-            self._symbols[out], self._numbers[out] = self._written(line)
+            self._symbols[key], self._numbers[key] = self._written(line)
 
     def call(self, line: Line) -> tuple[str, str]:
         """Return the text of what a line computed, in symbols and in numbers."""

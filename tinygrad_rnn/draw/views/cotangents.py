@@ -31,13 +31,14 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, An
         return {x: _checked(tape, x, g) for x, g in loss.items()}
     cut = frozenset(cuts)
     lines = tape.lines()
-    made = {line[3]: time_of(line[4]) for line in lines}
+    made = {out: time_of(labels) for _, _, _, out, labels in lines}
     found = {x: np.asarray(g) for x, g in tape.seeds(loss).items()}
-    for op, args, kwargs, out, labels in reversed(lines):
+    for line in reversed(lines):
+        op, args, _, out, labels = line
         g = found.get(out)
         if g is None or (op.name == "getitem" and args[0] not in made):
             continue  # x[t] is drawn as an input of its own; the gradient of all x at each step would cost T squared
-        for x, product in products_of((op, args, kwargs, out, labels), g):
+        for x, product in products_of(line, g):
             if not crosses(cut, made.get(x), time_of(labels)):
                 held = found.get(x)
                 found[x] = product if held is None else held + product

@@ -16,6 +16,7 @@ Band = tuple[Any, ...]
 """The place of a step's entry in the network: its scope without step and gate, as (("layer", 1),)."""
 
 _VIEWS = ("getitem", "transpose", "swapaxes")
+"""The views that a copy's label can write: a part, `[2]`, and a transpose, `ᵀ`. Other views are boxes."""
 
 
 class Reading:

@@ -220,10 +220,12 @@ class Drawer:
             join = self.reading.joins[k]
             stack = join.stacks[position]
             return back[stack][join.step] if stack in back else None
+        line = self.lines[k]
+        _, args, _, out, _ = line  # as recorded: a shown entry may have other arguments
         if self.computed[0] != k:
-            g = back.get(self.lines[k][3])
-            self.computed = k, {} if g is None else sent_back(self.lines[k], g)
-        return self.computed[1].get(self.lines[k][1][position])
+            g = back.get(out)
+            self.computed = k, {} if g is None else sent_back(line, g)
+        return self.computed[1].get(args[position])
 
     def _flows(self) -> None:
         """Set the norms of the cotangents along the arrows. A copy has the norm of the sum over its arrows."""

@@ -14,8 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
-
-_ELEMENTWISE = ("add", "subtract", "multiply", "divide")
+from tinygrad_rnn.tape.notation import is_arithmetic
 
 
 class Join(NamedTuple):
@@ -69,7 +68,7 @@ def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int
         entry = shown[k]
         if k in silent:
             continue
-        if entry.out in used and entry.out not in read and entry.op.name in ("stack", "concatenate", *_ELEMENTWISE):
+        if entry.out in used and entry.out not in read and (entry.op.kind == "join" or _by_entry(entry)):
             silent.add(k)
             used.update(a for a in entry.args if isinstance(a, Tensor))
         else:
@@ -106,4 +105,9 @@ def _by_step(entry: Entry) -> bool:
     """Say whether an operation on all steps is the same operation at each: joining features, or elementwise."""
     if entry.op.name == "concatenate":
         return bool(entry.kwargs["axis"] not in (0, -entry.out.ndim))
-    return entry.op.name in _ELEMENTWISE
+    return _by_entry(entry)
+
+
+def _by_entry(entry: Entry) -> bool:
+    """Say whether an operation is +, -, * or /. Other elementwise operations, which may have keywords, are boxes."""
+    return entry.op.kind == "elementwise" and is_arithmetic(entry.op.name)
