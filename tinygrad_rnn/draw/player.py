@@ -18,7 +18,7 @@ from string import Template
 from typing import Any
 
 from tinygrad_rnn import files
-from tinygrad_rnn.draw.player_data import film
+from tinygrad_rnn.draw.player_data import Data, film
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import picture
@@ -74,7 +74,7 @@ def require_playable(path: str | os.PathLike[str]) -> None:
     files.require_place(path)
 
 
-def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:
+def _page(tape: Tape, drawing: str, data: Data, title: str) -> str:
     T = len(steps(tape))
     text = Template(_read("page.html")).substitute(
         policy="$policy",

@@ -6,16 +6,18 @@ Numbers are rounded to the four digits shown. A large array is shown as a corner
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinygrad_rnn.core.backward import fitted
+from tinygrad_rnn.core.backward import Products, fitted
 from tinygrad_rnn.core.recording import scope_text
-from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.sparse import Cotangent, Sparse
 from tinygrad_rnn.core.tape import Step
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Array, Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw.rule_text import Wording, rounded
 from tinygrad_rnn.draw.views.array_text import norm
@@ -36,8 +38,8 @@ def film(tape: Tape, loss: Any, seed: Any = None) -> Data:
     """Return everything that the player shows, ready for JSON.
 
     "entries": the run forward, in order: name, op, where, t, gate, code; `args`, for each argument the number of the
-    entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, what was computed; `value`;
-    `adds`, [leaf, norm] pairs: what comes through the entry to the gradient of each leaf by paths within its step.
+    entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, the expression; `value`;
+    `adds`, [leaf, norm] pairs: the entry's part of the gradient of each leaf, by paths within its step.
     "back": the walk back, in order: entry; its cotangent, and what that is called; products: `to` (as in args), rule,
     numbers, value, and for a leaf the `total` so far. "leaves": name and value. "arrays": what `value`, `cotangent` and
     `total` number.
@@ -59,7 +61,7 @@ class _Camera:
         self.shown = LARGE if len(tape) <= ENTRIES_IN_FULL else SMALL
         self.arrays: dict[str, int] = {}  # the same array is kept once
         self.broken: list[int] = []
-        self.cotangents: dict[int, Any] = {}
+        self.cotangents: dict[int, Cotangent] = {}
         self.called: dict[int, str] = {}  # the name of each cotangent, by its id; all cotangents are kept
 
     def film(self, loss: Any, seed: Any) -> Data:
@@ -101,7 +103,7 @@ class _Camera:
 
     def _back(self, loss: Any, seed: Any) -> list[Data]:
         """Return the walk back. It is recorded, so that the rules can be read off the record."""
-        totals: dict[Tensor, Any] = {}
+        totals: dict[Tensor, Array] = {}
         back: list[Data] = []
         with Tape() as rules:
             read = 0
@@ -122,7 +124,7 @@ class _Camera:
             self.called[id(g)] = self.wording.cotangent(out)
         self.wording.called(g, self.called[id(g)])
 
-    def _step(self, step: Step, products: list[tuple[Tensor, Any]], totals: dict[Tensor, Any], position: int) -> Data:
+    def _step(self, step: Step, products: Products, totals: dict[Tensor, Array], position: int) -> Data:
         self.cotangents[step.index] = step.cotangent
         shown = []
         for (x, product), (_, whole) in zip(products, step.products, strict=True):
@@ -143,13 +145,13 @@ class _Camera:
         name, cotangent = self.called[id(step.cotangent)], self._array(_plain(step.cotangent), position)
         return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}
 
-    def _contributions(self) -> dict[int, list[tuple[int, float]]]:
+    def _contributions(self) -> dict[int, list[tuple[int, float | str]]]:
         """Return, for each entry, (leaf, norm) of its contributions by the paths that stay in the entry's step.
 
         The result is empty where the steps are so long that the contributions would take more than `BUDGET` products.
         """
         lines = self.lines
-        groups: dict[Any, list[int]] = {}
+        groups: dict[Hashable, list[int]] = {}
         for k, (_, _, _, _, labels) in enumerate(lines):
             groups.setdefault(time_of(labels), []).append(k)
         outside = groups.get(None, [])  # a value made before all steps, as a transposed matrix, belongs to each
@@ -167,8 +169,8 @@ class _Camera:
                     found[k] = self._through(k, members)
         return found
 
-    def _through(self, k: int, members: list[int]) -> list[tuple[int, float]]:
-        pending: dict[int, Any] = {k: _plain(self.cotangents[k])}
+    def _through(self, k: int, members: list[int]) -> list[tuple[int, float | str]]:
+        pending: dict[int, Array] = {k: _plain(self.cotangents[k])}
         for j in members:
             g = pending.pop(j, None)
             if g is None:
@@ -179,7 +181,7 @@ class _Camera:
         norms = {-1 - to: norm(g) for to, g in pending.items() if to < 0}
         return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
 
-    def _array(self, values: Any, position: int | None = None) -> int:
+    def _array(self, values: ArrayLike, position: int | None = None) -> int:
         """Return the number of an array among those shown."""
         a = np.asarray(values)
         a = a.astype(np.float64) if a.dtype.kind == "f" else a
@@ -200,11 +202,11 @@ class _Camera:
         return self.arrays.setdefault(json.dumps(about), len(self.arrays))
 
 
-def _plain(values: Any) -> Any:
+def _plain(values: Cotangent) -> Array:
     return values.data if isinstance(values, Tensor) else values
 
 
-def _rounded(v: float) -> Any:
+def _rounded(v: float) -> float | str:
     """Return a number as it is shown. One that is not finite becomes a word, since JSON has no such number."""
     if isinstance(v, int):
         return int(v)

@@ -135,7 +135,7 @@ def _maps(figure: Any, places: list[Any], deltas: Mapping[str, ArrayLike], rows:
     matrices = {name: np.asarray(m, np.float64) for name, m in deltas.items()}
     seen = np.concatenate([m[np.isfinite(m)] for m in matrices.values()])
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
-    low = min(low, high - 1)  # a scale of one colour says nothing
+    low = min(low, high - 1)  # so that the scale has more than one colour
     half = (rows[-1] - rows[0]) / max(len(rows) - 1, 1) / 2 or 0.5
     axes, image = [], None
     for n, (place, (name, m)) in enumerate(zip(places, matrices.items(), strict=True)):

@@ -50,7 +50,7 @@ class Shown:
     def _repr_svg_(self) -> str:
         return self.svg
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": self.text}
 
 
@@ -112,9 +112,7 @@ def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str
             _say_once(str(error))
     elif kind != "svg":
         remedy = 'give a name that ends in .svg, or engine="dot"' if shutil.which("dot") else GET_GRAPHVIZ
-        raise RuntimeError(
-            f"render: a .{kind} needs the program `dot`, which the grid does without for .svg alone\n{remedy}"
-        )
+        raise RuntimeError(f"render: a .{kind} needs the program `dot`: the grid draws .svg alone\n{remedy}")
     return svg(pic, theme=theme).encode("utf-8"), "grid"
 
 

@@ -1,19 +1,19 @@
 """The operations of a tape in symbols and in numbers: `df_2 * (f_2 - f_2 * f_2)`, `0.3 * (0.5 - 0.5 * 0.5)`.
 
-Symbols: a value is called by its name and its step, `f_2`, by what it is a view of, `weight_hh.T`, or by the number of
-its entry, `v12`. Numbers: the first entry of each array; of a product of matrices or a sum, the terms of that entry.
+Symbols: a value has its name and its step, `f_2`, the name of the array that it is a view of, `weight_hh.T`, or the
+number of its entry, `v12`. Numbers: the first entry of each array; of a product of matrices or a sum, the terms of that
+entry.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.recording import Scope, scope_text
+from tinygrad_rnn.core.table import Args, Kwargs
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, call_text
@@ -31,7 +31,7 @@ TERMS = 3
 
 
 class Wording:
-    """The names of the values of a tape, and the text of what was computed from them.
+    """The names of the values of a tape, and the text of the expressions that made them.
 
     `learn` adds the values that the rules of a walk back compute, as they are made.
     """
@@ -75,23 +75,23 @@ class Wording:
         self.names[x] = name
         self.called(x, name)
 
-    def called(self, x: Any, name: str) -> None:
+    def called(self, x: object, name: str) -> None:
         """Write x by this name from here on."""
         self._symbols[id(x)] = name, ATOM
         text = number_text(x)
         self._numbers[id(x)] = text, BINDS["*"] if text.startswith("-") else ATOM  # -(-6), not --6
 
-    def cotangent(self, x: Tensor, place: Sequence[Any] = ()) -> str:
+    def cotangent(self, x: Tensor, place: Args = ()) -> str:
         """Name the gradient of the loss by x, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""
         name = self.names[x]
         bare = f"d{name}" if all(c.isalnum() or c == "_" for c in name) else f"d({name})"
-        return bare + (index_text(tuple(place)) if place else "")
+        return bare + (index_text(place) if place else "")
 
     def learn(self, line: Line) -> None:
         """Keep the text of the result of this line of a tape."""
         _, args, _, out, _ = line
         key = id(out)
-        if _only_fits(line):  # as one leaves it out when writing by hand
+        if _only_fits(line):  # written by hand, it would be left out
             self._symbols[key], self._numbers[key] = (self._of(args[0], t) for t in (self._symbols, self._numbers))
         else:
             self._symbols[key], self._numbers[key] = self._written(line)
@@ -101,7 +101,7 @@ class Wording:
         (symbols, _), (numbers, _) = self._written(line)
         return symbols, numbers
 
-    def value(self, x: Any) -> tuple[str, str]:
+    def value(self, x: object) -> tuple[str, str]:
         """Return the text of a known value, in symbols and in numbers."""
         return self._of(x, self._symbols)[0], self._of(x, self._numbers)[0]
 
@@ -112,7 +112,7 @@ class Wording:
             return symbols, _call_text(op.name, [self._of(a, self._numbers) for a in args], args, kwargs)
         return symbols, _terms(op.name, args, kwargs) or (number_text(out), ATOM)
 
-    def _of(self, a: Any, texts: dict[int, Text]) -> Text:
+    def _of(self, a: object, texts: dict[int, Text]) -> Text:
         if type(a) is Tensor:
             return texts.get(id(a), (number_text(a) if texts is self._numbers else f"array {a.shape}", ATOM))
         if isinstance(a, np.ndarray):
@@ -128,7 +128,7 @@ def _only_fits(line: Line) -> bool:
     return [n for n in np.shape(args[0]) if n != 1] == [n for n in out.shape if n != 1]
 
 
-def number_text(x: Any) -> str:
+def number_text(x: object) -> str:
     """Return the first entry of an array, with four digits: `0.1234`, `1.234e-5`."""
     values = np.asarray(x.data if isinstance(x, Tensor) else x)
     if not values.size:
@@ -150,7 +150,7 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def _call_text(name: str, texts: list[Text], args: Any, kwargs: dict[str, Any]) -> Text:
+def _call_text(name: str, texts: list[Text], args: Args, kwargs: Kwargs) -> Text:
     """Return the text of a call with its index, axes or keywords, cut where it is long."""
     said = [f"{key}={_short(str(value))}" for key, value in kwargs.items() if value is not None and value is not False]
     if name == "getitem":
@@ -166,7 +166,7 @@ def _call_text(name: str, texts: list[Text], args: Any, kwargs: dict[str, Any]) 
     return (text, binds) if len(text) <= LONGEST else (text[: LONGEST - 1] + "…", ATOM)
 
 
-def _terms(name: str, args: Any, kwargs: dict[str, Any]) -> Text | None:
+def _terms(name: str, args: Args, kwargs: Kwargs) -> Text | None:
     """Return the terms that make the first entry of a product of matrices or of a sum; None for other operations."""
     a, *rest = (np.asarray(x.data if isinstance(x, Tensor) else x) for x in args)
     if name == "matmul" and a.ndim == rest[0].ndim == 2 and a.size and rest[0].size:

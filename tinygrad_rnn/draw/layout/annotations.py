@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from tinygrad_rnn.draw.layout.labels import SIZE, Labels
 from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
 from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
+from tinygrad_rnn.draw.views.drawn_tape import Time
 
 MARGIN = 14.0
 FOOT = 26.0
@@ -115,7 +115,7 @@ def _grounds(places: Layout) -> list[tuple[float, float]]:
     return found
 
 
-def column_title(column: Any, pic: Picture) -> str:
+def column_title(column: Time, pic: Picture) -> str:
     """Return the title under a column."""
     if isinstance(column, Gap):
         return ""
@@ -137,7 +137,7 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
 
 def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> None:
     """Add the names of the values handed from step to step, in the gutter, once for all their readers there."""
-    said: set[Any] = set()
+    said: set[tuple[str, str, Time]] = set()
     labels = Labels(places)
     for arrow, words in pic.arrows.items():
         what = (arrow[0], words, pic.boxes[arrow[1]].column)
@@ -158,7 +158,7 @@ def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> No
             found.texts.append(Text(*place, short(words), theme.carried, SIZE))
 
 
-def _band_word(key: Any, value: Any) -> str:
+def _band_word(key: str, value: object) -> str:
     return short(printable(str(value) if key == "direction" else f"{key} {value}"))
 
 

@@ -16,7 +16,7 @@ class Spot(NamedTuple):
 
     row: int
     width: float
-    edge: int  # of the step, to which it belongs: from -3, the left one, to 3, the right one; 0 is anywhere
+    edge: int  # the edge of the step to which it belongs: from -3, the left one, to 3, the right one; 0 is anywhere
     beside: int  # the box that it stands beside, or -1
     below: tuple[int, ...]  # the boxes that it reads
     above: tuple[int, ...]  # and those that read it

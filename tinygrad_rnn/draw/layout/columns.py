@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
 
 from tinygrad_rnn.draw.views.boxes import Picture
+from tinygrad_rnn.draw.views.drawn_tape import Time
 
 
 def edges(pic: Picture) -> tuple[set[str], set[str]]:
@@ -16,16 +17,16 @@ def edges(pic: Picture) -> tuple[set[str], set[str]]:
     boxes = pic.boxes
     order = {column: k for k, column in enumerate(pic.columns)}
     handed = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
-    columns: dict[Any, list[str]] = {column: [] for column in pic.columns}
+    columns: dict[Time, list[str]] = {column: [] for column in pic.columns}
     for name, box in boxes.items():
         if box.column is not None and "_" not in name:
             columns[box.column].append(name)
     place = {
         name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
     }
-    left: set[Any] = set()
-    right: set[Any] = set()
-    from_right: set[Any] = set()
+    left: set[Hashable] = set()
+    right: set[Hashable] = set()
+    from_right: set[Hashable] = set()
     for source, target in handed:
         # A loop stands for time running to the right.
         rightward = order[boxes[source].column] <= order[boxes[target].column]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tinygrad_rnn.draw.layout.arrangement import Spot, arranged
 from tinygrad_rnn.draw.layout.columns import edges
@@ -20,11 +19,15 @@ from tinygrad_rnn.draw.layout.detours import Streets
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
+from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 
 BETWEEN_ROWS = 20.0
 BETWEEN_COLUMNS = 60.0
 LANE = 4.0
 _BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
+
+Groups = dict[tuple[Time, Band | str], list[str]]
+"""The names of boxes by step and band. Boxes before and after all bands, and gaps, have a word for a band."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,10 @@ class Layout:
     height: float  # of every box
     tall: dict[str, float]  # except of these: a gap is as high as the steps
     curves: dict[Arrow, list[Point]]
-    columns: dict[Any, tuple[float, float]]
+    columns: dict[Time, tuple[float, float]]
     detours: set[Arrow]  # arrows that go around boxes
     band: tuple[float, float]  # the bottom and the top of the steps
-    bands: dict[Any, tuple[float, float]]  # and of each layer and direction
+    bands: dict[Band, tuple[float, float]]  # and of each layer and direction
     size: Point
 
 
@@ -72,11 +75,11 @@ class _Placer:
 
     def layout(self) -> Layout:
         groups = self._groups()
-        bands = list(dict.fromkeys(band for _, band in groups if band not in (_BEFORE, _AFTER, _GAP)))
+        bands = list(dict.fromkeys(band for _, band in groups if isinstance(band, tuple)))
         floor = lowest = self._rows(groups.get((None, _BEFORE), []), 0)
         if lowest and self.pic.columns:
             floor = lowest = lowest + 1  # room for the titles of the steps
-        spans: dict[Any, tuple[float, float]] = {}
+        spans: dict[Band, tuple[float, float]] = {}
         for band in bands:
             ceiling = floor
             for column in (*self.pic.columns, None):
@@ -95,7 +98,7 @@ class _Placer:
         tall = dict.fromkeys(gaps, max(steps[1] - steps[0] - BETWEEN_ROWS, self.height))
         reach = max(self.x[name] + self.width[name] / 2 for name in centre)
         reach = max([reach, *(right for _, right in columns.values())])
-        in_row: dict[tuple[Any, int], list[float]] = {}
+        in_row: dict[tuple[Time, int], list[float]] = {}
         for name, box in self.pic.boxes.items():
             in_row.setdefault((box.column, self.row[name]), []).append(self.x[name])
         places = {
@@ -158,14 +161,14 @@ class _Placer:
         low, high = ((end + sign * self.row_height / 2) for end, sign in zip(steps, (1, -1), strict=True))
         return replace(place, y=min(max(other.y, low), high))
 
-    def _groups(self) -> dict[tuple[Any, Any], list[str]]:
+    def _groups(self) -> Groups:
         """Return the boxes of each step and band, and those before, between and after the steps, in order."""
         boxes = self.pic.boxes
         leads, follows = self._reach(self.below), self._reach(self.above)
-        groups: dict[tuple[Any, Any], list[str]] = {}
-        seen: set[Any] = set()
+        groups: Groups = {}
+        seen: set[Band] = set()
         for name, box in boxes.items():
-            band: Any
+            band: Band | str
             if isinstance(box.column, Gap):
                 band = _GAP
             elif box.column is not None:
@@ -197,7 +200,7 @@ class _Placer:
         """
         members = set(names)
         initial = [name for name in names if self.pic.boxes[name].initial]
-        # What reads only the step before stands as high as it can, in the first step too.
+        # A box that reads only the step before stands as high as it can, in the first step too.
         late = [name for name in names if self.above[name] and not set(self.below[name]) - set(initial)]
         above_late = {target for name in late if name not in initial for target in self.above[name]}
         for name in names:
@@ -217,7 +220,7 @@ class _Placer:
             at_its_side = self._edge(reader) == side and edges[row, side] == 1
             others = sum(edges[row, k] for k in range(-3, 4))
             if len(self.above[name]) == 1 and reader in members and (at_its_side or others < 2):
-                if not others:  # of a first step unlike the others: its edge is known by the initial state alone
+                if not others:  # in a first step unlike the others, the initial state alone tells the edge
                     (self.at_right if side > 0 else self.at_left).add(reader)
                     edges[row, side] += 1
                 self.row[name] = row
@@ -229,11 +232,11 @@ class _Placer:
     def _lowest_reader(self, name: str, members: set[str], default: int) -> int:
         return min((self.row[target] for target in self.above[name] if target in members), default=default)
 
-    def _columns(self, groups: dict[tuple[Any, Any], list[str]], rows: range) -> dict[Any, tuple[float, float]]:
+    def _columns(self, groups: Groups, rows: range) -> dict[Time, tuple[float, float]]:
         """Give every box its x. Return the edges of each column. `rows` are those of the steps."""
         right = 0.0
-        columns: dict[Any, tuple[float, float]] = {}
-        in_column: dict[Any, list[str]] = {}
+        columns: dict[Time, tuple[float, float]] = {}
+        in_column: dict[Time, list[str]] = {}
         for (column, _), names in groups.items():
             if column is not None:
                 in_column.setdefault(column, []).extend(names)

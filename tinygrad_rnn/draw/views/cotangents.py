@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
 
 
-def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, Any]:
+def backward(tape: Tape, loss: Any, cuts: Iterable[float] = ()) -> dict[Tensor, Array]:
     """Return the cotangent of every value that `loss` depends on.
 
     loss: a Tensor of the tape, or a mapping from Tensors to their cotangents, which is checked and returned.
@@ -33,7 +33,7 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, An
     lines = tape.lines()
     made = {out: time_of(labels) for _, _, _, out, labels in lines}
     found = {x: np.asarray(g) for x, g in tape.seeds(loss).items()}
-    for line in reversed(lines):
+    for line in reversed(lines):  # the engine's walk sends all products of a line back; a cut stops some of them
         op, args, _, out, labels = line
         g = found.get(out)
         if g is None or (op.name == "getitem" and args[0] not in made):
@@ -45,7 +45,7 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, An
     return found
 
 
-def _checked(tape: Tape, x: Tensor, g: Any) -> Any:
+def _checked(tape: Tape, x: Tensor, g: object) -> Array:
     """Return a gradient that was given for a Tensor of the tape, if it has its shape."""
     if not any(entry.out is x or any(a is x for a in entry.args) for entry in tape):
         raise ValueError(
@@ -60,15 +60,15 @@ def _checked(tape: Tape, x: Tensor, g: Any) -> Any:
     return g
 
 
-def sent_back(line: tuple[Any, ...], g: Any) -> dict[Tensor, Any]:
+def sent_back(line: Line, g: Array) -> dict[Tensor, Array]:
     """Return what one line of a tape, given the cotangent of its result, adds to the cotangents of its inputs."""
-    found: dict[Tensor, Any] = {}
+    found: dict[Tensor, Array] = {}
     for x, product in products_of(line, g):
         found[x] = found[x] + product if x in found else product
     return found
 
 
-def crosses(cuts: frozenset[Any], s: Any, t: Any) -> bool:
+def crosses(cuts: frozenset[float], s: float | None, t: float | None) -> bool:
     """Say whether a cut lies between two steps: before a step after the earlier one, up to the later one."""
     if s is None or t is None or s == t or not cuts:
         return False

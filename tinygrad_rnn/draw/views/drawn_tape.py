@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from tinygrad_rnn.draw.views.unstacked import unstacked
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.printing import index_text
 from tinygrad_rnn.tape.steps import carried, steps, time_of
+
+Time = Hashable
+"""The label `t` of a step; None outside of time."""
 
 Band = tuple[Any, ...]
 """The place of a step's entry in the network: its scope without step and gate, as (("layer", 1),)."""
@@ -35,7 +39,7 @@ class Reading:
         self.states = {a.name for a in self.makers} - {None}
         self.users = self._steps_that_use()
         self.fixed: set[tuple[int, Tensor]] = set()
-        """(entry, what it reads): values of one step that are read as such, not as so many steps away."""
+        """(entry, value that it reads): values of one fixed step, not of a number of steps before the reader."""
         self.initial = self._initial()
         """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
 
@@ -55,7 +59,7 @@ class Reading:
                 found.append((position, a))
         return found
 
-    def outer(self, a: Any) -> tuple[str, str, Any]:
+    def outer(self, a: object) -> tuple[str, str, Tensor | None]:
         """Return the kind and the title of a value from outside, and the leaf behind it."""
         if isinstance(a, Tensor):
             leaf, title = self.leaf(a)
@@ -77,7 +81,7 @@ class Reading:
             return ("joined", self.number[self.joins[k].whole])
         return tuple(pair for pair in self.entries[k].scope if pair[0] not in ("t", "gate"))
 
-    def in_gate(self, k: int) -> Any:
+    def in_gate(self, k: int) -> Hashable:
         """Return the gate under whose scope an entry was made, or None."""
         return dict(self.entries[k].scope).get("gate")
 
@@ -107,10 +111,10 @@ class Reading:
         return {k for k, out in outs.items() if out in read or leaves[out] in used}
 
     def _initial(self) -> set[tuple[int, int]]:
-        handed: set[Any] = set()
-        outside: list[tuple[int, int, Any, Any]] = []
+        handed: set[Hashable] = set()
+        outside: list[tuple[int, int, Hashable, Hashable]] = []
         for numbers in self.by_time.values():
-            count: dict[Any, int] = {}
+            count: dict[Hashable, int] = {}
             for place, k in enumerate(numbers):
                 entry = self.entries[k]
                 # A first step may have more entries, a mask for one: then the place among those of its kind counts.
@@ -127,12 +131,12 @@ class Reading:
                             handed |= {what, also}
         return {(k, position) for k, position, what, also in outside if what in handed or also in handed}
 
-    def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Any]]:
+    def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Time]]:
         """Return the steps that read each leaf, or each view of it. A leaf that several steps share is a parameter.
 
         A view counts by itself: x is read in all steps, but each of its rows in one.
         """
-        users: dict[tuple[Tensor, str], set[Any]] = {}
+        users: dict[tuple[Tensor, str], set[Time]] = {}
         for k, entry in enumerate(self.entries):
             for a in entry.args:
                 if isinstance(a, Tensor) and self.maker(a) is None and k not in self.views:

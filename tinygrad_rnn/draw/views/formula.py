@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.tape.notation import BINDS, is_arithmetic, notation_of
 from tinygrad_rnn.tape.printing import index_text
 
@@ -17,7 +16,7 @@ _ATOM = 4
 _LONGEST = 80
 """The maximum number of characters. Longer text is cut: it would double at every entry that reads a value twice."""
 
-When = Callable[[Any], str]
+When = Callable[[Time], str]
 """The function that writes the subscript of a step: `₂`."""
 
 
@@ -76,7 +75,7 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
     return (text if len(text) <= _LONGEST else text[:_LONGEST] + "…", strength)
 
 
-def _operand(reading: Reading, reader: int, a: Any, t: Any, when: When) -> str:
+def _operand(reading: Reading, reader: int, a: object, t: Time, when: When) -> str:
     """Name a value that is read, with its step only where that is another one."""
     if isinstance(a, Tensor):
         k = reading.maker(a)
@@ -91,7 +90,7 @@ def _operand(reading: Reading, reader: int, a: Any, t: Any, when: When) -> str:
     return f"{a:.4g}" if isinstance(a, float | int) else str(a)
 
 
-def of_step(title: str, t: Any, when: When) -> str:
+def of_step(title: str, t: Time, when: When) -> str:
     """Return `x[2]` of step 2 as `x[t]` where one step stands for all."""
     one_for_all = when(t) != subscript(t) and isinstance(t, int) and title.endswith(f"[{t}]")
     return title.removesuffix(f"[{t}]") + "[t]" if one_for_all else title
@@ -105,13 +104,13 @@ _ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…":
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊", "0123456789-+")
 
 
-def subscript(t: Any) -> str:
+def subscript(t: Time) -> str:
     """Return the step under a name, for whole numbers: `₂`."""
     whole = isinstance(t, int | np.integer) and not isinstance(t, bool)
     return str(t).translate(str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")) if whole else ""
 
 
-def absolute(t: Any) -> str:
+def absolute(t: Time) -> str:
     """Return a single step under a name, where one step stands for all: `₀`, `(a)`."""
     return subscript(t) or f"({t})"
 

@@ -13,10 +13,10 @@ LEVELS = ("ops", "gates", "cells")
 def groups(reading: Reading, level: str) -> dict[int, list[int]]:
     """Return the entries of each box, in the order of the tape, by the number of the last of them.
 
-    gates: a gate is what was recorded under its scope; a box of its own has, beside, each state, each other named value
-    and what several boxes read; everything else belongs to the only box that reads it.
-    cells: a cell is a step of one layer and direction; what joins two layers stands by itself.
-    Outside of time, at both levels, a box is a named value with all that only it reads, or what nobody reads.
+    gates: a gate is all that was recorded under its scope. Each state, each other named value, and each value that
+    several boxes read, has a box of its own. Any other entry belongs to the only box that reads it.
+    cells: a cell is a step of one layer and direction. An entry that joins two layers has a box of its own.
+    Outside of time, at both levels, a named value, or one without readers, is a box with all that it alone reads.
     """
     shown = [k for k in range(len(reading.entries)) if k not in reading.views]
     if level == "ops":

@@ -69,17 +69,20 @@ def _planned(
         raise ValueError(f'draw: level={level!r}\nchoose "ops", "gates" or "cells"')
     shown = _listed("show", show)
     if unknown := [name for name in shown if name not in SHOWN]:
-        raise ValueError(f"draw: show={unknown[0]!r}\nchoose of {', '.join(map(repr, SHOWN))}")
+        raise ValueError(f"draw: show={unknown[0]!r}\nchoose from {', '.join(map(repr, SHOWN))}")
     if not isinstance(budget, int | np.integer) or budget < 1:
         raise ValueError(f"draw: budget={budget}\ngive the number of boxes to draw, at least 1")
     given = next((source for source in (flow, grads, loss) if source is not None), None)
     cut = frozenset(_listed("cuts", cuts))
     if given is None and ("grad" in shown or cut):
         raise ValueError(
-            "draw: gradients of what?\ngive the loss, loss=L, or a mapping of Tensors to arrays, grads=..."
+            "draw: gradients are asked for, and no loss is given\n"
+            "give the loss, loss=L, or a mapping of Tensors to arrays, grads=..."
         )
     if cut and (wrong := [t for t in (*cut, *steps_of(tape)) if not isinstance(t, int | float | np.number)]):
-        raise ValueError(f"draw: cuts, and {wrong[0]!r} among them or the steps\ngive cuts as steps that are numbers")
+        raise ValueError(
+            f"draw: cuts, and the step {wrong[0]!r} is not a number\ngive cuts of a tape whose steps are numbers"
+        )
     times = steps_of(tape) if cut else {}
     if missing := [t for t in cut if t not in times or isinstance(t, bool)]:
         raise ValueError(
@@ -108,5 +111,5 @@ def _listed(name: str, given: Any) -> tuple[Any, ...]:
         listed = tuple(given)
         hash(listed)
     except TypeError as error:
-        raise TypeError(f"draw: {name}={given!r}\ngive one of them, or a sequence") from error
+        raise TypeError(f"draw: {name}={given!r}\ngive one, or a sequence") from error
     return listed

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 
 BUDGET = 300
 """The maximum number of boxes drawn before the middle of the tape is left out: about as many as can be read."""
@@ -22,7 +21,7 @@ GAP = "gap"
 WIDEST = 12
 """The maximum number of steps side by side, if none are asked for."""
 
-Steps = int | Iterable[Any] | None
+Steps = int | Iterable[Time] | None
 
 
 class Gap(str):
@@ -35,7 +34,7 @@ class Gap(str):
 class Selection:
     """The columns in order, with a Gap where steps are left out; the gap of each hidden entry; the text of each gap."""
 
-    columns: list[Any] = field(default_factory=list)
+    columns: list[Time] = field(default_factory=list)
     hidden: dict[int, Gap] = field(default_factory=dict)
     said: dict[Gap, str] = field(default_factory=dict)
 
@@ -64,7 +63,7 @@ def select(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Sel
     return _with_gaps(reading, times, set(shown))
 
 
-def sorted_steps(reading: Reading) -> list[Any]:
+def sorted_steps(reading: Reading) -> list[Time]:
     """Return the steps from left to right: in order where they are numbers, else as recorded."""
     times = list(reading.by_time)
     if all(isinstance(t, int | float | np.number) for t in times):
@@ -72,11 +71,11 @@ def sorted_steps(reading: Reading) -> list[Any]:
     return times
 
 
-def _ends(reading: Reading, ends: int | None, times: list[Any], boxes: list[int], budget: int) -> list[Any]:
+def _ends(reading: Reading, ends: int | None, times: list[Time], boxes: list[int], budget: int) -> list[Time]:
     if ends is None:
         if len(boxes) <= budget and len(times) <= WIDEST:
             return times
-        in_a_step: dict[Any, int] = {}
+        in_a_step: dict[Time, int] = {}
         for k in boxes:
             in_a_step[reading.time[k]] = in_a_step.get(reading.time[k], 0) + 1
         in_a_step.pop(None, None)
@@ -84,9 +83,9 @@ def _ends(reading: Reading, ends: int | None, times: list[Any], boxes: list[int]
     return times if len(times) <= 2 * ends + 1 else [*times[:ends], *times[-ends:]]
 
 
-def _with_gaps(reading: Reading, times: list[Any], shown: set[Any]) -> Selection:
+def _with_gaps(reading: Reading, times: list[Time], shown: set[Time]) -> Selection:
     found = Selection()
-    run: list[Any] = []
+    run: list[Time] = []
     for t in [*times, None]:
         if t is not None and t not in shown:
             run.append(t)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.cotangents import crosses, sent_back
@@ -34,9 +34,9 @@ class Plan:
     level: str = "ops"
     steps: Steps = None
     show: tuple[str, ...] = ("shape",)
-    back: dict[Tensor, Any] | None = None  # cotangents
+    back: dict[Tensor, Array] | None = None  # cotangents
     flow: bool = False
-    cuts: frozenset[Any] = frozenset()
+    cuts: frozenset[float] = frozenset()
     budget: int = BUDGET
     when: When = subscript
 
@@ -49,15 +49,15 @@ def unrolled(tape: Tape, plan: Plan) -> Picture:
 class Drawer:
     """The boxes and arrows of the steps that a plan selects; `draw` makes them."""
 
-    def __init__(self, reading: Reading, lines: list[Any], plan: Plan) -> None:
+    def __init__(self, reading: Reading, lines: list[Line], plan: Plan) -> None:
         self.reading, self.lines, self.plan = reading, lines, plan
         self.groups = groups(reading, plan.level)
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
         self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
-        self.sent: dict[Arrow, dict[Hashable, Any]] = {}  # the cotangents along each arrow, by their target
-        self.computed: tuple[int, dict[Tensor, Any]] = (-1, {})
-        self.shared: dict[Any, str] = {}
+        self.sent: dict[Arrow, dict[Hashable, Array]] = {}  # the cotangents along each arrow, by their target
+        self.computed: tuple[int, dict[Tensor, Array]] = (-1, {})
+        self.shared: dict[Hashable, str] = {}
         self.values: dict[str, Any] = {}
         self.whole = plan.level != "ops"
 
@@ -122,7 +122,7 @@ class Drawer:
             if kind == "constant" or (kind == "parameter" and not self.plan.flow):
                 return
             part_of_x = kind == "input" and isinstance(leaf, Tensor) and title != leaf.name
-            key: Any = (title, t, *(() if part_of_x else (leaf, last)))
+            key: Hashable = (title, t, *(() if part_of_x else (leaf, last)))
             if self.plan.level == "cells" and (initial or kind == "parameter"):
                 key = (last, kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
@@ -146,7 +146,7 @@ class Drawer:
         shape = box.shape if shape == box.shape else ""
         self.picture.boxes[one] = replace(box, title=printable(shown), tip=printable(", ".join(names)), shape=shape)
 
-    def _with_numbers(self, box: Box, value: Any, flow: float | None) -> Box:
+    def _with_numbers(self, box: Box, value: object, flow: float | None) -> Box:
         """Return a box with the numbers that `show` asks for."""
         show, back = self.plan.show, self.plan.back
         gradient = back.get(value) if back is not None and isinstance(value, Tensor) else None
@@ -162,7 +162,7 @@ class Drawer:
         if "shape" not in show:
             changes["shape"] = ""
         if "heat" in show and isinstance(value, Tensor) and value.size > 1:
-            maps = [heat(array), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
+            maps = [heat(value.data), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
             changes["heat"] = tuple(maps)
         return replace(box, **changes) if changes else box
 
@@ -210,7 +210,7 @@ class Drawer:
         """Return a small box for a value, with its shape and the numbers that `show` asks for."""
         return self._with_numbers(replace(box, shape=_shape(value)), value, box.flow)
 
-    def _sent(self, k: int, position: int) -> Any:
+    def _sent(self, k: int, position: int) -> Array | None:
         """Return the cotangent that entry k sends back to its argument, or None where it sends none."""
         back, a = self.plan.back or {}, self.reading.entries[k].args[position]
         maker = self.reading.maker(a) if isinstance(a, Tensor) else None
@@ -231,7 +231,7 @@ class Drawer:
         """Set the norms of the cotangents along the arrows. A copy has the norm of the sum over its arrows."""
         flows = {arrow: _together(self.sent.get(arrow, {}).values()) for arrow in self.picture.arrows}
         self.picture.flows = flows
-        of_copy: dict[str, dict[Hashable, Any]] = {}
+        of_copy: dict[str, dict[Hashable, Array]] = {}
         for (source, _), parts in self.sent.items():
             held = of_copy.setdefault(source, {})
             for what, sent in parts.items():
@@ -284,11 +284,11 @@ def _same(a: Any, b: Any) -> bool:
     return a is b or (a.shape == b.shape and bool(np.array_equal(a.data, b.data, equal_nan=True)))
 
 
-def _together(arrays: Iterable[Any]) -> float:
+def _together(arrays: Iterable[Array]) -> float:
     """Return log10 of the norm of some arrays side by side; minus infinity for none."""
     flat = [np.ravel(a) for a in arrays]
     return log10_norm(np.concatenate(flat)) if flat else -np.inf
 
 
-def _shape(value: Any) -> str:
+def _shape(value: Tensor | Array) -> str:
     return "×".join(map(str, value.shape)) if value.shape else "scalar"
