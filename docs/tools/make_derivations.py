@@ -51,7 +51,7 @@ def lstm(params: Any, x: Any, h: Any, c: Any) -> Any:
 
 
 def gru(params: Any, x: Any, h: Any) -> Any:
-    """The reset gate r before the matrix; z is the update gate, n the candidate."""
+    """Compute the next state, with the reset gate r before the matrix; z is the update gate, n the candidate."""
     z = sigmoid(params["W_z"] @ x + params["U_z"] @ h + params["b_z"])
     r = sigmoid(params["W_r"] @ x + params["U_r"] @ h + params["b_r"])
     s = r * h

@@ -1,7 +1,7 @@
 """The picture in Graphviz's language, with the places of `layout`: time from left to right, steps from bottom to top.
 
-The text carries the places (`layout=nop2`, `pos`), so `dot` draws every box and arrow where it belongs and has nothing
-to search for.
+The text carries the places (`layout=nop2`, `pos`), so `dot` draws every box and arrow at its place and searches for
+none.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tinygrad_rnn.tape.full_tape import Tape
 HEAD = 5.0
 """The length of an arrow's head, in points."""
 LONGEST = 1_000
-"""Letters of a box's tooltip."""
+"""The maximum number of letters in a box's tooltip."""
 LONGEST_LINE = 16_000
-"""Characters of a string on one line: Graphviz reads no more than 16,384 in a piece."""
+"""The maximum number of characters of a string on one line: Graphviz reads no more than 16,384 in a piece."""
 
 
 def graph(tape: Tape, steps: Any = None, *, theme: str = "light", **options: Any) -> graphviz.Digraph:
-    """The graph of a tape, as a `graphviz.Digraph`. `str(graph(tape))` is its DOT text, the same every time.
+    """Return the graph of a tape as a `graphviz.Digraph`. `str(graph(tape))` is its DOT text, the same every time.
 
     `steps` and the options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget; theme is
     "light" or "dark".
@@ -40,7 +40,7 @@ def graph(tape: Tape, steps: Any = None, *, theme: str = "light", **options: Any
 
 
 def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
-    """A picture as a `graphviz.Digraph`."""
+    """Return a picture as a `graphviz.Digraph`."""
     colours = theme_named(theme)
     places = layout(pic)
     around = furniture(pic, places, colours)
@@ -51,7 +51,7 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
     dot.attr("node", fontname=FONT, fontsize="11", fontcolor=colours.text, fixedsize="true", margin="0", shape="box")
     dot.attr("edge", color=colours.arrow, arrowsize="0.5", penwidth="0.8")
     left, bottom, right, top = around.reach
-    for corner, (x, y) in (("low", (left, bottom)), ("high", (right, top))):  # the drawing reaches so far
+    for corner, (x, y) in (("low", (left, bottom)), ("high", (right, top))):  # the limits of the drawing
         dot.node(
             f"corner_{corner}", label="", shape="none", width="0", height="0", pos=f"{x:.1f},{y:.1f}", style="invis"
         )
@@ -102,7 +102,7 @@ def _edge(
     theme: Theme,
     scale: tuple[float, float],
 ) -> None:
-    """An arrow; and below it, as a wide line, what comes back along it.
+    """Add an arrow, and below it, as a wide line, the gradient that comes back along it.
 
     Graphviz paints edges by the box that they leave, so both leave the same one, the wide one first.
     """
@@ -121,7 +121,7 @@ def _edge(
 
 
 def _label(box: Box, ink: str, faint: str, theme: Theme) -> str:
-    """An HTML-like label: what it is, in bold where it has a name, and the rest in small type."""
+    """Return an HTML-like label: the title, in bold where the value has a name, and the rest in small type."""
     title = _words(short(box.label))
     if box.detail and not box.scalar:
         title = f'<b>{_words(short(box.title))}</b> <font color="{faint}">= {_words(box.detail)}</font>'
@@ -142,7 +142,7 @@ def _words(text: str) -> str:
 
 
 def _tooltip(text: str) -> str:
-    """A tooltip. Graphviz reads the escapes of a tooltip twice, so a backslash is doubled twice."""
+    """Return a tooltip. Graphviz reads the escapes of a tooltip twice, so a backslash is doubled twice."""
     escaped: str = graphviz.escape(graphviz.escape(short(text, LONGEST)))  # a kind of str that is never HTML-like
     return escaped
 
@@ -156,7 +156,7 @@ def _heat(rows: Heat, theme: Theme) -> str:
 
 
 def _behind(around: Furniture) -> str:
-    """Grounds and cuts in Graphviz's language of drawing operations (xdot), which it puts behind everything."""
+    """Return grounds and cuts as Graphviz's drawing operations (xdot), which it draws behind everything else."""
     parts = []
     for rect in around.rects:
         x, y, w, h = rect.x, rect.y, rect.width / 2, rect.height / 2
@@ -170,7 +170,7 @@ def _behind(around: Furniture) -> str:
 
 
 def _on_lines(parts: list[str]) -> str:
-    """Join words to one string. A long one runs over several lines, by a backslash at the end of each."""
+    """Join words to one string. A long string takes several lines, each but the last with a backslash at its end."""
     lines, length = [""], 0
     for part in parts:
         if length + len(part) > LONGEST_LINE:
@@ -182,7 +182,7 @@ def _on_lines(parts: list[str]) -> str:
 
 
 def _spline(curve: list[Point]) -> str:
-    """Graphviz's text for a curve that ends in an arrow head."""
+    """Return Graphviz's text for a curve that ends in an arrow head."""
     (x0, y0), (x1, y1) = curve[-2], curve[-1]
     length = max(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5, 1e-9)
     tail = (x1 - HEAD * (x1 - x0) / length, y1 - HEAD * (y1 - y0) / length)  # the line stops where the head begins

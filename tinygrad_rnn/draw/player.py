@@ -1,7 +1,7 @@
-"""The player: one page, of itself alone, on which a tape runs forward and then backward.
+"""The player: one self-contained page on which a tape runs forward and then backward.
 
-The page holds the picture, the data as JSON and one script; a content security policy lets nothing else in. Without
-scripts the picture is there.
+The page holds the picture, the data as JSON and one script. A content security policy allows nothing else. A browser
+without scripts shows the picture.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from string import Template
 from typing import Any
 
 from tinygrad_rnn import files
-from tinygrad_rnn.draw.player_data import film
+from tinygrad_rnn.draw.player_data import Data, film
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import picture
@@ -26,11 +26,11 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps
 
 MOST = 10_000
-"""Entries that a page can hold: beyond, no browser likes it."""
+"""The maximum number of entries of a page. With more of them, browsers are slow."""
 SCRIPTS = ("tape.js", "panels.js", "picture.js", "player.js")
-"""One script in the page, in this order."""
+"""The files of the page's one script, in this order."""
 ALL_DRAWN = 2_500
-"""Up to how many entries every step is drawn."""
+"""The maximum number of entries for which every step is drawn."""
 
 
 def play(
@@ -41,7 +41,7 @@ def play(
     ends: int | None = None,
     title: str = "The tape, forward and backward",
 ) -> Path:
-    """Write a page on which the tape runs forward, entry by entry, and then backward from `loss`; give back its path.
+    """Write a page on which the tape runs forward, entry by entry, and then backward from `loss`; return its path.
 
     Each entry lights up in the unrolled graph, with its rule in symbols and in numbers, its value, its cotangent, and
     the gradients so far. `lstm.html#42` opens the page at position 42. `loss` and `seed` as for `Tape.rewind`; `ends`,
@@ -74,7 +74,7 @@ def require_playable(path: str | os.PathLike[str]) -> None:
     files.require_place(path)
 
 
-def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:
+def _page(tape: Tape, drawing: str, data: Data, title: str) -> str:
     T = len(steps(tape))
     text = Template(_read("page.html")).substitute(
         policy="$policy",
@@ -89,7 +89,7 @@ def _page(tape: Tape, drawing: str, data: Any, title: str) -> str:
 
 
 def _dark_picture() -> str:
-    """Rules that turn the light picture into the dark one, by its colours; weak ones, so that a lit entry stays lit."""
+    """Return rules that turn the light picture into the dark one. They are weak, so that a lit entry stays lit."""
     rules = [
         f':where(#play-graph){select}[{kind}="{light}"] {{ {kind}: {dark}; }}'
         for kind, colours in dark_for_light().items()
@@ -100,7 +100,7 @@ def _dark_picture() -> str:
 
 
 def _policy(page: str) -> str:
-    """Nothing from anywhere, and inside the page only the styles and scripts that it was written with."""
+    """Return a policy that allows nothing from outside, and inside the page only its own styles and scripts."""
     allowed = {}
     for kind, tag in (("script-src", "<script>"), ("style-src", "<style>")):
         inside = re.findall(rf"{tag}(.*?)</", page, flags=re.DOTALL)
@@ -111,7 +111,7 @@ def _policy(page: str) -> str:
 
 
 def _encodable(text: str) -> str:
-    """A text without halves of surrogate pairs, which UTF-8 has no bytes for."""
+    """Return a text without halves of surrogate pairs, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

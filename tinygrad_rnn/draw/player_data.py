@@ -1,21 +1,23 @@
-"""What the player shows of a tape, as plain data: the run forward, the walk back, the gradients as they grow.
+"""The data that the player shows of a tape: the run forward, the walk back, the gradients as they grow.
 
-Numbers are rounded to the four digits that are shown. Large arrays are a corner, a range and a norm.
+Numbers are rounded to the four digits shown. A large array is shown as a corner, a range and a norm.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tinygrad_rnn.core.backward import fitted
+from tinygrad_rnn.core.backward import Products, fitted
 from tinygrad_rnn.core.recording import scope_text
-from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.sparse import Cotangent, Sparse
 from tinygrad_rnn.core.tape import Step
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Array, Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw.rule_text import Wording, rounded
 from tinygrad_rnn.draw.views.array_text import norm
@@ -24,20 +26,20 @@ from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
 
 ENTRIES_IN_FULL = 300
-"""Up to how many entries arrays are shown with up to `LARGE` numbers; of a longer tape with up to `SMALL`."""
+"""The maximum number of entries for which arrays have up to `LARGE` numbers; on a longer tape, up to `SMALL`."""
 LARGE, SMALL = 60, 8
 BUDGET = 500_000
-"""How many products may be computed to say what each entry contributes."""
+"""The maximum number of products to compute for the contributions of the entries."""
 
 Data = dict[str, Any]
 
 
 def film(tape: Tape, loss: Any, seed: Any = None) -> Data:
-    """Everything that the player shows, ready for JSON.
+    """Return everything that the player shows, ready for JSON.
 
     "entries": the run forward, in order: name, op, where, t, gate, code; `args`, for each argument the number of the
-    entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, what was computed; `value`;
-    `adds`, [leaf, norm] pairs: what comes through the entry to the gradient of each leaf by paths within its step.
+    entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, the expression; `value`;
+    `adds`, [leaf, norm] pairs: the entry's part of the gradient of each leaf, by paths within its step.
     "back": the walk back, in order: entry; its cotangent, and what that is called; products: `to` (as in args), rule,
     numbers, value, and for a leaf the `total` so far. "leaves": name and value. "arrays": what `value`, `cotangent` and
     `total` number.
@@ -55,12 +57,12 @@ class _Camera:
         self.wording = Wording(tape)
         self.leaves = tape.leaves()
         self.number = {id(x): -1 - k for k, x in enumerate(self.leaves)}
-        self.number |= {id(line[3]): k for k, line in enumerate(self.lines)}
+        self.number |= {id(out): k for k, (_, _, _, out, _) in enumerate(self.lines)}
         self.shown = LARGE if len(tape) <= ENTRIES_IN_FULL else SMALL
         self.arrays: dict[str, int] = {}  # the same array is kept once
         self.broken: list[int] = []
-        self.cotangents: dict[int, Any] = {}
-        self.called: dict[int, str] = {}  # what a cotangent is called, by its id: they are all kept
+        self.cotangents: dict[int, Cotangent] = {}
+        self.called: dict[int, str] = {}  # the name of each cotangent, by its id; all cotangents are kept
 
     def film(self, loss: Any, seed: Any) -> Data:
         back = self._back(loss, seed)
@@ -100,8 +102,8 @@ class _Camera:
         return about
 
     def _back(self, loss: Any, seed: Any) -> list[Data]:
-        """The walk back, recorded: so that the rules can be read off the record."""
-        totals: dict[Tensor, Any] = {}
+        """Return the walk back. It is recorded, so that the rules can be read off the record."""
+        totals: dict[Tensor, Array] = {}
         back: list[Data] = []
         with Tape() as rules:
             read = 0
@@ -116,13 +118,13 @@ class _Camera:
         return back
 
     def _name(self, step: Step) -> None:
-        """Call a cotangent after its value; what has no name and is only added to a sum has that sum's cotangent."""
+        """Name a cotangent after its value. A value without a name, only added to a sum, shares the sum's cotangent."""
         out, g = step.entry.out, step.cotangent
         if out.name is not None or id(g) not in self.called:
             self.called[id(g)] = self.wording.cotangent(out)
         self.wording.called(g, self.called[id(g)])
 
-    def _step(self, step: Step, products: list[tuple[Tensor, Any]], totals: dict[Tensor, Any], position: int) -> Data:
+    def _step(self, step: Step, products: Products, totals: dict[Tensor, Array], position: int) -> Data:
         self.cotangents[step.index] = step.cotangent
         shown = []
         for (x, product), (_, whole) in zip(products, step.products, strict=True):
@@ -143,17 +145,18 @@ class _Camera:
         name, cotangent = self.called[id(step.cotangent)], self._array(_plain(step.cotangent), position)
         return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}
 
-    def _contributions(self) -> dict[int, list[tuple[int, float]]]:
-        """What comes through each entry to the gradient of each leaf, by the paths that stay in the entry's step.
+    def _contributions(self) -> dict[int, list[tuple[int, float | str]]]:
+        """Return, for each entry, (leaf, norm) of its contributions by the paths that stay in the entry's step.
 
-        The norm for each leaf. Nothing at all where the steps are so long that it would take too long.
+        The result is empty where the steps are so long that the contributions would take more than `BUDGET` products.
         """
         lines = self.lines
-        groups: dict[Any, list[int]] = {}
-        for k, line in enumerate(lines):
-            groups.setdefault(time_of(line[4]), []).append(k)
-        outside = groups.get(None, [])  # what was made before all steps, as a transposed matrix, belongs to each
-        products = {t: sum(len(lines[k][1]) for k in group) for t, group in groups.items()}
+        groups: dict[Hashable, list[int]] = {}
+        for k, (_, _, _, _, labels) in enumerate(lines):
+            groups.setdefault(time_of(labels), []).append(k)
+        outside = groups.get(None, [])  # a value made before all steps, as a transposed matrix, belongs to each
+        reads = [len(args) for _, args, _, _, _ in lines]
+        products = {t: sum(reads[k] for k in group) for t, group in groups.items()}
         shared = products.get(None, 0)
         work = sum(len(group) * (products[t] + shared) // 2 for t, group in groups.items())
         if work > BUDGET:
@@ -166,8 +169,8 @@ class _Camera:
                     found[k] = self._through(k, members)
         return found
 
-    def _through(self, k: int, members: list[int]) -> list[tuple[int, float]]:
-        pending: dict[int, Any] = {k: _plain(self.cotangents[k])}
+    def _through(self, k: int, members: list[int]) -> list[tuple[int, float | str]]:
+        pending: dict[int, Array] = {k: _plain(self.cotangents[k])}
         for j in members:
             g = pending.pop(j, None)
             if g is None:
@@ -178,8 +181,8 @@ class _Camera:
         norms = {-1 - to: norm(g) for to, g in pending.items() if to < 0}
         return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
 
-    def _array(self, values: Any, position: int | None = None) -> int:
-        """The number of an array among those shown."""
+    def _array(self, values: ArrayLike, position: int | None = None) -> int:
+        """Return the number of an array among those shown."""
         a = np.asarray(values)
         a = a.astype(np.float64) if a.dtype.kind == "f" else a
         matrix = a.reshape(-1, a.shape[-1]) if a.ndim and a.size else a.reshape(1, -1)
@@ -199,12 +202,12 @@ class _Camera:
         return self.arrays.setdefault(json.dumps(about), len(self.arrays))
 
 
-def _plain(values: Any) -> Any:
+def _plain(values: Cotangent) -> Array:
     return values.data if isinstance(values, Tensor) else values
 
 
-def _rounded(v: float) -> Any:
-    """A number as it is shown; what is not finite is a word, since JSON has no such number."""
+def _rounded(v: float) -> float | str:
+    """Return a number as it is shown. One that is not finite becomes a word, since JSON has no such number."""
     if isinstance(v, int):
         return int(v)
     if not np.isfinite(v):

@@ -1,6 +1,6 @@
-"""How gradients flow, as a figure: by matplotlib, which is installed with the extra `plot`.
+"""The flow of gradients as a figure, by matplotlib, which is installed with the extra `plot`.
 
-Arrays and names come in; what they mean is said by the labels. Lines differ in colour, dashes and markers, and the heat
+The input is arrays and names; the labels give their meaning. Lines differ in colour, dashes and markers, and the heat
 maps use a scale of even lightness, so that the figure can be read without colours, and from the last row.
 """
 
@@ -32,7 +32,7 @@ METADATA: dict[str, dict[str, None]] = {  # no date and no version: the same num
 }
 MAPS_IN_A_ROW = 4
 MOST_INSIDE = 7
-"""Cells whose legend stands within the axes: a longer one would cover the curves, and stands above them."""
+"""The maximum number of cells whose legend stands within the axes. A longer legend stands above the curves."""
 
 
 def plot_flow(
@@ -42,7 +42,7 @@ def plot_flow(
     deltas: Mapping[str, ArrayLike],
     losses: ArrayLike,
 ) -> Path:
-    """Draw gradient norms of several cells into a file, .svg, .png or .pdf, and give back its path.
+    """Draw gradient norms of several cells into a file, .svg, .png or .pdf, and return its path.
 
     All numbers are log10, by the name of the cell, axis k the step. norms (T,): |dL_T/ds_k|, drawn against the distance
     T - 1 - k. terms (T,): what step k adds to the gradient of the parameters. deltas (n, T): |dL_t/dh_k| for the
@@ -103,7 +103,7 @@ def require_drawable(path: str | os.PathLike[str]) -> str:
 
 
 def _lines(axes: Any, curves: Mapping[str, Any]) -> None:
-    """Curves of log10 over 0, 1, 2, ...; what is not finite is left out."""
+    """Draw curves of log10 over 0, 1, 2, ...; values that are not finite are left out."""
     for n, (name, curve) in enumerate(curves.items()):
         shown = np.where(np.isfinite(curve), curve, np.nan)
         every = max(len(curve) // 8, 1)
@@ -135,7 +135,7 @@ def _maps(figure: Any, places: list[Any], deltas: Mapping[str, ArrayLike], rows:
     matrices = {name: np.asarray(m, np.float64) for name, m in deltas.items()}
     seen = np.concatenate([m[np.isfinite(m)] for m in matrices.values()])
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
-    low = min(low, high - 1)  # a scale of one colour says nothing
+    low = min(low, high - 1)  # so that the scale has more than one colour
     half = (rows[-1] - rows[0]) / max(len(rows) - 1, 1) / 2 or 0.5
     axes, image = [], None
     for n, (place, (name, m)) in enumerate(zip(places, matrices.items(), strict=True)):
@@ -163,6 +163,6 @@ def _maps(figure: Any, places: list[Any], deltas: Mapping[str, ArrayLike], rows:
 
 
 def _powers(axis: Any) -> None:
-    """Ticks of log10 values as powers of ten."""
+    """Write the ticks of log10 values as powers of ten."""
     axis.get_major_locator().set_params(integer=True, nbins=7)
     axis.set_major_formatter(lambda value, _: f"$10^{{{value:.0f}}}$")

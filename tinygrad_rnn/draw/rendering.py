@@ -21,18 +21,18 @@ GET_GRAPHVIZ = (
     "to get Graphviz: apt install graphviz, brew install graphviz, winget install graphviz, or https://graphviz.org"
 )
 TIME_LIMIT = 60.0
-"""Seconds that `dot` may take."""
+"""The maximum number of seconds that `dot` may take."""
 MOST_FOR_DOT = 2_000
-"""Boxes of an SVG up to which "auto" takes `dot`: beyond, the grid draws the same in a fraction of the time."""
+"""The maximum number of boxes of an SVG for which "auto" takes `dot`: the grid draws more of them much faster."""
 LONGEST_WORD = 300
-"""Characters of what `dot` says of its failure."""
+"""The maximum number of characters of a failure message of `dot`."""
 
 _log = logging.getLogger("tinygrad_rnn")
 _said: set[str] = set()
 
 
 class Rendered(NamedTuple):
-    """A file that was written, and what drew it: "dot", "grid", or "text" for DOT text."""
+    """A file that was written, and the engine that drew it: "dot", "grid", or "text" for DOT text."""
 
     path: Path
     engine: str
@@ -50,12 +50,12 @@ class Shown:
     def _repr_svg_(self) -> str:
         return self.svg
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": self.text}
 
 
 def show(tape: Tape, steps: Any = None, *, engine: str = "auto", theme: str = "light", **options: Any) -> Shown:
-    """The graph of a tape for a notebook. `steps` and options as for `draw.picture`, the others as for `render`."""
+    """Return a tape's graph for a notebook. `steps` and options are those of `draw.picture`, the others of `render`."""
     pic = picture(tape, steps, **options)
     drawn, used = _drawn(pic, "svg", engine, theme)
     return Shown(drawn.decode("utf-8"), text(tape, steps, ascii=False, **_for_text(options)), used)
@@ -100,7 +100,7 @@ def require_drawable(path: str | os.PathLike[str]) -> str:
 
 
 def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str]:
-    """A picture as the bytes of a file, and the engine that drew it."""
+    """Return a picture as the bytes of a file, and the engine that drew it."""
     _require_engine(engine)
     grid_will_do = engine == "auto" and kind == "svg"
     if engine != "grid" and not (grid_will_do and len(pic.boxes) > MOST_FOR_DOT):
@@ -112,9 +112,7 @@ def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str
             _say_once(str(error))
     elif kind != "svg":
         remedy = 'give a name that ends in .svg, or engine="dot"' if shutil.which("dot") else GET_GRAPHVIZ
-        raise RuntimeError(
-            f"render: a .{kind} needs the program `dot`, which the grid does without for .svg alone\n{remedy}"
-        )
+        raise RuntimeError(f"render: a .{kind} needs the program `dot`: the grid draws .svg alone\n{remedy}")
     return svg(pic, theme=theme).encode("utf-8"), "grid"
 
 
@@ -131,7 +129,7 @@ def _require_engine(engine: str) -> None:
 
 
 def _for_text(options: dict[str, Any]) -> dict[str, Any]:
-    """Of the options of a drawing those that make a difference to its text; gradients' colours do not."""
+    """Return the options of a drawing that change its text. The colours of gradients do not."""
     kept = {key: value for key, value in options.items() if key not in ("flow", "cuts")}
     return kept if "level" in kept else {**kept, "level": "gates"}
 
@@ -143,7 +141,7 @@ def by_dot(text: str, kind: str) -> bytes:
         needs = "" if kind == "svg" else f"a .{kind} needs the program `dot`, and "
         raise RuntimeError(f"render: {needs}the program `dot` is not installed\n{GET_GRAPHVIZ}")
     instead = 'use engine="grid"' if kind == "svg" else "draw an .svg, which needs no Graphviz"
-    # The layout nop2, for which the text asks, comes with the plugin neato: without it `dot` stops here, with a word.
+    # The layout nop2 of the text comes with the plugin neato. Without it `dot` fails here, with a message.
     command = [program, "-Kneato", "-n2", f"-T{kind}"]
     try:
         done = subprocess.run(command, input=text.encode("utf-8"), capture_output=True, timeout=TIME_LIMIT, check=False)
@@ -171,7 +169,7 @@ def by_dot(text: str, kind: str) -> bytes:
 
 
 def _is(kind: str, content: bytes) -> bool:
-    """Whether the bytes are a whole file of that kind."""
+    """Say whether the bytes are a whole file of that kind."""
     if kind == "svg":
         try:
             return ElementTree.fromstring(content).tag.endswith("svg")

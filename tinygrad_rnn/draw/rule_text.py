@@ -1,19 +1,19 @@
 """The operations of a tape in symbols and in numbers: `df_2 * (f_2 - f_2 * f_2)`, `0.3 * (0.5 - 0.5 * 0.5)`.
 
-Symbols: a value is called by its name and its step, `f_2`, by what it is a view of, `weight_hh.T`, or by the number of
-its entry, `v12`. Numbers: the first entry of each array; of a product of matrices or a sum, the terms of that entry.
+Symbols: a value has its name and its step, `f_2`, the name of the array that it is a view of, `weight_hh.T`, or the
+number of its entry, `v12`. Numbers: the first entry of each array; of a product of matrices or a sum, the terms of that
+entry.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.recording import Scope, scope_text
+from tinygrad_rnn.core.table import Args, Kwargs
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, call_text
@@ -22,18 +22,18 @@ from tinygrad_rnn.tape.steps import time_of
 
 LONGEST_NAME = 40
 LONGEST = 160
-"""Of an expression, in characters."""
+"""The maximum number of characters of an expression."""
 DIGITS = 4
 MANY = 7
-"""Arguments, of which then only the first three and the last are written."""
+"""The maximum number of arguments written out. Of more, only the first three and the last are written."""
 TERMS = 3
-"""How many terms of a sum are written out."""
+"""The maximum number of terms of a sum that are written out."""
 
 
 class Wording:
-    """What the values of a tape are called, and what was computed from them.
+    """The names of the values of a tape, and the text of the expressions that made them.
 
-    The values that the rules of a walk back compute are learnt as they are made, by `learn`.
+    `learn` adds the values that the rules of a walk back compute, as they are made.
     """
 
     def __init__(self, tape: Tape) -> None:
@@ -75,33 +75,34 @@ class Wording:
         self.names[x] = name
         self.called(x, name)
 
-    def called(self, x: Any, name: str) -> None:
-        """From here on, x is written so."""
+    def called(self, x: object, name: str) -> None:
+        """Write x by this name from here on."""
         self._symbols[id(x)] = name, ATOM
         text = number_text(x)
         self._numbers[id(x)] = text, BINDS["*"] if text.startswith("-") else ATOM  # -(-6), not --6
 
-    def cotangent(self, x: Tensor, place: Sequence[Any] = ()) -> str:
-        """What the gradient of the loss by x is called, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""
+    def cotangent(self, x: Tensor, place: Args = ()) -> str:
+        """Name the gradient of the loss by x, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""
         name = self.names[x]
         bare = f"d{name}" if all(c.isalnum() or c == "_" for c in name) else f"d({name})"
-        return bare + (index_text(tuple(place)) if place else "")
+        return bare + (index_text(place) if place else "")
 
     def learn(self, line: Line) -> None:
-        """Know from here on how to write what this line of a tape made."""
-        out = id(line[3])
-        if _only_fits(line):  # a person leaves it out
-            self._symbols[out], self._numbers[out] = (self._of(line[1][0], t) for t in (self._symbols, self._numbers))
+        """Keep the text of the result of this line of a tape."""
+        _, args, _, out, _ = line
+        key = id(out)
+        if _only_fits(line):  # written by hand, it would be left out
+            self._symbols[key], self._numbers[key] = (self._of(args[0], t) for t in (self._symbols, self._numbers))
         else:
-            self._symbols[out], self._numbers[out] = self._written(line)
+            self._symbols[key], self._numbers[key] = self._written(line)
 
     def call(self, line: Line) -> tuple[str, str]:
-        """What a line computed, in symbols and in numbers."""
+        """Return the text of what a line computed, in symbols and in numbers."""
         (symbols, _), (numbers, _) = self._written(line)
         return symbols, numbers
 
-    def value(self, x: Any) -> tuple[str, str]:
-        """A value that is known, in symbols and in numbers."""
+    def value(self, x: object) -> tuple[str, str]:
+        """Return the text of a known value, in symbols and in numbers."""
         return self._of(x, self._symbols)[0], self._of(x, self._numbers)[0]
 
     def _written(self, line: Line) -> tuple[Text, Text]:
@@ -111,7 +112,7 @@ class Wording:
             return symbols, _call_text(op.name, [self._of(a, self._numbers) for a in args], args, kwargs)
         return symbols, _terms(op.name, args, kwargs) or (number_text(out), ATOM)
 
-    def _of(self, a: Any, texts: dict[int, Text]) -> Text:
+    def _of(self, a: object, texts: dict[int, Text]) -> Text:
         if type(a) is Tensor:
             return texts.get(id(a), (number_text(a) if texts is self._numbers else f"array {a.shape}", ATOM))
         if isinstance(a, np.ndarray):
@@ -120,15 +121,15 @@ class Wording:
 
 
 def _only_fits(line: Line) -> bool:
-    """Whether a line only repeats entries, or adds and takes away axes of length 1: the first entry stays the first."""
+    """Say whether a line only repeats entries, or adds or removes axes of length 1: the first entry stays the first."""
     op, args, _, out, _ = line
     if op.name != "reshape":
         return bool(op.name == "broadcast_to")
     return [n for n in np.shape(args[0]) if n != 1] == [n for n in out.shape if n != 1]
 
 
-def number_text(x: Any) -> str:
-    """The first entry of an array, with four digits: `0.1234`, `1.234e-5`."""
+def number_text(x: object) -> str:
+    """Return the first entry of an array, with four digits: `0.1234`, `1.234e-5`."""
     values = np.asarray(x.data if isinstance(x, Tensor) else x)
     if not values.size:
         return "nothing"
@@ -136,7 +137,7 @@ def number_text(x: Any) -> str:
 
 
 def rounded(v: float) -> float:
-    """A number with the four digits that are shown."""
+    """Round a number to the four digits that are shown."""
     return float(f"{v:.{DIGITS}g}")
 
 
@@ -149,8 +150,8 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def _call_text(name: str, texts: list[Text], args: Any, kwargs: dict[str, Any]) -> Text:
-    """A call with its index, axes or keywords, cut where it is long."""
+def _call_text(name: str, texts: list[Text], args: Args, kwargs: Kwargs) -> Text:
+    """Return the text of a call with its index, axes or keywords, cut where it is long."""
     said = [f"{key}={_short(str(value))}" for key, value in kwargs.items() if value is not None and value is not False]
     if name == "getitem":
         text, binds = texts[0]
@@ -165,8 +166,8 @@ def _call_text(name: str, texts: list[Text], args: Any, kwargs: dict[str, Any]) 
     return (text, binds) if len(text) <= LONGEST else (text[: LONGEST - 1] + "…", ATOM)
 
 
-def _terms(name: str, args: Any, kwargs: dict[str, Any]) -> Text | None:
-    """The sum that makes the first entry of a product of matrices, or of a sum; None for other operations."""
+def _terms(name: str, args: Args, kwargs: Kwargs) -> Text | None:
+    """Return the terms that make the first entry of a product of matrices or of a sum; None for other operations."""
     a, *rest = (np.asarray(x.data if isinstance(x, Tensor) else x) for x in args)
     if name == "matmul" and a.ndim == rest[0].ndim == 2 and a.size and rest[0].size:
         b = rest[0]

@@ -1,4 +1,4 @@
-"""How the kinds of boxes look, in both engines and in both themes.
+"""The looks of the kinds of boxes, in both engines and in both themes.
 
 Kinds differ in lightness, border and corner as well as in hue, so that they are told apart in greyscale, on a projector
 and by the colour-blind; the scale of a gradient's size runs evenly from pale to dark, on a dark ground the other way.
@@ -95,7 +95,7 @@ FONT = "Helvetica"
 
 
 def dark_for_light() -> dict[str, dict[str, str]]:
-    """For the fills and the strokes of a light drawing those of the dark one, by colour, for a page that has both."""
+    """Return, for each fill and stroke of a light drawing, that of the dark one, for a page that has both."""
     fills = {light.fill: DARK.styles[kind].fill for kind, light in LIGHT.styles.items()}
     fills |= {
         getattr(LIGHT, name): getattr(DARK, name) for name in ("text", "faint", "ground", "band", "arrow", "carried")
@@ -106,14 +106,14 @@ def dark_for_light() -> dict[str, dict[str, str]]:
 
 
 def theme_named(name: str) -> Theme:
-    """A theme by its name. Raises ValueError for others than "light" and "dark"."""
+    """Return a theme by its name. Raises ValueError for names other than "light" and "dark"."""
     if name not in THEMES:
         raise ValueError(f'draw: theme={name!r}\nchoose "light" or "dark"')
     return THEMES[name]
 
 
 def level(theme: Theme, value: float, low: float, high: float) -> int | None:
-    """The place of a log10 on the scale from `low` to `high`; None for what is not finite."""
+    """Return the place of a log10 on the scale from `low` to `high`; None where it is not finite."""
     if not math.isfinite(value):
         return None
     steps = len(theme.scale)
@@ -122,12 +122,12 @@ def level(theme: Theme, value: float, low: float, high: float) -> int | None:
 
 
 def thickness(place: int) -> float:
-    """Of an arrow at that place of the scale, in points."""
+    """Return the thickness, in points, of an arrow at that place of the scale."""
     return 2.5 + 1.1 * place
 
 
 def ink(theme: Theme, fill: str) -> str:
-    """The theme's own colour of text, or its opposite, whichever is read better on that fill."""
+    """Return the theme's own colour of text or its opposite, whichever has more contrast with that fill."""
     own, opposite = theme.text, "#ffffff" if theme is LIGHT else "#000000"
     light = luminance(fill) + 0.05
     return max((own, opposite), key=lambda c: max(luminance(c) + 0.05, light) / min(luminance(c) + 0.05, light))
@@ -135,14 +135,14 @@ def ink(theme: Theme, fill: str) -> str:
 
 @cache
 def luminance(colour: str) -> float:
-    """The relative luminance of an sRGB colour, 0 to 1 (WCAG 2.1)."""
+    """Return the relative luminance of an sRGB colour, 0 to 1 (WCAG 2.1)."""
     parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def heat_colour(theme: Theme, value: float) -> str:
-    """The colour of an entry between -1 and 1 of a heat map."""
+    """Return the colour of an entry between -1 and 1 of a heat map."""
     if math.isnan(value):
         return theme.not_finite
     low, zero, high = theme.heat

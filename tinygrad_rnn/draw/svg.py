@@ -1,4 +1,4 @@
-"""The picture as SVG, drawn by ourselves with the places of `layout`: needs nothing installed."""
+"""The picture as SVG, with the places of `layout`. It needs no other program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
 
 
 def svg(pic: Picture, title: str = "The unrolled graph of a tape", theme: str = "light") -> str:
-    """A picture as the text of an SVG file, the same bytes every time."""
+    """Return a picture as the text of an SVG file, the same bytes every time."""
     return _Sheet(pic, theme_named(theme)).text(title)
 
 
@@ -48,7 +48,7 @@ class _Sheet:
         return "\n".join(part for part in parts if part) + "\n"
 
     def _down(self, point: Point) -> Point:
-        """From y upwards, as in the layout, to y downwards, as in SVG."""
+        """Convert a point of the layout, y upwards, to one of the SVG, y downwards."""
         left, _, _, top = self.around.reach
         return point[0] - left, top - point[1]
 
@@ -83,12 +83,12 @@ class _Sheet:
         carried = self.pic.carried(*arrow)
         look, head = f'stroke="{self.theme.arrow}" stroke-width="0.8"', "head"
         if carried:
-            wide = 1.4 if self.pic.flows is None else 0.8  # what comes back is seen below it
+            wide = 1.4 if self.pic.flows is None else 0.8  # so that the gradient below it is seen
             look, head = f'stroke="{self.theme.carried}" stroke-width="{wide}"', "carried"
         return self._back(arrow, way) + f'<path id="{name}" {way} {look} marker-end="url(#{head})"/>'
 
     def _back(self, arrow: Arrow, way: str) -> str:
-        """What comes back along an arrow: a broad stroke below it, with a head at its beginning."""
+        """Return the gradient that comes back along an arrow: a broad stroke below it, with a head at its beginning."""
         flow = (self.pic.flows or {}).get(arrow, -math.inf)
         if flow == -math.inf:
             return ""
@@ -127,7 +127,7 @@ class _Sheet:
         )
 
     def _heat(self, box: Box, middle: float, top: float) -> list[str]:
-        """Tiny heat maps side by side: the value, then the gradient."""
+        """Return tiny heat maps side by side: the value, then the gradient."""
         wide = sum(len(rows[0]) + 1 for rows in box.heat) * HEAT_CELL - HEAT_CELL
         left, parts = middle - wide / 2, []
         for rows in box.heat:

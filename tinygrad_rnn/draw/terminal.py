@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
 from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
+from tinygrad_rnn.draw.views.drawn_tape import Band
 from tinygrad_rnn.draw.views.formula import bare, in_ascii
 from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.draw.views.selection import left_out
 from tinygrad_rnn.tape.full_tape import Tape
 
 WIDTH = 100
-"""Characters of a line, where none are given."""
+"""The default number of characters of a line."""
 
 LONGEST = 60
-"""Of a formula; longer ones are shown in short."""
+"""The maximum number of characters of a formula. Longer ones are shown in short."""
 
 SHORT = 24
-"""The same, where lines would be too long otherwise."""
+"""The same maximum, where lines are too long with `LONGEST`."""
 
 _BETWEEN = "  "
 _MOST_ENDS = 6
 _OUTER = ("parameter", "constant", "input", "gap")
 
+Said = Callable[[str], str]
+"""The function that writes a text, as it is or in ASCII."""
+Place = tuple[Band, str, int]
+"""A place in the steps: layer and direction, name, and the number among those alike."""
+Rows = dict[Place, dict[Hashable, tuple[str, str]]]
+"""By place and column the name and the text of a cell."""
+
 
 def text(
     tape: Tape, steps: Any = None, *, level: str = "gates", width: int = WIDTH, ascii: bool = True, **options: Any
 ) -> str:
-    """The steps of a tape as columns of text, time to the right, the order of the tape downwards.
+    """Return the steps of a tape as columns of text: time to the right, the order of the tape downwards.
 
-    A row is one place in the steps: what stands in it, how it is made, and what it reads of another step, `c_1`. A step
-    that has nothing there has an empty cell. Without `steps` as many of either end are shown as fit into `width`
+    A row is one place in the steps: a name, its formula, and the values that it reads of another step, `c_1`. A step
+    without an entry there has an empty cell. Without `steps`, as many at either end are shown as fit into `width`
     characters, with the number left out between them. The options are those of `draw.picture`; ascii=False keeps Greek
     letters and subscripts. Raises what `draw.picture` raises, and ValueError for a width below 20.
     """
@@ -50,7 +59,7 @@ def text(
 
 
 def _ends(pic: Picture, ends: int) -> Picture:
-    """The picture of fewer steps of either end, of a picture that has at least as many: as `steps=ends` draws it."""
+    """Return the picture of fewer steps at either end, from one that has at least as many: as `steps=ends` draws it."""
     if not pic.columns:  # outside of time, entries stand in the place of steps
         own = [name for name, box in pic.boxes.items() if box.kind not in _OUTER]
         return replace(pic, boxes={name: pic.boxes[name] for name in dict.fromkeys([*own[:ends], *own[-ends:]])})
@@ -63,11 +72,11 @@ def _ends(pic: Picture, ends: int) -> Picture:
     return replace(pic, boxes=boxes, columns=columns)
 
 
-def _table(pic: Picture, said: Any, longest: int) -> list[str]:
+def _table(pic: Picture, said: Said, longest: int) -> list[str]:
     rows = _rows(pic, longest)
     columns = list(pic.columns) or [None]
     grid = [["", *(_title(column, pic) for column in columns)]]
-    band: Any = ()
+    band: Band = ()
     for key, cells in rows.items():
         if key[0] != band and key[0] and key[0][0] != "joined":
             grid.append([" ".join(f"{v}" if k == "direction" else f"{k} {v}" for k, v in key[0])])
@@ -81,12 +90,12 @@ def _table(pic: Picture, said: Any, longest: int) -> list[str]:
     return lines
 
 
-def _rows(pic: Picture, longest: int) -> dict[Any, dict[Any, tuple[str, str]]]:
-    """For each place in the steps, in the order of the fullest step: by column, the place's name and its text."""
-    rows: dict[Any, dict[Any, tuple[str, str]]] = {}
+def _rows(pic: Picture, longest: int) -> Rows:
+    """Return a row for each place in the steps, in the order of the fullest step: by column, (name, text)."""
+    rows: Rows = {}
     for column in pic.columns or [None]:
-        count: dict[Any, int] = {}
-        after: Any = None
+        count: dict[Hashable, int] = {}
+        after: Place | None = None
         for box in pic.boxes.values():
             if box.column != column or isinstance(box.column, Gap) or box.kind in _OUTER:
                 continue
@@ -101,11 +110,11 @@ def _rows(pic: Picture, longest: int) -> dict[Any, dict[Any, tuple[str, str]]]:
     return rows
 
 
-def _inserted(rows: dict[Any, Any], key: Any, after: Any) -> dict[Any, Any]:
-    """A new row right below the one that came before it in its own step."""
+def _inserted(rows: Rows, key: Place, after: Place | None) -> Rows:
+    """Return the rows with a new one right below the row that precedes it in its own step."""
     if after is None or after == next(reversed(rows)):
         return {**rows, key: {}} if rows else {key: {}}
-    placed: dict[Any, Any] = {}
+    placed: Rows = {}
     for other, cells in rows.items():
         placed[other] = cells
         if other == after:
@@ -118,7 +127,7 @@ def _name(box: Box) -> str:
 
 
 def _cell(box: Box, longest: int) -> str:
-    """What a box computes; of one without a name also its number, by which others refer to it."""
+    """Return what a box computes; for a box without a name also its number, by which others refer to it."""
     shown = box.tip or box.detail or box.title
     if len(shown) > longest:
         shown = box.detail or box.title
@@ -126,13 +135,13 @@ def _cell(box: Box, longest: int) -> str:
     return "  ".join(part for part in (number + shown, box.scalar, *box.lines) if part)
 
 
-def _title(column: Any, pic: Picture) -> str:
+def _title(column: Hashable, pic: Picture) -> str:
     if isinstance(column, Gap):
         return pic.boxes[str(column)].title
     return "" if column is None else "every t" if pic.loops else f"t = {column}"
 
 
-def _after(pic: Picture, said: Any, longest: int) -> list[str]:
-    """A line for each box outside of the steps."""
+def _after(pic: Picture, said: Said, longest: int) -> list[str]:
+    """Return a line for each box outside of the steps."""
     outside = [box for box in pic.boxes.values() if box.column is None and box.kind not in _OUTER]
     return [said(f"{_name(box) or f'#{box.entries[-1]}'} = {_cell(box, longest)}") for box in outside if box.entries]

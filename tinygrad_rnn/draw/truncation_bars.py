@@ -1,4 +1,4 @@
-"""How a sequence is cut into walks back, drawn under its characters: as text, and as an SVG of its own.
+"""The walks back into which a sequence is cut, drawn under its characters: as text, and as an SVG of its own.
 
 A walk is (start, losses, stop): from the losses of steps `losses`, ..., `stop` - 1 back to step `start`. Walks that
 overlap are drawn in lanes below one another.
@@ -14,11 +14,11 @@ from tinygrad_rnn.draw.style import FONT
 Walk = tuple[int, int, int]
 
 CELL, LANE, LEFT, TOP, GAP = 13, 9, 24, 92, 20
-FROM, BACK = "#0072b2", "#a6cde6"  # where a walk starts from, and how far back it goes
+FROM, BACK = "#0072b2", "#a6cde6"  # the losses that a walk starts from, and the steps further back
 
 
 def lanes(walks: Sequence[Walk]) -> list[list[Walk]]:
-    """The walks in as few lanes as they need, each in the first lane that is free from its start on."""
+    """Put the walks into as few lanes as they need, each in the first lane that is free from its start on."""
     found: list[list[Walk]] = []
     for walk in walks:
         lane = next((lane for lane in found if lane[-1][2] <= walk[0]), None)
@@ -30,9 +30,9 @@ def lanes(walks: Sequence[Walk]) -> list[list[Walk]]:
 
 
 def as_text(characters: str, walks: Sequence[Walk]) -> str:
-    """The characters, and under them a bar for each walk: `=` a step whose loss it starts from, `-` one further back.
+    """Return the characters, and under them a bar for each walk: `=` a step whose loss it starts from, `-` one before.
 
-    The first step that it reaches is `[`, whichever it is.
+    The first step of every walk is `[`.
 
     >>> print(as_text("the time", [(0, 0, 4), (2, 4, 8)]))
     the time
@@ -49,7 +49,7 @@ def as_text(characters: str, walks: Sequence[Walk]) -> str:
 
 
 def svg(title: str, characters: str, ways: Mapping[str, Sequence[Walk]]) -> str:
-    """The characters in a row, and below them the walks of each way, under its name."""
+    """Return an SVG of the characters in a row, and below them the walks of each way, under its name."""
     body: list[str] = []
     y = TOP
     for name, walks in ways.items():
@@ -82,7 +82,7 @@ def svg(title: str, characters: str, ways: Mapping[str, Sequence[Walk]]) -> str:
 
 
 def clipped(walks: Sequence[Walk], shown: int) -> list[Walk]:
-    """What of the walks lies within the first `shown` steps."""
+    """Return the parts of the walks within the first `shown` steps."""
     return [(a, min(b, shown), min(c, shown)) for a, b, c in walks if a < shown]
 
 

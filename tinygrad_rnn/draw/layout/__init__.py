@@ -1,1 +1,1 @@
-"""Where the boxes and arrows of a picture go, and what stands around them; nothing of tapes."""
+"""The places of the boxes and arrows of a picture, and what stands around them. Nothing here knows of tapes."""

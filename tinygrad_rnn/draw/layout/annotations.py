@@ -1,32 +1,32 @@
-"""What stands around the boxes: grounds and titles of the steps, titles of layers, cuts, the legend, and notes.
+"""The surroundings of the boxes: grounds and titles of the steps, titles of layers, cuts, the legend, and notes.
 
-As plain rectangles, lines and texts in the layout's points, y upwards, which both engines draw.
+They are plain rectangles, lines and texts in the layout's points, y upwards. Both engines draw them.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from tinygrad_rnn.draw.layout.labels import SIZE, Labels
 from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
 from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
+from tinygrad_rnn.draw.views.drawn_tape import Time
 
 MARGIN = 14.0
 FOOT = 26.0
-"""Room below the steps for their titles."""
+"""The height of the room below the steps for their titles."""
 SWATCH = 34.0
 LINE = 15.0
 LETTER = 5.2
-"""About the width of a letter of a note or title."""
+"""The approximate width of a letter of a note or title."""
 
 
 @dataclass(frozen=True)
 class Rect:
-    """A ground: centre, size, fill, and, where it has one, the colour of its border."""
+    """A ground: centre, size, fill, and the colour of its border, if it has one."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Rect:
 
 @dataclass(frozen=True)
 class Text:
-    """A line of text, by its middle, or by its beginning."""
+    """A line of text, placed by its middle or by its beginning."""
 
     x: float
     y: float
@@ -51,7 +51,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Line:
-    """A dashed line, from below to above."""
+    """A dashed vertical line."""
 
     x: float
     low: float
@@ -61,7 +61,7 @@ class Line:
 
 @dataclass
 class Furniture:
-    """All of it, and from where to where the drawing reaches: left, below, right, above."""
+    """All surroundings of the boxes, and the limits of the drawing: left, bottom, right, top."""
 
     rects: list[Rect] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Furniture:
 
 
 def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
-    """What stands around the boxes of a picture."""
+    """Return the surroundings of the boxes of a picture."""
     found = Furniture()
     low, high = places.band
     right, top = places.size
@@ -104,7 +104,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
 
 
 def _grounds(places: Layout) -> list[tuple[float, float]]:
-    """From where to where a step has a ground: none where what is outside of time stands between two bands."""
+    """Return (bottom, top) of each ground of a step. Boxes outside of time between two bands stand on no ground."""
     spans = sorted(places.bands.values()) or [places.band]
     found = [(places.band[0] - FOOT, spans[0][1])]
     for low, high in spans[1:]:
@@ -115,8 +115,8 @@ def _grounds(places: Layout) -> list[tuple[float, float]]:
     return found
 
 
-def column_title(column: Any, pic: Picture) -> str:
-    """What stands under a column."""
+def column_title(column: Time, pic: Picture) -> str:
+    """Return the title under a column."""
     if isinstance(column, Gap):
         return ""
     t = short(printable(str(column)))
@@ -124,7 +124,7 @@ def column_title(column: Any, pic: Picture) -> str:
 
 
 def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
-    """The titles of layers and directions, at the left of their rows; where the leftmost begins."""
+    """Add the titles of layers and directions at the left of their rows. Return the left edge of the titles."""
     titled = [(band, span) for band, span in places.bands.items() if band and band[0] != "joined"]
     if len(titled) < 2:
         return 0.0
@@ -136,8 +136,8 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
 
 
 def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> None:
-    """The names of what is handed from step to step, in the gutter, once for all that read it there."""
-    said: set[Any] = set()
+    """Add the names of the values handed from step to step, in the gutter, once for all their readers there."""
+    said: set[tuple[str, str, Time]] = set()
     labels = Labels(places)
     for arrow, words in pic.arrows.items():
         what = (arrow[0], words, pic.boxes[arrow[1]].column)
@@ -152,18 +152,18 @@ def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> No
         else:
             said.add(what)
             low, high = places.columns[pic.boxes[arrow[0]].column]
-            x = high + 14 if curve[0][0] < curve[-1][0] else low - 14  # where the arrow leaves, and as high
+            x = high + 14 if curve[0][0] < curve[-1][0] else low - 14  # beside the column that the arrow leaves
             y = curve[3][1] + 8
         if (place := labels.place(x, y, short(words))) is not None:
             found.texts.append(Text(*place, short(words), theme.carried, SIZE))
 
 
-def _band_word(key: Any, value: Any) -> str:
+def _band_word(key: str, value: object) -> str:
     return short(printable(str(value) if key == "direction" else f"{key} {value}"))
 
 
 def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float) -> float:
-    """The scale of gradients: a swatch for each colour, with log10 of the norm between them; how wide it is."""
+    """Add the scale of gradients: a swatch for each colour, with log10 of the norm between them. Return its width."""
     low, high = scale_of(pic)
     title = "gradient coming back, log10 of its norm:"
     found.texts.append(Text(left, y, title, theme.text, 10, start=True))
@@ -186,7 +186,7 @@ def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float)
 
 
 def scale_of(pic: Picture) -> tuple[float, float]:
-    """The lowest and the highest log10 of the legend: whole decades, at least one of them."""
+    """Return the lowest and the highest log10 of the legend: whole numbers, at least 1 apart."""
     values = [box.flow for box in pic.boxes.values()] + list((pic.flows or {}).values())
     finite = [v for v in values if v is not None and math.isfinite(v)]
     if not finite:
@@ -196,7 +196,7 @@ def scale_of(pic: Picture) -> tuple[float, float]:
 
 
 def looks(box: Box, pic: Picture, theme: Theme, scale: tuple[float, float]) -> tuple[Style, str, str]:
-    """A box's style and the colours of its text, large and small; the ground shows its gradient where one is drawn."""
+    """Return a box's style and the colours of its large and small text. The fill shows the gradient if it is drawn."""
     style = theme.styles[box.kind]
     if pic.flows is None or box.kind in ("gap", "constant"):
         return style, theme.text, theme.faint
@@ -205,7 +205,7 @@ def looks(box: Box, pic: Picture, theme: Theme, scale: tuple[float, float]) -> t
 
 
 def flow_colour(theme: Theme, flow: float | None, scale: tuple[float, float]) -> str:
-    """The colour of a log10 on the scale; of what has no gradient, or none that is finite."""
+    """Return the colour of a log10 on the scale, of no gradient, or of a gradient that is not finite."""
     if flow is None or flow == -math.inf:
         return theme.no_gradient
     place = level(theme, flow, *scale)

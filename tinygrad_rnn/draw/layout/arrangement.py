@@ -1,7 +1,7 @@
 """The order of boxes within the rows of a step, and their places from left to right.
 
-A few barycentre sweeps for the order (Sugiyama et al., 1981), and the places that are nearest to the neighbours' by
-least squares. Steps that are alike have one group, so it is arranged once.
+A few barycentre sweeps find the order (Sugiyama et al., 1981); least squares finds the places nearest to the
+neighbours'. Steps that are alike share one group, so it is arranged once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 
 class Spot(NamedTuple):
-    """What decides the place of a box. Other boxes by their number in the group."""
+    """The facts that decide the place of a box. Other boxes are given by their number in the group."""
 
     row: int
     width: float
-    edge: int  # of the step, to which it belongs: from -3, the left one, to 3, the right one; 0 is anywhere
+    edge: int  # the edge of the step to which it belongs: from -3, the left one, to 3, the right one; 0 is anywhere
     beside: int  # the box that it stands beside, or -1
     below: tuple[int, ...]  # the boxes that it reads
     above: tuple[int, ...]  # and those that read it
@@ -26,13 +26,13 @@ Group = tuple[Spot, ...]
 
 BETWEEN_BOXES = 10.0
 APART = 60.0
-"""How far a box would stand from the one that it stands beside, if nothing else had a say."""
+"""The distance of a box from the one that it stands beside, where nothing else decides."""
 SWEEPS = 4
 
 
 @lru_cache(maxsize=256)
 def arranged(group: Group) -> tuple[float, ...]:
-    """The x of the centre of each box, the leftmost edge at 0."""
+    """Return the x of the centre of each box, with the leftmost edge at 0."""
     x = [float(number) for number in range(len(group))]
     widths = [box.width for box in group]
     rows: dict[int, list[int]] = {}
@@ -57,7 +57,7 @@ def arranged(group: Group) -> tuple[float, ...]:
 
 
 def _nearest(wanted: list[float], widths: list[float]) -> list[float]:
-    """Places as near as can be to the wanted ones (least squares) that keep the order and do not overlap.
+    """Return the places nearest to the wanted ones (least squares) that keep the order and do not overlap.
 
     With the needed distances taken off, this is isotonic regression: pool adjacent violators.
     """

@@ -1,14 +1,15 @@
-"""Which boxes of a step stand at its left edge, and which at its right: those that take a state, or hand one on."""
+"""The boxes at the edges of a step: at the left those that take a state, at the right those that hand one on."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
 
 from tinygrad_rnn.draw.views.boxes import Picture
+from tinygrad_rnn.draw.views.drawn_tape import Time
 
 
 def edges(pic: Picture) -> tuple[set[str], set[str]]:
-    """Boxes at a column's left edge, which read the step before, and at its right, which are read by the next.
+    """Return the boxes at a column's left edge, which read the step before, and at its right, read by the next step.
 
     The first step reads initial states where later ones read the step before, and the last hands nothing on: a box
     belongs at an edge if the box of the same place and operation in any step does.
@@ -16,16 +17,16 @@ def edges(pic: Picture) -> tuple[set[str], set[str]]:
     boxes = pic.boxes
     order = {column: k for k, column in enumerate(pic.columns)}
     handed = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
-    columns: dict[Any, list[str]] = {column: [] for column in pic.columns}
+    columns: dict[Time, list[str]] = {column: [] for column in pic.columns}
     for name, box in boxes.items():
         if box.column is not None and "_" not in name:
             columns[box.column].append(name)
     place = {
         name: (k, boxes[name].kind, boxes[name].shape) for names in columns.values() for k, name in enumerate(names)
     }
-    left: set[Any] = set()
-    right: set[Any] = set()
-    from_right: set[Any] = set()
+    left: set[Hashable] = set()
+    right: set[Hashable] = set()
+    from_right: set[Hashable] = set()
     for source, target in handed:
         # A loop stands for time running to the right.
         rightward = order[boxes[source].column] <= order[boxes[target].column]

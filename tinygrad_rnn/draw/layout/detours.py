@@ -1,8 +1,7 @@
-"""Ways around boxes: an arrow that would run behind a box takes one through the free places of the rows instead.
+"""Ways around boxes: an arrow that would run behind a box takes a way through the free places of the rows.
 
-Boxes stand in rows, so the channels between two rows are free, but for the boxes of steps left out, which are as high
-as all steps. A way leaves its source at the top, crosses row after row where no box stands, and enters its target from
-below.
+Boxes stand in rows, so the channels between two rows are free. Only the boxes of steps left out are as high as all
+steps. A way leaves its source at the top, crosses row after row where no box stands, and enters its target from below.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from math import inf
 from tinygrad_rnn.draw.layout.routes import Point, rise
 
 BESIDE = 5.0
-"""How far from a box an arrow crosses its row, where there is room."""
+"""The distance from a box at which an arrow crosses its row, where there is room."""
 TURN = 12.0
-"""How high an arrow rises above a box before it turns down."""
+"""The height to which an arrow rises above a box before it turns down."""
 SAMPLES = 24
 
 Span = tuple[float, float, str]
-"""From where to where a box reaches in its row, and its name."""
+"""The left and right edge of a box in its row, and its name."""
 
 
 @dataclass
 class Streets:
-    """What stands in each row, and how high the rows are; `walls` reach over all rows from `low` up to `high`."""
+    """The boxes in each row, and the height of the rows. `walls` reach over all rows from `low` up to `high`."""
 
     row_height: float
     height: float
@@ -41,12 +40,12 @@ class Streets:
         insort(self.rows.setdefault(row, []), (x - width / 2, x + width / 2, name))
 
     def edges(self, row: int) -> Point:
-        """Where the boxes of a row begin and end, upwards."""
+        """Return the bottom and the top of the boxes of a row."""
         middle = (row + 0.5) * self.row_height
         return middle - self.height / 2, middle + self.height / 2
 
     def behind(self, curve: list[Point], own: tuple[str, str]) -> bool:
-        """Whether an arrow runs behind a box that it neither leaves nor enters."""
+        """Say whether an arrow runs behind a box that it neither leaves nor enters."""
         return any(self._hit(curve[k : k + 4], own) for k in range(0, len(curve) - 3, 3))
 
     def _hit(self, part: list[Point], own: tuple[str, str]) -> bool:
@@ -67,7 +66,7 @@ class Streets:
         return any(a < x < b and bottom < y < top for x, y in points for a, b, bottom, top in found)
 
     def _within(self, row: int, left: float, right: float, own: tuple[str, str]) -> Iterable[Point]:
-        """The boxes of a row, other than `own`, that reach between two places."""
+        """Yield (left, right) of the boxes of a row, other than `own`, that reach between two places."""
         spans = self.rows.get(row, [])
         k = bisect_left(spans, (left, -inf, ""))
         while k > 0 and spans[k - 1][1] > left:
@@ -80,7 +79,7 @@ class Streets:
     # ------------------------------------------------------------------------------------------ the way
 
     def way(self, start: Point, end: Point) -> list[Point]:
-        """The way from the top of a box in the middle `start` to the bottom of one in the middle `end`."""
+        """Return the way from the top of the box centred at `start` to the bottom of the box centred at `end`."""
         here, there = (int(y // self.row_height) for _, y in (start, end))
         channel, x = here + 1, start[0]  # a channel has the number of the row above it
         crossed = []
@@ -96,7 +95,7 @@ class Streets:
         return self._curve(start[0], self.edges(here)[1], crossed, end[0], self.edges(there)[0])
 
     def _legs(self, x: float, channel: int, end: float, last: int) -> list[tuple[int, float, float]]:
-        """To which channels a way goes, to which places there, and between which walls it crosses the rows."""
+        """Return the legs of a way: a channel, the place there, and a place between the walls of the crossing."""
         free, last_free = (not self.low < number < self.high for number in (channel, last))
         if free and not self._wall(end):
             return [(last, end, end)]
@@ -111,16 +110,16 @@ class Streets:
         return [(self.high if over <= below else self.low, x, x), (last, end, end)]
 
     def _wall(self, x: float) -> list[Span]:
-        """The wall at a place, if there is one."""
+        """Return the walls at a place: one or none."""
         return [wall for wall in self.walls if wall[0] < x < wall[1]]
 
     def _limits(self, x: float) -> Point:
-        """Between which walls a place lies."""
+        """Return the nearest wall on either side of a place."""
         ends = [-inf, *(end for a, b, _ in self.walls for end in (a, b)), inf]
         return next(((a, b) for a, b in pairwise(sorted(ends)) if a <= x <= b), (-inf, inf))
 
     def _free(self, row: int, x: float, wanted: float, limits: Point) -> float:
-        """Where to cross a row on the way from x to a wanted place, with the least way aside."""
+        """Return the place to cross a row on the way from x to a wanted place, with the least way aside."""
         spans = [(-inf, limits[0]), *((a, b) for a, b, _ in self.rows.get(row, [])), (limits[1], inf)]
         best: tuple[float, float, float] | None = None
         reach = -inf
@@ -147,7 +146,7 @@ class Streets:
 
 
 def _turn(start: Point, end: Point, up: bool, upward: bool) -> list[Point]:
-    """Through a channel: on in the same direction, or back, on the side from which it came."""
+    """Return the way through a channel: on in the same direction, or back on the side from which it came."""
     if up == upward:
         return rise(start, end)
     (x0, y0), (x1, y1) = start, end
@@ -156,7 +155,7 @@ def _turn(start: Point, end: Point, up: bool, upward: bool) -> list[Point]:
 
 
 def _at(part: list[Point], s: float) -> Point:
-    """A point of a Bézier segment."""
+    """Return a point of a Bézier segment."""
     r = 1 - s
     weights = r**3, 3 * s * r**2, 3 * s**2 * r, s**3
     return sum(w * x for w, (x, _) in zip(weights, part, strict=True)), sum(

@@ -1,4 +1,4 @@
-"""Where the names of arrows stand: where they are wanted, or as near as can be on no box and on no other name."""
+"""The places of the names of arrows: the wanted one, or the nearest on no box and on no other name."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tinygrad_rnn.draw.layout.sizes import letters
 
 SIZE = 9
 LETTER = 4.6
-"""About the width of a letter of that size."""
+"""The approximate width of a letter of that size."""
 CELL = 120.0
-"""Names and boxes are looked up by parts of the drawing so wide."""
+"""The width of the parts of the drawing by which names and boxes are looked up."""
 TRIES = 8
 
 Area = tuple[float, float, float, float, str]
@@ -18,7 +18,7 @@ Area = tuple[float, float, float, float, str]
 
 
 class Labels:
-    """The places of boxes and of the names that were placed so far."""
+    """The places of the boxes and of the names placed so far."""
 
     def __init__(self, places: Layout) -> None:
         self.taken: dict[int, list[Area]] = {}

@@ -1,18 +1,17 @@
-"""Where the boxes and arrows of a picture go: columns are steps, rows are the order within a step, from the bottom up.
+"""The places of the boxes and arrows of a picture: a column is a step, rows are the order within it, upwards.
 
-The layout of a recurrent network is known beforehand, so it is computed, not searched for: time runs to the right, a
-column for each step; each layer and direction has rows of its own, above those of the layer before; what reads the step
-before stands at a column's left edge, and what is handed on crosses the gutter between two columns; what comes before
-or after all steps (a loss) stands below or above them.
-Within a column: rows by dependence, a few barycentre sweeps for the order (Sugiyama et al., 1981), and the places that
-are nearest to the neighbours' by least squares. An arrow over several rows holds a narrow lane in each.
+The layout of a recurrent network is known beforehand, so it is computed, not searched for. Time runs to the right, with
+a column for each step. Each layer and direction has rows of its own, above those of the layer before. A box that reads
+the step before stands at a column's left edge, and arrows to the next step cross the gutter between two columns. Boxes
+before or after all steps (a loss) stand below or above them.
+Within a column, dependence decides the rows, and `arrangement` the order and the places within a row. An arrow over
+several rows holds a narrow lane in each.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tinygrad_rnn.draw.layout.arrangement import Spot, arranged
 from tinygrad_rnn.draw.layout.columns import edges
@@ -20,16 +19,20 @@ from tinygrad_rnn.draw.layout.detours import Streets
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
+from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 
 BETWEEN_ROWS = 20.0
 BETWEEN_COLUMNS = 60.0
 LANE = 4.0
 _BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
 
+Groups = dict[tuple[Time, Band | str], list[str]]
+"""The names of boxes by step and band. Boxes before and after all bands, and gaps, have a word for a band."""
+
 
 @dataclass(frozen=True)
 class Layout:
-    """Centres and widths of boxes, y upwards, in points; the curve of each arrow; the steps' edges; the extent.
+    """The centres and widths of boxes, y upwards, in points; the curve of each arrow; the steps' edges; the extent.
 
     A curve is a list of points as Bézier segments need them: start, then control, control, end for each segment.
     """
@@ -39,15 +42,15 @@ class Layout:
     height: float  # of every box
     tall: dict[str, float]  # except of these: a gap is as high as the steps
     curves: dict[Arrow, list[Point]]
-    columns: dict[Any, tuple[float, float]]
+    columns: dict[Time, tuple[float, float]]
     detours: set[Arrow]  # arrows that go around boxes
-    band: tuple[float, float]  # from where to where, upwards, the steps reach
-    bands: dict[Any, tuple[float, float]]  # and each layer and direction
+    band: tuple[float, float]  # the bottom and the top of the steps
+    bands: dict[Band, tuple[float, float]]  # and of each layer and direction
     size: Point
 
 
 def layout(pic: Picture) -> Layout:
-    """Places for all boxes and arrows of a picture."""
+    """Return the places of all boxes and arrows of a picture."""
     return _Placer(pic).layout()
 
 
@@ -67,16 +70,16 @@ class _Placer:
         self.row: dict[str, int] = {}
         self.x: dict[str, float] = {}
         self.lanes: dict[Arrow, list[str]] = {}
-        self.beside: dict[str, str] = {}  # an initial state, and what it stands beside
+        self.beside: dict[str, str] = {}  # an initial state, and the box that it stands beside
         self.at_left, self.at_right = edges(pic)
 
     def layout(self) -> Layout:
         groups = self._groups()
-        bands = list(dict.fromkeys(band for _, band in groups if band not in (_BEFORE, _AFTER, _GAP)))
+        bands = list(dict.fromkeys(band for _, band in groups if isinstance(band, tuple)))
         floor = lowest = self._rows(groups.get((None, _BEFORE), []), 0)
         if lowest and self.pic.columns:
             floor = lowest = lowest + 1  # room for the titles of the steps
-        spans: dict[Any, tuple[float, float]] = {}
+        spans: dict[Band, tuple[float, float]] = {}
         for band in bands:
             ceiling = floor
             for column in (*self.pic.columns, None):
@@ -95,7 +98,7 @@ class _Placer:
         tall = dict.fromkeys(gaps, max(steps[1] - steps[0] - BETWEEN_ROWS, self.height))
         reach = max(self.x[name] + self.width[name] / 2 for name in centre)
         reach = max([reach, *(right for _, right in columns.values())])
-        in_row: dict[tuple[Any, int], list[float]] = {}
+        in_row: dict[tuple[Time, int], list[float]] = {}
         for name, box in self.pic.boxes.items():
             in_row.setdefault((box.column, self.row[name]), []).append(self.x[name])
         places = {
@@ -147,25 +150,25 @@ class _Placer:
         return set(found)
 
     def _far(self, arrow: Arrow) -> int:
-        """0 for an arrow between neighbours; else 1 or 2, by turns, so that arrows over two steps lie apart."""
+        """Return 0 for an arrow between neighbours, else 1 or 2 by turns, so that arrows over two steps lie apart."""
         a, b = (self.order.get(self.pic.boxes[name].column) for name in arrow)
         return 0 if a is None or b is None or abs(a - b) < 2 else 1 + a % 2
 
     def _at_gap(self, name: str, place: Place, other: Place, steps: tuple[float, float]) -> Place:
-        """Where an arrow meets a gap: as high as it comes or goes, so that states flow on in straight lines."""
+        """Return the place where an arrow meets a gap: at the height of its other end, so that its line is straight."""
         if not isinstance(self.pic.boxes[name].column, Gap):
             return place
         low, high = ((end + sign * self.row_height / 2) for end, sign in zip(steps, (1, -1), strict=True))
         return replace(place, y=min(max(other.y, low), high))
 
-    def _groups(self) -> dict[tuple[Any, Any], list[str]]:
-        """The boxes of each step and band, and of what stands before, between and after the steps, in order."""
+    def _groups(self) -> Groups:
+        """Return the boxes of each step and band, and those before, between and after the steps, in order."""
         boxes = self.pic.boxes
         leads, follows = self._reach(self.below), self._reach(self.above)
-        groups: dict[tuple[Any, Any], list[str]] = {}
-        seen: set[Any] = set()
+        groups: Groups = {}
+        seen: set[Band] = set()
         for name, box in boxes.items():
-            band: Any
+            band: Band | str
             if isinstance(box.column, Gap):
                 band = _GAP
             elif box.column is not None:
@@ -179,7 +182,7 @@ class _Placer:
         return groups
 
     def _reach(self, near: dict[str, list[str]]) -> set[str]:
-        """The boxes outside of time that are tied to a step in one direction, over others like them."""
+        """Return the boxes outside of time that are tied to a step in one direction, directly or through each other."""
         boxes = self.pic.boxes
         found: set[str] = set()
         todo = [name for name, box in boxes.items() if box.column is not None]
@@ -191,13 +194,13 @@ class _Placer:
         return found
 
     def _rows(self, names: list[str], floor: int) -> int:
-        """Give each box of a group its row, above all that it reads; the next row that is free.
+        """Give each box of a group its row, above all that it reads. Return the next free row.
 
         What comes from outside stands right under its reader.
         """
         members = set(names)
         initial = [name for name in names if self.pic.boxes[name].initial]
-        # What reads only the step before stands as high as it can, in the first step too.
+        # A box that reads only the step before stands as high as it can, in the first step too.
         late = [name for name in names if self.above[name] and not set(self.below[name]) - set(initial)]
         above_late = {target for name in late if name not in initial for target in self.above[name]}
         for name in names:
@@ -217,7 +220,7 @@ class _Placer:
             at_its_side = self._edge(reader) == side and edges[row, side] == 1
             others = sum(edges[row, k] for k in range(-3, 4))
             if len(self.above[name]) == 1 and reader in members and (at_its_side or others < 2):
-                if not others:  # of a first step unlike the others: its edge is known by the initial state alone
+                if not others:  # in a first step unlike the others, the initial state alone tells the edge
                     (self.at_right if side > 0 else self.at_left).add(reader)
                     edges[row, side] += 1
                 self.row[name] = row
@@ -229,11 +232,11 @@ class _Placer:
     def _lowest_reader(self, name: str, members: set[str], default: int) -> int:
         return min((self.row[target] for target in self.above[name] if target in members), default=default)
 
-    def _columns(self, groups: dict[tuple[Any, Any], list[str]], rows: range) -> dict[Any, tuple[float, float]]:
-        """Give every box its x; the edges of each column. `rows` are those of the steps."""
+    def _columns(self, groups: Groups, rows: range) -> dict[Time, tuple[float, float]]:
+        """Give every box its x. Return the edges of each column. `rows` are those of the steps."""
         right = 0.0
-        columns: dict[Any, tuple[float, float]] = {}
-        in_column: dict[Any, list[str]] = {}
+        columns: dict[Time, tuple[float, float]] = {}
+        in_column: dict[Time, list[str]] = {}
         for (column, _), names in groups.items():
             if column is not None:
                 in_column.setdefault(column, []).extend(names)
@@ -260,9 +263,9 @@ class _Placer:
         return {column: (a - start, b - start) for column, (a, b) in columns.items()}
 
     def _edge(self, name: str) -> int:
-        """Where in its row a box belongs: from -3, the left edge of the step, to 3, the right one; 0 is anywhere.
+        """Return the place of a box in its row: from -3, the left edge of the step, to 3, the right one; 0 is anywhere.
 
-        What stands beside its reader stands nearer to it than an initial state whose arrows go upwards.
+        A box beside its reader stands nearer to it than an initial state whose arrows go upwards.
         """
         side = -1 if name in self.at_left else 1 if name in self.at_right else 0
         if name in self.beside:
@@ -310,7 +313,7 @@ class _Placer:
         self.lanes[source, target] = lane
 
     def _place(self, names: list[str], left: float) -> float:
-        """Order a group within its rows and give each box its x, the leftmost edge at `left`; how wide it is."""
+        """Order a group within its rows and give each box its x, with the leftmost edge at `left`. Return the width."""
         if not names:
             return 0.0
         members = set(names)
@@ -336,7 +339,7 @@ class _Placer:
 
 
 def _beside(gaps: list[tuple[float, float]], left: float, wide: float) -> float:
-    """Return the place nearest to `left` where something so wide stands on no gap: gaps are as high as all steps."""
+    """Return the place nearest to `left` where a group so wide stands on no gap: gaps are as high as all steps."""
     places = [left, *(low - 20.0 - wide for low, _ in gaps), *(high + 20.0 for _, high in gaps)]
     free = [x for x in places if all(x + wide < low or x > high for low, high in gaps)]
     return min(free, key=lambda x: (abs(x - left), x))

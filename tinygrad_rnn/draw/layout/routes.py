@@ -10,12 +10,12 @@ from dataclasses import dataclass
 Point = tuple[float, float]
 
 HEAD = 6.0
-"""So far an arrow is straight at its ends, where its head is."""
+"""The length of the straight part at each end of an arrow, where its head is."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a box is: its centre and width, the centres of the boxes in its row and step, and the step's edges."""
+    """The place of a box: its centre and width, the centres of the boxes in its row and step, and the step's edges."""
 
     x: float
     y: float
@@ -24,16 +24,16 @@ class Place:
     column: tuple[float, float] | None
 
     def blocked(self, side: int) -> bool:
-        """Whether a box of the same row and step stands on that side: 1 is right, -1 left."""
+        """Say whether a box of the same row and step stands on that side: 1 is right, -1 left."""
         return any((other - self.x) * side > 0 for other in self.row)
 
 
 def route(
     source: Place, target: Place, lanes: list[Point], carried: bool, height: float, loop: int, far: int = 0
 ) -> list[Point]:
-    """The way of an arrow over its lanes; between the steps where it is carried; the `loop`-th around a step.
+    """Return the way of an arrow: over its lanes, between steps if `carried`, or around a step as its `loop`-th loop.
 
-    `far`: it passes over the boxes of steps in between, at the first or the second height; 0 where there are none.
+    `far`: 1 or 2, the height at which the arrow passes over the boxes of steps in between; 0 where there are none.
     """
     if carried and source.column is not None and target.column is not None:
         return _across(source, target, height, loop, far)
@@ -51,14 +51,14 @@ def route(
 
 
 def rise(start: Point, end: Point) -> list[Point]:
-    """From one row to a next one: upwards at both ends."""
+    """Return the way from one row to a higher one: upwards at both ends."""
     (x0, y0), (x1, y1) = start, end
     bend = (y1 - y0) * 0.45
     return [(x0, y0 + bend), (x1, y1 - bend), end]
 
 
 def _across(source: Place, target: Place, height: float, loop: int, far: int) -> list[Point]:
-    """From step to step: along the row to the gutter, through it, along the row of the reader.
+    """Return the way from step to step: along the row to the gutter, through it, along the row of the reader.
 
     Where another box of the row is in the way, the arrow runs above the row it leaves and below the one it enters.
     A loop leaves and enters at the left, and runs around outside of the step.
@@ -108,7 +108,7 @@ def _across(source: Place, target: Place, height: float, loop: int, far: int) ->
 
 
 def _self_loop(place: Place, height: float, loop: int) -> list[Point]:
-    """Out at the upper left, around, in at the lower left."""
+    """Return the way of a loop: out at the upper left, around, in at the lower left."""
     edge, far = place.x - place.width / 2, place.x - place.width / 2 - 22.0 - 14.0 * loop
     high, low = place.y + height / 5, place.y - height / 5
     return [(edge, high), (far, high + 16), (far, low - 16), (edge, low)]

@@ -1,1 +1,1 @@
-"""What is drawn of a tape: which entries make a box, what stands in it, what comes back; nothing of where it goes."""
+"""The content of a drawing: the entries of each box, its text, its gradients. Nothing here knows of places."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 FEW = 4
-"""Arrays of up to so many numbers are written out."""
+"""The maximum size of an array whose numbers are written out."""
 
 MOST_CELLS = 12
 """The largest number of rows and columns of a heat map; of larger arrays every n-th is shown."""
@@ -17,13 +17,13 @@ Heat = tuple[tuple[float, ...], ...]
 """Rows of numbers from -1 to 1, NaN among them: the array divided by its largest size."""
 
 
-def number(value: Any) -> str:
-    """Three digits, as short as can be."""
+def number(value: float) -> str:
+    """Return three digits, as short as possible."""
     return f"{float(value):.3g}".replace("-", "−").replace("e+0", "e").replace("e−0", "e−")
 
 
-def summary(array: Any) -> str:
-    """`0.12, −0.3` of a small array, else `−1.2 … 0.9  norm 3.4`: lowest, highest, Euclidean norm; NaNs are counted."""
+def summary(array: ArrayLike) -> str:
+    """Return `0.12, −0.3` for a small array, else lowest, highest and norm: `−1.2 … 0.9  norm 3.4  1 not finite`."""
     a = np.asarray(array)
     if a.size <= FEW:
         return ", ".join(number(v) for v in a.ravel())
@@ -34,8 +34,8 @@ def summary(array: Any) -> str:
     return f"{text}  {odd} not finite".strip() if odd else text
 
 
-def norm(array: Any) -> float:
-    """The Euclidean norm, of numbers of any size: scaled by the largest, so that no square overflows or vanishes."""
+def norm(array: ArrayLike) -> float:
+    """Return the Euclidean norm. It is scaled by the largest number, so that no square overflows or vanishes."""
     a = np.abs(np.asarray(array, float)).ravel()
     largest = float(a.max(initial=0.0))
     if largest == 0 or not math.isfinite(largest):
@@ -43,14 +43,14 @@ def norm(array: Any) -> float:
     return largest * float(np.sqrt(np.sum((a / largest) ** 2)))
 
 
-def log10_norm(array: Any) -> float:
-    """log10 of the norm: minus infinity for zero, NaN where a NaN is among the numbers."""
+def log10_norm(array: ArrayLike) -> float:
+    """Return log10 of the norm: minus infinity for zero, NaN where a NaN is among the numbers."""
     size = norm(array)
     return math.log10(size) if size > 0 else (-math.inf if size == 0 else math.nan)
 
 
-def heat(array: Any) -> Heat:
-    """An array as a tiny heat map: the last axis to the right, all others downwards; what is not finite is NaN."""
+def heat(array: ArrayLike) -> Heat:
+    """Return an array as a tiny heat map: the last axis to the right, the others downwards, NaN where not finite."""
     a = np.asarray(array, float)
     if a.size == 0:
         return ()

@@ -1,12 +1,11 @@
-"""Boxes and arrows: what a picture is made of, before any layout."""
+"""Boxes and arrows: the parts of a picture, before any layout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from tinygrad_rnn.draw.views.array_text import Heat
-from tinygrad_rnn.draw.views.drawn_tape import Band
+from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 from tinygrad_rnn.draw.views.selection import GAP, Gap
 
 __all__ = ["GAP", "Arrow", "Box", "Gap", "Picture", "printable"]
@@ -23,19 +22,19 @@ class Box:
     title: str  # the value's name, or the operation's symbol
     detail: str  # the operation, where the title is a name
     shape: str
-    column: Any  # the step, None outside of time
+    column: Time  # the step, None outside of time
     band: Band = ()  # layer and direction
     scalar: str = ""  # value and gradient of a scalar, where they are shown
-    lines: tuple[str, ...] = ()  # what else is shown
+    lines: tuple[str, ...] = ()  # the other lines of text
     heat: tuple[Heat, ...] = ()  # tiny heat maps, of the value and of the gradient
     flow: float | None = None  # log10 of the gradient's norm, where gradients are drawn
-    tip: str = ""  # what a pointer on it shows
-    initial: bool = False  # stands where other steps have what the step before hands on
+    tip: str = ""  # the text that a pointer on it shows
+    initial: bool = False  # from outside, where other steps read the step before
     entries: tuple[int, ...] = ()  # the numbers of the entries that it stands for
 
     @property
     def label(self) -> str:
-        """`h₂ = tanh` for what has a name, else the operation's symbol; a scalar as `name | value | grad`."""
+        """Return `h₂ = tanh` for a named value, `name | value | grad` for a scalar, else the operation's symbol."""
         if self.scalar:
             return f"{self.title} | {self.scalar}"
         return f"{self.title} = {self.detail}" if self.detail else self.title
@@ -46,22 +45,22 @@ class Picture:
     """Boxes and arrows; `columns` are the steps that are drawn, in order, with a `Gap` where some are left out."""
 
     boxes: dict[str, Box] = field(default_factory=dict)
-    arrows: dict[Arrow, str] = field(default_factory=dict)  # and what they say
-    columns: list[Any] = field(default_factory=list)
-    steps: int = 0  # how many the tape has
+    arrows: dict[Arrow, str] = field(default_factory=dict)  # with their text
+    columns: list[Time] = field(default_factory=list)
+    steps: int = 0  # the number of steps of the tape
     loops: set[Arrow] = field(default_factory=set)  # from a step to the next, drawn on one step
-    flows: dict[Arrow, float] | None = None  # log10 of the norm of what comes back along an arrow; None: not drawn
-    cuts: list[Any] = field(default_factory=list)  # steps before which the gradient is cut
-    notes: list[str] = field(default_factory=list)  # said below the drawing
+    flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
+    cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut
+    notes: list[str] = field(default_factory=list)  # the text below the drawing
 
     def carried(self, source: str, target: str) -> bool:
-        """Whether an arrow runs from one step to another."""
+        """Say whether an arrow runs from one step to another."""
         a, b = self.boxes[source].column, self.boxes[target].column
         return (source, target) in self.loops or (a is not None and b is not None and a != b)
 
 
 def printable(name: str) -> str:
-    """A name without what neither XML nor DOT can hold: control characters and halves of surrogate pairs."""
+    """Return a name without control characters and halves of surrogate pairs, which neither XML nor DOT can hold."""
     if name.isprintable():
         return name
     return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)

@@ -1,4 +1,4 @@
-"""What comes back: the cotangent of every value, by the engine's own products; a cut between two steps stops them."""
+"""The cotangent of every value, by the engine's own products. A cut between two steps stops them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import products_of
 from tinygrad_rnn.tape.steps import time_of
 
 
-def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, Any]:
-    """The cotangent of every value that `loss` depends on: a Tensor of the tape, or the mapping that it is already.
+def backward(tape: Tape, loss: Any, cuts: Iterable[float] = ()) -> dict[Tensor, Array]:
+    """Return the cotangent of every value that `loss` depends on.
 
-    cuts: steps t before which the gradient is cut: no entry sends anything back to what was made on the other side.
-    Paths over entries outside of time are left. Raises what `Tape.gradient` raises for its loss, and TypeError for a
+    loss: a Tensor of the tape, or a mapping from Tensors to their cotangents, which is checked and returned.
+    cuts: steps t before which the gradient is cut: no entry sends a cotangent to a value on the other side of a cut.
+    Paths over entries outside of time are not cut. Raises what `Tape.gradient` raises for its loss, and TypeError for a
     mapping from anything else than Tensors.
     """
     if isinstance(loss, Mapping):
@@ -30,21 +31,22 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[Any] = ()) -> dict[Tensor, An
         return {x: _checked(tape, x, g) for x, g in loss.items()}
     cut = frozenset(cuts)
     lines = tape.lines()
-    made = {line[3]: time_of(line[4]) for line in lines}
+    made = {out: time_of(labels) for _, _, _, out, labels in lines}
     found = {x: np.asarray(g) for x, g in tape.seeds(loss).items()}
-    for op, args, kwargs, out, labels in reversed(lines):
+    for line in reversed(lines):  # the engine's walk sends all products of a line back; a cut stops some of them
+        op, args, _, out, labels = line
         g = found.get(out)
         if g is None or (op.name == "getitem" and args[0] not in made):
             continue  # x[t] is drawn as an input of its own; the gradient of all x at each step would cost T squared
-        for x, product in products_of((op, args, kwargs, out, labels), g):
+        for x, product in products_of(line, g):
             if not crosses(cut, made.get(x), time_of(labels)):
                 held = found.get(x)
                 found[x] = product if held is None else held + product
     return found
 
 
-def _checked(tape: Tape, x: Tensor, g: Any) -> Any:
-    """A gradient that was given for a Tensor of the tape, of its shape."""
+def _checked(tape: Tape, x: Tensor, g: object) -> Array:
+    """Return a gradient that was given for a Tensor of the tape, if it has its shape."""
     if not any(entry.out is x or any(a is x for a in entry.args) for entry in tape):
         raise ValueError(
             f"draw: a gradient of {x.describe()}, which is not on this tape\ngive those of its own Tensors"
@@ -58,16 +60,16 @@ def _checked(tape: Tape, x: Tensor, g: Any) -> Any:
     return g
 
 
-def sent_back(line: tuple[Any, ...], g: Any) -> dict[Tensor, Any]:
-    """What one line of a tape, given the cotangent of its result, adds to the cotangents of its inputs."""
-    found: dict[Tensor, Any] = {}
+def sent_back(line: Line, g: Array) -> dict[Tensor, Array]:
+    """Return what one line of a tape, given the cotangent of its result, adds to the cotangents of its inputs."""
+    found: dict[Tensor, Array] = {}
     for x, product in products_of(line, g):
         found[x] = found[x] + product if x in found else product
     return found
 
 
-def crosses(cuts: frozenset[Any], s: Any, t: Any) -> bool:
-    """Whether a cut lies between two steps: before any step from the earlier one, exclusive, to the later."""
+def crosses(cuts: frozenset[float], s: float | None, t: float | None) -> bool:
+    """Say whether a cut lies between two steps: before a step after the earlier one, up to the later one."""
     if s is None or t is None or s == t or not cuts:
         return False
     early, late = min(s, t), max(s, t)

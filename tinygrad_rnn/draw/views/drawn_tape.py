@@ -1,7 +1,8 @@
-"""A tape as the drawings read it: what is shown, what comes from outside and who reads it, and the place of each."""
+"""A tape as the drawings read it: the entries shown, the values from outside and their readers, the place of each."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,14 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.printing import index_text
 from tinygrad_rnn.tape.steps import carried, steps, time_of
 
+Time = Hashable
+"""The label `t` of a step; None outside of time."""
+
 Band = tuple[Any, ...]
-"""Where in the network a step's entry stands: its scope without step and gate, as (("layer", 1),)."""
+"""The place of a step's entry in the network: its scope without step and gate, as (("layer", 1),)."""
 
 _VIEWS = ("getitem", "transpose", "swapaxes")
+"""The views that a copy's label can write: a part, `[2]`, and a transpose, `ᵀ`. Other views are boxes."""
 
 
 class Reading:
@@ -30,21 +35,21 @@ class Reading:
         self.views = self._views() | silent
         """Numbers of the entries that are part of a copy's label, or say nothing."""
         self.makers = {self.entries[maker].out for maker, _ in carried(recorded)}
-        """What one step makes and another reads."""
+        """The values that one step makes and another reads."""
         self.states = {a.name for a in self.makers} - {None}
         self.users = self._steps_that_use()
         self.fixed: set[tuple[int, Tensor]] = set()
-        """(entry, what it reads): values of one step that are read as such, not as so many steps away."""
+        """(entry, value that it reads): values of one fixed step, not of a number of steps before the reader."""
         self.initial = self._initial()
         """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
 
     def maker(self, a: Tensor) -> int | None:
-        """The number of the entry that made a value and is shown; None for what comes from outside."""
+        """Return the number of the shown entry that made a value; None for a value from outside."""
         k = self.number.get(a)
         return None if k is None or k in self.views else k
 
     def outside(self, k: int) -> list[tuple[int, Any]]:
-        """What an entry reads from outside: (which argument, value), numbers of an index left out."""
+        """Return (argument, value) of what an entry reads from outside, without the numbers of an index."""
         found: list[tuple[int, Any]] = []
         for position, a in enumerate(self.entries[k].args):
             if isinstance(a, Tensor):
@@ -54,15 +59,15 @@ class Reading:
                 found.append((position, a))
         return found
 
-    def outer(self, a: Any) -> tuple[str, str, Any]:
-        """Kind and title of what comes from outside, and the leaf behind it."""
+    def outer(self, a: object) -> tuple[str, str, Tensor | None]:
+        """Return the kind and the title of a value from outside, and the leaf behind it."""
         if isinstance(a, Tensor):
             leaf, title = self.leaf(a)
             return "parameter" if len(self.users.get((leaf, title), ())) > 1 else "input", title, leaf
         return "constant", "array" if isinstance(a, np.ndarray) else f"{a:.4g}", None
 
     def leaf(self, a: Tensor) -> tuple[Tensor, str]:
-        """The leaf behind a view of it, and what to call the view: `weight_hhᵀ`, `x[2]`."""
+        """Return the leaf behind a view, and the name of the view: `weight_hhᵀ`, `x[2]`."""
         suffix = ""
         while (maker := self.number.get(a)) is not None:
             op, args = self.entries[maker].op.name, self.entries[maker].args
@@ -71,19 +76,19 @@ class Reading:
         return a, (a.name or "leaf") + suffix
 
     def band(self, k: int) -> Band:
-        """The labels of an entry's place in the network. What joins layers stands in a place of its own."""
+        """Return the labels of an entry's place in the network. An entry that joins layers has a place of its own."""
         if k in self.joins:
             return ("joined", self.number[self.joins[k].whole])
         return tuple(pair for pair in self.entries[k].scope if pair[0] not in ("t", "gate"))
 
-    def in_gate(self, k: int) -> Any:
-        """The gate under whose scope an entry was made, or None."""
+    def in_gate(self, k: int) -> Hashable:
+        """Return the gate under whose scope an entry was made, or None."""
         return dict(self.entries[k].scope).get("gate")
 
     def _views(self) -> set[int]:
-        """The entries that only take a part or the transpose of a leaf, and have no name.
+        """Return the numbers of the entries without a name that only take a part or the transpose of a leaf.
 
-        One that nobody reads says nothing either, unless it is all that is made of its leaf.
+        One without a reader is among them, unless it is all that is made of its leaf.
         """
         leaves: dict[Tensor, Tensor] = {}
         views: set[int] = set()
@@ -106,10 +111,10 @@ class Reading:
         return {k for k, out in outs.items() if out in read or leaves[out] in used}
 
     def _initial(self) -> set[tuple[int, int]]:
-        handed: set[Any] = set()
-        outside: list[tuple[int, int, Any, Any]] = []
+        handed: set[Hashable] = set()
+        outside: list[tuple[int, int, Hashable, Hashable]] = []
         for numbers in self.by_time.values():
-            count: dict[Any, int] = {}
+            count: dict[Hashable, int] = {}
             for place, k in enumerate(numbers):
                 entry = self.entries[k]
                 # A first step may have more entries, a mask for one: then the place among those of its kind counts.
@@ -126,12 +131,12 @@ class Reading:
                             handed |= {what, also}
         return {(k, position) for k, position, what, also in outside if what in handed or also in handed}
 
-    def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Any]]:
-        """In which steps each leaf, or each view of it, is read: what several steps share is a parameter.
+    def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Time]]:
+        """Return the steps that read each leaf, or each view of it. A leaf that several steps share is a parameter.
 
         A view counts by itself: x is read in all steps, but each of its rows in one.
         """
-        users: dict[tuple[Tensor, str], set[Any]] = {}
+        users: dict[tuple[Tensor, str], set[Time]] = {}
         for k, entry in enumerate(self.entries):
             for a in entry.args:
                 if isinstance(a, Tensor) and self.maker(a) is None and k not in self.views:

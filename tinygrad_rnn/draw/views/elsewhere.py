@@ -1,18 +1,18 @@
-"""What one step that stands for all cannot show by itself: who reads other steps, and what other steps read.
+"""The uses that one step, drawn for all, cannot show by itself: readers of other steps, and values they read.
 
 A loss may read the last state, all steps a key that the first one made, and the first step a context from outside of
-time. Such an arrow starts or ends at the twin of what it reads: the entry of the same place in the drawn step. What has
-no twin, and what all steps read of one step, is drawn as a small box.
+time. Such an arrow starts or ends at the twin of what it reads: the entry of the same place in the drawn step. A value
+without a twin, or one that all steps read of one step, is drawn as a small box.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 
 
 class Use(NamedTuple):
@@ -28,17 +28,17 @@ class Elsewhere:
     """The uses that the drawn step `here` lacks, in the order of the tape."""
 
     reading: Reading
-    here: Any
+    here: Time
     twin: dict[int, int] = field(default_factory=dict)
-    """For an entry of any step the entry of the same place in the drawn one."""
+    """For an entry of any step, the entry of the same place in the drawn one."""
     fixed: list[Use] = field(default_factory=list)
-    """The drawn step reads what one step made for all."""
+    """The drawn step reads a value that one step made for all."""
     carried: list[Use] = field(default_factory=list)
-    """The drawn step reads what another one made, equally many steps away for all."""
+    """The drawn step reads a value of another one, at a distance that is the same for all steps."""
     after: list[Use] = field(default_factory=list)
     """An entry outside of time reads steps, and not the drawn one."""
     before: list[Use] = field(default_factory=list)
-    """Other steps read what was made outside of time."""
+    """Other steps read values made outside of time."""
 
     def __post_init__(self) -> None:
         self._find_twins()
@@ -58,10 +58,10 @@ class Elsewhere:
             self.after += [use for use in uses if use.maker not in drawn and self.twin.get(use.maker) not in drawn]
 
     def _find_twins(self) -> None:
-        """Give each entry its place: what it is called, or its operation, and the how manyth of these in its step."""
+        """Give each entry its place: its name or its operation, and its number among those alike in its step."""
         reading = self.reading
-        self.place: dict[int, Any] = {}
-        count: dict[Any, int] = {}
+        self.place: dict[int, tuple[Hashable, int]] = {}
+        count: dict[Hashable, int] = {}
         for k, entry in enumerate(reading.entries):
             t = reading.time[k]
             if t is None or k in reading.views:
@@ -73,7 +73,7 @@ class Elsewhere:
         self.twin = {k: mine[place] for k, place in self.place.items() if place in mine}
 
     def _uses(self) -> Iterator[Use]:
-        """All uses across steps, or into and out of them."""
+        """Yield all uses across steps, or into and out of them."""
         reading = self.reading
         for k, entry in enumerate(reading.entries):
             if k in reading.views:
@@ -83,14 +83,14 @@ class Elsewhere:
                 if maker is not None and reading.time[maker] != reading.time[k]:
                     yield Use(k, position, maker)
 
-    def _shared(self) -> dict[Any, set[Any]]:
-        """For a place in the steps, and what is read there, the steps that read it across steps."""
-        found: dict[Any, set[Any]] = {}
+    def _shared(self) -> dict[Hashable, set[Time]]:
+        """Return, for each place in the steps and each value read there, the steps that read it across steps."""
+        found: dict[Hashable, set[Time]] = {}
         for use in self._uses():
             s, t = self._times(use)
             if s is not None and t is not None:
                 found.setdefault(((self.place[use.reader], use.position), use.maker), set()).add(t)
         return found
 
-    def _times(self, use: Use) -> tuple[Any, Any]:
+    def _times(self, use: Use) -> tuple[Time, Time]:
         return self.reading.time[use.maker], self.reading.time[use.reader]

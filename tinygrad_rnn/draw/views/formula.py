@@ -1,28 +1,27 @@
-"""What a few entries compute together, as one line: `f × c₀ + i × g`, `tanh(z)`, `affine(x[0], h₀)`."""
+"""The text of what a few entries compute together, on one line: `f × c₀ + i × g`, `tanh(z)`, `affine(x[0], h₀)`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.tape.notation import BINDS, is_arithmetic, notation_of
 from tinygrad_rnn.tape.printing import index_text
 
 _ATOM = 4
 _LONGEST = 80
-"""Text beyond is cut off: what reads one value twice would double at every entry."""
+"""The maximum number of characters. Longer text is cut: it would double at every entry that reads a value twice."""
 
-When = Callable[[Any], str]
-"""The subscript of a step: `₂`."""
+When = Callable[[Time], str]
+"""The function that writes the subscript of a step: `₂`."""
 
 
 def symbol(reading: Reading, k: int) -> str:
-    """An entry's operation as a sign or a word: `+`, `tanh`, `[:, 0:4]`."""
+    """Return an entry's operation as a sign or a word: `+`, `tanh`, `[:, 0:4]`."""
     entry = reading.entries[k]
     return (
         index_text(entry.args[1:]) if entry.op.name == "getitem" else notation_of(entry.op.name).symbol or entry.op.name
@@ -30,7 +29,7 @@ def symbol(reading: Reading, k: int) -> str:
 
 
 def formula(reading: Reading, members: Sequence[int], when: When, longest: int = _LONGEST) -> str:
-    """What the last of these entries is of all that they read; in short where that is longer than `longest`."""
+    """Return the last entry as a formula of all that the entries read, in short where it is longer than `longest`."""
     known: dict[Tensor, tuple[str, int]] = {}
     text = ""
     for k in members:
@@ -45,7 +44,7 @@ def formula(reading: Reading, members: Sequence[int], when: When, longest: int =
 
 
 def reads(reading: Reading, members: Sequence[int], when: When) -> str:
-    """What these entries read of others and from outside, parameters left out: `x[1], h₀, c₀`."""
+    """Name what these entries read of others and from outside, without parameters: `x[1], h₀, c₀`."""
     inside = {reading.entries[k].out for k in members}
     read = [(k, a) for k in members for a in reading.entries[k].args if isinstance(a, Tensor) and a not in inside]
     t = reading.time[members[-1]]
@@ -54,7 +53,7 @@ def reads(reading: Reading, members: Sequence[int], when: When) -> str:
 
 
 def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: When) -> tuple[str, int]:
-    """An entry's text, and how strongly it holds together."""
+    """Return an entry's text, and how strongly its operation binds."""
     entry, t = reading.entries[k], reading.time[k]
     name, sign = entry.op.name, symbol(reading, k)
     args = entry.args[:1] if name == "getitem" else entry.args
@@ -76,8 +75,8 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
     return (text if len(text) <= _LONGEST else text[:_LONGEST] + "…", strength)
 
 
-def _operand(reading: Reading, reader: int, a: Any, t: Any, when: When) -> str:
-    """What is read, by its name; the step only where it is another one."""
+def _operand(reading: Reading, reader: int, a: object, t: Time, when: When) -> str:
+    """Name a value that is read, with its step only where that is another one."""
     if isinstance(a, Tensor):
         k = reading.maker(a)
         if k is None:
@@ -91,8 +90,8 @@ def _operand(reading: Reading, reader: int, a: Any, t: Any, when: When) -> str:
     return f"{a:.4g}" if isinstance(a, float | int) else str(a)
 
 
-def of_step(title: str, t: Any, when: When) -> str:
-    """`x[2]` at step 2, as `x[t]` where one step stands for all."""
+def of_step(title: str, t: Time, when: When) -> str:
+    """Return `x[2]` of step 2 as `x[t]` where one step stands for all."""
     one_for_all = when(t) != subscript(t) and isinstance(t, int) and title.endswith(f"[{t}]")
     return title.removesuffix(f"[{t}]") + "[t]" if one_for_all else title
 
@@ -105,24 +104,24 @@ _ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…":
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊", "0123456789-+")
 
 
-def subscript(t: Any) -> str:
-    """The step under a name, for whole numbers: `₂`."""
+def subscript(t: Time) -> str:
+    """Return the step under a name, for whole numbers: `₂`."""
     whole = isinstance(t, int | np.integer) and not isinstance(t, bool)
     return str(t).translate(str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")) if whole else ""
 
 
-def absolute(t: Any) -> str:
-    """One step under a name, where one step stands for all: `₀`, `(a)`."""
+def absolute(t: Time) -> str:
+    """Return a single step under a name, where one step stands for all: `₀`, `(a)`."""
     return subscript(t) or f"({t})"
 
 
 def bare(title: str) -> str:
-    """A title without its steps: `h, c` of `h₂, c₂`."""
+    """Return a title without its steps: `h, c` of `h₂, c₂`."""
     return re.sub("[₀-₉₋₊ₜ]+", "", title)
 
 
 def in_ascii(text: str) -> str:
-    """The same in ASCII: `c_0`, `sigmoid`, `*`; what has no such form as an escape."""
+    """Return a text in ASCII: `c_0`, `sigmoid`, `*`. Other characters become escapes."""
     text = re.sub("[₀-₉₋₊ₜ]+", lambda found: "_" + found[0].translate(_DIGITS), text)
     for sign, word in _ASCII.items():
         text = text.replace(sign, word)

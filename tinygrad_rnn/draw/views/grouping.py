@@ -1,4 +1,4 @@
-"""Which entries make one box: every one its own, one box a gate, or one box a cell."""
+"""The entries of each box: one entry, one gate, or one cell."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LEVELS = ("ops", "gates", "cells")
 
 
 def groups(reading: Reading, level: str) -> dict[int, list[int]]:
-    """The entries of each box, in the order of the tape, by the number of the last of them.
+    """Return the entries of each box, in the order of the tape, by the number of the last of them.
 
-    gates: a gate is what was recorded under its scope; a box of its own has, beside, each state, each other named value
-    and what several boxes read; everything else belongs to the only box that reads it.
-    cells: a cell is a step of one layer and direction; what joins two layers stands by itself.
-    Outside of time, at both levels, a box is a named value with all that only it reads, or what nobody reads.
+    gates: a gate is all that was recorded under its scope. Each state, each other named value, and each value that
+    several boxes read, has a box of its own. Any other entry belongs to the only box that reads it.
+    cells: a cell is a step of one layer and direction. An entry that joins two layers has a box of its own.
+    Outside of time, at both levels, a named value, or one without readers, is a box with all that it alone reads.
     """
     shown = [k for k in range(len(reading.entries)) if k not in reading.views]
     if level == "ops":
@@ -43,7 +43,7 @@ def groups(reading: Reading, level: str) -> dict[int, list[int]]:
 
 
 def _own_box(reading: Reading, k: int, level: str) -> Hashable:
-    """The box that an entry is of by itself, or None if its readers decide."""
+    """Return the box that an entry belongs to by itself, or None if its readers decide."""
     entry, place = reading.entries[k], _place(reading, k)
     if reading.time[k] is not None:
         if k in reading.joins:
@@ -62,7 +62,7 @@ def _place(reading: Reading, k: int) -> Hashable:
 
 
 def _last_states(reading: Reading, k: int, readers: dict[Tensor, set[Hashable]]) -> bool:
-    """Whether a box only hands the last states out, stacked and unnamed, as a layer does: it says nothing."""
+    """Say whether a box only returns the last states, stacked and unnamed, as a layer does: it is not drawn."""
     entry = reading.entries[k]
     outside = reading.time[k] is None and bool(reading.by_time)
     return outside and entry.op.name == "stack" and entry.out.name is None and entry.out not in readers

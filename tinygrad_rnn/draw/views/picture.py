@@ -1,4 +1,4 @@
-"""What is drawn of a tape, before any layout: the picture. Both engines, Graphviz and the grid, draw the same."""
+"""The picture of a tape, before any layout. Both engines, Graphviz and the grid, draw the same one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget")
 
 
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
-    """The boxes and arrows of a tape.
+    """Return the boxes and arrows of a tape.
 
     steps: how many steps to show at either end, or the labels of those to show; by default all, or, beyond 12 steps or
     `budget` boxes (300), up to three of either end, with the number left out written between them.
@@ -62,24 +62,27 @@ def _planned(
     cuts: Iterable[Any] = (),
     budget: int = BUDGET,
 ) -> Plan:
-    """The options of a drawing, checked; see `picture`, which says what they mean."""
+    """Check the options of a drawing. `picture` says what they mean."""
     if not len(tape):
         raise ValueError("draw: the tape is empty\nrecord something: with Tape() as tape: ...")
     if level not in LEVELS:
         raise ValueError(f'draw: level={level!r}\nchoose "ops", "gates" or "cells"')
     shown = _listed("show", show)
     if unknown := [name for name in shown if name not in SHOWN]:
-        raise ValueError(f"draw: show={unknown[0]!r}\nchoose of {', '.join(map(repr, SHOWN))}")
+        raise ValueError(f"draw: show={unknown[0]!r}\nchoose from {', '.join(map(repr, SHOWN))}")
     if not isinstance(budget, int | np.integer) or budget < 1:
         raise ValueError(f"draw: budget={budget}\ngive the number of boxes to draw, at least 1")
     given = next((source for source in (flow, grads, loss) if source is not None), None)
     cut = frozenset(_listed("cuts", cuts))
     if given is None and ("grad" in shown or cut):
         raise ValueError(
-            "draw: gradients of what?\ngive the loss, loss=L, or a mapping of Tensors to arrays, grads=..."
+            "draw: gradients are asked for, and no loss is given\n"
+            "give the loss, loss=L, or a mapping of Tensors to arrays, grads=..."
         )
     if cut and (wrong := [t for t in (*cut, *steps_of(tape)) if not isinstance(t, int | float | np.number)]):
-        raise ValueError(f"draw: cuts, and {wrong[0]!r} among them or the steps\ngive cuts as steps that are numbers")
+        raise ValueError(
+            f"draw: cuts, and the step {wrong[0]!r} is not a number\ngive cuts of a tape whose steps are numbers"
+        )
     times = steps_of(tape) if cut else {}
     if missing := [t for t in cut if t not in times or isinstance(t, bool)]:
         raise ValueError(
@@ -101,12 +104,12 @@ def _planned(
 
 
 def _listed(name: str, given: Any) -> tuple[Any, ...]:
-    """One thing, or several, as a tuple. Raises TypeError for what is neither."""
+    """Return one item or several as a tuple. Raises TypeError for anything else."""
     if isinstance(given, str | int | float | np.number):
         return (given,)
     try:
         listed = tuple(given)
         hash(listed)
     except TypeError as error:
-        raise TypeError(f"draw: {name}={given!r}\ngive one of them, or a sequence") from error
+        raise TypeError(f"draw: {name}={given!r}\ngive one, or a sequence") from error
     return listed

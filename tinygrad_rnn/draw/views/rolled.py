@@ -1,13 +1,12 @@
-"""One step with its recurrent edge, in the place of all: made from the same tape, where the steps are alike."""
+"""One step with its recurrent edge, drawn for all: made from the same tape, where the steps are alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from typing import Any
 
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture, printable
-from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.elsewhere import Elsewhere, Use
 from tinygrad_rnn.draw.views.formula import absolute, bare, subscript
 from tinygrad_rnn.draw.views.unrolled import Drawer, Plan
@@ -16,11 +15,11 @@ from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of
 
 MOST_NOTES = 4
-"""How many of the steps that differ are named below the drawing."""
+"""The maximum number of differing steps that are named below the drawing."""
 
 
 def rolled(tape: Tape, plan: Plan) -> Picture:
-    """One step and its recurrent edges; its notes say which steps are not like it. Raises ValueError without steps."""
+    """Return one step and its recurrent edges, with notes of the steps unlike it. Raises ValueError without steps."""
     if plan.steps is not None or plan.cuts:
         what = "steps" if plan.steps is not None else "cuts"
         raise ValueError(f'draw: view="rolled" draws one step in the place of all\ngive {what} to view="unrolled"')
@@ -31,7 +30,7 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
     place = times.index(here)
     around = times[max(0, place - 1) : place + 2]
 
-    def when(t: Any) -> str:
+    def when(t: Time) -> str:
         if t == here or t is None:
             return "" if t is None else "ₜ"
         whole = isinstance(t, int) and isinstance(here, int)
@@ -50,8 +49,8 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
     return loop
 
 
-def _folded(full: Picture, here: Any, fixed: set[Any]) -> Picture:
-    """Of an unrolled picture one column; what it reads of its neighbours is read of itself, around a loop."""
+def _folded(full: Picture, here: Time, fixed: set[tuple[str | None, str | None]]) -> Picture:
+    """Return one column of an unrolled picture. A loop stands for each arrow from or to a neighbouring step."""
     twin = _twins(full, here)
     kept = {name: box for name, box in full.boxes.items() if box.column in (here, None) and name not in _lonely(full)}
     loop = Picture(kept, columns=[here], flows=None if full.flows is None else {})
@@ -71,11 +70,11 @@ def _folded(full: Picture, here: Any, fixed: set[Any]) -> Picture:
 
 
 def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[str]:
-    """Add the arrows to and from other steps that the drawn step lacks; say of which steps they are."""
+    """Add the arrows to and from other steps that the drawn step lacks. Return notes that name these steps."""
     reading, box_of = drawer.reading, drawer.box_of
     drawn = set(loop.arrows)
     added: dict[Arrow, str] = {}
-    told: dict[tuple[str, str], list[Any]] = {}
+    told: dict[tuple[str, str], list[Time]] = {}
     read_here = {a for a, b in drawn if loop.boxes[b].column is not None}
     reads_here = {b for a, b in drawn if loop.boxes[a].column is not None}
 
@@ -130,22 +129,22 @@ def _bare_or_title(box: Box) -> str:
     return _bare(box) or box.title
 
 
-def _steps(times: list[Any]) -> str:
-    """`t = 3`, `t = 0, 1 and 7 more`."""
+def _steps(times: list[Time]) -> str:
+    """Return `t = 3`, `t = 0, 1 and 7 more`."""
     said = [str(t) for t in dict.fromkeys(times)]
     return "t = " + ", ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else "")
 
 
 def _lonely(full: Picture) -> set[str]:
-    """Boxes outside of time that are tied to nothing that is drawn."""
+    """Return the boxes outside of time that no arrow ties to another box."""
     tied = {name for arrow in full.arrows for name in arrow}
     return {name for name, box in full.boxes.items() if box.column is None and name not in tied and len(tied) > 0}
 
 
-def _twins(full: Picture, here: Any) -> dict[str, str]:
-    """For each box of another step the box of the same place in this one."""
-    seen: dict[Any, dict[Any, str]] = {}
-    count: dict[Any, int] = {}
+def _twins(full: Picture, here: Time) -> dict[str, str]:
+    """Return, for each box of another step, the box of the same place in this one."""
+    seen: dict[Time, dict[Hashable, str]] = {}
+    count: dict[Hashable, int] = {}
     for name, box in full.boxes.items():
         if "_" not in name and not isinstance(box.column, Gap) and box.column is not None:
             what = (box.band, box.kind, _bare(box))
@@ -156,11 +155,11 @@ def _twins(full: Picture, here: Any) -> dict[str, str]:
 
 
 def _bare(box: Box) -> str:
-    """What a box is called, without its step."""
+    """Return the name of a box without its step."""
     return bare(box.title) if box.detail or box.kind == "cell" else ""
 
 
-def _notes(here: Any, count: int, alike: Likeness) -> Iterable[str]:
+def _notes(here: Time, count: int, alike: Likeness) -> Iterable[str]:
     if count == 1:
         yield f"the only step, t = {here}: nothing is carried from step to step"
         return

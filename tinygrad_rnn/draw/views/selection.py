@@ -1,28 +1,27 @@
-"""Which steps are drawn: those that were asked for, or the ends, as many as can be read."""
+"""The steps to draw: those that were asked for, or as many at either end as can be read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 
 BUDGET = 300
-"""How many boxes are drawn before the middle of the tape is left out: about what can be read."""
+"""The maximum number of boxes drawn before the middle of the tape is left out: about as many as can be read."""
 
 ENDS = 3
-"""How many steps are then shown at either end, if they fit."""
+"""The number of steps then shown at either end, if they fit."""
 
 GAP = "gap"
-"""The id of the box for what is left out; of further ones, `gap1`, `gap2`."""
+"""The id of the box for the steps left out. Further boxes are `gap1`, `gap2`."""
 
 WIDEST = 12
-"""How many steps stand side by side, if none are asked for."""
+"""The maximum number of steps side by side, if none are asked for."""
 
-Steps = int | Iterable[Any] | None
+Steps = int | Iterable[Time] | None
 
 
 class Gap(str):
@@ -33,15 +32,15 @@ class Gap(str):
 
 @dataclass
 class Selection:
-    """The columns in order, with a Gap where steps are left out; the gap that each hidden entry is in; what it says."""
+    """The columns in order, with a Gap where steps are left out; the gap of each hidden entry; the text of each gap."""
 
-    columns: list[Any] = field(default_factory=list)
+    columns: list[Time] = field(default_factory=list)
     hidden: dict[int, Gap] = field(default_factory=dict)
     said: dict[Gap, str] = field(default_factory=dict)
 
 
 def select(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Selection:
-    """Which steps to draw of a tape; `boxes` are the numbers of the entries that are a box each.
+    """Select the steps of a tape to draw. `boxes` are the numbers of the entries that are a box each.
 
     Raises ValueError for fewer than one step, and for steps that are not on the tape.
     """
@@ -64,19 +63,19 @@ def select(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Sel
     return _with_gaps(reading, times, set(shown))
 
 
-def sorted_steps(reading: Reading) -> list[Any]:
-    """The steps from left to right: in order where they are numbers, else as recorded."""
+def sorted_steps(reading: Reading) -> list[Time]:
+    """Return the steps from left to right: in order where they are numbers, else as recorded."""
     times = list(reading.by_time)
     if all(isinstance(t, int | float | np.number) for t in times):
         return sorted(times)
     return times
 
 
-def _ends(reading: Reading, ends: int | None, times: list[Any], boxes: list[int], budget: int) -> list[Any]:
+def _ends(reading: Reading, ends: int | None, times: list[Time], boxes: list[int], budget: int) -> list[Time]:
     if ends is None:
         if len(boxes) <= budget and len(times) <= WIDEST:
             return times
-        in_a_step: dict[Any, int] = {}
+        in_a_step: dict[Time, int] = {}
         for k in boxes:
             in_a_step[reading.time[k]] = in_a_step.get(reading.time[k], 0) + 1
         in_a_step.pop(None, None)
@@ -84,9 +83,9 @@ def _ends(reading: Reading, ends: int | None, times: list[Any], boxes: list[int]
     return times if len(times) <= 2 * ends + 1 else [*times[:ends], *times[-ends:]]
 
 
-def _with_gaps(reading: Reading, times: list[Any], shown: set[Any]) -> Selection:
+def _with_gaps(reading: Reading, times: list[Time], shown: set[Time]) -> Selection:
     found = Selection()
-    run: list[Any] = []
+    run: list[Time] = []
     for t in [*times, None]:
         if t is not None and t not in shown:
             run.append(t)
@@ -103,12 +102,12 @@ def _with_gaps(reading: Reading, times: list[Any], shown: set[Any]) -> Selection
 
 
 def left_out(count: int) -> str:
-    """What stands in the place of so many steps."""
+    """Return the text that stands for so many steps left out."""
     return f"… {count:,} step{'s' if count > 1 else ''} …"
 
 
 def _of_entries(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Selection:
-    """Of a tape outside of time the first and last entries."""
+    """Select the first and last entries of a tape outside of time."""
     if steps is not None and not isinstance(steps, int):
         raise ValueError("draw: steps are given, and the tape has none\nrecord each step under scope(t=...)")
     if steps is None and len(boxes) <= budget:

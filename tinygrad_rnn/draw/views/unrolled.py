@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.cotangents import crosses, sent_back
@@ -24,45 +24,45 @@ from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, sel
 from tinygrad_rnn.tape.full_tape import Tape
 
 LONGEST = 24
-"""How long a formula may be in a box; longer ones are drawn in short, and whole in the box's title."""
+"""The maximum length of a formula in a box. Longer ones are drawn in short, and whole in the box's title."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to draw: the options of `picture`, checked."""
+    """The checked options of `picture`."""
 
     level: str = "ops"
     steps: Steps = None
     show: tuple[str, ...] = ("shape",)
-    back: dict[Tensor, Any] | None = None  # cotangents
+    back: dict[Tensor, Array] | None = None  # cotangents
     flow: bool = False
-    cuts: frozenset[Any] = frozenset()
+    cuts: frozenset[float] = frozenset()
     budget: int = BUDGET
     when: When = subscript
 
 
 def unrolled(tape: Tape, plan: Plan) -> Picture:
-    """The boxes and arrows of a tape, a column for each step."""
+    """Return the boxes and arrows of a tape, a column for each step."""
     return Drawer(Reading(tape), tape.lines(), plan).draw()
 
 
 class Drawer:
     """The boxes and arrows of the steps that a plan selects; `draw` makes them."""
 
-    def __init__(self, reading: Reading, lines: list[Any], plan: Plan) -> None:
+    def __init__(self, reading: Reading, lines: list[Line], plan: Plan) -> None:
         self.reading, self.lines, self.plan = reading, lines, plan
         self.groups = groups(reading, plan.level)
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
         self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
-        self.sent: dict[Arrow, dict[Hashable, Any]] = {}  # what goes backward along each arrow, by what it goes to
-        self.computed: tuple[int, dict[Tensor, Any]] = (-1, {})
-        self.shared: dict[Any, str] = {}
+        self.sent: dict[Arrow, dict[Hashable, Array]] = {}  # the cotangents along each arrow, by their target
+        self.computed: tuple[int, dict[Tensor, Array]] = (-1, {})
+        self.shared: dict[Hashable, str] = {}
         self.values: dict[str, Any] = {}
         self.whole = plan.level != "ops"
 
     def draw(self) -> Picture:
-        """The picture."""
+        """Return the picture."""
         # The boxes first: a group may be read before its last entry.
         for last, members in self.groups.items():
             if last in self.selection.hidden:
@@ -108,7 +108,7 @@ class Drawer:
                 self._copy(last, k, position, a)
 
     def _copy(self, last: int, k: int, position: int, a: Any) -> None:
-        """A small box for what comes from outside, beside the box that reads it.
+        """Add a small box for a value from outside, beside the box that reads it.
 
         At the levels of gates and cells, parameters are left out unless gradients are drawn, constants always, and
         x_t, if several boxes read it, is drawn once. A cell has one box for all its initial states, one for all its
@@ -122,7 +122,7 @@ class Drawer:
             if kind == "constant" or (kind == "parameter" and not self.plan.flow):
                 return
             part_of_x = kind == "input" and isinstance(leaf, Tensor) and title != leaf.name
-            key: Any = (title, t, *(() if part_of_x else (leaf, last)))
+            key: Hashable = (title, t, *(() if part_of_x else (leaf, last)))
             if self.plan.level == "cells" and (initial or kind == "parameter"):
                 key = (last, kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
@@ -146,8 +146,8 @@ class Drawer:
         shape = box.shape if shape == box.shape else ""
         self.picture.boxes[one] = replace(box, title=printable(shown), tip=printable(", ".join(names)), shape=shape)
 
-    def _with_numbers(self, box: Box, value: Any, flow: float | None) -> Box:
-        """A box with what `show` asks for."""
+    def _with_numbers(self, box: Box, value: object, flow: float | None) -> Box:
+        """Return a box with the numbers that `show` asks for."""
         show, back = self.plan.show, self.plan.back
         gradient = back.get(value) if back is not None and isinstance(value, Tensor) else None
         array = value.data if isinstance(value, Tensor) else value
@@ -162,14 +162,14 @@ class Drawer:
         if "shape" not in show:
             changes["shape"] = ""
         if "heat" in show and isinstance(value, Tensor) and value.size > 1:
-            maps = [heat(array), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
+            maps = [heat(value.data), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
             changes["heat"] = tuple(maps)
         return replace(box, **changes) if changes else box
 
     # ------------------------------------------------------------------------------------------ arrows
 
     def _arrows(self, last: int, k: int) -> None:
-        """The arrows to an entry's box from what its arguments were made in."""
+        """Add the arrows to an entry's box from the boxes that made its arguments."""
         target = self.selection.hidden.get(last) or f"v{last}"
         for position, a in enumerate(self.reading.entries[k].args):
             maker = self.reading.maker(a) if isinstance(a, Tensor) else None
@@ -192,7 +192,7 @@ class Drawer:
             self._note_flow((source, target), k, position)
 
     def _note_flow(self, arrow: Arrow, k: int, position: int) -> None:
-        """Add what entry k sends back to its argument to what an arrow carries backward."""
+        """Add the cotangent that entry k sends back to its argument to those of an arrow."""
         a = self.reading.entries[k].args[position]
         sent = self._sent(k, position) if isinstance(a, Tensor) else None
         if sent is not None:
@@ -202,16 +202,16 @@ class Drawer:
             held[what] = held[what] + sent if what in held else sent
 
     def flow_along(self, use: tuple[int, int]) -> float:
-        """log10 of the norm of what an entry sends back to its argument of that place."""
+        """Return log10 of the norm of the cotangent that an entry sends back to its argument of that place."""
         sent = self._sent(*use) if self.plan.flow else None
         return -np.inf if sent is None else log10_norm(sent)
 
     def copy_of(self, value: Tensor, box: Box) -> Box:
-        """A small box for a value, with its shape and what `show` asks for."""
+        """Return a small box for a value, with its shape and the numbers that `show` asks for."""
         return self._with_numbers(replace(box, shape=_shape(value)), value, box.flow)
 
-    def _sent(self, k: int, position: int) -> Any:
-        """What entry k sends back to its argument, or None where nothing is."""
+    def _sent(self, k: int, position: int) -> Array | None:
+        """Return the cotangent that entry k sends back to its argument, or None where it sends none."""
         back, a = self.plan.back or {}, self.reading.entries[k].args[position]
         maker = self.reading.maker(a) if isinstance(a, Tensor) else None
         if maker is not None and crosses(self.plan.cuts, self.reading.time[maker], self.reading.time[k]):
@@ -220,16 +220,18 @@ class Drawer:
             join = self.reading.joins[k]
             stack = join.stacks[position]
             return back[stack][join.step] if stack in back else None
+        line = self.lines[k]
+        _, args, _, out, _ = line  # as recorded: a shown entry may have other arguments
         if self.computed[0] != k:
-            g = back.get(self.lines[k][3])
-            self.computed = k, {} if g is None else sent_back(self.lines[k], g)
-        return self.computed[1].get(self.lines[k][1][position])
+            g = back.get(out)
+            self.computed = k, {} if g is None else sent_back(line, g)
+        return self.computed[1].get(args[position])
 
     def _flows(self) -> None:
-        """The norms of what goes backward along the arrows; a copy has that of its arrows, all together."""
+        """Set the norms of the cotangents along the arrows. A copy has the norm of the sum over its arrows."""
         flows = {arrow: _together(self.sent.get(arrow, {}).values()) for arrow in self.picture.arrows}
         self.picture.flows = flows
-        of_copy: dict[str, dict[Hashable, Any]] = {}
+        of_copy: dict[str, dict[Hashable, Array]] = {}
         for (source, _), parts in self.sent.items():
             held = of_copy.setdefault(source, {})
             for what, sent in parts.items():
@@ -239,7 +241,7 @@ class Drawer:
                 self.picture.boxes[name] = replace(box, flow=_together(of_copy.get(name, {}).values()))
 
     def _flow_of(self, members: list[int]) -> float | None:
-        """log10 of the norm of what comes back to a box: to its states, if it is a cell, else to its last value."""
+        """Return log10 of the norm of the gradient of a box: of its states, if it is a cell, else of its last value."""
         if not self.plan.flow:
             return None
         back, outs = self.plan.back or {}, [self.reading.entries[k].out for k in members]
@@ -273,20 +275,20 @@ class Drawer:
 
 
 def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
-    """How a named value is made: its operation; of a box of several entries the formula, of a gate the last sign."""
+    """Return how a named value is made: its operation, the formula of several entries, or the last sign of a gate."""
     return symbol(reading, members[-1]) if gate or len(members) == 1 else formula(reading, members, when, LONGEST)
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two parts of x are one: both directions of a layer have an x of their own, of the same numbers."""
+    """Say whether two parts of x are one: both directions of a layer have an x of their own, of the same numbers."""
     return a is b or (a.shape == b.shape and bool(np.array_equal(a.data, b.data, equal_nan=True)))
 
 
-def _together(arrays: Iterable[Any]) -> float:
-    """log10 of the norm of some arrays side by side; minus infinity for none."""
+def _together(arrays: Iterable[Array]) -> float:
+    """Return log10 of the norm of some arrays side by side; minus infinity for none."""
     flat = [np.ravel(a) for a in arrays]
     return log10_norm(np.concatenate(flat)) if flat else -np.inf
 
 
-def _shape(value: Any) -> str:
+def _shape(value: Tensor | Array) -> str:
     return "×".join(map(str, value.shape)) if value.shape else "scalar"

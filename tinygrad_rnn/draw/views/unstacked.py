@@ -1,7 +1,7 @@
-"""Between two layers the states are stacked, perhaps joined or masked, and each step of the next takes its own out.
+"""Stacked states between two layers, perhaps joined or masked, from which each step of the next layer takes its own.
 
-A textbook draws an arrow from h_t of one layer to the next, and so do we: what was done to all steps at once is shown
-in each step, as if it had been done there.
+A textbook draws an arrow from h_t of one layer to the next. The drawings do the same: an operation on all steps at once
+is shown in each step, as if it had been done there.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import numpy as np
 
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
-
-_ELEMENTWISE = ("add", "subtract", "multiply", "divide")
+from tinygrad_rnn.tape.notation import is_arithmetic
 
 
 class Join(NamedTuple):
-    """What was done to all steps at once, `whole`, of which one step is shown; and the stacks that it was done to.
+    """The result `whole` of an operation on all steps at once, the step that is shown, and the operation's stacks.
 
-    `stacks` has one for each argument that is shown: None for a mask or a number.
+    `stacks` has one item for each argument that is shown: None for a mask or a number.
     """
 
     whole: Tensor
@@ -30,10 +29,10 @@ class Join(NamedTuple):
 
 
 def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int, Join]]:
-    """The entries as they are shown; the numbers of those that then say nothing; and of those that join two layers.
+    """Return the entries as they are shown, the numbers of those that are left out, and those that join two layers.
 
     `np.stack(hs)[t]` is hs[t] itself; `np.concatenate([stack, stack], axis=-1)[t]`, or such a stack times a mask, is
-    the same operation on the states of step t, in the place of the entry that takes it out.
+    the same operation on the states of step t, in the place of the entry that takes step t out.
     """
     made = {entry.out: entry for entry in entries}
     itself: dict[Tensor, Tensor] = {}
@@ -62,14 +61,14 @@ def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int
         shown.append(entry)
     if not itself and not taken:
         return list(entries), set(), {}
-    # A stack, and what is made of stacks, says nothing where its steps alone were read.
+    # A stack, or a value made of stacks, is left out where only its single steps are read.
     used = {source for source, _ in taken} | {entries[k].args[0] for k in silent}
     read: set[Tensor] = set()
     for k in reversed(range(len(shown))):
         entry = shown[k]
         if k in silent:
             continue
-        if entry.out in used and entry.out not in read and entry.op.name in ("stack", "concatenate", *_ELEMENTWISE):
+        if entry.out in used and entry.out not in read and (entry.op.kind == "join" or _by_entry(entry)):
             silent.add(k)
             used.update(a for a in entry.args if isinstance(a, Tensor))
         else:
@@ -78,7 +77,10 @@ def unstacked(entries: Sequence[Entry]) -> tuple[list[Entry], set[int], dict[int
 
 
 def _of_step(entry: Entry, made: dict[Tensor, Entry]) -> list[tuple[Any, Tensor | None]] | None:
-    """What was done to all steps, if `entry` takes one step out of it: its arguments at that step, and their stacks."""
+    """Return the arguments, at one step, of an operation on all steps: pairs (argument, its stack).
+
+    `entry` takes that step out of the result. Returns None for any other entry.
+    """
     if entry.op.name != "getitem" or len(entry.args) != 2 or type(entry.args[1]) is not int:
         return None
     whole, index = made.get(entry.args[0]), entry.args[1]
@@ -100,7 +102,12 @@ def _of_step(entry: Entry, made: dict[Tensor, Entry]) -> list[tuple[Any, Tensor 
 
 
 def _by_step(entry: Entry) -> bool:
-    """Whether an operation on all steps is the same operation at each: joining features, or elementwise."""
+    """Say whether an operation on all steps is the same operation at each: joining features, or elementwise."""
     if entry.op.name == "concatenate":
         return bool(entry.kwargs["axis"] not in (0, -entry.out.ndim))
-    return entry.op.name in _ELEMENTWISE
+    return _by_entry(entry)
+
+
+def _by_entry(entry: Entry) -> bool:
+    """Say whether an operation is +, -, * or /. Other elementwise operations, which may have keywords, are boxes."""
+    return entry.op.kind == "elementwise" and is_arithmetic(entry.op.name)
