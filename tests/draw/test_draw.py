@@ -11,6 +11,7 @@ from itertools import pairwise
 import graphviz
 import numpy as np
 import pytest
+from cells import WITH_HAND
 from drawings import dot_works
 
 import tinygrad_rnn as tg
@@ -20,7 +21,6 @@ from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import GAP, picture
 
-CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -106,7 +106,7 @@ def test_gates_are_recognised_and_shapes_are_shown():
     assert {box.shape for box in gates} == {"2×4"}
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 @pytest.mark.parametrize("T", [1, 2, 5, 60])
 def test_steps_stand_in_order_and_no_boxes_overlap(name, T):
     pic = picture(cell_tape(name, T))
@@ -175,7 +175,7 @@ def test_the_graph_is_a_digraph_with_the_places_in_it():
     assert re.search(r'v\d+ -> v\d+ \[id="v\d+-v\d+" pos="e,', str(graph))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 def test_two_processes_draw_the_same_bytes(name):
     code = (
         "import numpy as np, tinygrad_rnn as tg\n"
@@ -240,7 +240,7 @@ def test_without_dot_the_grid_draws_and_says_once_how_to_get_graphviz(tmp_path, 
 
 @needs_dot
 @pytest.mark.needs_dot
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 def test_dot_draws_every_box_where_the_layout_puts_it(name, tmp_path):
     tape = cell_tape(name)
     drawn = draw.render(tape, tmp_path / "a.svg")
