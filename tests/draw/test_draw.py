@@ -12,7 +12,7 @@ import graphviz
 import numpy as np
 import pytest
 from cells import WITH_HAND
-from drawings import dot_works
+from drawings import DOT, SVG, assert_no_overlaps, needs_dot
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
@@ -20,8 +20,6 @@ from tinygrad_rnn.draw import rendering
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import GAP, picture
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def cell_tape(name, T=3, loss=True):
@@ -31,34 +29,6 @@ def cell_tape(name, T=3, loss=True):
         if loss:
             tg.named("L", nn.mse(hs, np.zeros((T, 2, 4))))
     return tape
-
-
-def assert_no_overlaps(pic, places):
-    """Every box within its step and the drawing, and no two boxes on one another."""
-    spans = {}
-    for box, (x, y) in places.centre.items():
-        half, tall = places.width[box] / 2, places.tall.get(box, places.height) / 2
-        assert half - 0.01 <= x <= places.size[0] - half + 0.01
-        assert tall - 0.01 <= y <= places.size[1] - tall + 0.01
-        column = pic.boxes[box].column
-        if column is not None:
-            assert places.columns[column][0] - 0.01 <= x - half <= x + half <= places.columns[column][1] + 0.01
-            assert places.band[0] <= y - tall <= y + tall <= places.band[1]
-        spans.setdefault(y, []).append((x - half, x + half))
-    grid = {y: s for y, s in spans.items() if not any(places.centre[box][1] == y for box in places.tall)}
-    assert all(b - a >= places.height for a, b in pairwise(sorted(grid)))
-    for row in spans.values():
-        row.sort()
-        assert all(right < left for (_, right), (left, _) in pairwise(row))
-
-
-@pytest.fixture
-def no_dot(monkeypatch):
-    monkeypatch.setattr(rendering.shutil, "which", lambda name: None)
-
-
-DOT = dot_works()
-needs_dot = pytest.mark.skipif(not DOT, reason="Graphviz's program dot is not installed, or lacks the layout nop2")
 
 
 def test_the_boxes_and_arrows_of_an_rnn():
