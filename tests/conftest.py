@@ -1,8 +1,31 @@
 """What all tests share: readable ids, the same in every process."""
 
+import functools
 from typing import Any
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:
-    """Name a function by its name: its repr holds an address, which differs from process to process."""
-    return val.__name__ if callable(val) and hasattr(val, "__name__") else None
+    """Name a function by its name, a lambda by its line, and any other object by a short text.
+
+    No id holds an address or the order of a set, because these differ from process to process. pytest names short
+    texts and numbers itself.
+    """
+    text = description(val)
+    return None if text is None else text if len(text) <= 60 else text[:57] + "..."
+
+
+def description(val: Any) -> str | None:
+    """Return the words for a parameter, or None for a short text or a number."""
+    if isinstance(val, str):
+        return None if len(val) <= 60 else val
+    if val is None or isinstance(val, bytes | bool | int | float | complex):
+        return None
+    if isinstance(val, set | frozenset):
+        return f"{{{', '.join(sorted(map(repr, val)))}}}"
+    if isinstance(val, functools.partial):
+        return f"{val.func.__name__}({', '.join(f'{key}={value}' for key, value in val.keywords.items())})"
+    name = getattr(val, "__name__", None)
+    if name == "<lambda>":
+        return f"lambda of line {val.__code__.co_firstlineno}"
+    text = name if isinstance(name, str) else " ".join(repr(val).split())
+    return type(val).__name__ if " at 0x" in text else text

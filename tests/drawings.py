@@ -1,9 +1,13 @@
 """Networks whose drawings are tested, and a drawing in words: its boxes, their order, labels, steps and arrows."""
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.rendering import by_dot
 
 CELLS = ["rnn", "lstm", "gru", "residual_rnn"]
@@ -22,6 +26,11 @@ def dot_works():
         return bool(by_dot('digraph { layout=nop2; a [pos="0,0"] }', "svg"))
     except RuntimeError:
         return False
+
+
+DOT = dot_works()
+needs_dot = pytest.mark.skipif(not DOT, reason="Graphviz's program dot is not installed, or lacks the layout nop2")
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def trace(params, x, m):
@@ -63,3 +72,39 @@ def described(pic):
         read = " <- " + " ".join(reads[box.id]) if box.id in reads else ""
         lines.append(f"{box.id} {box.kind}: {box.label} [{box.shape}]{where}{read}")
     return lines + [f"cut before {t}" for t in pic.cuts] + pic.notes
+
+
+def assert_no_overlaps(pic, places):
+    """Every box within its step and the drawing, and no two boxes on one another."""
+    spans = {}
+    for box, (x, y) in places.centre.items():
+        half, tall = places.width[box] / 2, places.tall.get(box, places.height) / 2
+        assert half - 0.01 <= x <= places.size[0] - half + 0.01
+        assert tall - 0.01 <= y <= places.size[1] - tall + 0.01
+        column = pic.boxes[box].column
+        if column is not None:
+            assert places.columns[column][0] - 0.01 <= x - half <= x + half <= places.columns[column][1] + 0.01
+            assert places.band[0] <= y - tall <= y + tall <= places.band[1]
+        spans.setdefault(y, []).append((x - half, x + half))
+    grid = {y: s for y, s in spans.items() if not any(places.centre[box][1] == y for box in places.tall)}
+    assert all(b - a >= places.height for a, b in pairwise(sorted(grid)))
+    for row in spans.values():
+        row.sort()
+        assert all(right < left for (_, right), (left, _) in pairwise(row))
+
+
+def hidden_arrows(pic):
+    """Arrows of which a point lies inside a box that they neither leave nor enter, with that box."""
+    places = layout(pic)
+    centres = np.array(list(places.centre.values()))
+    halves = np.array([[places.width[name], places.tall.get(name, places.height)] for name in pic.boxes]) / 2 - 1
+    s = np.linspace(0, 1, 25)[:, None]
+    found = []
+    for arrow, curve in places.curves.items():
+        parts = [np.array(curve[k : k + 4]) for k in range(0, len(curve) - 3, 3)]
+        points = np.concatenate(
+            [(1 - s) ** 3 * a + 3 * s * (1 - s) ** 2 * b + 3 * s**2 * (1 - s) * c + s**3 * d for a, b, c, d in parts]
+        )
+        inside = (np.abs(points[:, None] - centres) < halves).all(2).any(0)
+        found += [(arrow, name) for name, hit in zip(pic.boxes, inside, strict=True) if hit and name not in arrow]
+    return found

@@ -3,22 +3,11 @@
 from functools import cache, partial
 
 import numpy as np
+from cells import EVERY
 
 from tinygrad_rnn import bptt, nn
 
-CELLS = {
-    "rnn": nn.rnn,
-    "rnn_relu": partial(nn.rnn, nonlinearity="relu"),
-    "residual_rnn": nn.residual_rnn,
-    "lstm": nn.lstm,
-    "gru": nn.gru,
-    "gru_textbook": nn.gru_textbook,
-    "peephole_lstm": nn.peephole_lstm,
-    "coupled_lstm": nn.coupled_lstm,
-    "layer_norm_lstm": nn.layer_norm_lstm,
-    "mgu": nn.mgu,
-    "leaky_rnn": nn.leaky_rnn,
-}
+CELLS = {"rnn": nn.rnn, "rnn_relu": partial(nn.rnn, nonlinearity="relu")} | EVERY
 SCALES = {"tiny": 1e-3, "as drawn": 1.0, "saturated": 8.0, "large": 40.0}
 """What the initial parameters are multiplied by."""
 STEPS, BATCHES, SIZES = (1, 2, 3, 7, 50), (1, 3), ((4, 5), (1, 1), (1, 2), (2, 1))

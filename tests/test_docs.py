@@ -17,6 +17,14 @@ import tinygrad_rnn
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DEMOS = sorted((ROOT / "demos").glob("*.py"))
+SLOW = {
+    "docs/doctor.md",
+    "exercise_09_three_ways_to_truncate.py",
+    "exercise_12_why_vanishing_matters.py",
+    "exercise_14_character_language_model.py",
+    "ablation.py",
+}
+"""The pages, demos and benchmarks that take seconds."""
 
 
 def blocks(page):
@@ -27,8 +35,14 @@ def name_of(page):
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_the_code_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys):
+def each(names):
+    """A parameter for each name, marked if it is slow."""
+    return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
+
+
+@pytest.mark.parametrize("name", each(map(name_of, PAGES)))
+def test_the_code_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch, capsys):
+    page = ROOT / name
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in blocks(page):
@@ -47,8 +61,9 @@ def test_the_code_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, cap
         assert shown in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
-def test_a_demo_runs_and_holds_what_it_asserts(demo, tmp_path):
+@pytest.mark.parametrize("name", each(demo.name for demo in DEMOS))
+def test_a_demo_runs_and_holds_what_it_asserts(name, tmp_path):
+    demo = ROOT / "demos" / name
     output = make_exercises.run(demo, tmp_path)
     assert output
     if demo not in make_exercises.DEMOS:
@@ -82,7 +97,7 @@ def test_a_chinese_page_has_the_same_code(page):
     assert of_each[0] == of_each[1]
 
 
-@pytest.mark.parametrize("name", ["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py"])
+@pytest.mark.parametrize("name", each(["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py"]))
 def test_a_benchmark_runs_and_prints_ratios(name):
     command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / name), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from agreement import require_agreement
+from cells import EVERY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import programs
@@ -219,21 +220,7 @@ def test_a_layer_compiled_is_the_same_layer(layer, T, B, padded, embedded, loss,
             require_agreement(fast(*arguments), expected)
 
 
-CELLS = [
-    "rnn",
-    "residual_rnn",
-    "lstm",
-    "gru",
-    "gru_textbook",
-    "peephole_lstm",
-    "coupled_lstm",
-    "layer_norm_lstm",
-    "mgu",
-]
-CELLS += ["leaky_rnn"]
-
-
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_every_cell_of_ours(name, dtype):
     cell, rng = getattr(nn, name), np.random.default_rng(0)

@@ -6,12 +6,11 @@ import threading
 
 import numpy as np
 import pytest
+from cells import WITH_HAND
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.core.recording import current
-
-CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 
 
 def problem(cell, T=3, B=2):
@@ -100,7 +99,7 @@ def test_a_tensor_used_many_times_collects_every_contribution():
         assert (g * v).sum() == pytest.approx(numeric, rel=1e-8)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", WITH_HAND)
 def test_a_hessian_vector_product_through_each_cell(cell):
     params, xs, targets = problem(cell)
     rng = np.random.default_rng(1)

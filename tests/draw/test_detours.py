@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from drawings import VIEWS
-from test_draw import assert_no_overlaps
-from test_views import hidden_arrows
+from drawings import VIEWS, assert_no_overlaps, hidden_arrows
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn

@@ -11,7 +11,8 @@ from itertools import pairwise
 import graphviz
 import numpy as np
 import pytest
-from drawings import dot_works
+from cells import WITH_HAND
+from drawings import DOT, SVG, assert_no_overlaps, needs_dot
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
@@ -19,9 +20,6 @@ from tinygrad_rnn.draw import rendering
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import GAP, picture
-
-CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def cell_tape(name, T=3, loss=True):
@@ -31,34 +29,6 @@ def cell_tape(name, T=3, loss=True):
         if loss:
             tg.named("L", nn.mse(hs, np.zeros((T, 2, 4))))
     return tape
-
-
-def assert_no_overlaps(pic, places):
-    """Every box within its step and the drawing, and no two boxes on one another."""
-    spans = {}
-    for box, (x, y) in places.centre.items():
-        half, tall = places.width[box] / 2, places.tall.get(box, places.height) / 2
-        assert half - 0.01 <= x <= places.size[0] - half + 0.01
-        assert tall - 0.01 <= y <= places.size[1] - tall + 0.01
-        column = pic.boxes[box].column
-        if column is not None:
-            assert places.columns[column][0] - 0.01 <= x - half <= x + half <= places.columns[column][1] + 0.01
-            assert places.band[0] <= y - tall <= y + tall <= places.band[1]
-        spans.setdefault(y, []).append((x - half, x + half))
-    grid = {y: s for y, s in spans.items() if not any(places.centre[box][1] == y for box in places.tall)}
-    assert all(b - a >= places.height for a, b in pairwise(sorted(grid)))
-    for row in spans.values():
-        row.sort()
-        assert all(right < left for (_, right), (left, _) in pairwise(row))
-
-
-@pytest.fixture
-def no_dot(monkeypatch):
-    monkeypatch.setattr(rendering.shutil, "which", lambda name: None)
-
-
-DOT = dot_works()
-needs_dot = pytest.mark.skipif(not DOT, reason="Graphviz's program dot is not installed, or lacks the layout nop2")
 
 
 def test_the_boxes_and_arrows_of_an_rnn():
@@ -106,7 +76,7 @@ def test_gates_are_recognised_and_shapes_are_shown():
     assert {box.shape for box in gates} == {"2×4"}
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 @pytest.mark.parametrize("T", [1, 2, 5, 60])
 def test_steps_stand_in_order_and_no_boxes_overlap(name, T):
     pic = picture(cell_tape(name, T))
@@ -175,7 +145,7 @@ def test_the_graph_is_a_digraph_with_the_places_in_it():
     assert re.search(r'v\d+ -> v\d+ \[id="v\d+-v\d+" pos="e,', str(graph))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 def test_two_processes_draw_the_same_bytes(name):
     code = (
         "import numpy as np, tinygrad_rnn as tg\n"
@@ -240,7 +210,7 @@ def test_without_dot_the_grid_draws_and_says_once_how_to_get_graphviz(tmp_path, 
 
 @needs_dot
 @pytest.mark.needs_dot
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 def test_dot_draws_every_box_where_the_layout_puts_it(name, tmp_path):
     tape = cell_tape(name)
     drawn = draw.render(tape, tmp_path / "a.svg")

@@ -7,11 +7,11 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from drawings import dot_works, recorded
-from test_draw import SVG, needs_dot, rendering
+from drawings import SVG, dot_works, needs_dot, recorded
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
+from tinygrad_rnn.draw import rendering
 
 XLINK = "{http://www.w3.org/1999/xlink}title"
 NAMES = [r"\Gamma", r"\Nu", r"\Eta", r"\Lambda", r"\Theta", r"\n", r"\l", r"\r", r"a\\b", "end\\", r"\\", "<b>\\N"]

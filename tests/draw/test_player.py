@@ -5,11 +5,11 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 
+import cells
 import numpy as np
 import pytest
 
@@ -34,12 +34,8 @@ HOSTILE = [
 
 
 def recorded(cell="lstm", T=3, B=3, H=5, dtype="float64"):
-    rng = np.random.default_rng(0)
-    params = getattr(nn.init, cell)(rng, 4, H, dtype)
-    with tg.Tape(lines=True) as tape:
-        hs, _ = nn.unroll(getattr(nn, cell), params, rng.standard_normal((T, B, 4)).astype(dtype))
-        loss = tg.named("L", (hs * rng.standard_normal(hs.shape).astype(dtype)).sum())
-    return tape, loss
+    """A tape, and its loss."""
+    return cells.recorded(cell, T, B, H, dtype)[:2]
 
 
 class Page(HTMLParser):
@@ -396,7 +392,7 @@ def test_a_page_of_two_thousand_nodes_is_small(tmp_path):
 def test_lines_of_code_are_shown_without_folders(tmp_path):
     tape, loss = recorded("rnn", T=1)
     data = written(tmp_path, tape, loss).data()
-    assert data["entries"][-1]["code"].startswith("test_player.py:")
+    assert data["entries"][-1]["code"].startswith("cells.py:")
 
 
 def test_bad_requests_are_refused_and_leave_no_file(tmp_path):
@@ -426,18 +422,6 @@ def test_the_command_plays_a_cell(tmp_path, capsys):
 
 
 # ------------------------------------------------------------------------------------------------ in a browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra `dev`)")
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 class Opened:

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from test_player import chromium  # noqa: F401
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
@@ -15,7 +14,7 @@ WIDTH = 1032
 
 @pytest.mark.needs_chromium
 @pytest.mark.parametrize(("hidden", "T", "at"), [(4, 3, 100), (15, 12, 400), (2, 1, 0)])
-def test_paper_shows_the_whole_picture_the_bars_and_the_tables_and_no_buttons(hidden, T, at, chromium, tmp_path):  # noqa: F811
+def test_paper_shows_the_whole_picture_the_bars_and_the_tables_and_no_buttons(hidden, T, at, chromium, tmp_path):
     rng = np.random.default_rng(0)
     with tg.Tape() as tape:
         hs, _ = nn.unroll(nn.lstm, nn.init.lstm(rng, 3, hidden), rng.standard_normal((T, 1, 3)))

@@ -14,11 +14,11 @@ import make_drawings
 import make_gallery
 import numpy as np
 import pytest
-from drawings import NETWORKS, VIEWS, options_for, recorded
-from test_draw import DOT, SVG, assert_no_overlaps, needs_dot, rendering
+from drawings import DOT, NETWORKS, SVG, VIEWS, assert_no_overlaps, hidden_arrows, needs_dot, options_for, recorded
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw import rendering
 from tinygrad_rnn.draw.dot import digraph
 from tinygrad_rnn.draw.layout.annotations import furniture
 from tinygrad_rnn.draw.layout.layout import layout
@@ -658,23 +658,6 @@ def test_what_goes_forward_is_painted_on_top_of_what_comes_back(name, tmp_path):
             wide, thin = (float(g.find(f"{SVG}path").get("stroke-width")) for g in (back, forth))
             assert wide > 2 > thin
             assert back.find(f"{SVG}polygon") is None
-
-
-def hidden_arrows(pic):
-    """Arrows of which a point lies inside a box that they neither leave nor enter, with that box."""
-    places = layout(pic)
-    centres = np.array(list(places.centre.values()))
-    halves = np.array([[places.width[name], places.tall.get(name, places.height)] for name in pic.boxes]) / 2 - 1
-    s = np.linspace(0, 1, 25)[:, None]
-    found = []
-    for arrow, curve in places.curves.items():
-        parts = [np.array(curve[k : k + 4]) for k in range(0, len(curve) - 3, 3)]
-        points = np.concatenate(
-            [(1 - s) ** 3 * a + 3 * s * (1 - s) ** 2 * b + 3 * s**2 * (1 - s) * c + s**3 * d for a, b, c, d in parts]
-        )
-        inside = (np.abs(points[:, None] - centres) < halves).all(2).any(0)
-        found += [(arrow, name) for name, hit in zip(pic.boxes, inside, strict=True) if hit and name not in arrow]
-    return found
 
 
 @pytest.mark.parametrize(("name", "view", "depth"), EVERY)

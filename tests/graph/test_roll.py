@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cells import EVERY
 from interpreter import interpreted
 
 import tinygrad_rnn as tg
@@ -10,14 +11,6 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.tape.full_tape import Tape
-
-CELLS = {
-    cell.__name__: cell
-    for cell in (
-        *(nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook),
-        *(nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn),
-    )
-}
 
 
 def check(tape, loss, wrt, loops=None):
@@ -47,11 +40,11 @@ def problem(cell, steps, batch, dtype=np.float64):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", EVERY)
 def test_every_cell(cell, steps, batch, dtype):
     params, xs, weights = problem(cell, steps, batch, dtype)
     with Tape() as tape:
-        hs, last = nn.unroll(CELLS[cell], params, xs)
+        hs, last = nn.unroll(EVERY[cell], params, xs)
         last = last if isinstance(last, tuple) else (last,)
         loss = (hs * weights).sum() + sum((s * s).sum() for s in last)
     graph = check(tape, loss, [*params.values(), xs], loops=int(steps > 1))

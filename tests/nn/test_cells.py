@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from cells import WITH_HAND
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
@@ -43,10 +44,7 @@ def reference(name, params, x, h, c):
     return (1 - z) * np.tanh(W @ x + b_in + inner) + z * h, c
 
 
-CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
-
-
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
 @pytest.mark.parametrize("B", [1, 3])
 def test_forward_is_the_formula(name, T, B):
@@ -68,7 +66,7 @@ def test_forward_is_the_formula(name, T, B):
         np.testing.assert_array_equal(last, hs[-1])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_HAND)
 def test_on_tensors_the_same_and_from_zeros_where_no_state_is_given(name):
     rng = np.random.default_rng(0)
     params, cell = getattr(nn.init, name)(rng, 4, 5), getattr(nn, name)

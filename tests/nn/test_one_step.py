@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from cells import EVERY
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
@@ -213,23 +214,9 @@ def test_the_state_of_an_lstm_cell_is_a_pair():
 # ------------------------------------------------------------------------- the plain functions
 
 
-PLAIN = {
-    "rnn": nn.rnn,
-    "residual_rnn": nn.residual_rnn,
-    "lstm": nn.lstm,
-    "gru": nn.gru,
-    "gru_textbook": nn.gru_textbook,
-    "peephole_lstm": nn.peephole_lstm,
-    "coupled_lstm": nn.coupled_lstm,
-    "layer_norm_lstm": nn.layer_norm_lstm,
-    "mgu": nn.mgu,
-    "leaky_rnn": nn.leaky_rnn,
-}
-
-
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_cell_broadcasts_nothing(name):
-    cell, x, h = PLAIN[name], np.ones((3, 2)), np.ones((3, 4))
+    cell, x, h = EVERY[name], np.ones((3, 2)), np.ones((3, 4))
     params = nn.weights.arrays(getattr(nn.init, name)(np.random.default_rng(0), 2, 4))
     cell(params, x, h)
     for key, value in params.items():
@@ -263,9 +250,9 @@ def test_another_number_of_gates_or_a_projection_is_refused():
         nn.coupled_lstm({**three, "weight_hh": np.ones((12, 2)), "weight_hr": np.ones((2, 4))}, np.ones((3, 2)))
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_cell_takes_its_states_by_name_too(name):
-    cell, x, h = PLAIN[name], np.ones((3, 2)), np.full((3, 4), 0.5)
+    cell, x, h = EVERY[name], np.ones((3, 2)), np.full((3, 4), 0.5)
     params = nn.weights.arrays(getattr(nn.init, name)(np.random.default_rng(0), 2, 4))
     for found in (cell(params, x, h=h), cell(params=params, x=x, h=h)):
         np.testing.assert_array_equal(np.array(found), np.array(cell(params, x, h)))
@@ -277,10 +264,10 @@ def test_a_cell_takes_its_states_by_name_too(name):
         cell(params, x, h, h, h)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", EVERY)
 def test_unroll_refuses_what_does_not_fit_at_any_step(name):
     """An array of inputs has one shape; a list of inputs can change it, and a function around a cell its states."""
-    cell, x, h = PLAIN[name], np.ones((3, 2)), np.ones((3, 4))
+    cell, x, h = EVERY[name], np.ones((3, 2)), np.ones((3, 4))
     params = nn.weights.arrays(getattr(nn.init, name)(np.random.default_rng(0), 2, 4))
     with refused(f"{name}: the state h has shape (3, 4), x has shape (1, 2), in t=2"):
         nn.unroll(cell, params, [x, x, x[:1]])

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from cells import WITH_HAND, recorded
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
@@ -16,16 +17,7 @@ def by_step(tag, labels):
     return tag if t is None else t
 
 
-def recorded(cell, T=4, B=3, dtype="float64"):
-    rng = np.random.default_rng(0)
-    params = getattr(nn.init, cell)(rng, 4, 5, dtype)
-    with tg.Tape() as tape:
-        hs, _ = nn.unroll(getattr(nn, cell), params, rng.standard_normal((T, B, 4)).astype(dtype))
-        loss = (hs * rng.standard_normal(hs.shape).astype(dtype)).sum()
-    return tape, loss, params, hs
-
-
-@pytest.mark.parametrize("cell", ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"])
+@pytest.mark.parametrize("cell", WITH_HAND)
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_parts_by_step_add_up_to_the_gradient(cell, T, dtype):

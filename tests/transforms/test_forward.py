@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+from cells import WITH_HAND
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.transforms.forward import pushforward
 
-CELLS = [nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook]
 
-
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", WITH_HAND.values())
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
 def test_forward_through_time_equals_bptt(cell, T):
     rng = np.random.default_rng(T)

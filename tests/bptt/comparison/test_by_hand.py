@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import cells
 import numpy as np
 import pytest
 
@@ -19,10 +20,8 @@ CELLS = {
 }
 
 
-def problem(name, T, B, dtype=np.float64):
-    rng = np.random.default_rng([T, B])
-    params = getattr(nn.init, name.removesuffix("_relu"))(rng, 4, 5, dtype)
-    return params, rng.standard_normal((T, B, 4)).astype(dtype)
+def problem(name, T, B, dtype="float64"):
+    return cells.problem(name.removesuffix("_relu"), T, B, dtype=dtype, seed=[T, B])[1:]
 
 
 @pytest.mark.parametrize("name", CELLS)

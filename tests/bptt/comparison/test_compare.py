@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from cells import WITH_HAND
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
@@ -317,7 +318,7 @@ def test_the_numerical_derivatives_know_known_functions_and_their_own_error():
 
 
 @pytest.mark.needs_torch
-@pytest.mark.parametrize("cell", ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"])
+@pytest.mark.parametrize("cell", WITH_HAND)
 def test_pytorch_has_a_column(cell):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     rng = np.random.default_rng(0)

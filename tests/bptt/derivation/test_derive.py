@@ -6,9 +6,11 @@ import inspect
 import subprocess
 import sys
 
+import cells
 import numpy as np
 import own_cells
 import pytest
+from derived_cells import CELLS, derivation
 
 from tinygrad_rnn import bptt, named, nn
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH
@@ -16,24 +18,12 @@ from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE
 from tinygrad_rnn.bptt.diagnosis.problems import Problems
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
 
-STANDARD = (
-    *(nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook),
-    *(nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn),
-)
 RELU = functools.partial(nn.rnn, nonlinearity="relu")
-EVERY = {cell.__name__: (cell, None, "rows") for cell in STANDARD}
-EVERY |= {cell.__name__: (cell, *how) for cell, how in own_cells.CELLS.items()}
-
-
-@functools.cache
-def derivation(name):
-    cell, example, layout = EVERY[name]
-    return bptt.derive(cell, example=example, layout=layout)
 
 
 def compared(name, T, B):
     """The code's gradients against the tape's."""
-    cell, example, layout = EVERY[name]
+    cell, example, layout = CELLS[name]
     problem = Problems(cell, example, layout == "columns", with_dlast=True).problem(T, B, seed=3)
     submission = Submission(derivation(name).gradients, None, layout, cell_in_columns=layout == "columns")
     found, _ = submission(problem.case)
@@ -59,12 +49,12 @@ def test_the_code_is_the_tape(name, steps, batch):
     compared(name, steps, batch)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", CELLS)
 def test_any_cell_gives_right_code(name):
     compared(name, 3, 2)
 
 
-@pytest.mark.parametrize("cell", [nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook])
+@pytest.mark.parametrize("cell", cells.WITH_HAND.values())
 def test_compare_and_the_doctor_take_it(cell):
     gradients = bptt.derive(cell).gradients
     rng = np.random.default_rng(0)
@@ -97,7 +87,7 @@ def test_without_biases_and_with_relu():
 # -------------------------------------------------------------------------------------------- would one hand it in?
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", CELLS)
 def test_it_imports_numpy_alone_and_every_line_is_read(name):
     source = derivation(name).numpy()
     tree = ast.parse(source)
@@ -115,7 +105,7 @@ def test_it_imports_numpy_alone_and_every_line_is_read(name):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
-    for name in EVERY:
+    for name in CELLS:
         (folder / f"{name}.py").write_text(derivation(name).numpy(), encoding="utf-8")
     return folder
 
@@ -147,7 +137,7 @@ def code_lines(source):
     return [line for k, line in lines if line.strip() and not line.strip().startswith("#") and k not in docs]
 
 
-@pytest.mark.parametrize("name", ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"])
+@pytest.mark.parametrize("name", cells.WITH_HAND)
 def test_it_is_not_much_longer_than_our_own(name):
     own = "import numpy as np\n" + inspect.getsource(getattr(bptt.by_hand, name))
     if "_sigmoid" in own:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import own_cells
 import pytest
-from test_derive import EVERY, derivation
+from derived_cells import CELLS, derivation
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
@@ -98,7 +98,7 @@ def test_the_residual_update_has_the_identity():
 # ----------------------------------------------------------------------------------------------------- on numbers
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", CELLS)
 def test_every_formula_holds_on_the_tapes_numbers(name):
     found = derivation(name)
     numbers = Numbers(found.recorded, found.formulas.rec)
@@ -141,7 +141,7 @@ def of_one(numbers, t, example, instead=None):
     return value
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", CELLS)
 def test_local_derivatives_and_jacobians_of_a_step_are_the_complex_steps(name):
     found = derivation(name)
     formulas = found.formulas
@@ -244,7 +244,7 @@ def test_each_formula_says_which_entries_of_the_tape_it_came_from():
 # ------------------------------------------------------------------------------------------------------ documents
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", CELLS)
 def test_documents_are_whole(name):
     found = derivation(name)
     latex = found.write("latex", entries=True)
@@ -291,7 +291,7 @@ def test_two_names_are_never_one_symbol():
     assert len({line.split(" = ")[0] for line in lines.values()}) == len(lines)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", CELLS)
 def test_no_two_formulas_have_one_left_side(name):
     lines = derivation(name).lines("latex")
     assert len({line.split(" = ")[0] for line in lines.values()}) == len(lines)

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from cells import EVERY, WITH_HAND
 from mutants import mutants
 from zoo import (
     HABITS,
@@ -27,8 +28,6 @@ from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.nn.time_loop import as_tuple
-
-CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"]
 
 
 def short(v):
@@ -196,7 +195,7 @@ def columns_of_a_row_cell(params, x, state, dh):
 
 
 RIGHT = [
-    *((getattr(nn, name), getattr(bptt.by_hand, name), {}) for name in CELLS),
+    *((getattr(nn, name), getattr(bptt.by_hand, name), {}) for name in WITH_HAND),
     (partial(nn.rnn, nonlinearity="relu"), my_relu_rnn, {}),
     (nn.rnn, my_rnn, {}),
     (nn.lstm, my_lstm, {}),
@@ -285,7 +284,10 @@ def test_a_mistake_is_named_in_single_precision_too():
     ("cell", "function", "words"),
     [
         (nn.gru, bptt.by_hand.gru_textbook, "right for another cell: gru_textbook, whose reset gate acts before"),
-        (nn.gru_textbook, bptt.by_hand.gru, "right for another cell: gru, whose reset gate acts after"),
+        pytest.param(
+            *(nn.gru_textbook, bptt.by_hand.gru, "right for another cell: gru, whose reset gate acts after"),
+            marks=pytest.mark.slow,
+        ),
         (nn.rnn, bptt.by_hand.residual_rnn, "right for another cell: residual_rnn"),
         (nn.rnn, my_relu_rnn, 'right for another cell: rnn with nonlinearity="relu"'),
         (partial(nn.rnn, nonlinearity="relu"), bptt.by_hand.rnn, "right for another cell: rnn with tanh"),
@@ -328,8 +330,8 @@ def test_clipping_is_recognised():
     assert not found
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("bound", [5, 10, 20, 1000])
+@pytest.mark.parametrize("name", WITH_HAND)
+@pytest.mark.parametrize("bound", [pytest.param(5, marks=pytest.mark.slow), 10, 20, 1000])
 def test_clipping_at_a_bound_that_small_gradients_never_reach_is_seen(name, bound):
     """Gradients are proportional to the upstream ones, so large upstream gradients show every bound."""
 
@@ -755,10 +757,7 @@ def test_a_cell_whose_steps_differ_is_refused():
 # ------------------------------------------------------------------------------------------------ model
 
 
-MORE = ["peephole_lstm", "coupled_lstm", "layer_norm_lstm", "mgu", "leaky_rnn"]
-
-
-@pytest.mark.parametrize("name", CELLS + MORE)
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
 def test_without_changes_the_walk_over_the_model_is_bptt(name, T):
     case = case_of(getattr(nn, name), T)
@@ -807,7 +806,9 @@ def first_difference(right, wrong, problem, names):
     return None
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    "name", ["rnn", *(pytest.param(name, marks=pytest.mark.slow) for name in WITH_HAND if name != "rnn")]
+)
 def test_mutants_of_our_own_derivations(name):
     """Each single edit that changes a gradient is called wrong, at the right place, and nearly all are explained."""
     cell, right = getattr(nn, name), getattr(bptt.by_hand, name)

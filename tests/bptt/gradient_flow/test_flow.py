@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from cells import WITH_HAND, problem
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
@@ -13,12 +14,6 @@ from tinygrad_rnn.bptt.gradient_flow import magnitude, verdict
 
 CELLS = ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook", "peephole_lstm", "coupled_lstm", "mgu", "leaky_rnn"]
 GATED = ["lstm", "gru", "gru_textbook", "mgu"]
-
-
-def problem(cell, T=4, B=3, H=5, dtype="float64", seed=0):
-    rng = np.random.default_rng(seed)
-    params = getattr(nn.init, cell)(rng, 4, H, dtype)
-    return getattr(nn, cell), params, rng.standard_normal((T, B, 4)).astype(dtype)
 
 
 def recorded(cell, T=4, B=3, dtype="float64", H=5):
@@ -80,7 +75,7 @@ def test_deltas_are_separate_walks_back(cell, dtype):
             assert np.array_equal(found[t, k], tape.gradient(loss, tape.find("h", t=k)))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "residual_rnn", "lstm", "gru", "gru_textbook"])
+@pytest.mark.parametrize("cell", WITH_HAND)
 @pytest.mark.parametrize("B", [1, 3])
 def test_deltas_are_what_a_derivation_by_hand_hands_back(cell, B):
     """dL_t/dh_k is the gradient by the initial state of the steps k + 1 to t: NumPy alone, no tape."""

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from test_checkpoint import CELLS, H, assert_alike, gradients, problem
+from cells import EVERY
+from step_losses import H, assert_alike, gradients, problem
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", EVERY.values())
 def test_it_equals_bptt_for_every_cell(cell):
     params, xs, loss = problem(cell, 4)
     value, found, _ = bptt.rtrl(cell, params, xs, loss)

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from cells import EVERY
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
@@ -609,21 +610,7 @@ def test_losses_added_up_inside_are_refused_however_it_is_written(expression):
     bptt.truncated_gradient(tape, {5: losses[5]}, P, Window(2))
 
 
-CELLS = [
-    nn.rnn,
-    nn.residual_rnn,
-    nn.lstm,
-    nn.gru,
-    nn.gru_textbook,
-    nn.peephole_lstm,
-    nn.coupled_lstm,
-    nn.layer_norm_lstm,
-    nn.mgu,
-    nn.leaky_rnn,
-]
-
-
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", EVERY.values())
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 3, 1), (2, 1, 3)], ids=str)
 def test_no_cell_is_taken_for_a_sum_of_losses(cell, sizes):
     """Batches and layers of one number too, on top of a larger layer or alone; the loss linear or not, in any form."""
