@@ -376,7 +376,7 @@ def test_names_are_one_for_one(value, capsys):
 def test_other_poor_choices_are_told(tmp_path, capsys):
     for arguments, words in (
         (["draw", "-o", str(tmp_path / ".svg")], "'.svg' is an ending without a name"),
-        (["draw", "-o", str(tmp_path / "x.png"), "--engine", "grid"], "does without for .svg alone"),
+        (["draw", "-o", str(tmp_path / "x.png"), "--engine", "grid"], "the grid draws .svg alone"),
         (["derive", "--cell", "rnn", "--steps", "100"], "are too many to be written out\ntake a smaller T"),
         (["derive", "--cell", "residual_rnn", "--steps", "40"], "are too many to be written out"),
         (["bench", "--coretype", ""], "bench: --coretype is empty"),

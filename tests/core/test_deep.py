@@ -36,6 +36,7 @@ def long_rnn(T):
     return tape, loss, {"x": x, "W": W, "U": U}
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_steps_record_go_backward_print_and_are_freed(no_collector):
     T = 100_000
     tape, loss, leaves = long_rnn(T)
@@ -99,6 +100,7 @@ def test_reading_every_row_of_x_costs_linear_memory():
     assert peak(16_000) < 12 * peak(2_000)  # by T^2 it would be 64 times
 
 
+@pytest.mark.slow
 def test_a_thousand_iterations_that_keep_every_loss_hold_flat_memory(no_collector):
     rng = np.random.default_rng(0)
     params = nn.init.gru(rng, 3, 8)
