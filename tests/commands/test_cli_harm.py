@@ -377,8 +377,8 @@ def test_other_poor_choices_are_told(tmp_path, capsys):
     for arguments, words in (
         (["draw", "-o", str(tmp_path / ".svg")], "'.svg' is an ending without a name"),
         (["draw", "-o", str(tmp_path / "x.png"), "--engine", "grid"], "the grid draws .svg alone"),
-        (["derive", "--cell", "rnn", "--steps", "100"], "are too many to be written out\ntake a smaller T"),
-        (["derive", "--cell", "residual_rnn", "--steps", "40"], "are too many to be written out"),
+        (["derive", "--cell", "rnn", "--steps", "100"], "has too many chains to write out\ntake a smaller T"),
+        (["derive", "--cell", "residual_rnn", "--steps", "40"], "has too many chains to write out"),
         (["bench", "--coretype", ""], "bench: --coretype is empty"),
     ):
         assert cli.main(arguments) == 2
