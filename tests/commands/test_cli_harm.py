@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+from functools import partial
 
 import numpy as np
 import pytest
@@ -255,12 +256,16 @@ def test_a_pipe_is_written_into(tmp_path):
 def test_every_command_ends_quietly_where_it_is_asked_to(name, status, monkeypatch, capsys):
     def run(options):
         os.kill(os.getpid(), getattr(signal, name))
-        while True:
+        for _ in range(1_000_000):  # the handler runs between two steps of Python's
             pass
+        raise AssertionError("the signal did not arrive")
 
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    monkeypatch.setattr(signal, "default_int_handler", signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,  # nohup ignores it
+    }
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     try:
         for command in cli.COMMANDS:
             monkeypatch.setattr(command, "run", run)
@@ -269,20 +274,27 @@ def test_every_command_ends_quietly_where_it_is_asked_to(name, status, monkeypat
             said = capsys.readouterr()
             assert said.out == ""
             assert said.err == ("" if name == "SIGINT" else f"tinygrad-rnn: ended by {name}\n")
+            assert {number: signal.getsignal(number) for number in usual} == usual
     finally:
-        signal.signal(signal.SIGINT, before[0])
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_run_that_is_ended_keeps_its_last_window(name, book, tmp_path):
     command = [sys.executable, "-m", "tinygrad_rnn", "train", "--text", str(book), "--hidden", "4", "--window", "10"]
     command += ["--batch", "4", "--epochs", "100000", "--out", str(tmp_path / "run")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        while not (tmp_path / "run" / "samples.txt").exists():
-            assert run.poll() is None, run.stderr.read()
-        run.send_signal(getattr(signal, name))
-        out, err = run.communicate(timeout=60)
+    number = getattr(signal, name)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    listens = partial(signal.signal, number, signal.SIG_DFL)  # a child ignores what its parent ignores
+    with subprocess.Popen(command, preexec_fn=listens, **pipes) as run:
+        try:
+            while not (tmp_path / "run" / "samples.txt").exists():
+                assert run.poll() is None, run.stderr.read()
+            run.send_signal(number)
+            out, err = run.communicate(timeout=60)
+        finally:
+            run.kill()
     assert run.returncode == 128 + getattr(signal, name)
     assert "go on with: tinygrad-rnn train --resume" in out
     assert err == f"tinygrad-rnn: ended by {name}\n"
