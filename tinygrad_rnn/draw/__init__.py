@@ -1,6 +1,6 @@
 """The graph of a tape: a file, text, for a notebook, a page on which the tape plays; and gradients as a figure."""
 
-from tinygrad_rnn.draw import truncation_bars as cuts  # a second name, which older code uses
+from tinygrad_rnn.draw import truncation_bars as cuts  # a second name, for code that imports it
 from tinygrad_rnn.draw.dot import graph
 from tinygrad_rnn.draw.player import play
 from tinygrad_rnn.draw.plots import plot_flow
