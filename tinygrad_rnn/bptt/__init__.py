@@ -11,6 +11,8 @@ from tinygrad_rnn.bptt.gradient_flow.jacobians import log10_product, singular_va
 from tinygrad_rnn.bptt.gradient_flow.magnitude import log10_norm
 from tinygrad_rnn.bptt.gradient_flow.terms import contributions, deltas, immediate, paths, shares, total
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
+from tinygrad_rnn.bptt.homework.examine import examine
+from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
 from tinygrad_rnn.bptt.truncation.checkpoint import checkpointed
 from tinygrad_rnn.bptt.truncation.rtrl import Cost, Rtrl, rtrl
@@ -33,6 +35,7 @@ __all__ = [
     "Derivation",
     "Deviation",
     "Diagnosis",
+    "Examination",
     "Flow",
     "Full",
     "RandomChunks",
@@ -53,6 +56,7 @@ __all__ = [
     "deltas",
     "derive",
     "doctor",
+    "examine",
     "flow",
     "immediate",
     "log10_norm",

@@ -1,0 +1,275 @@
+"""The door: any hand-written forward and backward pass, examined as it is.
+
+>>> import numpy as np
+>>> from tinygrad_rnn import bptt
+>>> def loss_and_gradients(params, inputs, targets):
+...     W, U = params["W"], params["U"]
+...     hs, loss, dW, dU, carry = {-1: np.zeros(len(U))}, 0.0, np.zeros_like(W), np.zeros_like(U), 0
+...     for t, x in enumerate(inputs):
+...         hs[t] = np.tanh(W @ x + U @ hs[t - 1])
+...         loss += np.sum((hs[t] - targets[t]) ** 2)
+...     for t in reversed(range(len(inputs))):
+...         dz = (2 * (hs[t] - targets[t]) + carry) * (1 - hs[t] ** 2)
+...         dW += np.outer(dz, inputs[t])
+...         dU += np.outer(dz, hs[t - 1])
+...         carry = U @ dz
+...     return loss, dW, dU
+>>> rng = np.random.default_rng(0)
+>>> params = {"W": rng.normal(0, 0.5, (3, 2)), "U": rng.normal(0, 0.5, (3, 3))}
+>>> print(bptt.examine(loss_and_gradients, params, rng.normal(size=(4, 2)), rng.normal(size=(4, 3))).verdict)
+WRONG from T = 2 on (right at T = 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
+from tinygrad_rnn.bptt.homework import source_names
+from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError, FailedError
+from tinygrad_rnn.bptt.homework.examined import Examination
+from tinygrad_rnn.bptt.homework.forms import Form, OneFunction, described, form_of
+from tinygrad_rnn.bptt.homework.gradient_names import NAMELESS, leaf_names, matched
+from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial, clip_of, scale_of
+from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
+from tinygrad_rnn.bptt.homework.places import Array, World
+from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
+
+SEEDS = 2
+"""The parameters as given, and others near them."""
+
+
+def examine(
+    subject: Any,
+    *arguments: Any,
+    params: Sequence[str] | None = None,
+    names: Mapping[str, str] | None = None,
+    step: bool = False,
+    loss: Callable[..., Any] | None = None,
+) -> Examination:
+    """Examine a hand-written forward and backward pass as it is, against the derivative of its own loss.
+
+    subject, with the arguments of one ordinary call:
+      - an object: `forward(...)` gives the loss, `backward(...)` returns gradients, or leaves them in attributes, a
+        dict, or in the parameters that it trains (old - new);
+      - a function that returns (loss, gradients): a dict, a tuple or list, or one gradient after the other;
+      - a pair (forward, backward): `h, cache = forward(x, h0, params)`, `grads = backward(dh, cache)`. Outputs without
+        a loss get sum(w * output), for random w, which backward is given as the gradient of the output;
+      - with step=True, such a pair for one step of time.
+    Parameters are found in dicts, attributes and arguments, and among the globals that a function reads; `params`
+    names these, where others are meant. Gradients are matched by name (dW, W_grad, grads["W"], gW, dLdW), by shape
+    where that is unambiguous, or by `names`, the code's names to the arrays'. `loss(result, *rest)` makes the loss of
+    what forward returns and of the arguments that it does not take.
+
+    Tried are prefixes of the data (T = 1, 2, 3, 7 and all), one example of the batch and all, the values given and
+    others near them. The data may lie in lists, dicts of steps, or arrays with time and batch on any axis. All arrays
+    are copied: nothing of the person's is changed.
+
+    Raises TypeError or ValueError for code that does not run with these arguments, or shows no loss or no gradients.
+    """
+    form, owner = form_of(subject, loss)
+    world = World(list(arguments), owner, _globals(form, params))
+    try:
+        world = world.copy()
+    except Exception as error:
+        raise ExamineTypeError(
+            f"examine: what {form.name} was given cannot be copied ({error})\ngive arrays, numbers, lists and dicts"
+        ) from error
+    return _Examined(form, world, dict(names or {}), step).result()
+
+
+class _Examined:
+    def __init__(self, form: Form, world: World, names: Mapping[str, str], step: bool) -> None:
+        self.form, self.world, self.names = form, world, names
+        parameters = source_names.positional(form.main)
+        arrays = world.arrays()
+        self.paths = {name: path for path, name in leaf_names(arrays, parameters).items()}
+        self.leaves = {name: arrays[path] for name, path in self.paths.items()}
+        self._check_names()
+        first = self._first_run()
+        self.given, self.unmatched = self._matched(first)
+        if not self.given:
+            raise ExamineValueError(
+                f"examine: no gradient of {form.name} was recognised{_among(self.unmatched)}\n"
+                f"the arrays are {', '.join(self.leaves) or 'none'}: return {{'W': dW}}, or say which is which, as "
+                'names={"dW": "W"}'
+            )
+        self.axes = Axes() if step else axes_of(form, world, parameters)
+
+    def _check_names(self) -> None:
+        for theirs, ours in self.names.items():
+            if ours not in self.leaves:
+                raise ExamineValueError(
+                    f"examine: names maps {theirs!r} to {ours!r}, which is no array of floats here\n"
+                    f"the arrays are {', '.join(self.leaves) or 'none'}"
+                )
+
+    def _first_run(self) -> Any:
+        try:
+            return self.form.run(self.world.copy())
+        except FailedError as error:
+            called = ", ".join(described(a) for a in self.world.arguments)
+            raise ExamineValueError(
+                f"examine: {self.form.name} could not be run: {error.words}\nit was called with {called or 'nothing'}"
+            ) from error
+
+    def _matched(self, answer: Any) -> tuple[dict[str, Array], list[str]]:
+        inside = self.world.object is not None
+        return matched(answer.given, self.leaves, self.names, changed=not inside)
+
+    def result(self) -> Examination:
+        """Try all problems, and put the findings together."""
+        trials = [self._trial(T, B, seed) for T, B, seed in self._sizes()]
+        ran = [t for t in trials if not t.failure]
+        names = [name for name in self.given if all(name in t.given for t in ran)]
+        precision = USUAL
+        conventions: list[str] = []
+        if _single(ran):
+            precision = SINGLE
+            conventions.append("it computes in float32, and is judged at that")
+        scale = scale_of(ran, names, precision)
+        bad = self._wrong(ran, names, precision, scale)
+        if any(bad.values()) and (clip := clip_of(ran, [n for n in names if bad[n]], precision)):
+            clipped = self._wrong(ran, names, precision, clip)
+            if not any(clipped.values()):
+                scale, bad = clip, clipped
+        conventions += [scale.words] if scale else []
+        return Examination(
+            name=self.form.name,
+            gradients=bad,
+            trials=tuple((t.T, t.B, t.seed) for t in ran),
+            silent=tuple((t.T, t.B, t.seed) for t in trials if t.failure),
+            method=ran[0].method,
+            conventions=tuple(conventions),
+            details=self._details(ran, bad),
+            missing=self._missing(),
+            remarks=tuple(self._remarks(trials)),
+        )
+
+    def _sizes(self) -> Iterable[tuple[int | None, int | None, int]]:
+        lengths: list[int | None] = [*self.axes.lengths()] or [None]
+        batches: list[int | None] = [1, self.axes.examples] if self.axes.examples else [None]
+        return [(T, B, seed) for T in lengths for B in batches for seed in range(SEEDS)]
+
+    def _trial(self, T: int | None, B: int | None, seed: int) -> Trial:
+        """Return the gradients as given and the true ones of one problem, or its failure."""
+        world = self.axes.cut(self.world, T, B)
+        if seed:
+            self._moved(world, seed)
+        trial = Trial(T, B, seed)
+        try:
+            trial.given = self._matched(self.form.run(world.copy()))[0]
+            wanted = {name: self.paths[name] for name in trial.given}
+            own = OwnLoss(self.form, world, list(wanted.values()))
+            found = own.gradients()
+        except ExamineError as error:
+            trial.failure = getattr(error, "words", str(error))
+            return trial
+        trial.true = {name: found[path] for name, path in wanted.items()}
+        trial.method = own.method
+        return trial
+
+    def _moved(self, world: World, seed: int) -> None:
+        """Move the parameters: by a third of their size; those that are all equal by 0.1."""
+        rng = np.random.default_rng(seed)
+        for name in self.given:
+            path = self.paths[name]
+            if path[0] == "arguments" and len(path) == 2 and _data(name):
+                continue
+            value = np.asarray(world.get(path))
+            size = float(np.std(value)) / 3 or 0.1
+            world.put(path, (value + size * rng.standard_normal(value.shape)).astype(value.dtype))
+
+    def _wrong(
+        self, trials: list[Trial], names: list[str], precision: Precision, scale: Convention | None
+    ) -> dict[str, Any]:
+        """Return, by gradient, the trials on which it is wrong."""
+        return {name: tuple((t.T, t.B, t.seed) for t in trials if not t.same(name, precision, scale)) for name in names}
+
+    def _details(self, trials: list[Trial], bad: Mapping[str, Any]) -> dict[str, str]:
+        """Return what is seen at once in a wrong gradient: its shape, NaN, zeros, another sign, a factor."""
+        found = {}
+        for name, where in bad.items():
+            words = {_seen(t.given[name], t.true[name]) for t in trials if (t.T, t.B, t.seed) in where}
+            if len(words) == 1 and (word := words.pop()):
+                found[name] = word
+        return found
+
+    def _missing(self) -> tuple[str, ...]:
+        """Return parameters without a gradient, on which the loss depends: those beside others in a dict or object."""
+        homes = {path[:-1] for name, path in self.paths.items() if name in self.given and isinstance(path[-1], str)}
+        others = {name: path for name, path in self.paths.items() if name not in self.given and path[:-1] in homes}
+        missing = []
+        for name, path in others.items():
+            try:
+                truth = OwnLoss(self.form, self.world, [path]).gradients()[path]
+            except ExamineError:
+                continue
+            if truth.largest > 10 * truth.error:
+                missing.append(name)
+        return tuple(missing)
+
+    def _remarks(self, trials: list[Trial]) -> Iterable[str]:
+        named = [name for name in self.unmatched if name != NAMELESS]
+        if named and not self.world.object:
+            yield f"note: not compared, since no array has that name: {', '.join(named)}"
+        if not self.axes.steps and not self.axes.examples:
+            yield "note: one length alone was tried: no axis of time was found that can be cut"
+        for t in trials:
+            if t.failure:
+                yield f"note: no answer at {_sizes_text(t)}: {t.failure}"
+                return
+
+
+def _globals(form: Form, params: Sequence[str] | None) -> dict[str, Any]:
+    """Return the arrays of floats among the globals that a function reads, or those that are named."""
+    there = getattr(form.main, "__globals__", {})
+    if params is not None:
+        for name in params:
+            if name not in there:
+                raise ExamineValueError(
+                    f"examine: params names {name!r}, which is no global of {form.name}\n"
+                    "name variables of the module that has the function"
+                )
+        return {name: there[name] for name in params}
+    if not isinstance(form, OneFunction):
+        return {}
+    found = source_names.read_globals(form.main)
+    return {
+        name: there[name] for name in found if isinstance(there[name], np.ndarray) and there[name].dtype.kind == "f"
+    }
+
+
+def _data(name: str) -> bool:
+    return name.lower().startswith(("x", "h", "c0", "a0", "s0", "inputs", "prev", "state", "y", "target"))
+
+
+def _single(trials: list[Trial]) -> bool:
+    """Return whether gradients are handed in in single or half precision."""
+    return any(g.dtype in (np.float32, np.float16) for t in trials for g in t.given.values())
+
+
+def _seen(hand: Array, truth: Any) -> str:
+    if hand.shape != truth.shape:
+        return f"it has shape {hand.shape}, the array {truth.shape}"
+    if not np.isfinite(hand).all():
+        return "it has NaN or infinity"
+    if not hand.any():
+        return "it is zero"
+    seen, values = truth.seen(hand), truth.values
+    size = float(np.sum(values * values))
+    factor = float(np.sum(seen * values)) / size if size else 0.0
+    if factor and np.allclose(seen, factor * values, rtol=1e-6, atol=1e-9 * truth.largest):
+        return f"it is {factor:.4g} times the true one"
+    return ""
+
+
+def _among(unmatched: list[str]) -> str:
+    return f" among {', '.join(unmatched)}" if unmatched else ""
+
+
+def _sizes_text(t: Trial) -> str:
+    return ", ".join(f"{what} = {n}" for what, n in (("T", t.T), ("batch", t.B)) if n is not None) or "all values"

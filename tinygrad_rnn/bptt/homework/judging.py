@@ -1,0 +1,115 @@
+"""One gradient of a person's code against that of the code's own loss, and the conventions under which it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
+from tinygrad_rnn.bptt.homework.own_loss import Truth
+from tinygrad_rnn.bptt.homework.places import Array
+
+USUAL = Precision(1e-7, 1e-11)
+"""Wider than the doctor's: the loss, and so the rounding of its derivative, is the person's own."""
+
+
+@dataclass
+class Trial:
+    """One problem: its sizes, the gradients as given, by the arrays' names, and the true ones. None: it failed."""
+
+    T: int | None
+    B: int | None
+    seed: int
+    given: Mapping[str, Array] = field(default_factory=dict)
+    true: Mapping[str, Truth] = field(default_factory=dict)
+    failure: str = ""
+    method: str = ""
+
+    @property
+    def largest(self) -> float:
+        """The largest entry of any gradient."""
+        return max((truth.largest for truth in self.true.values()), default=0.0)
+
+    def same(self, name: str, precision: Precision, convention: Convention | None = None) -> bool:
+        """Return whether a gradient is the true one, or what a convention makes of it."""
+        hand, truth = self.given[name], self.true[name]
+        if hand.shape != truth.shape or not np.isfinite(hand).all():
+            return False
+        meant = convention.change(self, truth.values) if convention else truth.values
+        slack = precision.slack(meant, self.largest) + 10 * truth.error
+        return bool((np.abs(truth.seen(hand) - meant) <= slack).all())
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A way to hand gradients in that is no mistake: in words, and as a change of the true gradient on a trial."""
+
+    words: str
+    change: Callable[[Trial, Array], Array]
+
+
+def _scaled(words: str, factor: Callable[[Trial], float]) -> Convention:
+    return Convention(words, lambda trial, g: g * factor(trial))
+
+
+SCALES = (
+    _scaled("gradients are a mean over T", lambda t: 1 / (t.T or 1)),
+    _scaled("gradients are a mean over the batch", lambda t: 1 / (t.B or 1)),
+    _scaled("gradients are a mean over T and the batch", lambda t: 1 / (t.T or 1) / (t.B or 1)),
+    _scaled("gradients are a sum over T, the loss is a mean", lambda t: float(t.T or 1)),
+    _scaled("gradients are a sum over the batch, the loss is a mean", lambda t: float(t.B or 1)),
+    _scaled("gradients are a sum over T and the batch, the loss is a mean", lambda t: float((t.T or 1) * (t.B or 1))),
+    _scaled("gradients are half of the loss's: those of a loss with a factor 1/2", lambda t: 0.5),
+    _scaled("gradients are twice the loss's: those of a loss without its factor 1/2", lambda t: 2.0),
+)
+"""The sizes that a gradient may have, by convention."""
+
+
+def scale_of(trials: list[Trial], names: list[str], precision: Precision) -> Convention | None:
+    """Return the scale under which most of these gradients are right on all trials; None where none is better than 1.
+
+    A scale must make some gradient right that differs from zero.
+    """
+
+    def rights(convention: Convention | None) -> int:
+        return sum(
+            any(t.true[name].largest > precision.floor * t.largest for t in trials if name in t.true)
+            and all(t.same(name, precision, convention) for t in trials)
+            for name in names
+        )
+
+    best, most = None, rights(None)
+    for convention in SCALES:
+        if (right := rights(convention)) > most:
+            best, most = convention, right
+    return best
+
+
+def clip_of(trials: list[Trial], names: list[str], precision: Precision) -> Convention | None:
+    """Return the clipping that explains what is wrong: each entry to [-c, c], or all gradients to a norm c."""
+    hands = [np.max(np.abs(t.given[name]), initial=0) for t in trials for name in names]
+    bound = float(max(hands, default=0))
+    over = [t for t in trials if any(t.true[n].largest > bound * (1 + 1e-9) for n in names)]
+    entries = all(t.true[n].directions is None for t in trials for n in names)
+    if bound and over and entries:
+        clipped = Convention(
+            f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]", lambda t, g: np.clip(g, -bound, bound)
+        )
+        if all(t.same(n, precision, clipped) for t in trials for n in names):
+            return clipped
+    norms = {id(t): float(np.sqrt(sum(np.sum(np.square(t.given[n])) for n in names))) for t in trials}
+    norm = max(norms.values(), default=0.0)
+    whole = entries and all(t.true[n].places is None for t in trials for n in names)
+    if not norm or not whole:
+        return None
+    lengths = {id(t): float(np.sqrt(sum(np.sum(np.square(t.true[n].values)) for n in names))) for t in trials}
+    if not any(length > norm * (1 + 1e-9) for length in lengths.values()):
+        return None
+    rescaled = Convention(
+        f"gradients are scaled down to a norm of {norm:.6g} at most",
+        lambda t, g: g * min(1.0, norm / (lengths[id(t)] or 1.0)),
+    )
+    right = all(t.same(n, SINGLE, rescaled) for t in trials for n in names)
+    return rescaled if right else None
