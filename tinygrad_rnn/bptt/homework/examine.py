@@ -31,6 +31,7 @@ from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
 from tinygrad_rnn.bptt.homework import source_names
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError, FailedError
 from tinygrad_rnn.bptt.homework.examined import Examination
+from tinygrad_rnn.bptt.homework.explained import explanation
 from tinygrad_rnn.bptt.homework.forms import Form, OneFunction, described, form_of
 from tinygrad_rnn.bptt.homework.gradient_names import NAMELESS, leaf_names, matched
 from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial, clip_of, scale_of
@@ -137,13 +138,16 @@ class _Examined:
             if not any(clipped.values()):
                 scale, bad = clip, clipped
         conventions += [scale.words] if scale else []
+        why = explanation(ran, self.paths, scale, self.form.name) if any(bad.values()) else None
         return Examination(
             name=self.form.name,
             gradients=bad,
             trials=tuple((t.T, t.B, t.seed) for t in ran),
             silent=tuple((t.T, t.B, t.seed) for t in trials if t.failure),
-            method=ran[0].method,
+            method=ran[0].own.method if ran and ran[0].own else "",
             conventions=tuple(conventions),
+            mistakes=why.mistakes if why else (),
+            first=why.first if why else "",
             details=self._details(ran, bad),
             missing=self._missing(),
             remarks=tuple(self._remarks(trials)),
@@ -169,7 +173,7 @@ class _Examined:
             trial.failure = getattr(error, "words", str(error))
             return trial
         trial.true = {name: found[path] for name, path in wanted.items()}
-        trial.method = own.method
+        trial.own = own
         return trial
 
     def _moved(self, world: World, seed: int) -> None:

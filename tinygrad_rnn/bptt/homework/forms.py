@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import parameters_of
+from tinygrad_rnn.bptt.diagnosis.failures import source_of
 from tinygrad_rnn.bptt.homework import source_names
 from tinygrad_rnn.bptt.homework.called import (
     ExamineTypeError,
@@ -46,7 +47,7 @@ class Form:
     """Code of a person. `name`: how it is called in words. `weights`: the upstream gradients, by the output's name."""
 
     def __init__(self, name: str, main: Callable[..., Any]) -> None:
-        self.name, self.main = name, main
+        self.name, self.main, self.file = name, main, str(source_of(main) or "")
         self.weights: dict[str, Array] = {}
 
     def loss(self, world: World) -> Any:

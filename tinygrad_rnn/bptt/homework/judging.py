@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
-from tinygrad_rnn.bptt.homework.own_loss import Truth
+from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, Truth
 from tinygrad_rnn.bptt.homework.places import Array
 
 USUAL = Precision(1e-7, 1e-11)
@@ -25,7 +25,7 @@ class Trial:
     given: Mapping[str, Array] = field(default_factory=dict)
     true: Mapping[str, Truth] = field(default_factory=dict)
     failure: str = ""
-    method: str = ""
+    own: OwnLoss | None = None
 
     @property
     def largest(self) -> float:
@@ -44,14 +44,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class Convention:
-    """A way to hand gradients in that is no mistake: in words, and as a change of the true gradient on a trial."""
+    """A way to hand gradients in that is no mistake: in words, and as a change of the true gradient on a trial.
+
+    factor: by what it multiplies on a trial, where that is all it does.
+    """
 
     words: str
     change: Callable[[Trial, Array], Array]
+    factor: Callable[[Trial], float] | None = None
 
 
 def _scaled(words: str, factor: Callable[[Trial], float]) -> Convention:
-    return Convention(words, lambda trial, g: g * factor(trial))
+    return Convention(words, lambda trial, g: g * factor(trial), factor)
 
 
 SCALES = (

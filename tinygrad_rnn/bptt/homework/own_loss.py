@@ -17,6 +17,7 @@ from tinygrad_rnn.bptt.homework.forms import Form
 from tinygrad_rnn.bptt.homework.places import Array, Path, World
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.local_names import local_names_in
 from tinygrad_rnn.transforms.numerical import Derivative, central_differences, complex_step, random_direction
 
 AGREE = 1e-6
@@ -56,11 +57,12 @@ class Truth:
 
 @dataclass(frozen=True)
 class Recording:
-    """The forward pass on a tape: the loss, and the arrays as Tensors, by path."""
+    """The forward pass on a tape: the loss, the arrays as Tensors, by path, the person's names, by id of the Tensor."""
 
     tape: Tape
     loss: Tensor
     tensors: Mapping[Path, Tensor]
+    names: Mapping[int, str]
 
 
 class OwnLoss:
@@ -142,14 +144,14 @@ class OwnLoss:
         world = self._world.copy()
         for path, tensor in tensors.items():
             world.put(path, tensor)
-        with Tape() as tape:
+        with Tape() as tape, local_names_in(self._form.file) as names:
             try:
                 loss = self._form.loss(world)
             except ExamineError as error:
                 loss = self._left_behind(error)
         if not isinstance(loss, Tensor) or loss.size != 1 or not np.isclose(float(loss.data), self.value, rtol=1e-12):
             return None
-        recording = Recording(tape, loss, tensors)
+        recording = Recording(tape, loss, tensors, names)
         directions = self._directions()
         found = tape.gradient(loss, list(tensors.values()))
         along = sum(float(np.sum(g * directions[path])) for path, g in zip(tensors, found, strict=True))

@@ -1,0 +1,117 @@
+"""Why a person's gradients are wrong: the doctor's catalogue of mistakes, asked about the steps of the person's loop.
+
+The doctor wants a cell and the gradient from above at every step. Both are read off the tape of the person's forward
+pass, so the mistake is named in the person's own variables. What it is asked is what was tried: no new problem is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.examination import Examination as Answers
+from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
+from tinygrad_rnn.bptt.diagnosis.problems import Problem
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
+from tinygrad_rnn.bptt.homework.judging import Convention, Trial
+from tinygrad_rnn.bptt.homework.places import Array, Path
+from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, steps_of
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Mistakes that explain the wrong gradients, in words, and the first quantity that is wrong."""
+
+    mistakes: tuple[str, ...]
+    first: str
+
+
+@dataclass(frozen=True)
+class Handed:
+    """The steps of one trial, and the gradients that the person's code gave for the parameters that the steps read."""
+
+    steps: Steps
+    given: Mapping[str, Array]
+
+
+def explanation(
+    trials: list[Trial], paths: Mapping[str, Path], scale: Convention | None, name: str
+) -> Explanation | None:
+    """Return why gradients are wrong; None where no loop is found, or nothing known gives these numbers.
+
+    scale: the convention for the size of the gradients, which is undone first.
+    """
+    handed = [one for trial in trials if (one := _handed(trial, paths, scale)) is not None]
+    if not handed:
+        return None
+    try:
+        problems = _Problems(handed)
+        found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
+    except (DoctorError, ValueError):  # a step that the doctor has no model of
+        return None
+    mistakes = [m.words for m in (found.mistake, found.second) if m]
+    if not mistakes:
+        return None
+    if not found.complete:
+        mistakes.append("something else besides: correct this, and examine it again")
+    return Explanation(tuple(mistakes), str(found.symptom) if found.symptom else "")
+
+
+def _handed(trial: Trial, paths: Mapping[str, Path], scale: Convention | None) -> Handed | None:
+    """Return the steps of a trial and what the code gave for them; None without a tape, or a loop on it."""
+    recording = trial.own.recording if trial.own else None
+    factor = scale.factor(trial) if scale and scale.factor else None if scale else 1.0
+    if recording is None or factor is None or (trial.T or 0) < 2:
+        return None
+    tensors = {name: recording.tensors[paths[name]] for name in trial.given if paths[name] in recording.tensors}
+    steps = steps_of(recording, trial.T or 0, tensors)
+    if steps is None:
+        return None
+    given = {name: np.asarray(trial.given[name], np.float64) / factor for name in steps.params}
+    if any(g.shape != steps.params[name].shape for name, g in given.items()):
+        return None
+    return Handed(steps, given)
+
+
+class _Problems:
+    """The trials as problems of one cell. In each the parameters' other gradients are taken off what was given."""
+
+    def __init__(self, handed: list[Handed]) -> None:
+        self.zero: tuple[str, ...] = ()
+        self.tried: list[Problem] = []
+        self.answers: dict[int, Gradients] = {}
+        for one in handed:
+            problem = Problem(_case(one.steps))
+            self.tried.append(problem)
+            self.answers[id(problem.case)] = {name: np.array(g - one.steps.rest[name]) for name, g in one.given.items()}
+        self.cell = self.tried[0].case.cell
+        self.stages = sorted(self.tried, key=lambda p: p.T)
+        long_enough = [p for p in self.stages if p.T >= 3]
+        self.searched = (long_enough or self.stages[-1:])[0]
+
+
+class _Submitted(Submission):
+    """Gradients that were given already."""
+
+    def __init__(self, answers: Mapping[int, Gradients]) -> None:
+        super().__init__(lambda params, xs, state, dhs: {}, cell_in_columns=True)
+        self._answers = answers
+
+    def _asked(self, case: Case) -> tuple[Gradients, Log]:
+        if id(case) not in self._answers:
+            raise LookupError("the code was not asked about this problem")
+        return self._answers[id(case)], {}
+
+
+def _case(steps: Steps) -> Case:
+    case: Any = Case.__new__(Case)
+    case.who, case.cell = "examine", steps.cell
+    case.params, case.xs, case.state = steps.params, steps.xs, steps.state
+    case.dhs, case.dlast, case.dtype = steps.dhs, steps.dlast, np.dtype(np.float64)
+    case.state_names = tuple(f"{name}0" for name in list(steps.cell.__signature__.parameters)[2:])
+    case.batch = 1
+    return case  # type: ignore[no-any-return]
