@@ -110,7 +110,7 @@ def to_left(g: Value, a: Value, b: Value) -> Value:
     if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
         return g[..., None] * b
     if a.ndim == 1:  # (k,) @ (..., k, m) -> (..., m)
-        return (b @ g[..., None])[..., 0]
+        return b @ g if b.ndim == 2 else (b @ g[..., None])[..., 0]
     return g @ b.swapaxes(-1, -2)
 
 
@@ -121,7 +121,7 @@ def to_right(g: Value, a: Value, b: Value) -> Value:
     if a.ndim == 1:  # (k,) @ (..., k, m) -> (..., m)
         return a[:, None] * g[..., None, :] if b.ndim > 1 else g * a
     if b.ndim == 1:  # (..., n, k) @ (k,) -> (..., n)
-        return (a.swapaxes(-1, -2) @ g[..., None])[..., 0]
+        return a.T @ g if a.ndim == 2 else (a.swapaxes(-1, -2) @ g[..., None])[..., 0]
     if b.ndim == 2 and a.ndim > 2:  # one product over all the rows, in place of a batch that is summed afterwards
         rows = math.prod(a.shape[:-1])
         return a.reshape((rows, a.shape[-1])).T @ g.reshape((rows, g.shape[-1]))

@@ -79,7 +79,7 @@ def examine(
         raise ExamineTypeError(
             f"examine: what {form.name} was given cannot be copied ({error})\ngive arrays, numbers, lists and dicts"
         ) from error
-    return _Examined(form, world, dict(names or {}), step).result()
+    return _Examined(form, form.arranged(world), dict(names or {}), step).result()
 
 
 class _Examined:

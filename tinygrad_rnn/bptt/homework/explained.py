@@ -49,8 +49,9 @@ def explanation(
     if not handed:
         return None
     try:
-        problems = _Problems(handed)
-        found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
+        with np.errstate(all="ignore"):
+            problems = _Problems(handed)
+            found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
     except (DoctorError, ValueError):  # a step that the doctor has no model of
         return None
     mistakes = [m.words for m in (found.mistake, found.second) if m]

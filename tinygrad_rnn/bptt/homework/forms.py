@@ -16,9 +16,9 @@ from tinygrad_rnn.bptt.comparison.case import parameters_of
 from tinygrad_rnn.bptt.diagnosis.failures import source_of
 from tinygrad_rnn.bptt.homework import source_names
 from tinygrad_rnn.bptt.homework.called import (
+    ExamineError,
     ExamineTypeError,
     ExamineValueError,
-    FailedError,
     asked,
     steady,
     with_globals,
@@ -49,6 +49,10 @@ class Form:
     def __init__(self, name: str, main: Callable[..., Any]) -> None:
         self.name, self.main, self.file = name, main, str(source_of(main) or "")
         self.weights: dict[str, Array] = {}
+
+    def arranged(self, world: World) -> World:
+        """Return the arguments in the order in which the code takes them."""
+        return world
 
     def loss(self, world: World) -> Any:
         """Run the forward pass alone, if that can be, and return the loss."""
@@ -119,7 +123,6 @@ class Pair(Form):
         self._backward, self._methods, self._own_loss = backward, methods, loss
         self._output_names = source_names.returned(forward)
         self._gradient_names = source_names.returned(backward)
-        self._order: list[int] | None = None
 
     def _functions(self, world: World) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._methods is None:
@@ -133,11 +136,8 @@ class Pair(Form):
         given = world.arguments
         many = len(given) if takes_any(forward) else min(len(given), len(parameters))
         arguments = given[:many]
-        if self._order is None:
-            self._order, result = self._arranged(forward, world, arguments, parameters)
-        else:
-            result = asked(forward, [arguments[k] for k in self._order])
-        taken = dict(zip(parameters, [arguments[k] for k in self._order], strict=False))
+        result = asked(forward, arguments)
+        taken = dict(zip(parameters, arguments, strict=False))
         rest = given[many:]
         if self._own_loss is not None:
             return asked(self._own_loss, [result, *rest]), {"": result}, taken, rest
@@ -150,26 +150,22 @@ class Pair(Form):
         losses = [part for part in parts if scalar(part)]
         return (losses[0] if losses else None), outputs, taken, rest
 
-    def _arranged(
-        self, forward: Callable[..., Any], world: World, arguments: list[Any], parameters: list[str]
-    ) -> tuple[list[int], Any]:
-        """Return the order of the arguments that forward takes, and its result: as given, or the dict elsewhere."""
-        orders = [list(range(len(arguments)))]
-        for k, argument in enumerate(arguments):
-            if isinstance(argument, Mapping):
-                rest = [j for j in orders[0] if j != k]
-                orders += [[*rest[:at], k, *rest[at:]] for at in reversed(range(len(arguments)))]
-        first: FailedError | None = None
+    def arranged(self, world: World) -> World:
+        """Return the arguments in an order that forward takes: as given, or with a dict in another place."""
+        forward = self._functions(world)[0]
+        dicts = [k for k, argument in enumerate(world.arguments) if isinstance(argument, Mapping)]
+        orders = [list(range(len(world.arguments)))]
+        for k in dicts if not takes_any(forward) else ():
+            rest = [j for j in orders[0] if j != k]
+            orders += [[*rest[:at], k, *rest[at:]] for at in reversed(range(len(orders[0])))]
         for order in orders:
-            trial = world.copy()
+            arranged = World([world.arguments[k] for k in order], world.object, world.globals)
             try:
-                asked(self._functions(trial)[0], [trial.arguments[k] for k in order])
-            except FailedError as error:
-                first = first or error
+                self.loss(arranged.copy())
+            except ExamineError:
                 continue
-            return order, asked(forward, [arguments[k] for k in order])
-        assert first is not None
-        raise first
+            return arranged
+        return world
 
     def _loss(self, world: World) -> Any:
         loss, outputs, _, _ = self._forward(world)

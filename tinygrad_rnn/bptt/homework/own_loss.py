@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.homework.boards import boards
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
 from tinygrad_rnn.bptt.homework.places import Array, Path, World
@@ -144,7 +145,8 @@ class OwnLoss:
         world = self._world.copy()
         for path, tensor in tensors.items():
             world.put(path, tensor)
-        with Tape() as tape, local_names_in(self._form.file) as names:
+        module = getattr(self._form.main, "__globals__", {})
+        with Tape() as tape, local_names_in(self._form.file) as names, boards(module):
             try:
                 loss = self._form.loss(world)
             except ExamineError as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.derivation.naming import SUMMED
 from tinygrad_rnn.bptt.homework.own_loss import Recording
 from tinygrad_rnn.bptt.homework.places import Array
 from tinygrad_rnn.core.tensor import Line, Tensor
@@ -21,6 +22,7 @@ from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Row, Value
 from tinygrad_rnn.graph.outside_values import Places
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.notation import is_function
 from tinygrad_rnn.tape.spelled_functions import recognised
 
 
@@ -190,6 +192,7 @@ class _Recurrence:
             return None
         carries, dhs, dlast, rest = upstream
         names = _state_names(carries)
+        _name_net_inputs(body, {*names, *leaves, *self.recording.names.values()})
         return Steps(
             StepCell([*made_outside, *body], leaves, floats, dict(zip(names, carries, strict=True))),
             {name: self.params[name].data for name in leaves},
@@ -323,6 +326,20 @@ def _state_names(carries: list[Carry]) -> list[str]:
         name = name if name.isidentifier() and name not in (*names, "x", "params") else f"s{k}" if k else "h"
         names.append(name if name not in names else f"s{k}")
     return names
+
+
+def _name_net_inputs(body: list[Node], taken: set[str]) -> None:
+    """Name what has no name and goes into a nonlinear function: z, or z_f for that of f where there are several."""
+    makers = {node.out: node for node in body}
+    nonlinear = [
+        node
+        for node in body
+        if is_function(node.op.name) and node.args[0] in makers and makers[node.args[0]].op.name in SUMMED
+    ]
+    for node in nonlinear:
+        name = "z" if len(nonlinear) == 1 else f"z_{node.out.name}"
+        if node.args[0].name is None and (node.out.name or name == "z") and name not in taken:
+            node.args[0].name = name
 
 
 def _known(argument: Any, known: Mapping[Value, Any]) -> Any:

@@ -1,0 +1,130 @@
+"""Arrays that keep the Tensors put into them: `hs = np.zeros((T, H))`, `hs[t] = h` on the tape.
+
+While a person's code is recorded, the NumPy that its file sees makes such arrays. What is read at the place where a
+Tensor was written is that Tensor; what is read otherwise is put together on the tape, by `set_at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.operations.indexing import set_at
+
+MAKERS = ("zeros", "empty", "ones", "full", "zeros_like", "empty_like", "ones_like", "full_like")
+
+
+class Board(np.ndarray):
+    """An array of floats with Tensors in some places. `written`: these places, in the order of writing."""
+
+    written: list[tuple[Any, Tensor]]
+
+    def __array_finalize__(self, made_from: object) -> None:
+        """Begin without Tensors: a view or a result of arithmetic has none."""
+        self.written = []
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Write a value; keep it, if it is a Tensor."""
+        if isinstance(value, Tensor):
+            super().__setitem__(key, np.asarray(value.data))
+            place = self._place(key)
+            self.written = [pair for pair in self.written if place is None or self._place(pair[0]) != place]
+            self.written.append((key, value))
+        elif self.written:
+            raise TypeError("a number is written beside Tensors")  # the tape would not know which of them is left
+        else:
+            super().__setitem__(key, value)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Read the Tensor that was written there, or a part of the whole."""
+        if not self.written:
+            return super().__getitem__(key)
+        place = self._place(key)
+        for written, value in reversed(self.written):
+            other = self._place(written)
+            if place is not None and place == other:
+                return value
+            if place is None or other is None or not _apart(place, other):
+                return self.whole()[key]
+        return self.view(np.ndarray)[key]
+
+    def _place(self, key: Any) -> list[int | slice] | None:
+        """Return an index as a number or a slice for each axis; None for another kind."""
+        parts = list(key) if isinstance(key, tuple) else [key]
+        if any(part is Ellipsis for part in parts):
+            at = next(k for k, part in enumerate(parts) if part is Ellipsis)
+            parts[at : at + 1] = [slice(None)] * (self.ndim - len(parts) + 1)
+        if not all(isinstance(part, int | np.integer | slice) for part in parts):
+            return None
+        parts += [slice(None)] * (self.ndim - len(parts))
+        sizes = zip(parts, self.shape, strict=True)
+        return [part if isinstance(part, slice) else int(part) % size for part, size in sizes]
+
+    def whole(self) -> Any:
+        """Return the array as a Tensor; as it is, where none was written."""
+        value: Any = self.view(np.ndarray)
+        for key, part in self.written:
+            value = set_at(value, key, part)
+        return value
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Calculate with what was written; results are plain arrays or Tensors."""
+        inputs = tuple(x.whole() if isinstance(x, Board) else x for x in inputs)
+        into = options.get("out", ())
+        if any(isinstance(x, Tensor) for x in inputs) and into:  # hs[t] += ... is handed here for a plain hs alone
+            raise TypeError("a Tensor is added into an array")
+        if into:
+            options["out"] = tuple(x.view(np.ndarray) if isinstance(x, Board) else x for x in into)
+        made = getattr(ufunc, method)(*inputs, **options)
+        return into[0] if into else made
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
+        """Call a function of NumPy with what was written."""
+        return function(*map(_whole, arguments), **{name: _whole(a) for name, a in options.items()})
+
+
+class _NumPy(ModuleType):
+    """NumPy, but that new arrays of floats are boards."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(np, name)
+        return _making(found) if name in MAKERS else found
+
+
+@contextmanager
+def boards(there: dict[str, Any]) -> Iterator[None]:
+    """Let the code of a module make boards: NumPy, and its functions that make arrays, under any name."""
+    own = {name: _NumPy("numpy") for name, value in there.items() if value is np}
+    makers = [getattr(np, name) for name in MAKERS]
+    own |= {name: _making(value) for name, value in there.items() if any(value is maker for maker in makers)}
+    before = {name: there[name] for name in own}
+    try:
+        there.update(own)
+        yield
+    finally:
+        there.update(before)
+
+
+def _making(maker: Any) -> Any:
+    def make(*arguments: Any, **options: Any) -> Any:
+        arguments = tuple(a.data if isinstance(a, Tensor) else a for a in arguments)
+        made = maker(*arguments, **options)
+        return made.view(Board) if made.dtype.kind == "f" and made.ndim else made
+
+    return make
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, Board):
+        return value.whole()
+    return type(value)(map(_whole, value)) if type(value) in (list, tuple) else value
+
+
+def _apart(one: list[int | slice], other: list[int | slice]) -> bool:
+    """Return whether two places have no entry in common: numbers on one axis that differ."""
+    return any(a != b for a, b in zip(one, other, strict=True) if not isinstance(a, slice) and not isinstance(b, slice))
