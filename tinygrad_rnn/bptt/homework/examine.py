@@ -28,16 +28,18 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
+from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
 from tinygrad_rnn.bptt.homework import source_names
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError, FailedError
 from tinygrad_rnn.bptt.homework.examined import Examination
-from tinygrad_rnn.bptt.homework.explained import explanation
+from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
 from tinygrad_rnn.bptt.homework.forms import Form, OneFunction, described, form_of
 from tinygrad_rnn.bptt.homework.gradient_names import NAMELESS, leaf_names, matched
 from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial, clip_of, scale_of
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
 from tinygrad_rnn.bptt.homework.places import Array, World
 from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
+from tinygrad_rnn.bptt.truncation.ways import AnyWay
 
 SEEDS = 2
 """The parameters as given, and others near them."""
@@ -50,6 +52,7 @@ def examine(
     names: Mapping[str, str] | None = None,
     step: bool = False,
     loss: Callable[..., Any] | None = None,
+    truncation: AnyWay | None = None,
 ) -> Examination:
     """Examine a hand-written forward and backward pass as it is, against the derivative of its own loss.
 
@@ -63,7 +66,8 @@ def examine(
     Parameters are found in dicts, attributes and arguments, and among the globals that a function reads; `params`
     names these, where others are meant. Gradients are matched by name (dW, W_grad, grads["W"], gW, dLdW), by shape
     where that is unambiguous, or by `names`, the code's names to the arrays'. `loss(result, *rest)` makes the loss of
-    what forward returns and of the arguments that it does not take.
+    what forward returns and of the arguments that it does not take. `truncation`, a way of `truncated_gradient`, says
+    that the gradient is meant to be cut.
 
     Tried are prefixes of the data (T = 1, 2, 3, 7 and all), one example of the batch and all, the values given and
     others near them. The data may lie in lists, dicts of steps, or arrays with time and batch on any axis. All arrays
@@ -79,12 +83,14 @@ def examine(
         raise ExamineTypeError(
             f"examine: what {form.name} was given cannot be copied ({error})\ngive arrays, numbers, lists and dicts"
         ) from error
-    return _Examined(form, form.arranged(world), dict(names or {}), step).result()
+    return _Examined(form, form.arranged(world), dict(names or {}), step, truncation).result()
 
 
 class _Examined:
-    def __init__(self, form: Form, world: World, names: Mapping[str, str], step: bool) -> None:
-        self.form, self.world, self.names = form, world, names
+    def __init__(
+        self, form: Form, world: World, names: Mapping[str, str], step: bool, truncation: AnyWay | None
+    ) -> None:
+        self.form, self.world, self.names, self.truncation = form, world, names, truncation
         parameters = source_names.positional(form.main)
         arrays = world.arrays()
         self.paths = {name: path for path, name in leaf_names(arrays, parameters).items()}
@@ -138,7 +144,12 @@ class _Examined:
             if not any(clipped.values()):
                 scale, bad = clip, clipped
         conventions += [scale.words] if scale else []
-        why = explanation(ran, self.paths, scale, self.form.name) if any(bad.values()) else None
+        handed = handed_in(ran, self.paths, scale) if any(bad.values()) else {}
+        if way := self.truncation or meant_truncation(handed.values(), precision):
+            truncate(ran, handed, way)
+            conventions.append(truncation_text(way))
+            bad = self._wrong(ran, names, precision, scale)
+        why = explanation([*handed.values()], self.form.name) if any(bad.values()) else None
         return Examination(
             name=self.form.name,
             gradients=bad,

@@ -6,7 +6,7 @@ pass, so the mistake is named in the person's own variables. What it is asked is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,15 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.examination import Examination as Answers
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
+from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
+from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
 from tinygrad_rnn.bptt.homework.judging import Convention, Trial
+from tinygrad_rnn.bptt.homework.own_loss import Truth
 from tinygrad_rnn.bptt.homework.places import Array, Path
 from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, steps_of
+from tinygrad_rnn.bptt.truncation.ways import AnyWay, Way
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,35 @@ class Handed:
     steps: Steps
     given: Mapping[str, Array]
 
+    def core(self) -> Gradients:
+        """Return what was given for the steps alone, without what reaches the parameters by other ways."""
+        return {name: np.array(g - self.steps.rest[name]) for name, g in self.given.items()}
 
-def explanation(
-    trials: list[Trial], paths: Mapping[str, Path], scale: Convention | None, name: str
-) -> Explanation | None:
-    """Return why gradients are wrong; None where no loop is found, or nothing known gives these numbers.
 
-    scale: the convention for the size of the gradients, which is undone first.
+def handed_in(trials: list[Trial], paths: Mapping[str, Path], scale: Convention | None) -> dict[int, Handed]:
+    """Return the steps of trials, by the trial's id, and what was given for them; none without a tape, or a loop on it.
+
+    scale: the convention for the size of the gradients, which is undone.
     """
-    handed = [one for trial in trials if (one := _handed(trial, paths, scale)) is not None]
+    found = {id(trial): _handed(trial, paths, scale) for trial in trials}
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def meant_truncation(handed: Iterable[Handed], precision: Precision) -> Way | None:
+    """Return the truncation that gives what was given, where one does."""
+    return truncation_of([(one.core(), _case(one.steps)) for one in handed], precision)
+
+
+def truncate(trials: list[Trial], handed: Mapping[int, Handed], way: AnyWay) -> None:
+    """Put the truncated gradients in the place of the true ones."""
+    for trial in trials:
+        if one := handed.get(id(trial)):
+            cut = one.steps.of_all(truncated(_case(one.steps), way))
+            trial.true = {name: Truth(cut[name].shape, cut[name].ravel()) for name in trial.given}
+
+
+def explanation(handed: list[Handed], name: str) -> Explanation | None:
+    """Return why gradients are wrong; None where nothing known gives these numbers."""
     if not handed:
         return None
     try:

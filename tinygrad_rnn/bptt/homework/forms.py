@@ -144,7 +144,7 @@ class Pair(Form):
         parts = list(result) if isinstance(result, tuple) else [result]
         names = self._output_names if isinstance(self._output_names, list) else [self._output_names]
         outputs = {
-            name or f"output {k + 1}": part
+            name if isinstance(name, str) else f"output {k + 1}": part
             for k, (name, part) in enumerate(zip(names_for(names, parts), parts, strict=True))
         }
         losses = [part for part in parts if scalar(part)]

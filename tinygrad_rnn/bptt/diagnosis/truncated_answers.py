@@ -1,0 +1,49 @@
+"""Answers that are gradients of truncated BPTT: meant, perhaps, and no mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
+from tinygrad_rnn.bptt.truncation.truncation import truncated_gradient
+from tinygrad_rnn.bptt.truncation.ways import AnyWay, Chunked, Way, Window
+
+
+def truncated(case: Case, way: AnyWay) -> Gradients:
+    """Return the gradients of a case under a truncation, by name."""
+    tape, loss, tensors = case.tape()
+    found: Gradients = truncated_gradient(tape, loss, {name: tensors[name] for name in case.differentiable()}, way)
+    return found
+
+
+def truncation_of(answers: Sequence[tuple[Gradients, Case]], precision: Precision) -> Way | None:
+    """Return the truncation under which all answers are right and the full gradient is not; None where none is.
+
+    Tried are chunks and windows of 2 steps and more, shorter than the longest case. One step alone, without any way
+    back, is a mistake.
+    """
+    longest = max((len(case.xs) for _, case in answers), default=0)
+    ways: list[Way] = [kind(k) for k in range(2, longest) for kind in (Window, Chunked)]
+    for way in ways:
+        differs = False
+        for given, case in answers:
+            cut = truncated(case, way)
+            largest = largest_entry(cut.values())
+            if not all(precision.same(g, cut[name], largest) for name, g in given.items()):
+                break
+            full = case.tape_gradients()
+            differs = differs or not all(precision.same(full[name], cut[name], largest) for name in given)
+        else:
+            if differs:
+                return way
+    return None
+
+
+def truncation_text(way: AnyWay) -> str:
+    """Write a truncation in words."""
+    if isinstance(way, Window):
+        return f"this is BPTT truncated to windows of {way.k}"
+    if isinstance(way, Chunked):
+        return f"this is BPTT truncated to chunks of {way.k}"
+    return f"this is BPTT truncated by {way!r}"
