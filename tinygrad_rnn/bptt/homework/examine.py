@@ -144,7 +144,12 @@ class _Examined:
             if not any(clipped.values()):
                 scale, bad = clip, clipped
         conventions += [scale.words] if scale else []
-        handed = handed_in(ran, self.paths, scale) if any(bad.values()) else {}
+        handed = handed_in(ran, self.paths, scale) if any(bad.values()) or self.truncation else {}
+        if self.truncation and not handed:
+            raise ExamineValueError(
+                f"examine: truncation={self.truncation!r}, but the steps of {self.form.name} were not found on the tape\n"
+                "leave it out, or write the forward pass as one loop over time"
+            )
         if way := self.truncation or meant_truncation(handed.values(), precision):
             truncate(ran, handed, way)
             conventions.append(truncation_text(way))
