@@ -59,6 +59,36 @@ def test_the_mistake_is_named_in_the_code_s_own_variables():
     assert found.first.startswith("dh as it is handed to step t-1 at step 1, of T = 2 steps")
 
 
+class Summed(Net):
+    """The loss is a sum over T, the gradients are a mean."""
+
+    def forward(self, inputs, targets):
+        return super().forward(inputs, targets) * len(inputs)
+
+
+class Clipped(Net):
+    def backward(self, targets):
+        return {name: np.clip(g, -0.02, 0.02) for name, g in super().backward(targets).items()}
+
+
+CONVENTIONS = {
+    Summed: "gradients are a mean over T",
+    Clipped: "gradients are clipped to [-0.02, 0.02]",
+}
+
+
+@pytest.mark.parametrize("kind", CONVENTIONS, ids=lambda kind: kind.__name__)
+def test_a_convention_is_no_mistake(kind):
+    assert bptt.examine(kind(), INPUTS, TARGETS).check().verdict == f"right, where {CONVENTIONS[kind]}"
+
+
+@pytest.mark.parametrize("kind", CONVENTIONS, ids=lambda kind: kind.__name__)
+def test_a_convention_and_a_mistake_are_both_named(kind):
+    found = bptt.examine(kind(carry=lambda net, dz: net.U @ dz), INPUTS, TARGETS)
+    assert found.conventions == (CONVENTIONS[kind],)
+    assert found.mistakes == ("in dh, U @ dz[t] stands in the place of U.T @ dz[t]",)
+
+
 class Columns:
     """States in arrays (H, B, T); what comes from above is cut after some steps. `window`: how far it reaches."""
 

@@ -35,7 +35,7 @@ from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
 from tinygrad_rnn.bptt.homework.forms import Form, OneFunction, described, form_of
 from tinygrad_rnn.bptt.homework.gradient_names import NAMELESS, leaf_names, matched
-from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial, clip_of, scale_of
+from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial, clip_of, norm_of, scale_of
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
 from tinygrad_rnn.bptt.homework.places import Array, World
 from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
@@ -43,6 +43,9 @@ from tinygrad_rnn.bptt.truncation.ways import AnyWay
 
 SEEDS = 2
 """The parameters as given, and others near them."""
+QUIET = 2
+"""The parameters as given, but small: where gradients are clipped, so small ones are not."""
+SMALL = 0.05
 
 
 def examine(
@@ -138,22 +141,25 @@ class _Examined:
             precision = SINGLE
             conventions.append("it computes in float32, and is judged at that")
         scale = scale_of(ran, names, precision)
-        bad = self._wrong(ran, names, precision, scale)
-        if any(bad.values()) and (clip := clip_of(ran, [n for n in names if bad[n]], precision)):
-            clipped = self._wrong(ran, names, precision, clip)
-            if not any(clipped.values()):
-                scale, bad = clip, clipped
-        conventions += [scale.words] if scale else []
-        handed = handed_in(ran, self.paths, scale) if any(bad.values()) or self.truncation else {}
+        clip = clip_of(ran, names, scale)
+        allowed = [c for c in (scale, clip) if c]
+        bad = self._wrong(ran, names, precision, allowed)
+        if any(bad.values()) and (whole := norm_of(ran, [n for n in names if bad[n]])):
+            allowed, bad = [whole], dict.fromkeys(names, ())
+        conventions += [c.words for c in allowed]
+        handed = handed_in(ran, self.paths, allowed) if any(bad.values()) or self.truncation else {}
         if self.truncation and not handed:
             raise ExamineValueError(
-                f"examine: truncation={self.truncation!r}, but the steps of {self.form.name} were not found on the tape\n"
+                f"examine: truncation={self.truncation!r}, but no steps of {self.form.name} were found\n"
                 "leave it out, or write the forward pass as one loop over time"
             )
         if way := self.truncation or meant_truncation(handed.values(), precision):
             truncate(ran, handed, way)
             conventions.append(truncation_text(way))
-            bad = self._wrong(ran, names, precision, scale)
+            bad = self._wrong(ran, names, precision, allowed)
+        if clip and any(bad.values()):
+            quiet = [self._trial(T, B, QUIET) for T, B, seed in self._sizes() if not seed]
+            handed |= handed_in(quiet, self.paths, allowed)
         why = explanation([*handed.values()], self.form.name) if any(bad.values()) else None
         return Examination(
             name=self.form.name,
@@ -200,14 +206,19 @@ class _Examined:
             if path[0] == "arguments" and len(path) == 2 and _data(name):
                 continue
             value = np.asarray(world.get(path))
+            if seed == QUIET:
+                world.put(path, SMALL * value)
+                continue
             size = float(np.std(value)) / 3 or 0.1
             world.put(path, (value + size * rng.standard_normal(value.shape)).astype(value.dtype))
 
     def _wrong(
-        self, trials: list[Trial], names: list[str], precision: Precision, scale: Convention | None
+        self, trials: list[Trial], names: list[str], precision: Precision, allowed: list[Convention]
     ) -> dict[str, Any]:
         """Return, by gradient, the trials on which it is wrong."""
-        return {name: tuple((t.T, t.B, t.seed) for t in trials if not t.same(name, precision, scale)) for name in names}
+        return {
+            name: tuple((t.T, t.B, t.seed) for t in trials if not t.same(name, precision, allowed)) for name in names
+        }
 
     def _details(self, trials: list[Trial], bad: Mapping[str, Any]) -> dict[str, str]:
         """Return what is seen at once in a wrong gradient: its shape, NaN, zeros, another sign, a factor."""

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.examination import Examination as Answers
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
-from tinygrad_rnn.bptt.diagnosis.precision import Precision
+from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
@@ -46,12 +46,12 @@ class Handed:
         return {name: np.array(g - self.steps.rest[name]) for name, g in self.given.items()}
 
 
-def handed_in(trials: list[Trial], paths: Mapping[str, Path], scale: Convention | None) -> dict[int, Handed]:
+def handed_in(trials: list[Trial], paths: Mapping[str, Path], allowed: list[Convention]) -> dict[int, Handed]:
     """Return the steps of trials, by the trial's id, and what was given for them; none without a tape, or a loop on it.
 
-    scale: the convention for the size of the gradients, which is undone.
+    allowed: conventions for the size of the gradients, which are undone. A trial is left out on which one clipped.
     """
-    found = {id(trial): _handed(trial, paths, scale) for trial in trials}
+    found = {id(trial): _handed(trial, paths, allowed) for trial in trials}
     return {key: one for key, one in found.items() if one is not None}
 
 
@@ -86,11 +86,14 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
     return Explanation(tuple(mistakes), str(found.symptom) if found.symptom else "")
 
 
-def _handed(trial: Trial, paths: Mapping[str, Path], scale: Convention | None) -> Handed | None:
+def _handed(trial: Trial, paths: Mapping[str, Path], allowed: list[Convention]) -> Handed | None:
     """Return the steps of a trial and what the code gave for them; None without a tape, or a loop on it."""
     recording = trial.own.recording if trial.own else None
-    factor = scale.factor(trial) if scale and scale.factor else None if scale else 1.0
-    if recording is None or factor is None or (trial.T or 0) < 2:
+    factor, bound = 1.0, np.inf
+    for convention in allowed:
+        factor = convention.factor(trial) if convention.factor else factor
+        bound = min(bound, convention.bound)
+    if recording is None or (trial.T or 0) < 2:
         return None
     tensors = {name: recording.tensors[paths[name]] for name in trial.given if paths[name] in recording.tensors}
     steps = steps_of(recording, trial.T or 0, tensors)
@@ -98,6 +101,8 @@ def _handed(trial: Trial, paths: Mapping[str, Path], scale: Convention | None) -
         return None
     given = {name: np.asarray(trial.given[name], np.float64) / factor for name in steps.params}
     if any(g.shape != steps.params[name].shape for name, g in given.items()):
+        return None
+    if not largest_entry(trial.given[name] for name in given) < bound:
         return None
     return Handed(steps, given)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,12 +32,14 @@ class Trial:
         """The largest entry of any gradient."""
         return max((truth.largest for truth in self.true.values()), default=0.0)
 
-    def same(self, name: str, precision: Precision, convention: Convention | None = None) -> bool:
-        """Return whether a gradient is the true one, or what a convention makes of it."""
+    def same(self, name: str, precision: Precision, allowed: Iterable[Convention] = ()) -> bool:
+        """Return whether a gradient is the true one, or what conventions make of it, one after the other."""
         hand, truth = self.given[name], self.true[name]
         if hand.shape != truth.shape or not np.isfinite(hand).all():
             return False
-        meant = convention.change(self, truth.values) if convention else truth.values
+        meant = truth.values
+        for convention in allowed:
+            meant = convention.change(self, meant)
         slack = precision.slack(meant, self.largest) + 10 * truth.error
         return bool((np.abs(truth.seen(hand) - meant) <= slack).all())
 
@@ -46,12 +48,13 @@ class Trial:
 class Convention:
     """A way to hand gradients in that is no mistake: in words, and as a change of the true gradient on a trial.
 
-    factor: by what it multiplies on a trial, where that is all it does.
+    factor: by what it multiplies on a trial, where that is all it does. bound: to what it cuts each entry.
     """
 
     words: str
     change: Callable[[Trial, Array], Array]
     factor: Callable[[Trial], float] | None = None
+    bound: float = np.inf
 
 
 def _scaled(words: str, factor: Callable[[Trial], float]) -> Convention:
@@ -80,7 +83,7 @@ def scale_of(trials: list[Trial], names: list[str], precision: Precision) -> Con
     def rights(convention: Convention | None) -> int:
         return sum(
             any(t.true[name].largest > precision.floor * t.largest for t in trials if name in t.true)
-            and all(t.same(name, precision, convention) for t in trials)
+            and all(t.same(name, precision, [convention] if convention else []) for t in trials)
             for name in names
         )
 
@@ -91,29 +94,37 @@ def scale_of(trials: list[Trial], names: list[str], precision: Precision) -> Con
     return best
 
 
-def clip_of(trials: list[Trial], names: list[str], precision: Precision) -> Convention | None:
-    """Return the clipping that explains what is wrong: each entry to [-c, c], or all gradients to a norm c."""
-    hands = [np.max(np.abs(t.given[name]), initial=0) for t in trials for name in names]
-    bound = float(max(hands, default=0))
-    over = [t for t in trials if any(t.true[n].largest > bound * (1 + 1e-9) for n in names)]
-    entries = all(t.true[n].directions is None for t in trials for n in names)
-    if bound and over and entries:
-        clipped = Convention(
-            f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]", lambda t, g: np.clip(g, -bound, bound)
-        )
-        if all(t.same(n, precision, clipped) for t in trials for n in names):
-            return clipped
-    norms = {id(t): float(np.sqrt(sum(np.sum(np.square(t.given[n])) for n in names))) for t in trials}
-    norm = max(norms.values(), default=0.0)
-    whole = entries and all(t.true[n].places is None for t in trials for n in names)
-    if not norm or not whole:
+def clip_of(trials: list[Trial], names: list[str], scale: Convention | None) -> Convention | None:
+    """Return the clipping of entries to [-c, c] that is seen in what was given: its largest number, met twice.
+
+    scale: what the gradients are multiplied by before.
+    """
+    entries = np.concatenate([np.abs(t.given[n]).ravel() for t in trials for n in names] or [np.zeros(1)])
+    bound = float(np.max(entries, initial=0))
+    by_directions = any(t.true[n].directions is not None for t in trials for n in names)
+    factors = [scale.factor(t) if scale and scale.factor else 1.0 for t in trials]
+    over = any(t.true[n].largest * f > bound * (1 + 1e-9) for t, f in zip(trials, factors, strict=True) for n in names)
+    if not bound or not np.isfinite(bound) or by_directions or not over or np.count_nonzero(entries == bound) < 2:
         return None
-    lengths = {id(t): float(np.sqrt(sum(np.sum(np.square(t.true[n].values)) for n in names))) for t in trials}
+    words = f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
+    return Convention(words, lambda t, g: np.clip(g, -bound, bound), bound=bound)
+
+
+def norm_of(trials: list[Trial], names: list[str]) -> Convention | None:
+    """Return the scaling of all these gradients to a norm c at most, where it makes all of them right."""
+    norms = {id(t): _norm(t.given[n] for n in names) for t in trials}
+    norm = max(norms.values(), default=0.0)
+    if not norm or not all(t.true[n].whole for t in trials for n in names):
+        return None
+    lengths = {id(t): _norm(t.true[n].values for n in names) for t in trials}
     if not any(length > norm * (1 + 1e-9) for length in lengths.values()):
         return None
     rescaled = Convention(
         f"gradients are scaled down to a norm of {norm:.6g} at most",
         lambda t, g: g * min(1.0, norm / (lengths[id(t)] or 1.0)),
     )
-    right = all(t.same(n, SINGLE, rescaled) for t in trials for n in names)
-    return rescaled if right else None
+    return rescaled if all(t.same(n, SINGLE, [rescaled]) for t in trials for n in names) else None
+
+
+def _norm(arrays: Iterable[Array]) -> float:
+    return float(np.sqrt(sum(np.sum(np.square(a)) for a in arrays)))

@@ -51,6 +51,11 @@ class Truth:
         return flat if self.places is None else flat[self.places]
 
     @property
+    def whole(self) -> bool:
+        """Whether every entry is known."""
+        return self.directions is None and self.places is None
+
+    @property
     def largest(self) -> float:
         """The largest known entry or sum."""
         return float(np.max(np.abs(self.values), initial=0))
