@@ -1,7 +1,8 @@
 """Arrays that keep the Tensors put into them: `hs = np.zeros((T, H))`, `hs[t] = h` on the tape.
 
 While a person's code is recorded, the NumPy that its file sees makes such arrays. What is read at the place where a
-Tensor was written is that Tensor; what is read otherwise is put together on the tape, by `set_at`.
+Tensor was written is that Tensor; what is read otherwise is put together on the tape, by `set_at`. Zeros that nobody
+wrote into are a state to begin with: they go onto the tape as a constant, so that the first step is like the others.
 """
 
 from __future__ import annotations
@@ -20,16 +21,21 @@ MAKERS = ("zeros", "empty", "ones", "full", "zeros_like", "empty_like", "ones_li
 
 
 class Board(np.ndarray):
-    """An array of floats with Tensors in some places. `written`: these places, in the order of writing."""
+    """An array of floats with Tensors in some places. `written`: these places, in the order of writing.
+
+    untouched: the Tensor that stands for it, while it is as it was made.
+    """
 
     written: list[tuple[Any, Tensor]]
+    untouched: Tensor | None
 
     def __array_finalize__(self, made_from: object) -> None:
         """Begin without Tensors: a view or a result of arithmetic has none."""
-        self.written = []
+        self.written, self.untouched = [], None
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Write a value; keep it, if it is a Tensor."""
+        self.untouched = None
         if isinstance(value, Tensor):
             super().__setitem__(key, np.asarray(value.data))
             place = self._place(key)
@@ -66,22 +72,27 @@ class Board(np.ndarray):
         return [part if isinstance(part, slice) else int(part) % size for part, size in sizes]
 
     def whole(self) -> Any:
-        """Return the array as a Tensor; as it is, where none was written."""
-        value: Any = self.view(np.ndarray)
+        """Return the array as a Tensor; as it is, where it has numbers alone."""
+        value: Any = self.view(np.ndarray) if self.untouched is None else self.untouched
         for key, part in self.written:
             value = set_at(value, key, part)
         return value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Calculate with what was written; results are plain arrays or Tensors."""
+        into = options.pop("out", ())
+        added = (
+            bool(into) and into[0] is inputs[0] and method == "__call__"
+        )  # y += v, after which y is what is returned
         inputs = tuple(x.whole() if isinstance(x, Board) else x for x in inputs)
-        into = options.get("out", ())
-        if any(isinstance(x, Tensor) for x in inputs) and into:  # hs[t] += ... is handed here for a plain hs alone
-            raise TypeError("a Tensor is added into an array")
-        if into:
-            options["out"] = tuple(x.view(np.ndarray) if isinstance(x, Board) else x for x in into)
-        made = getattr(ufunc, method)(*inputs, **options)
-        return into[0] if into else made
+        if any(isinstance(x, Tensor) for x in inputs) and into and not added:
+            raise TypeError("a Tensor is written into an array by out=")
+        if into and not any(isinstance(x, Tensor) and x is not into[0].untouched for x in inputs):
+            inputs = tuple(x.data if isinstance(x, Tensor) else x for x in inputs)
+            into[0].untouched = None
+            getattr(ufunc, method)(*inputs, out=tuple(x.view(np.ndarray) for x in into), **options)
+            return into[0]
+        return getattr(ufunc, method)(*inputs, **options)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         """Call a function of NumPy with what was written."""
@@ -114,7 +125,11 @@ def _making(maker: Any) -> Any:
     def make(*arguments: Any, **options: Any) -> Any:
         arguments = tuple(a.data if isinstance(a, Tensor) else a for a in arguments)
         made = maker(*arguments, **options)
-        return made.view(Board) if made.dtype.kind == "f" and made.ndim else made
+        if made.dtype.kind != "f" or not made.ndim:
+            return made
+        board = made.view(Board)
+        board.untouched = Tensor(made.copy()) if maker in (np.zeros, np.zeros_like) else None
+        return board
 
     return make
 
