@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_detours import ODD, W, first
+from odd_tapes import ODD, W, first
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn

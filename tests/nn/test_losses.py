@@ -33,7 +33,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("loss", "outputs", "targets", "mask", "each"), CASES, ids=lambda v: getattr(v, "__name__", "")
+    ("loss", "outputs", "targets", "mask", "each"), CASES, ids=[case[0].__name__ for case in CASES]
 )
 def test_masks_and_reductions(loss, outputs, targets, mask, each):
     values = each(outputs, targets)
