@@ -111,20 +111,22 @@ class Drawer:
         """Add a small box for a value from outside, beside the box that reads it.
 
         At the levels of gates and cells, parameters are left out unless gradients are drawn, constants always, and
-        x_t, if several boxes read it, is drawn once. A cell has one box for all its initial states, one for all its
-        parameters.
+        x_t, if several boxes read it, is drawn once. All initial states that a box reads are one box, and so are all
+        parameters of a cell.
         """
         kind, title, leaf = self.reading.outer(a)
         t, initial = self.reading.time[k], (k, position) in self.reading.initial
         own = f"v{k}_{position}"
         shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
-        if self.whole:
+        if initial:
+            kind = "input"
+        if self.whole or initial:
             if kind == "constant" or (kind == "parameter" and not self.plan.flow):
                 return
-            part_of_x = kind == "input" and isinstance(leaf, Tensor) and title != leaf.name
+            part_of_x = kind == "input" and not initial and isinstance(leaf, Tensor) and title != leaf.name
             key: Hashable = (title, t, *(() if part_of_x else (leaf, last)))
-            if self.plan.level == "cells" and (initial or kind == "parameter"):
-                key = (last, kind)
+            if initial or (self.plan.level == "cells" and kind == "parameter"):
+                key = (last, "initial" if initial else kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
                 self._joined(one, title, shape)
                 self._arrow(one, f"v{last}", k, position)
