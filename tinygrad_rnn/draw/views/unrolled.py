@@ -18,7 +18,7 @@ from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.cotangents import crosses, sent_back
 from tinygrad_rnn.draw.views.drawn_tape import Reading
-from tinygrad_rnn.draw.views.formula import When, formula, of_step, reads, subscript, symbol
+from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.views.grouping import groups
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
 from tinygrad_rnn.tape.full_tape import Tape
@@ -97,7 +97,7 @@ class Drawer:
             gate = reading.in_gate(last) is not None
             kind = "gate" if gate else "state" if name in reading.states else "named"
             title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
-        elif self.whole:
+        elif self.whole or is_formula(reading, members):
             title = formula(reading, members, self.plan.when, LONGEST)
         title, detail, tip = (printable(words) for words in (title, detail, tip))
         band = reading.band(last)
@@ -221,6 +221,10 @@ class Drawer:
         if k in self.reading.joins:
             join = self.reading.joins[k]
             stack = join.stacks[position]
+            if any(
+                other is stack for other in join.stacks[:position]
+            ):  # the gradient of a stack is that of all its uses
+                return None
             return back[stack][join.step] if stack in back else None
         line = self.lines[k]
         _, args, _, out, _ = line  # as recorded: a shown entry may have other arguments
@@ -278,7 +282,9 @@ class Drawer:
 
 def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
     """Return how a named value is made: its operation, the formula of several entries, or the last sign of a gate."""
-    return symbol(reading, members[-1]) if gate or len(members) == 1 else formula(reading, members, when, LONGEST)
+    if gate or not is_formula(reading, members):
+        return symbol(reading, members[-1])
+    return formula(reading, members, when, LONGEST)
 
 
 def _same(a: Any, b: Any) -> bool:
