@@ -1,7 +1,7 @@
 """Odd tapes: in no view does an arrow run behind a box that it has nothing to do with, and no boxes overlap."""
 
 import pytest
-from drawings import VIEWS, assert_no_overlaps, hidden_arrows
+from drawings import NETWORKS, VIEWS, assert_no_overlaps, hidden_arrows, recorded
 from odd_tapes import ODD, odd_tape
 
 from tinygrad_rnn.draw.layout.annotations import furniture
@@ -32,6 +32,36 @@ def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
                     (x, y), high = places.centre[end], places.tall.get(end, places.height) / 2
                     assert abs(point[0] - x) <= places.width[end] / 2 + 0.01, "an arrow ends at its boxes"
                     assert abs(point[1] - y) <= high + 0.01
+
+
+def assert_room_around_texts(pic):
+    """The names of arrows, and the word "cut", from the tallest letter to the lowest, do not touch a box."""
+    places, theme = layout(pic), THEMES["light"]
+    for text in furniture(pic, places, theme).texts:
+        if text.fill in (theme.carried, theme.cut):
+            low, high, half = text.y - 6, text.y + 3, 0.28 * text.size * len(text.text)
+            for name, (x, y) in places.centre.items():
+                wide, tall = places.width[name] / 2, places.tall.get(name, places.height) / 2
+                aside = abs(text.x - x) - half - wide
+                assert max(aside, low - y - tall, y - tall - high) >= 2.5, (text.text, pic.boxes[name].label)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_an_arrow_of_an_odd_tape_touches_a_box(name):
+    tape = odd_tape(name)
+    for view, depth in VIEWS:
+        for steps in (None, 1) if view == "unrolled" else (None,):
+            assert_room_around_texts(picture(tape, steps, view=view, level=depth))
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_name_of_an_arrow_and_no_word_at_a_cut_touches_a_box(name, T):
+    tape, loss, _ = recorded(name, T)
+    for view, depth in VIEWS:
+        cuts = {"cuts": range(1, T), "flow": loss} if view == "unrolled" else {}
+        for shown in ({}, {"steps": 1, **cuts}, cuts) if cuts else ({},):
+            assert_room_around_texts(picture(tape, view=view, level=depth, **shown))
 
 
 @pytest.mark.parametrize("name", ODD)
