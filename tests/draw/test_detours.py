@@ -1,9 +1,10 @@
 """Odd tapes: in no view does an arrow run behind a box that it has nothing to do with, and no boxes overlap."""
 
 import pytest
-from drawings import NETWORKS, VIEWS, assert_no_overlaps, hidden_arrows, recorded
-from odd_tapes import ODD, odd_tape
+from drawings import NETWORKS, VIEWS, assert_no_overlaps, hidden_arrows, recorded, shared_lines
+from odd_tapes import ODD, encoder_and_decoder, odd_tape
 
+import tinygrad_rnn as tg
 from tinygrad_rnn.draw.layout.annotations import furniture
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.sizes import short
@@ -80,3 +81,34 @@ def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
                 assert apart, (view, depth, names[k].text)
         if any(pic.arrows.values()):
             assert {t.text for t in names} == {short(says) for says in pic.arrows.values() if says}
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize(("T", "steps"), [(1, 1), (1, 3), (2, 1), (2, 2), (3, 3), (3, 7), (7, 2), (7, 7), (20, 20)])
+def test_arrows_of_an_encoder_and_a_decoder_share_no_line_in_opposite_directions(cell, T, steps):
+    with tg.Tape() as tape:
+        tg.named("L", encoder_and_decoder(cell, T, steps))
+    for ends in (None, 1):
+        pic = picture(tape, ends, level="cells")
+        assert shared_lines(pic) == set()
+        assert hidden_arrows(pic) == []
+        assert_no_overlaps(pic, layout(pic))
+
+
+@pytest.mark.parametrize("name", ["order [3, 2, 1, 0]", "clockwork", "feedback", "lags (1, 2)", "rnn 3 and 3"])
+def test_a_way_back_between_two_boxes_has_a_line_of_its_own(name):
+    pic = picture(odd_tape(name), level="cells")
+    assert shared_lines(pic) == set()
+    a, b = next(arrow for arrow in pic.arrows if pic.carried(*arrow))
+    pic.arrows[b, a] = ""
+    assert layout(pic).detours & {(a, b), (b, a)}
+    assert shared_lines(pic) == set()
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_arrows_of_plain_networks_share_no_line_in_opposite_directions(name, T):
+    tape, _, _ = recorded(name, T)
+    for level in ("gates", "cells"):
+        pic = picture(tape, level=level)
+        assert shared_lines(pic) == set()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
 from tinygrad_rnn.draw.layout.columns import beside_gaps, edges
-from tinygrad_rnn.draw.layout.detours import Streets
+from tinygrad_rnn.draw.layout.detours import Streets, opposed
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
@@ -131,7 +131,7 @@ class _Placer:
         return Layout(centre, self.width, self.height, tall, curves, columns, detours, steps, titled, size)
 
     def _detours(self, curves: dict[Arrow, list[Point]], centre: dict[str, Point], low: int, high: int) -> set[Arrow]:
-        """Lead the arrows that run behind a box around it, and return which."""
+        """Lead arrows around boxes that they would run behind, and arrows against others aside. Return which."""
         streets = Streets(self.row_height, self.height, low, high)
         ends = {}
         for name, box in self.pic.boxes.items():
@@ -142,7 +142,9 @@ class _Placer:
             else:
                 streets.add(self.row[name], x, self.width[name], name)
                 ends[name] = (x, y), (x, y)
-        found = [arrow for arrow, curve in curves.items() if streets.behind(curve, arrow)]
+        crossing = {a: curve for a, curve in curves.items() if self.pic.carried(*a) and a not in self.pic.loops}
+        against = opposed(crossing)
+        found = [arrow for arrow, curve in curves.items() if arrow in against or streets.behind(curve, arrow)]
         if found:
             for lane in (lane for lanes in self.lanes.values() for lane in lanes):
                 streets.add(self.row[lane], self.x[lane], 2.0, "")
