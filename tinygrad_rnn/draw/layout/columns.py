@@ -36,9 +36,10 @@ def edges(pic: Picture) -> tuple[set[str], set[str]]:
             from_right.add(place.get(target))
     at_left = {name for name in place if place[name] in left}
     at_right = {name for name in place if place[name] in right} - at_left
+    taken = {b for a, b in handed if order[boxes[a].column] > order[boxes[b].column]}  # the right side, by an arrow
     for source, target in pic.arrows:
         if boxes[source].initial:
-            (at_right if place[target] in from_right else at_left).add(source)
+            (at_right if place[target] in from_right and target not in taken else at_left).add(source)
     return at_left, at_right
 
 
