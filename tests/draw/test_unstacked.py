@@ -7,15 +7,14 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.draw.views.picture import picture
 
-RNG = np.random.default_rng(0)
-
 
 def joined(between, T, batch):
     """Two layers with an operation between them; the tape, the loss, the states of the first, what the second reads."""
-    first, second = nn.init.rnn(RNG, 3, 4), nn.init.rnn(RNG, 4, 4)
+    rng = np.random.default_rng(0)
+    first, second = nn.init.rnn(rng, 3, 4), nn.init.rnn(rng, 4, 4)
     with tg.Tape() as tape:
         with tg.scope(layer=0):
-            hs, _ = nn.unroll(nn.rnn, first, RNG.normal(size=(T, batch, 3)))
+            hs, _ = nn.unroll(nn.rnn, first, rng.normal(size=(T, batch, 3)))
         z = between(hs)
         with tg.scope(layer=1):
             out, _ = nn.unroll(nn.rnn, second, z)
@@ -26,7 +25,8 @@ def joined(between, T, batch):
 BETWEEN = {
     "(h − 0.3) ÷ 2": lambda s: (s - 0.3) / 2,
     "h − (0.3 − h)": lambda s: s - (0.3 - s),
-    "h ÷ (h × h)": lambda s: s / (s * s),
+    "h × (h ÷ 2)": lambda s: s * (s / 2),
+    "h ÷ (h + 2)": lambda s: s / (s + 2),
     "2 × (h + h)": lambda s: 2 * (s + s),
     "(1 − h) × h + h": lambda s: (1 - s) * s + s,
 }
