@@ -1,4 +1,4 @@
-"""Tapes that are no plain chain of steps: lags, attention, two speeds, steps out of order."""
+"""Tapes that are drawn unlike a plain network: layers that count alike, lags, masks, second orders, contexts."""
 
 import numpy as np
 
@@ -146,4 +146,11 @@ ODD = {
     "clockwork": (clockwork,),
     "feedback": (feedback,),
 }
-"""By name, (the function that makes the loss on an open tape, its arguments)."""
+
+
+def odd_tape(name):
+    """The tape of an odd network, with its loss L."""
+    make, *args = ODD[name]
+    with tg.Tape() as tape:
+        tg.named("L", make(*args))
+    return tape

@@ -1,12 +1,10 @@
 """Odd tapes: in no view does an arrow run behind a box that it has nothing to do with, and no boxes overlap."""
 
-import numpy as np
 import pytest
-from drawings import VIEWS, assert_no_overlaps, hidden_arrows
-from odd_tapes import ODD
+from drawings import NETWORKS, VIEWS, assert_no_overlaps, hidden_arrows, recorded, shared_lines
+from odd_tapes import ODD, encoder_and_decoder, odd_tape
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
 from tinygrad_rnn.draw.layout.annotations import furniture
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.sizes import short
@@ -16,9 +14,7 @@ from tinygrad_rnn.draw.views.picture import Gap, picture
 
 @pytest.mark.parametrize("name", ODD)
 def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
-    make, *args = ODD[name]
-    with tg.Tape() as tape:
-        tg.named("L", make(*args))
+    tape = odd_tape(name)
     for view, depth in VIEWS:
         for steps in (None, 1) if view == "unrolled" else (None,):
             pic = picture(tape, steps, view=view, level=depth)
@@ -39,11 +35,39 @@ def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
                     assert abs(point[1] - y) <= high + 0.01
 
 
+def assert_room_around_texts(pic):
+    """The names of arrows, and the word "cut", from the tallest letter to the lowest, do not touch a box."""
+    places, theme = layout(pic), THEMES["light"]
+    for text in furniture(pic, places, theme).texts:
+        if text.fill in (theme.carried, theme.cut):
+            low, high, half = text.y - 6, text.y + 3, 0.28 * text.size * len(text.text)
+            for name, (x, y) in places.centre.items():
+                wide, tall = places.width[name] / 2, places.tall.get(name, places.height) / 2
+                aside = abs(text.x - x) - half - wide
+                assert max(aside, low - y - tall, y - tall - high) >= 2.5, (text.text, pic.boxes[name].label)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_an_arrow_of_an_odd_tape_touches_a_box(name):
+    tape = odd_tape(name)
+    for view, depth in VIEWS:
+        for steps in (None, 1) if view == "unrolled" else (None,):
+            assert_room_around_texts(picture(tape, steps, view=view, level=depth))
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_name_of_an_arrow_and_no_word_at_a_cut_touches_a_box(name, T):
+    tape, loss, _ = recorded(name, T)
+    for view, depth in VIEWS:
+        cuts = {"cuts": range(1, T), "flow": loss} if view == "unrolled" else {}
+        for shown in ({}, {"steps": 1, **cuts}, cuts) if cuts else ({},):
+            assert_room_around_texts(picture(tape, view=view, level=depth, **shown))
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
-    make, *args = ODD[name]
-    with tg.Tape() as tape:
-        tg.named("L", make(*args))
+    tape = odd_tape(name)
     for view, depth in VIEWS:
         pic = picture(tape, view=view, level=depth)
         places = layout(pic)
@@ -59,16 +83,32 @@ def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
             assert {t.text for t in names} == {short(says) for says in pic.arrows.values() if says}
 
 
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
-@pytest.mark.parametrize("level", ["gates", "cells"])
-def test_initial_states_stand_beside_what_reads_them_where_the_first_step_has_a_mask(kind, level):
-    rng = np.random.default_rng(0)
-    net = kind(3, 4, 1, bidirectional=True)
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize(("T", "steps"), [(1, 1), (1, 3), (2, 1), (2, 2), (3, 3), (3, 7), (7, 2), (7, 7), (20, 20)])
+def test_arrows_of_an_encoder_and_a_decoder_share_no_line_in_opposite_directions(cell, T, steps):
     with tg.Tape() as tape:
-        hs, _ = net(net.init(rng), rng.normal(size=(3, 2, 3)), lengths=[3, 2])
-        tg.named("L", (hs**2).mean())
-    pic = picture(tape, level=level)
-    places = layout(pic)
-    initial = [(a, b) for a, b in pic.arrows if pic.boxes[a].title in ("h0", "h0, c0")]
-    assert {pic.boxes[b].column for _, b in initial} == {0, 2}
-    assert all(places.centre[a][1] == places.centre[b][1] for a, b in initial if pic.boxes[b].kind != "state")
+        tg.named("L", encoder_and_decoder(cell, T, steps))
+    for ends in (None, 1):
+        pic = picture(tape, ends, level="cells")
+        assert shared_lines(pic) == set()
+        assert hidden_arrows(pic) == []
+        assert_no_overlaps(pic, layout(pic))
+
+
+@pytest.mark.parametrize("name", ["order [3, 2, 1, 0]", "clockwork", "feedback", "lags (1, 2)", "rnn 3 and 3"])
+def test_a_way_back_between_two_boxes_has_a_line_of_its_own(name):
+    pic = picture(odd_tape(name), level="cells")
+    assert shared_lines(pic) == set()
+    a, b = next(arrow for arrow in pic.arrows if pic.carried(*arrow))
+    pic.arrows[b, a] = ""
+    assert layout(pic).detours & {(a, b), (b, a)}
+    assert shared_lines(pic) == set()
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_arrows_of_plain_networks_share_no_line_in_opposite_directions(name, T):
+    tape, _, _ = recorded(name, T)
+    for level in ("gates", "cells"):
+        pic = picture(tape, level=level)
+        assert shared_lines(pic) == set()
