@@ -93,6 +93,7 @@ WRONG = {
     "Values that would leave the tape, or change": """
         with tg.Tape(): np.array([x, x])
         with tg.Tape(): array[0] = x[0]
+        with tg.Tape(): array[0, 0] = x[0, 0]
         with tg.Tape(): array[:, :2] = x[:, :2]
         with tg.Tape(): np.copyto(array, x)
         with tg.Tape(): array[ids]
