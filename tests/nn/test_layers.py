@@ -178,7 +178,7 @@ def test_what_does_not_fit_is_said_with_what_was_expected():
     layer = nn.LSTM(2, 3, num_layers=2)
     params = layer.init(np.random.default_rng(0))
     x = np.ones((5, 4, 2))
-    with refused("LSTM: the parameters lack weight_hh_l1; there are weight_ih_l0", "\n", "weight_hh_l1 (12, 3)"):
+    with refused("LSTM: the parameters lack weight_hh_l1; given: weight_ih_l0", "\n", "weight_hh_l1 (12, 3)"):
         layer({name: p for name, p in params.items() if name != "weight_hh_l1"}, x)
     with refused("LSTM: weight_ih_l1 has shape (9, 3)\nexpected (12, 3): 4 gates i, f, g, o stacked"):
         layer({**params, "weight_ih_l1": np.ones((9, 3))}, x)

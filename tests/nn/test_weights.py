@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_named():
         weights.from_onnx("RNN", drawn(1, H, I), drawn(1, H, H), clip=3.0)
     with refused("CS231n: 3 is not one of 1, 4"):
         weights.from_cs231n(drawn(I, 12), drawn(H, 12), drawn(12))
-    with refused("from_columns: Wc, bc are missing"):
+    with refused("from_columns: the parameters lack Wc, bc; given: Wi, bi, Wf, bf, Wo, bo"):
         weights.from_columns({f"{a}{g}": drawn(H, H + I if a == "W" else 1) for g in "ifo" for a in "Wb"})
     with refused(r"columns: bf has shape \(4,\)\nexpected \(4, 1\)"):
         weights.from_columns(
@@ -257,7 +257,7 @@ def test_columns_that_do_not_fit_are_refused():
         with refused("columns: ", " has shape ", "\nexpected"):
             weights.from_columns(rnn | {name: np.ones(shape)})
     for name in rnn:
-        with refused(f"from_columns: {name} are missing"):
+        with refused(f"from_columns: the parameters lack {name}; given: "):
             weights.from_columns({k: v for k, v in rnn.items() if k != name})
     lstm = {f"W{g}": drawn(2, 1) for g in "fico"} | {f"b{g}": drawn(2, 1) for g in "fico"}
     for shape in ((2, 1), (2, 2), (2,), (), (2, 3, 4)):

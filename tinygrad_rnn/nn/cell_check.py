@@ -103,7 +103,7 @@ def _fitting(
     missing = [name for name in (*matrices, *own) if name not in params]
     if missing:
         raise ValueError(
-            f"{cell}: the parameters lack {', '.join(missing)}; there are {', '.join(map(str, params)) or 'none'}"
+            f"{cell}: the parameters lack {', '.join(missing)}; given: {', '.join(map(str, params)) or 'none'}"
             f"{where_text()}\n{gates} gates of H units have weight_ih ({gates} H, I) and weight_hh ({gates} H, H); "
             f"the names of a layer end in _l0: nn.{cell.upper().split('_')[0]}"
         )

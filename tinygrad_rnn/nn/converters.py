@@ -187,9 +187,9 @@ def from_columns(parameters: Mapping[str, Given]) -> Arrays:
     missing = [name for name in COLUMNS[kind] if name not in parameters]
     unknown = [str(name) for name in parameters if name not in COLUMNS[kind] and name not in READOUT]
     if missing or unknown:
-        wrong = f"{', '.join(missing)} are missing" if missing else f"{', '.join(unknown)} would not be used"
+        wrong = f"the parameters lack {', '.join(missing)}" if missing else f"{', '.join(unknown)} would not be used"
         raise ValueError(
-            f"from_columns: {wrong}; there are {', '.join(map(str, parameters)) or 'none'}\n"
+            f"from_columns: {wrong}; given: {', '.join(map(str, parameters)) or 'none'}\n"
             "an LSTM has Wi, Wf, Wc, Wo and bi, bf, bc, bo; an RNN Wax, Waa and ba; beside them may stand Wy, Wya, by"
         )
     given = {name: _numbers("from_columns", name, parameters[name]) for name in COLUMNS[kind]}
