@@ -55,8 +55,9 @@ def write(path: AnyPath, content: str | bytes) -> Path:
 def require_place(path: AnyPath) -> Path:
     """Return the path if a file may be written there; ask before a long run.
 
-    Raises ValueError for control characters in the name, FileNotFoundError for a missing folder, IsADirectoryError for
-    a folder, PermissionError for a read-only file or folder, OSError for a disk or a socket.
+    Raises ValueError for control characters in the name and for a name that ends in a slash, FileNotFoundError for a
+    missing folder, IsADirectoryError for a folder, PermissionError for a read-only file or folder, OSError for a disk
+    or a socket.
     """
     _require_name(path)
     path = Path(path)
@@ -139,7 +140,7 @@ def read_text(path: AnyPath) -> str:
 
 def make_folder(path: AnyPath) -> list[Path]:
     """Make a folder and those above it; return those that were missing, the innermost first."""
-    _require_name(path)
+    _require_name(path, folder=True)
     path = Path(path)
     try:
         missing = [folder for folder in (path, *path.parents) if _stat(folder) is None]
@@ -329,10 +330,12 @@ def _descriptor(stream: object) -> int | None:
         return None
 
 
-def _require_name(path: AnyPath) -> None:
+def _require_name(path: AnyPath, folder: bool = False) -> None:
     text = os.fspath(path)
     if not text:
         raise ValueError("an empty name of a file\ngive its path")
+    if not folder and text.endswith(("/", "/.", os.sep)):  # which `Path` would drop
+        raise ValueError(f"{text} ends as the name of a folder does\ngive the name of a file")
     if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text):
         raise ValueError(f"{text!r}: a name with control characters\ngive a name that can be printed")
 

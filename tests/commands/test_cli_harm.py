@@ -166,6 +166,31 @@ def test_names_that_cannot_be_written_are_told_before_the_work(command, name, wo
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.parametrize("command", WRITING)
+def test_a_name_that_ends_as_that_of_a_folder_is_no_file(command, tmp_path, capfd):
+    pytest.importorskip("matplotlib", reason="the figure of flow needs the extra `plot`")
+    *others, name = filled(WRITING[command], file=tmp_path / "a")
+    for there in (False, True):
+        assert cli.main([command, *others, f"{name}/"]) == 2
+        said = capfd.readouterr()
+        assert said_in_two_lines(said.err).endswith("ends as the name of a folder does\ngive the name of a file\n")
+        assert said.out == ""
+        assert os.listdir(tmp_path) == [os.path.basename(name)] * there
+        files.write(name, "precious")
+    assert files.read_text(name) == "precious"
+
+
+def test_a_folder_may_end_as_one(book, tmp_path, capfd):
+    small = ["--hidden", "4", "--window", "10", "--batch", "4", "--epochs", "1"]
+    assert cli.main(["train", "--text", str(book), *small, "--out", f"{tmp_path}/run/"]) == 0
+    assert cli.main(["sample", "--from", f"{tmp_path}/run/", "--length", "3"]) == 0
+    assert cli.main(["demo", "--text", str(book), "--out", f"{tmp_path}/demo/"]) == 0
+    assert len(os.listdir(tmp_path / "demo")) == 10
+    for command in (["demo", "--out", f"{tmp_path}/no"], ["train", *small, "--out", f"{tmp_path}/no"]):
+        assert cli.main([*command, "--text", f"{book}/"]) == 2
+        assert "ends as the name of a folder does" in said_in_two_lines(capfd.readouterr().err)
+
+
 @pytest.mark.parametrize("command", [*WRITING, "demo", "train", "sample"])
 def test_an_empty_path_is_no_path(command, capsys):
     """As a script gives it whose variable is not set."""

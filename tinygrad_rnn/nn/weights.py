@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -122,7 +123,7 @@ def _require_like(path: parameter_files.AnyPath, found: Mapping[str, parameter_f
 
 
 def _ending(path: parameter_files.AnyPath) -> str:
-    ending = Path(path).suffix
+    ending = os.path.splitext(path)[1]
     if ending not in (".npz", ".safetensors"):
         raise ValueError(f"{path}: parameters are kept in .npz or .safetensors files\nchoose one of these endings")
     return ending
