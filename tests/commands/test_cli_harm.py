@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+import textwrap
 from functools import partial
 
 import numpy as np
@@ -325,6 +326,21 @@ def test_a_run_that_is_ended_keeps_its_last_window(name, book, tmp_path):
     assert err == f"tinygrad-rnn: ended by {name}\n"
     files_of_a_run = ["checkpoint.npz", "curve.svg", "log.csv", "samples.txt"]
     assert sorted(os.listdir(tmp_path / "run")) == files_of_a_run
+
+
+def test_an_interrupt_while_the_command_is_imported_is_quiet_too(tmp_path):
+    """A module of the command stands for the moment at which the interrupt comes."""
+    interrupts = """
+        import sys, tinygrad_rnn.__main__
+        class Interrupts:
+            def find_spec(self, name, *_):
+                if name == "tinygrad_rnn.commands":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupts())
+        sys.exit(tinygrad_rnn.__main__.main())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(interrupts)], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 # ---------------------------------------------------------------------------------------------- errors of every kind
