@@ -70,7 +70,7 @@ def require_place(path: AnyPath) -> Path:
     if inside is None:
         raise FileNotFoundError(f"{path}: there is no folder {folder}\nmake it first, or write to another one")
     if not stat.S_ISDIR(inside.st_mode):
-        raise NotADirectoryError(f"{path}: {folder} is no folder\n{NO_FOLDER}")
+        raise NotADirectoryError(f"{path}: {folder} is not a folder\n{NO_FOLDER}")
     if old is None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(f"{path}: the folder {folder} is read-only\n{NO_PERMISSION}")
@@ -106,7 +106,7 @@ def require_apart(what: str, *paths: AnyPath | None) -> None:
 
 
 def to_stdout(path: AnyPath) -> bool:
-    """Whether a path names the standard output, as /dev/stdout does."""
+    """Tell whether a path names the standard output, as /dev/stdout does."""
     found = _stat(Path(path))
     return found is not None and _own_stream(found) == _descriptor(sys.stdout) is not None
 
@@ -147,7 +147,7 @@ def make_folder(path: AnyPath) -> list[Path]:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if isinstance(error, FileExistsError | NotADirectoryError):
-            raise NotADirectoryError(f"{path} is, or lies in, a file\ngive the name of a folder") from error
+            raise NotADirectoryError(f"{path} is a file, or lies in one\ngive the name of a folder") from error
         _fail(path, "the folder cannot be made", error)
     return missing
 

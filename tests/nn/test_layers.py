@@ -275,9 +275,9 @@ def test_what_would_be_broadcast_is_refused():
 
 
 def test_a_layer_is_checked_when_it_is_made():
-    with refused("LSTM: proj_size=3\nit is less than hidden_size, 3"):
+    with refused("LSTM: proj_size=3\ngive a number less than hidden_size, 3"):
         nn.LSTM(2, 3, proj_size=3)
-    with refused("RNN: nonlinearity='foo'\nthere are 'tanh' and 'relu'"):
+    with refused("RNN: nonlinearity='foo'\nchoose 'tanh' or 'relu'"):
         nn.RNN(2, 3, nonlinearity="foo")
     with refused("GRU: dropout=1.0"):
         nn.GRU(2, 3, dropout=1.0)

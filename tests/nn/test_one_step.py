@@ -203,9 +203,9 @@ def test_the_state_of_an_lstm_cell_is_a_pair():
     cell = nn.LSTMCell(3, 4)
     params, x, h, c = drawn(cell, (3,))
     for wrong in ((h,), (h, c, c), []):
-        with refused("LSTMCell: the state is no pair"):
+        with refused("LSTMCell: the state is not a pair"):
             cell(params, x, wrong)
-    with refused("LSTMCell: the state is no pair"):
+    with refused("LSTMCell: the state is not a pair"):
         cell(params, x, (h, c), c)
     with refused("lstm: the state c has shape (1, 4)"):
         cell(params, x, h, c[:1])
