@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, theirs_for_ours, wrote
+from tinygrad_rnn.commands.user_code import EXAMPLE, OWN_CELL
 from tinygrad_rnn.nn.parameters import Cell
 
 FORMATS = ("latex", "markdown", "numpy", "html", "text")
@@ -24,8 +24,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     derive.add_argument(
         "--cell",
         required=True,
-        help=f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that also defines "
-        "example(rng, T, B) -> params, xs, state",
+        help=f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that also defines {EXAMPLE}",
     )
     derive.add_argument("--to", choices=FORMATS, default="text", help="format (default: text)")
     derive.add_argument("-o", "--out", type=place, help="write into this file")
@@ -71,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _texts(
     derivation: bptt.Derivation, options: argparse.Namespace, blanks: int | list[str] | None
-) -> Iterator[tuple[Path | None, str]]:
+) -> Iterator[tuple[str | None, str]]:
     """Return the texts to write and their paths: the derivation, or the worksheet and its answers."""
     if not blanks:
         yield options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries)
@@ -82,7 +81,7 @@ def _texts(
         yield options.answers, sheet.answers
 
 
-def _write(path: Path | None, text: str) -> None:
+def _write(path: str | None, text: str) -> None:
     if path is None:
         print(text, end="")
     else:
@@ -112,9 +111,12 @@ def _cell(options: argparse.Namespace) -> Iterator[tuple[Cell, dict[str, Any]]]:
         yield (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), {}
         return
     if ":" not in options.cell:
-        raise ValueError(f"--cell {options.cell}: not one of {', '.join(ALL_CELLS)}\nyour own is FILE.py:cell")
+        raise ValueError(
+            f"--cell {options.cell}: not one of {', '.join(ALL_CELLS)}\n"
+            f"name one of these, or your own, FILE.py:cell, where FILE.py has cell{OWN_CELL}"
+        )
     path, name = user_code.split(options.cell)
     with user_code.opened(path) as module:
         asked = {"readout": options.readout, "loss": options.loss}
         more = {key: user_code.function(module, found) for key, found in asked.items() if found}
-        yield user_code.function(module, name), {"example": user_code.function(module, "example"), **more}
+        yield user_code.function(module, name), {"example": user_code.example(module), **more}

@@ -13,6 +13,7 @@ from tinygrad_rnn import bptt
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, theirs_for_ours
+from tinygrad_rnn.commands.user_code import EXAMPLE, OWN_CELL
 from tinygrad_rnn.nn.parameters import Cell
 
 
@@ -25,8 +26,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     doctor.add_argument(
         "--cell",
         required=True,
-        help=f"one of {', '.join(ALL_CELLS)}; or a function in the same file, which then also defines "
-        "example(rng, T, B) -> params, xs, state",
+        help=f"one of {', '.join(ALL_CELLS)}; or a function in the same file, which then also defines {EXAMPLE}",
     )
     doctor.add_argument("--nonlinearity", choices=("tanh", "relu"), help="nonlinearity of the cell rnn (default: tanh)")
     doctor.add_argument("--no-bias", dest="bias", action="store_false", help="leave out the biases")
@@ -61,14 +61,19 @@ def _cell(options: argparse.Namespace, module: ModuleType) -> tuple[Cell, Any]:
     """Return the cell, and for a cell from the file the problems that the file gives."""
     found = getattr(module, options.cell, None)
     own = callable(found) and found is not ALL_CELLS.get(options.cell)  # a name that both have is the file's
+    if ":" in options.cell:
+        raise ValueError(
+            f"--cell {options.cell}: a cell of your own is in the file of the function\n"
+            f"give its name alone: --cell {options.cell.rpartition(':')[2]}"
+        )
     if not own and options.cell not in ALL_CELLS:
         raise ValueError(
             f"--cell {options.cell}: neither one of {', '.join(ALL_CELLS)}, nor a function in {module.__file__}\n"
-            "name one of these, or write the function into that file, with example(rng, T, B) beside it"
+            f"write --cell rnn, or into that file: {options.cell}{OWN_CELL}"
         )
     if options.nonlinearity and options.cell != "rnn":
         raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
     if own:
-        return getattr(module, options.cell), user_code.function(module, "example")
+        return getattr(module, options.cell), user_code.example(module)
     cell = ALL_CELLS[options.cell]
     return (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), None

@@ -236,6 +236,12 @@ def test_answers_that_cannot_be_compared(answer, error, message):
         compared("rnn", lambda params, xs, state, dhs: answer)
 
 
+@pytest.mark.parametrize("by_hand", [dict, lambda params, xs: {}, partial(lambda a: {})])
+def test_a_derivation_that_does_not_take_its_arguments(by_hand):
+    with pytest.raises(TypeError, match=r"^compare: \S+ cannot be called as \S+\(params, xs, state, dhs\): "):
+        compared("rnn", by_hand)
+
+
 def test_inputs_that_cannot_be_compared():
     params = nn.init.rnn(np.random.default_rng(0), 4, 5)
     xs = np.ones((3, 2, 4))

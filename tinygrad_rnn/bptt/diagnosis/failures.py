@@ -9,10 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-NO_ANSWER = (SystemExit, MemoryError, OSError, ImportError)
-"""Errors that are no verdict on a derivation: it was not carried out."""
-
 SCRIPT = "it must be a file that `python FILE.py` runs; what it needs must be installed"
+
+
+def is_no_answer(error: BaseException) -> bool:
+    """Tell whether an error is no verdict on a derivation: it was not carried out, or ended by what is no error."""
+    if isinstance(error, KeyboardInterrupt):
+        return False
+    return isinstance(error, MemoryError | OSError | ImportError) or not isinstance(error, Exception)
 
 
 def source_of(function: Callable[..., object]) -> Path | None:
@@ -54,4 +58,8 @@ def advice(error: BaseException, file: Path | None) -> str:
         return "a file by itself is in no package: write `from helper import f` in the place of `from .helper import f`"
     if isinstance(error, SystemExit):
         return 'put what only a script does under `if __name__ == "__main__":`'
+    if isinstance(error, MemoryError):
+        return "use less memory: the doctor's problems have 20 steps and 3 sequences at most"
+    if not isinstance(error, Exception):
+        return "this is no error of a computation: leave it to Python, or raise an Exception"
     return SCRIPT

@@ -109,7 +109,7 @@ def _listed(lengths: Iterable[int]) -> str:
 
 def remarks(
     submission: Submission,
-    failed: Mapping[Problem, BaseException],
+    failed: Mapping[Problem, Exception],
     wrong: bool,
     zero: tuple[str, ...],
     empty: list[str],
@@ -148,8 +148,8 @@ def remarks(
     if failed:
         error = next(iter(failed.values()))
         sizes = sorted({(p.T, p.B) for p in failed})
-        called = f"it is called as {submission.name}(params, xs, state, dhs)"
+        where = line_of(error, submission.file)
         yield (
             f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
-            f"{told(error)} ({line_of(error, submission.file) or called})"
+            f"{told(error)}{where and f' ({where})'}"
         )

@@ -104,7 +104,9 @@ class Problems:
             params, xs, state = self._example(np.random.default_rng(seed), T, B)
             params = {name: _double(p) * (name not in self.zero) for name, p in params.items()}
             xs, state = _double(xs), None if state is None else tuple(_double(s) for s in as_tuple(state))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise DoctorValueError(
                 f"{self._who}: example(rng, T={T}, B={B}) failed: {told(error)}\n"
                 "it returns (params, xs, state): a dict of arrays, xs of that length and batch, an array for each state"
@@ -117,9 +119,9 @@ class Problems:
         self._finite({**params, "xs": xs, **{f"state[{k}]": s for k, s in enumerate(state or ())}}, T, B)
         try:
             case = Case(self.cell, params, xs, state, None, None, seed, self._with_dlast, who=self._who)
-        except DoctorError:
+        except (DoctorError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if str(error).startswith(f"{self._who}: "):
                 raise
             raise DoctorValueError(
