@@ -98,7 +98,7 @@ def _profiled_by(look: Callable[[FrameType, str, object], None]) -> Iterator[Non
 
 
 def _tensors(variables: Mapping[str, object], given: Mapping[str, object]) -> dict[str, Tensor]:
-    """Return the variables that are Tensors, the last one first; those that a function was given have a name already."""
+    """Return the variables that are Tensors, the last one first, without those that the function was given."""
     found = {}
     for name in reversed([*variables]):
         value = variables[name]
