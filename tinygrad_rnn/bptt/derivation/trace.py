@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -19,6 +15,7 @@ from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.local_names import local_names
 
 OF_STEP = "loss of the step"
 """The name of the loss of a step. No variable has this name."""
@@ -169,35 +166,3 @@ def _making_its_states(cell: Cell, then: Cell | None = None) -> Cell:
         return tuple(after)
 
     return making
-
-
-@contextmanager
-def local_names(*functions: Cell | None) -> Iterator[dict[int, str]]:
-    """Collect the names of the local variables of functions when they return, by the id of the Tensor."""
-    codes = {code for function in functions if function is not None for code in _codes(function)}
-    found: dict[int, str] = {}
-    kept: list[Tensor] = []  # an id belongs to a Tensor only while the Tensor lives
-
-    def look(frame: FrameType, event: str, _: object) -> None:
-        if event == "return" and frame.f_code in codes:
-            for name, value in frame.f_locals.items():
-                if isinstance(value, Tensor) and not name.startswith("_"):
-                    found.setdefault(id(value), name)
-                    kept.append(value)
-
-    before = sys.getprofile()
-    sys.setprofile(look)
-    try:
-        yield found
-    finally:
-        sys.setprofile(before)
-
-
-def _codes(function: Cell) -> Iterator[CodeType]:
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    function = getattr(function, "__func__", function)
-    found = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004
-    if found is not None:
-        yield found

@@ -21,6 +21,8 @@ from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.local_names import local_names
+from tinygrad_rnn.tape.spelled_functions import recognised
 
 Edge = tuple[int, int]
 """(line, argument): the way of the cotangent from what the line made to what it read there."""
@@ -129,8 +131,9 @@ class CellModel:
         x = Tensor(case.xs[0], name="x")
         states = [Tensor(s, name=name) for name, s in zip(case.state_names, case.state, strict=True)]
         params = {name: Tensor(p, name=name) for name, p in case.params.items()}
-        with Tape() as tape, scope(t=0):
+        with Tape() as recorded, scope(t=0), local_names(case.cell) as called:
             after = as_tuple(case.cell(params, x, *states))
+        tape = recognised(recorded, [s for s in after if isinstance(s, Tensor)])
         self.names = tuple(name[:-1] for name in case.state_names)
         refs: dict[int, Ref] = {id(x): Ref("x")}
         refs |= {id(s): Ref("state", k) for k, s in enumerate(states)}
@@ -138,7 +141,8 @@ class CellModel:
         self.likes: dict[Ref, Tensor] = {refs[id(v)]: v for v in (x, *states, *params.values())}
         self.roles: list[Role] = []
         for r, (op, args, kwargs, out, _) in enumerate(tape.lines()):
-            self.roles.append(Role(op, tuple(refs.get(id(a), plain(a)) for a in args), kwargs, out.name, out))
+            name = out.name or called.get(id(out))
+            self.roles.append(Role(op, tuple(refs.get(id(a), plain(a)) for a in args), kwargs, name, out))
             refs[id(out)] = Ref("line", r)
             self.likes[Ref("line", r)] = out
         for name, s in zip(self.names, after, strict=True):
