@@ -165,7 +165,9 @@ class Case:
         state = self.state
         if start:
             _, state = self.forward(self.params, self.xs[:start], state)
-        return Case(self.cell, self.params, self.xs[start:stop], state, dhs, dlast, seed=0, with_dlast=True)
+        part = Case(self.cell, self.params, self.xs[start:stop], state, dhs, dlast, seed=0, with_dlast=True)
+        part.batch = self.batch
+        return part
 
 
 def takes_dlast(by_hand: ByHand) -> bool:

@@ -128,7 +128,7 @@ class Problems:
                 f"{self._who}: the cell {cell_name(self.cell)} fails on its example: {told(error)}\n"
                 "cell and example must fit: cell(params, x, *state), with what example gives"
             ) from error
-        case.batch = B
+        case.batch = int(xs.shape[2 if self._columns else 1])
         case.state = tuple(
             np.zeros_like(s) if name in self.zero else s for name, s in zip(case.state_names, case.state, strict=True)
         )
@@ -149,8 +149,8 @@ class Problems:
 
         Raises ValueError for an example that tests nothing.
         """
-        found = [self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS]
-        middle = next(problem for problem in found if (problem.T, problem.B) == (3, 3))
+        asked = {(T, B, seed): self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS}
+        found, middle = [*asked.values()], asked[3, BATCHES[-1], SEEDS[0]]
         alone = [Problem(case) for _, case in one_step_at_a_time(middle.case)]
         tried = [*found, *alone, _louder(middle), self.problem(LONG, BATCHES[-1], SEEDS[0])]
         for p in tried:
@@ -170,6 +170,11 @@ class Problems:
                 f"{self._who}: example(rng, T={T}, B={B}) tests nothing: NaN or infinity in {', '.join(names)}\n"
                 "give an example on which all values and gradients are finite"
             )
+
+    @property
+    def batches(self) -> list[int]:
+        """The batch sizes that were tried."""
+        return sorted({p.B for p in self.tried})
 
     @cached_property
     def stages(self) -> list[Problem]:
