@@ -162,9 +162,7 @@ def _safetensors() -> ModuleType:
 
 def _require_name(path: AnyPath, name: object, ending: str) -> None:
     if not isinstance(name, str):
-        raise ValueError(
-            f"{path}: the name {name!r} is of type {type(name).__name__}\nname each parameter by a string"
-        )
+        raise ValueError(f"{path}: the name {name!r} is of type {type(name).__name__}\nname each parameter by a string")
     wrong = ""
     if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", name):
         wrong = "has control characters"
