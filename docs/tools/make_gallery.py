@@ -102,7 +102,7 @@ WORDS = {
     "ops": "Every operation",
     "rolled": "One step, with its recurrent edges",
     "flow": "The norm of the gradient that comes back",
-    "flow_gates": "The norm of the gradient that comes back, gate by gate; parameters show the contribution of their step",
+    "flow_gates": "The norm of the gradient that comes back, by gates; parameters show what this step contributes",
     "truncated": "Truncated: the gradient is cut before t = 2",
     "truncated_dark": "Truncated, in the dark theme",
     "values": "Values and gradients",
