@@ -22,12 +22,15 @@ def notes(formulas: Formulas) -> dict[str, Note]:
 
 
 def _of_forward(formulas: Formulas) -> Note:
+    left_out = formulas.rec.left_out
+    names = ", ".join(name for name in left_out if name)
+    wanted = "the loss" if formulas.rec.target else "a state"
+    sentences: list[Note] = [[f"Lines that do not reach {wanted} are left out{': ' * bool(names)}{names}."]]
+    sentences *= bool(left_out)
     lines = [*formulas.rec.setup, *formulas.rec.forward]
     if any(isinstance(part, Op) and part.name == "detach" for e in lines for part in walk(e.right)):
-        return [
-            "sg(v), for stop_gradient, is v with its path cut: nothing comes back through it, its derivative is zero."
-        ]
-    return []
+        sentences.append(["sg(v), for stop_gradient, is v with its path cut: its derivative is 0."])
+    return _joined(sentences)
 
 
 def _of_slopes(formulas: Formulas) -> Note:

@@ -114,6 +114,7 @@ class _Reading:
                     f"derive: the steps of {self.rec.title} read {row.outer.name or 'a value'} that differs "
                     "from step to step\nonly x may differ: give the value as a part of x"
                 )
+        self.rec.left_out = _without_dead_lines(loop)
         return graph
 
     def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
@@ -286,6 +287,19 @@ class _Reading:
             return self._known(v, {})
 
         return find
+
+
+def _without_dead_lines(loop: Loop) -> list[str]:
+    """Leave out lines of a loop that none of its results reads, and return the names of their values, "" for none."""
+    wanted = {out.inner for out in loop.outs()} | {carry.after for carry in loop.carries}
+    dead = []
+    for node in reversed(loop.body):
+        if node.out in wanted:
+            wanted.update(node.reads())
+        elif node.op.name != "positive":  # the cell was given each state so
+            dead.append(node)
+    loop.body = [node for node in loop.body if node.out in wanted]
+    return list(dict.fromkeys(node.out.name or "" for node in reversed(dead)))
 
 
 def _of_this_step(v: Value, back: Loop) -> bool:
