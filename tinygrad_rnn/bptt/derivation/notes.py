@@ -28,7 +28,10 @@ def _of_forward(formulas: Formulas) -> Note:
     sentences: list[Note] = [[f"Lines that do not reach {wanted} are left out{': ' * bool(names)}{names}."]]
     sentences *= bool(left_out)
     lines = [*formulas.rec.setup, *formulas.rec.forward]
-    if any(isinstance(part, Op) and part.name == "detach" for e in lines for part in walk(e.right)):
+    used = {part.name for e in lines for part in walk(e.right) if isinstance(part, Op)}
+    if "one_hot" in used:
+        sentences.append(["x holds indices: e with an index is the column that is 1 there and 0 elsewhere."])
+    if "detach" in used:
         sentences.append(["sg(v), for stop_gradient, is v with its path cut: its derivative is 0."])
     return _joined(sentences)
 

@@ -45,6 +45,7 @@ class _Reading:
         self.names = taken
         keys = {name: key for key, name in display.items()}
         self.rec = Recurrence(_title(recorded.cell), recorded.columns, chosen, states, {}, keys)
+        self.rec.indices = recorded.xs.dtype.kind in "iub"
         self.rec.target = taken.take(recorded.target) if recorded.target else ""
         self.defined: dict[Expr, Ref] = {}
         self.kept: dict[Expr, Ref] = {}  # of these, values with a name only for the walk back
