@@ -47,6 +47,10 @@ def _of_slopes(formulas: Formulas) -> Note:
 
 def _of_steps(formulas: Formulas) -> Note:
     sentences: list[Note] = [["In each block the other states of step t-1 are held."]] * (len(formulas.states) > 1)
+    if any(
+        isinstance(part, Op) and part.name == "rows" for f in formulas.section("steps") for part in walk(f.right[0])
+    ):
+        sentences.append(["An index in brackets means the part of a matrix that makes the part of that name."])
     left = [Partial(b.above, b.below) for b in formulas.blocks if isinstance(b.right, str)]
     if left:
         words = " no short formula: bptt.step_jacobians gives the numbers."
