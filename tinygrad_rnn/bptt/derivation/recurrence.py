@@ -247,7 +247,8 @@ class _Reading:
                 known[node.out] = right
                 continue
             of_batch = r.batch in node.out.shape
-            if name is None and (count.get(node.out, 0) < 2 or not of_batch or _is_turned(right)):
+            once = count.get(node.out, 0) < 2 or _is_of_a_name(right, "transpose") or _is_of_a_name(right, "negative")
+            if name is None and (once or not of_batch):
                 known[node.out] = right
                 continue
             invented = name is None or name in rec.shapes
@@ -345,5 +346,5 @@ def _made_up(right: Expr) -> str:
     return "a"
 
 
-def _is_turned(right: Expr) -> bool:
-    return isinstance(right, Op) and right.name == "transpose" and isinstance(right.args[0], Ref)
+def _is_of_a_name(right: Expr, operation: str) -> bool:
+    return isinstance(right, Op) and right.name == operation and isinstance(right.args[0], Ref)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case
+from tinygrad_rnn.bptt.derivation.spelled_gates import with_gates
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn import init
@@ -17,7 +18,6 @@ from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.local_names import local_names
-from tinygrad_rnn.tape.spelled_functions import recognised
 
 OF_STEP = "loss of the step"
 """The name of the loss of a step. No variable has this name."""
@@ -101,7 +101,7 @@ class Setting:
             sizes |= {n for p in (*known.params.values(), *known.state, known.xs[0]) for n in p.shape if n != batch}
         T = next(n for n in STEPS if n not in sizes)
         r = self.record(T, next(n for n in BATCHES if n not in sizes and n != T), seed=0)
-        return replace(r, tape=recognised(r.tape, [r.loss, r.upstream_loss]))
+        return replace(r, tape=with_gates(r.tape, [r.loss, r.upstream_loss]))
 
     def record(self, T: int, B: int, seed: int) -> Recorded:
         """Run the cell through `unroll` on a problem of that size, and name each value as its author does.
