@@ -27,18 +27,30 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
+from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
-from tinygrad_rnn.bptt.homework import source_names
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError, FailedError
 from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
-from tinygrad_rnn.bptt.homework.forms import Form, OneFunction, described, form_of
-from tinygrad_rnn.bptt.homework.gradient_names import NAMELESS, leaf_names, matched
-from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial, clip_of, norm_of, scale_of
-from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
-from tinygrad_rnn.bptt.homework.places import Array, World
+from tinygrad_rnn.bptt.homework.forms import Form
+from tinygrad_rnn.bptt.homework.given import Given
+from tinygrad_rnn.bptt.homework.gradient_names import is_gradient, leaf_names, matched
+from tinygrad_rnn.bptt.homework.judging import (
+    USUAL,
+    Convention,
+    Trial,
+    clip_of,
+    norm_of,
+    precision_of,
+    rate_of,
+    scale_of,
+)
+from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, Truth, doubled
+from tinygrad_rnn.bptt.homework.places import Array, Path, World, arrays_in
 from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
+from tinygrad_rnn.bptt.homework.recognised import form_of
+from tinygrad_rnn.bptt.homework.upstream import upstream_of
+from tinygrad_rnn.bptt.homework.value_kinds import described
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
 
 SEEDS = 2
@@ -78,36 +90,72 @@ def examine(
 
     Raises TypeError or ValueError for code that does not run with these arguments, or shows no loss or no gradients.
     """
-    form, owner = form_of(subject, loss)
-    world = World(list(arguments), owner, _globals(form, params))
+    form, called = form_of(subject, loss, params)
+    world = form.world(list(arguments), called)
     try:
         world = world.copy()
     except Exception as error:
         raise ExamineTypeError(
             f"examine: what {form.name} was given cannot be copied ({error})\ngive arrays, numbers, lists and dicts"
         ) from error
-    return _Examined(form, form.arranged(world), dict(names or {}), step, truncation).result()
+    return _Examined(form, world, dict(names or {}), params, step, truncation).result()
 
 
 class _Examined:
     def __init__(
-        self, form: Form, world: World, names: Mapping[str, str], step: bool, truncation: AnyWay | None
+        self,
+        form: Form,
+        world: World,
+        names: Mapping[str, str],
+        params: Sequence[str] | None,
+        step: bool,
+        truncation: AnyWay | None,
     ) -> None:
         self.form, self.world, self.names, self.truncation = form, world, names, truncation
-        parameters = source_names.positional(form.main)
-        arrays = world.arrays()
-        self.paths = {name: path for path, name in leaf_names(arrays, parameters).items()}
+        self._settled()
+        world = self.world
+        arrays = self._among_params(world.arrays(), params)
+        self.paths = {name: path for path, name in leaf_names(arrays, form.parameters, form.unpacked).items()}
         self.leaves = {name: arrays[path] for name, path in self.paths.items()}
         self._check_names()
-        first = self._first_run()
-        self.given, self.unmatched = self._matched(first)
-        if not self.given:
+        first = form.run(world.copy())
+        self.first, self.unmatched = self._matched(first.given)
+        if not self.first:
             raise ExamineValueError(
                 f"examine: no gradient of {form.name} was recognised{_among(self.unmatched)}\n"
                 f"the arrays are {', '.join(self.leaves) or 'none'}: return {{'W': dW}}, or say which is which, as "
                 'names={"dW": "W"}'
             )
-        self.axes = Axes() if step else axes_of(form, world, parameters)
+        form.reads_left = any(g.path for g in self.first.values())
+        self._check_repeats(first.loss)
+        self.axes = Axes() if step else self._axes()
+
+    def _axes(self) -> Axes:
+        """Return where time and batch lie, found in double precision."""
+        parameters = {self.paths[name] for name in self.first}
+        precision, _ = precision_of([Trial(None, None, 0, given={n: g.array for n, g in self.first.items()})])
+        return axes_of(self.form, doubled(self.world), parameters, mixed=1e-7 if precision is USUAL else 1e-4)
+
+    def _settled(self) -> None:
+        try:
+            self.world = self.form.settled(self.world)
+            self.form.run(self.world.copy())
+        except FailedError as error:
+            called = ", ".join(described(a) for a in self.world.arguments)
+            raise ExamineValueError(
+                f"examine: {self.form.name} could not be run: {error.words}\nit was called with {called or 'nothing'}"
+            ) from error
+
+    def _among_params(self, arrays: Mapping[Path, Array], params: Sequence[str] | None) -> dict[Path, Array]:
+        """Return the arrays that are no gradients; of the globals those alone that `params` names, if it is given."""
+        around = {**self.world.closure, **self.world.globals}
+        meant = {id(a) for _, a in arrays_in([around[name] for name in params if name in around])} if params else None
+        return {
+            path: array
+            for path, array in arrays.items()
+            if not is_gradient(path, self.form.parameters)
+            and (meant is None or path[0] not in ("globals", "closure") or id(array) in meant)
+        }
 
     def _check_names(self) -> None:
         for theirs, ours in self.names.items():
@@ -117,30 +165,30 @@ class _Examined:
                     f"the arrays are {', '.join(self.leaves) or 'none'}"
                 )
 
-    def _first_run(self) -> Any:
-        try:
-            return self.form.run(self.world.copy())
-        except FailedError as error:
-            called = ", ".join(described(a) for a in self.world.arguments)
+    def _check_repeats(self, loss: Any) -> None:
+        again = self.form.run(self.world.copy()).loss
+        if not np.array_equal(np.asarray(loss), np.asarray(again), equal_nan=True):
             raise ExamineValueError(
-                f"examine: {self.form.name} could not be run: {error.words}\nit was called with {called or 'nothing'}"
-            ) from error
+                f"examine: {self.form.name} gives another loss each time it is called\n"
+                "draw from np.random, which is seeded for each call, or give a generator as an argument"
+            )
 
-    def _matched(self, answer: Any) -> tuple[dict[str, Array], list[str]]:
-        inside = self.world.object is not None
-        return matched(answer.given, self.leaves, self.names, changed=not inside)
+    def _matched(self, given: list[Given]) -> tuple[dict[str, Given], list[str]]:
+        return matched(given, self.leaves, self.paths, self.names, self.form.parameters)
 
     def result(self) -> Examination:
         """Try all problems, and put the findings together."""
         trials = [self._trial(T, B, seed) for T, B, seed in self._sizes()]
         ran = [t for t in trials if not t.failure]
-        names = [name for name in self.given if all(name in t.given for t in ran)]
-        precision = USUAL
-        conventions: list[str] = []
-        if _single(ran):
-            precision = SINGLE
-            conventions.append("it computes in float32, and is judged at that")
-        scale = scale_of(ran, names, precision)
+        if not any(t.whole for t in ran):
+            raise ExamineValueError(
+                f"examine: {self.form.name} ran once, and then no more: {trials[-1].failure}\n"
+                "let it start afresh at each call: without what an earlier call left behind"
+            )
+        names = [name for name in self.first if all(name in t.given for t in ran)]
+        precision, narrow = precision_of(ran)
+        conventions = [f"it computes in {narrow}, and is judged at that"] if narrow else []
+        scale = rate_of(ran, names, precision) or scale_of(ran, names, precision)
         clip = clip_of(ran, names, scale)
         allowed = [c for c in (scale, clip) if c]
         bad = self._wrong(ran, names, precision, allowed)
@@ -160,20 +208,34 @@ class _Examined:
         if clip and any(bad.values()):
             quiet = [self._trial(T, B, QUIET) for T, B, seed in self._sizes() if not seed]
             handed |= handed_in(quiet, self.paths, allowed)
+        doubtful = self._doubtful(ran, bad)
+        judged = [t for t in ran if t.key not in doubtful]
+        bad = {name: tuple(key for key in where if key not in doubtful) for name, where in bad.items()}
         why = explanation([*handed.values()], self.form.name) if any(bad.values()) else None
         return Examination(
             name=self.form.name,
             gradients=bad,
-            trials=tuple((t.T, t.B, t.seed) for t in ran),
-            silent=tuple((t.T, t.B, t.seed) for t in trials if t.failure),
-            method=ran[0].own.method if ran and ran[0].own else "",
+            trials=tuple(t.key for t in judged),
+            silent=tuple(t.key for t in trials if t.failure),
+            doubtful=doubtful,
+            method=ran[-1].own.method if ran[-1].own else "",
             conventions=tuple(conventions),
             mistakes=why.mistakes if why else (),
             first=why.first if why else "",
-            details=self._details(ran, bad),
+            details=self._details(judged, bad),
             missing=self._missing(),
             remarks=tuple(self._remarks(trials)),
         )
+
+    def _doubtful(self, trials: list[Trial], bad: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the problems that say nothing: cut ones with wrong gradients, where the data as given have right ones.
+
+        What was cut may not belong together, as a number of steps that stands elsewhere.
+        """
+        wrong = {key for where in bad.values() for key in where}
+        if any(t.whole and t.key in wrong for t in trials):
+            return ()
+        return tuple(t.key for t in trials if t.key in wrong)
 
     def _sizes(self) -> Iterable[tuple[int | None, int | None, int]]:
         lengths: list[int | None] = [*self.axes.lengths()] or [None]
@@ -185,23 +247,40 @@ class _Examined:
         world = self.axes.cut(self.world, T, B)
         if seed:
             self._moved(world, seed)
-        trial = Trial(T, B, seed)
+        trial = Trial(T, B, seed, whole=T in (None, self.axes.steps) and B in (None, self.axes.examples))
         try:
-            trial.given = self._matched(self.form.run(world.copy()))[0]
-            wanted = {name: self.paths[name] for name in trial.given}
-            own = OwnLoss(self.form, world, list(wanted.values()))
-            found = own.gradients()
+            answer = self.form.run(world.copy())
+            found = self._again(answer.given)
+            own = OwnLoss(self.form, world, [self.paths[name] for name in found])
+            trial.given = {name: g.array for name, g in found.items()}
+            trial.true = self._true(own, trial.given)
         except ExamineError as error:
-            trial.failure = getattr(error, "words", str(error))
+            trial.failure = getattr(error, "words", str(error).splitlines()[0])
             return trial
-        trial.true = {name: found[path] for name, path in wanted.items()}
+        trial.moved = any(g.moved for g in found.values())
         trial.own = own
+        trial.entries = lambda name: own.entries(self.paths[name])
         return trial
+
+    def _again(self, given: list[Given]) -> dict[str, Given]:
+        """Return the gradients of the arrays that the first call had: a parameter that did not move has a zero one."""
+        found, _ = self._matched(given)
+        still = {g.path: g for g in given if g.moved}
+        for name, g in self.first.items():
+            if g.moved and name not in found and g.path in still:
+                found[name] = still[g.path]
+        return {name: g for name, g in found.items() if name in self.first}
+
+    def _true(self, own: OwnLoss, given: Mapping[str, Array]) -> dict[str, Truth]:
+        if own.recording is None and own.confirms({self.paths[name]: g for name, g in given.items()}, USUAL.relative):
+            return {name: Truth(g.shape, np.asarray(g, np.float64).reshape(-1)) for name, g in given.items()}
+        found = own.gradients()
+        return {name: found[self.paths[name]] for name in given}
 
     def _moved(self, world: World, seed: int) -> None:
         """Move the parameters: by a third of their size; those that are all equal by 0.1."""
         rng = np.random.default_rng(seed)
-        for name in self.given:
+        for name in self.first:
             path = self.paths[name]
             if path[0] == "arguments" and len(path) == 2 and _data(name):
                 continue
@@ -216,9 +295,7 @@ class _Examined:
         self, trials: list[Trial], names: list[str], precision: Precision, allowed: list[Convention]
     ) -> dict[str, Any]:
         """Return, by gradient, the trials on which it is wrong."""
-        return {
-            name: tuple((t.T, t.B, t.seed) for t in trials if not t.same(name, precision, allowed)) for name in names
-        }
+        return {name: tuple(t.key for t in trials if not t.same(name, precision, allowed)) for name in names}
 
     def _details(self, trials: list[Trial], bad: Mapping[str, Any]) -> dict[str, str]:
         """Return what is seen at once in a wrong gradient: its shape, NaN, zeros, another sign, a factor."""
@@ -231,8 +308,8 @@ class _Examined:
 
     def _missing(self) -> tuple[str, ...]:
         """Return parameters without a gradient, on which the loss depends: those beside others in a dict or object."""
-        homes = {path[:-1] for name, path in self.paths.items() if name in self.given and isinstance(path[-1], str)}
-        others = {name: path for name, path in self.paths.items() if name not in self.given and path[:-1] in homes}
+        homes = {path[:-1] for name, path in self.paths.items() if name in self.first and isinstance(path[-1], str)}
+        others = {name: path for name, path in self.paths.items() if name not in self.first and path[:-1] in homes}
         missing = []
         for name, path in others.items():
             try:
@@ -244,8 +321,8 @@ class _Examined:
         return tuple(missing)
 
     def _remarks(self, trials: list[Trial]) -> Iterable[str]:
-        named = [name for name in self.unmatched if name != NAMELESS]
-        if named and not self.world.object:
+        named = [name for name in self.unmatched if upstream_of(name)]
+        if named:
             yield f"note: not compared, since no array has that name: {', '.join(named)}"
         if not self.axes.steps and not self.axes.examples:
             yield "note: one length alone was tried: no axis of time was found that can be cut"
@@ -255,32 +332,8 @@ class _Examined:
                 return
 
 
-def _globals(form: Form, params: Sequence[str] | None) -> dict[str, Any]:
-    """Return the arrays of floats among the globals that a function reads, or those that are named."""
-    there = getattr(form.main, "__globals__", {})
-    if params is not None:
-        for name in params:
-            if name not in there:
-                raise ExamineValueError(
-                    f"examine: params names {name!r}, which is no global of {form.name}\n"
-                    "name variables of the module that has the function"
-                )
-        return {name: there[name] for name in params}
-    if not isinstance(form, OneFunction):
-        return {}
-    found = source_names.read_globals(form.main)
-    return {
-        name: there[name] for name in found if isinstance(there[name], np.ndarray) and there[name].dtype.kind == "f"
-    }
-
-
 def _data(name: str) -> bool:
     return name.lower().startswith(("x", "h", "c0", "a0", "s0", "inputs", "prev", "state", "y", "target"))
-
-
-def _single(trials: list[Trial]) -> bool:
-    """Return whether gradients are handed in in single or half precision."""
-    return any(g.dtype in (np.float32, np.float16) for t in trials for g in t.given.values())
 
 
 def _seen(hand: Array, truth: Any) -> str:

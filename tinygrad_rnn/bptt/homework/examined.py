@@ -20,6 +20,7 @@ class Examination:
     gradients: Mapping[str, tuple[tuple[int | None, int | None, int], ...]]
     trials: tuple[tuple[int | None, int | None, int], ...]
     silent: tuple[tuple[int | None, int | None, int], ...] = ()
+    doubtful: tuple[tuple[int | None, int | None, int], ...] = ()
     method: str = "tape"
     conventions: tuple[str, ...] = ()
     mistakes: tuple[str, ...] = ()

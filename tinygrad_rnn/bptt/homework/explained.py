@@ -76,7 +76,7 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
         with np.errstate(all="ignore"):
             problems = _Problems(handed)
             found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
-    except (DoctorError, ValueError):  # a step that the doctor has no model of
+    except (DoctorError, ValueError, LookupError):  # a step that the doctor has no model of
         return None
     mistakes = [m.words for m in (found.mistake, found.second) if m]
     if not mistakes:
