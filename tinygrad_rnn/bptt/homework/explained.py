@@ -119,6 +119,7 @@ class _Problems:
             self.tried.append(problem)
             self.answers[id(problem.case)] = {name: np.array(g - one.steps.rest[name]) for name, g in one.given.items()}
         self.cell = self.tried[0].case.cell
+        self.batches = sorted({problem.B for problem in self.tried})
         self.stages = sorted(self.tried, key=lambda p: p.T)
         long_enough = [p for p in self.stages if p.T >= 3]
         self.searched = (long_enough or self.stages[-1:])[0]
