@@ -69,5 +69,5 @@ def asked(function: Callable[..., Any], arguments: list[Any], options: Mapping[s
 
 def _line(error: BaseException) -> str:
     """Return the file and the line that led to an error: the last one that is neither NumPy's nor of this package."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THEIRS)]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*NOT_THEIRS, "<"))]
     return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""

@@ -89,12 +89,17 @@ def _data(form: Form, world: World, parameters: set[Path]) -> Iterator[tuple[Pat
         path, name, value = pending.pop(0)
         numbers = numbers_of(value)
         floats = numbers is not None or (isinstance(value, np.ndarray) and value.dtype.kind not in "iub")
-        if path in containers or path[:-1] in containers or (floats and WEIGHT.match(name)):
+        if path in containers or path[:-1] in containers or (floats and is_parameter(name)):
             continue
         yield path, name
         inner = isinstance(value, tuple | list) and len(value) <= 3 and numbers is None
         if inner or (isinstance(value, Mapping) and not entries.is_steps(value)):
             pending += [((*path, key), str(key), held) for key, held in contents(value)]
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether an array has a name that parameters have: W, Wxh, b_f, weight."""
+    return bool(WEIGHT.match(name))
 
 
 def _cuts(world: World, data: Mapping[Path, str]) -> list[tuple[int, tuple[Place, ...]]]:
