@@ -32,6 +32,7 @@ from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError
 from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
+from tinygrad_rnn.bptt.homework.gradient_names import is_parameter
 from tinygrad_rnn.bptt.homework.judging import (
     Convention,
     Trial,
@@ -43,7 +44,6 @@ from tinygrad_rnn.bptt.homework.judging import (
 )
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
 from tinygrad_rnn.bptt.homework.places import Array
-from tinygrad_rnn.bptt.homework.prefixes import is_parameter
 from tinygrad_rnn.bptt.homework.recognised import form_of
 from tinygrad_rnn.bptt.homework.trying import QUIET, Trying
 from tinygrad_rnn.bptt.homework.upstream import upstream_of
@@ -119,6 +119,7 @@ class _Examined:
         bad = self._wrong(ran, names, precision, allowed)
         if any(bad.values()) and (whole := norm_of(ran, [n for n in names if bad[n]])):
             allowed, bad = [whole], dict.fromkeys(names, ())
+        self._refuse_an_optimiser(ran, bad)
         conventions += [c.words for c in allowed]
         handed = handed_in(ran, self.code.paths, allowed) if any(bad.values()) or self.truncation else {}
         if self.truncation and not handed:
@@ -151,6 +152,15 @@ class _Examined:
             missing=self._missing(),
             remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful])),
         )
+
+    def _refuse_an_optimiser(self, trials: list[Trial], bad: Mapping[str, Any]) -> None:
+        """Raise ValueError where parameters move, and never along the gradient: an optimiser may be the reason."""
+        moves = [(t, name) for t in trials if t.moved for name in bad if t.true[name].largest]
+        if moves and all(t.key in bad[name] for t, name in moves):
+            raise ExamineValueError(
+                f"examine: {self.code.form.name} changes its parameters by other steps than multiples of a gradient\n"
+                "as Adagrad and Adam do; leave the gradients in attributes, as self.dW, or return them"
+            )
 
     def _doubtful(self, trials: list[Trial], bad: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the problems that say nothing: cut ones with wrong gradients, where the data as given have right ones.

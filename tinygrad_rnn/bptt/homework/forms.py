@@ -86,6 +86,8 @@ class Form:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return the name of a function; of a partial, that of the function within."""
-    function = plain(function)
+    """Return the name of a function; of a partial, that of the function within; of `__call__`, that of the class."""
+    owner, function = owner_of(function), plain(function)
+    if owner is not None and getattr(function, "__name__", "") == "__call__":
+        return type(owner).__name__
     return str(getattr(function, "__name__", type(function).__name__))

@@ -19,6 +19,7 @@ AFFIXES = (
 """The ways to write the gradient of W: dLdW, dW, grad_W, gW, W_grad, W."""
 VALUES = ("v", "value", "values", "val", "data", "w", "weight", "p", "param", "x", "array")
 """The names of the attribute that holds the value of a parameter that is an object."""
+WEIGHT = re.compile(r"^[WUVRbwuv](\d|_|[a-z]{0,3}$|$)|^(weight|bias|gamma|beta|theta|kernel)", re.ASCII)
 NAMELESS = "a gradient without a name"
 
 
@@ -36,7 +37,22 @@ def leaf_names(
         listed = isinstance(path[-1], int) and path[-1] < len(parts)
         names[path] = parts[int(words[-1])] if listed else _short(words)
     shared = [name for name in names.values() if list(names.values()).count(name) > 1]
-    return {path: ".".join(_words(path, parameters)) if n in shared else n for path, n in names.items()}
+    whole = {path: _words(path, parameters) for path, name in names.items() if name in shared}
+    return {path: _unique(path, whole) if path in whole else name for path, name in names.items()}
+
+
+def _unique(path: Path, whole: Mapping[Path, list[str]]) -> str:
+    """Return the fewest last words of a path that no other path ends with: rnn.bias, for params.rnn.bias."""
+    words = whole[path]
+    for k in range(2, len(words)):
+        if sum(other[-k:] == words[-k:] for other in whole.values()) == 1:
+            return ".".join(words[-k:])
+    return ".".join(words)
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether an array has a name that parameters have: W, Wxh, b_f, weight."""
+    return bool(WEIGHT.match(name.rpartition(".")[2]))
 
 
 def is_gradient(path: Path, parameters: list[str]) -> bool:
@@ -89,10 +105,11 @@ def matched(
     for gradient in (g for g in given if g.path and not g.moved):
         for leaf in _by_place(gradient, leaves, paths, parameters):
             take(leaf, gradient)
-    moved = {g.path: g for g in given if g.moved}
-    for leaf, path in paths.items():
-        if path in moved and (leaf in found or moved[path].array.any()):
-            take(leaf, moved[path])
+    if not found:
+        moved = {leaf: g for g in given if g.moved for leaf, path in paths.items() if path == g.path}
+        trained = [leaf for leaf, g in moved.items() if g.array.any()]
+        for leaf in [leaf for leaf in trained if is_parameter(leaf)] or trained:
+            take(leaf, moved[leaf])
     unmatched = [g for g in returned if id(g) not in used]
     if not found:
         found = _by_shapes(unmatched, leaves, paths)

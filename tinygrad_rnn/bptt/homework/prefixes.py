@@ -17,9 +17,9 @@ import numpy as np
 from tinygrad_rnn.bptt.homework import entries
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
+from tinygrad_rnn.bptt.homework.gradient_names import is_parameter
 from tinygrad_rnn.bptt.homework.places import Path, World, contents, numbers_of
 
-WEIGHT = re.compile(r"^[WUVRbwuv](\d|_|[a-z]{0,3}$|$)|^(weight|bias|gamma|beta|theta|kernel)", re.ASCII)
 LENGTHS_OF_ROWS = re.compile(r"len|durations|n_steps", re.IGNORECASE)
 LENGTHS = (1, 2, 3, 7)
 MOST_TRIED = 120
@@ -95,11 +95,6 @@ def _data(form: Form, world: World, parameters: set[Path]) -> Iterator[tuple[Pat
         inner = isinstance(value, tuple | list) and len(value) <= 3 and numbers is None
         if inner or (isinstance(value, Mapping) and not entries.is_steps(value)):
             pending += [((*path, key), str(key), held) for key, held in contents(value)]
-
-
-def is_parameter(name: str) -> bool:
-    """Return whether an array has a name that parameters have: W, Wxh, b_f, weight."""
-    return bool(WEIGHT.match(name))
 
 
 def _cuts(world: World, data: Mapping[Path, str]) -> list[tuple[int, tuple[Place, ...]]]:
