@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,14 @@ def number(value: str) -> float:
         return float(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{value!r} is not a number, as 0.5") from None
+
+
+def seconds(value: str) -> float:
+    """Return a positive number of seconds, for argparse."""
+    given = number(value)
+    if not 0 < given < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number of seconds")
+    return given
 
 
 def place(value: str) -> Path:

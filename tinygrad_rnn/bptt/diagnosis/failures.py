@@ -59,6 +59,8 @@ def advice(error: BaseException, file: Path | None) -> str:
         )
     if isinstance(error, ImportError) and "relative import" in str(error):
         return "a file by itself is in no package: write `from helper import f` in the place of `from .helper import f`"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is: try it with smaller sizes"
     if isinstance(error, SystemExit):
         return 'put what only a script does under `if __name__ == "__main__":`'
     return SCRIPT
