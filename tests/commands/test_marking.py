@@ -258,6 +258,18 @@ def test_what_changed_is_judged_again(small, monkeypatch):
     assert len(asked) == 6
 
 
+def test_with_more_time_only_what_gave_no_answer_is_judged_again(marked, folder, monkeypatch):
+    judge, asked = processes._Running.judge, []
+    monkeypatch.setattr(
+        processes._Running,
+        "judge",
+        lambda self, job, limits: asked.append(job.submission.name) or judge(self, job, limits),
+    )
+    _, out = mark(folder, timeout=301)
+    assert sorted(asked) == ["eve.py", "fay.py", "helper.py", "ida.py", "jim.py", "kim.py"]
+    assert out.splitlines() == marked[0].splitlines()[:-3]
+
+
 # ------------------------------------------------------------------------------------------------ refusals
 
 

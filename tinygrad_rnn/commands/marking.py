@@ -126,7 +126,7 @@ def _judged(options: argparse.Namespace, submissions: Submissions, state: Path) 
     finally:
         if line:
             line.end()
-    lost = {"status": "crashed", "words": "its result could not be read", "found": {}, "used": {}}
+    lost = {"status": "crashed", "words": "its result could not be read", "found": {}}
     return {student: results.get(student) or kept.read(where) or lost for student, where in places.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,25 +18,25 @@ from tinygrad_rnn.commands.sources import digest
 
 @dataclass(frozen=True)
 class Kept:
-    """A folder of results. A result holds for a submission, a task and limits as they were."""
+    """A folder of results. A result holds for a submission and a task as they were; a failure for these limits too."""
 
     folder: Path
     task: Path
     limits: Limits
 
     def place(self, submission: Path, name: str) -> Path:
-        """Return the path of a submission's result: its name is made of all that the result depends on."""
+        """Return the path of a submission's result. Its name is made of what every result depends on."""
         parts = [_judges(), platform.python_version(), np.__version__, name, digest(submission), digest(self.task)]
-        parts += [repr(self.limits.seconds), repr(self.limits.memory)]
         return self.folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json"
 
     def read(self, place: Path) -> Result | None:
-        """Return a result that holds; None where there is none, or a file that it imported has changed."""
+        """Return a result that holds; None where there is none, or what it depends on has changed."""
         try:
             result = json.loads(place.read_text(encoding="utf-8"))
-            holds = {"status", "words", "found", "used"} <= set(result)
+            holds = {"status", "words", "found"} <= set(result)
+            holds = holds and (result["status"] == "judged" or result["limits"] == asdict(self.limits))
             holds = holds and all(digest(Path(path)) == was for path, was in result["used"].items())
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return None
         return result if holds else None
 

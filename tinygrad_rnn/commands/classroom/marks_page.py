@@ -23,6 +23,7 @@ body { font: 16px/1.45 system-ui, sans-serif; max-width: 70rem; margin: 2rem aut
 table { border-collapse: collapse; width: 100%; margin: 0 0 2rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
 td { overflow-wrap: anywhere; }
+td:first-child:not(.number) { min-width: 9rem; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 .right { color: var(--right); }
 .wrong { color: var(--wrong); }

@@ -65,9 +65,9 @@ def main() -> None:
     """Judge what the one argument says, and end at once, whatever threads there are."""
     end = os._exit
     asked = json.loads(sys.argv[1])
-    limit(asked["memory"], asked["seconds"])
+    limit(**asked["limits"])
     result = judged(Path(asked["submission"]), Path(asked["task"]))
-    files.write(asked["result"], json.dumps(result))
+    files.write(asked["result"], json.dumps(result | {"limits": asked["limits"]}))
     end(0)
 
 

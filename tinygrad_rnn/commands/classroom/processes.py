@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ class _Running:
 
 def _said(job: Job, limits: Limits) -> str:
     asked = {"submission": job.submission.name, "task": str(job.task.resolve()), "result": str(job.result.resolve())}
-    return json.dumps(asked | {"memory": limits.memory, "seconds": limits.seconds})
+    return json.dumps(asked | {"limits": asdict(limits)})
 
 
 def _variables() -> dict[str, str]:
@@ -155,10 +155,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _without_a_result(status: int | None, limits: Limits) -> Result:
     time_is_up = status is None or status == -getattr(signal, "SIGXCPU", 0)
     if time_is_up:
-        return {"status": "timeout", "words": f"no answer within {limits.seconds:g} s", "found": {}, "used": {}}
+        return _nothing("timeout", f"no answer within {limits.seconds:g} s", limits)
     try:
         how = signal.Signals(-status).name if status and status < 0 else f"status {status}"
     except ValueError:
         how = f"signal {-status}" if status else "status 0"
-    words = f"its process ended by {how}, without an answer"
-    return {"status": "crashed", "words": words, "found": {}, "used": {}}
+    return _nothing("crashed", f"its process ended by {how}, without an answer", limits)
+
+
+def _nothing(status: str, words: str, limits: Limits) -> Result:
+    return {"status": status, "words": words, "found": {}, "used": {}, "limits": asdict(limits)}
