@@ -1,6 +1,6 @@
 """Networks whose drawings are tested, and a drawing in words: its boxes, their order, labels, steps and arrows."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -93,18 +93,52 @@ def assert_no_overlaps(pic, places):
         assert all(right < left for (_, right), (left, _) in pairwise(row))
 
 
+def points_of(curve, count=25):
+    """Points on a curve of Bézier segments."""
+    s = np.linspace(0, 1, count)[:, None]
+    parts = [np.array(curve[k : k + 4]) for k in range(0, len(curve) - 3, 3)]
+    return np.concatenate(
+        [(1 - s) ** 3 * a + 3 * s * (1 - s) ** 2 * b + 3 * s**2 * (1 - s) * c + s**3 * d for a, b, c, d in parts]
+    )
+
+
+def shared_lines(pic):
+    """Pairs of arrows between steps that run along one line, for 8 points or more, in opposite directions."""
+    places = layout(pic)
+    lines = {}  # by arrow, the stretches that are level: height, left, right, direction
+    for arrow, curve in places.curves.items():
+        if not pic.carried(*arrow) or arrow in pic.loops:
+            continue
+        points = points_of(curve)
+        lines[arrow] = [
+            (y0, min(x0, x1), max(x0, x1), np.sign(x1 - x0))
+            for (x0, y0), (x1, y1) in pairwise(points)
+            if abs(y1 - y0) < 0.05 * abs(x1 - x0)
+        ]
+    found = set()
+    rightward = {arrow: places.curves[arrow][-1][0] > places.curves[arrow][0][0] for arrow in lines}
+    for a, b in combinations(lines, 2):
+        if rightward[a] == rightward[b]:
+            continue
+        lengths = [
+            min(r, right) - max(l, left)
+            for y, l, r, way in lines[a]
+            for height, left, right, other in lines[b]
+            if way == -other and abs(y - height) < 1 and min(r, right) > max(l, left)
+        ]
+        if sum(lengths) > 8:
+            found.add((a, b))
+    return found
+
+
 def hidden_arrows(pic):
     """Arrows of which a point lies inside a box that they neither leave nor enter, with that box."""
     places = layout(pic)
     centres = np.array(list(places.centre.values()))
     halves = np.array([[places.width[name], places.tall.get(name, places.height)] for name in pic.boxes]) / 2 - 1
-    s = np.linspace(0, 1, 25)[:, None]
     found = []
     for arrow, curve in places.curves.items():
-        parts = [np.array(curve[k : k + 4]) for k in range(0, len(curve) - 3, 3)]
-        points = np.concatenate(
-            [(1 - s) ** 3 * a + 3 * s * (1 - s) ** 2 * b + 3 * s**2 * (1 - s) * c + s**3 * d for a, b, c, d in parts]
-        )
+        points = points_of(curve)
         inside = (np.abs(points[:, None] - centres) < halves).all(2).any(0)
         found += [(arrow, name) for name, hit in zip(pic.boxes, inside, strict=True) if hit and name not in arrow]
     return found

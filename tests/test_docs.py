@@ -10,7 +10,7 @@ import make_derivations
 import make_exercises
 import make_tables
 import pytest
-from test_house import LAYERS
+from floors import LAYERS
 
 import tinygrad_rnn
 

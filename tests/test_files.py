@@ -60,6 +60,20 @@ def test_it_is_written_where_the_system_has_files_without_a_name_and_where_it_ha
 # ---------------------------------------------------------------------------------------------- what a path names
 
 
+@pytest.mark.parametrize("ending", ["/", "//", "/.", os.sep])
+def test_a_name_that_ends_as_that_of_a_folder_is_no_file(ending, tmp_path):
+    """`Path` drops the ending, and would write, or read, the file."""
+    name = f"{tmp_path / 'a.svg'}{ending}"
+    for there in (False, True):
+        for refuses in (files.require_place, files.read_text, lambda path: files.write(path, "new")):
+            with pytest.raises(ValueError, match=r"a\.svg.* ends as the name of a folder does\ngive the name of a"):
+                refuses(name)
+        assert os.listdir(tmp_path) == ["a.svg"] * there
+        files.write(tmp_path / "a.svg", "old")
+    assert files.read_text(tmp_path / "a.svg") == "old"
+    assert files.make_folder(f"{tmp_path / 'new'}{ending}") == [tmp_path / "new"]
+
+
 @posix
 def test_a_link_keeps_its_target_and_a_chain_of_links_too(tmp_path):
     (tmp_path / "there").mkdir()

@@ -7,26 +7,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from floors import FLOORS
 
 import tinygrad_rnn
 from tinygrad_rnn import bptt, draw, nn
 
 PACKAGE = Path(tinygrad_rnn.__file__).parent
-
-LAYERS = [
-    {"core", "files"},
-    {"operations"},
-    {"tape"},
-    {"transforms", "nn", "draw", "graph"},
-    {"bptt", "compiler"},
-    {"bench", "lm"},
-    {"commands"},
-    {"cli"},
-    {"__main__"},
-]
-"""The rooms, the lowest layer first: a file imports from its own room and from the layers below it."""
-
-FLOORS = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
 
 CORE = ["recording", "table", "sparse", "tensor", "backward", "tape"]
 """The six files of the engine, in the order in which they are read."""

@@ -124,7 +124,7 @@ def _say(words: str) -> None:
 
 
 def _printable(words: str) -> str:
-    """Words whose control characters, which could steer a terminal, are shown as escapes."""
+    """Return words with control characters, which could steer a terminal, as escapes."""
     return "".join(c if c == "\n" or not (ord(c) < 32 or 127 <= ord(c) < 160) else repr(c)[1:-1] for c in words)
 
 

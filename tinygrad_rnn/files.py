@@ -55,8 +55,9 @@ def write(path: AnyPath, content: str | bytes) -> Path:
 def require_place(path: AnyPath) -> Path:
     """Return the path if a file may be written there; ask before a long run.
 
-    Raises ValueError for control characters in the name, FileNotFoundError for a missing folder, IsADirectoryError for
-    a folder, PermissionError for a read-only file or folder, OSError for a disk or a socket.
+    Raises ValueError for control characters in the name and for a name that ends in a slash, FileNotFoundError for a
+    missing folder, IsADirectoryError for a folder, PermissionError for a read-only file or folder, OSError for a disk
+    or a socket.
     """
     _require_name(path)
     path = Path(path)
@@ -69,7 +70,7 @@ def require_place(path: AnyPath) -> Path:
     if inside is None:
         raise FileNotFoundError(f"{path}: there is no folder {folder}\nmake it first, or write to another one")
     if not stat.S_ISDIR(inside.st_mode):
-        raise NotADirectoryError(f"{path}: {folder} is no folder\n{NO_FOLDER}")
+        raise NotADirectoryError(f"{path}: {folder} is not a folder\n{NO_FOLDER}")
     if old is None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(f"{path}: the folder {folder} is read-only\n{NO_PERMISSION}")
@@ -105,7 +106,7 @@ def require_apart(what: str, *paths: AnyPath | None) -> None:
 
 
 def to_stdout(path: AnyPath) -> bool:
-    """Whether a path names the standard output, as /dev/stdout does."""
+    """Tell whether a path names the standard output, as /dev/stdout does."""
     found = _stat(Path(path))
     return found is not None and _own_stream(found) == _descriptor(sys.stdout) is not None
 
@@ -139,14 +140,14 @@ def read_text(path: AnyPath) -> str:
 
 def make_folder(path: AnyPath) -> list[Path]:
     """Make a folder and those above it; return those that were missing, the innermost first."""
-    _require_name(path)
+    _require_name(path, folder=True)
     path = Path(path)
     try:
         missing = [folder for folder in (path, *path.parents) if _stat(folder) is None]
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if isinstance(error, FileExistsError | NotADirectoryError):
-            raise NotADirectoryError(f"{path} is, or lies in, a file\ngive the name of a folder") from error
+            raise NotADirectoryError(f"{path} is a file, or lies in one\ngive the name of a folder") from error
         _fail(path, "the folder cannot be made", error)
     return missing
 
@@ -329,10 +330,12 @@ def _descriptor(stream: object) -> int | None:
         return None
 
 
-def _require_name(path: AnyPath) -> None:
+def _require_name(path: AnyPath, folder: bool = False) -> None:
     text = os.fspath(path)
     if not text:
         raise ValueError("an empty name of a file\ngive its path")
+    if not folder and text.endswith(("/", "/.", os.sep)):  # which `Path` would drop
+        raise ValueError(f"{text} ends as the name of a folder does\ngive the name of a file")
     if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text):
         raise ValueError(f"{text!r}: a name with control characters\ngive a name that can be printed")
 

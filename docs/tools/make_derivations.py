@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_rnn import bptt
 from tinygrad_rnn.bptt.derivation.chains import chains
-from tinygrad_rnn.bptt.derivation.documents import NOTES, SECTIONS
+from tinygrad_rnn.bptt.derivation.documents import Document
 from tinygrad_rnn.bptt.derivation.styles import Latex
 from tinygrad_rnn.bptt.derivation.symbols import Writer
 from tinygrad_rnn.operations.basics import sigmoid
@@ -93,14 +93,14 @@ EXERCISES: dict[str, tuple[str, Callable[..., Any], dict[str, tuple[int, int]], 
         residual,
         SIMPLE,
         1,
-        "*Exercise 6-3.* dh_t/dh_{t-1} has the identity in it: the cotangent passes unchanged, and a term is added.",
+        "*Exercise 6-3.* ∂h_t/∂h_{t-1} has the identity in it: the cotangent passes unchanged, and a term is added.",
     ),
     "exercise-06.md": (
         "Exercise 6: the gradients of the LSTM",
         lstm,
         STACKED,
         2,
-        "*Exercises 6-4 and 6-2P.* On the way from c_t to c_{t-1} stands f_t alone, with no matrix and no tanh'.",
+        "*Exercises 6-4 and 6-2P.* On the direct way from c_t to c_{t-1} stands f_t alone: no matrix and no tanh'.",
     ),
     "exercise-07.md": (
         "Exercise 7: the gradients of the GRU",
@@ -126,11 +126,9 @@ def page(name: str) -> str:
         "The tape writes the derivation from this cell, whose examples are column vectors:",
         f"```python\n{_head(cell)}{source}```",
     ]
-    for section, heading in SECTIONS.items():
-        inside = formulas.section(section)
-        if inside:
-            blocks += [f"## {heading}", *([NOTES[section]] if section in NOTES else [])]
-            blocks += [f"$$\n{writer.formula(f)}\n$$" for f in inside]
+    for heading, note, inside in Document(title, formulas.all, writer, "markdown").sections():
+        blocks += [f"## {heading}", *([note] if note else [])]
+        blocks += [f"$$\n{writer.formula(f)}\n$$" for f in inside]
     if name in CHAINS:
         wanted = CHAINS[name]
         blocks += ["## The chains of the first three steps"]

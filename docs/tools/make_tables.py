@@ -93,6 +93,7 @@ WRONG = {
     "Values that would leave the tape, or change": """
         with tg.Tape(): np.array([x, x])
         with tg.Tape(): array[0] = x[0]
+        with tg.Tape(): array[0, 0] = x[0, 0]
         with tg.Tape(): array[:, :2] = x[:, :2]
         with tg.Tape(): np.copyto(array, x)
         with tg.Tape(): array[ids]
@@ -172,11 +173,13 @@ WRONG = {
         tg.grad(lambda x: float(x.data))(1.0)
         tg.grad(np.tanh, argnums=2)(1.0)
         tg.grad(np.tanh, argnums=(0, 0))(1.0)
+        tg.grad(np.tanh, argnums=())(1.0)
         tg.grad(np.tanh, argnums="x")(1.0)
         tg.grad(np.tanh, argnums=1.0)(1.0)
         tg.grad(np.sum)(np.ma.masked_array([1.0, 2.0], [0, 1]))
         tg.jvp(np.tanh, 1.0, 1.0)
         tg.hvp(np.tanh, array, array)
+        tg.hvp(np.tanh, (array,), array, argnums=(0,))
         tg.grad(np.tanh, has_aux=True)(1.0)
         tg.jvp(np.tanh, (array,), (array, array))
         tg.jvp(np.tanh, (array,), (np.ones(3),))
@@ -188,6 +191,7 @@ WRONG = {
     "Trees of parameters": """
         nn.weights.arrays({"a": {"b": array}, "a.b": array})
         nn.weights.arrays({1: array})
+        tree = [array]; tree.append(tree); tg.grad(lambda tree: tree[0].sum())(tree)
         s = nn.optim.SGD(rate=0.1); s.step({"a": [array]}, {"a": [array, array]}, s.init({"a": [array]}))
         s = nn.optim.SGD(rate=0.1); s.step({"a": {"w": array}}, {"a": {"v": array}}, s.init({"a": {"w": array}}))
         nn.optim.SGD(rate=0.1).init({"a": {"w": None}})

@@ -106,10 +106,10 @@ def test_a_cell_that_is_not_there_is_told(command, path, tmp_path, capsys):
 def test_what_the_doctor_and_derive_do_not_find_is_told_with_the_way_to_write_it(path, capsys):
     status, _, err = run(capsys, "doctor", f"{path}:by_hand", "--cell", "elman")
     assert status == 2
-    assert f"nor a function in {path}\nname one of these, or your own: FILE.py:cell" in err
+    assert f"nor a function in {path}\nwrite --cell rnn, or into that file: elman(params, x, *state)" in err
     status, _, err = run(capsys, "derive", "--cell", "cell")
     assert status == 2
-    assert err.endswith("or your own: FILE.py:cell\n")
+    assert "or your own, FILE.py:cell, where FILE.py has cell(params, x, *state)" in err
 
 
 def test_an_example_that_fails_is_told(path, capsys):

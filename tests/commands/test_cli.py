@@ -8,6 +8,7 @@ import pytest
 
 from tinygrad_rnn import bptt, cli
 from tinygrad_rnn.commands import common
+from tinygrad_rnn.commands.user_code import EXAMPLE, OWN_CELL
 
 
 def test_demo_compares_and_draws_the_five_cells_on_real_text(tmp_path, capsys):
@@ -293,11 +294,14 @@ def test_doctor_takes_the_files_own_cell(tmp_path, capsys):
     [
         (HOMEWORK, "mien", ("--cell", "rnn"), "has no function 'mien'\nit has mine, slope, cell, example, of_my_cell"),
         (HOMEWORK, "mine", ("--cell", "elman"), "--cell elman: neither one of rnn, residual_rnn,"),
+        (HOMEWORK, "mine", ("--cell", "elman"), f"\nwrite --cell rnn, or into that file: elman{OWN_CELL}"),
+        (HOMEWORK, "mine", ("--cell", "a.py:cell"), "a.py: there is no such file"),
         (HOMEWORK, "mine", ("--cell", "lstm", "--nonlinearity", "relu"), "lstm has none to choose"),
         (HOMEWORK + "\ndef f(:\n", "mine", ("--cell", "rnn"), "homework.py, line 33: invalid syntax"),
         (HOMEWORK + "\n1 / 0\n", "mine", ("--cell", "rnn"), "ZeroDivisionError: division by zero (line 33)"),
         (HOMEWORK, "mine", ("--cell", "rnn"), "it fails on 21 problems"),
-        (HOMEWORK.replace("example", "sample"), "of_my_cell", ("--cell", "cell"), "has no function 'example'"),
+        (HOMEWORK.replace("example", "sample"), "of_my_cell", ("--cell", "cell"), "has no function 'example'\nwrite"),
+        (HOMEWORK.replace("example", "sample"), "of_my_cell", ("--cell", "cell"), f"it beside the cell: {EXAMPLE}"),
     ],
 )
 def test_doctor_says_what_is_wrong_with_a_file(source, function, arguments, words, tmp_path, capsys):

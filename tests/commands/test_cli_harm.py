@@ -12,13 +12,14 @@ import struct
 import subprocess
 import sys
 import termios
+import textwrap
 from functools import partial
 
 import numpy as np
 import pytest
 
 from tinygrad_rnn import cli, files
-from tinygrad_rnn.commands import common, training
+from tinygrad_rnn.commands import common, progress_line, training
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, pipes and closed streams of POSIX")
 
@@ -166,6 +167,31 @@ def test_names_that_cannot_be_written_are_told_before_the_work(command, name, wo
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.parametrize("command", WRITING)
+def test_a_name_that_ends_as_that_of_a_folder_is_no_file(command, tmp_path, capfd):
+    pytest.importorskip("matplotlib", reason="the figure of flow needs the extra `plot`")
+    *others, name = filled(WRITING[command], file=tmp_path / "a")
+    for there in (False, True):
+        assert cli.main([command, *others, f"{name}/"]) == 2
+        said = capfd.readouterr()
+        assert said_in_two_lines(said.err).endswith("ends as the name of a folder does\ngive the name of a file\n")
+        assert said.out == ""
+        assert os.listdir(tmp_path) == [os.path.basename(name)] * there
+        files.write(name, "precious")
+    assert files.read_text(name) == "precious"
+
+
+def test_a_folder_may_end_as_one(book, tmp_path, capfd):
+    small = ["--hidden", "4", "--window", "10", "--batch", "4", "--epochs", "1"]
+    assert cli.main(["train", "--text", str(book), *small, "--out", f"{tmp_path}/run/"]) == 0
+    assert cli.main(["sample", "--from", f"{tmp_path}/run/", "--length", "3"]) == 0
+    assert cli.main(["demo", "--text", str(book), "--out", f"{tmp_path}/demo/"]) == 0
+    assert len(os.listdir(tmp_path / "demo")) == 10
+    for command in (["demo", "--out", f"{tmp_path}/no"], ["train", *small, "--out", f"{tmp_path}/no"]):
+        assert cli.main([*command, "--text", f"{book}/"]) == 2
+        assert "ends as the name of a folder does" in said_in_two_lines(capfd.readouterr().err)
+
+
 @pytest.mark.parametrize("command", [*WRITING, "demo", "train", "sample"])
 def test_an_empty_path_is_no_path(command, capsys):
     """As a script gives it whose variable is not set."""
@@ -302,6 +328,21 @@ def test_a_run_that_is_ended_keeps_its_last_window(name, book, tmp_path):
     assert sorted(os.listdir(tmp_path / "run")) == files_of_a_run
 
 
+def test_an_interrupt_while_the_command_is_imported_is_quiet_too(tmp_path):
+    """A module of the command stands for the moment at which the interrupt comes."""
+    interrupts = """
+        import sys, tinygrad_rnn.__main__
+        class Interrupts:
+            def find_spec(self, name, *_):
+                if name == "tinygrad_rnn.commands":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupts())
+        sys.exit(tinygrad_rnn.__main__.main())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(interrupts)], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 # ---------------------------------------------------------------------------------------------- errors of every kind
 
 
@@ -414,7 +455,9 @@ def test_progress_fits_the_terminal(columns, variable, monkeypatch):
     with open(terminal, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         parts = {"epoch": "epoch 1/10", "loss": "loss 3.2", "perplexity": "perplexity 24.5", "norm": "|g| 1.00"}
-        line = training._fitting({**parts, "rate": "9 characters/s", "left": "0:00:01 left"}, training._columns() - 1)
+        line = progress_line._fitting(
+            {**parts, "rate": "9 characters/s", "left": "0:00:01 left"}, progress_line._columns() - 1, training.SPARE
+        )
         monkeypatch.undo()
     os.close(master)
     assert len(line) == min(columns, int(variable or columns)) - 1

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import cli
+from tinygrad_rnn.bptt.comparison.case import SIGNATURE
 
 RIGHT = """
 import numpy as np
@@ -120,8 +121,8 @@ def test_files_as_people_have_them(source, tmp_path, capsys):
         ("from .broken import f", "(line 1)\na file by itself is in no package: write `from helper import f`"),
         ("\nopen('numbers.txt')", "and lies in {folder}: run the command there, or open Path(__file__).parent / 'num"),
         ("open('none.txt')", "(line 1)\nit must be a file that `python FILE.py` runs"),
-        ("\nraise MemoryError", "cannot be run: MemoryError (line 2)"),
-        ("\nraise GeneratorExit('x')", "cannot be run: GeneratorExit: x (line 2)"),
+        ("\nraise MemoryError", "cannot be run: MemoryError (line 2)\nuse less memory: the doctor"),
+        ("\nraise GeneratorExit('x')", "cannot be run: GeneratorExit: x (line 2)\nthis is no error of a computation"),
         ("def r(): r()\nr()", "cannot be run: RecursionError"),
         ("\nexit()", "ends the program: exit() (line 2)\nput what only a script does under `if __name__"),
         ("quit(3)", "ends the program: exit(3) (line 1)"),
@@ -152,7 +153,9 @@ def inside(line):
         ("exit()", "f gave no answer: exit() (line 6)\nput what only a script does"),
         ("import sys; sys.exit(0)", "f gave no answer: exit(0) (line 6)"),
         ("import os; os._exit(0)", "f gave no answer: exit(0) (line 6)"),
-        ("raise MemoryError('too large')", "f gave no answer: MemoryError: too large (line 6)"),
+        ("raise MemoryError('too large')", "f gave no answer: MemoryError: too large (line 6)\nuse less memory: the"),
+        ("raise GeneratorExit('x')", "f gave no answer: GeneratorExit: x (line 6)\nthis is no error of a computation"),
+        ("class Stop(BaseException): pass\n    raise Stop", "f gave no answer: Stop (line 7)\nthis is no error of a"),
         ("import nowhere_at_all", "f gave no answer: ModuleNotFoundError: No module named 'nowhere_at_all' (line 6)"),
         ("open('numbers.txt')", "'numbers.txt' is looked for in"),
         ("if len(xs) == 20: exit(1)", "f gave no answer: exit(1) (line 6)"),
@@ -167,7 +170,7 @@ def test_what_is_no_answer_is_no_verdict(line, words, tmp_path, capsys, monkeypa
 
 
 def test_other_errors_are_failures_of_the_derivation(tmp_path, capsys):
-    for line in ("raise GeneratorExit('x')", "1 / 0", "raise Exception('two\\nlines')"):
+    for line in ("int('a')", "1 / 0", "raise Exception('two\\nlines')"):
         status, out, _ = judge(tmp_path, capsys, inside(line))
         assert status == 1
         assert "failure: it fails on 21 problems" in out
@@ -256,10 +259,40 @@ def test_a_path_that_is_no_file_is_told(tmp_path, capsys):
         assert words in capsys.readouterr().err
 
 
-def test_what_cannot_be_called_so_is_a_failure(tmp_path, capsys):
-    status, out, _ = judge(tmp_path, capsys, "f = dict\n")
-    assert status == 1
-    assert "TypeError: dict expected at most 1 argument, got 4 (it is called as dict(params, xs, state, dhs))" in out
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("f = dict", "dict cannot be called as dict(params, xs, state, dhs): dict expected at most 1 argument, got 4"),
+        ("f = int", "int cannot be called as int(params, xs, state, dhs): int() takes at most 2 arguments"),
+        ("f = object", "object cannot be called as object(params, xs, state, dhs): object() takes no arguments"),
+        ("def f(params, xs): pass", "f cannot be called as f(params, xs, state, dhs): f() takes 2 positional"),
+        ("def f(a, b, c, d, e): pass", "f cannot be called as f(params, xs, state, dhs): f() missing 1 required pos"),
+        ("def f(*, dlast): pass", "f cannot be called as f(params, xs, state, dhs, dlast=...): f() takes 0 positional"),
+        ("def f(a, b, c, d, *, rate): pass", "f() missing 1 required keyword-only argument: 'rate'"),
+        ("class f:\n  def __init__(self, a): pass", "f cannot be called as f(params, xs, state, dhs): f.__init__()"),
+        ("from functools import partial\nf = partial(lambda a: a, 1)", "<lambda> cannot be called as <lambda>(params"),
+        ("f = print", "doctor: print returned a NoneType\nreturn a dict of gradients"),
+        ("f = zip", "doctor: zip returned a zip\nreturn a dict of gradients"),
+        ("def f(a, b, c, d):\n  yield 1", "doctor: f returned a generator\nreturn a dict of gradients"),
+    ],
+)
+def test_what_is_no_derivation_is_told_with_what_one_is(source, words, tmp_path, capsys):
+    status, out, err = judge(tmp_path, capsys, source)
+    assert (status, out) == (2, "")
+    assert words in err
+    if "called" in words:
+        assert err.splitlines()[1:] == [SIGNATURE]
+
+
+def test_what_can_be_called_so_is_a_derivation_whatever_it_is(tmp_path, capsys):
+    """A class, a bound method, a partial, an object: none is judged by its kind."""
+    forms = (
+        "def g(self, *args): return f(*args)\nclass A:\n    go = g\n    __call__ = g\na = A()\nm = A().go\n"
+        "from functools import partial\np = partial(f)\nq = lambda *args, **more: f(*args)\n"
+        "class C(dict):\n    def __init__(self, *args): super().__init__(f(*args))\n"
+    )
+    for name in "ampqC":
+        assert judge(tmp_path, capsys, RIGHT + forms, name)[0] == 0, name
 
 
 # ------------------------------------------------------------------------------------------------ examples
@@ -295,6 +328,8 @@ def f(params, xs, state, dhs):
         ("return {", "exit(); return {", 2, "example(rng, T=4, B=3) failed: exit()\nit returns (params, xs, state)"),
         ("return np.tanh(x", "exit(); return np.tanh(x", 2, "the cell cell fails on its example: exit()"),
         ("return {", "raise MemoryError; return {", 2, "example(rng, T=4, B=3) failed: MemoryError\n"),
+        ("return {", "raise GeneratorExit; return {", 2, "example(rng, T=4, B=3) failed: GeneratorExit\nit returns"),
+        ("return np.tanh(x", "raise GeneratorExit\n    return np.tanh(x", 2, "fails on its example: GeneratorExit\n"),
     ],
 )
 def test_examples_that_test_nothing_are_refused(old, new, status, words, tmp_path, capsys, monkeypatch):

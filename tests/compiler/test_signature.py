@@ -301,6 +301,19 @@ def test_numbers_of_arguments_that_are_none():
         assert "argnums=" in refused(product, W, W, argnums=argnums)
         with pytest.raises(TypeError, match="argnums="):
             tg.value_and_grad(product, argnums)(W, W)
+    for argnums in ((), [], range(0), np.array([], int)):
+        for transform in (tg.grad, tg.value_and_grad, tg.compile, tg.jacobian, tg.hessian):
+            with pytest.raises(ValueError, match=r": argnums=\(\) names no argument\nargnums is the number"):
+                transform(product, argnums)(W, W)
+        with pytest.raises(ValueError, match=r"^vjp: argnums=\(\) names no argument\n"):
+            tg.vjp(product, W, W, argnums=argnums)
+    for argnums in ((), (0,), None, "x"):
+        with pytest.raises(TypeError, match=r"^hvp: argnums="):
+            tg.hvp(product, (W, W), W, argnums)
+    for argnums in (2, -3):
+        with pytest.raises(ValueError, match=f"argnums={argnums}, and the function was called with 2 positional"):
+            tg.hvp(product, (W, W), W, argnums)
+    np.testing.assert_array_equal(tg.hvp(product, (W, W), W, -1), tg.hvp(product, (W, W), W, 1))
     chosen = [0]
     fast = tg.compile(product, chosen)
     chosen.append(1)

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+from collections import deque
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from cells import WITH_HAND
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.core.backward import pull_arrays, walk
 from tinygrad_rnn.core.recording import current
 
 
@@ -160,6 +162,38 @@ def test_recorded_gradients_carry_the_scope_of_the_forward_pass():
     assert all(entry.scope[0] == ("grad", 1) for entry in tape[forward:middle])
     assert any(entry.scope == (("grad", 1), ("t", 2), ("gate", "f")) for entry in tape[forward:middle])
     assert ("grad", 2) in {label for entry in tape[middle:] for label in entry.scope}
+
+
+def test_a_walk_sends_what_it_is_given_in_the_place_of_the_rules():
+    """It stops where a product is left out, and adds up cotangents of any class with a sum."""
+    x, w = tg.Tensor(np.full(2, 3.0)), tg.Tensor(np.full(2, 5.0))
+    with tg.Tape() as tape:
+        y = x * w
+        z = y * w + x
+    lines, seed = tape.lines(), np.ones(2)
+
+    def cut(line, g, needed):
+        return [(a, product) for a, product in pull_arrays(line, g, needed) if a is not y]
+
+    pending = {z: seed}
+    assert [k for k, _, _ in walk(lines, 2, pending, send=cut)] == [2, 1]  # nothing comes to y
+    assert {a: g.tolist() for a, g in pending.items()} == {x: [1, 1], w: [15, 15]}
+
+    class Counted:
+        def __init__(self, array, paths):
+            self.array, self.paths, self.shape, self.dtype = array, paths, array.shape, array.dtype
+
+        def __add__(self, other):
+            return Counted(self.array + other.array, self.paths + other.paths)
+
+    def counting(line, g, needed):
+        return [(a, Counted(product, g.paths)) for a, product in pull_arrays(line, g.array, needed)]
+
+    pending = {z: Counted(seed, 1)}
+    deque(walk(lines, 2, pending, [x, w], send=counting), maxlen=0)
+    assert {a: g.paths for a, g in pending.items()} == {x: 2, w: 2}
+    for a in (x, w):
+        np.testing.assert_array_equal(pending[a].array, tape.gradient(z, a, seed))
 
 
 def test_rewind_is_the_backward_pass_step_by_step():

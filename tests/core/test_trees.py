@@ -1,12 +1,14 @@
 """Trees of parameters: what is taken apart is put together again, of whatever tuples, lists and dicts it is."""
 
 import collections
+import re
 import types
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import nn
 from tinygrad_rnn.core.trees import by_name, flattened, mapped
 
 Pair = collections.namedtuple("Pair", "a b")
@@ -49,6 +51,48 @@ def test_a_tree_is_built_again_of_other_leaves(name):
     assert getattr(again, "word", None) == getattr(tree, "word", None)
     assert getattr(again, "default_factory", None) is getattr(tree, "default_factory", None)
     assert again is not tree or not isinstance(tree, dict | list)
+
+
+def circles():
+    inner = [1.0]
+    inner.append(inner)
+    yield inner, "[1]", "1"
+    outer = {"a": 1.0}
+    outer["b"] = (2.0, {"c": outer})
+    yield outer, "['b'][1]['c']", "b.1.c"
+
+
+@pytest.mark.parametrize(("tree", "path", "name"), list(circles()), ids=["a list", "a dict"])
+def test_a_tree_that_holds_itself_is_refused_with_the_place(tree, path, name):
+    def f(tree, x=1.0):
+        return x * (tree[0] if isinstance(tree, list) else tree["a"])
+
+    for refused in (
+        lambda: tg.grad(f)(tree),
+        lambda: tg.jacobian(f)(tree),
+        lambda: tg.compile(f)(tree),
+        lambda: tg.compile(f, 1)(tree, 1.0),
+        lambda: tg.compile(f, 1)(x=tree),
+        lambda: tg.check_grads(f, (tree,)),
+        lambda: nn.optim.Adam().init(tree),
+    ):
+        with pytest.raises(ValueError, match=f"holds itself, at .*{re.escape(path)}\ngive "):
+            refused()
+    if isinstance(tree, dict):
+        with pytest.raises(ValueError, match=f"holds itself, at {name}\ngive "):
+            nn.weights.arrays(tree)
+
+
+def test_a_part_that_a_tree_holds_twice_is_no_circle():
+    part = [1.0, (2.0,)]
+    assert [path for path, _ in flattened({"a": part, "b": [part]})[0]] == [
+        "['a'][0]",
+        "['a'][1][0]",
+        "['b'][0][0]",
+        "['b'][0][1][0]",
+    ]
+    value, gradient = tg.compile(lambda p: p["a"] * p["b"][0])({"a": 2.0, "b": [3.0]})
+    assert (value, gradient) == (6.0, {"a": 3.0, "b": [2.0]})
 
 
 def test_other_mappings_become_dicts():

@@ -1,165 +1,20 @@
 """Odd tapes: in no view does an arrow run behind a box that it has nothing to do with, and no boxes overlap."""
 
-import numpy as np
 import pytest
-from drawings import VIEWS, assert_no_overlaps, hidden_arrows
+from drawings import NETWORKS, VIEWS, assert_no_overlaps, hidden_arrows, recorded, shared_lines
+from odd_tapes import ODD, encoder_and_decoder, odd_tape
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn
 from tinygrad_rnn.draw.layout.annotations import furniture
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import THEMES
 from tinygrad_rnn.draw.views.picture import Gap, picture
 
-RNG = np.random.default_rng(0)
-W = tg.Tensor(RNG.normal(size=(2, 2)), name="W")
-
-
-def first(name="h0"):
-    return tg.Tensor(np.ones((1, 2)), name=name)
-
-
-def encoder_and_decoder(cell, T, steps):
-    """Both count their steps from 0."""
-    step, init = getattr(nn, cell), getattr(nn.init, cell)
-    encoder, decoder = init(RNG, 3, 4), init(RNG, 4, 4)
-    with tg.scope(layer="encoder"):
-        _, h = nn.unroll(step, encoder, RNG.normal(size=(T, 1, 3)))
-    y = h[0] if isinstance(h, tuple) else h
-    for t in range(steps):
-        with tg.scope(layer="decoder", t=t):
-            h = step(decoder, y, *(h if isinstance(h, tuple) else (h,)))
-            y = tg.named("y", (h[0] if isinstance(h, tuple) else h) * 0.5)
-    return (y**2).sum()
-
-
-def layers(kind, count, lengths):
-    net = kind(3, 4, count, bidirectional=True)
-    hs, _ = net(net.init(RNG), RNG.normal(size=(max(lengths), 2, 3)), lengths=lengths)
-    return (hs**2).mean()
-
-
-def second_order(cell, T):
-    params = getattr(nn.init, cell)(RNG, 2, 2)
-    with tg.Tape() as inner:
-        hs, _ = nn.unroll(getattr(nn, cell), params, RNG.normal(size=(T, 1, 2)))
-        loss = (hs**2).sum()
-    return (inner.gradient(loss, params["weight_hh"]) ** 2).sum()
-
-
-def in_order(labels):
-    h = first()
-    for t in labels:
-        with tg.scope(t=t):
-            h = tg.named("h", h * 1.1)
-    return h.sum()
-
-
-def attention(T, steps):
-    h, hs = first(), []
-    for t in range(T):
-        with tg.scope(layer="encoder", t=t):
-            h = tg.named("h", np.tanh(h @ W))
-            hs.append(h)
-    for t in range(steps):
-        with tg.scope(layer="decoder", t=t):
-            scores = tg.named("a", np.exp(np.stack([(h * e).sum() for e in hs])))
-            h = tg.named("d", np.tanh(h @ W + sum(scores[k] * e for k, e in enumerate(hs))))
-    return (h * h).sum()
-
-
-def lags(*behind):
-    hs = [first(f"h{k}") for k in range(max(behind))]
-    for t in range(8):
-        with tg.scope(t=t):
-            hs.append(tg.named("h", np.tanh(sum(hs[-k] @ W for k in behind))))
-    return hs[-1].sum()
-
-
-def context(read_by):
-    z = tg.named("z", np.tanh(first() @ W))
-    h = first()
-    for t in range(4):
-        with tg.scope(t=t):
-            h = tg.named("h", np.tanh(h @ W + (z if t in read_by else 1.0)))
-    return h.sum() + (z * z).sum()
-
-
-def through_the_outside():
-    h, m = first(), first("m0")
-    for t in range(4):
-        with tg.scope(t=t):
-            h = tg.named("h", np.tanh(h @ W))
-        m = tg.named("m", m + h)
-        h = h * 0.5
-    return m.sum()
-
-
-def constants():
-    with tg.scope(t=0):
-        s = tg.named("s", first().sum())
-    with tg.scope(t=1):
-        w = tg.named("w", s * 3.0 + 1.0)
-    return w * 1.0
-
-
-def wide():
-    h = first()
-    for t in range(3):
-        with tg.scope(t=t):
-            parts = [tg.named(f"p{k}", np.tanh(h * float(k))) for k in range(8)]
-            h = tg.named("h", sum(parts))
-    return (h * parts[0] * parts[7]).sum()
-
-
-def clockwork():
-    h, s = first(), first("s0")
-    for t in range(6):
-        with tg.scope(t=t, layer="fast"):
-            h = tg.named("h", np.tanh(h @ W + s))
-        if t % 2:
-            with tg.scope(t=t, layer="slow"):
-                s = tg.named("s", np.tanh(s @ W + h))
-    return (h * s).sum()
-
-
-def feedback():
-    a, b = first("a0"), first("b0")
-    for t in range(4):
-        with tg.scope(t=t, layer=0):
-            a = tg.named("a", np.tanh(a @ W + b))
-        with tg.scope(t=t, layer=1):
-            b = tg.named("b", np.tanh(b @ W + a))
-    return (b * b).sum()
-
-
-ODD = {
-    **{
-        f"{cell} {T} and {n}": (encoder_and_decoder, cell, T, n) for cell in ("rnn", "gru") for T, n in ((3, 3), (4, 2))
-    },
-    "lstm 20 and 20": (encoder_and_decoder, "lstm", 20, 20),
-    **{f"{kind.__name__} {n}": (layers, kind, n, [3, 2]) for kind in (nn.RNN, nn.LSTM) for n in (1, 2, 3)},
-    "GRU 3, T = 20": (layers, nn.GRU, 3, [20, 7]),
-    **{f"second order {cell} {T}": (second_order, cell, T) for cell in ("rnn", "gru") for T in (1, 2, 15)},
-    **{f"order {labels}": (in_order, labels) for labels in ([5, 3, 8, 3, 0, 100], [3, 2, 1, 0], [0, 2, 1, 3])},
-    "attention": (attention, 3, 3),
-    "attention over more": (attention, 5, 2),
-    **{f"lags {behind}": (lags, *behind) for behind in ((2,), (1, 2), (1, 3), (5,), (1, 2, 3, 4))},
-    **{f"context {read_by}": (context, read_by) for read_by in ((0,), (3,), (0, 1, 2, 3))},
-    "through the outside": (through_the_outside,),
-    "constants": (constants,),
-    "wide": (wide,),
-    "clockwork": (clockwork,),
-    "feedback": (feedback,),
-}
-
 
 @pytest.mark.parametrize("name", ODD)
 def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
-    make, *args = ODD[name]
-    with tg.Tape() as tape:
-        tg.named("L", make(*args))
+    tape = odd_tape(name)
     for view, depth in VIEWS:
         for steps in (None, 1) if view == "unrolled" else (None,):
             pic = picture(tape, steps, view=view, level=depth)
@@ -180,11 +35,39 @@ def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
                     assert abs(point[1] - y) <= high + 0.01
 
 
+def assert_room_around_texts(pic):
+    """The names of arrows, and the word "cut", from the tallest letter to the lowest, do not touch a box."""
+    places, theme = layout(pic), THEMES["light"]
+    for text in furniture(pic, places, theme).texts:
+        if text.fill in (theme.carried, theme.cut):
+            low, high, half = text.y - 6, text.y + 3, 0.28 * text.size * len(text.text)
+            for name, (x, y) in places.centre.items():
+                wide, tall = places.width[name] / 2, places.tall.get(name, places.height) / 2
+                aside = abs(text.x - x) - half - wide
+                assert max(aside, low - y - tall, y - tall - high) >= 2.5, (text.text, pic.boxes[name].label)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_an_arrow_of_an_odd_tape_touches_a_box(name):
+    tape = odd_tape(name)
+    for view, depth in VIEWS:
+        for steps in (None, 1) if view == "unrolled" else (None,):
+            assert_room_around_texts(picture(tape, steps, view=view, level=depth))
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_name_of_an_arrow_and_no_word_at_a_cut_touches_a_box(name, T):
+    tape, loss, _ = recorded(name, T)
+    for view, depth in VIEWS:
+        cuts = {"cuts": range(1, T), "flow": loss} if view == "unrolled" else {}
+        for shown in ({}, {"steps": 1, **cuts}, cuts) if cuts else ({},):
+            assert_room_around_texts(picture(tape, view=view, level=depth, **shown))
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
-    make, *args = ODD[name]
-    with tg.Tape() as tape:
-        tg.named("L", make(*args))
+    tape = odd_tape(name)
     for view, depth in VIEWS:
         pic = picture(tape, view=view, level=depth)
         places = layout(pic)
@@ -200,15 +83,32 @@ def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
             assert {t.text for t in names} == {short(says) for says in pic.arrows.values() if says}
 
 
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
-@pytest.mark.parametrize("level", ["gates", "cells"])
-def test_initial_states_stand_beside_what_reads_them_where_the_first_step_has_a_mask(kind, level):
-    net = kind(3, 4, 1, bidirectional=True)
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize(("T", "steps"), [(1, 1), (1, 3), (2, 1), (2, 2), (3, 3), (3, 7), (7, 2), (7, 7), (20, 20)])
+def test_arrows_of_an_encoder_and_a_decoder_share_no_line_in_opposite_directions(cell, T, steps):
     with tg.Tape() as tape:
-        hs, _ = net(net.init(RNG), RNG.normal(size=(3, 2, 3)), lengths=[3, 2])
-        tg.named("L", (hs**2).mean())
-    pic = picture(tape, level=level)
-    places = layout(pic)
-    initial = [(a, b) for a, b in pic.arrows if pic.boxes[a].title in ("h0", "h0, c0")]
-    assert {pic.boxes[b].column for _, b in initial} == {0, 2}
-    assert all(places.centre[a][1] == places.centre[b][1] for a, b in initial if pic.boxes[b].kind != "state")
+        tg.named("L", encoder_and_decoder(cell, T, steps))
+    for ends in (None, 1):
+        pic = picture(tape, ends, level="cells")
+        assert shared_lines(pic) == set()
+        assert hidden_arrows(pic) == []
+        assert_no_overlaps(pic, layout(pic))
+
+
+@pytest.mark.parametrize("name", ["order [3, 2, 1, 0]", "clockwork", "feedback", "lags (1, 2)", "rnn 3 and 3"])
+def test_a_way_back_between_two_boxes_has_a_line_of_its_own(name):
+    pic = picture(odd_tape(name), level="cells")
+    assert shared_lines(pic) == set()
+    a, b = next(arrow for arrow in pic.arrows if pic.carried(*arrow))
+    pic.arrows[b, a] = ""
+    assert layout(pic).detours & {(a, b), (b, a)}
+    assert shared_lines(pic) == set()
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_arrows_of_plain_networks_share_no_line_in_opposite_directions(name, T):
+    tape, _, _ = recorded(name, T)
+    for level in ("gates", "cells"):
+        pic = picture(tape, level=level)
+        assert shared_lines(pic) == set()

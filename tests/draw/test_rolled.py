@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_detours import ODD, W, first
+from odd_tapes import ODD, W, first, odd_tape
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
@@ -97,9 +97,7 @@ def test_a_context_from_outside_and_states_of_several_steps_ago():
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("level", LEVELS)
 def test_what_reads_something_in_the_unrolled_picture_does_in_the_rolled_one(name, level):
-    make, *args = ODD[name]
-    with tg.Tape() as tape:
-        tg.named("L", make(*args))
+    tape = odd_tape(name)
     pic, steps = picture(tape, view="rolled", level=level), {entry.scope for entry in tape}
     whole = picture(tape, list(dict.fromkeys(dict(s)["t"] for s in steps if "t" in dict(s))), level=level)
     reading, rolled = ({b for _, b in p.arrows} for p in (whole, pic))

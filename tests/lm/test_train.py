@@ -318,7 +318,26 @@ def test_the_axis_of_a_curve_has_round_numbers_and_over_many_decades_powers_of_t
 
     assert marks([6.0, 1.9]) == ["2", "3", "5"]
     assert marks([1e6, 1.0]) == ["1", "10", "100", "1000", "10000", "100000", "1e+06"]
+    assert marks([24.7, 20.8]) == ["20", "22", "24", "26"]
+    for scale in (1e-12, 1.0, 3.0, 7e9, 1e20):
+        for ratio in (1.0, 1.05, 1.2, 1.5, 2.0, 10.0, 1e3):
+            assert 3 <= len(marks([scale * ratio, scale])) < 10
+            assert len(set(marks([scale * ratio, scale]))) == len(marks([scale * ratio, scale]))
     assert marks([1e-18, 1.0]) == ["1e-18", "1e-15", "1e-12", "1e-09", "1e-06", "0.001", "1"]
+
+
+def test_the_name_of_a_curve_stands_at_its_end_and_names_of_near_ends_apart():
+    def heights(*ends):
+        drawn = curve.svg("t", {f"c{k}": [end] for k, end in enumerate(ends)})
+        dots = [float(y) for y in re.findall(r'cy="([^"]*)"', drawn)]
+        return dots, [float(y) for y in re.findall(r'y="([^"]*)" fill="[^"]*">c\d', drawn)]
+
+    for ends in ((24.7, 20.8), (9.0, 3.0, 1.0)):
+        dots, names = heights(*ends)
+        assert names == pytest.approx([y + 4 for y in dots], abs=0.1)
+    for ends in ((2.0, 2.0), (2.0, 2.0, 2.0, 2.0), (2.0, 2.01, 5.0)):
+        _, names = heights(*ends)
+        assert all(abs(a - b) >= 13.9 for k, a in enumerate(names) for b in names[:k])
 
 
 # ---------------------------------------------------------------------------------------------- what must not happen

@@ -178,7 +178,7 @@ def test_what_does_not_fit_is_said_with_what_was_expected():
     layer = nn.LSTM(2, 3, num_layers=2)
     params = layer.init(np.random.default_rng(0))
     x = np.ones((5, 4, 2))
-    with refused("LSTM: the parameters lack weight_hh_l1; there are weight_ih_l0", "\n", "weight_hh_l1 (12, 3)"):
+    with refused("LSTM: the parameters lack weight_hh_l1; given: weight_ih_l0", "\n", "weight_hh_l1 (12, 3)"):
         layer({name: p for name, p in params.items() if name != "weight_hh_l1"}, x)
     with refused("LSTM: weight_ih_l1 has shape (9, 3)\nexpected (12, 3): 4 gates i, f, g, o stacked"):
         layer({**params, "weight_ih_l1": np.ones((9, 3))}, x)
@@ -275,9 +275,9 @@ def test_what_would_be_broadcast_is_refused():
 
 
 def test_a_layer_is_checked_when_it_is_made():
-    with refused("LSTM: proj_size=3\nit is less than hidden_size, 3"):
+    with refused("LSTM: proj_size=3\ngive a number less than hidden_size, 3"):
         nn.LSTM(2, 3, proj_size=3)
-    with refused("RNN: nonlinearity='foo'\nthere are 'tanh' and 'relu'"):
+    with refused("RNN: nonlinearity='foo'\nchoose 'tanh' or 'relu'"):
         nn.RNN(2, 3, nonlinearity="foo")
     with refused("GRU: dropout=1.0"):
         nn.GRU(2, 3, dropout=1.0)

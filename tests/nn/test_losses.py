@@ -33,7 +33,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("loss", "outputs", "targets", "mask", "each"), CASES, ids=lambda v: getattr(v, "__name__", "")
+    ("loss", "outputs", "targets", "mask", "each"), CASES, ids=[case[0].__name__ for case in CASES]
 )
 def test_masks_and_reductions(loss, outputs, targets, mask, each):
     values = each(outputs, targets)
@@ -92,7 +92,7 @@ def test_wrong_masks_and_reductions():
         nn.cross_entropy(LOGITS, TARGETS, mask=MASK[:, 0])
     with pytest.raises(ValueError, match=r"mse: the mask has shape \(4, 2, 5\) and dtype float64"):
         nn.mse(LOGITS, LOGITS, mask=np.ones(LOGITS.shape))
-    with pytest.raises(ValueError, match="mse: reduction='avg'\nthere are 'mean', 'sum' and 'none'"):
+    with pytest.raises(ValueError, match="mse: reduction='avg'\nchoose 'mean', 'sum' or 'none'"):
         nn.mse(LOGITS, LOGITS, reduction="avg")
     with pytest.raises(ValueError, match=r"the mean over no entries\ngive a mask that is true"):
         nn.cross_entropy(LOGITS, TARGETS, mask=np.zeros((4, 2), bool))
@@ -202,7 +202,7 @@ def test_weights_and_smoothing_that_cannot_be():
         with pytest.raises(ValueError, match=r"cross_entropy: weights from .*\na weight is a number, at least zero"):
             nn.cross_entropy(LOGITS, TARGETS, weight=np.array([1.0, 1.0, bad, 1.0, 1.0]))
     for bad in (-0.1, 1.5, np.nan):
-        with pytest.raises(ValueError, match=r"label_smoothing=.*\nit is a share"):
+        with pytest.raises(ValueError, match=r"label_smoothing=.*\ngive the share"):
             nn.cross_entropy(LOGITS, TARGETS, label_smoothing=bad)
     with pytest.raises(ValueError, match=r"the weights of the targets have the sum 0\.0\ngive a class that occurs"):
         nn.cross_entropy(LOGITS, TARGETS, weight=np.zeros(5))

@@ -203,9 +203,9 @@ def test_the_state_of_an_lstm_cell_is_a_pair():
     cell = nn.LSTMCell(3, 4)
     params, x, h, c = drawn(cell, (3,))
     for wrong in ((h,), (h, c, c), []):
-        with refused("LSTMCell: the state is no pair"):
+        with refused("LSTMCell: the state is not a pair"):
             cell(params, x, wrong)
-    with refused("LSTMCell: the state is no pair"):
+    with refused("LSTMCell: the state is not a pair"):
         cell(params, x, (h, c), c)
     with refused("lstm: the state c has shape (1, 4)"):
         cell(params, x, h, c[:1])
@@ -232,7 +232,7 @@ def test_a_cell_broadcasts_nothing(name):
         with refused(f"{name}: x has shape {wrong.shape}, in t=3"), tg.scope(t=3):
             cell(params, wrong, h)
     for key in ("weight_ih", "weight_hh"):
-        with refused(f"{name}: the parameters lack {key}; there are", "\n", "weight_hh"):
+        with refused(f"{name}: the parameters lack {key}; given: ", "\n", "weight_hh"):
             cell({k: v for k, v in params.items() if k != key}, x, h)
     with refused(f"{name}: the parameters lack weight_ih, weight_hh", "the names of a layer end in _l0"):
         cell(nn.weights.for_layer(params), x, h)

@@ -163,12 +163,12 @@ def test_dtypes_that_a_format_has_not(tmp_path):
     for dtype in ("complex128", "longdouble"):
         if np.dtype(dtype) == np.float64:
             continue
-        with refused(f"'w' is {np.dtype(dtype)}, which .safetensors has not\nconvert it, or use .npz"):
+        with refused(f"'w' is {np.dtype(dtype)}, which .safetensors lacks\nconvert it, or use .npz"):
             weights.save(tmp_path / "p.safetensors", {"w": np.ones(2, dtype)})
         np.testing.assert_array_equal(
             weights.load(weights.save(tmp_path / "p.npz", {"w": np.full(2, 3, dtype)}))["w"], np.full(2, 3, dtype)
         )
-    with refused("no dtype for numbers"):
+    with refused("which is not a number type of NumPy"):
         weights.save(tmp_path / "p.npz", {"w": np.zeros(2, [("a", "f4"), ("b", "f4")])})
 
 
@@ -208,13 +208,13 @@ def nothing_is_unpacked(monkeypatch):
     [
         ([("w.npy", npy(np.ones(2))), ("w.npy", npy(np.zeros(2)))], "'w' occurs 2 times"),
         ([("w.npy", npy(np.array([None]), allow_pickle=True))], "'w' holds Python objects, which are never loaded"),
-        ([("w.npy", npy(np.array(["abc"])))], "'w' is <U3, no dtype for numbers"),
-        ([("w.npy", npy(np.zeros(2, [("a", "f4")])))], "no dtype for numbers"),
+        ([("w.npy", npy(np.array(["abc"])))], "'w' is <U3, which is not a number type of NumPy"),
+        ([("w.npy", npy(np.zeros(2, [("a", "f4")])))], "which is not a number type of NumPy"),
         ([("../w.npy", npy(np.ones(2)))], "'../w' leads out of the folder"),
         ([("/w.npy", npy(np.ones(2)))], "'/w' leads out of the folder"),
         ([("a\x1b[2Jb.npy", npy(np.ones(2)))], "'a\\x1b[2Jb' has control characters"),
-        ([("model/data.pkl", b"\x80\x02}q\x00.")], "'model/data.pkl' in it is no array"),
-        ([("folder/", b"")], "'folder/' in it is no array"),
+        ([("model/data.pkl", b"\x80\x02}q\x00.")], "'model/data.pkl' in it is not an array"),
+        ([("folder/", b"")], "'folder/' in it is not an array"),
         ([("w.npy", npy(np.ones(2)) + b"more")], "'w' announces 16 bytes and has 20"),
         ([("w.npy", npy(np.ones(2))[:-1])], "'w' announces 16 bytes and has 15"),
         ([("w.npy", b"\x93NUMPY")], "not a whole file of parameters"),
@@ -250,7 +250,7 @@ def test_a_small_file_that_unpacks_to_a_large_one(tmp_path, monkeypatch):
             weights.load(path)
         with refused("w is float64 (100000,)\nexpected float64 (3,)"):
             weights.load(path, like={"w": np.ones(3)})
-        with refused("lacks v, has beyond w"):
+        with refused("lacks v, has also w"):
             weights.load(path, like={"v": np.ones(3)})
     sparse = np.zeros((1000, 1000))
     np.savez_compressed(tmp_path / "zeros.npz", w=sparse)

@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_named():
         weights.from_onnx("RNN", drawn(1, H, I), drawn(1, H, H), clip=3.0)
     with refused("CS231n: 3 is not one of 1, 4"):
         weights.from_cs231n(drawn(I, 12), drawn(H, 12), drawn(12))
-    with refused("from_columns: Wc, bc are missing"):
+    with refused("from_columns: the parameters lack Wc, bc; given: Wi, bi, Wf, bf, Wo, bo"):
         weights.from_columns({f"{a}{g}": drawn(H, H + I if a == "W" else 1) for g in "ifo" for a in "Wb"})
     with refused(r"columns: bf has shape \(4,\)\nexpected \(4, 1\)"):
         weights.from_columns(
@@ -257,7 +257,7 @@ def test_columns_that_do_not_fit_are_refused():
         with refused("columns: ", " has shape ", "\nexpected"):
             weights.from_columns(rnn | {name: np.ones(shape)})
     for name in rnn:
-        with refused(f"from_columns: {name} are missing"):
+        with refused(f"from_columns: the parameters lack {name}; given: "):
             weights.from_columns({k: v for k, v in rnn.items() if k != name})
     lstm = {f"W{g}": drawn(2, 1) for g in "fico"} | {f"b{g}": drawn(2, 1) for g in "fico"}
     for shape in ((2, 1), (2, 2), (2,), (), (2, 3, 4)):
@@ -279,15 +279,15 @@ def test_a_state_dict_holds_arrays_by_name_and_nothing_else():
     for wrong, words in (
         (
             {"rnn": {"weight": np.ones(2)}},
-            "rnn is of type dict, no array of numbers by name\nit is a dict of its own",
+            "rnn is of type dict, not an array of numbers\nit is a dict of its own",
         ),
         ({"a": None}, "a is of type NoneType"),
         ({"a": "x"}, "a is of type str"),
         ({"a": np.array([{}])}, "a is of type ndarray"),
         ({"a": [[1.0], [1.0, 2.0]]}, "a is of type list"),
-        ({1: np.ones(2)}, "1 is of type ndarray, no array of numbers by name"),
-        (nn.LSTM(2, 3), "a LSTM is no dict of parameters\ngive module.state_dict()"),
-        ([np.ones(2)], "a list is no dict of parameters"),
+        ({1: np.ones(2)}, "1 is of type ndarray, not an array of numbers"),
+        (nn.LSTM(2, 3), "state_dict is of type LSTM, not a dict of parameters\ngive module.state_dict()"),
+        ([np.ones(2)], "state_dict is of type list, not a dict of parameters"),
     ):
         with refused(words):
             weights.from_torch(wrong)
@@ -303,7 +303,7 @@ def test_floats_that_numpy_has_not_come_as_float32():
     for name, p in module.state_dict().items():
         assert found[name].dtype == np.float32
         assert torch.equal(torch.from_numpy(found[name]).bfloat16(), p)
-    with refused("a LSTM is no dict of parameters\ngive module.state_dict()"):
+    with refused("state_dict is of type LSTM, not a dict of parameters\ngive module.state_dict()"):
         weights.from_torch(module)
 
 
@@ -347,7 +347,7 @@ def test_pickled_objects_are_not_loaded(tmp_path):
 
 def test_a_file_of_another_model_says_what_is_different(tmp_path):
     path = weights.save(tmp_path / "p.npz", {"w": np.ones(3), "b": np.ones(2)})
-    with pytest.raises(ValueError, match=r"p\.npz: lacks u, has beyond b\nexpected w, u"):
+    with pytest.raises(ValueError, match=r"p\.npz: lacks u, has also b\nexpected w, u"):
         weights.load(path, like={"w": np.ones(3), "u": np.ones(2)})
     with pytest.raises(ValueError, match=r"w is float64 \(3,\)\nexpected float64 \(4,\)"):
         weights.load(path, like={"w": np.ones(4), "b": np.ones(2)})
@@ -391,7 +391,7 @@ def test_a_tree_comes_back_by_names_and_as_it_was(tmp_path, ending):
     assert np.array_equal(found["heads"][0][1], params["heads"][0][1])
     assert np.array_equal(found["encoder"]["b"], params["encoder"]["b"].data)
     assert np.array_equal(found["heads"][1]["W"], params["heads"][1]["W"])
-    with pytest.raises(ValueError, match=r"lacks encoder\.V, has beyond nothing"):
+    with pytest.raises(ValueError, match=r"lacks encoder\.V, has also nothing"):
         weights.load(path, like=params | {"encoder": params["encoder"] | {"V": np.ones(2)}})
     with pytest.raises(ValueError, match=r"two parameters have the name 'a\.b'\nnames are joined by dots"):
         weights.save(path, {"a": {"b": np.ones(1)}, "a.b": np.ones(1)})

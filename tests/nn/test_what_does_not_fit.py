@@ -27,7 +27,7 @@ def test_parameters_of_another_kind(layer):
     for wrong in (None, list(params.values()), 3.0):
         with refused(f"{kind}: the parameters are of type {type(wrong).__name__}\ngive a dict"):
             layer(wrong, X)
-    with refused(f"{kind}: the parameters lack weight_ih_l0", "there are rnn"):
+    with refused(f"{kind}: the parameters lack weight_ih_l0", "given: rnn"):
         layer({"rnn": params}, X)
     for wrong in (params["bias_hh_l0"].tolist(), None, {"inner": params["bias_hh_l0"]}):
         with refused(f"{kind}: bias_hh_l0 is of type {type(wrong).__name__}"):

@@ -172,6 +172,39 @@ def test_parts_of_what_was_joined_are_those_of_the_whole(index, join):
             np.testing.assert_allclose(parts.get(t, np.zeros(x.shape)), own, rtol=1e-6, atol=1e-13)
 
 
+def test_parts_of_a_sequence_that_is_read_whole_and_by_place_and_twice_at_once():
+    """A leaf gets arrays and places under one tag, in either order; a value may be both factors of a product."""
+    xs = tg.Tensor(np.arange(6.0).reshape(3, 2))
+    with tg.Tape() as tape:
+        squares = []
+        for t in range(3):
+            with tg.scope(t=t):
+                x = xs[t]
+                squares.append((x * x).sum())
+        loss = sum(squares, (xs * xs).sum() + (xs[1] * 5.0).sum())
+    parts = split_gradient(tape, loss, [xs], by_step)[0]
+    own = [2 * np.eye(3)[:, [t]] * xs.data for t in range(3)]
+    np.testing.assert_array_equal(parts[None], 2 * xs.data + 5 * np.eye(3)[:, [1]])
+    for t in range(3):
+        np.testing.assert_array_equal(parts[t], own[t])
+    np.testing.assert_array_equal(total(parts, xs), tape.gradient(loss, xs))
+
+
+def test_a_wrong_derivative_rule_is_named_and_an_error_of_a_tag_comes_as_it_is():
+    wrong = tg.primitive(lambda x: x * 1.0, lambda g, y, x: np.ones(7), name="test_paths_wrong")
+    x = tg.Tensor(np.ones(2), name="x")
+    with tg.Tape() as tape:
+        y = wrong(x).sum()
+    with pytest.raises(ValueError, match="test_paths_wrong, backward: "):
+        split_gradient(tape, y, [x], by_step)
+
+    def refused(tag, labels):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match=r"\Amine\Z"):
+        split_gradient(tape, y, [x], refused)
+
+
 def test_parts_between_two_layers_take_memory_as_their_number():
     """Of each step the layer above reads one place of the layer below: no part is as long as the sequence."""
     peaks = []

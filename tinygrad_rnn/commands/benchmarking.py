@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from tinygrad_rnn import files
 from tinygrad_rnn.bench import machine, peers, results_table
@@ -82,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def _measure(settings: Settings, coretype: str | None, path: Path | None) -> int:
+def _measure(settings: Settings, coretype: str | None, path: str | None) -> int:
     """Print machine, table and advice as they come. This runs in the process that was started for it."""
     names, absent = peers.chosen(settings.peers)
     settings = dataclasses.replace(settings, peers=names)

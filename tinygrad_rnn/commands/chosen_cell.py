@@ -21,11 +21,9 @@ from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, SIZES, size, sizes
 from tinygrad_rnn.core.tensor import Tensor
 
-HELP = (
-    f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that also defines example(rng, T, B) -> params, xs, "
-    "state"
-)
-YOURS = "name one of these, or your own: FILE.py:cell"
+HELP = f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that also defines {user_code.EXAMPLE}"
+NOT_OURS = f"not one of {', '.join(ALL_CELLS)}"
+YOURS = f"name one of these, or your own, FILE.py:cell, where FILE.py has cell{user_code.OWN_CELL}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Chosen:
     @property
     def example(self) -> Example | None:
         """The function of the file that makes problems; None for a cell of `nn`, which has its own."""
-        return None if self.module is None else user_code.function(self.module, "example")
+        return None if self.module is None else user_code.example(self.module)
 
     def inputs(self, options: argparse.Namespace, dtype: str) -> tuple[dict[str, Tensor], NDArray[np.floating], Any]:
         """Draw parameters, inputs and an initial state (None: the cell's own) of the size in the options.
@@ -95,8 +93,9 @@ def chosen(name: str, nonlinearity: str | None = None, beside: ModuleType | None
     elif beside is not None and callable(getattr(beside, name, None)):
         yield Chosen(name, getattr(beside, name), beside)
     else:
-        there = f", nor a function in {beside.__file__}" if beside else ""
-        raise ValueError(f"--cell {name}: neither one of {', '.join(ALL_CELLS)}{there}\n{YOURS}")
+        there = f"neither one of {', '.join(ALL_CELLS)}, nor a function in {beside.__file__}" if beside else NOT_OURS
+        write = f"write --cell rnn, or into that file: {name}{user_code.OWN_CELL}" if beside else YOURS
+        raise ValueError(f"--cell {name}: {there}\n{write}")
 
 
 def _as(values: Any, dtype: str) -> Any:

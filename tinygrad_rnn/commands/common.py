@@ -77,11 +77,16 @@ def seconds(value: str) -> float:
     return given
 
 
-def place(value: str) -> Path:
-    """Return a path, for argparse. Refuse an empty one, as the unset variable of a script gives."""
+def place(value: str) -> str:
+    """Return the path of a file, for argparse. Refuse an empty one, as the unset variable of a script gives."""
     if not value:
         raise argparse.ArgumentTypeError("an empty name: give a path")
-    return Path(value)
+    return value  # as it was given: `files` judges how it ends
+
+
+def folder(value: str) -> Path:
+    """Return the path of a folder, for argparse."""
+    return Path(place(value))
 
 
 def theirs_for_ours(value: str) -> dict[str, str]:
@@ -98,13 +103,13 @@ def theirs_for_ours(value: str) -> dict[str, str]:
     return found
 
 
-def write_drawing(tape: Tape, path: Path, engine: str = "auto", **options: Any) -> None:
+def write_drawing(tape: Tape, path: files.AnyPath, engine: str = "auto", **options: Any) -> None:
     """Draw a tape into a file, and say so."""
     drawn = draw.render(tape, path, engine=engine, **options)
     wrote(drawn.path, f" (drawn by {drawn.engine})" if drawn.engine != "text" else "")
 
 
-def wrote(path: Path, more: str = "") -> None:
+def wrote(path: files.AnyPath, more: str = "") -> None:
     """Say what was written, unless it was written into the standard output."""
     if not files.to_stdout(path):
         note(f"wrote {path}{more}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.comparison.report import Report
-from tinygrad_rnn.commands.common import CELLS, place, write_drawing
+from tinygrad_rnn.commands.common import CELLS, folder, place, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.nn.parameters import Array, Params
@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     demo = commands.add_parser(
         "demo", help="run five cells on real text: record, walk back, compare with BPTT by hand, draw"
     )
-    demo.add_argument("--out", type=place, default=Path("out"), help="folder for the drawings (default: out)")
+    demo.add_argument("--out", type=folder, default=Path("out"), help="folder for the drawings (default: out)")
     demo.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
     demo.set_defaults(run=run)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn import bptt, files
@@ -66,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _texts(
     derivation: bptt.Derivation, options: argparse.Namespace, blanks: int | list[str] | None
-) -> Iterator[tuple[Path | None, str]]:
+) -> Iterator[tuple[str | None, str]]:
     """Return the texts to write and their paths: the derivation, or the worksheet and its answers."""
     if not blanks:
         yield options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries)
@@ -77,7 +76,7 @@ def _texts(
         yield options.answers, sheet.answers
 
 
-def _write(path: Path | None, text: str) -> None:
+def _write(path: str | None, text: str) -> None:
     if path is None:
         print(text, end="")
     else:

@@ -69,7 +69,7 @@ def _cells(value: str) -> list[str]:
 
 
 def _bars(flows: dict[str, Flow]) -> str:
-    """log10 of the state's gradient as bars: a line for each distance, a column for each cell."""
+    """Return log10 of the state's gradient as bars: a line for each distance, a column for each cell."""
     T = len(next(iter(flows.values())).norms)
     values = np.array([flow.norms for flow in flows.values()])
     finite = values[np.isfinite(values)]

@@ -14,7 +14,7 @@ from tinygrad_rnn.commands.classroom import marks_page, marks_table, processes, 
 from tinygrad_rnn.commands.classroom.hints import LEVELS
 from tinygrad_rnn.commands.classroom.kept_results import Kept
 from tinygrad_rnn.commands.classroom.marks import marks_of
-from tinygrad_rnn.commands.common import at_least, place, seconds, wrote
+from tinygrad_rnn.commands.common import at_least, folder, place, seconds, wrote
 from tinygrad_rnn.commands.progress_line import ProgressLine, clock
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
@@ -31,8 +31,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     mark = commands.add_parser(
         "mark", help="examine a folder of submissions, .py and .ipynb: points, mistakes, hints, a page for the teacher"
     )
-    mark.add_argument("folder", type=place, help="folder of submissions; folders within it are looked through")
-    mark.add_argument("--task", type=place, required=True, metavar="TASK.py", help="what is asked: see docs/marking.md")
+    mark.add_argument("folder", type=folder, help="folder of submissions; folders within it are looked through")
+    mark.add_argument(
+        "--task", type=folder, required=True, metavar="TASK.py", help="what is asked: see docs/marking.md"
+    )
     mark.add_argument("--timeout", type=seconds, default=20.0, help="seconds for each submission (default: 20)")
     mark.add_argument("--memory", type=_memory, default="1G", help="memory for each submission (default: 1G)")
     mark.add_argument("--jobs", type=at_least(1), help="number of submissions at a time (default: one for each core)")
@@ -47,7 +49,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     mark.add_argument("--csv", type=place, metavar="FILE", help="write a row for each student into this file")
     mark.add_argument("--html", type=place, metavar="FILE", help="write a page for the teacher into this file")
     mark.add_argument(
-        "--state", type=place, metavar="FOLDER", help=f"keep results in this folder (default: {STATE} in the folder)"
+        "--state", type=folder, metavar="FOLDER", help=f"keep results in this folder (default: {STATE} in the folder)"
     )
     mark.set_defaults(run=run)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from tinygrad_rnn.commands.common import at_least, number, place
+from tinygrad_rnn.commands.common import at_least, folder, number
 from tinygrad_rnn.lm import train
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its arguments."""
     sampling = commands.add_parser("sample", help="write text with a trained language model")
-    sampling.add_argument("--from", dest="folder", type=place, required=True, help="folder that train wrote")
+    sampling.add_argument("--from", dest="folder", type=folder, required=True, help="folder that train wrote")
     sampling.add_argument(
         "--prompt", default="time traveller", help="beginning of the text (default: 'time traveller')"
     )

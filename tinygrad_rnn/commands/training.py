@@ -9,7 +9,7 @@ import sys
 import time
 
 from tinygrad_rnn import files
-from tinygrad_rnn.commands.common import at_least, note, number, place
+from tinygrad_rnn.commands.common import at_least, folder, note, number, place
 from tinygrad_rnn.commands.progress_line import ProgressLine, clock
 from tinygrad_rnn.lm import train
 from tinygrad_rnn.lm.language_model import LAYERS, perplexity
@@ -23,13 +23,15 @@ WHOLE = {
     "epochs": "number of epochs",
 }
 """The options that are whole numbers from 1 on."""
+SPARE = ("loss", "rate", "norm", "left", "perplexity")
+"""The parts of the line of progress that a narrow terminal does without, the first one first."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its arguments."""
     training = commands.add_parser("train", help="train a character language model by truncated BPTT")
     kept = {field.name: field.default for field in dataclasses.fields(train.Settings)}
-    training.add_argument("--text", type=_text, help='a UTF-8 text file, or "timemachine" (the default)')
+    training.add_argument("--text", type=place, help='a UTF-8 text file, or "timemachine" (the default)')
     training.add_argument("--cell", choices=list(LAYERS), help=f"cell (default: {kept['cell']})")
     for name, what in WHOLE.items():
         training.add_argument(f"--{name}", type=at_least(1), help=f"{what} (default: {kept[name]})")
@@ -44,7 +46,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     training.add_argument("--seed", type=at_least(0), help="seed of parameters, offsets and masks (default: 0)")
     training.add_argument("--eager", action="store_const", const=True, help="record each step instead of compiling one")
     training.add_argument("--prompt", help=f"beginning of each sample (default: {kept['prompt']!r})")
-    training.add_argument("--out", type=place, required=True, help="folder for checkpoint, log, curve and samples")
+    training.add_argument("--out", type=folder, required=True, help="folder for checkpoint, log, curve and samples")
     training.add_argument("--resume", action="store_true", help="continue the run in --out, up to --epochs")
     training.add_argument("--overwrite", action="store_true", help="start a new run, even if --out holds one")
     training.set_defaults(run=run)
@@ -85,8 +87,8 @@ def _run(options: argparse.Namespace) -> int:
                 line.end()
     except KeyboardInterrupt:
         if (options.out / train.CHECKPOINT).exists():
-            folder = shlex.quote(str(options.out))
-            note(f"stopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {folder}")
+            out = shlex.quote(str(options.out))
+            note(f"stopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {out}")
         raise
     row = progress.log[-1]
     held_out = row.get("validation_perplexity")
@@ -98,15 +100,11 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _text(value: str) -> str:
-    return str(place(value))
-
-
 class _Line:
     """The line of progress of a training."""
 
     def __init__(self) -> None:
-        self._line = ProgressLine(("loss", "rate", "norm", "left", "perplexity"))
+        self._line = ProgressLine(SPARE)
         self._first: tuple[int, int] | None = None
 
     def __call__(self, settings: train.Settings, progress: train.Progress, loss: float, windows: int) -> None:

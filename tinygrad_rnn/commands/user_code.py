@@ -19,6 +19,10 @@ from tinygrad_rnn.bptt.diagnosis.failures import CELL, advice, line_of, told
 from tinygrad_rnn.commands.notebooks import code_of
 from tinygrad_rnn.commands.sources import SourceLoader, imported_from_source
 
+EXAMPLE = "example(rng, T, B) -> params, xs, state"
+OWN_CELL = f"(params, x, *state) -> state and {EXAMPLE}"
+"""The functions in a file that has a cell of its own; the name of the cell comes first."""
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[ModuleType]:
@@ -108,6 +112,14 @@ def function(module: ModuleType, name: str) -> Callable[..., Any]:
     there = [key for key, value in vars(module).items() if callable(value) and _own(value, module)]
     but = f": it is a {type(found).__name__} there" if name in vars(module) else ""
     raise ValueError(f"{module.__file__} has no function {name!r}{but}\nit has {', '.join(there) or 'none'}")
+
+
+def example(module: ModuleType) -> Callable[..., Any]:
+    """Return the function of a module that gives the problems of its cell. Raise ValueError where there is none."""
+    found = getattr(module, "example", None)
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    raise ValueError(f"{module.__file__} has no function 'example'\nwrite it beside the cell: {EXAMPLE}")
 
 
 def _own(value: object, module: ModuleType) -> bool:

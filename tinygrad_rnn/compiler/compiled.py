@@ -90,11 +90,16 @@ class Compiled:
         """Return the key of the program, and the arrays among the arguments."""
         key: list[Hashable] = []
         values: list[Array] = []
-        for k, a in enumerate(args):
-            collect(a, key, values, self._differentiated(k, len(args)))
-        for name, a in kwargs.items():
-            key.append(name)
-            collect(a, key, values, False)
+        try:
+            for k, a in enumerate(args):
+                collect(a, key, values, self._differentiated(k, len(args)))
+            for name, a in kwargs.items():
+                key.append(name)
+                collect(a, key, values, False)
+        except RecursionError:
+            for given in (args, kwargs):
+                flattened(given)  # raises where an argument holds itself
+            raise
         return tuple(key), values
 
     def _differentiated(self, k: int, count: int) -> bool:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from numpy import ndarray
-
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.recording import Scope, current, recording_under
 from tinygrad_rnn.core.sparse import Cotangent, Sparse, add_cotangents
-from tinygrad_rnn.core.table import Args, Kwargs, Primitive
 from tinygrad_rnn.core.tensor import Line, Tensor
 
 Products = list[tuple[Tensor, Cotangent]]
 """The vector-Jacobian products of one line: (input, what the line adds to its cotangent)."""
+
+Send = Callable[[Line, Cotangent, set[int] | None], Products]
+"""(line, cotangent of its result, ids of the inputs that need theirs) -> the products of the line."""
 
 Walk = Iterator[tuple[int, Cotangent, Products]]
 
@@ -29,13 +29,15 @@ def walk(
     wrt: list[Tensor] | None = None,
     hook: Callable[[int, Cotangent], Cotangent] | None = None,
     prune_first: bool = False,
+    send: Send | None = None,
 ) -> Walk:
     """Yield (number, cotangent of the result, products) of each line that a cotangent reaches, from `start` backward.
 
     `pending` maps each Tensor to the sum of the products that have come back to it so far. A Tensor is read only after
     the line that made it, so when the walk comes to that line, the sum is complete: it leaves `pending`, and the line's
     products are added to the sums of the line's inputs. With `wrt`, walk only towards these, whose cotangents stay in
-    `pending`. `hook(number, cotangent)` returns the cotangent that takes the place of the first one.
+    `pending`. `hook(number, cotangent)` returns the cotangent that takes the place of the first one. `send` takes the
+    place of the rules: it may leave products out, or make cotangents of a class of its own, with a sum.
 
     Lines that do not lead to `wrt` are left out: with a hook or `prune_first` from the beginning, so that each
     cotangent passed is complete; otherwise from the first leaf on that nobody asked for, since finding them costs a
@@ -49,9 +51,10 @@ def walk(
     prune = wrt is not None  # are the needed ones to be found when that pays?
     if prune and (prune_first or hook is not None):
         needed, prune = dependent(lines[: start + 1], kept), False
+    send = send or (pull_tensors if recording else pull_arrays)
     get, pop = pending.get, pending.pop
     for index in range(start, -1, -1):
-        op, args, kwargs, out, labels = lines[index]
+        op, args, _, out, labels = line = lines[index]
         g = pop(out, None)
         if g is None:
             continue
@@ -65,10 +68,7 @@ def walk(
             context = recording_under(one_order_up(labels))
             context.__enter__()
         try:
-            if recording:
-                products = pull(op, g, out, args, args, kwargs, needed)  # the vjps see Tensors
-            else:
-                products = pull_arrays(op, g, out._data, args, kwargs, needed)
+            products = send(line, g, needed)
             for x, product in products:
                 like = x._data
                 if product.shape != like.shape or product.dtype is not like.dtype:
@@ -84,7 +84,7 @@ def walk(
                     held += product
                 else:
                     pending[x] = held = add_cotangents(held, product)
-                    if (kind := type(held)) is ndarray or kind is Sparse:  # these, `+=` changes in place
+                    if hasattr(type(held), "__iadd__"):  # neither a number nor a Tensor: `+=` changes it in place
                         owned.add(x)
         except Exception as error:
             with recording_under(labels):
@@ -96,16 +96,9 @@ def walk(
     pending |= {x: dense(pending[x], ()) for x in kept if type(get(x)) is Sparse}
 
 
-def pull(
-    op: Primitive,
-    g: Cotangent,
-    y: object,
-    args: Args,
-    values: Sequence[object],
-    kwargs: Kwargs,
-    needed: set[int] | None,
-) -> Products:
+def pull(line: Line, g: Cotangent, y: object, values: Sequence[object], needed: set[int] | None) -> Products:
     """Return the products of one line for its needed inputs. The vjps see y and `values`: Tensors, or all arrays."""
+    op, args, kwargs, _, _ = line
     rules = op.vjps(g, y, *values, **kwargs) if op.variadic else op.vjps
     return [
         (x, rule if op.variadic else rule(g, y, *values, **kwargs))
@@ -114,24 +107,28 @@ def pull(
     ]
 
 
-def pull_arrays(
-    op: Primitive, g: Cotangent, y: object, args: Args, kwargs: Kwargs, needed: set[int] | None
-) -> Products:
+def pull_tensors(line: Line, g: Cotangent, needed: set[int] | None) -> Products:
+    """Return the products of one line, made of Tensors, so that they are recorded."""
+    return pull(line, g, line[3], line[1], needed)
+
+
+def pull_arrays(line: Line, g: Cotangent, needed: set[int] | None) -> Products:
     """Return the same on arrays. Nearly every line has one or two inputs, and naming these halves the time."""
+    op, args, kwargs, out, _ = line
     if op.arity == 1 and not kwargs:  # the other arguments are an index, a shape or axes
         x, rule = args[0], op.vjps[0]
         if rule is None or type(x) is not Tensor or (needed is not None and id(x) not in needed):
             return []
-        return [(x, rule(g, y, x._data, *args[1:]))]
+        return [(x, rule(g, out._data, x._data, *args[1:]))]
     if op.arity != 2 or len(args) != 2 or kwargs:
-        return pull(op, g, y, args, [a._data if type(a) is Tensor else a for a in args], kwargs, needed)
+        return pull(line, g, out._data, [a._data if type(a) is Tensor else a for a in args], needed)
     (a, b), (left, right) = args, op.vjps
     a_value, b_value = a._data if type(a) is Tensor else a, b._data if type(b) is Tensor else b
     products = []
     if left is not None and type(a) is Tensor and (needed is None or id(a) in needed):
-        products.append((a, left(g, y, a_value, b_value)))
+        products.append((a, left(g, out._data, a_value, b_value)))
     if right is not None and type(b) is Tensor and (needed is None or id(b) in needed):
-        products.append((b, right(g, y, a_value, b_value)))
+        products.append((b, right(g, out._data, a_value, b_value)))
     return products
 
 

@@ -171,6 +171,13 @@ def assigned_to_array(x: Described, where: str) -> TypeError:
     )
 
 
+def hidden_by_numpy(error: BaseException | None) -> TypeError | None:
+    """Return the error of a Tensor that refused to be one entry of an array: NumPy puts one of its own before it."""
+    words, ours = "setting an array element with a sequence", getattr(error, "__cause__", None)
+    hidden = isinstance(error, ValueError) and str(error).startswith(words) and "\n" in str(ours)
+    return ours if hidden and isinstance(ours, TypeError) else None
+
+
 def no_assignment(x: Described) -> TypeError:
     """Refuse an assignment into a Tensor."""
     return TypeError(

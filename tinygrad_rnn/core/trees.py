@@ -23,9 +23,12 @@ Leaves = list[tuple[str, Tree]]
 
 
 def flattened(tree: Tree) -> tuple[Leaves, Callable[[Iterable[Tree]], Tree]]:
-    """Return the leaves, each with its path as Python writes it, and a function that builds the same tree of others."""
+    """Return the leaves, each with its path as Python writes it, and a function that builds the same tree of others.
+
+    Raises ValueError where a part of the tree holds itself.
+    """
     leaves: Leaves = []
-    _collect(tree, "", leaves, _written)
+    _collect(tree, "", leaves, _written, ())
     return leaves, lambda values: _built(tree, iter(values))
 
 
@@ -38,10 +41,10 @@ def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
 def by_name(tree: Tree) -> dict[str, Tree]:
     """Return the leaves by their names, which are joined by dots, as PyTorch joins those of modules.
 
-    Raises ValueError where two leaves have one name, or a key of a mapping is no string.
+    Raises ValueError where two leaves have one name, a key of a mapping is no string, or a part holds itself.
     """
     leaves: Leaves = []
-    _collect(tree, "", leaves, _dotted)
+    _collect(tree, "", leaves, _dotted, ())
     found = dict(leaves)
     if len(found) < len(leaves):
         names = [name for name, _ in leaves]
@@ -67,15 +70,22 @@ def branches(tree: Tree) -> list[tuple[Any, Tree]] | None:
     return list(tree.items()) if isinstance(tree, Mapping) else None
 
 
-def _collect(tree: Tree, path: str, leaves: Leaves, joined: Callable[[str, object], str]) -> None:
+def _collect(
+    tree: Tree, path: str, leaves: Leaves, joined: Callable[[str, object], str], around: tuple[int, ...]
+) -> None:
+    """Add the leaves of a tree; `around`: the ids of the trees that it lies in."""
     within = branches(tree)
     if within is None:
         leaves.append((path, tree))
         return
+    if id(tree) in around:
+        raise ValueError(
+            f"a {type(tree).__name__} holds itself, at {path}\ngive a tree that ends: arrays in tuples, lists and dicts"
+        )
     for key, branch in within:
         if joined is _dotted and isinstance(tree, Mapping) and not isinstance(key, str):
             raise ValueError(f"the name {key!r} is of type {type(key).__name__}\nparameters are named by strings")
-        _collect(branch, joined(path, key), leaves, joined)
+        _collect(branch, joined(path, key), leaves, joined, (*around, id(tree)))
 
 
 def _built(tree: Tree, values: Iterator[Tree]) -> Tree:

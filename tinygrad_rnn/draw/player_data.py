@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_rnn.core.backward import Products, fitted
+from tinygrad_rnn.core.backward import Products, fitted, walk
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.sparse import Cotangent, Sparse
 from tinygrad_rnn.core.tape import Step
-from tinygrad_rnn.core.tensor import Array, Tensor
+from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw.rule_text import Wording, rounded
 from tinygrad_rnn.draw.views.array_text import norm
 from tinygrad_rnn.tape.full_tape import Tape
-from tinygrad_rnn.tape.products import products_of
+from tinygrad_rnn.tape.products import dense
 from tinygrad_rnn.tape.steps import time_of
 
 ENTRIES_IN_FULL = 300
@@ -161,24 +161,21 @@ class _Camera:
         work = sum(len(group) * (products[t] + shared) // 2 for t, group in groups.items())
         if work > BUDGET:
             return {}
-        found = {}
+        found: dict[int, list[tuple[int, float | str]]] = {}
         for t, group in groups.items():
-            members = sorted({*group, *outside}, reverse=True) if t is not None else group[::-1]
-            for k in group:
-                if k in self.cotangents:
-                    found[k] = self._through(k, members)
+            members = sorted({*group, *outside}) if t is not None else group
+            within = [lines[k] for k in members]
+            place = {k: n for n, k in enumerate(members)}
+            found |= {k: self._through(within, place[k], self.cotangents[k]) for k in group if k in self.cotangents}
         return found
 
-    def _through(self, k: int, members: list[int]) -> list[tuple[int, float | str]]:
-        pending: dict[int, Array] = {k: _plain(self.cotangents[k])}
-        for j in members:
-            g = pending.pop(j, None)
-            if g is None:
-                continue
-            for x, product in products_of(self.lines[j], g):
-                to = self.number[id(x)]
-                pending[to] = pending[to] + product if to in pending else product
-        norms = {-1 - to: norm(g) for to, g in pending.items() if to < 0}
+    def _through(self, lines: list[Line], start: int, cotangent: Cotangent) -> list[tuple[int, float | str]]:
+        """Return the (leaf, norm) that a walk over these lines alone leaves, of the leaves of the whole tape."""
+        _, _, _, out, _ = lines[start]
+        pending = {out: _plain(cotangent)}
+        for _ in walk(lines, start, pending):
+            pass
+        norms = {-1 - to: norm(dense(g)) for x, g in pending.items() if (to := self.number[id(x)]) < 0}
         return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
 
     def _array(self, values: ArrayLike, position: int | None = None) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.backward import pull_tensors
 from tinygrad_rnn.core.recording import recording_under
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor, leaf
@@ -115,14 +116,12 @@ class WalkBack:
         known: Known = {id(cotangent): g}
         values, y = self._stand_ins(node, known)
         with np.errstate(all="ignore"), Tape() as tape, recording_under(()):
-            if node.op.variadic:
-                together = node.op.vjps(cotangent, y, *values, **node.kwargs)
-                products = [(k, together[k]) for k in active if together[k] is not None]
-            else:
-                products = [(k, node.op.vjps[k](cotangent, y, *values, **node.kwargs)) for k in active]
+            line = node.op, tuple(values), dict(node.kwargs), y, ()
+            products = pull_tensors(line, cotangent, {id(values[k]) for k in active})
         lines = tape.lines()
-        for k, product in products:
-            x = node.args[k]
+        given_for = {id(stand_in): a for stand_in, a in zip(values, node.args, strict=True)}
+        for stand_in, product in products:
+            x = given_for[id(stand_in)]
             if isinstance(product, Sparse):
                 ((where, given),) = product.parts
                 place = tuple(self.build.recorded((), known, p) if type(p) is Tensor else p for p in where)

@@ -20,7 +20,7 @@ def load(source: str | os.PathLike[str], characters: int | None = None) -> str:
 
     Raises ValueError for a text without letters; OSError where a file cannot be read or fetched.
     """
-    path = time_machine() if str(source) == "timemachine" else Path(source)
+    path = time_machine() if str(source) == "timemachine" else source
     text = clean(files.read_text(path))[:characters]
     if not text.strip():
         raise ValueError(f"{source}: a text without letters\nonly a to z count, and what is between them is one space")

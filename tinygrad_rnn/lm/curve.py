@@ -43,6 +43,7 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
     parts.append(
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>'
     )
+    heights: list[float] = []  # of the names at the ends of the curves
     for k, (name, curve) in enumerate(series.items()):
         colour, dash = COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)]
         runs = _runs(curve)
@@ -54,10 +55,12 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
             parts.append(f'<text x="{LEFT + 8}" y="{TOP + 16 * (k + 1)}" fill="{colour}">{escape(ends)}</text>')
         if runs:
             last = runs[-1][-1]
-            below = 16 * (k % 2) * (len(series) > 1)
+            height = y(curve[last - 1]) + 4
+            while any(abs(height - other) < 14 for other in heights):
+                height += 16
+            heights.append(height)
             parts.append(
-                f'<text x="{x(last) + 8:.1f}" y="{y(curve[last - 1]) + 4 + below:.1f}" fill="{colour}">'
-                f"{escape(name)} {curve[-1]:.3g}</text>"
+                f'<text x="{x(last) + 8:.1f}" y="{height:.1f}" fill="{colour}">{escape(name)} {curve[-1]:.3g}</text>'
             )
     return "\n".join([*parts, "</svg>", ""])
 
@@ -92,4 +95,8 @@ def _ticks(low: float, high: float) -> list[float]:
     found = []
     for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
         found += [m * 10**power for m in (1, 1.2, 1.5, 2, 3, 5, 7) if low <= m * 10**power <= high]
+    if len(found) < 3:  # a narrow range
+        power = math.floor(math.log10(high - low))
+        step = next(m * 10.0**p for p in (power - 1, power) for m in (1, 2, 5) if high - low < 6 * m * 10.0**p)
+        return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
     return found if len(found) < 10 else found[:: len(found) // 5]

@@ -35,7 +35,7 @@ class Model:
         return LAYERS[self.cell](SYMBOLS, self.hidden, self.layers, dropout=self.dropout)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> dict[str, Tensor]:
-        """Parameters as PyTorch would draw them: those of the layer under `rnn.`, of the readout under `head.`."""
+        """Draw parameters as PyTorch would: those of the layer under `rnn.`, of the readout under `head.`."""
         parts = {"rnn": self._layer().init(rng, dtype), "head": nn.Linear(self.hidden, SYMBOLS).init(rng, dtype)}
         found = {f"{part}.{name}": p for part, params in parts.items() for name, p in params.items()}
         return {name: Tensor(p.data, name=name) for name, p in found.items()}

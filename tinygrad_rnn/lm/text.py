@@ -35,7 +35,7 @@ def clean(text: str) -> str:
 
 
 def windows(text: str, steps: int, count: int) -> Indices:
-    """`count` windows of steps + 1 characters, evenly spread over a cleaned text: indices, (steps + 1, count).
+    """Return `count` windows of steps + 1 characters, evenly spread over a cleaned text: indices (steps + 1, count).
 
     `w[:-1]` are the inputs and `w[1:]` the next characters, their targets. Raises ValueError for too short a text.
     """
@@ -81,5 +81,5 @@ def streams(text: str, batch: int, window: int, offset: int = 0) -> Indices:
 
 
 def one_hot(indices: Indices, size: int = len(ALPHABET), dtype: DTypeLike = np.float64) -> NDArray[np.floating]:
-    """1 at each index, 0 elsewhere: (...) integers -> (..., size)."""
+    """Return 1 at each index and 0 elsewhere: (...) integers -> (..., size)."""
     return np.asarray(np.eye(size, dtype=dtype)[indices])

@@ -103,8 +103,8 @@ def _fitting(
     missing = [name for name in (*matrices, *own) if name not in params]
     if missing:
         raise ValueError(
-            f"{cell}: the parameters lack {', '.join(missing)}; there are {', '.join(map(str, params)) or 'none'}"
-            f"{where_text()}\n{gates} gates of H units have weight_ih ({gates} H, I) and weight_hh ({gates} H, H); "
+            f"{cell}: the parameters lack {', '.join(missing)}; given: {', '.join(map(str, params)) or 'none'}"
+            f"{where_text()}\nexpected weight_ih ({gates} H, I) and weight_hh ({gates} H, H), with H units; "
             f"the names of a layer end in _l0: nn.{cell.upper().split('_')[0]}"
         )
     inputs, size = ((shape_of(params[name]) or (0,))[-1] for name in matrices)

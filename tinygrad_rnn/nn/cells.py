@@ -37,14 +37,14 @@ def rnn(params: Params, x: Array, h: Array = None, *, nonlinearity: str = "tanh"
 
 @checked(gates=1)
 def residual_rnn(params: Params, x: Array, h: Array = None) -> Array:
-    """h_t = h_{t-1} + g_t, with g_t = tanh(W x_t + b_ih + U h_{t-1} + b_hh): NNDL (6.50). Parameters as for `rnn`."""
+    """Compute h_t = h_{t-1} + g_t, g_t = tanh(W x_t + b_ih + U h_{t-1} + b_hh): NNDL (6.50). Parameters of `rnn`."""
     z = named("z", from_input(params, x) + from_state(params, h))
     return named("h", h + named("g", np.tanh(z)))
 
 
 @checked(gates=4, projects=True)
 def lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
-    """Long short-term memory (torch.nn.LSTMCell). Gate order i, f, g, o; g is the candidate, c~ in many books.
+    """Compute long short-term memory (torch.nn.LSTMCell). Gate order i, f, g, o; g is the candidate, c~ in many books.
 
     z = W x_t + b_ih + U h_{t-1} + b_hh, cut into z_i, z_f, z_g, z_o
     i = sigmoid(z_i), f = sigmoid(z_f), g = tanh(z_g), o = sigmoid(z_o)
@@ -62,7 +62,7 @@ def lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Ar
 
 @checked(gates=3)
 def gru(params: Params, x: Array, h: Array = None) -> Array:
-    """Gated recurrent unit, PyTorch's form: the reset gate acts *after* the matrix. Gate order r, z, n.
+    """Compute the gated recurrent unit, PyTorch's form: the reset gate acts *after* the matrix. Gate order r, z, n.
 
     r = sigmoid(W_r x_t + b_ir + U_r h_{t-1} + b_hr),  z = sigmoid(W_z x_t + b_iz + U_z h_{t-1} + b_hz)
     n = tanh(W_n x_t + b_in + r * (U_n h_{t-1} + b_hn))
@@ -77,7 +77,7 @@ def gru(params: Params, x: Array, h: Array = None) -> Array:
 
 @checked(gates=3)
 def gru_textbook(params: Params, x: Array, h: Array = None) -> Array:
-    """Gated recurrent unit as in textbooks: the reset gate acts *before* the matrix. Gate order r, z, n.
+    """Compute the gated recurrent unit of textbooks: the reset gate acts *before* the matrix. Gate order r, z, n.
 
     r and z as in `gru`;  n = tanh(W_n x_t + b_in + U_n (r * h_{t-1}) + b_hn);  h_t = (1 - z) * n + z * h_{t-1}
     (Cho et al. 2014; NNDL (6.59)-(6.62), where n is h~.)

@@ -43,7 +43,7 @@ def from_torch(state_dict: Mapping[str, Given], prefix: str = "") -> Arrays:
     """
     if not isinstance(state_dict, Mapping):
         raise ValueError(
-            f"from_torch: a {type(state_dict).__name__} is no dict of parameters\n"
+            f"from_torch: state_dict is of type {type(state_dict).__name__}, not a dict of parameters\n"
             "give module.state_dict(), a dict of tensors or arrays by name"
         )
     names = [name for name in state_dict if str(name).startswith(prefix)]
@@ -69,9 +69,9 @@ def _numbers(who: str, name: object, value: Given) -> Values:
     try:
         array = value.data if isinstance(value, Tensor) else np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{who}: {name} is of type {type(value).__name__}, no array\n{remedy}") from error
+        raise ValueError(f"{who}: {name} is of type {type(value).__name__}, not an array\n{remedy}") from error
     if not isinstance(name, str) or array.dtype.kind not in "biufc":
-        raise ValueError(f"{who}: {name} is of type {type(value).__name__}, no array of numbers by name\n{remedy}")
+        raise ValueError(f"{who}: {name} is of type {type(value).__name__}, not an array of numbers\n{remedy}")
     return array
 
 
@@ -122,7 +122,7 @@ def from_onnx(
     """
     if clip:
         raise ValueError(
-            f"from_onnx: clip={clip}\nour cells do not clip; write a cell with np.clip before its activations"
+            f"from_onnx: clip={clip}\nour cells do not clip: write a cell that calls np.clip before its activations"
         )
     order = _order(kind, {"RNN": [0], "LSTM": [0, 2, 3, 1], "GRU": [1, 0, 2]}, kind)
     W, R = _numbers(kind, "W", W), _numbers(kind, "R", R)
@@ -187,31 +187,31 @@ def from_columns(parameters: Mapping[str, Given]) -> Arrays:
     missing = [name for name in COLUMNS[kind] if name not in parameters]
     unknown = [str(name) for name in parameters if name not in COLUMNS[kind] and name not in READOUT]
     if missing or unknown:
-        wrong = f"{', '.join(missing)} are missing" if missing else f"{', '.join(unknown)} would not be used"
+        wrong = f"the parameters lack {', '.join(missing)}" if missing else f"{', '.join(unknown)} would not be used"
         raise ValueError(
-            f"from_columns: {wrong}; there are {', '.join(map(str, parameters)) or 'none'}\n"
-            "an LSTM has Wi, Wf, Wc, Wo and bi, bf, bc, bo; an RNN Wax, Waa and ba; beside them may stand Wy, Wya, by"
+            f"from_columns: {wrong}; given: {', '.join(map(str, parameters)) or 'none'}\n"
+            "an LSTM has Wi, Wf, Wc, Wo and bi, bf, bc, bo; an RNN has Wax, Waa and ba; Wy, Wya and by may be there too"
         )
     given = {name: _numbers("from_columns", name, parameters[name]) for name in COLUMNS[kind]}
     matrices = {name: value for name, value in given.items() if name.startswith("W")}
     hidden = _first(next(iter(matrices.values())))
     if kind == "RNN":
-        _require("columns", "Waa", given["Waa"], (hidden, hidden))
-        _require("columns", "Wax", given["Wax"], (hidden, (given["Wax"].shape or (0,))[-1]))
+        _require("from_columns", "Waa", given["Waa"], (hidden, hidden))
+        _require("from_columns", "Wax", given["Wax"], (hidden, (given["Wax"].shape or (0,))[-1]))
         blocks = [np.hstack([given["Waa"], given["Wax"]])]
     else:
         columns = (next(iter(matrices.values())).shape or (0,))[-1]
         for name, matrix in matrices.items():
             if matrix.ndim != 2 or columns <= hidden:
                 raise ValueError(
-                    f"columns: {name} has shape {matrix.shape}\n"
+                    f"from_columns: {name} has shape {matrix.shape}\n"
                     "expected (H, H + I), with a column for each unit and each input"
                 )
-            _require("columns", name, matrix, (hidden, columns))
+            _require("from_columns", name, matrix, (hidden, columns))
         blocks = list(matrices.values())
     biases = [name for name in given if name.startswith("b")]
     for name in biases:
-        _require("columns", name, given[name], (hidden, 1))
+        _require("from_columns", name, given[name], (hidden, 1))
     both, bias = np.vstack(blocks), np.vstack([given[name] for name in biases])[:, 0]
     return _cell_parameters(both[:, hidden:], both[:, :hidden], bias, None, list(range(len(blocks))))
 
@@ -222,7 +222,7 @@ def for_layer(params: Mapping[str, Given], layer: int = 0, *, reverse: bool = Fa
 
 
 def _cell_parameters(W: Given, U: Given, to_x: Given, to_h: Given, order: list[int]) -> Arrays:
-    """Our names, with the gates (blocks of rows) in our order; a second bias of zeros where the origin has only one."""
+    """Return our names, the gates (blocks of rows) in our order, a second bias of zeros where the origin has one."""
     rows = np.concatenate([np.arange(len(U)).reshape(len(order), -1)[k] for k in order])
     found = {"weight_ih": np.ascontiguousarray(W[rows]), "weight_hh": np.ascontiguousarray(U[rows])}
     if to_x is not None:

@@ -20,28 +20,28 @@ from tinygrad_rnn.nn.parameters import require_sizes
 def rnn(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.rnn`: one block of H rows."""
+    """Draw parameters of `nn.rnn`: one block of H rows."""
     return _recurrent(rng, 1, input_size, hidden_size, dtype)
 
 
 def lstm(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.lstm`: gates i, f, g, o stacked, 4 H rows."""
+    """Draw parameters of `nn.lstm`: gates i, f, g, o stacked, 4 H rows."""
     return _recurrent(rng, 4, input_size, hidden_size, dtype)
 
 
 def gru(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.gru` and `nn.gru_textbook`: gates r, z, n stacked, 3 H rows."""
+    """Draw parameters of `nn.gru` and `nn.gru_textbook`: gates r, z, n stacked, 3 H rows."""
     return _recurrent(rng, 3, input_size, hidden_size, dtype)
 
 
 def peephole_lstm(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.peephole_lstm`: those of `lstm`, and a peephole for each gate, (H,)."""
+    """Draw parameters of `nn.peephole_lstm`: those of `lstm`, and a peephole for each gate, (H,)."""
     peepholes: dict[str, tuple[int, ...]] = {f"weight_c{gate}": (hidden_size,) for gate in "ifo"}
     return _recurrent(rng, 4, input_size, hidden_size, dtype, peepholes)
 
@@ -49,14 +49,14 @@ def peephole_lstm(
 def coupled_lstm(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.coupled_lstm`: gates f, g, o stacked, 3 H rows."""
+    """Draw parameters of `nn.coupled_lstm`: gates f, g, o stacked, 3 H rows."""
     return _recurrent(rng, 3, input_size, hidden_size, dtype)
 
 
 def layer_norm_lstm(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.layer_norm_lstm`: those of `lstm`, gains of one and a bias of zero."""
+    """Draw parameters of `nn.layer_norm_lstm`: those of `lstm`, gains of one and a bias of zero."""
     gains = {"gain_ih": 4 * hidden_size, "gain_hh": 4 * hidden_size, "gain_c": hidden_size}
     norms = {name: Tensor(np.ones(size, dtype), name=name) for name, size in gains.items()}
     bias = {"bias_c": Tensor(np.zeros(hidden_size, dtype), name="bias_c")}
@@ -66,14 +66,14 @@ def layer_norm_lstm(
 def mgu(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.mgu`: gates f, n stacked, 2 H rows."""
+    """Draw parameters of `nn.mgu`: gates f, n stacked, 2 H rows."""
     return _recurrent(rng, 2, input_size, hidden_size, dtype)
 
 
 def irnn(
     rng: np.random.Generator, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64, scale: float = 1.0
 ) -> dict[str, Tensor]:
-    """Parameters of `nn.rnn` with relu: U = scale * I, W from N(0, 0.001^2), biases 0 (Le, Jaitly, Hinton 2015)."""
+    """Draw parameters of `nn.rnn` with relu: U = scale * I, W from N(0, 0.001^2), biases 0 (Le et al. 2015)."""
     values = {
         "weight_ih": 0.001 * rng.standard_normal((hidden_size, input_size)),
         "weight_hh": scale * np.eye(hidden_size),

@@ -41,7 +41,7 @@ def cross_entropy(
     mask: Array = None,
     reduction: str = "mean",
 ) -> Array:
-    """-log softmax(logits)[target], by default averaged over *all* positions (time and batch).
+    """Compute -log softmax(logits)[target], by default averaged over *all* positions (time and batch).
 
     logits: (..., V), scores before the softmax. targets: (...), integer classes 0 <= target < V.
     torch.nn.functional.cross_entropy with the classes on the last axis. Stable at logits of +-1e4.
@@ -68,7 +68,7 @@ def cross_entropy(
         raise TypeError(f"cross_entropy: targets are {targets.dtype}\ngive the index of the class, an integer")
     if not 0 <= label_smoothing <= 1:
         raise ValueError(
-            f"cross_entropy: label_smoothing={label_smoothing}\nit is a share of all classes, 0 <= label_smoothing <= 1"
+            f"cross_entropy: label_smoothing={label_smoothing}\ngive the share of all classes, from 0 to 1"
         )
     if mask is not None:
         mask = _checked_mask("cross_entropy", mask, targets.shape)
@@ -93,7 +93,7 @@ def cross_entropy(
 
 
 def binary_cross_entropy(logits: Array, targets: Array, *, mask: Array = None, reduction: str = "mean") -> Array:
-    """-(y log p + (1 - y) log(1 - p)) with p = sigmoid(logit), by default the mean over all entries.
+    """Compute -(y log p + (1 - y) log(1 - p)), p = sigmoid(logit), by default the mean over all entries.
 
     torch.nn.functional.binary_cross_entropy_with_logits: computed as softplus(logit) - y logit, stable at +-1e4.
     targets y: of the shape of the logits, 0 <= y <= 1. `mask` and `reduction` as in `cross_entropy`.
@@ -115,7 +115,7 @@ def binary_cross_entropy(logits: Array, targets: Array, *, mask: Array = None, r
 def _reduced(name: str, each: Array, mask: Array, reduction: str, importance: Array = None) -> Array:
     """Reduce the losses to one number, or return them; in the mean each entry counts its `importance`, or 1."""
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: reduction={reduction!r}\nthere are 'mean', 'sum' and 'none'")
+        raise ValueError(f"{name}: reduction={reduction!r}\nchoose 'mean', 'sum' or 'none'")
     if mask is not None:
         each = _where(mask, each)
     if reduction == "none":
@@ -144,7 +144,7 @@ def _floats(name: str, outputs: Array) -> Array:
 
 
 def _checked_targets(name: str, targets: Array, outputs: Array) -> Array:
-    """Targets as an array or a Tensor of numbers; complex ones only for complex outputs, as a complex step has them."""
+    """Return targets as an array or a Tensor of numbers; complex ones for complex outputs alone: a complex step."""
     values = _array_or_tensor(targets)
     if values.dtype.kind not in "biuf" and values.dtype.kind + outputs.dtype.kind != "cc":
         raise TypeError(f"{name}: targets are {values.dtype}, outputs {outputs.dtype}\ngive real numbers")
@@ -152,7 +152,7 @@ def _checked_targets(name: str, targets: Array, outputs: Array) -> Array:
 
 
 def _where(mask: Array, values: Array) -> Array:
-    """Zero where the mask is false, so that no NaN there reaches a sum or a gradient."""
+    """Return zero where the mask is false, so that no NaN there reaches a sum or a gradient."""
     return np.where(mask, values, np.zeros((), values.dtype))
 
 

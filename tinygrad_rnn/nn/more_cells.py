@@ -20,7 +20,7 @@ NORMS = {"bias_ih": 4, "bias_hh": 4, "gain_ih": 4, "gain_hh": 4, "gain_c": 1, "b
 
 @checked(gates=4, own={"weight_ci": 1, "weight_cf": 1, "weight_co": 1})
 def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
-    """LSTM whose gates see the cell (Gers, Schraudolph, Schmidhuber 2002). Gate order i, f, g, o, as in `lstm`.
+    """Compute the LSTM with gates that see the cell (Gers, Schraudolph, Schmidhuber 2002). Gate order i, f, g, o.
 
     i and f see c_{t-1}, o sees c_t, through `weight_ci`, `weight_cf`, `weight_co` of shape (H,), elementwise:
     i = sigmoid(z_i + p_i * c_{t-1}), f = sigmoid(z_f + p_f * c_{t-1}), c_t = f * c_{t-1} + i * tanh(z_g),
@@ -35,7 +35,7 @@ def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) ->
 
 @checked(gates=3)
 def coupled_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
-    """LSTM with input and forget gate coupled, i = 1 - f (Greff et al. 2015, CIFG). Gate order f, g, o.
+    """Compute the LSTM with input and forget gate coupled, i = 1 - f (Greff et al. 2015, CIFG). Gate order f, g, o.
 
     c_t = f * c_{t-1} + (1 - f) * tanh(z_g),  h_t = sigmoid(z_o) * tanh(c_t)
     """
@@ -47,7 +47,7 @@ def coupled_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> 
 
 @checked(gates=4, own=NORMS)
 def layer_norm_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
-    """LSTM with layer normalization (Ba, Kiros, Hinton 2016, equations 20 to 22). Gate order i, f, g, o.
+    """Compute the LSTM with layer normalization (Ba, Kiros, Hinton 2016, equations 20 to 22). Gate order i, f, g, o.
 
     z = LN(W x_t) * gain_ih + LN(U h_{t-1}) * gain_hh + b_ih + b_hh, h_t = o * tanh(LN(c_t) * gain_c + bias_c), where
     LN(a) = (a - mean) / sqrt(var + 1e-5) over the features; `gain_ih`, `gain_hh` (4H,), `gain_c`, `bias_c` (H,).
@@ -63,7 +63,7 @@ def layer_norm_lstm(params: Params, x: Array, h: Array = None, c: Array = None) 
 
 @checked(gates=2)
 def mgu(params: Params, x: Array, h: Array = None) -> Array:
-    """Minimal gated unit (Zhou et al. 2016). Gate order f, n.
+    """Compute the minimal gated unit (Zhou et al. 2016). Gate order f, n.
 
     f = sigmoid(z_f), n = tanh(W_n x_t + b_in + U_n (f * h_{t-1}) + b_hn), h_t = (1 - f) * h_{t-1} + f * n
     """

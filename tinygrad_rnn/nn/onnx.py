@@ -75,7 +75,7 @@ def onnx_node(
     if op_type not in GATES or direction not in DIRECTIONS or input_forget:
         raise ValueError(
             f"onnx_node: {op_type}, direction={direction!r}, input_forget={input_forget}\n"
-            f"there are {', '.join(GATES)}; {', '.join(DIRECTIONS)}; and no coupled gates"
+            f"choose one of {', '.join(GATES)} and one of {', '.join(DIRECTIONS)}; gates cannot be coupled"
         )
     if clip is not None and not clip >= 0:
         raise ValueError(f"onnx_node: clip={clip}\ngive a positive number, or None for no bound")

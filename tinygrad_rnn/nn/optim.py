@@ -232,7 +232,7 @@ def clip_by_value(grads: Tree, limit: float) -> tuple[Tree, float]:
 
 def _require_limit(limit: float) -> None:
     if not limit > 0:
-        raise ValueError(f"clip: limit {limit}\na limit is a positive number; math.inf for none")
+        raise ValueError(f"clip: limit {limit}\ngive a positive number, or math.inf for no limit")
 
 
 def global_norm(grads: Tree) -> float:

@@ -73,7 +73,7 @@ def stored(path: AnyPath, ending: str, content: bytes) -> list[Stored]:
     for name, times in Counter(one.name for one in found).items():
         _require_name(path, name, ending)
         if times > 1:
-            raise ValueError(f"{path}: {name!r} occurs {times} times\nno choice is made: nothing was loaded")
+            raise ValueError(f"{path}: {name!r} occurs {times} times\nrename all but one: nothing was loaded")
     return found
 
 
@@ -97,7 +97,7 @@ def _in_npz(path: AnyPath, content: bytes) -> list[Stored]:
         name = info.filename.removesuffix(".npy")
         if name == info.filename:
             raise ValueError(
-                f"{path}: not a whole file of parameters: {name!r} in it is no array\n"
+                f"{path}: not a whole file of parameters: {name!r} in it is not an array\n"
                 "nothing was loaded; read what another program wrote with that program, such as torch.load"
             )
         with archive.open(info) as member:
@@ -162,9 +162,7 @@ def _safetensors() -> ModuleType:
 
 def _require_name(path: AnyPath, name: object, ending: str) -> None:
     if not isinstance(name, str):
-        raise ValueError(
-            f"{path}: the name {name!r} is of type {type(name).__name__}\na parameter has a text as its name"
-        )
+        raise ValueError(f"{path}: the name {name!r} is of type {type(name).__name__}\nname each parameter by a string")
     wrong = ""
     if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", name):
         wrong = "has control characters"
@@ -182,12 +180,12 @@ def _require_numbers(path: AnyPath, name: str, dtype: np.dtype[np.generic], endi
     """Raise ValueError for a dtype that is not one of NumPy's own for numbers, or that the format has not."""
     if dtype.hasobject:
         raise ValueError(
-            f"{path}: {name!r} holds Python objects, no numbers: they are never pickled\n"
+            f"{path}: {name!r} holds Python objects, not numbers: they are never pickled\n"
             "give an array of numbers or a Tensor for each name"
         )
     if dtype.kind not in "biufc" or np.dtype(dtype.str) != dtype:
         raise ValueError(
-            f"{path}: {name!r} is {dtype}, no dtype for numbers that NumPy has\nconvert it, as with .astype(np.float32)"
+            f"{path}: {name!r} is {dtype}, which is not a number type of NumPy\nconvert it, as with .astype(np.float32)"
         )
     if ending == ".safetensors" and dtype.name not in {np.dtype(d).name for d in DTYPES.values()}:
-        raise ValueError(f"{path}: {name!r} is {dtype}, which .safetensors has not\nconvert it, or use .npz")
+        raise ValueError(f"{path}: {name!r} is {dtype}, which .safetensors lacks\nconvert it, or use .npz")

@@ -49,7 +49,7 @@ def require_parameters(kind: str, shapes: Shapes, params: Params, pattern: re.Pa
     missing = [name for name in shapes if name not in params]
     if missing:
         raise ValueError(
-            f"{kind}: the parameters lack {', '.join(missing)}; there are {', '.join(map(str, params)) or 'none'}"
+            f"{kind}: the parameters lack {', '.join(missing)}; given: {', '.join(map(str, params)) or 'none'}"
             f"{where_text()}\nexpected {_described(shapes)}"
         )
     beyond = [str(name) for name in params if name not in shapes] if pattern else []

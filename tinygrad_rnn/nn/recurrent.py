@@ -59,9 +59,12 @@ class _Recurrent:
         kind, projected = type(self).__name__, getattr(self, "proj_size", 0)
         require_sizes(self, self.input_size, self.hidden_size, self.num_layers)
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"{kind}: dropout={self.dropout}\nit is the share that is dropped, 0 <= dropout < 1")
+            raise ValueError(f"{kind}: dropout={self.dropout}\ngive the share that is dropped, 0 <= dropout < 1")
         if projected and not 0 < projected < self.hidden_size:
-            raise ValueError(f"{kind}: proj_size={projected}\nit is less than hidden_size, {self.hidden_size}, or 0")
+            raise ValueError(
+                f"{kind}: proj_size={projected}\n"
+                f"give a number less than hidden_size, {self.hidden_size}, or 0 for no projection"
+            )
         _require_nonlinearity(self)
 
     def _cell(self) -> Cell:
@@ -284,7 +287,7 @@ class LSTMCell(_OneStep):
         if isinstance(h, tuple | list):
             states = tuple(h) if c is None else ()
         if len(states) != 2:
-            raise ValueError("LSTMCell: the state is no pair\ngive (h, c), or h and c")
+            raise ValueError("LSTMCell: the state is not a pair\ngive (h, c), or h and c")
         return lstm(self._checked(params), x, *states)
 
 
@@ -312,7 +315,7 @@ def _simple(nonlinearity: str) -> Cell:
 def _require_nonlinearity(layer: object) -> None:
     chosen = getattr(layer, "nonlinearity", "tanh")
     if chosen not in ACTIVATIONS:
-        raise ValueError(f"{type(layer).__name__}: nonlinearity={chosen!r}\nthere are 'tanh' and 'relu'")
+        raise ValueError(f"{type(layer).__name__}: nonlinearity={chosen!r}\nchoose 'tanh' or 'relu'")
 
 
 def _cell_shapes(gates: int, columns: int, hidden: int, size: int, bias: bool) -> Shapes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -79,7 +80,7 @@ def load(path: parameter_files.AnyPath, like: Tree = None) -> Tree:
         values: Arrays = {one.name: one.read() for one in found}
     if wrong := not_finite(values):
         warnings.warn(
-            f"{path}: {', '.join(wrong)}: NaN or infinity among the entries\nit was saved after a run diverged",
+            f"{path}: {', '.join(wrong)}: NaN or infinity among the entries\nthe run that saved it may have diverged",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -112,7 +113,7 @@ def _require_like(path: parameter_files.AnyPath, found: Mapping[str, parameter_f
     missing, beyond = [n for n in like if n not in found], [n for n in found if n not in like]
     if missing or beyond:
         raise ValueError(
-            f"{path}: lacks {', '.join(missing) or 'nothing'}, has beyond {', '.join(beyond) or 'nothing'}\n"
+            f"{path}: lacks {', '.join(missing) or 'nothing'}, has also {', '.join(beyond) or 'nothing'}\n"
             f"expected {', '.join(like)}"
         )
     for name, p in like.items():
@@ -122,7 +123,7 @@ def _require_like(path: parameter_files.AnyPath, found: Mapping[str, parameter_f
 
 
 def _ending(path: parameter_files.AnyPath) -> str:
-    ending = Path(path).suffix
+    ending = os.path.splitext(path)[1]
     if ending not in (".npz", ".safetensors"):
         raise ValueError(f"{path}: parameters are kept in .npz or .safetensors files\nchoose one of these endings")
     return ending

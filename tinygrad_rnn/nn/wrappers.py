@@ -65,7 +65,7 @@ def zoneout(cell: Cell, *held: Array) -> Cell:
 def dropout_mask(rng: np.random.Generator, p: float, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> Array:
     """Draw a mask: 0 with probability p, else 1 / (1 - p). Raise ValueError unless 0 <= p < 1."""
     if not 0 <= p < 1:
-        raise ValueError(f"dropout: p = {p}\np is the share that is dropped, 0 <= p < 1")
+        raise ValueError(f"dropout: p = {p}\ngive the share that is dropped, 0 <= p < 1")
     return ((rng.random(shape) >= p) / (1 - p)).astype(dtype)
 
 
@@ -73,14 +73,14 @@ def _held(old: Array, new: Array, keep: Array) -> Array:
     if np.ndim(keep) == 0:
         if not 0 <= keep <= 1:
             raise ValueError(
-                f"zoneout: p = {keep}{where_text()}\np is the share of units that keep their state, 0 to 1"
+                f"zoneout: p = {keep}{where_text()}\ngive the share of units that keep their state, 0 to 1"
             )
         return keep * old + (1 - keep) * new
     labels = current()[1]
     t = dict(labels).get("t")
     if t is None or not 0 <= t < len(keep):
         raise ValueError(
-            f"zoneout: masks for {len(keep)} steps, and this is {scope_text(labels) or 'no step'}\n"
+            f"zoneout: masks for {len(keep)} steps, called at {scope_text(labels) or 'no step'}\n"
             "run the cell with unroll, and give masks (T, B, H) for all of its steps"
         )
     if np.shape(keep)[1:] != np.shape(new) or keep[t].dtype != bool:

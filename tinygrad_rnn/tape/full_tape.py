@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from tinygrad_rnn.core import errors
 from tinygrad_rnn.core import tape as core
 from tinygrad_rnn.core.backward import Walk, walk
 from tinygrad_rnn.core.recording import current, recording_under, scope_text, where_text
@@ -78,6 +79,11 @@ class Tape(core.Tape):
                 "open it first, and the other inside; a compiled function is called outside of any tape"
             )
         return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        if (ours := errors.hidden_by_numpy(error[1] if error else None)) is not None:
+            raise ours from None
 
     @property
     def sealed(self) -> bool:

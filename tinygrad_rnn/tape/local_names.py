@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 import functools
-import inspect
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.core.tensor import Tensor
+
+NUMPY = os.path.join(os.path.dirname(np.__file__), "")
+PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+CELLS = os.path.join(PACKAGE, "nn", "")
 
 
 @contextmanager
 def local_names(*functions: Callable[..., Any] | None) -> Iterator[dict[int, str]]:
-    """Collect the names of the local variables of functions when they return, by the id of the Tensor."""
+    """Collect the names of the local variables of functions, by the id of the Tensor.
+
+    A function that one of these calls once, such as the one that it wraps, gives names as well: a function's name for a
+    value goes before that of one it calls. A helper that is called for each gate names nothing.
+    """
     codes = {code for function in functions if function is not None for code in _codes(function)}
+    found: dict[int, str] = {}
+    kept: list[Tensor] = []  # an id belongs to a Tensor only while the Tensor lives
+    running: list[dict[str, object]] = []  # what each function in progress was given
+    ended: list[tuple[int, CodeType, dict[str, Tensor]]] = []
 
-    def own(frame: FrameType) -> list[str]:
-        return [*frame.f_locals] if frame.f_code in codes else []
+    def look(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and (running or code in codes):
+            running.append(dict(frame.f_locals) if code not in codes and _by_an_author(frame) else {})
+        elif event == "return" and running:
+            given = running.pop()
+            if code in codes or _by_an_author(frame):
+                ended.append((len(running), code, _tensors(frame.f_locals, given)))
+            if not running:
+                calls = Counter(code for _, code, _ in ended)
+                for _, code, names in sorted(ended, key=lambda end: -end[0]):
+                    if calls[code] == 1 or code in codes:
+                        kept.extend(names.values())
+                        found.update({id(value): name for name, value in names.items()})
+                ended.clear()
 
-    with _names_at_return(own) as found:
+    with _profiled_by(look):
         yield found
 
 
@@ -55,19 +83,46 @@ def _names_at_return(own: Callable[[FrameType], list[str]]) -> Iterator[dict[int
                     found[id(value)] = name
                     kept.append(value)
 
+    with _profiled_by(look):
+        yield found
+
+
+@contextmanager
+def _profiled_by(look: Callable[[FrameType, str, object], None]) -> Iterator[None]:
     before = sys.getprofile()
     sys.setprofile(look)
     try:
-        yield found
+        yield
     finally:
         sys.setprofile(before)
 
 
-def _codes(function: Callable[..., Any]) -> Iterator[CodeType]:
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    function = getattr(function, "__func__", function)
-    found = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004
-    if found is not None:
-        yield found
+def _tensors(variables: Mapping[str, object], given: Mapping[str, object]) -> dict[str, Tensor]:
+    """Return the variables that are Tensors, the last one first, without those that the function was given."""
+    found = {}
+    for name in reversed([*variables]):
+        value = variables[name]
+        if isinstance(value, Tensor) and not name.startswith("_") and given.get(name) is not value:
+            found[name] = value
+    return found
+
+
+def _by_an_author(frame: FrameType) -> bool:
+    """Return whether a function is no part of NumPy and of this package, or a cell that others call."""
+    file = frame.f_code.co_filename
+    own = file.startswith(PACKAGE)
+    caller = frame.f_back.f_code.co_filename if frame.f_back else ""
+    return not file.startswith(NUMPY) and (not own or (file.startswith(CELLS) and not caller.startswith(PACKAGE)))
+
+
+def _codes(function: Any) -> Iterator[CodeType]:
+    """Yield the code of a function, and that of each function that it is known to wrap."""
+    while function is not None:
+        if isinstance(function, functools.partial):
+            function = function.func
+            continue
+        bare = getattr(function, "__func__", function)
+        code = getattr(bare, "__code__", None) or getattr(getattr(type(bare), "__call__", None), "__code__", None)  # noqa: B004
+        if code is not None:
+            yield code
+        function = getattr(function, "__wrapped__", None)

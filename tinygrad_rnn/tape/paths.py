@@ -2,8 +2,8 @@
 
 A gradient is a sum over paths. Where `Tape.gradient` adds the paths up, `split_gradient` keeps them apart by whatever a
 `tag` says of them (the step through which a path came to a parameter, the gate that it passed), and lets an `edge`
-scale a path between two entries: by 0, to cut it. The decompositions of a
-gradient and the truncations of BPTT are made of these two.
+scale a path between two entries: by 0, to cut it. The decompositions of a gradient and the truncations of BPTT are made
+of these two. The walk is that of the engine; its cotangents are `Tagged`, which add up tag by tag.
 
 >>> import numpy as np
 >>> from tinygrad_rnn.core.recording import scope
@@ -19,12 +19,12 @@ gradient and the truncations of BPTT are made of these two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_rnn.core.backward import dependent, fitted
+from tinygrad_rnn.core.backward import Products, fitted, walk
 from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.sparse import Cotangent, Sparse, add_parts
 from tinygrad_rnn.core.table import Args
@@ -71,30 +71,64 @@ def split_gradient(
     """
     lines = tape.lines()
     made: dict[int, Scope] = {id(out): labels for _, _, _, out, labels in lines}
-    seeds = tape.seeds(loss, seed)
     tags = start or {}
-    pending: dict[Tensor, Parts] = {x: {tags.get(x): g} for x, g in seeds.items()}
+    pending = {x: Tagged(x.shape, x.dtype, {tags.get(x): g}) for x, g in tape.seeds(loss, seed).items()}
     kept = set(wrt)
-    needed = dependent(lines, kept)
-    for line in reversed(lines):
-        op, _, _, out, labels = line
-        parts = pending.get(out)
-        if not parts or id(out) not in needed:
-            continue
-        if out not in kept:
-            del pending[out]
-        for key, g in _retagged(parts, tag, labels).items():
+    found: dict[Tensor, Parts] = {}  # where the walk goes on from one of `wrt`, the parts that came to it
+
+    def passed(number: int, held: Tagged) -> Tagged:
+        """Return a complete cotangent with the tags with which its parts go on."""
+        _, _, _, out, labels = lines[number]
+        parts, held.parts = held.parts, {}
+        if out in kept:
+            found[out] = parts
+        for key, g in parts.items():
+            _add(held.parts, tag(key, labels), g)
+        return held
+
+    def send(line: Line, held: Tagged, needed: set[int] | None) -> Products:
+        op, _, _, _, labels = line
+        sent = []
+        for key, g in held.parts.items():
             for x, product in _products(line, g, needed):
-                if id(x) not in made:
-                    _add(pending.setdefault(x, {}), key if at_leaf is None else at_leaf(key), product)
-                    continue
+                maker = made.get(id(x))
+                going = key
+                if maker is None:
+                    going = key if at_leaf is None else at_leaf(key)
                 # A part that touches some of the joined values is zero for the others, and ends there.
-                if op.kind == "join" and isinstance(product, np.ndarray) and not product.any():
+                elif op.kind == "join" and isinstance(product, np.ndarray) and not product.any():
                     continue
-                factor = edge(key, labels, made[id(x)]) if edge is not None else 1.0
-                if factor:
-                    _add(pending.setdefault(x, {}), key, product if factor == 1 else _times(factor, product))
-    return [{key: np.array(_whole(g, x)) for key, g in pending.get(x, {}).items()} for x in wrt]
+                elif edge is not None and (factor := edge(key, labels, maker)) != 1:
+                    if not factor:
+                        continue
+                    product = _times(factor, product)
+                product = [product] if type(product) is Sparse else product
+                sent.append((x, Tagged(x.shape, x.dtype, {going: product})))
+        return sent
+
+    for _ in walk(lines, len(lines) - 1, pending, list(wrt), passed, send=send):
+        pass
+    found = {x: g.parts for x, g in pending.items()} | found
+    return [{key: np.array(_whole(g, x)) for key, g in found.get(x, {}).items()} for x in wrt]
+
+
+class Tagged:
+    """A cotangent of x, of x's shape: the sum of `parts`, each an array, or a list of arrays and `Sparse`."""
+
+    __slots__ = ("dtype", "parts", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, parts: Parts) -> None:
+        self.shape, self.dtype, self.parts = shape, dtype, parts
+
+    def __add__(self, other: Tagged) -> Tagged:
+        total = Tagged(self.shape, self.dtype, {key: [*g] if type(g) is list else g for key, g in self.parts.items()})
+        total += other
+        return total
+
+    def __iadd__(self, other: Tagged) -> Self:
+        for key, g in other.parts.items():
+            _add(self.parts, key, g)
+        return self
 
 
 def total(parts: Mapping[Any, Cotangent], like: Tensor) -> Cotangent:
@@ -102,21 +136,13 @@ def total(parts: Mapping[Any, Cotangent], like: Tensor) -> Cotangent:
     return sum(parts.values(), np.zeros(like.shape, like.dtype))
 
 
-def _retagged(parts: Parts, tag: Tag, labels: Scope) -> Parts:
-    found: Parts = {}
-    for key, g in parts.items():
-        _add(found, tag(key, labels), g)
-    return found
-
-
 def _add(parts: Parts, key: Hashable, g: Cotangent) -> None:
-    """Add a cotangent: an array, a `Sparse` or a list of them."""
+    """Add an array, or a list of arrays and `Sparse`."""
     held = parts.get(key)
-    more = g if type(g) is list else [g] if type(g) is Sparse else None
     if type(held) is list:
-        held.extend([g] if more is None else more)
-    elif more is not None:
-        parts[key] = [*more] if held is None else [held, *more]
+        held.extend(g if type(g) is list else [g])
+    elif type(g) is list:
+        parts[key] = [*g] if held is None else [held, *g]
     else:
         parts[key] = g if held is None else held + g
 
@@ -140,23 +166,22 @@ def _whole(g: Cotangent, x: Tensor) -> Cotangent:
     return found
 
 
-def _products(line: Line, g: Cotangent, needed: set[int]) -> Iterator[tuple[Tensor, Cotangent]]:
-    """Yield the products of one line; of a part of a stack, those of the inputs that it touches alone."""
-    op, args, kwargs, out, _ = line
+def _products(line: Line, g: Cotangent, needed: set[int] | None) -> Products:
+    """Return the products of one line; of a part of a stack, those of the inputs that it touches alone."""
     if type(g) is not list:
-        yield from sparse_products_of(line, g, needed)
-        return
+        return sparse_products_of(line, g, needed)
+    op, args, kwargs, out, _ = line
     split = _SPLITS.get(op.name)
+    products: Products = []
     rest = []
     for part in g:
         found = split(args, kwargs.get("axis", 0), out.ndim, part) if split and type(part) is Sparse else None
         if found is None:
             rest.append(part)
             continue
-        wanted = [(x, fitted(product, x)) for x, product in found if type(x) is Tensor and id(x) in needed]
-        yield from (pair for pair in wanted if pair[1] is not None)
-    if rest:
-        yield from sparse_products_of(line, _whole(rest, out), needed)
+        wanted = [(x, product) for x, product in found if type(x) is Tensor and (needed is None or id(x) in needed)]
+        products += [(x, fits) for x, product in wanted if (fits := fitted(product, x)) is not None]
+    return products + sparse_products_of(line, _whole(rest, out), needed) if rest else products
 
 
 def _of_stack(args: Args, axis: int, ndim: int, part: Sparse) -> list[tuple[Value, Cotangent]] | None:

@@ -13,11 +13,15 @@ def sparse_products_of(line: Line, g: Cotangent, needed: set[int] | None = None)
     Each product has its input's shape and dtype; that of `x[index]` is a `Sparse`. With `needed`, only the inputs
     whose id is in it.
     """
-    op, args, kwargs, out, _ = line
-    found = [(x, fitted(product, x)) for x, product in pull_arrays(op, g, out._data, args, kwargs, needed)]
-    return [(x, product) for x, product in found if product is not None]
+    products = pull_arrays(line, g, needed)
+    return [(x, fits) for x, product in products if (fits := fitted(product, x)) is not None]
 
 
 def products_of(line: Line, g: Cotangent) -> Products:
     """Return the products of a line as dense arrays."""
-    return [(x, p.dense() if type(p) is Sparse else p) for x, p in sparse_products_of(line, g)]
+    return [(x, dense(product)) for x, product in sparse_products_of(line, g)]
+
+
+def dense(g: Cotangent) -> Cotangent:
+    """Return a cotangent that may be a `Sparse` as one array."""
+    return g.dense() if type(g) is Sparse else g

@@ -18,12 +18,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tinygrad_rnn.core.backward import fitted, one_order_up
+from tinygrad_rnn.core.backward import fitted, one_order_up, pull
 from tinygrad_rnn.core.errors import refuse_dtype
 from tinygrad_rnn.core.recording import current, recording_under
 from tinygrad_rnn.core.sparse import Sparse
-from tinygrad_rnn.core.table import Args, Kwargs, Primitive
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.operations.basics import astype
 from tinygrad_rnn.tape.full_tape import Tape
@@ -42,7 +41,8 @@ def pushforward(tape: Tape, tangents: Mapping[Tensor, Value], outputs: Sequence[
     """
     recording = bool(current()[0])
     known: Tangents = {x: _checked(x, v, recording) for x, v in tangents.items()}
-    for op, args, kwargs, out, labels in tape.lines():
+    for line in tape.lines():
+        _, args, _, out, labels = line
         if out in known or out.dtype.kind != "f":
             continue
         moved = [k for k, a in enumerate(args) if type(a) is Tensor and a in known]
@@ -50,10 +50,10 @@ def pushforward(tape: Tape, tangents: Mapping[Tensor, Value], outputs: Sequence[
             continue
         if recording:
             with recording_under(one_order_up(labels, "jvp")):
-                v = _tangent(op, args, kwargs, out, args, moved, known)
+                v = _tangent(line, out, args, moved, known)
         else:
             values = [a.data if type(a) is Tensor else a for a in args]
-            v = _tangent(op, values, kwargs, out.data, args, moved, known)
+            v = _tangent(line, out.data, values, moved, known)
         if v is not None:
             known[out] = v
     found = [known.get(y) for y in outputs]
@@ -77,12 +77,11 @@ def _checked(x: Tensor, v: Value, recording: bool) -> Value:
     return v if v.dtype == x.dtype else astype(v, dtype=x.dtype)
 
 
-def _tangent(
-    op: Primitive, values: Sequence[Value], kwargs: Kwargs, y: Value, args: Args, moved: list[int], known: Tangents
-) -> Value:
-    """Return the tangent of one entry's result y; None where it does not move."""
+def _tangent(line: Line, y: Value, values: Sequence[Value], moved: list[int], known: Tangents) -> Value:
+    """Return the tangent of one entry's result; None where it does not move. y and `values`: Tensors, or all arrays."""
+    op, args, kwargs, _, _ = line
     if not op.kind:
-        return _transposed(op, values, kwargs, y, args, moved, known)
+        return _transposed(line, y, values, moved, known)
     differentiable = [k for k in moved if op.variadic or (k < len(op.vjps) and op.vjps[k] is not None)]
     if not differentiable:
         return None
@@ -108,20 +107,13 @@ def _still(a: Value) -> Value:
     return np.zeros(a.shape, a.dtype) if isinstance(a, Tensor | np.ndarray) else 0.0
 
 
-def _transposed(
-    op: Primitive, values: Sequence[Value], kwargs: Kwargs, y: Value, args: Args, moved: list[int], known: Tangents
-) -> Value:
+def _transposed(line: Line, y: Value, values: Sequence[Value], moved: list[int], known: Tangents) -> Value:
     """Return the tangent by the transpose of the vjp, which is linear in g, so that it may be recorded at any g."""
+    _, args, _, _, _ = line
     g = Tensor(np.zeros(y.shape, y.dtype))
     with Tape() as tape:
-        if op.variadic:
-            together = op.vjps(g, y, *values, **kwargs)
-            products = [(args[k], together[k]) for k in moved if together[k] is not None]
-        else:
-            rules = [(k, op.vjps[k]) for k in moved if k < len(op.vjps) and op.vjps[k] is not None]
-            products = [(args[k], vjp(g, y, *values, **kwargs)) for k, vjp in rules]
         seeds = {}
-        for x, product in products:
+        for x, product in pull(line, g, y, values, {id(args[k]) for k in moved}):
             product = fitted(product, x)
             product = product.dense() if type(product) is Sparse else np.positive(product)
             seeds[product] = known[x]

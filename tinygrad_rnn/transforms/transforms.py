@@ -129,7 +129,9 @@ def hvp(f: Function, args: Sequence[Tree], v: Tree, argnums: int = 0) -> Tree:
     """
     if not isinstance(args, tuple | list):
         raise TypeError("hvp: arguments come as a tuple\nwrite hvp(f, (x,), v)")
-    tangents = [v if k == argnums % len(args) else None for k in range(len(args))]
+    if not isinstance(argnums, int | np.integer):
+        raise TypeError(f"hvp: argnums={argnums!r}\nv belongs to one argument: give its number")
+    tangents = [v if k in (argnums, argnums + len(args)) else None for k in range(len(args))]
     return jvp(grad(f, argnums), args, tangents)[1]
 
 
@@ -155,6 +157,8 @@ class Run:
         chosen = list(argnums) if isinstance(argnums, Iterable) else [argnums]
         if not all(isinstance(k, int | np.integer) for k in chosen):
             raise TypeError(f"{what}: argnums={argnums!r}\nargnums is the number of an argument, or several")
+        if not chosen and not constant:
+            raise ValueError(f"{what}: argnums=() names no argument\nargnums is the number of an argument, or several")
         for k in chosen:
             if not -len(args) <= k < len(args):
                 raise ValueError(

@@ -236,6 +236,12 @@ def test_answers_that_cannot_be_compared(answer, error, message):
         compared("rnn", lambda params, xs, state, dhs: answer)
 
 
+@pytest.mark.parametrize("by_hand", [dict, lambda params, xs: {}, partial(lambda a: {})])
+def test_a_derivation_that_does_not_take_its_arguments(by_hand):
+    with pytest.raises(TypeError, match=r"^compare: \S+ cannot be called as \S+\(params, xs, state, dhs\): "):
+        compared("rnn", by_hand)
+
+
 def test_inputs_that_cannot_be_compared():
     params = nn.init.rnn(np.random.default_rng(0), 4, 5)
     xs = np.ones((3, 2, 4))
@@ -477,3 +483,47 @@ def test_a_fault_in_a_long_sequence_is_found_by_halving(step, upstream):
     found = f"with an upstream gradient at step {upstream} alone, the contribution of step {step} is the first"
     assert found in report.findings[0]
     assert len(calls) < 40
+
+
+def three_steps(params, xs, state, dhs, *, before=False):
+    """Three steps written out, with no other length; h_1 for h_0 in one term with before=False."""
+    W, U = params["W"], params["U"]
+    x0, x1, x2 = xs
+    h0 = np.tanh(x0 @ W + state[0] @ U)
+    h1 = np.tanh(x1 @ W + h0 @ U)
+    h2 = np.tanh(x2 @ W + h1 @ U)
+    z2 = dhs[2] * (1 - h2**2)
+    z1 = (dhs[1] + z2 @ U.T) * (1 - h1**2)
+    z0 = (dhs[0] + z1 @ U.T) * (1 - h0**2)
+    dU = h1.T @ z2 + (h0 if before else h1).T @ z1 + state[0].T @ z0
+    return {"W": x2.T @ z2 + x1.T @ z1 + x0.T @ z0, "U": dU}
+
+
+def test_a_derivation_of_one_length_is_compared_and_its_step_is_not_invented():
+    rng = np.random.default_rng(0)
+    params = {"W": rng.normal(0, 0.5, (2, 3)), "U": rng.normal(0, 0.5, (3, 3))}
+    given = (lambda p, x, h: np.tanh(x @ p["W"] + h @ p["U"])), params, rng.standard_normal((3, 1, 2))
+    h0 = rng.standard_normal((1, 3))
+    bptt.compare(*given, partial(three_steps, before=True), state=h0, torch=False).check()
+    report = bptt.compare(*given, three_steps, state=h0, torch=False)
+    assert [row.name for row in report.rows if "HAND" in row.verdict(report.rtol)] == ["U"]
+    assert "in a term of step 1 or of one before" in report.findings[0]
+    assert "other lengths would tell, for which the derivation fails: ValueError: not enough" in report.findings[0]
+
+
+def test_no_step_is_accused_where_the_derivation_does_not_read_the_state():
+    def wrong_carry(params, xs, state, dhs):
+        W, U = params["weight_ih"], params["weight_hh"]
+        hs, dU, carry = [np.zeros_like(state[0])], 0, 0
+        for x in xs:
+            hs.append(np.tanh(x @ W.T + hs[-1] @ U.T + params["bias_ih"] + params["bias_hh"]))
+        for t in reversed(range(len(xs))):
+            dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+            dU, carry = dU + dz.T @ hs[t], dz @ U.T
+        return {"weight_hh": dU}
+
+    rng = np.random.default_rng(0)
+    params, xs = nn.init.rnn(rng, 4, 5), rng.standard_normal((3, 2, 4))
+    report = bptt.compare(nn.rnn, params, xs, wrong_carry, state=np.zeros((2, 5)), torch=False)
+    assert "weight_hh: with an upstream gradient at step 2 alone, it is wrong" in report.findings[0]
+    assert "somewhere in steps 0 to 2. The derivation does not read the initial state" in report.findings[0]

@@ -24,7 +24,8 @@ from zoo import (
 
 from tinygrad_rnn import Tape, Tensor, bptt, nn
 from tinygrad_rnn.bptt.comparison.case import Case
-from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients
+from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.nn.time_loop import as_tuple

@@ -300,7 +300,7 @@ CALLABLES = [
 ]
 
 
-@pytest.mark.parametrize("function", CALLABLES, ids=lambda f: getattr(f, "__name__", type(f).__name__))
+@pytest.mark.parametrize("function", CALLABLES)
 def test_whatever_is_called(function):
     found = bptt.doctor(nn.rnn, function).check()
     assert found.remarks == ()

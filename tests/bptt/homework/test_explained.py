@@ -69,8 +69,8 @@ class LSTM:
 
 
 MISTAKES = {
-    "input for output": "in dc, the derivative of tanh(c[t]) is taken as 1 - c[t]**2: at the input of tanh, in the place "
-    "of its output",
+    "input for output": "in dc, the derivative of tanh(c[t]) is taken as 1 - c[t]**2: at the input of tanh, in the "
+    "place of its output",
     "c for the one before": "in df, dc[t] * c[t] stands in the place of dc[t] * c[t-1]",
     "a factor missing": "in dz_i, the derivative of i[t] is taken as i[t]: the factor 1 - i[t] is missing",
     "a path forgotten": "in dz, the path Wo.T @ dz_o[t] is forgotten",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ Gradients = dict[str, Array]
 ByHand = Callable[..., Mapping[str, Any]]
 
 DTYPES = ("float64", "float32")
+SIGNATURE = "give a function (params, xs, state, dhs) -> dict of gradients, or with dlast=None besides"
 
 
 class Case:
@@ -138,32 +140,34 @@ class Case:
         arguments = [{k: p.copy() for k, p in self.params.items()}, self.xs.copy()]
         arguments += [tuple(s.copy() for s in self.state), self.dhs.copy()]
         more = {"dlast": tuple(d.copy() for d in self.dlast)} if takes_dlast(by_hand) else {}
-        answer = ask(by_hand, arguments, more)
-        name_of = getattr(by_hand, "__name__", "by_hand")
+        answer = ask("compare", by_hand, arguments, more)
+        name = name_of(by_hand)
         if not isinstance(answer, Mapping):
             raise TypeError(
-                f"compare: {name_of} returned a {type(answer).__name__}\n"
+                f"compare: {name} returned a {type(answer).__name__}\n"
                 'return a dict of gradients: {"weight_hh": dU, "x": dxs, ...}'
             )
         if unknown := set(answer) - set(self.inputs()):
             raise ValueError(
-                f"compare: {name_of} returned the unknown names {sorted(map(str, unknown))}\n"
+                f"compare: {name} returned the unknown names {sorted(map(str, unknown))}\n"
                 f"the names are {', '.join(self.inputs())}"
             )
-        gradients = {name: as_array(gradient) for name, gradient in answer.items()}
-        for name, gradient in gradients.items():
+        gradients = {of: as_array(gradient) for of, gradient in answer.items()}
+        for of, gradient in gradients.items():
             if gradient.dtype.kind not in "fiu":
                 raise TypeError(
-                    f"compare: {name_of} returned {gradient.dtype} for {name!r}\nreturn real numbers of one shape"
+                    f"compare: {name} returned {gradient.dtype} for {of!r}\nreturn real numbers of one shape"
                 )
-        return {name: g if g.dtype.kind == "f" else g.astype(np.float64) for name, g in gradients.items()}
+        return {of: g if g.dtype.kind == "f" else g.astype(np.float64) for of, g in gradients.items()}
 
     def part(self, start: int, stop: int, dhs: Array, dlast: tuple[Array, ...]) -> Case:
         """Return the same problem for the steps start, ..., stop - 1, with other upstream gradients."""
         state = self.state
         if start:
             _, state = self.forward(self.params, self.xs[:start], state)
-        return Case(self.cell, self.params, self.xs[start:stop], state, dhs, dlast, seed=0, with_dlast=True)
+        part = Case(self.cell, self.params, self.xs[start:stop], state, dhs, dlast, seed=0, with_dlast=True)
+        part.batch = self.batch
+        return part
 
 
 def takes_dlast(by_hand: ByHand) -> bool:
@@ -177,14 +181,34 @@ def takes(function: Callable[..., object], name: str) -> bool:
     return found is not None and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
 
 
-def ask(by_hand: ByHand, arguments: Sequence[object], options: Mapping[str, object]) -> Any:
-    """Call a derivation by hand. An option goes by its place where the signature takes it by place alone."""
+class CallError(TypeError):
+    """A derivation by hand that does not take what it is given."""
+
+
+def ask(who: str, by_hand: ByHand, arguments: Sequence[object], options: Mapping[str, object]) -> Any:
+    """Call a derivation by hand. An option goes by its place where the signature takes it by place alone.
+
+    Raises CallError, in the name of `who`, where it does not begin to run.
+    """
     rest = list(parameters_of(by_hand).values())[len(arguments) :]
     by_place = [p for p in rest if p.kind is p.POSITIONAL_ONLY]
     while by_place and by_place[-1].name not in options:
         by_place.pop()
     named = {name: value for name, value in options.items() if name not in [p.name for p in by_place]}
-    return by_hand(*arguments, *[options.get(p.name, p.default) for p in by_place], **named)
+    try:
+        return by_hand(*arguments, *[options.get(p.name, p.default) for p in by_place], **named)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise
+        name, given = name_of(by_hand), ", ".join(["params, xs, state, dhs", *[f"{option}=..." for option in options]])
+        raise CallError(f"{who}: {name} cannot be called as {name}({given}): {error}\n{SIGNATURE}") from error
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """Name a function: a partial by the function that it calls, an object by its class."""
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:

@@ -12,7 +12,7 @@ s+1 is tried alone. The contributions of the steps k+1..s are right together, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients
 from tinygrad_rnn.bptt.comparison.report import Difference, Row
 from tinygrad_rnn.bptt.comparison.tolerance import Judge, Tolerance
+from tinygrad_rnn.bptt.diagnosis.failures import told
 
 TRIED_ALONE = 64
 """The number of steps to try alone where halving finds none. A sequence that is not longer is tried whole."""
@@ -65,6 +66,15 @@ class Locator:
         at = "any one step" if len(tried) == T else f"each of {len(tried)} steps that were tried"
         return f"{name}: right for an upstream gradient at {at} alone; wrong only where several steps have one."
 
+    @cached_property
+    def _reads_state(self) -> bool:
+        """Return whether the derivation gives another answer for other initial states."""
+        case = self._case.part(0, len(self._case.xs), self._dhs, self._case.dlast)
+        hand = case.hand_gradients(self._by_hand)
+        case.state = tuple(s + 1 for s in case.state)
+        moved = case.hand_gradients(self._by_hand)
+        return any(not np.array_equal(g, moved[name], equal_nan=True) for name, g in hand.items() if name in moved)
+
     # ------------------------------------------------------------------------------ upstream gradients at a few steps
 
     def _upstream(self, start: int, stop: int) -> tuple[Array, tuple[Array, ...]]:
@@ -107,9 +117,21 @@ class Locator:
             pair = pairs[found or 0]
         elif name in alone.state_names:
             return f"the gradient of the initial state is the first that is wrong: {_numbers(hand[name], tape[name])}."
+        elif not self._reads_state:
+            steps = f"steps 0 to {last}" if last else "step 0"
+            return (
+                f"it is wrong: {_numbers(hand[name], tape[name])}; somewhere in {steps}. The derivation does not read "
+                "the initial state, so no sequence can be begun at a later step to tell which."
+            )
         else:
             what = "the contribution"
-            below = _first(last + 1, lambda n: wrong(self._cut(name, s, last - n)))
+            try:
+                below = _first(last + 1, lambda n: wrong(self._cut(name, s, last - n)))
+            except Exception as error:
+                return (
+                    f"it is wrong: {_numbers(hand[name], tape[name])}; in a term of step {last} or of one before. "
+                    f"Which it is, other lengths would tell, for which the derivation fails: {told(error)}."
+                )
             found = last - below
             pair = self._contribution(name, s, found)
             if not wrong(pair):

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
-from tinygrad_rnn.bptt.derivation.expressions import Ref
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, rebuilt
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.derivation.trace import Setting
@@ -66,10 +66,18 @@ def _in_time(values: Array, columns: bool) -> Array:
 def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
     """Raise ArithmeticError where the sides of a formula differ at any step."""
     for f in formulas.all:
-        local = f.section in ("slopes", "steps")
-        for t in (1,) if local else range(numbers.T):
-            first, *others = _by_differences(formulas, numbers, f, t) if local else numbers.sides(f, t)
-            close = COARSE if local else CLOSE
+        for t in {"slopes": (1,), "steps": range(1, numbers.T)}.get(f.section, range(numbers.T)):
+            if f.section == "slopes":
+                sides = _by_differences(formulas, numbers, f, t)
+            elif f.section == "steps":
+                sides = _by_tape(numbers, f, t)
+            else:
+                sides = numbers.sides(f, t)
+            if f.right == (Num(0),):  # of several quantities, each of its own shape
+                whole = np.concatenate([np.ravel(side) for side in sides[: len(f.left)]])
+                sides = [whole, np.zeros_like(whole)]
+            first, *others = sides
+            close = COARSE if f.section == "slopes" else CLOSE
             size = np.max(np.abs(first), initial=0)
             for other in others:
                 if (
@@ -80,6 +88,13 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
                         f"derive: the formula {f.name} of {title} does not hold at t={t + 1}\n"
                         "this is a fault of tinygrad_rnn, not of the cell: please report it, with the cell"
                     )
+
+
+def _by_tape(numbers: Numbers, f: Formula, t: int) -> list[Array]:
+    """Return blocks of the step Jacobian of the first example: by the tape, and by formula."""
+    blocks = numbers.step_blocks(t)
+    found = [blocks[side.above.name, side.below.name] for side in f.left if isinstance(side, Partial) and side.above]
+    return [*found, *(evaluate(right, _of_one(numbers, t, {})) for right in f.right)]
 
 
 def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Array]:
@@ -98,22 +113,26 @@ def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) ->
 
 
 def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Array, k: int, by: float) -> Array:
-    """Return the quantity above after entry k of the one below moves, by its line or by all lines of the step."""
+    """Return the quantity above after entry k of the one below moves, by its line; what is cut does not move."""
     assert side.above is not None
     moved = at.copy()
     moved[k] += by
-    known = {side.below: moved}
-    if not side.whole:
-        right, _, part = formulas.lines[side.above.name]
-        made: Array = evaluate(right, _of_one(numbers, t, known))
-        if part is None:
-            return made
-        number, parts, _ = part
-        return np.split(made, parts)[number]
-    for e in formulas.rec.forward:
-        made = evaluate(e.right, _of_one(numbers, t, known))
-        known |= dict(zip(e.targets, made if len(e.targets) > 1 else [made], strict=True))
-    return known[side.above]
+    right, _, part = formulas.lines[side.above.name]
+    still: dict[Ref, Array] = {}
+
+    def hold(x: Expr) -> Expr | None:
+        if not isinstance(x, Op) or x.name != "detach":
+            return None
+        ref = Ref(f"#{len(still)}", 0, x.shape)
+        still[ref] = evaluate(x, _of_one(numbers, t, {}))
+        return ref
+
+    right = rebuilt(right, hold)
+    made: Array = evaluate(right, _of_one(numbers, t, {side.below: moved, **still}))
+    if part is None:
+        return made
+    number, parts, _ = part
+    return np.split(made, parts)[number]
 
 
 def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Array]) -> Callable[[Ref], Array]:

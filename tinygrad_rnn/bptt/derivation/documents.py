@@ -6,16 +6,13 @@ import html
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from tinygrad_rnn.bptt.derivation.formulas import SECTIONS, Formula
+from tinygrad_rnn.bptt.derivation.expressions import Ref
+from tinygrad_rnn.bptt.derivation.formulas import SECTIONS, Formula, Partial
 from tinygrad_rnn.bptt.derivation.styles import Latex, MathML, Plain
 from tinygrad_rnn.bptt.derivation.symbols import Style, Writer
 
 STYLES: Mapping[str, type[Style]] = {"latex": Latex, "markdown": Latex, "html": MathML, "text": Plain}
 BLANK = {"latex": r"\underline{\hspace{8em}}", "html": "<mtext>______________</mtext>", "text": "______________"}
-NOTES = {
-    "errors": "Every term of step T+1 is zero.",
-    "gradients": "Those of parameters are sums over time, and over the examples of a batch.",
-}
 CONVENTION = (
     "Each quantity is a column vector, for one example. L is the sum of the losses L_t. The letter d before a quantity "
     "means the derivative of L with respect to it; for a net input this derivative is delta."
@@ -45,14 +42,23 @@ class Document:
         return self.writer.formula(f)
 
     def sections(self) -> list[tuple[str, str, list[Formula]]]:
-        """Return the heading, the note and the formulas of each section that has formulas."""
+        """Return the heading, the note, written out, and the formulas of each section that has formulas."""
         names = [*SECTIONS, "chains"]
+        whole = any(f.section == "forward" for f in self.formulas)
         found = []
         for name in names:
             inside = [f for f in self.formulas if f.section == name]
-            if inside:
-                found.append((SECTIONS.get(name, CHAINS), NOTES.get(name, ""), inside))
+            note = "".join(self._words(part) for part in self.writer.notes.get(name, ()))
+            if inside or (whole and note):
+                found.append((SECTIONS.get(name, CHAINS), note, inside))
         return found
+
+    def _words(self, part: str | Ref | Partial) -> str:
+        """Return a part of a note: words, or a quantity or a derivative in their line."""
+        if isinstance(part, str):
+            return html.escape(part) if self.to == "html" else _escaped(part) if self.to == "latex" else part
+        text = self.writer.left(part)
+        return {"text": text, "html": f"<math>{text}</math>"}.get(self.to, f"${text}$")
 
     def text(self) -> str:
         """Return the whole document."""
@@ -68,7 +74,7 @@ class Document:
         lines = [r"\documentclass{article}", r"\usepackage{amsmath}", r"\begin{document}"]
         lines += [rf"\section*{{BPTT of {_escaped(self.title)}}}", _escaped(CONVENTION)]
         for heading, note, formulas in self.sections():
-            lines += [rf"\subsection*{{{_escaped(heading)}}}", *([_escaped(note)] if note else [])]
+            lines += [rf"\subsection*{{{_escaped(heading)}}}", *([note] if note else [])]
             lines.append(r"\begin{gather*}")
             rows = [self.line(f) + (rf" \tag*{{{self._source(f)}}}" if self._source(f) else "") for f in formulas]
             lines += [f"{row} \\\\" for row in rows[:-1]] + rows[-1:]
@@ -87,7 +93,7 @@ class Document:
         title = f"BPTT of {html.escape(self.title)}"
         body = [f"<h1>{title}</h1>", f"<p>{html.escape(CONVENTION)}</p>"]
         for heading, note, formulas in self.sections():
-            body += [f"<h2>{html.escape(heading)}</h2>", *([f"<p>{html.escape(note)}</p>"] if note else [])]
+            body += [f"<h2>{html.escape(heading)}</h2>", *([f"<p>{note}</p>"] if note else [])]
             for f in formulas:
                 source = f"<small>{self._source(f)}</small>" if self._source(f) else ""
                 body.append(f"<p id='{html.escape(f.name)}'><math display='block'>{self.line(f)}</math>{source}</p>")

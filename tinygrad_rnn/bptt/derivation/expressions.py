@@ -52,7 +52,7 @@ class Op:
 
 Expr = Ref | Num | Op
 
-CHEAP = frozenset({"add", "multiply", "negative", "power", "greater", "greater_equal", "less", "less_equal"})
+CHEAP = frozenset({"add", "multiply", "negative", "power", "detach", "greater", "greater_equal", "less", "less_equal"})
 """Operations that are computed again where their result is read, and not kept."""
 
 
@@ -231,6 +231,11 @@ def rebuilt(x: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
         return x
     args = [rebuilt(a, change) for a in x.args]
     return x if all(a is b for a, b in zip(args, x.args, strict=True)) else made(x, args)
+
+
+def uncut(x: Expr) -> Expr | None:
+    """Return the value of what the cell cuts: as a factor it is what it was."""
+    return rebuilt(x.args[0], uncut) if isinstance(x, Op) and x.name == "detach" else None
 
 
 def made(like: Op, args: list[Expr], shape: Shape | None = None) -> Expr:

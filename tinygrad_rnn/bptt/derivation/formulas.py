@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.derivation.column_vectors import in_columns
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, rebuilt, refs, walk
 from tinygrad_rnn.bptt.derivation.readable import readable
-from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function, through_all
+from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function
+from tinygrad_rnn.bptt.derivation.step_blocks import step_blocks
 from tinygrad_rnn.tape.notation import is_function
 
 SECTIONS = {
@@ -24,12 +25,13 @@ SECTIONS = {
 class Partial:
     """The derivative dabove/dbelow. Where `above` is None it is a gradient of the loss L, or of L_t for the step `of`.
 
-    whole: along all ways within the step.
+    kind: "" for a partial derivative; "alone" for that through one line, where the step has other ways from the one to
+    the other; "total" for that over the unrolled net.
     """
 
     above: Ref | None
     below: Ref
-    whole: bool = False
+    kind: str = ""
     of: int = 0
 
 
@@ -56,12 +58,25 @@ class Formulas:
     def __init__(self, rec: Recurrence) -> None:
         self.rec = readable(in_columns(rec))
         self.lines = by_line(self.rec.forward)
+        self.states = [Ref(state, 0, self.rec.shapes[state]) for state in self.rec.states]
+        self.blocks = step_blocks(self.lines, self.states)
         self.net_inputs = self._net_inputs()
         self.all = [*self._forward(), *self._slopes(), *self._steps(), *self._errors(), *self._gradients()]
 
     def section(self, name: str) -> list[Formula]:
         """Return the formulas of one section."""
         return [f for f in self.all if f.section == name]
+
+    def depends(self, above: Ref, below: Ref) -> bool:
+        """Return whether a quantity depends on another of the same step, by a path that is not cut."""
+        pending, seen = [above.name], {above.name}
+        while pending:
+            right = rebuilt(self.lines[pending.pop()].right, _cut)
+            for ref in refs(right):
+                if ref.step == 0 and ref.name in self.lines and ref.name not in seen:
+                    pending.append(ref.name)
+                    seen.add(ref.name)
+        return below.name in seen - {above.name}
 
     def _net_inputs(self) -> set[str]:
         """Return the names of the net inputs: operands of nonlinear functions, and arrays that are cut into such."""
@@ -98,23 +113,24 @@ class Formulas:
                     slope = line_slope(self.lines[name], by)
                 except NoSlope:
                     continue
-                if slope is not None:
-                    key = f"d{name}/d{by.name}{'_prev' if by.step else ''}"
-                    rights = (*self._primed(slope), slope)
-                    found.append(Formula("slopes", key, (Partial(target, by),), rights, entries=self._entries(name)))
+                key = f"d{name}/d{by.name}{'_prev' if by.step else ''}"
+                rights: tuple[Expr, ...] = (Num(0),) if slope is None else (*self._primed(slope), slope)
+                alone = any(b[:2] == (target, by) and b.right != slope for b in self.blocks)
+                left = (Partial(target, by, "alone" if alone else ""),)
+                found.append(Formula("slopes", key, left, rights, entries=self._entries(name)))
         return found
 
     def _steps(self) -> list[Formula]:
-        found = []
-        for state in self.rec.states:
-            by = Ref(state, -1, self.rec.shapes[state])
-            try:
-                whole = through_all(self.lines, state, by)
-            except NoSlope:
-                continue
-            if whole is not None and len(list(walk(whole))) < 60:
-                target = Ref(state, 0, self.rec.shapes[state])
-                found.append(Formula("steps", f"step_{state}", (Partial(target, by, whole=True),), (whole,)))
+        found, zero = [], []
+        for above, below, right in self.blocks:
+            key = f"step_{above.name}" + f"/{below.name}" * (above.name != below.name)
+            side = Partial(above, below)
+            if right is None:
+                zero.append((key, side))
+            elif not isinstance(right, str):
+                found.append(Formula("steps", key, (side,), (right,)))
+        if zero:
+            found.append(Formula("steps", zero[0][0], tuple(side for _, side in zero), (Num(0),)))
         return found
 
     def _errors(self) -> list[Formula]:
@@ -157,25 +173,29 @@ class Formulas:
 
     def _gradients(self) -> list[Formula]:
         rec, found = self.rec, list[Formula]()
-        together: dict[Expr, list[str]] = {}
+        together: dict[Expr | None, list[str]] = {}
         for key, right in rec.terms.items():
-            if right is not None:
-                together.setdefault(right, []).append(rec.params[key])
+            together.setdefault(right, []).append(rec.params[key])
         for right, names in together.items():
             left = tuple(Partial(None, Ref(name, None, rec.shapes[name])) for name in names)
             lines = [n for n, (made, _, _) in self.lines.items() if {r.name for r in refs(made)} & set(names)]
             entries = tuple(sorted(n for line in lines for n in self._entries(line)))
-            found.append(Formula("gradients", f"d{names[0]}", left, (right,), summed=True, entries=entries))
+            found.append(
+                Formula("gradients", f"d{names[0]}", left, (right or Num(0),), right is not None, entries=entries)
+            )
         if rec.dx is not None:
             left = (Partial(None, Ref(X, 0, rec.shapes[X])),)
             found.append(Formula("gradients", "dx", left, (rec.dx,), entries=self._read_at(X)))
         for state in rec.states:
-            right = rec.handed[state]
-            if right is not None and right != Num(0):
-                left = (Partial(None, Ref(state, -1, rec.shapes[state])),)
-                first = tuple(sorted(n for at in self._handed(state) for n in at[:1]))
-                found.append(Formula("gradients", f"d{state}0", left, (right,), at="first", entries=first))
+            left = (Partial(None, Ref(state, -1, rec.shapes[state])),)
+            first = tuple(sorted(n for at in self._handed(state) for n in at[:1]))
+            right = rec.handed[state] or Num(0)
+            found.append(Formula("gradients", f"d{state}0", left, (right,), at="first", entries=first))
         return found
+
+
+def _cut(x: Expr) -> Expr | None:
+    return Num(0) if isinstance(x, Op) and x.name == "detach" else None
 
 
 def with_diagonal(right: Expr) -> Expr:

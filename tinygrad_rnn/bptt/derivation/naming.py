@@ -33,7 +33,9 @@ SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh
 """The names in formulas of parameters with PyTorch's names, as in the docstrings of the cells."""
 
 
-PLAIN = frozenset({"positive", "getitem", "transpose", "add", "subtract", "multiply", "negative", "power", "square"})
+PLAIN = frozenset(
+    {"positive", "detach", "getitem", "transpose", "add", "subtract", "multiply", "negative", "power", "square"}
+)
 """Operations whose results are written where they are read, also where they are read twice."""
 
 SUMMED = frozenset({"add", "subtract", "matmul"})

@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, rebuilt
 from tinygrad_rnn.bptt.derivation.formulas import Formula
 from tinygrad_rnn.bptt.derivation.trace import Recorded
+from tinygrad_rnn.bptt.gradient_flow.jacobians import step_parts
 
 
 class Numbers:
@@ -21,9 +22,11 @@ class Numbers:
         self.T = len(recorded.xs)
         turn = _as_it_is if recorded.columns else _turn
         self._by_name: dict[str, list[Array]] = {}
+        self._tape, self._columns = recorded.tape, recorded.columns
         results = [out for _, _, _, out, _ in recorded.tape.lines()]
         for name, at in rec.entries.items():
             self._by_name[name] = [turn(results[n].data) for n in at]
+        self._states = {name: [results[n] for n in rec.entries[name]] for name in rec.states}
         wanted = {}  # by name and step, every entry that makes the value: its cotangent is the sum of theirs
         for name, at in rec.entries.items():
             if f"d{name}" in rec.cotangents or name in rec.states:
@@ -71,6 +74,22 @@ class Numbers:
         at = ref.step - STEP - 1 if ref.step > STEP // 2 else t + ref.step
         return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
 
+    def step_blocks(self, t: int) -> dict[tuple[str, str], Array]:
+        """Return the blocks of the Jacobian of step t > 0 for the first example, from the lines of that step alone."""
+        before, after = (tuple(of[k] for of in self._states.values()) for k in (t - 1, t))
+        part, axis = step_parts(self._tape, [before, after])[1], 1 if self._columns else 0
+        found: dict[tuple[str, str], Array] = {}
+        for name, s in zip(self._states, after, strict=True):
+            rows = []
+            for unit in range(s.shape[1 - axis]):
+                seed = np.zeros(s.shape)
+                seed[(unit, 0) if self._columns else (0, unit)] = 1
+                rows.append([g.take(0, axis) for g in part.gradient({s: seed}, before)])
+            found |= {
+                (name, other): np.stack(of) for other, of in zip(self._states, zip(*rows, strict=True), strict=True)
+            }
+        return found
+
     def evaluate(self, x: Expr, t: int) -> Array:
         """Return the value of an expression at step t; terms from beyond the last step are zero."""
         if t == self.T - 1:
@@ -87,7 +106,7 @@ class Numbers:
         for left in f.left:
             if isinstance(left, Ref):
                 found.append(self.value(left, t))
-            elif left.above is None and f.summed:
+            elif left.above is None and left.below.step is None:
                 found.append(self.gradients[left.below.name])
             elif left.above is None:
                 found.append(self.d_first[left.below.name] if f.at == "first" else self.dx[t])

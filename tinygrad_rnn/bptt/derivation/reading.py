@@ -60,6 +60,13 @@ def _unchanged(node: Node, args: list[Any], batch: int) -> Expr:
     return found
 
 
+def _cut(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read a value through which no gradient flows. A number and a comparison have none to stop."""
+    if isinstance(args[0], Num) or node.out.dtype == bool:
+        return _unchanged(node, args, batch)
+    return Op("detach", (args[0],), (), node.out.shape)
+
+
 def _matmul(node: Node, args: list[Any], batch: int) -> Expr:
     """Read a product of matrices."""
     if Num(0) in args:
@@ -89,6 +96,10 @@ def _reduction(node: Node, args: list[Any], batch: int) -> Expr:
 
 def _joining(node: Node, args: list[Any], batch: int) -> Expr:
     """Read arrays that are joined along an axis."""
+    args = [
+        Op("broadcast_to", (a,), (("shape", _open(v.shape, batch)),), v.shape) if a == Num(0) else a
+        for a, v in zip(args, node.args, strict=False)
+    ]  # a part that is zero, such as a gate's without a gradient
     _require_arrays(node, args)
     name, shape = node.op.name, node.out.shape
     axis = int(option(node, "axis", 0)) % len(shape)
@@ -121,7 +132,8 @@ def _softmax(node: Node, args: list[Any], batch: int) -> Expr:
 
 
 RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(("positive", "astype", "detach"), _unchanged),
+    **dict.fromkeys(("positive", "astype"), _unchanged),
+    "detach": _cut,
     **dict.fromkeys(("transpose", "swapaxes"), _transpose),
     **dict.fromkeys(("sum", "mean"), _reduction),
     **dict.fromkeys(("concatenate", "stack"), _joining),

@@ -229,6 +229,7 @@ class _Reading:
         count: dict[Value, int] = {}
         for v in [a for node in back.body for a in node.reads()] + [o.inner for o in back.outs()]:
             count[v] = count.get(v, 0) + 1
+        handed = {carry.after for carry in back.carries}
         outside_names = {X, *rec.params.values(), *(t.name for equation in rec.setup for t in equation.targets)}
         for node in back.body:
             right = read(node, lambda v: self._known(v, known), r.batch)
@@ -237,7 +238,8 @@ class _Reading:
             inside = [part for part in refs(right) if part.name in rec.cotangents or part.name in (UPSTREAM,)]
             inside += [part for part in refs(right) if part.name in {following(s) for s in rec.states}]
             of_result = name is not None and name[1:] in outside_names
-            handed_on = node.out in {c.after for c in back.carries} and not any(p.name == UPSTREAM for p in inside)
+            handed_on = node.out in handed and not any(p.name == UPSTREAM for p in inside)
+            handed_on = handed_on and not _of_this_step(node.out, back)
             complete = name is not None and name[1:] in rec.shapes
             if isinstance(right, Ref | Num) or not (inside or complete) or of_result or handed_on:
                 known[node.out] = right
@@ -284,6 +286,23 @@ class _Reading:
             return self._known(v, {})
 
         return find
+
+
+def _of_this_step(v: Value, back: Loop) -> bool:
+    """Return whether a cotangent that is handed on is that of a state of this step: with what arrives from step t+1.
+
+    A cotangent that only its own state is handed is that of the step before.
+    """
+    nodes = {node.out: node for node in back.body}
+    pending, terms = [v], set[Value]()
+    while pending:
+        a = pending.pop()
+        terms.add(a)
+        if a in nodes and nodes[a].op.name in ("add", "subtract"):
+            pending += nodes[a].reads()
+    arrived = any(carry.before in terms and carry.before.name == v.name for carry in back.carries)
+    read = {a for node in back.body for a in node.reads()} | {o.inner for o in (*back.stacks, *back.sums)}
+    return arrived and (v in read or {c.before.name for c in back.carries if c.after is v} != {v.name})
 
 
 def _title(cell: Callable[..., object]) -> str:

@@ -5,11 +5,11 @@ For column vectors, dy/dx of an elementwise function is a diagonal matrix, and t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from tinygrad_rnn.bptt.derivation.cancelling import without_zeros
 from tinygrad_rnn.bptt.derivation.equations import Equation
 from tinygrad_rnn.bptt.derivation.expressions import (
     Expr,
@@ -20,7 +20,10 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     negative,
     power,
     product,
+    rebuilt,
     total,
+    transpose,
+    uncut,
     walk,
 )
 from tinygrad_rnn.bptt.derivation.reading import entry_by_entry
@@ -62,10 +65,16 @@ def times(a: Expr, b: Expr) -> Expr:
         return product(a, b)
     if isinstance(a, Op) and a.name == "multiply" and isinstance(a.args[0], Num):
         return product(a.args[0], times(product(*a.args[1:]), b))
+    if isinstance(b, Op) and b.name == "multiply" and isinstance(b.args[0], Num):
+        return product(b.args[0], times(a, product(*b.args[1:])))
     if isinstance(a, Op) and a.name == "eye":
         return b
     if isinstance(b, Op) and b.name == "eye":
         return a
+    if isinstance(b, Op) and b.name == "placed":
+        return some_columns(a, dict(b.options)["start"], b.shape[1])
+    if isinstance(b, Op) and b.name == "matmul" and isinstance(b.args[0], Op) and b.args[0].name == "placed":
+        return times(times(a, b.args[0]), b.args[1])
     if isinstance(a, Op) and isinstance(b, Op):
         if a.name == "negative":
             return negative(times(a.args[0], b))
@@ -104,46 +113,91 @@ def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
         return eye(by.shape[0])
     if not isinstance(x, Op) or by not in walk(x):
         return None
+    if len(x.shape) != 2:
+        raise NoSlope
     spread = [a for a in x.args if a.shape[:1] not in ((), x.shape[:1])]  # one number for all units
     if (x.name in ("multiply", "divide") and spread) or (x.name == "add" and any(by in walk(a) for a in spread)):
         raise NoSlope
     if x.name == "add":
-        return _sum([slope(a, by) for a in x.args])
+        return added([slope(a, by) for a in x.args])
     if x.name == "negative":
-        return negative(_some(slope(x.args[0], by)))
+        return through(Num(-1), slope(x.args[0], by))
     if x.name == "multiply":
         terms = []
         for k, a in enumerate(x.args):
-            inner = slope(a, by)
-            others = product(*x.args[:k], *x.args[k + 1 :])
-            terms.append(None if inner is None else times(diagonal(others), inner))
-        return _sum(terms)
+            terms.append(through(diagonal(product(*x.args[:k], *x.args[k + 1 :])), slope(a, by)))
+        return added(terms)
     if x.name == "power" and isinstance(x.args[1], Num):
         base, n = x.args[0], x.args[1].value
-        return times(diagonal(product(Num(n), power(base, n - 1))), _some(slope(base, by)))
+        return through(diagonal(product(Num(n), power(base, n - 1))), slope(base, by))
     if x.name == "divide":
         a, b = x.args
-        above, below = slope(a, by), slope(b, by)
-        if above is not None:
-            above = times(diagonal(Op("divide", (Num(1), b), (), b.shape)), above)
-        if below is not None:
-            below = negative(times(diagonal(Op("divide", (a, power(b, 2)), (), x.shape)), below))
-        return _sum([above, below])
+        above = through(diagonal(Op("divide", (Num(1), b), (), b.shape)), slope(a, by))
+        below = through(negative(diagonal(Op("divide", (a, power(b, 2)), (), x.shape))), slope(b, by))
+        return added([above, below])
     if x.name == "matmul" and by not in walk(x.args[0]):
-        return times(x.args[0], _some(slope(x.args[1], by)))
+        return through(x.args[0], slope(x.args[1], by))
+    if x.name == "concatenate" and x.options == (("axis", 0),):
+        ends = np.cumsum([0, *(a.shape[0] for a in x.args)])
+        parts = zip(ends, x.args, strict=False)
+        return added([through(placed(x.shape[0], int(k), a.shape[0]), slope(a, by)) for k, a in parts])
+    if x.name == "getitem":
+        inner = slope(x.args[0], by)
+        return None if inner is None else some_rows(inner, dict(x.options)["index"], x.shape[0])
+    if x.name == "detach":
+        return None
     if is_function(x.name):
-        inner = _some(slope(x.args[0], by))
-        return times(diagonal(of_function(x.name, x.args[0], x if y is None else y)), inner)
+        return through(diagonal(of_function(x.name, x.args[0], x if y is None else y)), slope(x.args[0], by))
     raise NoSlope
+
+
+def through(outer: Expr, inner: Expr | None) -> Expr | None:
+    """Return the product of two local derivatives; None, which is zero, where the second is."""
+    return None if inner is None else times(outer, inner)
+
+
+def placed(n: int, start: int, width: int) -> Op:
+    """Return the matrix that places a vector among `n` entries, from `start` on; the others are zero."""
+    return Op("placed", (), (("n", n), ("start", start), ("width", width)), (n, width))
+
+
+def some_columns(m: Expr, start: int, width: int) -> Expr:
+    """Return `width` columns of a matrix, from `start` on."""
+    if isinstance(m, Op) and m.name == "matmul":
+        return matmul(m.args[0], some_columns(m.args[1], start, width))
+    if isinstance(m, Op) and m.name == "negative":
+        return negative(some_columns(m.args[0], start, width))
+    index = ((None, None, None), (start, start + width, None))
+    return Op("getitem", (m,), (("index", index),), (m.shape[0], width))
+
+
+def some_rows(m: Expr, index: tuple[object, ...], length: int) -> Expr:
+    """Return rows of a matrix by an index of its first axis. Raises NoSlope for any other index."""
+    if not isinstance(index[0], tuple) or any(part != (None, None, None) for part in index[1:]):
+        raise NoSlope
+    if isinstance(m, Op) and m.name == "matmul":
+        return matmul(some_rows(m.args[0], index, length), m.args[1])
+    if isinstance(m, Op) and m.name == "add":
+        return total(*(some_rows(a, index, length) for a in m.args))
+    if isinstance(m, Op) and m.name == "negative":
+        return negative(some_rows(m.args[0], index, length))
+    rest: tuple[object, ...] = ((None, None, None),)
+    return Op("getitem", (m,), (("index", (index[0], *rest)),), (length, *m.shape[1:]))
 
 
 def rows(m: Expr, part: int, parts: int, label: str) -> Expr:
     """Return the rows of a matrix that make one of the equal parts of a vector."""
     if isinstance(m, Ref):
-        options = (("part", part), ("parts", parts), ("label", label))
+        options = (("part", part), ("parts", parts), ("label", label), ("axis", 0))
         return Op("rows", (m,), options, (m.shape[0] // parts, *m.shape[1:]))
+    if isinstance(m, Op) and m.name == "transpose" and isinstance(m.args[0], Ref):
+        options = (("part", part), ("parts", parts), ("label", label), ("axis", 1))
+        return transpose(Op("rows", m.args, options, (m.shape[1], m.shape[0] // parts)))
     if isinstance(m, Op) and m.name == "matmul":
         return matmul(rows(m.args[0], part, parts, label), m.args[1])
+    if isinstance(m, Op) and m.name == "getitem" and dict(m.options)["index"][0] == (None, None, None):
+        inner = rows(m.args[0], part, parts, label)
+        return Op("getitem", (inner,), m.options, (inner.shape[0], m.shape[1]))
     if isinstance(m, Op) and m.name == "add":
         return total(*(rows(a, part, parts, label) for a in m.args))
     raise NoSlope
@@ -167,43 +221,22 @@ def line_slope(line: Definition, by: Ref) -> Expr | None:
     found = slope(right, by, None if part else target)
     if part and right == by:
         raise NoSlope
+    found = None if found is None else rebuilt(found, uncut)
     return found if found is None or part is None else rows(found, *part)
 
 
-def through_all(lines: Mapping[str, Definition], name: str, by: Ref) -> Expr | None:
-    """Return d name_t / d by, along all ways within the step; None where there is no way."""
-    done: dict[str, Expr | None] = {}
-
-    def of(n: str) -> Expr | None:
-        if n not in done:
-            right, _, part = lines[n]
-            terms = [line_slope(lines[n], by)] if by in walk(right) else []
-            for ref in dict.fromkeys(r for r in walk(right) if isinstance(r, Ref) and r.step == 0 and r.name in lines):
-                inner = of(ref.name)
-                if inner is not None:
-                    if part and right == ref:
-                        terms.append(rows(inner, *part))
-                    else:
-                        outer = line_slope(lines[n], ref)
-                        terms.append(None if outer is None else times(outer, inner))
-            done[n] = _sum(terms)
-        return done[n]
-
-    return of(name)
-
-
-def _some(x: Expr | None) -> Expr:
-    if x is None:
-        raise NoSlope
-    return x
-
-
-def _sum(terms: list[Expr | None]) -> Expr | None:
+def added(terms: list[Expr | None]) -> Expr | None:
+    """Return the sum of local derivatives, or None where nothing is left of it."""
     found = [term for term in terms if term is not None]
     insides = [_inside(term) for term in found]
     if len(found) > 1 and all(inside is not None for inside in insides):
-        return diagonal(total(*(inside for inside in insides if inside is not None)))
-    return total(*found) if found else None
+        size = found[0].shape[0]
+        inside = without_zeros(total(*(inside for inside in insides if inside is not None)))
+        if isinstance(inside, Num):
+            return product(inside, eye(size)) if inside.value else None
+        return diagonal(inside)
+    made = without_zeros(total(*found)) if found else Num(0)
+    return None if made == Num(0) else made
 
 
 def _inside(x: Expr) -> Expr | None:

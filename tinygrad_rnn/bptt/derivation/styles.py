@@ -108,7 +108,7 @@ class Plain:
 
     def row(self, *parts: str) -> str:
         """Return the parts one after the other."""
-        return "".join(parts) if parts[0] in ("∂", "d") else " ".join(parts)
+        return "".join(parts) if parts[0] in ("∂", "∂⁺", "d") else " ".join(parts)
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
         """Return `inner` in round or square brackets."""
@@ -121,7 +121,7 @@ class Plain:
 
     def raised(self, base: str, exponent: str) -> str:
         """Return a power; the exponent `T` means the transpose."""
-        return base + {"T": "ᵀ", "2": "²", "3": "³", "'": "'"}.get(exponent, f"^{exponent}")
+        return base + {"T": "ᵀ", "2": "²", "3": "³", "'": "'", "+": "⁺"}.get(exponent, f"^{exponent}")
 
     def function(self, name: str) -> str:
         """Return the name of a function."""
@@ -178,7 +178,7 @@ class MathML:
 
     def raised(self, base: str, exponent: str) -> str:
         """Return a power; the exponent `T` means the transpose."""
-        known = {"T": "<mo>⊤</mo>", "'": "<mo>′</mo>"}
+        known = {"T": "<mo>⊤</mo>", "'": "<mo>′</mo>", "+": "<mo>+</mo>"}
         return f"<msup>{base}{known.get(exponent, exponent)}</msup>"
 
     def function(self, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
+from tinygrad_rnn.bptt.derivation.notes import notes
 from tinygrad_rnn.bptt.derivation.wording import number
 from tinygrad_rnn.tape.notation import BINDS, notation_of
 
@@ -81,7 +82,7 @@ class Writer:
     """The writer of formulas in a style. Each `_name` method writes the operation of that name."""
 
     def __init__(self, formulas: Formulas, style: Style) -> None:
-        self.style, self._net = style, formulas.net_inputs
+        self.style, self._net, self.notes = style, formulas.net_inputs, notes(formulas)
         self._cotangents, self._output = formulas.rec.cotangents, formulas.rec.states[0]
         self._units = formulas.rec.shapes[self._output][0]
         outside = {*formulas.rec.params.values(), *(t.name for e in formulas.rec.setup for t in e.targets)}
@@ -125,10 +126,11 @@ class Writer:
             return self.ref(side)
         s = self.style
         below = self._first(side.below) if f is not None and f.at == "first" else side.below
-        d = s.sign("d" if side.whole else "partial")
+        d = s.sign("d" if side.kind == "total" else "partial")
         above = s.symbol("L", str(side.of or "")) if side.above is None else self.ref(side.above)
         assert isinstance(below, Ref)
-        return s.fraction(s.row(d, above), s.row(d, self.ref(below)))
+        over = s.raised(d, "+") if side.kind == "alone" else d
+        return s.fraction(s.row(over, above), s.row(d, self.ref(below)))
 
     def _first(self, x: Expr) -> Expr:
         """Return an expression at the first step: t is 1, t - 1 is 0."""
@@ -265,9 +267,11 @@ class Writer:
             if isinstance(part, tuple) and part != (None, None, None):
                 stop = "" if part[1] in (None, whole[k]) else self._in_units(part[1])
                 start = self._in_units(part[0] or 0)
-                ends.append(f"{'1' if start == '0' else f'{start}+1'}:{stop}")
+                ends.append(f"{int(start) + 1 if start.isdigit() else f'{start}+1'}:{stop}")
             elif isinstance(part, int):
                 ends.append(str(part + 1))
+        if len(ends) == 1 and dict(x.options)["index"][0] == (None, None, None):
+            ends.insert(0, ":")
         text = self.text(x.args[0])
         return self.style.indexed(text, ",".join(ends)) if ends else text, ATOM
 
@@ -278,6 +282,8 @@ class Writer:
         return "H" if n == self._units else f"{n // self._units}H"
 
     def _broadcast_to(self, x: Op) -> Text:
+        if x.args[0] == Num(0):
+            return self.text_binding(x.args[0])
         return self.style.row(self.style.symbol("1", ""), self._within(x.args[0], TIMES)), TIMES
 
     def _sum(self, x: Op) -> Text:
@@ -292,6 +298,21 @@ class Writer:
     def _eye(self, x: Op) -> Text:
         del x
         return self.style.symbol("I", ""), ATOM
+
+    def _placed(self, x: Op) -> Text:
+        n, start = x.shape[0], dict(x.options)["start"]
+        s, zero = self.style, self.style.number("0")
+        parts = [zero] * (start > 0) + [s.symbol("I", "")] + [zero] * (start + x.shape[1] < n)
+        return s.stacked(parts), ATOM
+
+    def _block(self, x: Op) -> Text:
+        above, below, _ = x.args
+        assert isinstance(above, Ref)
+        assert isinstance(below, Ref)
+        return self.left(Partial(above, below)), TIMES + 1
+
+    def _detach(self, x: Op) -> Text:
+        return self.style.applied(self.style.function("sg"), self.text(x.args[0])), ATOM
 
     def _diag(self, x: Op) -> Text:
         return self.style.applied(self.style.function("diag"), self.text(x.args[0])), ATOM

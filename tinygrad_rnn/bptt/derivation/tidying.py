@@ -1,16 +1,17 @@
-"""Leave out equations: those without a name that are read once, and those that nothing reads."""
+"""Leave out equations: those without a name that are read once, those that are zero, and those that nothing reads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from tinygrad_rnn.bptt.derivation.cancelling import cancelled
 from tinygrad_rnn.bptt.derivation.equations import LOSS, Equation, Recurrence
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Ref, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Ref, rebuilt, refs, uncut, walk
 
 
 def tidied(rec: Recurrence) -> Recurrence:
     """Return the recurrence without equations that nobody would write."""
-    return _read_somewhere(_inlined(rec))
+    return _read_somewhere(cancelled(_inlined(rec.rewritten(uncut))))
 
 
 def _inlined(rec: Recurrence) -> Recurrence:

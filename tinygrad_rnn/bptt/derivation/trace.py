@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.local_names import local_names
+from tinygrad_rnn.tape.spelled_functions import recognised
 
 OF_STEP = "loss of the step"
 """The name of the loss of a step. No variable has this name."""
@@ -79,7 +80,7 @@ class Setting:
         return self._example(rng, T, B) if self._example else None
 
     def small(self) -> Recorded:
-        """Record the cell on a problem in which no two sizes are equal.
+        """Record the cell on a problem in which no two sizes are equal. A sigmoid that is spelled out is one line.
 
         Raises ValueError for states that are not matrices of examples and units.
         """
@@ -95,7 +96,8 @@ class Setting:
                     )
             sizes |= {n for p in (*known.params.values(), *known.state, known.xs[0]) for n in p.shape if n != batch}
         T = next(n for n in STEPS if n not in sizes)
-        return self.record(T, next(n for n in BATCHES if n not in sizes and n != T), seed=0)
+        r = self.record(T, next(n for n in BATCHES if n not in sizes and n != T), seed=0)
+        return replace(r, tape=recognised(r.tape, [r.loss, r.upstream_loss]))
 
     def record(self, T: int, B: int, seed: int) -> Recorded:
         """Run the cell through `unroll` on a problem of that size, and name each value as its author does.

@@ -39,6 +39,8 @@ def _text(x: Expr, name: Name) -> Text:
         base, exponent = x.args
         tight = "**" if isinstance(base, Ref) and _text(base, name)[0].isidentifier() else " ** "
         return f"{bracketed(_text(base, name), ATOM)}{tight}{bracketed(_text(exponent, name), ATOM)}", APPLIED + 1
+    if x.name == "detach":
+        return _text(x.args[0], name)
     if x.name == "transpose":
         return f"{bracketed(_text(x.args[0], name), ATOM)}.T", ATOM
     sign = notation_of(x.name).sign
@@ -80,6 +82,8 @@ def _call(x: Op, name: Name) -> str:
         return f"np.{x.name}({', '.join([parts, *more, *axis])})"
     if x.name == "getitem":
         return f"{bracketed(first, ATOM)}[{', '.join(map(_part, options['index']))}]"
+    if x.name == "broadcast_to" and x.args[0] == Num(0):
+        return f"np.zeros_like({str(options['shape']).removesuffix('.shape')})"
     if x.name == "broadcast_to":
         return f"np.broadcast_to({first[0]}, {options['shape']})"
     if x.name == "reshape":

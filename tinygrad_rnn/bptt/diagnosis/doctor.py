@@ -62,8 +62,9 @@ def doctor(
     judged at that precision. A derivation that reads no initial state, or one bias of two, gets problems where these
     are zero.
 
-    Raises TypeError or ValueError for a function that returns no dict, or unknown names, or gives no answer since it
-    exits or a file is missing; for a cell whose steps are not alike; for an example that tests nothing.
+    Raises TypeError or ValueError for a function that does not take these arguments, returns no dict, or unknown names,
+    or gives no answer since it exits or a file is missing; for a cell whose steps are not alike; for an example that
+    tests nothing.
     """
     submission = Submission(by_hand, names, layout, cell_in_columns=example is not None)
     with np.errstate(all="ignore"):

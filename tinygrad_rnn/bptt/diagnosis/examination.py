@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from tinygrad_rnn.bptt.comparison.case import Gradients
+from tinygrad_rnn.bptt.comparison.case import CallError, Gradients
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.problems import LENGTHS, Problem, Problems
 from tinygrad_rnn.bptt.diagnosis.search import (
@@ -25,7 +25,7 @@ class Examination:
     def __init__(self, submission: Submission, problems: Problems, title: str) -> None:
         self.submission, self.problems, self.title = submission, problems, title
         self.answers: dict[Problem, tuple[Gradients, Log]] = {}
-        self.failed: dict[Problem, BaseException] = {}
+        self.failed: dict[Problem, Exception] = {}
         self.shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
         submission.check_names({**problems.searched.case.inputs(), **quantities(problems.searched.model)})
 
@@ -34,9 +34,9 @@ class Examination:
         if problem not in self.answers and problem not in self.failed:
             try:
                 self.answers[problem] = self.submission(problem.case)
-            except (DoctorError, KeyboardInterrupt):
+            except (DoctorError, CallError):
                 raise
-            except BaseException as error:
+            except Exception as error:
                 self.failed[problem] = error
         return self.answers[problem][0] if problem in self.answers else None
 

@@ -39,7 +39,7 @@ SECOND_ONES = 400
 def diagnosis_of(examined: Examination) -> Diagnosis:
     """Return the diagnosis: the wrong gradients, the first symptom, the mistake."""
     submission, tried = examined.submission, examined.problems.tried
-    wrong = examined.wrong
+    wrong, batches = examined.wrong, examined.problems.batches
     compared = list(dict.fromkeys(name for p in tried for name in examined.answer(p) or {}))
     zero = [name for name in compared if all(p.is_zero(name) for p in tried)]
     unjudged = [name for name in compared if name not in zero and not examined.tells(name)]
@@ -54,10 +54,10 @@ def diagnosis_of(examined: Examination) -> Diagnosis:
     report = Diagnosis(
         title=examined.title,
         right=not (wrong or failed or submission.changed or submission.unsteady) and bool(compared),
-        tried=tried_text(compared, list(tried[0].true)),
+        tried=tried_text(compared, list(tried[0].true), batches),
         names=submission.names,
-        wrong={name: where_text(found, silent) for name, found in wrong.items()},
-        remarks=tuple(remarks(submission, failed, bool(wrong), examined.problems.zero, zero, unjudged)),
+        wrong={name: where_text(found, silent, batches) for name, found in wrong.items()},
+        remarks=tuple(remarks(submission, failed, bool(wrong), examined.problems.zero, zero, unjudged, batches)),
         answered=answered,
         silent=silent,
         compared=tuple(compared),

@@ -18,6 +18,13 @@ CELL = ", cell "
 SCRIPT = "it must be a file that `python FILE.py` runs; what it needs must be installed"
 
 
+def is_no_answer(error: BaseException) -> bool:
+    """Tell whether an error is no verdict on a derivation: it was not carried out, or ended by what is no error."""
+    if isinstance(error, KeyboardInterrupt):
+        return False
+    return isinstance(error, MemoryError | OSError | ImportError) or not isinstance(error, Exception)
+
+
 def source_of(function: Callable[..., object]) -> Path | None:
     """Return the file of a function or method, or of the function that a partial or a callable object calls."""
     called: Any = inspect.unwrap(function)
@@ -59,8 +66,10 @@ def advice(error: BaseException, file: Path | None) -> str:
         )
     if isinstance(error, ImportError) and "relative import" in str(error):
         return "a file by itself is in no package: write `from helper import f` in the place of `from .helper import f`"
-    if isinstance(error, MemoryError):
-        return "it asks for more memory than there is: try it with smaller sizes"
     if isinstance(error, SystemExit):
         return 'put what only a script does under `if __name__ == "__main__":`'
+    if isinstance(error, MemoryError):
+        return "use less memory: the doctor's problems have 20 steps and 3 sequences at most"
+    if not isinstance(error, Exception):
+        return "this is no error of a computation: leave it to Python, or raise an Exception"
     return SCRIPT

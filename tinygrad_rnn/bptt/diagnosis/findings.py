@@ -111,18 +111,18 @@ class Diagnosis:
         return re.sub(rf"\b(d?)({known})\b", lambda found: found[1] + theirs[found[2]], text)
 
 
-def tried_text(names: list[str], known: list[str]) -> str:
+def tried_text(names: list[str], known: list[str], batches: list[int]) -> str:
     """Write the problems that were tried, the gradients that were compared, and those that were not given."""
     what = ", ".join(f"d{name}" for name in names) or "nothing, for it returned no gradient"
     missing = ", ".join(f"d{name}" for name in known if name not in names)
     return (
-        f"T = {', '.join(map(str, [*LENGTHS, LONG]))}; batch {', '.join(map(str, BATCHES))}; {len(SEEDS)} seeds; "
+        f"T = {', '.join(map(str, [*LENGTHS, LONG]))}; batch {_listed(batches)}; {len(SEEDS)} seeds; "
         f"upstream gradients at every step, at one alone, and large ones; {what}"
         + (f"; not given: {missing}" if missing else "")
     )
 
 
-def where_text(found: list[Problem], silent: tuple[int, ...]) -> str:
+def where_text(found: list[Problem], silent: tuple[int, ...], tried: list[int]) -> str:
     """Write the problems on which a gradient is wrong, and those on which it is right."""
     if all(p.loud for p in found):
         return "where the upstream gradients are large (right where they are not)"
@@ -132,7 +132,7 @@ def where_text(found: list[Problem], silent: tuple[int, ...]) -> str:
     rest = [f"right at T = {_listed(right)}"] if right else []
     rest += [f"no answer at T = {_listed(silent)}"] if silent else []
     text = f"at T = {_listed(lengths)}" + (f" ({'; '.join(rest)})" if rest else "")
-    return text if len(batches) > 1 or lengths == [LONG] else f"{text}, batch {batches.pop()} only"
+    return text if len(batches) == len(tried) or lengths == [LONG] else f"{text}, batch {batches.pop()} only"
 
 
 def _listed(lengths: Iterable[int]) -> str:
@@ -141,17 +141,23 @@ def _listed(lengths: Iterable[int]) -> str:
 
 def remarks(
     submission: Submission,
-    failed: Mapping[Problem, BaseException],
+    failed: Mapping[Problem, Exception],
     wrong: bool,
     zero: tuple[str, ...],
     empty: list[str],
     unjudged: list[str],
+    batches: list[int],
 ) -> Iterator[str]:
     """Yield the remarks.
 
     zero: the initial states and biases that it does not read. empty: the gradients that are zero on every problem.
-    unjudged: those that rounding alone changes as much as they are large.
+    unjudged: those that rounding alone changes as much as they are large. batches: the batch sizes that were tried.
     """
+    if batches != [*BATCHES]:
+        yield (
+            f"note: example(rng, T, B) gave a batch of {_listed(batches)} where B = {_listed(BATCHES)} was asked for, "
+            "so what shows at another batch size was not tried, such as a mean over the batch"
+        )
     the_rest = "wrong as said above" if wrong else "right by themselves"
     if submission.changed:
         yield (
@@ -180,8 +186,8 @@ def remarks(
     if failed:
         error = next(iter(failed.values()))
         sizes = sorted({(p.T, p.B) for p in failed})
-        called = f"it is called as {submission.name}(params, xs, state, dhs)"
+        where = line_of(error, submission.file)
         yield (
             f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
-            f"{told(error)} ({line_of(error, submission.file) or called})"
+            f"{told(error)}{where and f' ({where})'}"
         )

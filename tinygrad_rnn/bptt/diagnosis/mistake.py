@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Edge, EdgeChange, gradients
+from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Edge, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity
 
 

@@ -1,10 +1,9 @@
 """The model of a cell's BPTT: the lines of one step, the same at every step, and a walk back that can be changed.
 
 `CellModel` records one step of a cell and keeps each line as a `Role`: the operation, and its arguments as references
-(`Ref`: a parameter, the input, a state, the result of an earlier line). `gradients` walks back over the steps with the
-tape's own derivative rules, and with `Changes` at the places where derivations by hand go wrong: the carry, the
-upstream gradients, the product that one line hands to an input, the values that backward reads, the sum over the steps.
-Without changes it is BPTT.
+(`Ref`: a parameter, the input, a state, the result of an earlier line). `Changes` are at the places where derivations
+by hand go wrong: the carry, the upstream gradients, the product that one line hands to an input, the values that
+backward reads, the sum over the steps. `changed_walk` walks back with them.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule, plain
-from tinygrad_rnn.core.backward import fitted
 from tinygrad_rnn.core.recording import scope
-from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.local_names import local_names
+from tinygrad_rnn.tape.spelled_functions import recognised
 
 Edge = tuple[int, int]
 """(line, argument): the way of the cotangent from what the line made to what it read there."""
@@ -60,6 +59,21 @@ class Changes:
     result: Result | None = None
     in_time: bool = False  # the loop runs from the first step to the last
     skips: Callable[[int, int], bool] | None = None  # (t, T): whether the loop leaves a step out
+
+    def _elsewhere(self) -> bool:
+        """Return whether more is changed than single lines and what is made of the terms."""
+        whole = (self.forward, self.saved, self.upstream, self.carry, self.adds_up, self.in_time, self.skips)
+        return any(whole)
+
+    def only_adds_up(self) -> bool:
+        """Return whether the walk itself is unchanged."""
+        return not (self._elsewhere() or self.cotangents or self.edges)
+
+    def first_line(self) -> int | None:
+        """Return the line at which the walk first differs in a step; None where it may differ before."""
+        if self._elsewhere() or self.only_adds_up():
+            return None
+        return max([*self.cotangents, *(r for r, _ in self.edges)])
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,8 @@ class At:
 
     def arguments(self, r: int) -> list[Any]:
         """Return the values of the arguments of line r."""
+        if self.values is self.model.values:
+            return self.model.arguments(self.t, r)
         return [self.value(a) for a in self.model.roles[r].args]
 
 
@@ -115,8 +131,9 @@ class CellModel:
         x = Tensor(case.xs[0], name="x")
         states = [Tensor(s, name=name) for name, s in zip(case.state_names, case.state, strict=True)]
         params = {name: Tensor(p, name=name) for name, p in case.params.items()}
-        with Tape() as tape, scope(t=0):
+        with Tape() as recorded, scope(t=0), local_names(case.cell) as called:
             after = as_tuple(case.cell(params, x, *states))
+        tape = recognised(recorded, [s for s in after if isinstance(s, Tensor)])
         self.names = tuple(name[:-1] for name in case.state_names)
         refs: dict[int, Ref] = {id(x): Ref("x")}
         refs |= {id(s): Ref("state", k) for k, s in enumerate(states)}
@@ -124,7 +141,8 @@ class CellModel:
         self.likes: dict[Ref, Tensor] = {refs[id(v)]: v for v in (x, *states, *params.values())}
         self.roles: list[Role] = []
         for r, (op, args, kwargs, out, _) in enumerate(tape.lines()):
-            self.roles.append(Role(op, tuple(refs.get(id(a), plain(a)) for a in args), kwargs, out.name, out))
+            name = out.name or called.get(id(out))
+            self.roles.append(Role(op, tuple(refs.get(id(a), plain(a)) for a in args), kwargs, name, out))
             refs[id(out)] = Ref("line", r)
             self.likes[Ref("line", r)] = out
         for name, s in zip(self.names, after, strict=True):
@@ -138,7 +156,11 @@ class CellModel:
         for k, ref in enumerate(self.after):
             if ref.kind == "line":
                 self.roles[ref.index] = self.roles[ref.index]._replace(name=self.names[k])
+        self._arguments: dict[Edge, list[Any]] = {}
+        self._slots: dict[int, list[tuple[int, Ref]]] = {}
+        self.values = Values([], [], case.xs)
         self.values = self.forward({})
+        self.walked: Any = None  # the walk without changes, once it was made
         hs, _ = case.forward(case.params, case.xs, case.state)
         if not np.allclose(np.stack(self.values.states[0][1:]), hs, rtol=1e-9, atol=0, equal_nan=True):
             raise ValueError(
@@ -175,7 +197,16 @@ class CellModel:
 
     def slots(self, r: int) -> list[tuple[int, Ref]]:
         """Return the arguments of line r that have a derivative: (number, reference). Integers have none."""
-        return [(slot, ref) for slot, ref in self.roles[r].slots() if self.likes[ref].dtype.kind == "f"]
+        if r not in self._slots:
+            self._slots[r] = [(slot, ref) for slot, ref in self.roles[r].slots() if self.likes[ref].dtype.kind == "f"]
+        return self._slots[r]
+
+    def arguments(self, t: int, r: int) -> list[Any]:
+        """Return the values of the arguments of line r at step t, without changes."""
+        if (t, r) not in self._arguments:
+            at = At(self, self.values, t)
+            self._arguments[t, r] = [at.value(a) for a in self.roles[r].args]
+        return self._arguments[t, r]
 
     def edges(self) -> Iterable[tuple[int, int, Ref]]:
         """Yield all edges, as backward passes them: (line, argument, reference)."""
@@ -195,107 +226,3 @@ class _Forward(At):
             series = self.values.states[ref.index]
             return series[max(0, min(self.t + ref.shift, len(series) - 1))]
         return super().value(ref)
-
-
-NOTHING = Changes()
-
-
-def gradients(
-    model: CellModel, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
-) -> Gradients:
-    """Return the gradients of a case by all its inputs, by name, with these changes to BPTT.
-
-    `seen` is filled with every complete cotangent: by (t, what it is the cotangent of).
-    """
-    case = model.case
-    values = model.forward(changes.forward) if changes.forward else model.values
-    values = changes.saved(values) if changes.saved else values
-    dhs, carry = case.dhs, list(case.dlast)
-    if changes.upstream:
-        dhs, carry = changes.upstream(dhs, carry)
-    T = len(case.xs)
-    terms: dict[str, list[Array]] = {name: [] for name in case.params}
-    dxs = np.zeros_like(case.xs)
-    at: At | None = None
-    for t in range(T) if changes.in_time else reversed(range(T)):
-        if changes.skips and changes.skips(t, T):
-            continue
-        at = At(model, values, t, dhs)
-        at.carry = changes.carry(t, at, carry) if changes.carry else carry
-        for k, ref in enumerate(model.after):
-            _add(at.pending, ref, at.carry[k])
-        _add(at.pending, model.after[0], dhs[t])
-        _step_back(at, changes)
-        before, carry = carry, [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
-        if changes.adds_up:
-            carry = [g + b if changes.adds_up(k) else g for k, (g, b) in enumerate(zip(carry, before, strict=True))]
-        dxs[t] = at.pending.get(Ref("x"), 0)
-        for name, found in terms.items():
-            found.append(at.pending.get(Ref("param", name), np.zeros_like(case.params[name])))
-        if seen is not None:
-            seen.update({(t, ref): g for ref, g in at.pending.items()})
-    add_up = changes.summed or (lambda name, found: sum(found[1:], found[0]))
-    answer = {name: add_up(name, g) if g else np.zeros_like(case.params[name]) for name, g in terms.items()}
-    answer |= {"x": dxs, **dict(zip(case.state_names, carry, strict=True))}
-    return changes.result(answer, at) if changes.result and at else answer
-
-
-def reach(model: CellModel, ref: Ref) -> Gradients:
-    """Return the gradients of the first step that come from one cotangent of it, random here.
-
-    They are by name, of the parameters, "x" (B, I) and the states before; zero where the cotangent does not reach.
-    """
-    at = At(model, model.values, 0)
-    at.pending[ref] = np.random.default_rng(0).standard_normal(model.likes[ref].shape)
-    _step_back(at, NOTHING)
-    refs = {**{name: Ref("param", name) for name in model.case.params}, "x": Ref("x")}
-    refs |= {name: Ref("state", k) for k, name in enumerate(model.case.state_names)}
-    return {name: at.pending.get(ref, np.zeros(model.likes[ref].shape)) for name, ref in refs.items()}
-
-
-def reached(at: At, source: Ref, ref: Ref) -> Array:
-    """Return the cotangent of `ref` within a step where the cotangent of `source` is one everywhere."""
-    alone = At(at.model, at.values, at.t, at.dhs)
-    alone.pending[source] = np.ones(at.model.likes[source].shape)
-    _step_back(alone, NOTHING)
-    return np.asarray(alone.pending[ref])
-
-
-def _step_back(at: At, changes: Changes) -> None:
-    """Walk back over the lines of one step; `pending` then holds what reaches the values that it read."""
-    model, pending = at.model, at.pending
-    for r in reversed(range(len(model.roles))):
-        g = pending.get(Ref("line", r))
-        if g is None:
-            continue
-        if r in changes.cotangents:
-            pending[Ref("line", r)] = g = changes.cotangents[r](at, g)
-        role = model.roles[r]
-        slots = model.slots(r)
-        products = _products(at, r, role, g, [slot for slot, _ in slots if (r, slot) not in changes.edges])
-        for slot, target in slots:
-            change = changes.edges.get((r, slot))
-            product = products[slot] if change is None else change(at, g)
-            if product is None:
-                continue
-            _add(pending, target, dense(product, model.likes[target]))
-
-
-def _add(pending: dict[Ref, Array], ref: Ref, g: Array) -> None:
-    held = pending.get(ref)
-    pending[ref] = g if held is None else held + g
-
-
-def _products(at: At, r: int, role: Role, g: Array, slots: list[int]) -> dict[int, Any]:
-    """Return the products of line r, by the number of the argument."""
-    arguments, y = at.arguments(r), at.values.lines[at.t][r]
-    if role.op.variadic:
-        together = role.op.vjps(g, y, *arguments, **role.kwargs)
-        return {slot: together[slot] for slot in slots}
-    return {slot: role.op.vjps[slot](g, y, *arguments, **role.kwargs) for slot in slots}
-
-
-def dense(product: Any, like: Tensor) -> Array:
-    """Return a product as an array of its argument's shape, summed over broadcast axes, a part put in its place."""
-    fits = fitted(product, like)
-    return fits.dense() if type(fits) is Sparse else np.asarray(fits)

@@ -110,16 +110,16 @@ class Problems:
         self._finite({**params, "xs": xs, **{f"state[{k}]": s for k, s in enumerate(state or ())}}, T, B)
         try:
             case = Case(self.cell, params, xs, state, None, None, seed, self._with_dlast, who=self._who)
-        except DoctorError:
+        except (DoctorError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if str(error).startswith(f"{self._who}: "):
                 raise
             raise DoctorValueError(
                 f"{self._who}: the cell {cell_name(self.cell)} fails on its example: {told(error)}\n"
                 "cell and example must fit: cell(params, x, *state), with what example gives"
             ) from error
-        case.batch = B
+        case.batch = int(xs.shape[2 if self._columns else 1])
         case.state = tuple(
             np.zeros_like(s) if name in self.zero else s for name, s in zip(case.state_names, case.state, strict=True)
         )
@@ -140,8 +140,8 @@ class Problems:
 
         Raises ValueError for an example that tests nothing.
         """
-        found = [self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS]
-        middle = next(problem for problem in found if (problem.T, problem.B) == (3, 3))
+        asked = {(T, B, seed): self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS}
+        found, middle = [*asked.values()], asked[3, BATCHES[-1], SEEDS[0]]
         alone = [Problem(case) for _, case in one_step_at_a_time(middle.case)]
         tried = [*found, *alone, _louder(middle), self.problem(LONG, BATCHES[-1], SEEDS[0])]
         for p in tried:
@@ -161,6 +161,11 @@ class Problems:
                 f"{self._who}: example(rng, T={T}, B={B}) tests nothing: NaN or infinity in {', '.join(names)}\n"
                 "give an example on which all values and gradients are finite"
             )
+
+    @property
+    def batches(self) -> list[int]:
+        """The batch sizes that were tried."""
+        return sorted({p.B for p in self.tried})
 
     @cached_property
     def stages(self) -> list[Problem]:
@@ -203,7 +208,9 @@ def drawn_from(example: Example, rng: np.random.Generator, T: int, B: int, who: 
         params, xs, state = example(rng, T, B)
         params = {name: _double(p) for name, p in params.items()}
         return params, _double(xs), None if state is None else tuple(_double(s) for s in as_tuple(state))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise DoctorValueError(
             f"{who}: example(rng, T={T}, B={B}) failed: {told(error)}\n"
             "it returns (params, xs, state): a dict of arrays, xs of that length and batch, an array for each state"

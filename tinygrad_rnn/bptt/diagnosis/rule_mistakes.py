@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.diagnosis.changed_walk import reached
 from tinygrad_rnn.bptt.diagnosis.edits import cotangents_alike, edits, with_other_values
 from tinygrad_rnn.bptt.diagnosis.gate_mistakes import forgotten_gates, gates_in_another_order
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
-from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange, reached
+from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, value_text
 from tinygrad_rnn.bptt.diagnosis.slope_mistakes import mistakes_in_slopes

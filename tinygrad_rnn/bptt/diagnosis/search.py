@@ -12,8 +12,9 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
+from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
-from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Result, gradients
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Result
 from tinygrad_rnn.bptt.diagnosis.precision import Mask, Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, as_array, ask, takes, takes_dlast
-from tinygrad_rnn.bptt.diagnosis.failures import NO_ANSWER, advice, line_of, source_of, told
+from tinygrad_rnn.bptt.comparison.case import (
+    SIGNATURE,
+    Array,
+    ByHand,
+    Case,
+    Gradients,
+    as_array,
+    ask,
+    name_of,
+    takes,
+    takes_dlast,
+)
+from tinygrad_rnn.bptt.diagnosis.failures import advice, is_no_answer, line_of, source_of, told
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.nn.time_loop import as_tuple
 
 Log = dict[tuple[int, str], Array]
 
 LAYOUTS = ("rows", "columns")
-SIGNATURE = "give a function (params, xs, state, dhs) -> dict of gradients, or with dlast=None besides"
 
 
 class DoctorError(Exception):
@@ -63,7 +72,7 @@ class Submission:
             )
         self.function, self.names, self.layout = function, dict(names or {}), layout
         self.cell_in_columns = cell_in_columns
-        self.name = _name_of(function)
+        self.name = name_of(function)
         self.file = source_of(function)
         self.precision: Precision = DOUBLE  # in which its gradients are judged
         self._errors = np.geterr()  # it runs under the error state of its surroundings, whatever the doctor's own is
@@ -143,8 +152,10 @@ class Submission:
         filters = warnings.filters[:]
         try:
             with np.errstate(**self._errors):
-                return ask(self.function, arguments, options)
-        except NO_ANSWER as error:
+                return ask("doctor", self.function, arguments, options)
+        except BaseException as error:
+            if not is_no_answer(error):
+                raise
             where = line_of(error, self.file)
             said = f"{told(error)} ({where})" if where else told(error)
             raise DoctorValueError(f"doctor: {self.name} gave no answer: {said}\n{advice(error, self.file)}") from error
@@ -223,13 +234,6 @@ class Submission:
             else:
                 value = value.T
         return np.asarray(value)
-
-
-def _name_of(function: Callable[..., object]) -> str:
-    """Name a function: a partial by the function that it calls, an object by its class."""
-    while isinstance(function, partial):
-        function = function.func
-    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _copied(value: Any) -> Any:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, gradients, reach
+from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients, reach
+from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Mask, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity

@@ -174,13 +174,8 @@ class _Later:
         if v not in waiting or node is None:
             whole, timed = self._argument(v)
             return self.build.summed(whole, (0,), v.shape) if timed else None
-        found = None
-        if node.op.name == "matmul":
-            found = self._product(node)
-        elif node.op.name == "multiply":
-            found = self._outer_product(node)
-        elif node.op.name == "sum":
-            found = self._sum(node)
+        ways = {"matmul": self._product, "multiply": self._outer_product, "sum": self._sum}
+        found = ways[node.op.name](node) if node.op.name in ways else None
         return found if found is not None else self.build.summed(self._of_all(node), (0,), v.shape)
 
     def _product(self, node: Node) -> Value | None:

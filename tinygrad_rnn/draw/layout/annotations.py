@@ -83,11 +83,19 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
             found.rects.append(Rect((a + b) / 2, (foot + head) / 2, b - a + 24, head - foot, theme.band, 8.0))
         found.texts.append(Text((a + b) / 2, low - 15, title, theme.faint))
         left, right = min(left, a - 12), max(right, b + 12)
+    first = min((y for _, y in places.centre.values() if y > high), default=0.0)  # the row above the steps
+    above = [
+        (x - places.width[name] / 2, x + places.width[name] / 2) for name, (x, y) in places.centre.items() if y == first
+    ]
     for t in pic.cuts:
         at = places.columns[t][0] - BETWEEN_COLUMNS / 2
         found.lines.append(Line(at, low - FOOT, high + 4, theme.cut))
-        found.texts.append(Text(at, high + 10, "cut", theme.cut, 9))
-        top = max(top, high + 16)
+        if any(low_end < at + 10 and at - 10 < high_end for low_end, high_end in above):  # then below the line
+            found.texts.append(Text(at, low - FOOT - 7, "cut", theme.cut, SIZE))
+            bottom = min(bottom, low - FOOT - 12)
+        else:
+            found.texts.append(Text(at, high + 10, "cut", theme.cut, SIZE))
+            top = max(top, high + 16)
     _carried(found, pic, places, theme)
     if pic.flows is not None:
         bottom -= 2 * LINE + 10
@@ -146,7 +154,7 @@ def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> No
         curve = places.curves[arrow]
         x, y = curve[len(curve) // 2]
         if arrow in places.detours:
-            x, y = curve[0][0] + 12, curve[0][1] + 8
+            x, y = curve[0][0] + 12, curve[0][1] + 10
         elif arrow in pic.loops:
             x, y = x - 6, y + 10
         else:

@@ -16,6 +16,8 @@ class Spot(NamedTuple):
 
     row: int
     width: float
+    left: float  # the room that it keeps free on either side of it, for a box that stands there
+    right: float
     edge: int  # the edge of the step to which it belongs: from -3, the left one, to 3, the right one; 0 is anywhere
     beside: int  # the box that it stands beside, or -1
     below: tuple[int, ...]  # the boxes that it reads
@@ -34,7 +36,6 @@ SWEEPS = 4
 def arranged(group: Group) -> tuple[float, ...]:
     """Return the x of the centre of each box, with the leftmost edge at 0."""
     x = [float(number) for number in range(len(group))]
-    widths = [box.width for box in group]
     rows: dict[int, list[int]] = {}
     for number, box in enumerate(group):
         rows.setdefault(box.row, []).append(number)
@@ -49,21 +50,21 @@ def arranged(group: Group) -> tuple[float, ...]:
                     pull[number] = x[box.beside] + (APART if box.edge > 0 else -APART)
             if sweep < SWEEPS:
                 rows[level].sort(key=lambda n: (group[n].edge, pull[n]))
-            places = _nearest([pull[n] for n in rows[level]], [widths[n] for n in rows[level]])
+            places = _nearest([pull[n] for n in rows[level]], [group[n] for n in rows[level]])
             for number, place in zip(rows[level], places, strict=True):
                 x[number] = place
-    leftmost = min(place - width / 2 for place, width in zip(x, widths, strict=True))
+    leftmost = min(place - box.width / 2 - box.left for place, box in zip(x, group, strict=True))
     return tuple(place - leftmost for place in x)
 
 
-def _nearest(wanted: list[float], widths: list[float]) -> list[float]:
+def _nearest(wanted: list[float], boxes: list[Spot]) -> list[float]:
     """Return the places nearest to the wanted ones (least squares) that keep the order and do not overlap.
 
     With the needed distances taken off, this is isotonic regression: pool adjacent violators.
     """
     offsets = [0.0]
-    for left, right in pairwise(widths):
-        offsets.append(offsets[-1] + (left + right) / 2 + BETWEEN_BOXES)
+    for a, b in pairwise(boxes):
+        offsets.append(offsets[-1] + (a.width + b.width) / 2 + BETWEEN_BOXES + a.right + b.left)
     pools: list[tuple[float, int]] = []  # mean, count
     for want, offset in zip(wanted, offsets, strict=True):
         mean, count = want - offset, 1

@@ -1,4 +1,4 @@
-"""The boxes at the edges of a step: at the left those that take a state, at the right those that hand one on."""
+"""The boxes at the edges of a step: those at the left take a state, those at the right hand one on. And gaps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,15 @@ def edges(pic: Picture) -> tuple[set[str], set[str]]:
             from_right.add(place.get(target))
     at_left = {name for name in place if place[name] in left}
     at_right = {name for name in place if place[name] in right} - at_left
+    taken = {b for a, b in handed if order[boxes[a].column] > order[boxes[b].column]}  # the right side, by an arrow
     for source, target in pic.arrows:
         if boxes[source].initial:
-            (at_right if place[target] in from_right else at_left).add(source)
+            (at_right if place[target] in from_right and target not in taken else at_left).add(source)
     return at_left, at_right
+
+
+def beside_gaps(gaps: list[tuple[float, float]], left: float, wide: float) -> float:
+    """Return the place nearest to `left` where a group so wide stands on no gap: gaps are as high as all steps."""
+    places = [left, *(low - 20.0 - wide for low, _ in gaps), *(high + 20.0 for _, high in gaps)]
+    free = [x for x in places if all(x + wide < low or x > high for low, high in gaps)]
+    return min(free, key=lambda x: (abs(x - left), x))

@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import inf
 
 from tinygrad_rnn.draw.layout.routes import Point, rise
+from tinygrad_rnn.draw.views.boxes import Arrow
 
 BESIDE = 5.0
 """The distance from a box at which an arrow crosses its row, where there is room."""
@@ -143,6 +144,18 @@ class Streets:
             curve += [(place, enter + third), (place, leave - third), (place, leave)]
             up = upward
         return [*curve, *_turn(curve[-1], (x1, y1), up, True)]
+
+
+def opposed(curves: dict[Arrow, list[Point]]) -> set[Arrow]:
+    """Return the arrows that would run along the line of others, against them, since one box sends and receives there.
+
+    They are those of the direction that has fewer arrows.
+    """
+    rightward = {arrow: curve[0][0] < curve[-1][0] for arrow, curve in curves.items()}
+    against = 2 * sum(rightward.values()) < len(rightward)  # the direction of the fewer
+    sent, received = ({curve[end] for curve in curves.values()} for end in (0, -1))
+    both = sent & received
+    return {a for a, curve in curves.items() if rightward[a] == against and both & {curve[0], curve[-1]}}
 
 
 def _turn(start: Point, end: Point, up: bool, upward: bool) -> list[Point]:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from tinygrad_rnn.draw.layout.arrangement import Spot, arranged
-from tinygrad_rnn.draw.layout.columns import edges
-from tinygrad_rnn.draw.layout.detours import Streets
+from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
+from tinygrad_rnn.draw.layout.columns import beside_gaps, edges
+from tinygrad_rnn.draw.layout.detours import Streets, opposed
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
@@ -70,7 +70,8 @@ class _Placer:
         self.row: dict[str, int] = {}
         self.x: dict[str, float] = {}
         self.lanes: dict[Arrow, list[str]] = {}
-        self.beside: dict[str, str] = {}  # an initial state, and the box that it stands beside
+        self.beside: dict[str, str] = {}  # an initial state at the edge, and the box that it stands beside
+        self.paired: dict[str, str] = {}  # a box with its initial state beside it, anywhere in a row
         self.at_left, self.at_right = edges(pic)
 
     def layout(self) -> Layout:
@@ -130,7 +131,7 @@ class _Placer:
         return Layout(centre, self.width, self.height, tall, curves, columns, detours, steps, titled, size)
 
     def _detours(self, curves: dict[Arrow, list[Point]], centre: dict[str, Point], low: int, high: int) -> set[Arrow]:
-        """Lead the arrows that run behind a box around it, and return which."""
+        """Lead arrows around boxes that they would run behind, and arrows against others aside. Return which."""
         streets = Streets(self.row_height, self.height, low, high)
         ends = {}
         for name, box in self.pic.boxes.items():
@@ -141,7 +142,9 @@ class _Placer:
             else:
                 streets.add(self.row[name], x, self.width[name], name)
                 ends[name] = (x, y), (x, y)
-        found = [arrow for arrow, curve in curves.items() if streets.behind(curve, arrow)]
+        crossing = {a: curve for a, curve in curves.items() if self.pic.carried(*a) and a not in self.pic.loops}
+        against = opposed(crossing)
+        found = [arrow for arrow, curve in curves.items() if arrow in against or streets.behind(curve, arrow)]
         if found:
             for lane in (lane for lanes in self.lanes.values() for lane in lanes):
                 streets.add(self.row[lane], self.x[lane], 2.0, "")
@@ -211,22 +214,21 @@ class _Placer:
             if name not in initial:
                 self.row[name] = max(floor, self._lowest_reader(name, members, floor + 1) - 1)
         edges = Counter((self.row[name], self._edge(name)) for name in names if name in self.row and self._edge(name))
-        for name in initial:
-            row = self._lowest_reader(name, members, floor + 1)
-            self.row[name] = max(floor, row - 1)
-            # An initial state stands where the state comes from in other steps: beside its reader.
+        in_row = Counter(self.row[name] for name in names if name in self.row)
+        for name in initial:  # beside its reader, where the state comes from in other steps
+            reader = self.above[name].pop()
+            self.below[reader].remove(name)
+            row = self.row[name] = self.row[reader]
             side = 1 if self._edge(name) > 0 else -1
-            reader = self.above[name][0]
-            at_its_side = self._edge(reader) == side and edges[row, side] == 1
             others = sum(edges[row, k] for k in range(-3, 4))
-            if len(self.above[name]) == 1 and reader in members and (at_its_side or others < 2):
+            if not others or others == in_row[row] == 1 or (self._edge(reader) == side and edges[row, side] == 1):
                 if not others:  # in a first step unlike the others, the initial state alone tells the edge
                     (self.at_right if side > 0 else self.at_left).add(reader)
                     edges[row, side] += 1
-                self.row[name] = row
-                self.beside[name] = self.above[name].pop()
-                self.below[reader].remove(name)
+                self.beside[name] = reader
                 edges[row, side] += 1
+            else:  # not alone at the edge
+                self.paired[reader] = name
         return max((self.row[name] + 1 for name in names), default=floor)
 
     def _lowest_reader(self, name: str, members: set[str], default: int) -> int:
@@ -254,7 +256,7 @@ class _Placer:
                 wide = self._place(names, 0.0)
                 left = right / 2 - wide / 2
                 if band not in (_BEFORE, _AFTER):
-                    left = _beside(gaps, left, wide)
+                    left = beside_gaps(gaps, left, wide)
                 for name in names:
                     self.x[name] += left
         start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
@@ -321,11 +323,17 @@ class _Placer:
             for source in list(self.below[name]):
                 if source in members and self.row[name] - self.row[source] > 1:
                     self._lane(source, name, names, members)
+        pairs = {name: self.paired[name] for name in names if name in self.paired}
+        rooms = {name: self.width[other] + 2 * BETWEEN_BOXES for name, other in pairs.items()}
+        all_names, apart = names, set(pairs.values())
+        names = [name for name in names if name not in apart]
         index = {name: k for k, name in enumerate(names)}
         group = tuple(
             Spot(
                 self.row[name],
                 self.width[name],
+                rooms.get(name, 0.0) * (name not in self.at_right),
+                rooms.get(name, 0.0) * (name in self.at_right),
                 self._edge(name),
                 index.get(self.beside.get(name, ""), -1),
                 tuple(index[other] for other in self.below[name] if other in members),
@@ -335,11 +343,7 @@ class _Placer:
         )
         places = arranged(group)
         self.x.update((name, left + place) for name, place in zip(names, places, strict=True))
-        return max(self.x[name] + self.width[name] / 2 for name in names) - left
-
-
-def _beside(gaps: list[tuple[float, float]], left: float, wide: float) -> float:
-    """Return the place nearest to `left` where a group so wide stands on no gap: gaps are as high as all steps."""
-    places = [left, *(low - 20.0 - wide for low, _ in gaps), *(high + 20.0 for _, high in gaps)]
-    free = [x for x in places if all(x + wide < low or x > high for low, high in gaps)]
-    return min(free, key=lambda x: (abs(x - left), x))
+        for name, other in pairs.items():
+            side = 1 if name in self.at_right else -1
+            self.x[other] = self.x[name] + side * ((self.width[name] + self.width[other]) / 2 + 2 * BETWEEN_BOXES)
+        return max(self.x[name] + self.width[name] / 2 for name in all_names) - left

@@ -1,4 +1,4 @@
-"""The cotangent of every value, by the engine's own products. A cut between two steps stops them."""
+"""The cotangent of every value, by the engine's own walk. A cut between two steps stops its products."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.backward import Products, pull_arrays, walk
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
+from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.full_tape import Tape
-from tinygrad_rnn.tape.products import products_of
+from tinygrad_rnn.tape.products import dense, products_of
 from tinygrad_rnn.tape.steps import time_of
 
 
@@ -32,17 +34,18 @@ def backward(tape: Tape, loss: Any, cuts: Iterable[float] = ()) -> dict[Tensor, 
     cut = frozenset(cuts)
     lines = tape.lines()
     made = {out: time_of(labels) for _, _, _, out, labels in lines}
-    found = {x: np.asarray(g) for x, g in tape.seeds(loss).items()}
-    for line in reversed(lines):  # the engine's walk sends all products of a line back; a cut stops some of them
-        op, args, _, out, labels = line
-        g = found.get(out)
-        if g is None or (op.name == "getitem" and args[0] not in made):
-            continue  # x[t] is drawn as an input of its own; the gradient of all x at each step would cost T squared
-        for x, product in products_of(line, g):
-            if not crosses(cut, made.get(x), time_of(labels)):
-                held = found.get(x)
-                found[x] = product if held is None else held + product
-    return found
+
+    def send(line: Line, g: Array, needed: set[int] | None) -> Products:
+        op, args, _, _, labels = line
+        if op.name == "getitem" and args[0] not in made:
+            return []  # x[t] is drawn as an input of its own; the gradient of all x at each step would cost T squared
+        here = time_of(labels)
+        return [(x, sent) for x, sent in pull_arrays(line, g, needed) if not crosses(cut, made.get(x), here)]
+
+    with not_recording():
+        pending = tape.seeds(loss)
+        passed = {lines[k][3]: g for k, g, _ in walk(lines, len(lines) - 1, pending, send=send)}
+        return passed | {x: dense(g) for x, g in pending.items()}
 
 
 def _checked(tape: Tape, x: Tensor, g: object) -> Array:

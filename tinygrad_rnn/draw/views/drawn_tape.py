@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.draw.views.single_step import initial_states, parameters
 from tinygrad_rnn.draw.views.unstacked import unstacked
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.printing import index_text
@@ -42,6 +43,10 @@ class Reading:
         """(entry, value that it reads): values of one fixed step, not of a number of steps before the reader."""
         self.initial = self._initial()
         """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
+        self.shared: set[Tensor] = set()
+        """The parameters that a single step reads."""
+        self._read_single_steps()
+        self._all_uses_of_initial_states()
 
     def maker(self, a: Tensor) -> int | None:
         """Return the number of the shown entry that made a value; None for a value from outside."""
@@ -63,7 +68,8 @@ class Reading:
         """Return the kind and the title of a value from outside, and the leaf behind it."""
         if isinstance(a, Tensor):
             leaf, title = self.leaf(a)
-            return "parameter" if len(self.users.get((leaf, title), ())) > 1 else "input", title, leaf
+            shared = leaf in self.shared or len(self.users.get((leaf, title), ())) > 1
+            return "parameter" if shared else "input", title, leaf
         return "constant", "array" if isinstance(a, np.ndarray) else f"{a:.4g}", None
 
     def leaf(self, a: Tensor) -> tuple[Tensor, str]:
@@ -130,6 +136,31 @@ class Reading:
                         elif self.time[maker] not in (None, self.time[k]):
                             handed |= {what, also}
         return {(k, position) for k, position, what, also in outside if what in handed or also in handed}
+
+    def _read_single_steps(self) -> None:
+        """Add the initial states and parameters of each layer and direction that has one step."""
+        bands: dict[Band, dict[Time, list[int]]] = {}
+        for t, numbers in self.by_time.items():
+            for k in numbers:
+                if k not in self.views and k not in self.joins:
+                    bands.setdefault(self.band(k), {}).setdefault(t, []).append(k)
+        for times in bands.values():
+            if len(times) > 1:
+                continue
+            ((t, numbers),) = times.items()
+            outer = {(k, n): self.leaf(a) for k in numbers for n, a in self.outside(k) if isinstance(a, Tensor)}
+            initial = initial_states(outer, {self.entries[k].out.name for k in numbers})
+            self.initial |= initial.keys()
+            self.states |= set(initial.values())
+            self.shared |= parameters(self.entries, outer, initial, t)
+
+    def _all_uses_of_initial_states(self) -> None:
+        """Add the other uses of an initial state in its step: the derivative of h_0 @ U reads h_0 as well."""
+        known = {(self.entries[k].args[position], self.time[k]) for k, position in self.initial}
+        for k in set(range(len(self.entries))) - self.views:
+            for position, a in self.outside(k):
+                if isinstance(a, Tensor) and (self.leaf(a)[0], self.time[k]) in known:
+                    self.initial.add((k, position))
 
     def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Time]]:
         """Return the steps that read each leaf, or each view of it. A leaf that several steps share is a parameter.

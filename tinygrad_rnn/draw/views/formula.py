@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
+from tinygrad_rnn.draw.views.unstacked import Argument, Operation, Term
 from tinygrad_rnn.tape.notation import BINDS, is_arithmetic, notation_of
 from tinygrad_rnn.tape.printing import index_text
 
@@ -21,11 +22,24 @@ When = Callable[[Time], str]
 
 
 def symbol(reading: Reading, k: int) -> str:
-    """Return an entry's operation as a sign or a word: `+`, `tanh`, `[:, 0:4]`."""
-    entry = reading.entries[k]
-    return (
-        index_text(entry.args[1:]) if entry.op.name == "getitem" else notation_of(entry.op.name).symbol or entry.op.name
-    )
+    """Return an entry's operation as a sign or a word: `+`, `tanh`, `[:, 0:4]`; of several operations, all: `− ÷`."""
+    entry, terms = reading.entries[k], _terms(reading, k)
+    if terms:
+        return " ".join(dict.fromkeys(_sign(term.name) for term in terms if isinstance(term, Operation)))
+    return index_text(entry.args[1:]) if entry.op.name == "getitem" else _sign(entry.op.name)
+
+
+def is_formula(reading: Reading, members: Sequence[int]) -> bool:
+    """Say whether entries are more than one operation."""
+    return len(members) > 1 or bool(_terms(reading, members[-1]))
+
+
+def _terms(reading: Reading, k: int) -> tuple[Term, ...]:
+    return reading.joins[k].terms if k in reading.joins else ()
+
+
+def _sign(name: str) -> str:
+    return notation_of(name).symbol or name
 
 
 def formula(reading: Reading, members: Sequence[int], when: When, longest: int = _LONGEST) -> str:
@@ -60,19 +74,32 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
     parts = [
         known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, k, a, t, when), _ATOM) for a in args
     ]
-    strength = BINDS[notation_of(name).sign] if is_arithmetic(name) else _ATOM
+    if name == "getitem":
+        text, strength = (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})") + sign, _ATOM
+    else:
+        stack: list[tuple[str, int]] = []
+        for term in _terms(reading, k) or (*map(Argument, range(len(parts))), Operation(name, len(parts))):
+            if isinstance(term, Operation):
+                operands = stack[len(stack) - term.arity :]
+                stack[len(stack) - term.arity :] = [_written(term.name, operands)]
+            else:
+                stack.append(parts[term.position] if isinstance(term, Argument) else (f"{term:.4g}", _ATOM))
+        ((text, strength),) = stack
+    return (text if len(text) <= _LONGEST else text[:_LONGEST] + "…", strength)
+
+
+def _written(name: str, parts: list[tuple[str, int]]) -> tuple[str, int]:
+    """Return an operation on operands as text, with brackets where they are needed, and how strongly it binds."""
+    sign = _sign(name)
     if is_arithmetic(name) and len(parts) == 2:
+        strength = BINDS[notation_of(name).sign]
         (left, a), (right, b) = parts
         left = left if a >= strength else f"({left})"
         right = right if b > strength or (b == strength and name == "add") else f"({right})"
-        text = f"{left} {sign} {right}"
-    elif name == "getitem":
-        text, strength = (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})") + sign, _ATOM
-    elif name == "negative":
-        text, strength = "−" + (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})"), 3
-    else:
-        text, strength = f"{sign}({', '.join(part for part, _ in parts)})", _ATOM
-    return (text if len(text) <= _LONGEST else text[:_LONGEST] + "…", strength)
+        return f"{left} {sign} {right}", strength
+    if name == "negative":
+        return "−" + (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})"), 3
+    return f"{sign}({', '.join(part for part, _ in parts)})", _ATOM
 
 
 def _operand(reading: Reading, reader: int, a: object, t: Time, when: When) -> str:

@@ -18,7 +18,7 @@ from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.cotangents import crosses, sent_back
 from tinygrad_rnn.draw.views.drawn_tape import Reading
-from tinygrad_rnn.draw.views.formula import When, formula, of_step, reads, subscript, symbol
+from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.views.grouping import groups
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
 from tinygrad_rnn.tape.full_tape import Tape
@@ -97,7 +97,7 @@ class Drawer:
             gate = reading.in_gate(last) is not None
             kind = "gate" if gate else "state" if name in reading.states else "named"
             title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
-        elif self.whole:
+        elif self.whole or is_formula(reading, members):
             title = formula(reading, members, self.plan.when, LONGEST)
         title, detail, tip = (printable(words) for words in (title, detail, tip))
         band = reading.band(last)
@@ -111,20 +111,22 @@ class Drawer:
         """Add a small box for a value from outside, beside the box that reads it.
 
         At the levels of gates and cells, parameters are left out unless gradients are drawn, constants always, and
-        x_t, if several boxes read it, is drawn once. A cell has one box for all its initial states, one for all its
-        parameters.
+        x_t, if several boxes read it, is drawn once. All initial states that a box reads are one box, and so are all
+        parameters of a cell.
         """
         kind, title, leaf = self.reading.outer(a)
         t, initial = self.reading.time[k], (k, position) in self.reading.initial
         own = f"v{k}_{position}"
         shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
-        if self.whole:
+        if initial:
+            kind = "input"
+        if self.whole or initial:
             if kind == "constant" or (kind == "parameter" and not self.plan.flow):
                 return
-            part_of_x = kind == "input" and isinstance(leaf, Tensor) and title != leaf.name
+            part_of_x = kind == "input" and not initial and isinstance(leaf, Tensor) and title != leaf.name
             key: Hashable = (title, t, *(() if part_of_x else (leaf, last)))
-            if self.plan.level == "cells" and (initial or kind == "parameter"):
-                key = (last, kind)
+            if initial or (self.plan.level == "cells" and kind == "parameter"):
+                key = (last, "initial" if initial else kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
                 self._joined(one, title, shape)
                 self._arrow(one, f"v{last}", k, position)
@@ -219,6 +221,10 @@ class Drawer:
         if k in self.reading.joins:
             join = self.reading.joins[k]
             stack = join.stacks[position]
+            if any(
+                other is stack for other in join.stacks[:position]
+            ):  # the gradient of a stack is that of all its uses
+                return None
             return back[stack][join.step] if stack in back else None
         line = self.lines[k]
         _, args, _, out, _ = line  # as recorded: a shown entry may have other arguments
@@ -276,7 +282,9 @@ class Drawer:
 
 def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
     """Return how a named value is made: its operation, the formula of several entries, or the last sign of a gate."""
-    return symbol(reading, members[-1]) if gate or len(members) == 1 else formula(reading, members, when, LONGEST)
+    if gate or not is_formula(reading, members):
+        return symbol(reading, members[-1])
+    return formula(reading, members, when, LONGEST)
 
 
 def _same(a: Any, b: Any) -> bool:

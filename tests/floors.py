@@ -1,0 +1,16 @@
+"""The rooms of the package, floor by floor."""
+
+LAYERS = [
+    {"core", "files"},
+    {"operations"},
+    {"tape"},
+    {"transforms", "nn", "draw", "graph"},
+    {"bptt", "compiler"},
+    {"bench", "lm"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
+]
+"""The rooms, the lowest layer first: a file imports from its own room and from the layers below it."""
+
+FLOORS = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}

@@ -1,0 +1,166 @@
+"""The walk back over the steps of a cell, with changes: by the tape's own derivative rules, without changes BPTT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array, Gradients
+from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
+from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role
+from tinygrad_rnn.core.backward import fitted
+from tinygrad_rnn.core.sparse import Sparse
+from tinygrad_rnn.core.tensor import Tensor
+
+NOTHING = Changes()
+
+
+@dataclass(frozen=True)
+class Walked:
+    """The results of a walk back: the terms of each parameter, as the walk makes them; of x; of the initial states."""
+
+    terms: dict[str, list[Array]]
+    xs: Array
+    states: list[Array]
+    at: At | None  # the last step of the walk
+    before: dict[int, dict[Ref, Any]]  # of the step with which it began: what was pending before each line
+
+
+def unchanged(model: CellModel) -> Walked:
+    """Return the walk without changes, made once for a model."""
+    if model.walked is None:
+        model.walked = _walked(model, NOTHING, model.values, model.case.dhs, list(model.case.dlast), None)
+    found: Walked = model.walked
+    return found
+
+
+def gradients(
+    model: CellModel, changes: Changes = NOTHING, seen: dict[tuple[int, Ref], Array] | None = None
+) -> Gradients:
+    """Return the gradients of a case by all its inputs, by name, with these changes to BPTT.
+
+    `seen` is filled with every complete cotangent: by (t, what it is the cotangent of).
+    """
+    case = model.case
+    if seen is None and changes.only_adds_up():
+        walked = unchanged(model)
+    else:
+        values = model.forward(changes.forward) if changes.forward else model.values
+        values = changes.saved(values) if changes.saved else values
+        dhs, dlast = case.dhs, list(case.dlast)
+        if changes.upstream:
+            dhs, dlast = changes.upstream(dhs, dlast)
+        walked = _walked(model, changes, values, dhs, dlast, seen)
+    add_up = changes.summed or (lambda name, found: sum(found[1:], found[0]))
+    answer = {name: add_up(name, g) if g else np.zeros_like(case.params[name]) for name, g in walked.terms.items()}
+    answer |= {"x": walked.xs, **dict(zip(case.state_names, walked.states, strict=True))}
+    return changes.result(answer, walked.at) if changes.result and walked.at else answer
+
+
+def _walked(
+    model: CellModel,
+    changes: Changes,
+    values: Values,
+    dhs: Array,
+    carry: list[Array],
+    seen: dict[tuple[int, Ref], Array] | None,
+) -> Walked:
+    """Walk back over all steps."""
+    case = model.case
+    T = len(case.xs)
+    terms: dict[str, list[Array]] = {name: [] for name in case.params}
+    dxs = np.zeros_like(case.xs)
+    at: At | None = None
+    first = changes.first_line() if seen is None else None
+    before: dict[int, dict[Ref, Any]] = {}
+    for t in range(T) if changes.in_time else reversed(range(T)):
+        if changes.skips and changes.skips(t, T):
+            continue
+        at = At(model, values, t, dhs)
+        at.carry = changes.carry(t, at, carry) if changes.carry else carry
+        if first is not None and at.is_last:
+            at.pending = {**unchanged(model).before[first]}
+            _step_back(at, changes, first)
+        else:
+            for k, ref in enumerate(model.after):
+                _add(at.pending, ref, at.carry[k])
+            _add(at.pending, model.after[0], dhs[t])
+            _step_back(at, changes, kept=before if changes is NOTHING and at.is_last else None)
+        arrived, carry = carry, [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
+        if changes.adds_up:
+            carry = [g + b if changes.adds_up(k) else g for k, (g, b) in enumerate(zip(carry, arrived, strict=True))]
+        dxs[t] = at.pending.get(Ref("x"), 0)
+        for name, found in terms.items():
+            found.append(at.pending.get(Ref("param", name), np.zeros_like(case.params[name])))
+        if seen is not None:
+            seen.update({(t, ref): g for ref, g in at.pending.items()})
+    return Walked(terms, dxs, carry, at, before)
+
+
+def reach(model: CellModel, ref: Ref) -> Gradients:
+    """Return the gradients of the first step that come from one cotangent of it, random here.
+
+    They are by name, of the parameters, "x" (B, I) and the states before; zero where the cotangent does not reach.
+    """
+    at = At(model, model.values, 0)
+    at.pending[ref] = np.random.default_rng(0).standard_normal(model.likes[ref].shape)
+    _step_back(at, NOTHING)
+    refs = {**{name: Ref("param", name) for name in model.case.params}, "x": Ref("x")}
+    refs |= {name: Ref("state", k) for k, name in enumerate(model.case.state_names)}
+    return {name: at.pending.get(ref, np.zeros(model.likes[ref].shape)) for name, ref in refs.items()}
+
+
+def reached(at: At, source: Ref, ref: Ref) -> Array:
+    """Return the cotangent of `ref` within a step where the cotangent of `source` is one everywhere."""
+    alone = At(at.model, at.values, at.t, at.dhs)
+    alone.pending[source] = np.ones(at.model.likes[source].shape)
+    _step_back(alone, NOTHING)
+    return np.asarray(alone.pending[ref])
+
+
+def _step_back(
+    at: At, changes: Changes, first: int | None = None, kept: dict[int, dict[Ref, Any]] | None = None
+) -> None:
+    """Walk back over the lines of one step, from line `first` on; `pending` then holds what reaches what it read.
+
+    `kept` is filled with what was pending before each line.
+    """
+    model, pending = at.model, at.pending
+    for r in reversed(range(len(model.roles) if first is None else first + 1)):
+        if kept is not None:
+            kept[r] = {**pending}
+        g = pending.get(Ref("line", r))
+        if g is None:
+            continue
+        if r in changes.cotangents:
+            pending[Ref("line", r)] = g = changes.cotangents[r](at, g)
+        slots = model.slots(r)
+        changed = {slot: change for slot, _ in slots if (change := changes.edges.get((r, slot)))}
+        products = _products(at, r, model.roles[r], g, [slot for slot, _ in slots if slot not in changed])
+        for slot, target in slots:
+            product = changed[slot](at, g) if slot in changed else products[slot]
+            if product is None:
+                continue
+            _add(pending, target, dense(product, model.likes[target]))
+
+
+def _add(pending: dict[Ref, Array], ref: Ref, g: Array) -> None:
+    held = pending.get(ref)
+    pending[ref] = g if held is None else held + g
+
+
+def _products(at: At, r: int, role: Role, g: Array, slots: list[int]) -> dict[int, Any]:
+    """Return the products of line r, by the number of the argument."""
+    arguments, y = at.arguments(r), at.values.lines[at.t][r]
+    if role.op.variadic:
+        together = role.op.vjps(g, y, *arguments, **role.kwargs)
+        return {slot: together[slot] for slot in slots}
+    return {slot: role.op.vjps[slot](g, y, *arguments, **role.kwargs) for slot in slots}
+
+
+def dense(product: Any, like: Tensor) -> Array:
+    """Return a product as an array of its argument's shape, summed over broadcast axes, a part put in its place."""
+    fits = fitted(product, like)
+    return fits.dense() if type(fits) is Sparse else np.asarray(fits)
