@@ -53,5 +53,5 @@ def _lines(found: Mapping[str, Any], level: int) -> Iterator[str]:
 
 def without_the_right_one(words: str) -> str:
     """Return the words of a mistake without what belongs in the place of what was written."""
-    said = re.sub(r" stands in the place of .*", " does not belong there", words, flags=re.DOTALL)
-    return re.sub(r",? in the place of .*", ", which does not belong there", said, flags=re.DOTALL)
+    said = re.sub(r" stands in the place of\b.*", " does not belong there", words, flags=re.DOTALL)
+    return re.sub(r",? ?\bin the place of\b.*", ", which does not belong there", said, flags=re.DOTALL)
