@@ -87,6 +87,22 @@ def test_initial_states_that_one_box_reads_are_one_box(level, shape, T):
     assert "h0, m0" in {box.title for box in pic.boxes.values() if box.initial}
 
 
+@pytest.mark.parametrize("shape", [(), (2,), (3, 2)])
+@pytest.mark.parametrize("depth", ["ops", "gates", "cells"])
+def test_a_box_of_several_initial_states_shows_the_numbers_of_none(depth, shape):
+    h, m = (tg.Tensor(np.full(shape, value), name=name) for name, value in (("h0", 3.0), ("m0", 5.0)))
+    with tg.Tape() as tape:
+        for t in range(2):
+            with tg.scope(t=t):
+                both = h * m
+                h, m = tg.named("h", both * 0.5), tg.named("m", both + 1.0)
+        tg.named("L", (h + m).sum())
+    pic = picture(tape, level=depth, show=("shape", "value", "heat"))
+    (box,) = [box for box in pic.boxes.values() if box.initial]
+    assert box.label == "h0, m0"
+    assert (box.lines, box.heat) == ((), ())
+
+
 @pytest.mark.parametrize("depth", ["ops", "gates", "cells"])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", [name for name in NAMES if "bidirectional" not in name])

@@ -146,7 +146,8 @@ class Drawer:
         names.append(title)
         shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
         shape = box.shape if shape == box.shape else ""
-        self.picture.boxes[one] = replace(box, title=printable(shown), tip=printable(", ".join(names)), shape=shape)
+        words: dict[str, Any] = {"title": printable(shown), "tip": printable(", ".join(names)), "shape": shape}
+        self.picture.boxes[one] = replace(box, **words, scalar="", lines=(), heat=())  # numbers are of one value
 
     def _with_numbers(self, box: Box, value: object, flow: float | None) -> Box:
         """Return a box with the numbers that `show` asks for."""
