@@ -88,7 +88,7 @@ def test_there_is_a_script_for_each_of_the_fourteen_exercises():
     ]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/exercises.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/exercises.md", "docs/marking.md"])
 def test_a_chinese_page_has_the_same_code(page):
     """Comments may be translated; the code may not differ."""
     english = ROOT / page

@@ -1,4 +1,4 @@
-"""The command line: `tinygrad-rnn demo`, `compare`, `doctor`, `derive`, `flow`, `truncate`, `draw`, `play`, and so on.
+"""The command line: `tinygrad-rnn demo`, `compare`, `doctor`, `examine`, `derive`, `flow`, `truncate`, and so on.
 
 The exit status is 1 where a comparison fails, 2 for bad input, 130 for an interrupt, 141 where the reader of the output
 has closed it, and 128 + n for signal n.
@@ -26,7 +26,9 @@ from tinygrad_rnn.commands import (
     deriving,
     diagnosing,
     drawing,
+    examining,
     flowing,
+    marking,
     playing,
     sampling,
     training,
@@ -37,6 +39,8 @@ COMMANDS = (
     demo,
     comparing,
     diagnosing,
+    examining,
+    marking,
     deriving,
     flowing,
     truncating,

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import cli, files
-from tinygrad_rnn.commands import common, training
+from tinygrad_rnn.commands import common, progress_line, training
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, pipes and closed streams of POSIX")
 
@@ -455,7 +455,9 @@ def test_progress_fits_the_terminal(columns, variable, monkeypatch):
     with open(terminal, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         parts = {"epoch": "epoch 1/10", "loss": "loss 3.2", "perplexity": "perplexity 24.5", "norm": "|g| 1.00"}
-        line = training._fitting({**parts, "rate": "9 characters/s", "left": "0:00:01 left"}, training._columns() - 1)
+        line = progress_line._fitting(
+            {**parts, "rate": "9 characters/s", "left": "0:00:01 left"}, progress_line._columns() - 1, training.SPARE
+        )
         monkeypatch.undo()
     os.close(master)
     assert len(line) == min(columns, int(variable or columns)) - 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from tinygrad_rnn import files
 from tinygrad_rnn.bench import machine, peers, results_table
 from tinygrad_rnn.bench.problem import CELLS, SIZES, Sizes
 from tinygrad_rnn.bench.run import Settings, rows
-from tinygrad_rnn.commands.common import at_least, number, place, wrote
+from tinygrad_rnn.commands.common import at_least, place, seconds, wrote
 
 DTYPES = ("float32", "float64")
 
@@ -36,7 +35,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench.add_argument(
         "--threads", type=at_least(1), default=1, help="number of threads of NumPy's BLAS and of the peers (default: 1)"
     )
-    bench.add_argument("--seconds", type=_seconds, default=12.0, help="time to spend in all, about (default: 12)")
+    bench.add_argument("--seconds", type=seconds, default=12.0, help="time to spend in all, about (default: 12)")
     bench.add_argument("--rounds", type=at_least(1), help="number of rounds of each problem, in place of --seconds")
     others = [name for name in peers.PEERS if name != peers.OURS]
     bench.add_argument("--peers", type=_some(others), default=[], help=f"some of {', '.join(others)}, with commas")
@@ -154,11 +153,3 @@ def _sizes(value: str) -> list[tuple[str, Sizes]]:
                 f"{text!r}: choose from {', '.join(SIZES)}, or give T:B:I:H, positive numbers, with commas in between"
             )
     return found
-
-
-def _seconds(value: str) -> float:
-    """Return a positive number of seconds, for argparse."""
-    seconds = number(value)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number of seconds")
-    return seconds

@@ -1,18 +1,15 @@
-"""Parts of several commands: the cells by name, a small random problem, drawings."""
+"""Parts of several commands: the cells by name, kinds of arguments, drawings."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinygrad_rnn import draw, files, nn
-from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -22,28 +19,29 @@ MORE_CELLS: dict[str, Cell] = {
     cell.__name__: cell for cell in (nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn)
 }
 ALL_CELLS = CELLS | MORE_CELLS
+SIZES = {"input": "number of features of x", "hidden": "number of hidden units"}
+"""The sizes that a cell from a file has of its own."""
 LARGEST = 10**8
 """The maximum of any number of steps, units and so on: NumPy still holds the product of two of them."""
 
 
-def problem(parser: argparse.ArgumentParser, steps: int) -> None:
-    """Add the arguments for the cell and its size."""
-    parser.add_argument("--cell", choices=list(ALL_CELLS), default="lstm")
-    sizes(parser, steps)
-
-
 def sizes(parser: argparse.ArgumentParser, steps: int, hidden: int = 5) -> None:
     """Add the arguments for the size of a problem, and its seed."""
-    for name, default, what in (
-        ("steps", steps, "number of steps"),
-        ("batch", 3, "number of sequences"),
-        ("input", 4, "number of features of x"),
-        ("hidden", hidden, "number of hidden units"),
-    ):
+    for name, default, what in (("steps", steps, "number of steps"), ("batch", 3, "number of sequences")):
         parser.add_argument(f"--{name}", type=at_least(1), default=default, help=f"{what} (default: {default})")
+    parser.set_defaults(usual={"input": 4, "hidden": hidden})
+    for name, what in SIZES.items():
+        usual = parser.get_default("usual")[name]
+        parser.add_argument(f"--{name}", type=at_least(1), help=f"{what} (default: {usual})")
     parser.add_argument(
         "--seed", type=at_least(0), default=0, help="seed of the random parameters and inputs (default: 0)"
     )
+
+
+def size(options: argparse.Namespace, name: str) -> int:
+    """Return one of `SIZES` as given, or as usual."""
+    given: int | None = getattr(options, name)
+    return options.usual[name] if given is None else given
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -71,6 +69,14 @@ def number(value: str) -> float:
         raise argparse.ArgumentTypeError(f"{value!r} is not a number, as 0.5") from None
 
 
+def seconds(value: str) -> float:
+    """Return a positive number of seconds, for argparse."""
+    given = number(value)
+    if not 0 < given < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number of seconds")
+    return given
+
+
 def place(value: str) -> str:
     """Return the path of a file, for argparse. Refuse an empty one, as the unset variable of a script gives."""
     if not value:
@@ -95,15 +101,6 @@ def theirs_for_ours(value: str) -> dict[str, str]:
             raise argparse.ArgumentTypeError(f"{value!r} names {twice} twice: each name stands for one other")
         found[theirs] = ours
     return found
-
-
-def inputs(
-    options: argparse.Namespace, dtype: str, cell: str | None = None
-) -> tuple[dict[str, Tensor], NDArray[np.floating]]:
-    """Draw parameters and inputs of the size in the options, for a cell, by default `options.cell`."""
-    rng = np.random.default_rng(options.seed)
-    params = getattr(nn.init, cell or options.cell)(rng, options.input, options.hidden, dtype)
-    return params, rng.standard_normal((options.steps, options.batch, options.input)).astype(dtype)
 
 
 def write_drawing(tape: Tape, path: files.AnyPath, engine: str = "auto", **options: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tinygrad_rnn import bptt
-from tinygrad_rnn.commands.common import ALL_CELLS, inputs, problem
+from tinygrad_rnn.commands.chosen_cell import chosen, problem
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,8 +20,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the table; status 1 where a gradient is wrong."""
-    params, xs = inputs(options, options.dtype)
     by_hand = getattr(bptt.by_hand, options.cell, None)
-    report = bptt.compare(ALL_CELLS[options.cell], params, xs, by_hand, seed=options.seed)
+    with chosen(options.cell) as found:
+        params, xs, state = found.inputs(options, options.dtype)
+        report = bptt.compare(found.cell, params, xs, by_hand, state, seed=options.seed)
     print(report)
     return 0 if report else 1

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
-from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, theirs_for_ours, wrote
-from tinygrad_rnn.commands.user_code import EXAMPLE, OWN_CELL
+from tinygrad_rnn.commands.chosen_cell import HELP, chosen
+from tinygrad_rnn.commands.common import at_least, place, theirs_for_ours, wrote
 from tinygrad_rnn.nn.parameters import Cell
 
 FORMATS = ("latex", "markdown", "numpy", "html", "text")
@@ -21,11 +20,7 @@ FORMATS = ("latex", "markdown", "numpy", "html", "text")
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its arguments."""
     derive = commands.add_parser("derive", help="write the BPTT of a cell as formulas, as NumPy or as a worksheet")
-    derive.add_argument(
-        "--cell",
-        required=True,
-        help=f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that also defines {EXAMPLE}",
-    )
+    derive.add_argument("--cell", required=True, help=HELP)
     derive.add_argument("--to", choices=FORMATS, default="text", help="format (default: text)")
     derive.add_argument("-o", "--out", type=place, help="write into this file")
     derive.add_argument("--nonlinearity", choices=("tanh", "relu"), help="nonlinearity of the cell rnn (default: tanh)")
@@ -102,21 +97,12 @@ def _blanks(value: str | None) -> int | list[str] | None:
 @contextmanager
 def _cell(options: argparse.Namespace) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Return the cell, and for a cell from a file its example, readout and loss."""
-    if options.nonlinearity and options.cell != "rnn":
-        raise ValueError(f"--nonlinearity: {options.cell} has none to choose\nonly rnn has")
-    if options.cell in ALL_CELLS:
-        if options.readout or options.loss:
-            raise ValueError("--readout and --loss are functions of a file\nput the cell there too: FILE.py:cell")
-        cell = ALL_CELLS[options.cell]
-        yield (partial(cell, nonlinearity=options.nonlinearity) if options.nonlinearity else cell), {}
-        return
-    if ":" not in options.cell:
-        raise ValueError(
-            f"--cell {options.cell}: not one of {', '.join(ALL_CELLS)}\n"
-            f"name one of these, or your own, FILE.py:cell, where FILE.py has cell{OWN_CELL}"
-        )
-    path, name = user_code.split(options.cell)
-    with user_code.opened(path) as module:
-        asked = {"readout": options.readout, "loss": options.loss}
-        more = {key: user_code.function(module, found) for key, found in asked.items() if found}
-        yield user_code.function(module, name), {"example": user_code.example(module), **more}
+    with chosen(options.cell, options.nonlinearity) as found:
+        asked = {key: name for key in ("readout", "loss") if (name := getattr(options, key))}
+        if found.module is None:
+            if asked:
+                raise ValueError("--readout and --loss are functions of a file\nput the cell there too: FILE.py:cell")
+            yield found.cell, {}
+        else:
+            more = {key: user_code.function(found.module, name) for key, name in asked.items()}
+            yield found.cell, {"example": found.example, **more}

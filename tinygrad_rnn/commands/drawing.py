@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.commands.common import ALL_CELLS, at_least, inputs, place, problem, write_drawing
+from tinygrad_rnn.commands.chosen_cell import Chosen, chosen, problem
+from tinygrad_rnn.commands.common import at_least, place, size, write_drawing
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.draw.rendering import require_drawable
 from tinygrad_rnn.tape.full_tape import Tape
@@ -54,7 +55,12 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("draw: no file and no text\ngive a file, -o lstm.svg, or --ascii")
     if options.output:
         require_drawable(options.output)
-    tape, loss = _recorded(options)
+    with chosen(options.cell) as found:
+        _draw(options, *_recorded(options, found))
+    return 0
+
+
+def _draw(options: argparse.Namespace, tape: Tape, loss: Tensor | None) -> None:
     shown = tuple(name.strip() for name in options.show.split(","))
     wanted: dict[str, Any] = {"view": options.view, "show": shown, "cuts": options.cuts}
     if options.level:
@@ -67,23 +73,21 @@ def run(options: argparse.Namespace) -> int:
         print(draw.text(tape, options.ends, **wanted))
     if options.output:
         write_drawing(tape, options.output, options.engine, steps=options.ends, theme=options.theme, **wanted)
-    return 0
 
 
-def _recorded(options: argparse.Namespace) -> tuple[Tape, Tensor | None]:
+def _recorded(options: argparse.Namespace, found: Chosen) -> tuple[Tape, Tensor | None]:
     """Return the tape, and the loss on it where a gradient is asked for."""
     several = options.layers > 1 or options.bidirectional
     if several and options.cell not in LAYERS:
         raise ValueError(f"draw: {options.cell} is not there as a layer\nchoose --cell of {', '.join(LAYERS)}")
-    params, xs = inputs(options, "float64")
+    params, xs, state = found.inputs(options, "float64")
     with Tape() as tape:
         if several:
-            layer = LAYERS[options.cell](
-                options.input, options.hidden, num_layers=options.layers, bidirectional=options.bidirectional
-            )
+            units = size(options, "input"), size(options, "hidden")
+            layer = LAYERS[options.cell](*units, num_layers=options.layers, bidirectional=options.bidirectional)
             outputs, _ = layer(layer.init(np.random.default_rng(options.seed)), xs)
         else:
-            outputs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
+            outputs, _ = nn.unroll(found.cell, params, xs, state)
         if not (options.flow or options.cuts or "grad" in options.show):
             return tape, None
         return tape, named("L", nn.mse(outputs, np.zeros(np.shape(outputs))))

@@ -10,7 +10,8 @@ from tinygrad_rnn import bptt, draw
 from tinygrad_rnn.bptt.comparison.case import DTYPES
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow, spread
-from tinygrad_rnn.commands.common import ALL_CELLS, inputs, place, sizes, wrote
+from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
+from tinygrad_rnn.commands.common import place, sizes, wrote
 from tinygrad_rnn.draw import plots
 
 WIDTH = 64
@@ -27,7 +28,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--cells",
         type=_cells,
         default=default,
-        help=f"some of {', '.join(ALL_CELLS)}, with commas (default: {default})",
+        help=f"some cells, with commas, each {HELP} (default: {default})",
     )
     sizes(flow, steps=100, hidden=32)
     flow.add_argument("--dtype", choices=DTYPES, default="float64")
@@ -41,11 +42,13 @@ def run(options: argparse.Namespace) -> int:
     """Print table and verdict of each cell, and bars of all; draw them where a file was asked for."""
     if options.output:
         plots.require_drawable(options.output)
-    flows = {}
-    for name in options.cells:
-        params, xs = inputs(options, options.dtype, name)
-        rows = 100 if options.output else 0
-        flows[name] = bptt.flow(ALL_CELLS[name], params, xs, seed=options.seed, rows=rows)
+    flows: dict[str, Flow] = {}
+    for given in options.cells:
+        with chosen(given) as found:
+            params, xs, state = found.inputs(options, options.dtype)
+            name = given if found.name in flows else found.name
+            rows = 100 if options.output else 0
+            flows[name] = bptt.flow(found.cell, params, xs, state, seed=options.seed, rows=rows)
         print(f"{flows[name]}\n")
     if options.steps > 1:  # at one step there is no distance to compare
         print(_bars(flows))
@@ -55,19 +58,14 @@ def run(options: argparse.Namespace) -> int:
             norms={name: flow.norms for name, flow in flows.items()},
             terms={name: flow.contributions for name, flow in flows.items()},
             deltas={name: flow.deltas for name, flow in flows.items()},
-            losses=flows[options.cells[0]].losses,
+            losses=next(iter(flows.values())).losses,
         )
         wrote(path)
     return 0
 
 
 def _cells(value: str) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in value.split(",")))
-    if unknown := [name for name in names if name not in ALL_CELLS]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(map(repr, unknown))}: choose from {', '.join(ALL_CELLS)}, with commas in between"
-        )
-    return names
+    return list(dict.fromkeys(a_cell(name.strip()) for name in value.split(",")))
 
 
 def _bars(flows: dict[str, Flow]) -> str:

@@ -7,7 +7,8 @@ import argparse
 import numpy as np
 
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.commands.common import ALL_CELLS, inputs, place, problem, wrote
+from tinygrad_rnn.commands.chosen_cell import chosen, problem
+from tinygrad_rnn.commands.common import place, wrote
 from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.draw.player import require_playable
 from tinygrad_rnn.tape.full_tape import Tape
@@ -24,11 +25,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Record the cell and the mean squared error of its states against random targets, and write the page."""
     require_playable(options.output)
-    params, xs = inputs(options, "float64")
-    with Tape(lines=True) as tape:
-        hs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
-        loss = named("L", nn.mse(hs, np.random.default_rng(options.seed + 1).standard_normal(hs.shape)))
-    path = draw.play(tape, loss, options.output, title=f"{options.cell}, forward and backward")
+    with chosen(options.cell) as found:
+        params, xs, state = found.inputs(options, "float64")
+        with Tape(lines=True) as tape:
+            hs, _ = nn.unroll(found.cell, params, xs, state)
+            loss = named("L", nn.mse(hs, np.random.default_rng(options.seed + 1).standard_normal(hs.shape)))
+        path = draw.play(tape, loss, options.output, title=f"{found.name}, forward and backward")
     size = f" ({path.stat().st_size / 1000:.0f} kB)" if path.is_file() else ""
     wrote(path, f"{size}: open it in a browser")
     return 0

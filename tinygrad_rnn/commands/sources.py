@@ -6,12 +6,16 @@ or exchanged with `cp -p`, has both, and would run as it was before.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
+
+READ: set[str] = set()
+"""The paths of all sources that were read."""
 
 
 class SourceLoader(SourceFileLoader):
@@ -20,7 +24,25 @@ class SourceLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """Compile the module's source."""
         path = self.get_filename(fullname)
+        READ.add(path)
         return self.source_to_code(self.get_data(path), path)
+
+
+def from_source() -> list[ModuleType]:
+    """Return the modules that are loaded from their source text."""
+    return [
+        m
+        for m in [*sys.modules.values()]
+        if isinstance(getattr(getattr(m, "__spec__", None), "loader", None), SourceLoader)
+    ]
+
+
+def digest(path: Path) -> str:
+    """Return the hash of a file's bytes; of a file that cannot be read, "-"."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return "-"
 
 
 @contextmanager
@@ -47,7 +69,6 @@ def imported_from_source(folder: Path) -> Iterator[None]:
             sys.path_importer_cache.pop(entry, None)
         if cached is not None:
             sys.path_importer_cache[str(folder)] = cached
-        for name in {*sys.modules} - modules:
-            spec = getattr(sys.modules[name], "__spec__", None)
-            if isinstance(getattr(spec, "loader", None), SourceLoader):
-                del sys.modules[name]
+        for module in from_source():
+            if module.__name__ not in modules:
+                sys.modules.pop(module.__name__, None)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
-import os
 import shlex
-import shutil
 import sys
 import time
 
 from tinygrad_rnn import files
 from tinygrad_rnn.commands.common import at_least, folder, note, number, place
+from tinygrad_rnn.commands.progress_line import ProgressLine, clock
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.lm import train
 from tinygrad_rnn.lm.language_model import LAYERS, perplexity
@@ -26,6 +24,8 @@ WHOLE = {
     "epochs": "number of epochs",
 }
 """The options that are whole numbers from 1 on."""
+SPARE = ("loss", "rate", "norm", "left", "perplexity")
+"""The parts of the line of progress that a narrow terminal does without, the first one first."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -103,22 +103,19 @@ def _run(options: argparse.Namespace) -> int:
 
 
 class _Line:
-    """The line of progress on a terminal."""
+    """The line of progress of a training."""
 
     def __init__(self) -> None:
-        self._started = time.perf_counter()
+        self._line = ProgressLine(SPARE)
         self._first: tuple[int, int] | None = None
-        self._shown = 0.0
 
     def __call__(self, settings: train.Settings, progress: train.Progress, loss: float, windows: int) -> None:
-        now = time.perf_counter()
         self._first = self._first or (progress.epoch, progress.window - 1)
-        if now - self._shown < 0.2 and progress.window < windows:
+        if not self._line.due() and progress.window < windows:
             return
-        self._shown = now
         done = (progress.epoch - self._first[0]) * windows + progress.window - self._first[1]
         left = (settings.epochs - progress.epoch) * windows - progress.window
-        seconds = (now - self._started) / done
+        seconds = (time.perf_counter() - self._line.started) / done
         rate = settings.batch * settings.window / seconds
         parts = {
             "epoch": f"epoch {progress.epoch + 1}/{settings.epochs}",
@@ -126,44 +123,14 @@ class _Line:
             "perplexity": f"perplexity {perplexity(loss):.4g}",
             "norm": f"|g| {progress.norm:.2f}",
             "rate": f"{rate:,.0f} characters/s",
-            "left": f"{_clock(left * seconds)} left",
+            "left": f"{clock(left * seconds)} left",
         }
-        self._print("\r" + _fitting(parts, _columns() - 1))
+        self._line.show(parts)
 
     def end(self) -> None:
         """End the line, so that what comes next stands on its own."""
-        if self._shown:
-            self._print("\n")
-
-    @staticmethod
-    def _print(words: str) -> None:
-        with contextlib.suppress(OSError):  # a terminal that was closed does not end the run
-            print(words, end="", file=sys.stderr, flush=True)
-
-
-def _fitting(parts: dict[str, str], columns: int) -> str:
-    """Join the parts into one line of exactly `width` columns: a longer one would wrap, and stay at each update."""
-    kept, between = dict(parts), "  "
-    for name in ("", "loss", "rate", "norm", "left", "perplexity"):
-        if len(between.join(kept.values())) > columns:
-            kept.pop(name, None)
-            between = " "
-    return between.join(kept.values())[:columns].ljust(columns)
-
-
-def _columns() -> int:
-    """Return the width of the terminal of the standard error, at most COLUMNS."""
-    asked = shutil.get_terminal_size().columns  # COLUMNS, else the terminal of the standard output, else 80
-    try:
-        real = os.get_terminal_size(sys.stderr.fileno()).columns or asked
-    except (OSError, ValueError):
-        return max(asked, 2)
-    return max(min(asked, real) if os.environ.get("COLUMNS") else real, 2)
+        self._line.end()
 
 
 def _short(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 3600}:{int(seconds) % 3600 // 60:02}:{int(seconds) % 60:02}"

@@ -1,4 +1,4 @@
-"""Functions from a file of the user: `FILE.py:function`."""
+"""Functions from a file of the user: `FILE.py:function`, or from a notebook: `FILE.ipynb:function`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.failures import advice, line_of, told
+from tinygrad_rnn.bptt.diagnosis.failures import CELL, advice, line_of, told
+from tinygrad_rnn.commands.notebooks import code_of
 from tinygrad_rnn.commands.sources import SourceLoader, imported_from_source
 
 EXAMPLE = "example(rng, T, B) -> params, xs, state"
@@ -25,7 +26,9 @@ OWN_CELL = f"(params, x, *state) -> state and {EXAMPLE}"
 
 @contextmanager
 def opened(path: Path) -> Iterator[ModuleType]:
-    """Run a file as a module. Inside, its functions find the files beside it, also when they import them late.
+    """Run a file, or the code cells of a notebook, as a module.
+
+    Inside, its functions find the files beside it, also when they import them late.
 
     What the file prints while it runs goes to stderr. Its changes of the process are undone at the end: the current
     folder, the arguments, the streams, the ways to import, warnings, NumPy's error state. Raises ValueError, with the
@@ -34,8 +37,8 @@ def opened(path: Path) -> Iterator[ModuleType]:
     if not path.is_file():
         what = "is no file" if path.exists() else "there is no such file"
         raise ValueError(f"{path}: {what}\ngive it as FILE.py:function")
-    if path.suffix != ".py":
-        raise ValueError(f"{path}: this is no Python file\nits name must end in .py")
+    if path.suffix not in (".py", ".ipynb"):
+        raise ValueError(f"{path}: this is no Python file\nits name must end in .py or .ipynb")
     full = path.resolve()
     arguments, folder, end, streams = [*sys.argv], Path.cwd(), os._exit, (sys.stdin, sys.stdout, sys.stderr)
     try:
@@ -65,16 +68,21 @@ def _run(path: Path, full: Path) -> ModuleType:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     try:
-        code = spec.loader.get_code(name)  # type: ignore[union-attr]  # ours, which has one
+        parts = [*code_of(path, full)] if path.suffix == ".ipynb" else [SourceLoader(name, str(full)).get_code(name)]
     except SyntaxError as error:
-        where = f", line {error.lineno}" if error.lineno else ""
+        before, _, cell = (error.filename or "").rpartition(CELL)
+        where = (f", cell {cell}" if before else "") + (f", line {error.lineno}" if error.lineno else "")
         raise ValueError(f"{path}{where}: {error.msg}\nit cannot be read as Python") from error
     except (ValueError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{path}: {error or type(error).__name__}\nit cannot be read as Python") from error
+        said = str(error) or type(error).__name__
+        raise ValueError(said if "\n" in said else f"{path}: {said}\nit cannot be read as Python") from error
+    if path.suffix == ".ipynb":
+        vars(module)["display"] = print  # as in Jupyter, it is there without an import
     sys.modules[name] = module  # dataclasses look their module up there
     try:
         with redirect_stdout(sys.stderr):
-            exec(code, vars(module))
+            for part in parts:
+                exec(part, vars(module))
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -87,7 +87,7 @@ def _page(tape: Tape, drawing: str, data: Data, title: str) -> str:
         picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
-    return text.replace("$policy", _policy(text), 1)
+    return text.replace("$policy", policy(text), 1)
 
 
 def _dark_picture() -> str:
@@ -101,7 +101,7 @@ def _dark_picture() -> str:
     return "@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
 
 
-def _policy(page: str) -> str:
+def policy(page: str) -> str:
     """Return a policy that allows nothing from outside, and inside the page only its own styles and scripts."""
     allowed = {}
     for kind, tag in (("script-src", "<script>"), ("style-src", "<style>")):

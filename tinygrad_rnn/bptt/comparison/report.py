@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
 
 import numpy as np
 
@@ -178,6 +180,31 @@ class Report:
             raise AssertionError(f"\n{self}")
         return self
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON: null stands for what is not there, or not finite.
+
+        Keys: kind, name, right, rtol, gradients, findings, notes, unjudged. A gradient has the keys right, verdict,
+        shape, hand (absolute, relative, ulps, at), fault, numeric (relative, method, error, tolerance, corner), torch
+        (as hand), rounding (relative).
+        """
+        return {
+            "kind": "comparison",
+            "name": self.title,
+            "right": bool(self),
+            "rtol": float(self.rtol),
+            "gradients": {row.name: self._plain(row) for row in self.rows},
+            "findings": list(self.findings),
+            "notes": list(self.notes),
+            "unjudged": list(self.unjudged),
+        }
+
+    def _plain(self, row: Row) -> dict[str, Any]:
+        parts = {name: _values(getattr(row, name)) for name in ("hand", "numeric", "torch")}
+        rounding = _values(row.tolerance.relative) if row.tolerance else None
+        right, verdict = row.verdict(self.rtol) == "ok", row.told(self.rtol)
+        whole = {"right": right, "verdict": verdict, "shape": list(row.shape), "fault": row.fault, "rounding": rounding}
+        return {**whole, **parts}
+
     def __getitem__(self, name: str) -> Row:
         return next(row for row in self.rows if row.name == name)
 
@@ -221,6 +248,15 @@ class Report:
         more = ", or rounding where that is more" if any(row.tolerance for row in self.rows) else ""
         coarse = [f", {row.name} {row.asked:.0e}" for row in self.rows if row.asked > self.rtol]
         return f"{result} (tolerance {self.rtol:.0e} relative{''.join(coarse)}{more})"
+
+
+def _values(value: Any) -> Any:
+    """Return a part of a row as plain values."""
+    if isinstance(value, Difference | Numeric):
+        return {name: _values(part) for name, part in vars(value).items()}
+    if isinstance(value, tuple):
+        return list(value)
+    return (float(value) if isfinite(value) else None) if isinstance(value, float) else value
 
 
 def _difference_cells(row: Row) -> list[str]:

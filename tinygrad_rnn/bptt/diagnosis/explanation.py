@@ -60,6 +60,7 @@ def diagnosis_of(examined: Examination) -> Diagnosis:
         remarks=tuple(remarks(submission, failed, bool(wrong), examined.problems.zero, zero, unjudged, batches)),
         answered=answered,
         silent=silent,
+        compared=tuple(compared),
     )
     if not wrong:
         return report

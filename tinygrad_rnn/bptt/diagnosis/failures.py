@@ -9,6 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+NO_ANSWER = (SystemExit, MemoryError, OSError, ImportError)
+"""Errors that are no verdict on a derivation: it was not carried out."""
+
+CELL = ", cell "
+"""What stands between a notebook's path and a number in the file name of a cell's code."""
+
 SCRIPT = "it must be a file that `python FILE.py` runs; what it needs must be installed"
 
 
@@ -31,9 +37,13 @@ def source_of(function: Callable[..., object]) -> Path | None:
 
 
 def line_of(error: BaseException, file: Path | None) -> str:
-    """Return the last line of a file that led to an error; empty where none did."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    return f"line {lines[-1]}" if lines else ""
+    """Return the last line of a file that led to an error; of a notebook the cell too; empty where none did."""
+    whole = str(file).rpartition(CELL)[0] or str(file)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path, _, cell = frame.filename.rpartition(CELL)
+        if frame.filename == whole or path == whole:
+            return f"cell {cell}, line {frame.lineno}" if path else f"line {frame.lineno}"
+    return ""
 
 
 def told(error: BaseException) -> str:

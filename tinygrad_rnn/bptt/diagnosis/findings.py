@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tinygrad_rnn.bptt.diagnosis.failures import line_of, told
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
@@ -38,11 +39,14 @@ class Diagnosis:
     names: Mapping[str, str] = field(default_factory=dict)  # the derivation's own, for the cell's: so it is spoken to
     answered: tuple[int, ...] = ()  # the lengths for which it gave gradients
     silent: tuple[int, ...] = ()  # those for which it failed
+    compared: tuple[str, ...] = ()  # the gradients that it gave
 
     def __bool__(self) -> bool:
         return self.right
 
-    def _verdict(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """The verdict in a few words."""
         if self.right:
             return "right"
         if self.wrong or not self.silent or not self.answered:
@@ -56,7 +60,7 @@ class Diagnosis:
         return self
 
     def __str__(self) -> str:
-        lines = [f"{self.title}: {self._verdict()}", f"tried: {self.tried}"]
+        lines = [f"{self.title}: {self.verdict}", f"tried: {self.tried}"]
         for where in dict.fromkeys(self.wrong.values()):
             names = [f"d{name}" for name, found in self.wrong.items() if found == where]
             lines.append(f"wrong: {', '.join(names)}, {where}")
@@ -72,7 +76,35 @@ class Diagnosis:
         elif self.wrong and self.considered:
             lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
             lines += self.table
-        text = "\n".join([*lines, *self.remarks])
+        return self._in_its_names("\n".join([*lines, *self.remarks]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the findings as plain values, for JSON. Names are those of the derivation.
+
+        Keys: kind, name, right, verdict, gradients (by name: right, wrong, the problems on which it is wrong), tried,
+        no_answer (lengths), first, quantity and step (of the first symptom; "" and null where there is none), mistakes,
+        explained (whether they explain every gradient), remarks.
+        """
+        own = self._in_its_names
+        gradients = dict.fromkeys([*self.compared, *self.wrong])
+        return {
+            "kind": "diagnosis",
+            "name": self.title,
+            "right": self.right,
+            "verdict": self.verdict,
+            "gradients": {own(g): {"right": g not in self.wrong, "wrong": self.wrong.get(g, "")} for g in gradients},
+            "tried": own(self.tried),
+            "no_answer": [int(T) for T in self.silent],
+            "first": own(str(self.symptom)) if self.symptom else "",
+            "quantity": own(self.symptom.quantity) if self.symptom else "",
+            "step": int(self.symptom.k) if self.symptom else None,
+            "mistakes": [own(str(mistake.words)) for mistake in (self.mistake, self.second) if mistake],
+            "explained": self.complete,
+            "remarks": [own(remark) for remark in self.remarks],
+        }
+
+    def _in_its_names(self, text: str) -> str:
+        """Return a text with the derivation's own names for the cell's."""
         if not self.names:
             return text
         theirs = {ours: theirs for theirs, ours in self.names.items()}

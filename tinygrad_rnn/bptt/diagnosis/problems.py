@@ -101,17 +101,8 @@ class Problems:
 
     def problem(self, T: int, B: int, seed: int) -> Problem:
         """Make the problem of that length, batch and seed, with upstream gradients at every step."""
-        try:
-            params, xs, state = self._example(np.random.default_rng(seed), T, B)
-            params = {name: _double(p) * (name not in self.zero) for name, p in params.items()}
-            xs, state = _double(xs), None if state is None else tuple(_double(s) for s in as_tuple(state))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise DoctorValueError(
-                f"{self._who}: example(rng, T={T}, B={B}) failed: {told(error)}\n"
-                "it returns (params, xs, state): a dict of arrays, xs of that length and batch, an array for each state"
-            ) from error
+        params, xs, state = drawn_from(self._example, np.random.default_rng(seed), T, B, self._who)
+        params = {name: p * (name not in self.zero) for name, p in params.items()}
         xs = np.moveaxis(xs, -1, 0) if self._columns else xs
         if len(xs) != T:
             raise DoctorValueError(
@@ -207,6 +198,24 @@ STANDARD = [getattr(nn, name) for name in nn.__all__ if hasattr(init, name)]
 @lru_cache(maxsize=8)
 def _known(cell: Cell, columns: bool, with_dlast: bool, bias: bool) -> Problems:
     return Problems(cell, None, columns, with_dlast, bias)
+
+
+def drawn_from(example: Example, rng: np.random.Generator, T: int, B: int, who: str) -> tuple[Any, Any, Any]:
+    """Return what an example gives, in double precision: params, xs, and the states as a tuple, or None.
+
+    Raises ValueError, in words that begin with `who`, where it fails or gives something else.
+    """
+    try:
+        params, xs, state = example(rng, T, B)
+        params = {name: _double(p) for name, p in params.items()}
+        return params, _double(xs), None if state is None else tuple(_double(s) for s in as_tuple(state))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise DoctorValueError(
+            f"{who}: example(rng, T={T}, B={B}) failed: {told(error)}\n"
+            "it returns (params, xs, state): a dict of arrays, xs of that length and batch, an array for each state"
+        ) from error
 
 
 def _double(value: Any) -> Any:

@@ -118,6 +118,7 @@ class _Problems:
             problem = Problem(_case(one.steps))
             self.tried.append(problem)
             self.answers[id(problem.case)] = {name: np.array(g - one.steps.rest[name]) for name, g in one.given.items()}
+        self.batches = sorted({p.B for p in self.tried})
         self.cell = self.tried[0].case.cell
         self.batches = sorted({problem.B for problem in self.tried})
         self.stages = sorted(self.tried, key=lambda p: p.T)

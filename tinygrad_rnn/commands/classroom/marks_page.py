@@ -1,0 +1,96 @@
+"""Marks as one page for the teacher, which needs nothing from outside and can be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from string import Template
+
+from tinygrad_rnn.commands.classroom.hints import hint
+from tinygrad_rnn.commands.classroom.marks import Mark, counts
+from tinygrad_rnn.draw.player import policy
+
+PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="$policy">
+<meta name="viewport" content="width=device-width">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; --line: #8888; --right: #1a7f37; --wrong: #b3261e; }
+body { font: 16px/1.45 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; margin: 0 0 2rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
+td { overflow-wrap: anywhere; }
+td:first-child:not(.number) { min-width: 9rem; }
+.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+.right { color: var(--right); }
+.wrong { color: var(--wrong); }
+p { margin: .5rem 0 1.5rem; }
+@media (prefers-color-scheme: dark) { :root { --right: #57c974; --wrong: #ff8a80; } }
+@media print {
+  body { margin: 0; max-width: none; font-size: 10pt; }
+  thead { display: table-header-group; }
+  tr { break-inside: avoid; }
+}
+</style>
+</head>
+<body>
+<h1>$title</h1>
+<p>$summary</p>
+<h2>What happened how often</h2>
+<table>
+<thead><tr><th class="number">How many</th><th>What</th></tr></thead>
+<tbody>
+$counts
+</tbody>
+</table>
+<h2>Students</h2>
+<table>
+<thead><tr><th>Student</th><th class="number">Points</th>$heads<th>Told to the student</th><th>Mistake</th></tr></thead>
+<tbody>
+$rows
+</tbody>
+</table>
+</body>
+</html>
+""")
+
+
+def page(marks: list[Mark], level: int, task: str) -> str:
+    """Return the page. The same marks give the same bytes."""
+    scale = marks[0].scale
+    right = sum(mark.right for mark in marks)
+    silent = sum(mark.status != "judged" for mark in marks)
+    points = ", ".join(f"d{name} {p:g}" for name, p in scale.items())
+    text = PAGE.substitute(
+        policy="$policy",
+        title=_text(f"Marks: {task}"),
+        summary=_text(
+            f"{len(marks)} submissions: {right} right, {len(marks) - right - silent} wrong, {silent} without an answer."
+            f" Points: {points or 'none'}."
+        ),
+        counts="\n".join(
+            f'<tr><td class="number">{count} of {len(marks)}</td><td>{_text(words)}</td></tr>'
+            for count, words in counts(marks)
+        ),
+        heads="".join(f'<th class="number">d{_text(name)}</th>' for name in scale),
+        rows="\n".join("".join(_row(mark, level)) for mark in marks),
+    )
+    return text.replace("$policy", policy(text), 1)
+
+
+def _row(mark: Mark, level: int) -> Iterator[str]:
+    kind = "right" if mark.right else "wrong"
+    yield f'<tr><td>{_text(mark.student)}</td><td class="number {kind}">{mark.whole}</td>'
+    for name in mark.scale:
+        right = "right" if mark.gradients.get(name) else "wrong"
+        yield f'<td class="number {right}">{mark.points_of(name):g}</td>'
+    said = _text(hint(mark, level)).replace("\n", "<br>")
+    yield f"<td>{said}</td><td>{'<br>'.join(map(_text, mark.mistakes))}</td></tr>"
+
+
+def _text(words: str) -> str:
+    """Return words for the page, without halves of surrogate pairs, which UTF-8 cannot encode."""
+    return escape(words.encode("utf-8", "replace").decode("utf-8"))

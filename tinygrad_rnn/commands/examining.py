@@ -1,0 +1,112 @@
+"""`tinygrad-rnn examine`: a person's forward and backward pass as it is, against the derivative of its own loss."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import bptt, files
+from tinygrad_rnn.bptt.comparison.case import parameters_of
+from tinygrad_rnn.bptt.diagnosis.failures import told
+from tinygrad_rnn.commands import user_code
+from tinygrad_rnn.commands.common import place, theirs_for_ours, wrote
+
+SUBJECT = "give it as FILE.py:name; the name may be a call, FILE.py:'GRU(4, 5)', or a pair, FILE.py:forward,backward"
+
+
+ARGUMENTS = "give those of one ordinary call after the name, as Python, or write example() that returns them as a tuple"
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    examine = commands.add_parser(
+        "examine", help="examine any hand-written forward and backward pass as it is, against its own loss"
+    )
+    examine.add_argument(
+        "subject", help="FILE.py:name or FILE.ipynb:name; a call, 'GRU(4, 5)'; a pair, forward,backward"
+    )
+    examine.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="ARGUMENT",
+        help="an argument of one ordinary call, as Python: the names of the file, np and rng can be used "
+        "(default: what example() of the file returns)",
+    )
+    examine.add_argument(
+        "--names", type=theirs_for_ours, help="names of gradients, and the arrays that they belong to: g1=W,g2=U"
+    )
+    examine.add_argument("--step", action="store_true", help="it is one step of time, not a loop over time")
+    examine.add_argument("--json", type=place, metavar="FILE", help="write the findings into this file")
+    examine.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the examination; status 1 where a gradient is wrong."""
+    path, text = _split(options.subject)
+    files.require_apart("examine", path, options.json)
+    if options.json is not None:
+        files.require_place(options.json)
+    with user_code.opened(path) as module, redirect_stdout(sys.stderr):  # what the file prints is no part of it
+        names = {"np": np, "rng": np.random.default_rng(0)} | vars(module)
+        subject = _value(text, names, module)
+        arguments = [_value(argument, names, module) for argument in options.arguments] or _example(module)
+        try:
+            found = bptt.examine(subject, *arguments, names=options.names, step=options.step)
+        except (ValueError, TypeError) as error:
+            if arguments or "could not be run" not in str(error):
+                raise
+            first = str(error).splitlines()[0]
+            raise ValueError(f"{first}\nit was given no arguments: {ARGUMENTS}") from error
+        said = str(found)
+    print(said)
+    if options.json is not None:
+        files.write(options.json, json.dumps(found.to_dict(), indent=1) + "\n")
+        wrote(options.json)
+    return 0 if found else 1
+
+
+def _split(text: str) -> tuple[Path, str]:
+    """Return the path and the expression in FILE.py:EXPRESSION, in which there may be colons too."""
+    found = re.fullmatch(r"(.+?\.(?:py|ipynb)):(.*\S.*)", text, flags=re.DOTALL)
+    if not found:
+        raise ValueError(f"{text!r} names nothing in a file\n{SUBJECT}")
+    return Path(found[1]), found[2].strip()
+
+
+def _value(text: str, names: Mapping[str, Any], module: ModuleType) -> Any:
+    """Return the value of an expression. Raises ValueError for one that has none."""
+    if text.isidentifier() and text not in names:
+        user_code.function(module, text)  # says which there are
+    try:
+        return eval(compile(text, "<argument>", "eval", dont_inherit=True), dict(names))
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"{text!r} cannot be evaluated: {told(error)}\n"
+            f"give a Python expression in which the names of {module.__file__}, np and rng stand"
+        ) from error
+
+
+def _example(module: ModuleType) -> list[Any]:
+    """Return the arguments that the file's `example` gives; none where there is no such function."""
+    example = getattr(module, "example", None)
+    if not callable(example):
+        return []
+    needed = [name for name, p in parameters_of(example).items() if p.default is p.empty and p.kind < p.VAR_POSITIONAL]
+    if needed:
+        raise ValueError(f"example of {module.__file__} takes {', '.join(needed)}: that is the doctor's\n{ARGUMENTS}")
+    try:
+        found = example()
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"example() of {module.__file__} failed: {told(error)}\nit returns the arguments of one ordinary call"
+        ) from error
+    return [*found] if isinstance(found, tuple) else [found]

@@ -1,0 +1,173 @@
+"""`tinygrad-rnn mark`: a folder of submissions, judged one by one, each in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+
+from tinygrad_rnn import files
+from tinygrad_rnn.bench.machine import cores
+from tinygrad_rnn.commands.classroom import marks_page, marks_table, processes, task
+from tinygrad_rnn.commands.classroom.hints import LEVELS
+from tinygrad_rnn.commands.classroom.kept_results import Kept
+from tinygrad_rnn.commands.classroom.marks import marks_of
+from tinygrad_rnn.commands.common import at_least, folder, place, seconds, wrote
+from tinygrad_rnn.commands.progress_line import ProgressLine, clock
+
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+LEAST = 256 * UNITS["M"]
+"""The memory that Python and NumPy need before they read a submission."""
+STATE = ".marks"
+"""The folder for results, within that of the submissions."""
+Submissions = dict[str, Path]
+"""The submissions by student: the path of the file from the folder."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    mark = commands.add_parser(
+        "mark", help="examine a folder of submissions, .py and .ipynb: points, mistakes, hints, a page for the teacher"
+    )
+    mark.add_argument("folder", type=folder, help="folder of submissions; folders within it are looked through")
+    mark.add_argument(
+        "--task", type=folder, required=True, metavar="TASK.py", help="what is asked: see docs/marking.md"
+    )
+    mark.add_argument("--timeout", type=seconds, default=20.0, help="seconds for each submission (default: 20)")
+    mark.add_argument("--memory", type=_memory, default="1G", help="memory for each submission (default: 1G)")
+    mark.add_argument("--jobs", type=at_least(1), help="number of submissions at a time (default: one for each core)")
+    mark.add_argument(
+        "--hints",
+        type=int,
+        choices=list(LEVELS),
+        default=1,
+        help=f"what a student is told: {'; '.join(f'{k} {what}' for k, what in LEVELS.items())} (default: 1)",
+    )
+    mark.add_argument("--json", type=place, metavar="FILE", help="write all findings into this file")
+    mark.add_argument("--csv", type=place, metavar="FILE", help="write a row for each student into this file")
+    mark.add_argument("--html", type=place, metavar="FILE", help="write a page for the teacher into this file")
+    mark.add_argument(
+        "--state", type=folder, metavar="FOLDER", help=f"keep results in this folder (default: {STATE} in the folder)"
+    )
+    mark.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge what is not judged yet, and write the marks of all."""
+    outputs = [options.json, options.csv, options.html]
+    submissions = _submissions(options.folder, options.task)
+    files.require_apart("mark", options.task, *outputs)
+    for path in outputs:
+        if path is not None:
+            files.require_apart("mark", path, *submissions.values())
+            files.require_place(path)
+    with task.opened(options.task) as asked:
+        points = asked.points
+    state = options.state or options.folder / STATE
+    with files.alone(state):
+        marks = marks_of(_judged(options, submissions, state), points)
+    if unseen := [name for name in points or () if not any(name in mark.gradients for mark in marks)]:
+        _say(f"mark: points of {', '.join(unseen)}: no submission has that gradient")
+    print(marks_table.text(marks, options.hints))
+    name = options.task.name
+    for path, text in (
+        (options.json, marks_table.as_json(marks, options.hints, name)),
+        (options.csv, marks_table.as_csv(marks, options.hints)),
+        (options.html, marks_page.page(marks, options.hints, name)),
+    ):
+        if path is not None:
+            files.write(path, text)
+            wrote(path)
+    return 0
+
+
+def _submissions(folder: Path, task: Path) -> Submissions:
+    """Return the files of a folder and of those within it, but for names that begin with a dot or two underscores."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: {'is no folder' if folder.exists() else 'there is no such folder'}\ngive a folder")
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith((".", "__")) for part in inside.parts)
+        if not hidden and path.suffix in (".py", ".ipynb") and path.is_file() and path.resolve() != task.resolve():
+            found[inside.as_posix()] = path
+    if not found:
+        raise ValueError(f"{folder}: no .py and no .ipynb in it\ngive the folder of the submissions")
+    return found
+
+
+def _judged(options: argparse.Namespace, submissions: Submissions, state: Path) -> dict[str, processes.Result]:
+    """Return the results of all students. Those that are kept are taken as they are."""
+    limits = processes.Limits(options.timeout, options.memory)
+    kept = Kept(state, options.task, limits)
+    places = {student: kept.place(path, student) for student, path in submissions.items()}
+    results = {student: result for student, where in places.items() if (result := kept.read(where)) is not None}
+    jobs = {
+        student: processes.Job(path, options.task, places[student])
+        for student, path in submissions.items()
+        if student not in results
+    }
+    if results:
+        _say(f"mark: {len(results)} of {len(submissions)} results are there from an earlier run")
+    line = _Line(len(jobs)) if sys.stderr.isatty() else None
+
+    def done(job: processes.Job, result: processes.Result | None) -> None:
+        if result is not None:
+            kept.write(job.result, result)
+        if line:
+            line.step(job.submission.name)
+
+    try:
+        processes.run(list(jobs.values()), limits, options.jobs or cores(), done)
+    except KeyboardInterrupt:
+        there = sum(where.exists() for where in places.values())
+        _say(f"\nmark: stopped, {there} of {len(places)} results are kept: the same command goes on from there")
+        raise
+    finally:
+        if line:
+            line.end()
+    lost = {"status": "crashed", "words": "its result could not be read", "found": {}}
+    return {student: results.get(student) or kept.read(where) or lost for student, where in places.items()}
+
+
+class _Line:
+    """The line of progress of a class."""
+
+    def __init__(self, jobs: int) -> None:
+        self._line, self._jobs, self._done = ProgressLine(("name", "left", "bar")), jobs, 0
+
+    def step(self, name: str) -> None:
+        """Count one submission, and show how many are left."""
+        self._done += 1
+        full = 20 * self._done // self._jobs
+        left = (time.perf_counter() - self._line.started) / self._done * (self._jobs - self._done)
+        self._line.show(
+            {
+                "done": f"{self._done}/{self._jobs}",
+                "bar": f"[{'#' * full}{'.' * (20 - full)}]",
+                "left": f"{clock(left)} left",
+                "name": "".join(c if c.isprintable() else "?" for c in name),
+            }
+        )
+
+    def end(self) -> None:
+        """End the line."""
+        self._line.end()
+
+
+def _say(words: str) -> None:
+    """Say something that is no part of the table."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def _memory(value: str) -> int:
+    """Return a number of bytes, for argparse: 1G, 512M."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG])?i?B?", value.strip(), flags=re.IGNORECASE)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{value!r} is no amount of memory, as 1G or 512M")
+    size = round(float(found[1]) * UNITS[(found[2] or "K").upper()] / (1 if found[2] else UNITS["K"]))
+    if size < LEAST:
+        raise argparse.ArgumentTypeError(f"{value} is less than the 256M that Python and NumPy need")
+    return size
