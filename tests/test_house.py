@@ -22,8 +22,8 @@ THIRD_PARTY = {
     "numpy": None,
     "graphviz": {"draw/dot.py"},
     "matplotlib": {"draw/plots.py"},
-    "torch": {"bptt/comparison/torch_reference.py", "bench/torch_peers.py"},
-    "jax": {"bench/jax_peer.py"},
+    "torch": {"bptt/comparison/torch_reference.py", "bptt/homework/adapters.py", "bench/torch_peers.py"},
+    "jax": {"bptt/homework/adapters.py", "bench/jax_peer.py"},
     "safetensors": {"nn/parameter_files.py"},
 }
 

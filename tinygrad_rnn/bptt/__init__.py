@@ -11,6 +11,7 @@ from tinygrad_rnn.bptt.gradient_flow.jacobians import log10_product, singular_va
 from tinygrad_rnn.bptt.gradient_flow.magnitude import log10_norm
 from tinygrad_rnn.bptt.gradient_flow.terms import contributions, deltas, immediate, paths, shares, total
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
+from tinygrad_rnn.bptt.homework import adapters
 from tinygrad_rnn.bptt.homework.examine import examine
 from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
@@ -46,6 +47,7 @@ __all__ = [
     "Span",
     "WilliamsPeng",
     "Window",
+    "adapters",
     "bias_and_variance",
     "butterfly",
     "by_hand",
