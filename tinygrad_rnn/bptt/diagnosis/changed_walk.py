@@ -129,9 +129,8 @@ def _walked(
                 _add(at.pending, ref, at.carry[k])
             _add(at.pending, model.after[0], dhs[t])
             _step_back(at, changes, kept=before if changes is NOTHING and at.is_last else None)
-        arrived, carry = carry, [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
-        if changes.adds_up:
-            carry = [g + b if changes.adds_up(k) else g for k, (g, b) in enumerate(zip(carry, arrived, strict=True))]
+        handed = [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
+        carry = changes.handed(at, handed) if changes.handed else handed
         dxs[t] = at.pending.get(Ref("x"), 0)
         for name, found in terms.items():
             found.append(at.pending.get(Ref("param", name), np.zeros_like(case.params[name])))
@@ -154,12 +153,12 @@ def reach(model: CellModel, ref: Ref) -> Gradients:
     return {name: at.pending.get(ref, np.zeros(model.likes[ref].shape)) for name, ref in refs.items()}
 
 
-def reached(at: At, source: Ref, ref: Ref) -> Array:
-    """Return the cotangent of `ref` within a step where the cotangent of `source` is one everywhere."""
+def reached(at: At, source: Ref, ref: Ref, g: Array | None = None) -> Any:
+    """Return the cotangent of `ref` within a step where that of `source` is g, or one everywhere; None for none."""
     alone = At(at.model, at.values, at.t, at.dhs)
-    alone.pending[source] = np.ones(at.model.likes[source].shape)
+    alone.pending[source] = np.ones(at.model.likes[source].shape) if g is None else g
     _step_back(alone, NOTHING)
-    return np.asarray(alone.pending[ref])
+    return alone.pending.get(ref)
 
 
 def _step_back(

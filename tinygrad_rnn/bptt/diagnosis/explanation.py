@@ -162,6 +162,6 @@ def _placed(report: Diagnosis, mistakes: list[Mistake], together: Mistake, small
 def _named(report: Diagnosis) -> Diagnosis:
     """Return the diagnosis, its first symptom named after the mistake's quantity where several look alike."""
     symptom, mistake = report.symptom, report.mistake
-    if symptom and mistake and mistake.quantity in symptom.also:
-        symptom = dataclasses.replace(symptom, quantity=mistake.quantity)
+    if symptom and mistake and (mistake.quantity in symptom.also or (report.complete and not symptom.seen)):
+        symptom = dataclasses.replace(symptom, quantity=mistake.quantity, seen=symptom.seen or report.complete)
     return dataclasses.replace(report, symptom=symptom)

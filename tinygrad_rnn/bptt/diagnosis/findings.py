@@ -71,7 +71,7 @@ class Diagnosis:
         for where in dict.fromkeys(self.wrong.values()):
             names = [f"d{name}" for name, found in self.wrong.items() if found == where]
             lines.append(f"wrong: {', '.join(names)}, {where}")
-        lines += [f"first: {self.symptom}"] if self.symptom else []
+        lines += [f"{'first:' if self.symptom.seen else 'somewhere in'} {self.symptom}"] if self.symptom else []
         if self.mistake:
             lines.append(f"mistake: {self.mistake.words}")
             lines += [f"and then: {other.words}" for other in self.others]

@@ -35,6 +35,9 @@ Upstream = Callable[[Array, list[Array]], tuple[Array, list[Array]]]
 Carry = Callable[[int, "At", list[Array]], list[Array]]
 """A change of the carry from step t+1 to step t, given t."""
 
+Handed = Callable[["At", list[Array]], list[Array]]
+"""A change of what a step hands to the step before, given the step."""
+
 Summed = Callable[[str, list[Array]], Array]
 """The sum of a parameter's terms, as the loop makes them, given its name."""
 
@@ -53,7 +56,7 @@ class Changes:
     saved: Callable[[Values], Values] | None = None  # the values as backward reads them
     upstream: Upstream | None = None
     carry: Carry | None = None
-    adds_up: Callable[[int], bool] | None = None  # of which states what is handed back is added to what was before
+    handed: Handed | None = None
     cotangents: Mapping[int, Callable[[At, Array], Array]] = field(default_factory=dict)  # of what a line made
     edges: Mapping[Edge, EdgeChange] = field(default_factory=dict)
     summed: Summed | None = None
@@ -63,7 +66,7 @@ class Changes:
 
     def _elsewhere(self) -> bool:
         """Return whether more is changed than single lines and what is made of the terms."""
-        whole = (self.forward, self.saved, self.upstream, self.carry, self.adds_up, self.in_time, self.skips)
+        whole = (self.forward, self.saved, self.upstream, self.carry, self.handed, self.in_time, self.skips)
         return any(whole)
 
     def only_adds_up(self) -> bool:
@@ -106,6 +109,8 @@ class At:
             return values.lines[t % T][index]
         if kind == "state":
             return values.states[index][t % (T + 1)]
+        if kind == "wrapped":
+            return values.states[index][t or T]
         if kind == "x":
             return values.xs[t % T]
         if kind == "param":

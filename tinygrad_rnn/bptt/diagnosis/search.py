@@ -69,6 +69,10 @@ class Predictions:
             found[name] = np.abs(part - g.ravel()).max(axis=1, initial=0) <= slack
         return found
 
+    def of(self, which: Which, names: list[str]) -> Array:
+        """Return these gradients under these mistakes, made before, a row for each."""
+        return np.concatenate([self._rows[which][:, self._places[name]] for name in names], axis=1)
+
     def unchanged(self, which: Which, names: list[str]) -> dict[str, Mask]:
         """Return by gradient which of these mistakes, made before, leave it as it is."""
         rows = self._rows[which]

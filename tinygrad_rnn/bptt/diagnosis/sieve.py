@@ -78,15 +78,19 @@ class Sieve:
             return []
         stage, before, hand, wrong = begun
         agreement = self._agreement(stage, before)
+        rows = predictions(stage, self.examined.problems).of(before, list(hand))
         found = []
         for n, k in enumerate(before.tolist()):
             explained = [name for name in wrong if agreement[name][n]]
             if explained and all(agreement[name][n] for name in hand if name not in wrong):
                 mistake = self.mistakes[k]
-                found.append((-len(explained), -mistake.line, k, explained, mistake))
+                found.append((-len(explained), -mistake.line, k, rows[n].round(10).tobytes(), explained, mistake))
         found.sort(key=lambda entry: entry[:3])
-        kept = (mistake for *_, explained, mistake in found if self._holds_later(stage, mistake, explained))
-        return list(islice(kept, PLACES))
+        kept: dict[bytes, tuple[int, Mistake]] = {}
+        for _, _, k, row, explained, mistake in found:
+            if self._holds_later(stage, mistake, explained) and (row not in kept or k < kept[row][0]):
+                kept[row] = k, mistake  # of several that give the same, the commonest
+        return [mistake for _, mistake in islice(kept.values(), PLACES)]
 
     def _holds_later(self, stage: Problem, mistake: Mistake, explained: list[str]) -> bool:
         """Return whether a mistake explains these gradients too where steps without an upstream gradient follow."""

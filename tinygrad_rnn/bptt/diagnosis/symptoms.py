@@ -39,13 +39,15 @@ class Symptom:
     wrong: tuple[str, ...]  # the gradients whose term of step k is wrong
     also: tuple[str, ...] = ()  # other quantities that would spoil the same
     logged: bool = False  # whether the derivation gave the quantity itself
+    seen: bool = True  # whether the quantity itself was seen to be wrong; else one that is made of it may be the first
 
     def __str__(self) -> str:
         alone = ""
         if self.s is not None:
             what = f"an upstream gradient at step {self.s}" if self.s < self.T else "the last state's gradient"
             alone = f", with {what} alone"
-        return f"{self.quantity} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
+        or_later = "" if self.seen else ", or in what is made of it,"
+        return f"{self.quantity}{or_later} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
 
 
 def first_wrong(case: Case, submission: Submission) -> Symptom | None:
@@ -203,17 +205,22 @@ def _symptom(
     if misfit:
         name = misfit[0]
         return Symptom(f"d{name}", k, s, T, f"its shape is {hand[name].shape}, and should be {true[name].shape}", names)
-    sources = _sources(CellModel(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
+    sources, seen = _sources(CellModel(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
     name = max(names, key=lambda name: wrong[name].mean())
-    return Symptom(sources[0], k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names, sources[1:])
+    return Symptom(
+        sources[0], k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names, sources[1:], seen=seen
+    )
 
 
-def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first."""
+def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first.
+
+    And whether the first of them is in the answer, so that it is seen.
+    """
     candidates = [Ref("param", name) for name in model.case.params] + [Ref("x")]
     candidates += [Ref("state", k) for k in range(len(model.names))]
     candidates += [Ref("line", r) for r in range(len(model.roles)) if model.roles[r].op.name != "transpose"]
-    found = [(sum(wrong[name].size for name in names), 2 * LAST, " and ".join(f"d{name}" for name in names))]
+    found = [(sum(wrong[name].size for name in names), 2 * LAST, " and ".join(f"d{name}" for name in names), True)]
     for number, ref in enumerate(candidates):
         reached = {name: g != 0 for name, g in reach(model, ref).items() if name in wrong}
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
@@ -221,9 +228,10 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
             unnamed = LAST if ref.kind == "line" and not model.roles[ref.index].name else 0
             accused = sum(mask.any() and not wrong[name].any() for name, mask in reached.items())
             size = RIGHT * int(accused) + sum(int(mask.sum()) for mask in reached.values())
-            found.append((size, unnamed + number, quantity(model, ref) + handed))
-    least = min(size for size, _, _ in found)
-    return tuple(dict.fromkeys(text for size, _, text in sorted(found) if size == least))
+            found.append((size, unnamed + number, quantity(model, ref) + handed, ref.kind != "line"))
+    least = min(size for size, *_ in found)
+    nearest = [(text, seen) for size, _, text, seen in sorted(found) if size == least]
+    return tuple(dict.fromkeys(text for text, _ in nearest)), nearest[0][1]
 
 
 def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> str:
