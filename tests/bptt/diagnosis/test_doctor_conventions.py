@@ -83,7 +83,7 @@ def test_truncation_is_recognised_and_may_be_said(k):
         found = bptt.doctor(nn.rnn, function)
         what = "windows of" if isinstance(way, bptt.Window) else "chunks of"
         assert "right, if the truncation is meant\n" in str(found)
-        assert f"this is BPTT truncated to {what} {k} steps" in str(found)
+        assert f"this is BPTT truncated to {what} {k};" in str(found)
         bptt.doctor(nn.rnn, function, truncation=way).check()
         assert not bptt.doctor(nn.rnn, rnn, truncation=way)
 
