@@ -78,7 +78,7 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
             found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
     except (DoctorError, ValueError, LookupError):  # a step that the doctor has no model of
         return None
-    mistakes = [m.words for m in (found.mistake, found.second) if m]
+    mistakes = [m.words for m in (found.mistake, *found.others) if m]
     if not mistakes:
         return None
     if not found.complete:
