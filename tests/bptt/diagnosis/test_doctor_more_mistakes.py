@@ -192,3 +192,26 @@ def test_a_quantity_that_was_not_seen_is_not_said_to_be_the_first():
     found = str(bptt.doctor(cell, odd, example=example))
     assert "first: dh at" not in found
     assert "first: dz at" not in found
+
+
+def test_no_step_is_accused_of_a_derivation_that_reads_no_state():
+    """It begins at no later step, so no term can be told apart; at T = 1 there is one term."""
+
+    def odd(p, xs, state, dhs):
+        found = by_hand(p, xs, (np.zeros_like(state[0]),), dhs)
+        wrong = 1 + (len(xs) > 1) * np.sin(np.arange(9.0)).reshape(3, 3)
+        return {**found, "U": found["U"] * wrong}
+
+    found = bptt.doctor(cell, odd, example=example)
+    assert not found
+    assert found.symptom is None
+    assert "upstream at step 1, all terms: dU" in str(found)
+
+
+def test_a_search_gives_signs_of_life():
+    def odd(p, xs, state, dhs):
+        return {name: g + np.sin(np.arange(g.size)).reshape(g.shape) for name, g in by_hand(p, xs, state, dhs).items()}
+
+    ticks = []
+    bptt.doctor(cell, odd, example=example, progress=lambda: ticks.append(1))
+    assert len(ticks) > 300

@@ -123,4 +123,4 @@ def _examined(submission: Submission, problems: Problems, title: str, progress: 
             return diagnosis
     confirmed = [e for e in with_means if e.mended(examined[0])]
     found = [diagnosis_of(e, progress) for e in [*examined, *confirmed]]
-    return next((d for d in [*found] if d.complete), found[len(examined)] if confirmed else found[-1])
+    return next((d for d in found if d.complete), found[len(examined)] if confirmed else found[0])

@@ -85,7 +85,7 @@ def _symptom(examined: Examination, problem: Problem) -> Symptom | None:
     if log and (found := first_logged(problem.model, examined.submission, log)):
         return found
     try:
-        return first_wrong(problem.case, examined.submission)
+        return first_wrong(problem.case, examined.submission, _reads_state(examined))
     except DoctorError:
         raise
     except Exception:  # it cannot be asked about shorter sequences
@@ -134,12 +134,17 @@ def _explained(
     return dataclasses.replace(report, table=_table(examined, smallest))
 
 
+def _reads_state(examined: Examination) -> bool:
+    """Return whether sequences can be begun at any state."""
+    return all(name.startswith("bias") for name in examined.problems.zero)
+
+
 def _table(examined: Examination, problem: Problem) -> tuple[str, ...]:
     """Return the wrong terms, as lines of text."""
     if problem.way is not None:
         return ()
     try:
-        return tuple(terms_table(problem.case, examined.submission))
+        return tuple(terms_table(problem.case, examined.submission, _reads_state(examined)))
     except DoctorError:
         raise
     except Exception as error:

@@ -50,18 +50,26 @@ class Symptom:
         return f"{self.quantity}{or_later} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
 
 
-def first_wrong(case: Case, submission: Submission) -> Symptom | None:
-    """Return the first wrong term, from the answers; None where each term by itself is right."""
+def first_wrong(case: Case, submission: Submission, reads_state: bool = True) -> Symptom | None:
+    """Return the first wrong term, from the answers; None where each term by itself is right.
+
+    None too for a derivation that reads no initial state, of more steps than one: it begins at no later step.
+    """
+    if not reads_state and len(case.xs) > 1:
+        return None
     for s, k, rest, hand, true in _terms(case, submission):
         if symptom := _symptom(rest, hand, true, k, s, len(case.xs), submission.precision):
             return symptom
     return None
 
 
-def terms_table(case: Case, submission: Submission, lines: int = 12) -> Iterator[str]:
-    """Yield for every wrong term (s, k) the largest error of each wrong gradient, over its largest true entry."""
+def terms_table(case: Case, submission: Submission, reads_state: bool = True, lines: int = 12) -> Iterator[str]:
+    """Yield for every wrong term (s, k) the largest error of each wrong gradient, over its largest true entry.
+
+    A derivation that reads no initial state has no terms by themselves: then all steps k count together.
+    """
     count = 0
-    for s, k, _, hand, true in _terms(case, submission):
+    for s, k, _, hand, true in _terms(case, submission, reads_state):
         largest, cells = largest_entry(true.values()), []
         for name, g in hand.items():
             if g.shape != true[name].shape:
@@ -73,20 +81,25 @@ def terms_table(case: Case, submission: Submission, lines: int = 12) -> Iterator
             count += 1
             above = f"upstream at step {s}" if s < len(case.xs) else "dlast alone"
             if count <= lines:
-                yield f"  {above}, term of step {k}: {', '.join(cells)}"
+                yield f"  {above}, {f'term of step {k}' if reads_state else 'all terms'}: {', '.join(cells)}"
     if count > lines:
         yield f"  ... and {count - lines} more"
     if not count:
         yield "  each term by itself is right: only several together are wrong, as where gradients are clipped"
 
 
-def _terms(case: Case, submission: Submission) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
-    """Yield the terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
+def _terms(
+    case: Case, submission: Submission, apart: bool = True
+) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
+    """Yield the terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape.
+
+    apart: whether steps are told apart; else k = 0 stands for all.
+    """
     T = len(case.xs)
     for s, alone in one_step_at_a_time(case):
         hand_after: Gradients = {}
         true_after: Gradients = {}
-        for k in reversed(range(T)):
+        for k in reversed(range(T if apart else 1)):
             rest = alone.part(k, T, alone.dhs[k:], alone.dlast)
             hand, true = submission(rest)[0], rest.tape_gradients()
             yield s, k, rest, _own(hand, hand_after, rest), _own(true, true_after, rest)
