@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the diagnosis; status 1 where the derivation is wrong."""
     path, name = user_code.split(options.function)
     with user_code.opened(path) as module, chosen(options.cell, options.nonlinearity, beside=module) as found:
-        function = user_code.function(module, name)
+        function, life = user_code.function(module, name), _SignOfLife()
         with redirect_stdout(sys.stderr):  # what the file prints is no part of the diagnosis
             diagnosis = bptt.doctor(
                 found.cell,
@@ -51,7 +51,29 @@ def run(options: argparse.Namespace) -> int:
                 names=options.names,
                 layout=options.layout,
                 bias=options.bias,
+                progress=life.tick,
             )
+        life.end()
         text = str(diagnosis)
     print(text)
     return 0 if diagnosis else 1
+
+
+class _SignOfLife:
+    """A line on a terminal that says how far a search is. Nothing is written elsewhere."""
+
+    EVERY = 200
+
+    def __init__(self) -> None:
+        self._count, self._shown = 0, sys.stderr.isatty()
+
+    def tick(self) -> None:
+        """Count one more mistake that was tried."""
+        self._count += 1
+        if self._shown and self._count % self.EVERY == 0:
+            print(f"\r{self._count} mistakes tried ...", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._shown and self._count >= self.EVERY:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -527,3 +527,43 @@ def test_no_step_is_accused_where_the_derivation_does_not_read_the_state():
     report = bptt.compare(nn.rnn, params, xs, wrong_carry, state=np.zeros((2, 5)), torch=False)
     assert "weight_hh: with an upstream gradient at step 2 alone, it is wrong" in report.findings[0]
     assert "somewhere in steps 0 to 2. The derivation does not read the initial state" in report.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda g, T, B: g / T, "gradients are a mean over T, where"),
+        (lambda g, T, B: g / B, "gradients are a mean over the batch, where"),
+        (lambda g, T, B: g / (T * B), "gradients are a mean over T and the batch, where"),
+    ],
+)
+@pytest.mark.parametrize("zero", [False, True])
+def test_conventions_are_no_mistakes(change, words, zero):
+    def by_hand(params, xs, state, dhs):
+        start = tuple(np.zeros_like(s) for s in state) if zero else state
+        found = bptt.by_hand.lstm(params, xs, start, dhs)
+        return {name: change(g, len(xs), len(state[0])) for name, g in found.items() if name not in ("h0", "c0")}
+
+    rng = np.random.default_rng(0)
+    params, xs = nn.init.lstm(rng, 4, 5), rng.standard_normal((3, 2, 4))
+    report = bptt.compare(nn.lstm, params, xs, by_hand, torch=False).check()
+    assert words in str(report)
+    assert ("does not read h0 and c0" in str(report)) == zero
+
+    def wrong(*given):
+        found = by_hand(*given)
+        return {**found, "weight_hh": 2 * found["weight_hh"]}
+
+    assert not bptt.compare(nn.lstm, params, xs, wrong, torch=False)
+
+
+def test_one_bias_is_a_convention():
+    def one(params, xs, state, dhs):
+        zero = {**params, "bias_hh": 0 * params["bias_hh"]}
+        found = bptt.by_hand.rnn(zero, xs, state, dhs)
+        return {name: g for name, g in found.items() if name != "bias_hh"}
+
+    rng = np.random.default_rng(0)
+    params, xs = nn.init.rnn(rng, 4, 5), rng.standard_normal((3, 2, 4))
+    report = bptt.compare(nn.rnn, params, xs, one, torch=False).check()
+    assert "convention: it does not read bias_hh, so bias_hh is zero here" in report.findings

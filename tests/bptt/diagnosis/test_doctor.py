@@ -8,6 +8,7 @@ import pytest
 from cells import EVERY, WITH_HAND
 from mutants import mutants
 from zoo import (
+    CONVENTIONS,
     HABITS,
     KEPT_BETWEEN_CALLS,
     PAIRS,
@@ -313,22 +314,27 @@ def test_the_other_update_gate_is_recognised():
     assert "update gate the other way round" in str(bptt.doctor(nn.gru, chung))
 
 
+@pytest.mark.parametrize(("function", "convention", "words"), CONVENTIONS, ids=short)
+def test_a_mean_is_a_convention(function, convention, words):
+    found = bptt.doctor(nn.rnn, with_mistake(function, convention)).check()
+    assert f"right; {words}\n" in str(found)
+    assert f"convention: {words}, where a sum was asked for" in str(found)
+
+
 def test_clipping_is_recognised():
     def by_value(params, xs, state, dhs):
         return {k: np.clip(g, -0.3, 0.3) for k, g in bptt.by_hand.rnn(params, xs, state, dhs).items()}
 
-    found = bptt.doctor(nn.rnn, by_value)
+    found = bptt.doctor(nn.rnn, by_value).check()
     assert "clipped to values between -0.3 and 0.3" in str(found)
-    assert not found
 
     def by_norm(params, xs, state, dhs):
         answer = bptt.by_hand.rnn(params, xs, state, dhs)
         size = np.sqrt(sum((g**2).sum() for g in answer.values()))
         return {k: g * min(1, 2 / size) for k, g in answer.items()}
 
-    found = bptt.doctor(nn.rnn, by_norm)
+    found = bptt.doctor(nn.rnn, by_norm).check()
     assert "scaled down to a norm of at most 2" in str(found)
-    assert not found
 
 
 @pytest.mark.parametrize("name", WITH_HAND)
@@ -340,12 +346,10 @@ def test_clipping_at_a_bound_that_small_gradients_never_reach_is_seen(name, boun
         answer = getattr(bptt.by_hand, name)(params, xs, state, dhs, dlast)
         return {k: np.clip(g, -bound, bound) for k, g in answer.items()}
 
-    found = bptt.doctor(getattr(nn, name), clipping)
-    assert not found
-    assert f"clipped to values between -{bound} and {bound}" in str(found.mistake)
-    assert found.complete
-    if bound == 1000:
-        assert "where the upstream gradients are large (right where they are not)" in str(found)
+    found = bptt.doctor(getattr(nn, name), clipping).check()
+    assert str(found).startswith("clipping, BPTT of ")
+    assert ": right; gradients are clipped\n" in str(found)
+    assert f"clipped to values between -{bound} and {bound}" in str(found)
 
 
 def test_other_ways_of_clipping_are_seen():
@@ -353,7 +357,7 @@ def test_other_ways_of_clipping_are_seen():
         answer = bptt.by_hand.rnn(params, xs, state, dhs)
         return {k: g * min(1, 50 / np.linalg.norm(g)) for k, g in answer.items()}
 
-    assert "each scaled down to a norm of at most 50 (gradient clipping)" in str(bptt.doctor(nn.rnn, each).mistake)
+    assert "each scaled down to a norm of at most 50 (gradient clipping)" in str(bptt.doctor(nn.rnn, each).check())
 
     def on_the_way(params, xs, state, dhs):
         return bptt.by_hand.rnn(params, xs, state, np.clip(dhs, -100, 100))

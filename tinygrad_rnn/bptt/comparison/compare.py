@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison import torch_reference
-from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Numbers, States, as_array, takes_dlast
+from tinygrad_rnn.bptt.comparison.by_convention import by_convention
+from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, Numbers, States, as_array, takes_dlast
 from tinygrad_rnn.bptt.comparison.locate import Locator
 from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
@@ -49,15 +50,36 @@ def compare(
     the report says that this gradient cannot be judged. A corner (of relu, max) at the values is told as a corner.
 
     Inputs of integers (numbers of embedded words, a state that counts) are read, and have no gradient.
-    Where the derivation by hand is wrong, the report's findings name the step at which it first goes wrong.
+    Where the derivation by hand is wrong, the report's findings name the step at which it first goes wrong. Conventions
+    are no mistakes: a mean over T, the batch or both; initial states or a bias that are not read, and so are zero. The
+    gradients are then compared as they are meant, and the findings say so.
     Raises ValueError for a derivation that returns an unknown name, TypeError for one that returns no dict.
     """
     case = Case(cell, params, xs, state, dhs, dlast, seed, with_dlast=by_hand is None or takes_dlast(by_hand))
     rtol = RTOL[case.dtype.name] if rtol is None else rtol
-    judge = Judge(case)
+    hand = case.hand_gradients(by_hand) if by_hand else {}
+    report = _compared(case, hand, by_hand, exhaustive, rtol, torch)
+    wrong = [row for row in report.rows if "HAND" in row.verdict(rtol)]
+    if not (by_hand and wrong):
+        return report
+    if meant := by_convention(case, by_hand, rtol):
+        other, hand, said = meant
+        report = _compared(other, hand, by_hand, exhaustive, rtol, torch)
+        report.findings.extend(said)
+        return report
+    locator = Locator(case, by_hand, Judge(case), rtol)
+    report.findings.extend(locator.first_fault(row) for row in wrong)
+    report.findings.append("bptt.doctor(cell, by_hand) names the mistake.")
+    return report
+
+
+def _compared(
+    case: Case, hand: Gradients, by_hand: ByHand | None, exhaustive: bool, rtol: float, torch: bool | None
+) -> Report:
+    """Return the table of one problem."""
+    cell, judge = case.cell, Judge(case)
     tape = judge.gradients(case.dhs, case.dlast)
     tolerances, loss_rounding = judge.tolerances(case.dhs, case.dlast)
-    hand = case.hand_gradients(by_hand) if by_hand else {}
     reference = torch_reference.gradients(case) if torch is not False else None
     if torch and reference is None:
         raise ValueError(
@@ -90,13 +112,7 @@ def compare(
     title = f"{cell_name(cell)}: T={T} B={B} {case.dtype.name}, tape against " + (
         "the derivation by hand" if by_hand else "a numerical derivative"
     )
-    report = Report(title, rows, rtol)
-    wrong = [row for row in rows if "HAND" in row.verdict(rtol)]
-    if by_hand and wrong:
-        locator = Locator(case, by_hand, judge, rtol)
-        report.findings.extend(locator.first_fault(row) for row in wrong)
-        report.findings.append("bptt.doctor(cell, by_hand) names the mistake.")
-    return report
+    return Report(title, rows, rtol)
 
 
 def compare_gradients(

@@ -14,21 +14,19 @@ from itertools import permutations
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.carry_mistakes import carried, overwritten, state_groups
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
-from tinygrad_rnn.bptt.diagnosis.model import At, Carry, CellModel, Changes, Result, Summed, Upstream
+from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Result, Summed, Upstream
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import mistakes_in_rules
 from tinygrad_rnn.bptt.diagnosis.value_mistakes import forward, saved
-
-Group = tuple[str, Callable[[int], bool]]
-"""The name of some states' gradients, and a test for these states."""
 
 
 def catalogue(model: CellModel) -> Iterator[Mistake]:
     """Yield all mistakes for one cell. Each holds for every length, batch and seed of that cell."""
     yield from _everything_scaled(model)
-    yield from _carried(model)
+    yield from carried(model)
     yield from _from_above(model)
-    yield from _overwritten(model)
+    yield from overwritten(model)
     yield from _sums(model)
     yield from _answers(model)
     yield from mistakes_in_rules(model)
@@ -72,63 +70,7 @@ def _everything_scaled(model: CellModel) -> Iterator[Mistake]:
         yield Mistake(f"every parameter's gradient: {words}", "dW", _scaled(parameters.__contains__, scale))
 
 
-# ------------------------------------------------------------------------------------------------ time
-
-
-def _groups(model: CellModel) -> list[Group]:
-    """Return each state, and all of them together."""
-    groups: list[Group] = [(f"d{name}", k.__eq__) for k, name in enumerate(model.names)]
-    together = (" and ".join(what for what, _ in groups), lambda k: True)
-    return [*groups, together] if len(groups) > 1 else groups
-
-
-def _carried(model: CellModel) -> Iterator[Mistake]:
-    """Yield mistakes in the carry from step t+1 to step t, with and without dlast, the carry of the last step."""
-    for what, which in _groups(model):
-        for with_last in (True, False):
-            also = " (dlast too)" if with_last else ""
-            for words, change in (
-                (f"is missing: nothing comes back from later steps{also}", np.zeros_like),
-                (f"has the wrong sign{also}", np.negative),
-                (f"is counted twice{also}", lambda g: 2 * g),
-                (f"is halved{also}", lambda g: g / 2),
-            ):
-                yield Mistake(
-                    f"the carry of {what} from step t+1 {words}",
-                    what,
-                    Changes(carry=_carry(which, change, with_last)),
-                )
-        yield Mistake(
-            f"the carry of {what} is not updated: every step adds dlast again",
-            what,
-            Changes(
-                carry=lambda t, at, g, which=which: [  # type: ignore[misc]
-                    at.model.case.dlast[k] if which(k) else value for k, value in enumerate(g)
-                ]
-            ),
-        )
-        yield Mistake(f"the carry of {what} adds up over the steps (`+=` for `=`)", what, Changes(adds_up=which))
-    if len(model.names) > 1:
-        swapped = " and ".join(f"d{name}" for name in model.names)
-        changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
-        yield Mistake(f"the carries of {swapped} are exchanged", f"d{model.names[0]}", changes)
-    first = f"d{model.names[0]}"
-    yield Mistake("the loop leaves step 0 out, the first", first, Changes(skips=lambda t, T: t == 0))
-    yield Mistake("the loop leaves step T-1 out, the last", first, Changes(skips=lambda t, T: t == T - 1))
-    yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
-
-
-def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Carry:
-    def carry(t: int, at: At, arriving: list[Array]) -> list[Array]:
-        if at.is_last and not with_last:
-            return arriving
-        return [change(g) if which(k) else g for k, g in enumerate(arriving)]
-
-    return carry
-
-
-def _carry_alone(k: int) -> Callable[[At, Array], Array]:
-    return lambda at, g: g if at.is_last else at.carry[k]
+# ------------------------------------------------------------------------------------------------ upstream
 
 
 def _from_above(model: CellModel) -> Iterator[Mistake]:
@@ -150,7 +92,7 @@ def _from_above(model: CellModel) -> Iterator[Mistake]:
         ("is added up over the steps, and used at the last step", lambda d: _last_of(d.sum(axis=0), d)),
     ):
         yield Mistake(f"the upstream gradient dhs {words}", first, Changes(upstream=_with_dhs(change)))
-    for what, which in _groups(model):
+    for what, which in state_groups(model):
         for words, change in (
             ("is not used", np.zeros_like),
             ("is counted twice", lambda g: 2 * g),
@@ -158,19 +100,6 @@ def _from_above(model: CellModel) -> Iterator[Mistake]:
         ):
             yield Mistake(
                 f"the last state's gradient dlast ({what}) {words}", what, Changes(upstream=_with_dlast(which, change))
-            )
-
-
-def _overwritten(model: CellModel) -> Iterator[Mistake]:
-    """Yield the mistakes that overwrite the cotangent of a state with the carry from step t+1."""
-    for k, ref in enumerate(model.after):
-        name = model.names[k]
-        if ref.kind == "line":
-            yield Mistake(
-                f"what step t+1 hands back to d{name} overwrites what comes to it in step t (`=` for `+=`)",
-                f"d{name}",
-                Changes(cotangents={ref.index: _carry_alone(k)}),
-                ref.index,
             )
 
 

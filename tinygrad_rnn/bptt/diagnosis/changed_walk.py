@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role
+from tinygrad_rnn.bptt.truncation.ways import Span
 from tinygrad_rnn.core.backward import fitted
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor
@@ -31,7 +32,7 @@ class Walked:
 def unchanged(model: CellModel) -> Walked:
     """Return the walk without changes, made once for a model."""
     if model.walked is None:
-        model.walked = _walked(model, NOTHING, model.values, model.case.dhs, list(model.case.dlast), None)
+        model.walked = _spans(model, NOTHING, model.values, model.case.dhs, list(model.case.dlast), None)
     found: Walked = model.walked
     return found
 
@@ -43,20 +44,56 @@ def gradients(
 
     `seen` is filled with every complete cotangent: by (t, what it is the cotangent of).
     """
-    case = model.case
-    if seen is None and changes.only_adds_up():
-        walked = unchanged(model)
-    else:
-        values = model.forward(changes.forward) if changes.forward else model.values
-        values = changes.saved(values) if changes.saved else values
-        dhs, dlast = case.dhs, list(case.dlast)
-        if changes.upstream:
-            dhs, dlast = changes.upstream(dhs, dlast)
-        walked = _walked(model, changes, values, dhs, dlast, seen)
+    case, walk = model.case, _walk(model, changes, seen)
     add_up = changes.summed or (lambda name, found: sum(found[1:], found[0]))
-    answer = {name: add_up(name, g) if g else np.zeros_like(case.params[name]) for name, g in walked.terms.items()}
-    answer |= {"x": walked.xs, **dict(zip(case.state_names, walked.states, strict=True))}
-    return changes.result(answer, walked.at) if changes.result and walked.at else answer
+    answer = {name: add_up(name, g) if g else np.zeros_like(case.params[name]) for name, g in walk.terms.items()}
+    answer |= {"x": walk.xs, **dict(zip(case.state_names, walk.states, strict=True))}
+    return changes.result(answer, walk.at) if changes.result and walk.at else answer
+
+
+def terms_of(model: CellModel, changes: Changes) -> dict[str, list[Array]]:
+    """Return the terms of each parameter's gradient with these changes: the last step's first."""
+    return _walk(model, changes, None).terms
+
+
+def _walk(model: CellModel, changes: Changes, seen: dict[tuple[int, Ref], Array] | None) -> Walked:
+    if seen is None and changes.only_adds_up():
+        return unchanged(model)
+    values = model.forward(changes.forward) if changes.forward else model.values
+    values = changes.saved(values) if changes.saved else values
+    dhs, dlast = model.case.dhs, list(model.case.dlast)
+    if changes.upstream:
+        dhs, dlast = changes.upstream(dhs, dlast)
+    return _spans(model, changes, values, dhs, dlast, seen)
+
+
+def _spans(
+    model: CellModel,
+    changes: Changes,
+    values: Values,
+    dhs: Array,
+    dlast: list[Array],
+    seen: dict[tuple[int, Ref], Array] | None,
+) -> Walked:
+    """Walk back over all steps; where gradients are truncated, in several walks."""
+    T = len(model.case.xs)
+    spans = model.way.spans(T)
+    if len(spans) == 1:
+        return _walked(model, changes, values, dhs, dlast, seen, spans[0])
+    whole: Walked | None = None
+    for span in reversed(spans):
+        own = np.zeros_like(dhs)
+        own[span.losses : span.stop] = dhs[span.losses : span.stop]
+        carry = dlast if span.stop == T else [np.zeros_like(g) for g in dlast]
+        part = _walked(model, changes, values, own, carry, seen, span)
+        states = part.states if span.start == 0 else [np.zeros_like(g) for g in part.states]
+        if whole is not None:
+            terms = {name: [*whole.terms[name], *found] for name, found in part.terms.items()}
+            states = [a + b for a, b in zip(whole.states, states, strict=True)]
+            part = Walked(terms, whole.xs + part.xs, states, part.at or whole.at, {})
+        whole = Walked(part.terms, part.xs, states, part.at, {})
+    assert whole is not None
+    return whole
 
 
 def _walked(
@@ -66,19 +103,23 @@ def _walked(
     dhs: Array,
     carry: list[Array],
     seen: dict[tuple[int, Ref], Array] | None,
+    span: Span,
 ) -> Walked:
-    """Walk back over all steps."""
+    """Walk back over the steps of a span."""
     case = model.case
     T = len(case.xs)
     terms: dict[str, list[Array]] = {name: [] for name in case.params}
     dxs = np.zeros_like(case.xs)
     at: At | None = None
-    first = changes.first_line() if seen is None else None
+    alone = span == (0, 0, T)
+    first = changes.first_line() if seen is None and alone else None
     before: dict[int, dict[Ref, Any]] = {}
-    for t in range(T) if changes.in_time else reversed(range(T)):
+    steps = range(span.start, span.stop)
+    for t in steps if changes.in_time else reversed(steps):
         if changes.skips and changes.skips(t, T):
             continue
         at = At(model, values, t, dhs)
+        at.is_last = t == span.stop - 1
         at.carry = changes.carry(t, at, carry) if changes.carry else carry
         if first is not None and at.is_last:
             at.pending = {**unchanged(model).before[first]}
@@ -88,14 +129,14 @@ def _walked(
                 _add(at.pending, ref, at.carry[k])
             _add(at.pending, model.after[0], dhs[t])
             _step_back(at, changes, kept=before if changes is NOTHING and at.is_last else None)
-        arrived, carry = carry, [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
-        if changes.adds_up:
-            carry = [g + b if changes.adds_up(k) else g for k, (g, b) in enumerate(zip(carry, arrived, strict=True))]
+        handed = [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
+        carry = changes.handed(at, handed) if changes.handed else handed
         dxs[t] = at.pending.get(Ref("x"), 0)
         for name, found in terms.items():
             found.append(at.pending.get(Ref("param", name), np.zeros_like(case.params[name])))
         if seen is not None:
-            seen.update({(t, ref): g for ref, g in at.pending.items()})
+            for ref, g in at.pending.items():
+                seen[t, ref] = seen.get((t, ref), 0) + g
     return Walked(terms, dxs, carry, at, before)
 
 
@@ -112,12 +153,12 @@ def reach(model: CellModel, ref: Ref) -> Gradients:
     return {name: at.pending.get(ref, np.zeros(model.likes[ref].shape)) for name, ref in refs.items()}
 
 
-def reached(at: At, source: Ref, ref: Ref) -> Array:
-    """Return the cotangent of `ref` within a step where the cotangent of `source` is one everywhere."""
+def reached(at: At, source: Ref, ref: Ref, g: Array | None = None) -> Any:
+    """Return the cotangent of `ref` within a step where that of `source` is g, or one everywhere; None for none."""
     alone = At(at.model, at.values, at.t, at.dhs)
-    alone.pending[source] = np.ones(at.model.likes[source].shape)
+    alone.pending[source] = np.ones(at.model.likes[source].shape) if g is None else g
     _step_back(alone, NOTHING)
-    return np.asarray(alone.pending[ref])
+    return alone.pending.get(ref)
 
 
 def _step_back(

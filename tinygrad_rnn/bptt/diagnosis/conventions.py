@@ -1,69 +1,52 @@
-"""Conventions that are no mistakes: to compute in float32, to start from zero, to have one bias."""
+"""Conventions that are no mistakes: a mean for a sum, zero states, one bias, clipping, truncation, float32."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.diagnosis.precision import largest_entry
-from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Submission
-
-NUDGE = 1e-7
-ROUGH = (1e-9, 1e-5)
-"""The bend of an answer in float32 at nudges of that size. A smooth answer bends by NUDGE**2; 1 is noise."""
+from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 
 
-def computes_in_single(submission: Submission, case: Case) -> bool:
-    """Return whether an answer has the rounding of float32: it jumps where inputs move by 1e-7, float32's resolution.
+@dataclass(frozen=True)
+class Convention:
+    """A convention: as a verdict, "right, ...", and as a remark say it; and the way from its gradients to ours."""
 
-    The returned dtype says so, or the second difference of the answer over three problems that lie close together.
-    """
-    if submission.single:
-        return True
-    rng = np.random.default_rng(0)
-    ways = {name: rng.standard_normal(case.inputs()[name].shape) for name in case.differentiable()}
-    nudged = [_moved(case, {name: k * way for name, way in ways.items()}) for k in (-1, 0, 1)]
-    before, middle, after = (_answer(submission, near) for near in nudged)
-    if not set(before) == set(middle) == set(after):
-        return False
-    bends = [before[name] - 2 * g + after[name] for name, g in middle.items()]
-    return ROUGH[0] < largest_entry(bends) / (largest_entry(middle.values()) or 1.0) < ROUGH[1]
+    verdict: str
+    remark: str
+    undone: Callable[[Gradients, Case], Gradients] = lambda answer, case: answer
 
 
-def _moved(case: Case, by: Gradients) -> Case:
-    moved = {name: case.inputs()[name] * (1 + NUDGE * way) for name, way in by.items()}
-    return _other(case, {**case.inputs(), **moved})
+MEANS: Mapping[str, Callable[[int, int], int]] = {
+    "a mean over T": lambda T, B: T,
+    "a mean over the batch": lambda T, B: B,
+    "a mean over T and the batch": lambda T, B: T * B,
+}
+"""The means that a gradient may be, where ours is a sum: the number of summands for T steps and a batch of B."""
 
 
-def unread(submission: Submission, case: Case) -> tuple[str, ...]:
-    """Return the initial states and the biases that a derivation does not read: to it they are zero.
-
-    A bias only where it gives no gradient for it either, and reads another one: else it has forgotten it.
-    """
-    first = _answer(submission, case)
-    biases = [name for name in case.params if name.startswith("bias")]
-    asked = [*case.state_names, *(name for name in biases if name not in first)]
-    asked = [name for name in asked if name in case.differentiable()]
-    found = [name for name in asked if submission.agree(first, _answer(submission, _shifted(case, name)))]
-    return () if biases and set(biases) <= set(found) else tuple(found)
+def means(given: Iterable[str], params: Iterable[str]) -> Iterator[Convention]:
+    """Yield the conventions by which all given gradients, or all those of parameters, are means."""
+    given, params = set(given), set(params)
+    groups = {"gradients": given, "gradients of parameters": given & params}
+    for what, names in groups.items():
+        if what == "gradients" or (names and names != given):
+            for mean, count in MEANS.items():
+                remark = f"convention: {what} are {mean}, where a sum was asked for"
+                yield Convention(f"{what} are {mean}", remark, _times(names, count))
 
 
-def _answer(submission: Submission, case: Case) -> Gradients:
-    """Return the gradients of a derivation; none where it fails."""
-    try:
-        return submission(case)[0]
-    except DoctorError:
-        raise
-    except Exception:
-        return {}
+def _times(names: set[str], count: Callable[[int, int], int]) -> Callable[[Gradients, Case], Gradients]:
+    def undone(answer: Gradients, case: Case) -> Gradients:
+        n = count(len(case.xs), case.batch)
+        return {name: g * n if name in names else g for name, g in answer.items()}
+
+    return undone
 
 
-def _shifted(case: Case, name: str) -> Case:
-    return _other(case, {**case.inputs(), name: case.inputs()[name] + 1})
-
-
-def _other(case: Case, values: dict[str, Array]) -> Case:
-    """Return the problem with other values."""
-    state = tuple(values[name] for name in case.state_names)
-    params = {name: values[name] for name in case.params}
-    return Case(case.cell, params, values["x"], state, case.dhs, case.dlast, 0, with_dlast=True, who=case.who)
+def of_zero(zero: Iterable[str]) -> str:
+    """Return in a verdict that initial states or a bias are zero; empty where none is."""
+    zero = list(zero)
+    said = ["for an initial state of zero"] if any(not name.startswith("bias") for name in zero) else []
+    said += ["for one bias"] if any(name.startswith("bias") for name in zero) else []
+    return " and ".join(said)

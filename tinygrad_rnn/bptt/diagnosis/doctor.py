@@ -19,19 +19,22 @@ in dweight_hh, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import ByHand, takes_dlast
-from tinygrad_rnn.bptt.diagnosis.conventions import computes_in_single, unread
+from tinygrad_rnn.bptt.diagnosis import found_conventions
+from tinygrad_rnn.bptt.diagnosis.conventions import means
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
 from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis
+from tinygrad_rnn.bptt.diagnosis.found_conventions import computes_in_single, unread
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems, problems_of
-from tinygrad_rnn.bptt.diagnosis.submission import DoctorValueError, Submission
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorTypeError, DoctorValueError, Submission
+from tinygrad_rnn.bptt.truncation.ways import Scaled, Way
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
 
@@ -44,6 +47,8 @@ def doctor(
     names: Mapping[str, str] | None = None,
     layout: str = "rows",
     bias: bool = True,
+    truncation: Way | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Diagnosis:
     """Examine a derivation of BPTT by hand.
 
@@ -58,9 +63,13 @@ def doctor(
     With layout="columns" it gives xs (I, B, T), and states and parameters as the function takes them; the cell itself
     then takes x (I, B).
 
-    The derivation is tried on T = 1, 2, 3, 7 and 20, batch 1 and 3, two seeds, in float64. A derivation in float32 is
-    judged at that precision. A derivation that reads no initial state, or one bias of two, gets problems where these
-    are zero.
+    The derivation is tried on T = 1, 2, 3, 7 and 20, batch 1 and 3, two seeds, in float64.
+
+    Conventions are no mistakes, and are told: float32 is judged at that precision; a derivation that reads no initial
+    state, or one bias of two, gets problems where these are zero; gradients may be a mean over T, the batch or both,
+    clipped, or truncated. `truncation`: the way that is meant, as bptt.Window(5); without it, it is recognised.
+
+    `progress` is called now and then during a search.
 
     Raises TypeError or ValueError for a function that does not take these arguments, returns no dict, or unknown names,
     or gives no answer since it exits or a file is missing; for a cell whose steps are not alike; for an example that
@@ -69,10 +78,19 @@ def doctor(
     submission = Submission(by_hand, names, layout, cell_in_columns=example is not None)
     with np.errstate(all="ignore"):
         problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand), bias)
-        return _examined(submission, problems, f"{submission.name}, BPTT of {cell_name(cell)}")
+        if truncation is not None:
+            problems = problems.truncated(_of_whole_steps(truncation))
+        return _examined(submission, problems, f"{submission.name}, BPTT of {cell_name(cell)}", progress)
 
 
-def _examined(submission: Submission, problems: Problems, title: str) -> Diagnosis:
+def _of_whole_steps(way: object) -> Way:
+    """Return a way of truncation that cuts and scales nothing. Raise DoctorTypeError for anything else."""
+    if not isinstance(way, Way) or isinstance(way, Scaled):
+        raise DoctorTypeError(f"doctor: truncation={way!r}\ngive bptt.Window(k), Chunked(k) or WilliamsPeng(k1, k2)")
+    return way
+
+
+def _examined(submission: Submission, problems: Problems, title: str, progress: Callable[[], None]) -> Diagnosis:
     """Return the diagnosis, under the derivation's own conventions where these make it right or explain it."""
     examination = Examination(submission, problems, title)
     if not examination.finds_fault() or examination.searched is None:
@@ -81,9 +99,28 @@ def _examined(submission: Submission, problems: Problems, title: str) -> Diagnos
     if computes_in_single(submission, case):
         submission = submission.judged_in(SINGLE)
         examination = Examination(submission, problems, title)
+    examined = [examination]
     if examination.finds_fault() and (zero := unread(submission, case)):
         with suppress(DoctorValueError):  # zeros may leave nothing to test
-            conventional = diagnosis_of(Examination(submission, problems.with_zero(zero), title))
-            if conventional or conventional.complete:
-                return conventional
-    return diagnosis_of(examination)
+            conventional = Examination(submission, problems.with_zero(zero), title)
+            conventional.finds_fault()
+            examined.insert(0, conventional)
+    with_means = [
+        e.under(mean) for e in examined if e.wrong for mean in means(e.answers_given(), e.problems.searched.case.params)
+    ]
+    for e in [*examined, *with_means]:
+        if not e.finds_fault():
+            return diagnosis_of(e)
+    for e in examined:
+        if problems.way is None and (way := found_conventions.truncation(e)):
+            convention = found_conventions.of_truncation(way)
+            return diagnosis_of(e.truncated(way).under(convention))
+        if cut := found_conventions.clipping(e.as_given(), submission.precision):
+            return diagnosis_of(e, progress, acquitted_by=cut)
+    shallow = [diagnosis_of(e, progress, deep=False) for e in [*examined, *with_means]]
+    for diagnosis in shallow:
+        if diagnosis.complete:
+            return diagnosis
+    confirmed = [e for e in with_means if e.mended(examined[0])]
+    found = [diagnosis_of(e, progress) for e in [*examined, *confirmed]]
+    return next((d for d in found if d.complete), found[len(examined)] if confirmed else found[0])

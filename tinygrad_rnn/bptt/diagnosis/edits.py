@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule, operation_of
 from tinygrad_rnn.core.table import Primitive
 from tinygrad_rnn.tape.notation import is_arithmetic, is_function
+
+MOST_JOINED = 4
+"""The number of arrays, joined to one, whose orders are tried."""
 
 
 def by_entries(op: Primitive) -> bool:
@@ -71,6 +75,12 @@ def _with_argument(rule: Rule, number: int, k: int, value: object) -> Rule:
     return replace(rule, instructions=tuple(instructions))
 
 
+def with_value(rule: Rule, ref: Ref, other: Ref) -> Rule:
+    """Return the rule with one value read in the place of another, wherever it reads that."""
+    instructions = [i._replace(args=tuple(other if a == ref else a for a in i.args)) for i in rule.instructions]
+    return replace(rule, instructions=tuple(instructions))
+
+
 def as_rule(role: Role) -> Rule:
     """Return a line of the forward pass as a rule, so that it can be edited."""
     return Rule((Instruction(role.op, role.args, role.kwargs),), Made(0))
@@ -110,6 +120,9 @@ def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref | Called |
             yield Called(role.op, other)
     if role and not role.name and by_entries(role.op):
         yield from edits(as_rule(role))
+    if role and role.op.name == "concatenate" and len(role.args) <= MOST_JOINED:
+        for args in list(permutations(role.args))[1:]:
+            yield Rule((Instruction(role.op, args, role.kwargs),), Made(0))
 
 
 def alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref]:

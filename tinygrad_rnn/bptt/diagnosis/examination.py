@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from tinygrad_rnn.bptt.comparison.case import CallError, Gradients
+from tinygrad_rnn.bptt.diagnosis.conventions import Convention
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.problems import LENGTHS, Problem, Problems
 from tinygrad_rnn.bptt.diagnosis.search import (
@@ -17,6 +18,7 @@ from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import (
     quantities,
 )
+from tinygrad_rnn.bptt.truncation.ways import Way
 
 
 class Examination:
@@ -29,6 +31,17 @@ class Examination:
         self.shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
         submission.check_names({**problems.searched.case.inputs(), **quantities(problems.searched.model)})
 
+    def under(self, convention: Convention) -> Examination:
+        """Return the examination of the same answers by one more convention."""
+        other = Examination(self.submission.under(convention), self.problems, self.title)
+        other.failed = self.failed
+        other.answers = {p: (convention.undone(g, p.case), log) for p, (g, log) in self.answers.items()}
+        return other
+
+    def truncated(self, way: Way) -> Examination:
+        """Return the examination of the same derivation where gradients are truncated in that way."""
+        return Examination(self.submission, self.problems.truncated(way), self.title)
+
     def answer(self, problem: Problem) -> Gradients | None:
         """Return its gradients on one problem; None where it fails."""
         if problem not in self.answers and problem not in self.failed:
@@ -39,6 +52,26 @@ class Examination:
             except Exception as error:
                 self.failed[problem] = error
         return self.answers[problem][0] if problem in self.answers else None
+
+    def answers_given(self) -> list[str]:
+        """Return the names of all gradients that it gave."""
+        return list(dict.fromkeys(name for hand, _ in self.answers.values() for name in hand))
+
+    def as_given(self) -> list[tuple[Gradients, Problem]]:
+        """Return its answers with their problems."""
+        return [(hand, problem) for problem in self.problems.tried if (hand := self.answer(problem)) is not None]
+
+    def mended(self, other: Examination) -> bool:
+        """Return whether some gradient that is not zero is right here, and wrong on the same problem there."""
+        precision = self.submission.precision
+        return any(
+            not p.is_zero(name)
+            and p.same(name, g, precision)
+            and not p.same(name, other.answers[p][0][name], precision)
+            for p, (hand, _) in self.answers.items()
+            for name, g in hand.items()
+            if p in other.answers
+        )
 
     @cached_property
     def wrong(self) -> dict[str, list[Problem]]:
@@ -73,14 +106,6 @@ class Examination:
             ):
                 return True
         return name in self.wrong
-
-    def first_stage(self) -> tuple[Problem | None, Gradients]:
-        """Return the simplest problem with a wrong answer, and that answer."""
-        for problem in self.problems.stages:
-            hand = self.meant(problem)
-            if hand and not fits(hand, problem.true, problem, self.submission.precision):
-                return problem, hand
-        return None, {}
 
     def meant(self, problem: Problem) -> Gradients | None:
         """Return its answer, with gradients of a wrong shape reshaped; these shapes are noted."""

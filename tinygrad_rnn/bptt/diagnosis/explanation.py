@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
+from itertools import islice
 
-import numpy as np
-
-from tinygrad_rnn.bptt.comparison.case import Gradients
+from tinygrad_rnn.bptt.diagnosis.conventions import Convention, of_zero
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis, remarks, tried_text, where_text
@@ -14,14 +15,8 @@ from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.model import Changes
 from tinygrad_rnn.bptt.diagnosis.other_cells import gradients_of, similar_cells
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
-from tinygrad_rnn.bptt.diagnosis.search import (
-    clipped,
-    fits,
-    never_filled,
-    pairs,
-    predicted,
-    predictions,
-)
+from tinygrad_rnn.bptt.diagnosis.search import both, never_filled
+from tinygrad_rnn.bptt.diagnosis.sieve import Sieve
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import (
     Symptom,
@@ -32,14 +27,23 @@ from tinygrad_rnn.bptt.diagnosis.symptoms import (
     terms_table,
 )
 
-SECOND_ONES = 400
-"""The number of known mistakes, the commonest first, to try as the second of two."""
+MOST = 20
+"""The number of sets of mistakes that are tried on every problem."""
 
 
-def diagnosis_of(examined: Examination) -> Diagnosis:
-    """Return the diagnosis: the wrong gradients, the first symptom, the mistake."""
+def diagnosis_of(
+    examined: Examination,
+    progress: Callable[[], None] = lambda: None,
+    deep: bool = True,
+    acquitted_by: Convention | None = None,
+) -> Diagnosis:
+    """Return the diagnosis: the wrong gradients, the first symptom, the mistake.
+
+    deep: whether to look for several mistakes. acquitted_by: a convention by which all that is wrong is right.
+    """
     submission, tried = examined.submission, examined.problems.tried
-    wrong, batches = examined.wrong, examined.problems.batches
+    wrong, batches = ({} if acquitted_by else examined.wrong), sorted({p.B for p in tried})
+    conventions = (*submission.conventions, *([acquitted_by] if acquitted_by else []))
     compared = list(dict.fromkeys(name for p in tried for name in examined.answer(p) or {}))
     zero = [name for name in compared if all(p.is_zero(name) for p in tried)]
     unjudged = [name for name in compared if name not in zero and not examined.tells(name)]
@@ -57,31 +61,40 @@ def diagnosis_of(examined: Examination) -> Diagnosis:
         tried=tried_text(compared, list(tried[0].true), batches),
         names=submission.names,
         wrong={name: where_text(found, silent, batches) for name, found in wrong.items()},
-        remarks=tuple(remarks(submission, failed, bool(wrong), examined.problems.zero, zero, unjudged, batches)),
+        remarks=tuple(
+            remarks(submission, failed, bool(wrong), examined.problems.zero, zero, unjudged, batches, conventions)
+        ),
         answered=answered,
         silent=silent,
         compared=tuple(compared),
+        by=tuple(text for text in (of_zero(examined.problems.zero), *(c.verdict for c in conventions)) if text),
     )
     if not wrong:
         return report
     smallest = min((p for found in wrong.values() for p in found), key=lambda p: (p.T, -p.B))
-    return _explained(examined, dataclasses.replace(report, symptom=_symptom(examined, smallest)), smallest)
+    return _explained(
+        examined, dataclasses.replace(report, symptom=_symptom(examined, smallest)), smallest, progress, deep
+    )
 
 
 def _symptom(examined: Examination, problem: Problem) -> Symptom | None:
     """Return the first wrong intermediate where the derivation gave any, else the first wrong term."""
     log = examined.answers[problem][1]
+    if problem.way is not None:
+        return None
     if log and (found := first_logged(problem.model, examined.submission, log)):
         return found
     try:
-        return first_wrong(problem.case, examined.submission)
+        return first_wrong(problem.case, examined.submission, _reads_state(examined))
     except DoctorError:
         raise
     except Exception:  # it cannot be asked about shorter sequences
         return None
 
 
-def _explained(examined: Examination, report: Diagnosis, smallest: Problem) -> Diagnosis:
+def _explained(
+    examined: Examination, report: Diagnosis, smallest: Problem, progress: Callable[[], None], deep: bool
+) -> Diagnosis:
     """Return the diagnosis with the mistake that gives these numbers, or two of them, or the wrong terms."""
     searched = examined.searched
     hand = examined.meant(searched) if searched else None
@@ -90,75 +103,70 @@ def _explained(examined: Examination, report: Diagnosis, smallest: Problem) -> D
     if whole := {name: dtype for name, dtype in examined.submission.integers.items() if name in report.wrong}:
         words = f"it returns integers: {', '.join(f'{dtype} for d{name}' for name, dtype in whole.items())}"
         return dataclasses.replace(report, mistake=Mistake(words, ", ".join(whole), Changes()))
-    known = predictions(searched)
-    report = dataclasses.replace(report, considered=len(known.mistakes))
+    sieve = Sieve(examined, smallest, progress)
+    report = dataclasses.replace(report, considered=len(sieve.mistakes))
     shapes = (
         Mistake("; ".join(examined.shapes), ", ".join(examined.shapes.values()), Changes()) if examined.shapes else None
     )
     if shapes and examined.confirms(shapes):
         return dataclasses.replace(report, mistake=shapes, complete=True)
     empty = never_filled(hand, searched)
-    for mistake in [*([empty] if empty else []), *known.matching(hand, examined.submission.precision)]:
+    for mistake in [*([empty] if empty else []), *sieve.singles]:
         if examined.confirms(mistake):
-            second = mistake if shapes else None
-            found = dataclasses.replace(report, mistake=shapes or mistake, second=second, complete=True)
-            return _placed(found, mistake, smallest)
+            found = [shapes, mistake] if shapes else [mistake]
+            return _placed(dataclasses.replace(report, complete=True), found, mistake, smallest)
     for what, cell in similar_cells(examined.problems.cell):
         if all(examined.agrees(p, gradients_of(cell, p.case)) for p in examined.problems.tried):
             words = f"this is right for another cell: {what}"
             return dataclasses.replace(report, mistake=Mistake(words, "the cell", Changes()), complete=True)
+    if not deep:
+        return report
+    for several in islice(sieve.several(), MOST):
+        together = functools.reduce(lambda a, b: both(a, b) or a, several)
+        if examined.confirms(together):
+            several = sorted(several, key=lambda m: place_of(smallest.model, m.changes))
+            found = [shapes, *several] if shapes else several
+            return _placed(dataclasses.replace(report, complete=True), found, together, smallest)
     if shapes:
         return dataclasses.replace(report, mistake=shapes)
-    stage, begun = examined.first_stage()
-    firsts = predictions(stage).beginnings(begun, examined.submission.precision) if stage else []
-    firsts = [first for first in firsts if _possible(searched, first, hand)]
-    for first, second, together in pairs(firsts[:3], known.mistakes[:SECOND_ONES]):
-        made = predicted(searched.model, together.changes)
-        if fits(hand, made, searched, examined.submission.precision) and examined.confirms(together):
-            model = smallest.model
-            first, second = sorted((first, second), key=lambda m: place_of(model, m.changes))
-            found = dataclasses.replace(report, mistake=first, second=second, complete=True)
-            return _placed(found, together, smallest)
-    answers = [
-        (meant, problem) for problem in examined.problems.tried if (meant := examined.meant(problem)) is not None
-    ]
-    if cut := clipped(answers, examined.submission.precision):
-        return dataclasses.replace(report, mistake=cut, complete=True)
-    if firsts:
-        return _named(dataclasses.replace(report, mistake=firsts[0]))
+    if sieve.firsts:
+        return _named(dataclasses.replace(report, mistake=sieve.firsts[0]))
     return dataclasses.replace(report, table=_table(examined, smallest))
+
+
+def _reads_state(examined: Examination) -> bool:
+    """Return whether sequences can be begun at any state."""
+    return all(name.startswith("bias") for name in examined.problems.zero)
 
 
 def _table(examined: Examination, problem: Problem) -> tuple[str, ...]:
     """Return the wrong terms, as lines of text."""
+    if problem.way is not None:
+        return ()
     try:
-        return tuple(terms_table(problem.case, examined.submission))
+        return tuple(terms_table(problem.case, examined.submission, _reads_state(examined)))
     except DoctorError:
         raise
     except Exception as error:
         return (f"  no terms: the derivation fails on shorter sequences ({told(error)})",)
 
 
-def _possible(searched: Problem, first: Mistake, hand: Gradients) -> bool:
-    """Return whether a mistake fills in every gradient that the derivation fills in."""
-    made = predicted(searched.model, first.changes) or {}
-    return all(np.any(made[name]) or not np.any(g) for name, g in hand.items() if name in made)
-
-
-def _placed(report: Diagnosis, mistake: Mistake, smallest: Problem) -> Diagnosis:
-    """Return the diagnosis with the first wrong quantity and step of the mistake that explains everything.
+def _placed(report: Diagnosis, mistakes: list[Mistake], together: Mistake, smallest: Problem) -> Diagnosis:
+    """Return the diagnosis with these mistakes, and the first wrong quantity and step of them all.
 
     A symptom that the derivation itself logged stays.
     """
+    first, *others = mistakes
+    report = dataclasses.replace(report, mistake=first, others=tuple(others))
     if report.symptom and report.symptom.logged:
         return report
-    found = first_changed(smallest.model, mistake.changes)
+    found = first_changed(smallest.model, together.changes)
     return dataclasses.replace(report, symptom=found) if found else _named(report)
 
 
 def _named(report: Diagnosis) -> Diagnosis:
     """Return the diagnosis, its first symptom named after the mistake's quantity where several look alike."""
     symptom, mistake = report.symptom, report.mistake
-    if symptom and mistake and mistake.quantity in symptom.also:
-        symptom = dataclasses.replace(symptom, quantity=mistake.quantity)
+    if symptom and mistake and (mistake.quantity in symptom.also or (report.complete and not symptom.seen)):
+        symptom = dataclasses.replace(symptom, quantity=mistake.quantity, seen=symptom.seen or report.complete)
     return dataclasses.replace(report, symptom=symptom)

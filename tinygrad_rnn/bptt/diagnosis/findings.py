@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tinygrad_rnn.bptt.diagnosis.conventions import Convention
 from tinygrad_rnn.bptt.diagnosis.failures import line_of, told
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
@@ -21,8 +22,8 @@ class Diagnosis:
     """The doctor's findings. `print(diagnosis)` says it in words; `bool(diagnosis)` is whether the derivation is right.
 
     symptom: the first quantity and step that are wrong, walking from the last step down. mistake: the known mistake
-    that gives the same numbers, None where there is none; `second` one that is needed besides; `complete` says whether
-    they explain every gradient on every problem. remarks: what else was noticed.
+    that gives the same numbers, None where there is none; `others` those that are needed besides; `complete` says
+    whether they explain every gradient on every problem. remarks: what else was noticed.
     """
 
     title: str
@@ -31,7 +32,7 @@ class Diagnosis:
     wrong: dict[str, str]  # by gradient: on which problems
     symptom: Symptom | None = None
     mistake: Mistake | None = None
-    second: Mistake | None = None
+    others: tuple[Mistake, ...] = ()
     complete: bool = False
     considered: int = 0
     remarks: tuple[str, ...] = ()
@@ -40,15 +41,21 @@ class Diagnosis:
     answered: tuple[int, ...] = ()  # the lengths for which it gave gradients
     silent: tuple[int, ...] = ()  # those for which it failed
     compared: tuple[str, ...] = ()  # the gradients that it gave
+    by: tuple[str, ...] = ()  # the conventions by which it was judged, as a verdict says them
 
     def __bool__(self) -> bool:
         return self.right
 
     @property
+    def second(self) -> Mistake | None:
+        """The second mistake, where there is one."""
+        return self.others[0] if self.others else None
+
+    @property
     def verdict(self) -> str:
         """The verdict in a few words."""
         if self.right:
-            return "right"
+            return "".join(["right", *(f"{',' if by.startswith(('for', 'if')) else ';'} {by}" for by in self.by)])
         if self.wrong or not self.silent or not self.answered:
             return "WRONG"
         return f"right at T = {_listed(self.answered)}; no answer at T = {_listed(self.silent)}"
@@ -64,12 +71,12 @@ class Diagnosis:
         for where in dict.fromkeys(self.wrong.values()):
             names = [f"d{name}" for name, found in self.wrong.items() if found == where]
             lines.append(f"wrong: {', '.join(names)}, {where}")
-        lines += [f"first: {self.symptom}"] if self.symptom else []
+        lines += [f"{'first:' if self.symptom.seen else 'somewhere in'} {self.symptom}"] if self.symptom else []
         if self.mistake:
             lines.append(f"mistake: {self.mistake.words}")
-            lines += [f"and then: {self.second.words}"] if self.second else []
+            lines += [f"and then: {other.words}" for other in self.others]
             if self.complete:
-                whole = "both together explain" if self.second else "this explains"
+                whole = ("this explains", "both together explain", "all together explain")[min(len(self.others), 2)]
                 lines.append(f"{whole} every gradient on every problem, to rounding")
             else:
                 lines.append("this explains the first symptom, not everything: correct it and run the doctor again")
@@ -98,7 +105,7 @@ class Diagnosis:
             "first": own(str(self.symptom)) if self.symptom else "",
             "quantity": own(self.symptom.quantity) if self.symptom else "",
             "step": int(self.symptom.k) if self.symptom else None,
-            "mistakes": [own(str(mistake.words)) for mistake in (self.mistake, self.second) if mistake],
+            "mistakes": [own(str(mistake.words)) for mistake in (self.mistake, *self.others) if mistake],
             "explained": self.complete,
             "remarks": [own(remark) for remark in self.remarks],
         }
@@ -148,6 +155,7 @@ def remarks(
     empty: list[str],
     unjudged: list[str],
     batches: list[int],
+    conventions: Iterable[Convention],
 ) -> Iterator[str]:
     """Yield the remarks.
 
@@ -178,6 +186,7 @@ def remarks(
     if zero:
         what = " and ".join(zero)
         yield f"convention: it does not read {what}, so {what} was zero on all problems"
+    yield from (convention.remark for convention in conventions)
     if empty:
         what = ", ".join(f"d{name}" for name in empty)
         yield f"note: {what} is zero on every problem, so comparing it tests little"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.diagnosis.edits import MOST_JOINED
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
+from tinygrad_rnn.operations.basics import at
 
 
 def gates_in_another_order(model: CellModel) -> Iterator[Mistake]:
@@ -59,6 +63,50 @@ def forgotten_gates(model: CellModel) -> Iterator[Mistake]:
                         other, right = Ref("cotangent", q), rule_text(model, q, model.rule(q, side))
                         words = f"in {to}, {value_text(model, other)} stands in the place of {right}"
                         yield edge_mistake(model, (r, slot), words, _with_block(rule, place, other))
+
+
+def parts_at_another_place(model: CellModel) -> Iterator[Mistake]:
+    """Yield the parts of a joined array, as [h; x], cut out of its cotangent where another order has them."""
+    for r, role in enumerate(model.roles):
+        if role.op.name != "concatenate" or len(role.args) > MOST_JOINED:
+            continue
+        axis = int(role.kwargs["axis"]) % role.like.ndim
+        sizes = [np.shape(model.arguments(0, r)[k])[axis] for k in range(len(role.args))]
+        whole, names = quantity(model, Ref("line", r)), [value_text(model, a) for a in role.args]
+        for slot, target in model.slots(r):
+            places = {tuple(_place(sizes, order, slot)): order for order in permutations(range(len(sizes)))}
+            right = tuple(_place(sizes, range(len(sizes)), slot))
+            for (start, stop), order in places.items():
+                if (start, stop) != right:
+                    to, joined = quantity(model, target), "; ".join(names[k] for k in order)
+                    words = (
+                        f"in {to}, entries {start}:{stop} of {whole} stand in the place of {right[0]}:{right[1]}, "
+                        f"as if it were [{joined}]{_of_matrix(model, r, start, stop, right)}"
+                    )
+                    yield edge_mistake(model, (r, slot), words, _taken(at(axis, role.like.ndim, slice(start, stop))))
+
+
+def _place(sizes: list[int], order: Iterable[int], slot: int) -> list[int]:
+    """Return the first entry of a part, and the one after its last, where the parts are in that order."""
+    order = list(order)
+    start = sum(sizes[k] for k in order[: order.index(slot)])
+    return [start, start + sizes[slot]]
+
+
+def _of_matrix(model: CellModel, r: int, start: int, stop: int, right: tuple[int, ...]) -> str:
+    """Write the same of the matrix that the joined array is multiplied with, where it is a parameter."""
+    for role in model.roles:
+        if role.op.name == "matmul" and Ref("line", r) in role.args:
+            side = role.args.index(Ref("line", r))
+            matrix = role.args[1 - side]
+            if isinstance(matrix, Ref) and matrix.kind == "param":
+                what = "columns" if side else "rows"
+                return f" ({what} {start}:{stop} of {matrix.index} for {what} {right[0]}:{right[1]})"
+    return ""
+
+
+def _taken(place: Any) -> EdgeChange:
+    return lambda at, g: g[place]
 
 
 def _cuts(model: CellModel) -> dict[Ref, list[int]]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule, plain
+from tinygrad_rnn.bptt.truncation.ways import Full, Way
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
@@ -33,6 +34,9 @@ Upstream = Callable[[Array, list[Array]], tuple[Array, list[Array]]]
 
 Carry = Callable[[int, "At", list[Array]], list[Array]]
 """A change of the carry from step t+1 to step t, given t."""
+
+Handed = Callable[["At", list[Array]], list[Array]]
+"""A change of what a step hands to the step before, given the step."""
 
 Summed = Callable[[str, list[Array]], Array]
 """The sum of a parameter's terms, as the loop makes them, given its name."""
@@ -52,7 +56,7 @@ class Changes:
     saved: Callable[[Values], Values] | None = None  # the values as backward reads them
     upstream: Upstream | None = None
     carry: Carry | None = None
-    adds_up: Callable[[int], bool] | None = None  # of which states what is handed back is added to what was before
+    handed: Handed | None = None
     cotangents: Mapping[int, Callable[[At, Array], Array]] = field(default_factory=dict)  # of what a line made
     edges: Mapping[Edge, EdgeChange] = field(default_factory=dict)
     summed: Summed | None = None
@@ -62,7 +66,7 @@ class Changes:
 
     def _elsewhere(self) -> bool:
         """Return whether more is changed than single lines and what is made of the terms."""
-        whole = (self.forward, self.saved, self.upstream, self.carry, self.adds_up, self.in_time, self.skips)
+        whole = (self.forward, self.saved, self.upstream, self.carry, self.handed, self.in_time, self.skips)
         return any(whole)
 
     def only_adds_up(self) -> bool:
@@ -78,11 +82,12 @@ class Changes:
 
 @dataclass(frozen=True)
 class Values:
-    """The values of a forward pass: by step and line; by state, step 0 being the initial one; the inputs."""
+    """The values of a forward pass: by step and line; by state, from the initial one on; inputs; parameters."""
 
     lines: list[list[Array]]
     states: list[list[Array]]
     xs: Array
+    params: Mapping[str, Array]
 
 
 class At:
@@ -104,10 +109,12 @@ class At:
             return values.lines[t % T][index]
         if kind == "state":
             return values.states[index][t % (T + 1)]
+        if kind == "wrapped":
+            return values.states[index][t or T]
         if kind == "x":
             return values.xs[t % T]
         if kind == "param":
-            return self.model.case.params[index]
+            return self.values.params[index]
         if kind == "cotangent":
             return self.pending[Ref("line", index)]
         if kind == "carry":
@@ -126,8 +133,8 @@ class At:
 class CellModel:
     """A case's cell as roles. Raises ValueError for a cell whose steps are not alike."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
+    def __init__(self, case: Case, way: Way | None = None) -> None:
+        self.case, self.way = case, way or Full()
         x = Tensor(case.xs[0], name="x")
         states = [Tensor(s, name=name) for name, s in zip(case.state_names, case.state, strict=True)]
         params = {name: Tensor(p, name=name) for name, p in case.params.items()}
@@ -158,9 +165,10 @@ class CellModel:
                 self.roles[ref.index] = self.roles[ref.index]._replace(name=self.names[k])
         self._arguments: dict[Edge, list[Any]] = {}
         self._slots: dict[int, list[tuple[int, Ref]]] = {}
-        self.values = Values([], [], case.xs)
+        self.values = Values([], [], case.xs, case.params)
         self.values = self.forward({})
         self.walked: Any = None  # the walk without changes, once it was made
+        self.shapes = {name: a.shape for name, a in case.inputs().items()}
         hs, _ = case.forward(case.params, case.xs, case.state)
         if not np.allclose(np.stack(self.values.states[0][1:]), hs, rtol=1e-9, atol=0, equal_nan=True):
             raise ValueError(
@@ -173,7 +181,7 @@ class CellModel:
         lines: list[list[Array]] = []
         states = [[s] for s in self.case.state]
         T = len(self.case.xs)
-        values = Values(lines, states, self.case.xs)
+        values = Values(lines, states, self.case.xs, self.case.params)
         for t in range(T):
             lines.append([])
             at = _Forward(self, values, t)

@@ -16,6 +16,8 @@ from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
+from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated
+from tinygrad_rnn.bptt.truncation.ways import Way
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.parameters import Cell
@@ -36,19 +38,21 @@ LOUD = 2.0**20
 class Problem:
     """A case, its cell's model, and its gradients on the tape. `loud`: its upstream gradients are large."""
 
-    def __init__(self, case: Case, loud: bool = False) -> None:
-        self.case, self.loud = case, loud
+    def __init__(self, case: Case, loud: bool = False, way: Way | None = None) -> None:
+        self.case, self.loud, self.way = case, loud, way
         self.T, self.B = len(case.xs), case.batch
 
     @cached_property
     def model(self) -> CellModel:
         """The cell's model, with the values of this case."""
-        return CellModel(self.case)
+        return CellModel(self.case, self.way)
 
     @cached_property
     def true(self) -> Gradients:
-        """The gradients on the tape."""
-        return self.case.tape_gradients()
+        """The gradients on the tape, truncated where that is meant."""
+        if self.way is None:
+            return self.case.tape_gradients()
+        return truncated(self.case, self.way)
 
     @cached_property
     def largest(self) -> float:
@@ -93,7 +97,10 @@ class Problems:
         bias: bool = True,
         who: str = "doctor",
         zero: tuple[str, ...] = (),
+        way: Way | None = None,
     ) -> None:
+        self.way = way  # the way in which gradients are truncated
+        self._followed: dict[Problem, list[Problem]] = {}
         self.zero = zero  # the parameters and initial states that are zero on all problems
         self.cell, self._example, self._with_dlast = cell, example or _standard(cell, bias, who), with_dlast
         self._who = who  # whom errors speak of
@@ -124,11 +131,19 @@ class Problems:
         case.state = tuple(
             np.zeros_like(s) if name in self.zero else s for name, s in zip(case.state_names, case.state, strict=True)
         )
-        return Problem(case)
+        return Problem(case, way=self.way)
 
     def with_zero(self, zero: tuple[str, ...]) -> Problems:
         """Return the same problems, with some parameters and initial states zero."""
-        return Problems(self.cell, self._example, self._columns, self._with_dlast, who=self._who, zero=zero)
+        return self._with(zero, self.way)
+
+    def truncated(self, way: Way) -> Problems:
+        """Return the same problems, their gradients truncated."""
+        return self._with(self.zero, way)
+
+    def _with(self, zero: tuple[str, ...], way: Way | None) -> Problems:
+        columns = self._columns
+        return Problems(self.cell, self._example, columns, self._with_dlast, who=self._who, zero=zero, way=way)
 
     @cached_property
     def searched(self) -> Problem:
@@ -143,7 +158,7 @@ class Problems:
         """
         asked = {(T, B, seed): self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS}
         found, middle = [*asked.values()], asked[3, BATCHES[-1], SEEDS[0]]
-        alone = [Problem(case) for _, case in one_step_at_a_time(middle.case)]
+        alone = [Problem(case, way=self.way) for _, case in one_step_at_a_time(middle.case)]
         tried = [*found, *alone, _louder(middle), self.problem(LONG, BATCHES[-1], SEEDS[0])]
         for p in tried:
             self._finite({f"d{name}": g for name, g in p.true.items()}, p.T, p.B)
@@ -163,26 +178,33 @@ class Problems:
                 "give an example on which all values and gradients are finite"
             )
 
-    @property
-    def batches(self) -> list[int]:
-        """The batch sizes that were tried."""
-        return sorted({p.B for p in self.tried})
-
     @cached_property
     def stages(self) -> list[Problem]:
         """From the simplest on: T = 1, 2, 3; an upstream gradient at the last step alone, dlast alone, all of them."""
         found = []
         for T in (1, 2, 3):
             whole = self.problem(T, 3, SEEDS[0])
-            found += [Problem(alone) for s, alone in one_step_at_a_time(whole.case) if s in (T - 1, T)]
-            found.append(whole)
+            alone = [Problem(one, way=self.way) for s, one in one_step_at_a_time(whole.case) if s in (T - 1, T)]
+            found += [*(alone if len(alone) > 1 or T > 1 else []), whole]  # of one step, one alone is the whole
         return found
+
+    def followed(self, stage: Problem) -> list[Problem]:
+        """Return problems that go on for a step or two after those of a stage, without an upstream gradient there."""
+        if stage not in self._followed:
+            wholes = [self.problem(T, 3, SEEDS[0]) for T in (stage.T + 1, stage.T + 2)]
+            self._followed[stage] = [
+                Problem(one, way=self.way)
+                for whole in wholes
+                for s, one in one_step_at_a_time(whole.case)
+                if s == stage.T - 1
+            ]
+        return self._followed[stage]
 
 
 def _louder(problem: Problem) -> Problem:
     """Return the problem with upstream gradients a million times larger."""
     case = problem.case
-    return Problem(case.part(0, problem.T, case.dhs * LOUD, tuple(d * LOUD for d in case.dlast)), loud=True)
+    return Problem(case.part(0, problem.T, case.dhs * LOUD, tuple(d * LOUD for d in case.dlast)), True, problem.way)
 
 
 def problems_of(cell: Cell, example: Example | None, columns: bool, with_dlast: bool, bias: bool = True) -> Problems:

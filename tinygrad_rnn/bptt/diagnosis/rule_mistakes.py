@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.diagnosis.carry_mistakes import handed_as_it_is, late_carries
 from tinygrad_rnn.bptt.diagnosis.changed_walk import reached
-from tinygrad_rnn.bptt.diagnosis.edits import cotangents_alike, edits, with_other_values
-from tinygrad_rnn.bptt.diagnosis.gate_mistakes import forgotten_gates, gates_in_another_order
+from tinygrad_rnn.bptt.diagnosis.edits import cotangents_alike, edits, with_other_values, with_value
+from tinygrad_rnn.bptt.diagnosis.gate_mistakes import forgotten_gates, gates_in_another_order, parts_at_another_place
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Rule
-from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, value_text
+from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, value_text, wrapped_text
 from tinygrad_rnn.bptt.diagnosis.slope_mistakes import mistakes_in_slopes
 from tinygrad_rnn.tape.notation import is_arithmetic
 
@@ -25,15 +26,18 @@ from tinygrad_rnn.tape.notation import is_arithmetic
 def mistakes_in_rules(model: CellModel) -> Iterator[Mistake]:
     """Yield the mistakes in each rule of a cell, the commonest first."""
     yield from _paths(model)
-    yield from _late_carries(model)
+    yield from late_carries(model)
+    yield from _wrapped(model)
     yield from mistakes_in_slopes(model)
     yield from _edited_rules(model)
     yield from _exchanged(model)
     yield from gates_in_another_order(model)
     yield from forgotten_gates(model)
+    yield from parts_at_another_place(model)
     yield from _batch_sums(model)
     yield from _other_values(model)
     yield from _other_cotangents(model)
+    yield from handed_as_it_is(model)
 
 
 def _paths(model: CellModel) -> Iterator[Mistake]:
@@ -52,18 +56,15 @@ def _paths(model: CellModel) -> Iterator[Mistake]:
             yield edge_mistake(model, (r, slot), f"in {to}, the path {through} {words}", change)
 
 
-def _late_carries(model: CellModel) -> Iterator[Mistake]:
-    """Yield the mistakes that add the carry from step t+1 after the derivative of the line that made the state."""
-    for k, after in enumerate(model.after):
-        for r, slot, target in model.edges():
-            if after == Ref("line", r) and model.likes[target].shape == model.roles[r].like.shape:
-                to, rule = quantity(model, target), model.rule(r, slot)
-                words = f"in {to}, what comes back from step t+1 is added after the derivative of {model.names[k]}[t]"
-                yield edge_mistake(model, (r, slot), f"{words}, not before", _with_late_carry(rule, k))
-
-
-def _with_late_carry(rule: Rule, k: int) -> EdgeChange:
-    return lambda at, g: rule(at, g - at.carry[k]) + at.carry[k]
+def _wrapped(model: CellModel) -> Iterator[Mistake]:
+    """Yield rules that read the state before by an index t - 1, which at step 0 is that of the last state."""
+    for r, slot, target in model.edges():
+        rule, to = model.rule(r, slot), quantity(model, target)
+        for k, name in enumerate(model.names):
+            edited = with_value(rule, Ref("state", k), Ref("wrapped", k))
+            if edited != rule:
+                words = f"in {to} at step 0, {wrapped_text(name)} stands in the place of {name}0"
+                yield edge_mistake(model, (r, slot), words, edited)
 
 
 def _nothing(at: At, g: Array) -> None:
@@ -158,7 +159,7 @@ FACTORS: dict[str, Callable[[int, int], float]] = {
 
 def _of_ones(source: Ref, ref: Ref) -> Callable[[At, Array], Array]:
     """Return the cotangent of `ref` where the cotangent of `source` is one."""
-    return lambda at, g: reached(at, source, ref)
+    return lambda at, g: np.asarray(reached(at, source, ref), np.float64)
 
 
 def _by(factor: Callable[[int, int], float]) -> Callable[[At, Array], Array]:

@@ -1,9 +1,13 @@
-"""The search for the mistake that gives a derivation's numbers: each known one is made, and the numbers compared."""
+"""The search for the mistake that gives a derivation's numbers: known ones are made, and the numbers compared.
+
+The problems come from the simplest on. On each one those mistakes are made that agree with the answers to all simpler
+ones; so most are made once, for one step.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import permutations
 from typing import Any
@@ -12,89 +16,94 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
-from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients
+from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients, terms_of
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Result
 from tinygrad_rnn.bptt.diagnosis.precision import Mask, Precision
-from tinygrad_rnn.bptt.diagnosis.problems import Problem
+from tinygrad_rnn.bptt.diagnosis.problems import Problem, Problems
+
+Which = np.ndarray[Any, np.dtype[np.intp]]
+"""Numbers of mistakes in the list of known ones."""
+
+
+@lru_cache(maxsize=8)
+def known_mistakes(problems: Problems) -> list[Mistake]:
+    """Return the known mistakes for the cell of these problems, the commonest first."""
+    return list(catalogue(problems.searched.model))
 
 
 class Predictions:
-    """The gradients of one problem under each known mistake that changes any, no two alike."""
+    """The gradients of one problem under each known mistake, made when they are asked for."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, mistakes: list[Mistake]) -> None:
+        self.problem, self.mistakes = problem, mistakes
         self._places: dict[str, slice] = {}
         start = 0
         for name, g in problem.true.items():
             self._places[name] = slice(start, start + g.size)
             start += g.size
-        truth = self._flat(problem.true)
-        self.mistakes: list[Mistake] = []
-        rows, seen = [], {truth.round(10).tobytes()}
-        for mistake in catalogue(problem.model):
-            made = predicted(problem.model, mistake.changes)
-            if made is None:
-                continue
-            row = self._flat(made)
-            key = row.round(10).tobytes()
-            if key not in seen:
-                seen.add(key)
-                self.mistakes.append(mistake)
-                rows.append(row)
-        self._rows = np.array(rows)
+        self._rows = np.empty((len(mistakes), start))
+        self._made = np.zeros(len(mistakes), bool)
 
-    def _flat(self, answer: Gradients) -> Array:
-        return np.concatenate([answer[name].ravel() for name in self._places])
+    def rows(self, which: Which, progress: Callable[[], None]) -> Array:
+        """Return the gradients under these mistakes, a row for each; NaN where the cell does not allow a mistake."""
+        for k in which[~self._made[which]].tolist():
+            made = predicted(self.problem.model, self.mistakes[k].changes)
+            self._rows[k] = np.nan if made is None else np.concatenate([made[name].ravel() for name in self._places])
+            self._made[k] = True
+            progress()
+        return self._rows[which]
 
-    def agreement(self, hand: Gradients, precision: Precision) -> dict[str, Mask]:
-        """Return by gradient which mistakes (a boolean for each) give that gradient."""
-        found = {}
+    def agreement(
+        self, which: Which, hand: Gradients, precision: Precision, progress: Callable[[], None]
+    ) -> dict[str, Mask]:
+        """Return by gradient which of these mistakes (a boolean for each) give that gradient."""
+        found, rows = {}, self.rows(which, progress)
         for name, g in hand.items():
-            rows = self._rows[:, self._places[name]]
-            if g.size != rows.shape[1] or g.shape != self.problem.true[name].shape:
-                found[name] = np.zeros(len(rows), bool)
+            part = rows[:, self._places[name]]
+            if g.size != part.shape[1] or g.shape != self.problem.true[name].shape:
+                found[name] = np.zeros(len(part), bool)
                 continue
-            scale = np.abs(rows).max(axis=1, initial=0)
+            scale = np.abs(part).max(axis=1, initial=0)
             slack = precision.relative * scale + precision.floor * self.problem.largest
-            found[name] = np.abs(rows - g.ravel()).max(axis=1, initial=0) <= slack
+            found[name] = np.abs(part - g.ravel()).max(axis=1, initial=0) <= slack
         return found
 
-    def matching(self, hand: Gradients, precision: Precision) -> list[Mistake]:
-        """Return the mistakes that give all gradients of an answer, the commonest first."""
-        all_of_it = np.logical_and.reduce([*self.agreement(hand, precision).values()])
-        return [self.mistakes[k] for k in np.flatnonzero(all_of_it)]
+    def of(self, which: Which, names: list[str]) -> Array:
+        """Return these gradients under these mistakes, made before, a row for each."""
+        return np.concatenate([self._rows[which][:, self._places[name]] for name in names], axis=1)
 
-    def beginnings(self, hand: Gradients, precision: Precision) -> list[Mistake]:
-        """Return the mistakes that explain some wrong gradients and spoil no right one, those that explain most first.
+    def unchanged(self, which: Which, names: list[str]) -> dict[str, Mask]:
+        """Return by gradient which of these mistakes, made before, leave it as it is."""
+        rows = self._rows[which]
+        close = {name: np.isclose(rows[:, self._places[name]], self.problem.true[name].ravel()) for name in names}
+        return {name: np.asarray(entries.all(axis=1)) for name, entries in close.items()}
 
-        Of several that explain as much, the one that backward comes to first.
-        """
-        wrong = {name for name, g in hand.items() if not self.problem.same(name, g, precision)}
-        agreement = self.agreement(hand, precision)
-        found = []
-        for k, mistake in enumerate(self.mistakes):
-            explained = sum(bool(agreement[name][k]) for name in wrong)
-            if explained and all(agreement[name][k] for name in hand if name not in wrong):
-                found.append((-explained, -mistake.line, k, mistake))
-        return [mistake for *_, mistake in sorted(found, key=lambda entry: entry[:3])]
+
+@lru_cache(maxsize=64)
+def predictions(problem: Problem, problems: Problems) -> Predictions:
+    """Return the predictions for a problem, made once."""
+    return Predictions(problem, known_mistakes(problems))
 
 
 def predicted(model: CellModel, changes: Changes) -> Gradients | None:
     """Return the gradients with these changes; None where the cell does not allow them, as where shapes do not fit."""
+    made = _allowed(lambda: gradients(model, changes))
+    return made if made and all(made[name].shape == shape for name, shape in model.shapes.items()) else None
+
+
+def predicted_terms(model: CellModel, changes: Changes) -> dict[str, list[Array]] | None:
+    """Return the terms of the parameters' gradients with these changes; None where the cell does not allow them."""
+    found: dict[str, list[Array]] | None = _allowed(lambda: terms_of(model, changes))
+    return found
+
+
+def _allowed(make: Callable[[], Any]) -> Any:
     try:
         with np.errstate(all="ignore"):
-            made = gradients(model, changes)
+            return make()
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
-    true = {**model.case.inputs()}
-    return made if all(made[name].shape == true[name].shape for name in true) else None
-
-
-@lru_cache(maxsize=8)
-def predictions(problem: Problem) -> Predictions:
-    """Return the predictions for a problem, made once."""
-    return Predictions(problem)
 
 
 def both(first: Mistake, second: Mistake) -> Mistake | None:
@@ -113,15 +122,6 @@ def both(first: Mistake, second: Mistake) -> Mistake | None:
         else:
             changes[field.name] = a or b
     return Mistake("", first.quantity, Changes(**changes))
-
-
-def pairs(firsts: list[Mistake], seconds: list[Mistake]) -> Iterator[tuple[Mistake, Mistake, Mistake]]:
-    """Yield every pair that can be made at once: the first, the second, both."""
-    for first in firsts:
-        for second in seconds:
-            together = both(first, second) if second is not first else None
-            if together:
-                yield first, second, together
 
 
 def fits(hand: Gradients, made: Gradients | None, problem: Problem, precision: Precision) -> bool:
@@ -169,33 +169,3 @@ def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
     if hand.size == true.size:
         return f"the shape of d{name} is {hand.shape} in the place of {true.shape}", hand.reshape(true.shape)
     return None
-
-
-def clipped(answers: list[tuple[Gradients, Problem]], precision: Precision) -> Mistake | None:
-    """Return, as a mistake, gradients that are right but clipped at a largest value or a largest norm."""
-    names = [name for name in answers[0][0] if any(not p.same(name, h[name], precision) for h, p in answers)]
-    bound = max(float(np.abs(hand[name]).max(initial=0)) for hand, _ in answers for name in names)
-    what = ", ".join(f"d{name}" for name in names)
-    cut = [(hand[name], np.clip(p.true[name], -bound, bound), p.largest) for hand, p in answers for name in names]
-    if all(precision.same(*entry) for entry in cut):
-        return Mistake(f"{what}: clipped to values between -{bound:g} and {bound:g}", what, Changes())
-    if bound := _largest_norm(answers, names, precision):
-        return Mistake(f"{what}: scaled down to a norm of at most {bound:g} (gradient clipping)", what, Changes())
-    bounds = [_largest_norm(answers, [name], precision) for name in names]
-    if all(bounds) and max(bounds) - min(bounds) <= 1e-5 * max(bounds):
-        words = f"{what}: each scaled down to a norm of at most {bounds[0]:g} (gradient clipping)"
-        return Mistake(words, what, Changes())
-    return None
-
-
-def _largest_norm(answers: list[tuple[Gradients, Problem]], names: list[str], precision: Precision) -> float:
-    """Return the norm to which right gradients are scaled down; 0 where they are not."""
-    norms = []
-    for hand, p in answers:
-        size, right = (float(np.sqrt(sum(np.sum(g[name] ** 2) for name in names))) for g in (hand, p.true))
-        scaled = ((hand[name] * right, p.true[name] * size, p.largest * max(size, 1)) for name in names)
-        if not all(precision.same(*entry) for entry in scaled):
-            return 0.0
-        norms.append((size, right))
-    largest = max(size for size, _ in norms)
-    return largest if all(abs(size - min(right, largest)) <= 1e-5 * largest for size, right in norms) else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Made, Ref, Rule
-from tinygrad_rnn.tape.notation import ATOM, Text, call_text
+from tinygrad_rnn.tape.notation import ATOM, Text, bracketed, call_text
 
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
 
@@ -17,6 +17,16 @@ DEPTH = 4  # of an expression that is written out; what lies deeper is an ellips
 def value_text(model: CellModel, ref: object) -> str:
     """Write a value of the step: `h[t-1]`, `f[t]`, `weight_hh`; an unnamed one as the expression that made it."""
     return _value(model, ref, DEPTH)[0]
+
+
+def factor_text(model: CellModel, ref: object) -> str:
+    """Write a value of the step as a factor, or as a power's base: in brackets where it needs them."""
+    return bracketed(_value(model, ref, DEPTH), ATOM)
+
+
+def wrapped_text(name: str) -> str:
+    """Write the last state of a sequence where an index of -1 reads it."""
+    return f"{name}[T-1] (the last state: index -1)"
 
 
 def quantity(model: CellModel, ref: Ref) -> str:
@@ -71,7 +81,7 @@ def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
 def _turned(text: str) -> str:
     if text.endswith(".T"):
         return text[:-2]
-    return f"({text}).T" if " " in text and not text.startswith("d[") else f"{text}.T"
+    return f"({text}).T" if " " in text and not text.startswith(("d[", "[")) else f"{text}.T"
 
 
 def rule_text(model: CellModel, r: int, rule: Rule) -> str:
@@ -85,12 +95,18 @@ def rule_text(model: CellModel, r: int, rule: Rule) -> str:
         if type(a) is Called:
             return call_text(a.op.name, [of(a.of)])
         if type(a) is Rule:
-            return rule_text(model, r, a), 1
+            text = rule_text(model, r, a)
+            return text, (ATOM if text.startswith("[") else 1)
         return (cotangent, ATOM) if a == G else _value(model, a, DEPTH)
 
     for op, args, _ in rule.instructions:
-        texts.append(call_text(op.name, [of(a) for a in args]))
+        texts.append(_call(op.name, [of(a) for a in args]))
     return of(rule.result)[0]
+
+
+def _call(name: str, args: list[Text]) -> Text:
+    """Write an operation; arrays that are joined as [h; x]."""
+    return (f"[{'; '.join(text for text, _ in args)}]", ATOM) if name == "concatenate" else call_text(name, args)
 
 
 def _value(model: CellModel, ref: object, depth: int) -> Text:
@@ -104,7 +120,7 @@ def _value(model: CellModel, ref: object, depth: int) -> Text:
         role = model.roles[index]
         if depth == 0:
             return "...", ATOM
-        text, binds = call_text(role.op.name, [_value(model, a, depth - 1) for a in role.args])
+        text, binds = _call(role.op.name, [_value(model, a, depth - 1) for a in role.args])
         return (f"({text})[t{shift:+d}]", ATOM) if shift else (text, binds)
     if kind == "state":
         shift -= 1

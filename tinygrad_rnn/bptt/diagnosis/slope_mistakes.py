@@ -11,7 +11,7 @@ from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
-from tinygrad_rnn.bptt.diagnosis.sentences import quantity, value_text
+from tinygrad_rnn.bptt.diagnosis.sentences import factor_text, quantity, value_text
 from tinygrad_rnn.operations.basics import sigmoid
 from tinygrad_rnn.tape.notation import is_function
 
@@ -55,6 +55,22 @@ SLOPES: dict[str, dict[str, Slope]] = {
 }
 
 
+IN_EVERY_KIND: dict[str, dict[str, Slope]] = {
+    "taken at the output, once more: s * (1 - s) with s = sigmoid(y), and 1 - tanh(y)**2": {
+        "tanh": lambda x, y: 1 - np.tanh(y) ** 2,
+        "sigmoid": lambda x, y: sigmoid(y) * (1 - sigmoid(y)),
+    },
+    "taken at the input: x * (1 - x), and 1 - x**2": {
+        "tanh": lambda x, y: 1 - x * x,
+        "sigmoid": lambda x, y: x * (1 - x),
+    },
+    "taken as the output itself": {"tanh": lambda x, y: y, "sigmoid": lambda x, y: y},
+    "taken as that of tanh": {"tanh": lambda x, y: 1 - y * y, "sigmoid": lambda x, y: 1 - y * y},
+    "taken as that of a sigmoid": {"tanh": lambda x, y: y * (1 - y), "sigmoid": lambda x, y: y * (1 - y)},
+}
+"""One slip that is made with several functions: the slope that each of them then has."""
+
+
 def mistakes_in_slopes(model: CellModel) -> Iterator[Mistake]:
     """Yield mistakes in the derivative of a nonlinearity: of one, of all of a kind, of all at once."""
     of_kind: dict[str, list[int]] = {}
@@ -79,7 +95,7 @@ def mistakes_in_slopes(model: CellModel) -> Iterator[Mistake]:
         slopes: dict[str, Any] = {"missing": None, "taken twice": "twice", **SLOPES.get(kind, {})}
         for words, slope in slopes.items():
             known = slope in (None, "twice")
-            x, y = (value_text(model, ref) for ref in (model.roles[lines[0]].args[0], Ref("line", lines[0])))
+            x, y = (factor_text(model, ref) for ref in (model.roles[lines[0]].args[0], Ref("line", lines[0])))
             said = f"the derivative {what} is {words if known else 'taken as ' + words.format(x=x, y=y)}"
             yield Mistake(
                 f"in {to}, {said}",
@@ -87,6 +103,14 @@ def mistakes_in_slopes(model: CellModel) -> Iterator[Mistake]:
                 Changes(edges={(r, 0): _slope(model, r, slope) for r in lines}),
                 max(lines),
             )
+
+    for what, kind, lines in groups:
+        kinds = {model.roles[r].op.name for r in lines}
+        for words, by_kind in IN_EVERY_KIND.items() if not kind else ():
+            if kinds <= set(by_kind):
+                to = ", ".join(quantity(model, model.roles[r].args[0]) for r in lines)
+                edges = {(r, 0): _slope(model, r, by_kind[model.roles[r].op.name]) for r in lines}
+                yield Mistake(f"in {to}, the derivative {what} is {words}", to, Changes(edges=edges), max(lines))
 
 
 def _named(model: CellModel, lines: list[int]) -> str:

@@ -21,6 +21,7 @@ from tinygrad_rnn.bptt.comparison.case import (
     takes,
     takes_dlast,
 )
+from tinygrad_rnn.bptt.diagnosis.conventions import Convention
 from tinygrad_rnn.bptt.diagnosis.failures import advice, is_no_answer, line_of, source_of, told
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.nn.time_loop import as_tuple
@@ -79,6 +80,7 @@ class Submission:
         self.changed: set[str] = set()  # the arguments that it wrote into
         self.unsteady = False  # whether it ever gave two answers to one problem
         self.single = False  # whether it gave numbers in float32
+        self.conventions: tuple[Convention, ...] = ()
         self.integers: dict[str, str] = {}  # the gradients that it gave as integers, with their dtype
 
     def judged_in(self, precision: Precision) -> Submission:
@@ -87,12 +89,24 @@ class Submission:
         other.precision, other.changed, other.unsteady = precision, set(), False
         return other
 
+    def under(self, convention: Convention) -> Submission:
+        """Return the same function, its gradients understood by one more convention."""
+        other = copy.copy(self)
+        other.conventions = (*self.conventions, convention)
+        return other
+
     def __call__(self, case: Case) -> tuple[Gradients, Log]:
         """Return the gradients by the cell's names and in the cell's layout, and the intermediates as given."""
         first, log = self._asked(case)
         again, _ = self._asked(case)
         self.unsteady = self.unsteady or not self.agree(first, again)
-        return first, log
+        return self.undone(first, case), log
+
+    def undone(self, answer: Gradients, case: Case) -> Gradients:
+        """Return gradients without the conventions."""
+        for convention in self.conventions:
+            answer = convention.undone(answer, case)
+        return answer
 
     def agree(self, first: Gradients, again: Gradients) -> bool:
         """Return whether two answers are the same, to rounding: terms may be added up in another order."""

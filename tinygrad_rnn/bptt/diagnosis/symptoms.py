@@ -39,27 +39,37 @@ class Symptom:
     wrong: tuple[str, ...]  # the gradients whose term of step k is wrong
     also: tuple[str, ...] = ()  # other quantities that would spoil the same
     logged: bool = False  # whether the derivation gave the quantity itself
+    seen: bool = True  # whether the quantity itself was seen to be wrong; else one that is made of it may be the first
 
     def __str__(self) -> str:
         alone = ""
         if self.s is not None:
             what = f"an upstream gradient at step {self.s}" if self.s < self.T else "the last state's gradient"
             alone = f", with {what} alone"
-        return f"{self.quantity} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
+        or_later = "" if self.seen else ", or in what is made of it,"
+        return f"{self.quantity}{or_later} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
 
 
-def first_wrong(case: Case, submission: Submission) -> Symptom | None:
-    """Return the first wrong term, from the answers; None where each term by itself is right."""
+def first_wrong(case: Case, submission: Submission, reads_state: bool = True) -> Symptom | None:
+    """Return the first wrong term, from the answers; None where each term by itself is right.
+
+    None too for a derivation that reads no initial state, of more steps than one: it begins at no later step.
+    """
+    if not reads_state and len(case.xs) > 1:
+        return None
     for s, k, rest, hand, true in _terms(case, submission):
         if symptom := _symptom(rest, hand, true, k, s, len(case.xs), submission.precision):
             return symptom
     return None
 
 
-def terms_table(case: Case, submission: Submission, lines: int = 12) -> Iterator[str]:
-    """Yield for every wrong term (s, k) the largest error of each wrong gradient, over its largest true entry."""
+def terms_table(case: Case, submission: Submission, reads_state: bool = True, lines: int = 12) -> Iterator[str]:
+    """Yield for every wrong term (s, k) the largest error of each wrong gradient, over its largest true entry.
+
+    A derivation that reads no initial state has no terms by themselves: then all steps k count together.
+    """
     count = 0
-    for s, k, _, hand, true in _terms(case, submission):
+    for s, k, _, hand, true in _terms(case, submission, reads_state):
         largest, cells = largest_entry(true.values()), []
         for name, g in hand.items():
             if g.shape != true[name].shape:
@@ -71,20 +81,25 @@ def terms_table(case: Case, submission: Submission, lines: int = 12) -> Iterator
             count += 1
             above = f"upstream at step {s}" if s < len(case.xs) else "dlast alone"
             if count <= lines:
-                yield f"  {above}, term of step {k}: {', '.join(cells)}"
+                yield f"  {above}, {f'term of step {k}' if reads_state else 'all terms'}: {', '.join(cells)}"
     if count > lines:
         yield f"  ... and {count - lines} more"
     if not count:
         yield "  each term by itself is right: only several together are wrong, as where gradients are clipped"
 
 
-def _terms(case: Case, submission: Submission) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
-    """Yield the terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape."""
+def _terms(
+    case: Case, submission: Submission, apart: bool = True
+) -> Iterator[tuple[int, int, Case, Gradients, Gradients]]:
+    """Yield the terms (s, k), as backward makes them: s, k, the cut problem, by hand, on the tape.
+
+    apart: whether steps are told apart; else k = 0 stands for all.
+    """
     T = len(case.xs)
     for s, alone in one_step_at_a_time(case):
         hand_after: Gradients = {}
         true_after: Gradients = {}
-        for k in reversed(range(T)):
+        for k in reversed(range(T if apart else 1)):
             rest = alone.part(k, T, alone.dhs[k:], alone.dlast)
             hand, true = submission(rest)[0], rest.tape_gradients()
             yield s, k, rest, _own(hand, hand_after, rest), _own(true, true_after, rest)
@@ -203,17 +218,22 @@ def _symptom(
     if misfit:
         name = misfit[0]
         return Symptom(f"d{name}", k, s, T, f"its shape is {hand[name].shape}, and should be {true[name].shape}", names)
-    sources = _sources(CellModel(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
+    sources, seen = _sources(CellModel(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
     name = max(names, key=lambda name: wrong[name].mean())
-    return Symptom(sources[0], k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names, sources[1:])
+    return Symptom(
+        sources[0], k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names, sources[1:], seen=seen
+    )
 
 
-def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first."""
+def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first.
+
+    And whether the first of them is in the answer, so that it is seen.
+    """
     candidates = [Ref("param", name) for name in model.case.params] + [Ref("x")]
     candidates += [Ref("state", k) for k in range(len(model.names))]
     candidates += [Ref("line", r) for r in range(len(model.roles)) if model.roles[r].op.name != "transpose"]
-    found = [(sum(wrong[name].size for name in names), 2 * LAST, " and ".join(f"d{name}" for name in names))]
+    found = [(sum(wrong[name].size for name in names), 2 * LAST, " and ".join(f"d{name}" for name in names), True)]
     for number, ref in enumerate(candidates):
         reached = {name: g != 0 for name, g in reach(model, ref).items() if name in wrong}
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
@@ -221,9 +241,10 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
             unnamed = LAST if ref.kind == "line" and not model.roles[ref.index].name else 0
             accused = sum(mask.any() and not wrong[name].any() for name, mask in reached.items())
             size = RIGHT * int(accused) + sum(int(mask.sum()) for mask in reached.values())
-            found.append((size, unnamed + number, quantity(model, ref) + handed))
-    least = min(size for size, _, _ in found)
-    return tuple(dict.fromkeys(text for size, _, text in sorted(found) if size == least))
+            found.append((size, unnamed + number, quantity(model, ref) + handed, ref.kind != "line"))
+    least = min(size for size, *_ in found)
+    nearest = [(text, seen) for size, _, text, seen in sorted(found) if size == least]
+    return tuple(dict.fromkeys(text for text, _ in nearest)), nearest[0][1]
 
 
 def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> str:

@@ -17,14 +17,16 @@ def truncated(case: Case, way: AnyWay) -> Gradients:
     return found
 
 
-def truncation_of(answers: Sequence[tuple[Gradients, Case]], precision: Precision) -> Way | None:
+def truncation_of(
+    answers: Sequence[tuple[Gradients, Case]], precision: Precision, lengths: range | None = None
+) -> Way | None:
     """Return the truncation under which all answers are right and the full gradient is not; None where none is.
 
-    Tried are chunks and windows of 2 steps and more, shorter than the longest case. One step alone, without any way
-    back, is a mistake.
+    Tried are chunks and windows of 2 steps and more, shorter than the longest case, or of `lengths`. One step alone,
+    without any way back, is a mistake.
     """
     longest = max((len(case.xs) for _, case in answers), default=0)
-    ways: list[Way] = [kind(k) for k in range(2, longest) for kind in (Window, Chunked)]
+    ways: list[Way] = [kind(k) for k in lengths or range(2, longest) for kind in (Window, Chunked)]
     for way in ways:
         differs = False
         for given, case in answers:

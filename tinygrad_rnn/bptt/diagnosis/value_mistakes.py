@@ -13,7 +13,7 @@ from tinygrad_rnn.bptt.diagnosis.edits import alike, as_rule, by_entries, edits,
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
 from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule, operation_of
-from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
+from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text, wrapped_text
 from tinygrad_rnn.operations.basics import relu, sigmoid
 from tinygrad_rnn.tape.notation import is_function
 
@@ -46,6 +46,9 @@ def saved(model: CellModel) -> Iterator[Mistake]:
         if after.kind == "line"
     ]
     places += [("of x", "dW", _xs_of(), -1)]
+    for k, name in enumerate(model.names):
+        words = f"backward reads {wrapped_text(name)} at step 0, in the place of {name}0"
+        yield Mistake(words, f"d{name}", Changes(saved=_states_of(k)(lambda t, T: t or T - 1)), -1)
     unnamed = [r for r in inner if not model.roles[r].name and by_entries(model.roles[r].op)]
     again = _again(model, unnamed)
     for what, first, move, line in places:

@@ -78,7 +78,7 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
             found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
     except (DoctorError, ValueError, LookupError):  # a step that the doctor has no model of
         return None
-    mistakes = [m.words for m in (found.mistake, found.second) if m]
+    mistakes = [m.words for m in (found.mistake, *found.others) if m]
     if not mistakes:
         return None
     if not found.complete:
@@ -112,6 +112,7 @@ class _Problems:
 
     def __init__(self, handed: list[Handed]) -> None:
         self.zero: tuple[str, ...] = ()
+        self.way: AnyWay | None = None
         self.tried: list[Problem] = []
         self.answers: dict[int, Gradients] = {}
         for one in handed:
@@ -124,6 +125,10 @@ class _Problems:
         self.stages = sorted(self.tried, key=lambda p: p.T)
         long_enough = [p for p in self.stages if p.T >= 3]
         self.searched = (long_enough or self.stages[-1:])[0]
+
+    def followed(self, stage: Problem) -> list[Problem]:
+        """Return no problems: the code is asked about none but those that were tried."""
+        return []
 
 
 class _Submitted(Submission):

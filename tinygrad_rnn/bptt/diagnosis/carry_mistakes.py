@@ -1,0 +1,180 @@
+"""Mistakes in what one step hands to the step before: missing, twice, as it is, added at the wrong place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.diagnosis.changed_walk import reached
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
+from tinygrad_rnn.bptt.diagnosis.model import At, Carry, CellModel, Changes, EdgeChange, Handed
+from tinygrad_rnn.bptt.diagnosis.rules import Ref, Rule
+from tinygrad_rnn.bptt.diagnosis.sentences import quantity, value_text
+from tinygrad_rnn.tape.notation import is_function
+
+Group = tuple[str, Callable[[int], bool]]
+"""The name of some states' gradients, and a test for these states."""
+
+
+def state_groups(model: CellModel) -> list[Group]:
+    """Return each state, and all of them together."""
+    groups: list[Group] = [(f"d{name}", k.__eq__) for k, name in enumerate(model.names)]
+    together = (" and ".join(what for what, _ in groups), lambda k: True)
+    return [*groups, together] if len(groups) > 1 else groups
+
+
+def carried(model: CellModel) -> Iterator[Mistake]:
+    """Yield mistakes in the carry from step t+1 to step t, with and without dlast, the carry of the last step."""
+    for what, which in state_groups(model):
+        for with_last in (True, False):
+            also = " (dlast too)" if with_last else ""
+            for words, change in (
+                (f"is missing: nothing comes back from later steps{also}", np.zeros_like),
+                (f"has the wrong sign{also}", np.negative),
+                (f"is counted twice{also}", lambda g: 2 * g),
+                (f"is halved{also}", lambda g: g / 2),
+            ):
+                yield Mistake(
+                    f"the carry of {what} from step t+1 {words}",
+                    what,
+                    Changes(carry=_carry(which, change, with_last)),
+                )
+        yield Mistake(
+            f"the carry of {what} is not updated: every step adds dlast again",
+            what,
+            Changes(
+                carry=lambda t, at, g, which=which: [  # type: ignore[misc]
+                    at.model.case.dlast[k] if which(k) else value for k, value in enumerate(g)
+                ]
+            ),
+        )
+        yield Mistake(
+            f"the carry of {what} adds up over the steps (`+=` for `=`)", what, Changes(handed=_added_up(which))
+        )
+    if len(model.names) > 1:
+        swapped = " and ".join(f"d{name}" for name in model.names)
+        changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
+        yield Mistake(f"the carries of {swapped} are exchanged", f"d{model.names[0]}", changes)
+    first = f"d{model.names[0]}"
+    yield Mistake("the loop leaves step 0 out, the first", first, Changes(skips=lambda t, T: t == 0))
+    yield Mistake("the loop leaves step T-1 out, the last", first, Changes(skips=lambda t, T: t == T - 1))
+    yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
+
+
+def _added_up(which: Callable[[int], bool]) -> Handed:
+    return lambda at, handed: [g + b if which(k) else g for k, (g, b) in enumerate(zip(handed, at.carry, strict=True))]
+
+
+def _as_it_is(states: list[int]) -> Handed:
+    return lambda at, handed: [at.pending[at.model.after[k]] if k in states else g for k, g in enumerate(handed)]
+
+
+def _carry(which: Callable[[int], bool], change: Callable[[Array], Array], with_last: bool) -> Carry:
+    def carry(t: int, at: At, arriving: list[Array]) -> list[Array]:
+        if at.is_last and not with_last:
+            return arriving
+        return [change(g) if which(k) else g for k, g in enumerate(arriving)]
+
+    return carry
+
+
+def _carry_alone(k: int) -> Callable[[At, Array], Array]:
+    return lambda at, g: g if at.is_last else at.carry[k]
+
+
+def handed_as_it_is(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes that hand the gradient of a state to the step before as if it were that of the state there."""
+    for what, which in state_groups(model):
+        made = [k for k, after in enumerate(model.after) if which(k) and after.kind == "line"]
+        if made:
+            yield Mistake(
+                f"{what.replace(' and', '[t] and')}[t] is handed to step t-1 as it is: "
+                "the way back through the step is missing",
+                what,
+                Changes(handed=_as_it_is(made)),
+            )
+
+
+def overwritten(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes that overwrite the cotangent of a state with the carry from step t+1."""
+    for k, ref in enumerate(model.after):
+        name = model.names[k]
+        if ref.kind == "line":
+            yield Mistake(
+                f"what step t+1 hands back to d{name} overwrites what comes to it in step t (`=` for `+=`)",
+                f"d{name}",
+                Changes(cotangents={ref.index: _carry_alone(k)}),
+                ref.index,
+            )
+
+
+def late_carries(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes that add the carry from step t+1 after the derivative of the line that made the state."""
+    for k, after in enumerate(model.after):
+        for r, slot, target in model.edges():
+            if after == Ref("line", r) and model.likes[target].shape == model.roles[r].like.shape:
+                to, rule = quantity(model, target), model.rule(r, slot)
+                words = f"in {to}, what comes back from step t+1 is added after the derivative of {model.names[k]}[t]"
+                yield edge_mistake(model, (r, slot), f"{words}, not before", _with_late_carry(rule, k))
+
+    yield from _brackets(model)
+    yield from _in_the_order_of_time(model)
+
+
+def _with_late_carry(rule: Rule, k: int) -> EdgeChange:
+    return lambda at, g: rule(at, g - at.carry[k]) + at.carry[k]
+
+
+def _brackets(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes that leave the carry out of the bracket before a nonlinearity: a + b * s' for (a + b) * s'."""
+    for k, after in enumerate(model.after):
+        lines = [r for r in _nonlinear(model) if after != Ref("line", r) and _reaches(model, after, r)]
+        for group in [[r] for r in lines] + ([lines] if len(lines) > 1 else []):
+            to = ", ".join(quantity(model, model.roles[r].args[0]) for r in group)
+            of = ", ".join(value_text(model, Ref("line", r)) for r in group)
+            yield Mistake(
+                f"in {to}, what comes back from step t+1 (d{model.names[k]}) is added after the derivative of {of}, "
+                "not before: a bracket is missing",
+                to,
+                Changes(edges={(r, 0): _out_of_the_bracket(model.rule(r, 0), k, r) for r in group}),
+                max(group),
+            )
+
+
+def _nonlinear(model: CellModel) -> list[int]:
+    return [r for r, role in enumerate(model.roles) if is_function(role.op.name) and isinstance(role.args[0], Ref)]
+
+
+def _reaches(model: CellModel, source: Ref, r: int) -> bool:
+    """Return whether the cotangent of `source` comes to line r within a step."""
+    return reached(At(model, model.values, 0), source, Ref("line", r)) is not None
+
+
+def _out_of_the_bracket(rule: Rule, k: int, r: int) -> EdgeChange:
+    def change(at: At, g: Array) -> Any:
+        late = reached(at, at.model.after[k], Ref("line", r), at.carry[k])
+        return rule(at, g - late) + late
+
+    return change
+
+
+def _in_the_order_of_time(model: CellModel) -> Iterator[Mistake]:
+    """Yield the mistakes that apply the matrix first, and then the derivative of the line that made the state."""
+    for k, after in enumerate(model.after):
+        if after.kind != "line" or after.index not in _nonlinear(model):
+            continue
+        outer = model.rule(after.index, 0)
+        for r, slot, target in model.edges():
+            role = model.roles[r]
+            if role.op.name == "matmul" and target == Ref("state", k) and role.like.shape == model.likes[target].shape:
+                to, made = quantity(model, target), f"{model.names[k]}[t]"
+                words = f"in {to}, the matrix comes before the derivative of {made}: Jacobians in the order of time"
+                change = _first_the_matrix(outer, model.rule(r, slot), after)
+                yield edge_mistake(model, (r, slot), words, change)
+
+
+def _first_the_matrix(outer: Rule, inner: Rule, after: Ref) -> EdgeChange:
+    return lambda at, g: outer(at, inner(at, at.pending[after]))

@@ -1,0 +1,133 @@
+"""Conventions that the answers of a derivation show: float32, zero states, one bias, clipping, truncation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.conventions import Convention
+from tinygrad_rnn.bptt.diagnosis.examination import Examination
+from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
+from tinygrad_rnn.bptt.diagnosis.problems import Problem
+from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Submission
+from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_of, truncation_text
+from tinygrad_rnn.bptt.truncation.ways import Way
+
+NUDGE = 1e-7
+ROUGH = (1e-9, 1e-5)
+"""The bend of an answer in float32 at nudges of that size. A smooth answer bends by NUDGE**2; 1 is noise."""
+
+
+def computes_in_single(submission: Submission, case: Case) -> bool:
+    """Return whether an answer has the rounding of float32: it jumps where inputs move by 1e-7, float32's resolution.
+
+    The returned dtype says so, or the second difference of the answer over three problems that lie close together.
+    """
+    if submission.single:
+        return True
+    rng = np.random.default_rng(0)
+    ways = {name: rng.standard_normal(case.inputs()[name].shape) for name in case.differentiable()}
+    nudged = [_moved(case, {name: k * way for name, way in ways.items()}) for k in (-1, 0, 1)]
+    before, middle, after = (_answer(submission, near) for near in nudged)
+    if not set(before) == set(middle) == set(after):
+        return False
+    bends = [before[name] - 2 * g + after[name] for name, g in middle.items()]
+    return ROUGH[0] < largest_entry(bends) / (largest_entry(middle.values()) or 1.0) < ROUGH[1]
+
+
+def _moved(case: Case, by: Gradients) -> Case:
+    moved = {name: case.inputs()[name] * (1 + NUDGE * way) for name, way in by.items()}
+    return _other(case, {**case.inputs(), **moved})
+
+
+def unread(submission: Submission, case: Case) -> tuple[str, ...]:
+    """Return the initial states and the biases that a derivation does not read: to it they are zero.
+
+    A bias only where it gives no gradient for it either, and reads another one: else it has forgotten it.
+    """
+    first = _answer(submission, case)
+    biases = [name for name in case.params if name.startswith("bias")]
+    asked = [*case.state_names, *(name for name in biases if name not in first)]
+    asked = [name for name in asked if name in case.differentiable()]
+    found = [name for name in asked if submission.agree(first, _answer(submission, _shifted(case, name)))]
+    return () if biases and set(biases) <= set(found) else tuple(found)
+
+
+def _answer(submission: Submission, case: Case) -> Gradients:
+    """Return the gradients of a derivation; none where it fails."""
+    try:
+        return submission(case)[0]
+    except DoctorError:
+        raise
+    except Exception:
+        return {}
+
+
+def _shifted(case: Case, name: str) -> Case:
+    return _other(case, {**case.inputs(), name: case.inputs()[name] + 1})
+
+
+def _other(case: Case, values: dict[str, Array]) -> Case:
+    """Return the problem with other values."""
+    state = tuple(values[name] for name in case.state_names)
+    params = {name: values[name] for name in case.params}
+    return Case(case.cell, params, values["x"], state, case.dhs, case.dlast, 0, with_dlast=True, who=case.who)
+
+
+def truncation(examined: Examination) -> Way | None:
+    """Return the way in which the answers are truncated; None where they are not, or to single steps.
+
+    An answer that is truncated to windows of k is right for all sequences of up to k steps.
+    """
+    wrong = {p for found in examined.wrong.values() for p in found}
+    smallest = min((p.T for p in wrong), default=0)
+    right = max((p.T for p in examined.problems.tried if smallest > p.T), default=0)
+    lengths = range(max(right, 2), smallest)
+    answers = sorted(examined.as_given(), key=lambda pair: (pair[1] not in wrong, pair[1].T))  # the telling ones first
+    if not lengths or any(set(hand) - set(problem.true) for hand, problem in answers):
+        return None
+    return truncation_of([(hand, problem.case) for hand, problem in answers], examined.submission.precision, lengths)
+
+
+def of_truncation(way: Way) -> Convention:
+    """Return the convention that gradients are truncated."""
+    meant = f"convention: {truncation_text(way)}; if that is meant, say truncation=bptt.{way}"
+    return Convention("if the truncation is meant", meant)
+
+
+def clipping(answers: list[tuple[Gradients, Problem]], precision: Precision) -> Convention | None:
+    """Return how gradients that are right but for that are clipped, at a largest value or at a largest norm."""
+    given = [name for name in answers[0][0] if all(name in hand for hand, _ in answers)]
+    names = [name for name in given if any(not p.same(name, h[name], precision) for h, p in answers)]
+    if not names:
+        return None
+    bound = max(float(np.abs(hand[name]).max(initial=0)) for hand, _ in answers for name in names)
+    what = ", ".join(f"d{name}" for name in names)
+    cut = [(hand[name], np.clip(p.true[name], -bound, bound), p.largest) for hand, p in answers for name in names]
+    at_bound = sum(int(np.sum(np.abs(hand[name]) == bound)) for hand, _ in answers for name in names)
+    if bound and at_bound > 1 and all(precision.same(*entry) for entry in cut):
+        return _clipped(f"{what}: clipped to values between -{bound:g} and {bound:g}")
+    if bound := _largest_norm(answers, names, precision):
+        return _clipped(f"{what}: scaled down to a norm of at most {bound:g} (gradient clipping)")
+    bounds = [_largest_norm(answers, [name], precision) for name in names]
+    if all(bounds) and max(bounds) - min(bounds) <= 1e-5 * max(bounds):
+        return _clipped(f"{what}: each scaled down to a norm of at most {bounds[0]:g} (gradient clipping)")
+    return None
+
+
+def _clipped(words: str) -> Convention:
+    return Convention("gradients are clipped", f"convention: {words}")
+
+
+def _largest_norm(answers: list[tuple[Gradients, Problem]], names: list[str], precision: Precision) -> float:
+    """Return the norm to which right gradients are scaled down; 0 where they are not."""
+    norms = []
+    for hand, p in answers:
+        size, right = (float(np.sqrt(sum(np.sum(g[name] ** 2) for name in names))) for g in (hand, p.true))
+        scaled = ((hand[name] * right, p.true[name] * size, p.largest * max(size, 1)) for name in names)
+        if not all(precision.same(*entry) for entry in scaled):
+            return 0.0
+        norms.append((size, right))
+    largest = max(size for size, _ in norms)
+    met = (abs(size - min(right, largest)) <= 1e-5 * min(right, largest) for size, right in norms)
+    return largest if all(met) else 0.0
