@@ -34,6 +34,7 @@ from tinygrad_rnn.commands import (
     training,
     truncating,
 )
+from tinygrad_rnn.commands.common import printable
 
 COMMANDS = (
     demo,
@@ -120,12 +121,7 @@ def _in_words(error: BaseException) -> str:
 def _say(words: str) -> None:
     """Print on the standard error, without control characters. A stream that is full or closed is no error."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"tinygrad-rnn: {_printable(words)}", file=sys.stderr, flush=True)
-
-
-def _printable(words: str) -> str:
-    """Return words with control characters, which could steer a terminal, as escapes."""
-    return "".join(c if c == "\n" or not (ord(c) < 32 or 127 <= ord(c) < 160) else repr(c)[1:-1] for c in words)
+        print(f"tinygrad-rnn: {printable(words)}", file=sys.stderr, flush=True)
 
 
 def _drop_what_cannot_be_written() -> None:
@@ -191,7 +187,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors hold no control characters."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(_printable(message))
+        super().error(printable(message))
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message and file is sys.stdout:  # where argparse would lose it without a word

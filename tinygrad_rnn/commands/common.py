@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,12 @@ def theirs_for_ours(value: str) -> dict[str, str]:
             raise argparse.ArgumentTypeError(f"{value!r} names {twice} twice: each name stands for one other")
         found[theirs] = ours
     return found
+
+
+def printable(words: str) -> str:
+    """Return words with control characters, which could steer a terminal, and halves of surrogate pairs, as escapes."""
+    bad = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+    return bad.sub(lambda found: repr(found[0])[1:-1], words)
 
 
 def write_drawing(tape: Tape, path: files.AnyPath, engine: str = "auto", **options: Any) -> None:

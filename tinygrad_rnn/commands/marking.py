@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import sys
 import time
@@ -16,6 +17,7 @@ from tinygrad_rnn.commands.classroom.kept_results import Kept
 from tinygrad_rnn.commands.classroom.marks import marks_of
 from tinygrad_rnn.commands.common import at_least, folder, place, seconds, wrote
 from tinygrad_rnn.commands.progress_line import ProgressLine, clock
+from tinygrad_rnn.commands.sources import READ
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 LEAST = 256 * UNITS["M"]
@@ -57,17 +59,26 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Judge what is not judged yet, and write the marks of all."""
     outputs = [options.json, options.csv, options.html]
+    with task.opened(options.task) as asked:
+        points = asked.points
     submissions = _submissions(options.folder, options.task)
     files.require_apart("mark", options.task, *outputs)
     for path in outputs:
         if path is not None:
             files.require_apart("mark", path, *submissions.values())
             files.require_place(path)
-    with task.opened(options.task) as asked:
-        points = asked.points
     state = options.state or options.folder / STATE
     with files.alone(state):
-        marks = marks_of(_judged(options, submissions, state), points)
+        results = _judged(options, submissions, state)
+    parts = {path for result in results.values() for path in result.get("used", ())}
+    marks = marks_of(
+        {
+            student: result
+            for student, result in results.items()
+            if result["status"] == "judged" or str(submissions[student].resolve()) not in parts
+        },
+        points,
+    )
     if unseen := [name for name in points or () if not any(name in mark.gradients for mark in marks)]:
         _say(f"mark: points of {', '.join(unseen)}: no submission has that gradient")
     print(marks_table.text(marks, options.hints))
@@ -84,15 +95,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _submissions(folder: Path, task: Path) -> Submissions:
-    """Return the files of a folder and of those within it, but for names that begin with a dot or two underscores."""
+    """Return the files of a folder and of those within it, but for the task, and what it imports.
+
+    Names that begin with a dot or two underscores are left out.
+    """
     if not folder.is_dir():
         raise ValueError(f"{folder}: {'is no folder' if folder.exists() else 'there is no such folder'}\ngive a folder")
-    found = {}
+    found, of_the_task = {}, READ | {str(task.resolve())}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         hidden = any(part.startswith((".", "__")) for part in inside.parts)
-        if not hidden and path.suffix in (".py", ".ipynb") and path.is_file() and path.resolve() != task.resolve():
-            found[inside.as_posix()] = path
+        if (
+            not hidden
+            and path.suffix in (".py", ".ipynb")
+            and path.is_file()
+            and str(path.resolve()) not in of_the_task
+        ):
+            found["".join(c if c.isprintable() else repr(c)[1:-1] for c in inside.as_posix())] = path
     if not found:
         raise ValueError(f"{folder}: no .py and no .ipynb in it\ngive the folder of the submissions")
     return found
@@ -111,23 +130,27 @@ def _judged(options: argparse.Namespace, submissions: Submissions, state: Path) 
     }
     if results:
         _say(f"mark: {len(results)} of {len(submissions)} results are there from an earlier run")
+    students = {where: student for student, where in places.items()}
     line = _Line(len(jobs)) if sys.stderr.isatty() else None
 
     def done(job: processes.Job, result: processes.Result | None) -> None:
         if result is not None:
             kept.write(job.result, result)
         if line:
-            line.step(job.submission.name)
+            line.step(students[job.result])
 
+    stopped = False
     try:
         processes.run(list(jobs.values()), limits, options.jobs or cores(), done)
     except KeyboardInterrupt:
-        there = sum(where.exists() for where in places.values())
-        _say(f"\nmark: stopped, {there} of {len(places)} results are kept: the same command goes on from there")
+        stopped = True
         raise
     finally:
         if line:
             line.end()
+        if stopped:
+            there = sum(where.exists() for where in places.values())
+            _say(f"mark: stopped, {there} of {len(places)} results are kept: the same command goes on from there")
     lost = {"status": "crashed", "words": "its result could not be read", "found": {}}
     return {student: results.get(student) or kept.read(where) or lost for student, where in places.items()}
 
@@ -148,7 +171,7 @@ class _Line:
                 "done": f"{self._done}/{self._jobs}",
                 "bar": f"[{'#' * full}{'.' * (20 - full)}]",
                 "left": f"{clock(left)} left",
-                "name": "".join(c if c.isprintable() else "?" for c in name),
+                "name": name,
             }
         )
 
@@ -159,7 +182,8 @@ class _Line:
 
 def _say(words: str) -> None:
     """Say something that is no part of the table."""
-    print(words, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(words, file=sys.stderr, flush=True)
 
 
 def _memory(value: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinygrad_rnn.commands.classroom.marks import Mark
+from tinygrad_rnn.commands.common import printable
 
 LEVELS = {
     0: "right or wrong",
@@ -18,6 +19,10 @@ LEVELS = {
 
 def hint(mark: Mark, level: int) -> str:
     """Return what a student is told at a level. Each level tells what those below it tell, and more."""
+    return printable(_hint(mark, level))
+
+
+def _hint(mark: Mark, level: int) -> str:
     if mark.status != "judged":
         return mark.words if level else mark.words.splitlines()[0]
     if level == 0 or mark.right:

@@ -88,7 +88,7 @@ def counts(marks: list[Mark]) -> list[tuple[int, str]]:
 
 def _kinds(mark: Mark) -> Iterator[str]:
     if mark.status != "judged":
-        yield "could not be run" if mark.status == "failed" else mark.words
+        yield "could not be run" if mark.status == "failed" else mark.words.partition(";")[0]
     elif mark.right:
         yield "right"
     elif mark.mistakes:

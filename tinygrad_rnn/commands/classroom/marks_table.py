@@ -60,7 +60,7 @@ def as_json(marks: list[Mark], level: int, task: str) -> str:
             for mark in marks
         ],
     }
-    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(whole, indent=1) + "\n"
 
 
 def _plain(cell: object) -> str:

@@ -6,9 +6,11 @@ The process limits itself before it reads anything. That guards against accident
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import math
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.classroom import task
 from tinygrad_rnn.commands.sources import READ, digest
+
+GRACE = 10
+"""Seconds beyond the time of a submission, after which it is ended from outside: for the start of its process."""
 
 
 def judged(submission: Path, asked: Path) -> dict[str, Any]:
@@ -44,16 +49,13 @@ def _result(status: str, words: str, found: task.Findings, submission: Path, ask
 
 
 def limit(memory: int, seconds: float) -> None:
-    """Limit the memory and the processor time of this process, where the system can."""
+    """Limit the memory and the time of this process, where the system can."""
     try:
         import resource
     except ImportError:
         return
-    for kind, most in (
-        ("RLIMIT_AS", memory),
-        ("RLIMIT_CPU", math.ceil(seconds) + 1),
-        ("RLIMIT_CORE", 0),
-    ):
+    signal.setitimer(signal.ITIMER_REAL, seconds + 2 * GRACE)  # even where nobody watches it any more
+    for kind, most in (("RLIMIT_AS", memory), ("RLIMIT_CPU", math.ceil(seconds) + GRACE), ("RLIMIT_CORE", 0)):
         with contextlib.suppress(AttributeError, ValueError, OSError):
             number = getattr(resource, kind)
             _, hard = resource.getrlimit(number)
@@ -66,9 +68,15 @@ def main() -> None:
     end = os._exit
     asked = json.loads(sys.argv[1])
     limit(**asked["limits"])
+    with open(asked["trace"], "w", encoding="utf-8") as trace:
+        faulthandler.dump_traceback_later(asked["limits"]["seconds"], exit=True, file=trace)  # it says where it hangs
+        _judge(asked)
+    end(0)
+
+
+def _judge(asked: dict[str, Any]) -> None:
     result = judged(Path(asked["submission"]), Path(asked["task"]))
     files.write(asked["result"], json.dumps(result | {"limits": asked["limits"]}))
-    end(0)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn.bench.machine import environment
+from tinygrad_rnn.bptt.diagnosis.failures import CELL
+from tinygrad_rnn.commands.classroom.one_submission import GRACE
 
 Result = dict[str, Any]
 
@@ -27,6 +30,27 @@ class Job:
     submission: Path
     task: Path
     result: Path
+
+    @property
+    def trace(self) -> Path:
+        """The file into which its process says where it is as its time is up."""
+        return self.result.with_suffix(".trace")
+
+    def stopped(self) -> str | None:
+        """Return at which line it was as its time was up, in words, "" where that is not known; None where it was not.
+
+        The file is taken away.
+        """
+        try:
+            trace = self.trace.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        self.trace.unlink(missing_ok=True)
+        if not trace:
+            return None
+        file = re.escape(str(self.submission.resolve()))
+        found = re.search(rf'File "{file}(?:{CELL}(\d+))?", line (\d+)', trace)
+        return f"; it was at {f'cell {found[1]}, ' if found[1] else ''}line {found[2]}" if found else ""
 
 
 @dataclass(frozen=True)
@@ -106,16 +130,17 @@ class _Running:
             )
             self._processes.add(process)
         try:
-            status: int | None = process.wait(limits.seconds)
+            status: int | None = process.wait(limits.seconds + GRACE)
         except subprocess.TimeoutExpired:
             status = None
         finally:
             _end(process)
             with self._lock:
                 self._processes.discard(process)
+            where = job.stopped()
         if self.stopped or job.result.exists():
             return None
-        return _without_a_result(status, limits)
+        return _without_a_result(status, limits, where)
 
     def stop(self) -> None:
         """End all of them, and start no other."""
@@ -126,8 +151,9 @@ class _Running:
 
 
 def _said(job: Job, limits: Limits) -> str:
-    asked = {"submission": job.submission.name, "task": str(job.task.resolve()), "result": str(job.result.resolve())}
-    return json.dumps(asked | {"limits": asdict(limits)})
+    paths = {"task": job.task, "result": job.result, "trace": job.trace}
+    asked = {"submission": job.submission.name, "limits": asdict(limits)}
+    return json.dumps(asked | {name: str(path.resolve()) for name, path in paths.items()})
 
 
 def _variables() -> dict[str, str]:
@@ -152,10 +178,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _without_a_result(status: int | None, limits: Limits) -> Result:
-    time_is_up = status is None or status == -getattr(signal, "SIGXCPU", 0)
-    if time_is_up:
-        return _nothing("timeout", f"no answer within {limits.seconds:g} s", limits)
+def _without_a_result(status: int | None, limits: Limits, where: str | None) -> Result:
+    by_limits = (getattr(signal, "SIGXCPU", None), getattr(signal, "SIGALRM", None))
+    if where is not None or status is None or -status in by_limits:
+        return _nothing("timeout", f"no answer within {limits.seconds:g} s{where or ''}", limits)
     try:
         how = signal.Signals(-status).name if status and status < 0 else f"status {status}"
     except ValueError:
