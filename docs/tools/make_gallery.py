@@ -94,20 +94,20 @@ NETWORKS = {
     "two_layers": "Two layers (GRU)",
     "bidirectional": "Both directions (RNN)",
     "two_layers_bidirectional": "Two layers, both directions (LSTM)",
-    "own": "A cell of one's own",
+    "own": "A cell of your own",
 }
 WORDS = {
-    "cells": "One box a cell",
-    "gates": "One box a gate",
+    "cells": "One box for each cell",
+    "gates": "One box for each gate",
     "ops": "Every operation",
     "rolled": "One step, with its recurrent edges",
-    "flow": "What comes back: the gradient of the loss, by its norm",
-    "flow_gates": "What comes back, gate by gate; parameters by what this step contributes",
+    "flow": "The norm of the gradient that comes back",
+    "flow_gates": "The norm of the gradient that comes back, by gates; parameters show what this step contributes",
     "truncated": "Truncated: the gradient is cut before t = 2",
-    "truncated_dark": "Truncated, on a dark ground",
+    "truncated_dark": "Truncated, in the dark theme",
     "values": "Values and gradients",
-    "heat": "Tiny heat maps, of the value and of the gradient",
-    "long": "A long sequence, by its ends",
+    "heat": "Small heat maps of the values and the gradients",
+    "long": "Both ends of a long sequence",
 }
 
 

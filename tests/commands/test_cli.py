@@ -52,7 +52,7 @@ def test_demo_fails_where_a_derivation_is_wrong(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(bptt.by_hand, "rnn", wrong)
     assert cli.main(["demo", "--out", str(tmp_path)]) == 1
-    assert "1 comparisons FAILED: rnn" in capsys.readouterr().out
+    assert "1 comparison FAILED: rnn" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("cell", list(common.ALL_CELLS))

@@ -177,7 +177,7 @@ def test_a_loss_that_is_not_on_the_tape(x):
     with tg.Tape() as tape:
         x.sum()
     for loss in (x.sum(), x):
-        with refused(ValueError, "was not made on this tape (1 entries)", "with Tape() as tape:"):
+        with refused(ValueError, "was not made on this tape (1 entry)", "with Tape() as tape:"):
             tape.gradient(loss, x)
     with refused(TypeError, "the loss is a float, not a Tensor", "inside"):
         tape.gradient(1.0, x)

@@ -373,7 +373,7 @@ def test_a_run_is_not_overwritten_nor_changed_by_mistake(book, tmp_path, capsys)
 
     refused("holds a run", "--text", str(book))
     refused("--rate\na run goes on as it began", "--resume", "--rate", "5")
-    refused("2 epochs are done, of 2", "--resume")
+    refused("2 of 2 epochs done already", "--resume")
     whole = book.read_text(encoding="utf-8")
     book.write_text(whole.replace("time", "tame"), encoding="utf-8")
     refused("is not the text that this run began with", "--resume", "--epochs", "3")

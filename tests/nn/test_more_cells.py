@@ -174,7 +174,7 @@ def test_zoneout_by_its_expectation():
 
 def test_wrong_masks():
     params, xs, states = problem("peephole_lstm", 4)
-    with pytest.raises(ValueError, match="1 masks for a cell with 2 states, started with 2\ngive one for each"):
+    with pytest.raises(ValueError, match="1 mask for a cell with 2 states, started with 2\ngive one for each"):
         nn.unroll(nn.zoneout(nn.lstm, 0.5), params, xs, states)
     with pytest.raises(ValueError, match="zoneout: masks for 2 steps, called at t=2\nrun the cell with unroll"):
         nn.unroll(nn.zoneout(nn.lstm, *[np.zeros((2, B, H), bool)] * 2), params, xs, states)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -133,7 +135,7 @@ def described(found: Facts, threads: int) -> str:
         + ("unknown" if load is None else f"{load:.2f}")
         + f", {found['system']}",
         f"Python {found['python']}, NumPy {found['numpy']} with {blas['name']} {blas['version']}".rstrip()
-        + f"{kernels}, {running} thread{'s' if running > 1 else ''}{others}",
+        + f"{kernels}, {counted(running, 'thread')}{others}",
     ]
     if load is not None and load > max(0.5, (found["cores"] - threads) / 2):
         lines.append(

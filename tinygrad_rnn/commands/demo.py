@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.comparison.report import Report
 from tinygrad_rnn.commands.common import CELLS, folder, place, write_drawing
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.nn.parameters import Array, Params
@@ -59,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
         print()
         for ending in (".dot", ".svg"):
             write_drawing(tape, options.out / f"{name}{ending}")
-    print(f"\n{len(failed)} comparisons FAILED: {'; '.join(failed)}" if failed else "\nEvery comparison agrees.")
+    bad = f"{counted(len(failed), 'comparison')} FAILED: {'; '.join(failed)}"
+    print(f"\n{bad if failed else 'Every comparison agrees.'}")
     return 1 if failed else 0
 
 

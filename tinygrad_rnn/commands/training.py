@@ -11,6 +11,7 @@ import time
 from tinygrad_rnn import files
 from tinygrad_rnn.commands.common import at_least, folder, note, number, place
 from tinygrad_rnn.commands.progress_line import ProgressLine, clock
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.lm import train
 from tinygrad_rnn.lm.language_model import LAYERS, perplexity
 from tinygrad_rnn.lm.train import OPTIMIZERS
@@ -72,7 +73,8 @@ def _run(options: argparse.Namespace) -> int:
         settings = dataclasses.replace(settings, **given)
         if progress.epoch >= settings.epochs and train.is_logged(options.out, progress):
             raise ValueError(
-                f"train --resume: {progress.epoch} epochs are done, of {settings.epochs}\nask for more: --epochs N"
+                f"train --resume: {progress.epoch} of {counted(settings.epochs, 'epoch')} done already\n"
+                "ask for more: --epochs N"
             )
     else:
         settings = train.Settings(**{"text": "timemachine", **given})

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import where_text
 from tinygrad_rnn.core.table import Args, Function, Primitive
 
@@ -294,7 +295,7 @@ def require_made_here(loss: Any, line: int | None, length: int) -> int:
         )
     if line is None:
         raise ValueError(
-            f"gradient: {loss.describe()} was not made on this tape ({length} entries)\n"
+            f"gradient: {loss.describe()} was not made on this tape ({counted(length, 'entry', 'entries')})\n"
             "compute it inside `with Tape() as tape:`, and ask that tape"
         )
     if loss.dtype.kind != "f":

@@ -18,6 +18,7 @@ from string import Template
 from typing import Any
 
 from tinygrad_rnn import files
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.draw.player_data import Data, film
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
@@ -76,10 +77,11 @@ def require_playable(path: str | os.PathLike[str]) -> None:
 
 def _page(tape: Tape, drawing: str, data: Data, title: str) -> str:
     T = len(steps(tape))
+    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
     text = Template(_read("page.html")).substitute(
         policy="$policy",
         title=html.escape(_encodable(title)),
-        summary=f"{len(tape):,} entries, {T} step{'s' * (T != 1)}; {len(data['back']):,} entries back",
+        summary=f"{forward}, {counted(T, 'step')}; {back} back",
         style=_read("player.css") + _dark_picture(),
         script="\n".join(_read(name) for name in SCRIPTS),
         picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),

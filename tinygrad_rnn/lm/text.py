@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_rnn import files
+from tinygrad_rnn.core.counting import counted
 
 Indices = NDArray[np.intp]
 """Characters as numbers: the places of the characters in the alphabet."""
@@ -41,7 +42,7 @@ def windows(text: str, steps: int, count: int) -> Indices:
     """
     if len(text) < steps + count:
         raise ValueError(
-            f"windows: {len(text)} letters and spaces are too few for {count} window{'s' * (count > 1)} of "
+            f"windows: {len(text)} letters and spaces are too few for {counted(count, 'window')} of "
             f"{steps + 1}\n"
             "give a longer text (only a-z and spaces count)"
         )
@@ -70,7 +71,7 @@ def streams(text: str, batch: int, window: int, offset: int = 0) -> Indices:
     length = (len(text) - offset - 1) // batch
     if length < window:
         raise ValueError(
-            f"streams: {len(text)} characters are too few for {batch} streams of windows of {window}\n"
+            f"streams: {len(text)} characters are too few for {counted(batch, 'stream')} of windows of {window}\n"
             f"give a text of at least {batch * window + offset + 1} characters, or a smaller batch or window"
         )
     values = indices(text)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
 
 Values = NDArray[Any]
@@ -241,11 +242,14 @@ def _order(kind: str, known: Mapping[Key, list[int]], key: Key) -> list[int]:
 def _hidden_size(kind: str, name: str, U: Given, gates: int) -> int:
     """Return H, from U with its gates as rows."""
     if U.ndim != 2:
-        raise ValueError(f"{kind}: {name} has {U.ndim} axes\nexpected a matrix: {gates} gates of the hidden size")
+        raise ValueError(
+            f"{kind}: {name} has {counted(U.ndim, 'axis', 'axes')}\n"
+            f"expected a matrix: {counted(gates, 'gate')} of the hidden size"
+        )
     if U.shape[0] != gates * U.shape[1]:
         raise ValueError(
             f"{kind}: {name} has {U.shape[0]} rows or columns of gates for {U.shape[-1]} hidden units\n"
-            f"expected {gates} * {U.shape[-1]} = {gates * U.shape[-1]}: {gates} gates of the hidden size"
+            f"expected {gates} * {U.shape[-1]} = {gates * U.shape[-1]}: {counted(gates, 'gate')} of the hidden size"
         )
     return int(U.shape[1])
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.nn.parameters import Array, Cell, Params
@@ -96,7 +97,8 @@ def onnx_node(
         if value is not None and np.shape(value) != expected.get(name):
             raise ValueError(
                 f"onnx_node: {name} of the {op_type} has shape {np.shape(value)}\n"
-                f"expected {expected.get(name, 'none')}: {len(several)} directions, {gates} gates of {hidden}"
+                f"expected {expected.get(name, 'none')}: {counted(len(several), 'direction')}, "
+                f"{counted(gates, 'gate')} of {hidden}"
             )
     states = {"initial_h": initial_h, "initial_c": initial_c}
     batch = (xs.shape[1], len(several)) if layout else (len(several), xs.shape[1])

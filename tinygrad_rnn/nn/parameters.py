@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import where_text
 
 Array = Any
@@ -119,7 +120,8 @@ def require_features(kind: str, x: Array, size: int) -> None:
     require_numbers(kind, "x", x)
     if shape_of(x)[-1:] != (size,):
         raise ValueError(
-            f"{kind}: x has shape {np.shape(x)}{where_text()}\nexpected (..., {size}): {size} features in the last axis"
+            f"{kind}: x has shape {np.shape(x)}{where_text()}\n"
+            f"expected (..., {size}): {counted(size, 'feature')} in the last axis"
         )
 
 

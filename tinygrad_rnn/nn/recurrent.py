@@ -23,6 +23,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.cells import ACTIVATIONS, gru, lstm, rnn
@@ -124,7 +125,7 @@ class _Recurrent:
             axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
             raise ValueError(
                 f"{kind}: x has shape {np.shape(x)}\n"
-                f"expected {axes}, or (T, I) without a batch, with I = {self.input_size} features"
+                f"expected {axes}, or (T, I) without a batch, with I = {counted(self.input_size, 'feature')}"
             )
         if not batched:
             x = x[:, None]

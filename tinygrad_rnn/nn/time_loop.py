@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import current, scope
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.nn.cell_check import unchecked
@@ -45,7 +46,7 @@ def unroll(
     states = as_tuple(state)
     if len(states) > len(names):
         raise ValueError(
-            f"unroll: {len(states)} states for {cell_name(cell)}, which takes ({', '.join(names)})\n"
+            f"unroll: {counted(len(states), 'state')} for {cell_name(cell)}, which takes ({', '.join(names)})\n"
             "give as many as the cell has, in their order, or none"
         )
     if current()[0]:
@@ -101,7 +102,7 @@ def _checked_lengths(lengths: ArrayLike | None, xs: Array) -> NDArray[np.integer
         )
     if counts.size and not (counts.min() >= 1 and counts.max() <= len(xs)):
         raise ValueError(
-            f"unroll: lengths from {counts.min()} to {counts.max()}, for T = {len(xs)} steps\n"
+            f"unroll: lengths from {counts.min()} to {counts.max()}, for T = {counted(len(xs), 'step')}\n"
             f"a length is the number of steps of a sequence that count, 1 to {len(xs)}"
         )
     return counts

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import current, scope_text, where_text
 from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.nn.cell_check import initial_state
@@ -50,7 +51,8 @@ def zoneout(cell: Cell, *held: Array) -> Cell:
         results = new if several else (new,)
         if len(results) != len(held) or len(state) != len(held):
             raise ValueError(
-                f"zoneout: {len(held)} masks for a cell with {len(results)} states, started with {len(state)}\n"
+                f"zoneout: {counted(len(held), 'mask')} for a cell with {counted(len(results), 'state')}, "
+                f"started with {len(state)}\n"
                 "give one for each state, and the initial states"
             )
         mixed = tuple(
@@ -80,7 +82,7 @@ def _held(old: Array, new: Array, keep: Array) -> Array:
     t = dict(labels).get("t")
     if t is None or not 0 <= t < len(keep):
         raise ValueError(
-            f"zoneout: masks for {len(keep)} steps, called at {scope_text(labels) or 'no step'}\n"
+            f"zoneout: masks for {counted(len(keep), 'step')}, called at {scope_text(labels) or 'no step'}\n"
             "run the cell with unroll, and give masks (T, B, H) for all of its steps"
         )
     if np.shape(keep)[1:] != np.shape(new) or keep[t].dtype != bool:

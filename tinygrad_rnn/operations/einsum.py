@@ -9,6 +9,7 @@ import string
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.table import TABLE, primitive
 from tinygrad_rnn.core.values import Value
 
@@ -26,15 +27,17 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     terms = inputs.split(",")
     if len(terms) != len(ndims):
         raise ValueError(
-            f"einsum: {subscripts!r} speaks of {len(terms)} operands, {len(ndims)} are given\none term for each operand"
+            f"einsum: {subscripts!r} speaks of {counted(len(terms), 'operand')}; given: {len(ndims)}\n"
+            "write one term for each operand"
         )
     free = [letter for letter in string.ascii_letters if letter not in subscripts]
     counts = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
     for term, ndim, count in zip(terms, ndims, counts, strict=True):
         if count < 0 or (count and "..." not in term):
             raise ValueError(
-                f"einsum: the term {term!r} of {subscripts!r} does not fit an operand with {ndim} axes\n"
-                "one letter for each axis, or an ellipsis for the others"
+                f"einsum: the term {term!r} of {subscripts!r} does not fit an operand with "
+                f"{counted(ndim, 'axis', 'axes')}\n"
+                "write one letter for each axis, or an ellipsis for the others"
             )
     dots = "".join(free[: max([c for c, term in zip(counts, terms, strict=True) if "..." in term], default=0)])
     terms = [term.replace("...", dots[len(dots) - count :]) for term, count in zip(terms, counts, strict=True)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_rnn.core.constants import as_index
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.table import TABLE, Args, Primitive, primitive
 from tinygrad_rnn.core.tensor import apply
@@ -47,7 +48,7 @@ def array_split(x: Value, indices_or_sections: Sections, axis: int = 0) -> list[
         return split(x, indices_or_sections, axis)
     count, length = int(indices_or_sections), x.shape[normalize_axis_index(axis, x.ndim)]
     if count < 1:
-        raise ValueError(f"array_split: {x.describe()} in {count} parts\ngive a number of parts from 1 on")
+        raise ValueError(f"array_split: {x.describe()} in {counted(count, 'part')}\ngive a number of parts from 1 on")
     each, longer = divmod(length, count)
     return split(x, [each * k + min(k, longer) for k in range(1, count)], axis)
 
@@ -69,7 +70,10 @@ def dsplit(x: Value, indices_or_sections: Sections) -> list[Value]:
 
 def _with_axes(x: Value, count: int, name: str) -> Value:
     if x.ndim < count:
-        raise ValueError(f"{name}: {x.describe()} has {x.ndim} axes\nit takes {count} or more; np.split takes any axis")
+        raise ValueError(
+            f"{name}: {x.describe()} has {counted(x.ndim, 'axis', 'axes')}\n"
+            f"it takes {count} or more; np.split takes any axis"
+        )
     return x
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.table import PRIMITIVES, TABLE, Function, primitive
 from tinygrad_rnn.core.values import Value
@@ -66,7 +67,7 @@ def diag(x: Value, k: int = 0) -> Value:
     if x.ndim == 2:
         return diagonal(x, k)
     if x.ndim != 1:
-        raise ValueError(f"diag: {x.describe()} has {x.ndim} axes\ngive a vector or a matrix")
+        raise ValueError(f"diag: {x.describe()} has {counted(x.ndim, 'axis', 'axes')}\ngive a vector or a matrix")
     shape = (x.shape[0] + abs(k),) * 2
     return Sparse(shape, x.dtype, [(_on_diagonal(*shape, k), x)]).dense()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
@@ -76,7 +77,7 @@ def first_difference(reading: Reading, these: Sequence[int], those: Sequence[int
         if words:
             return f"entry {place}, {reading.entries[i].op.name}, {words}"
     if len(these) != len(those):
-        return f"{len(these)} entries, where step {reading.times[those[0]]} has {len(those)}"
+        return f"{counted(len(these), 'entry', 'entries')}, where step {reading.times[those[0]]} has {len(those)}"
     return ""
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core import tape as core
 from tinygrad_rnn.core.backward import Walk, walk
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import current, recording_under, scope_text, where_text
 from tinygrad_rnn.core.sparse import Cotangent
 from tinygrad_rnn.core.table import Args
@@ -107,7 +108,7 @@ class Tape(core.Tape):
         return self.table()
 
     def __repr__(self) -> str:
-        return f"<Tape of {len(self)} entries>"
+        return f"<Tape of {counted(len(self), 'entry', 'entries')}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show the table of a tape in IPython and in a notebook."""

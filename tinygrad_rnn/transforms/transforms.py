@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.errors import refuse_dtype
 from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.core.table import PRIMITIVES, Args, Kwargs, Primitive
@@ -89,7 +90,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
         )
     if len(primals) != len(tangents):
         raise ValueError(
-            f"jvp: {len(primals)} arguments and {len(tangents)} tangents\n"
+            f"jvp: {counted(len(primals), 'argument')} and {counted(len(tangents), 'tangent')}\n"
             "give one tangent for each argument, None for one that does not move"
         )
     moving = [k for k, v in enumerate(tangents) if v is not None]
@@ -162,7 +163,8 @@ class Run:
         for k in chosen:
             if not -len(args) <= k < len(args):
                 raise ValueError(
-                    f"{what}: argnums={k}, and the function was called with {len(args)} positional arguments\n"
+                    f"{what}: argnums={k}, and the function was called with "
+                    f"{counted(len(args), 'positional argument')}\n"
                     "argnums counts positional arguments from 0"
                 )
         chosen = [int(k) % len(args) for k in chosen]
@@ -214,8 +216,9 @@ class Run:
         if loss is None or loss.size != 1:
             shapes = ", ".join(str(y.shape) for y in self.outputs)
             raise ValueError(
-                f"{self.what}: the function returned {len(self.outputs)} results, of shapes {shapes or '(none)'}, not "
-                f"one number{where_text()}\nreduce it (y.sum(), y.mean()); jacobian(f) and vjp(f, ...) take any result"
+                f"{self.what}: the function returned {counted(len(self.outputs), 'result')}, of shapes "
+                f"{shapes or '(none)'}, not one number{where_text()}\n"
+                "reduce it (y.sum(), y.mean()); jacobian(f) and vjp(f, ...) take any result"
             )
         return loss
 

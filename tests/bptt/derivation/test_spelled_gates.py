@@ -72,6 +72,33 @@ def test_code_of_a_spelled_gate_has_the_numbers_of_its_spelling(spelling):
     code_is_the_tapes(lstm_with(spelling), EXAMPLE)
 
 
+def test_a_minus_in_each_term_is_no_other_gate():
+    """1 / (1 + exp(-a - b)): no value is the net input."""
+
+    def spread(p, x, h, c):
+        f = 1 / (1 + np.exp(-x @ p["Wf"] - h @ p["Uf"]))
+        i = 1 / (np.exp(-h @ p["Ui"] - x @ p["Wi"]) + 1)
+        g = np.tanh(x @ p["Wg"] + h @ p["Ug"])
+        c = f * c + i * g
+        return np.tanh(c), c
+
+    mine = bptt.derive(spread, example=EXAMPLE)
+    lines = bptt.derive(lstm_with(tg.sigmoid), example=EXAMPLE).lines()
+    assert {name: mine.lines()[name] for name in lines if name != "z_i"} == {
+        name: line for name, line in lines.items() if name != "z_i"
+    }
+    assert "f = sigmoid(x @ Wf + h_prev @ Uf)" in mine.numpy()
+    code_is_the_tapes(spread, EXAMPLE)
+
+
+def test_an_exponential_that_is_no_gate_stays():
+    def cell(p, x, h):
+        return np.exp(-x @ p["W"] - h @ p["U"] - 2) * h
+
+    example = own_cells.of(own_cells.WU, scale=0.1)
+    assert bptt.derive(cell, example=example).lines()["z"].startswith("z_t = - Wᵀ x_t - Uᵀ h_{t-1}")
+
+
 def test_what_is_almost_a_sigmoid_is_none():
     def leaky(p, x, h):
         return 1 / (1.1 + np.exp(-(x @ p["W"] + h @ p["U"])))
@@ -89,6 +116,14 @@ def test_a_state_inside_of_a_spelling_stays():
     example = own_cells.of(own_cells.WU, states=2)
     assert bptt.derive(cell, example=example).lines()["c"].startswith("c_t = exp(")
     code_is_the_tapes(cell, example)
+
+    def plain(p, x, h, c):
+        c = np.exp(-(x @ p["W"] + h @ p["U"]))
+        return 1 / (1 + c), c
+
+    lines = bptt.derive(plain, example=example).lines()
+    assert lines["h"] == "h_t = 1/(1 + c_t)"
+    code_is_the_tapes(plain, example)
 
 
 # ------------------------------------------------------------------------------------------------ names, and wrappers

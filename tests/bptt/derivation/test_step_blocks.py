@@ -101,6 +101,12 @@ def test_the_page_says_what_the_total_derivative_runs_through():
     assert np.abs(total - blocks["c", "c"]).max() > 1e-3
 
 
+def test_parts_of_a_matrix_are_explained_where_they_stand():
+    words = "An index in brackets means the part of a matrix"
+    assert words in str(bptt.derive(nn.lstm))
+    assert words not in str(bptt.derive(nn.gru_textbook))
+
+
 def test_no_total_derivative_is_claimed_where_the_block_is_all_of_it():
     def cell(params, x, h, c):  # c reads no h
         c = np.tanh(c) * 0.5 + x @ params["W"]

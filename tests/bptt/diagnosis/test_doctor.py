@@ -720,7 +720,7 @@ def test_bad_input_is_refused():
         bptt.doctor(my_own, bptt.by_hand.rnn, example=lambda rng, T, B: 3)
     with pytest.raises(ValueError, match="names maps 'U' to 'nope', which the cell does not have"):
         bptt.doctor(nn.rnn, bptt.by_hand.rnn, names={"U": "nope"})
-    with pytest.raises(ValueError, match=r"T=\d, B=\d\) gave xs of 1 steps\ngive T of them"):
+    with pytest.raises(ValueError, match=r"T=\d, B=\d\) gave xs of 1 step\ngive T of them"):
         bptt.doctor(
             my_own,
             bptt.by_hand.rnn,

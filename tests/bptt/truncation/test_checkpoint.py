@@ -196,7 +196,7 @@ def test_what_is_wrong_says_so(run):
     params, xs, loss = problem(nn.lstm, 4)
     wrong = [
         (lambda: run(nn.lstm, params, xs[:0], loss), "no steps"),
-        (lambda: run(nn.lstm, params, xs, loss, state=(np.zeros((2, H)),)), "1 states given, lstm takes h, c"),
+        (lambda: run(nn.lstm, params, xs, loss, state=(np.zeros((2, H)),)), "1 state given, lstm takes h, c"),
         (lambda: run(nn.lstm, {**params, "V": params["V"].data}, xs, loss), "not a Tensor"),
         (lambda: run(nn.lstm, params, xs, lambda t, h: h), "has shape"),
         (lambda: run(nn.lstm, params, xs, lambda t, h: None), "returned a NoneType"),

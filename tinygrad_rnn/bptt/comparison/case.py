@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names, unroll
@@ -82,7 +83,8 @@ class Case:
             states = tuple(as_array(s) for s in as_tuple(state))
             if len(states) != len(self.state_names):
                 raise ValueError(
-                    f"{self.who}: {len(states)} states given, the cell takes {self.state_names}\ngive them all"
+                    f"{self.who}: {counted(len(states), 'state')} given, the cell takes {self.state_names}\n"
+                    "give them all"
                 )
             return states
         try:

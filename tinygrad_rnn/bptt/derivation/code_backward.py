@@ -6,8 +6,8 @@ import json
 
 from tinygrad_rnn.bptt.derivation.code_lines import FIRST, SECOND, Lines, in_place, now, quantities
 from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM, Equation, X, following
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Ref, refs
-from tinygrad_rnn.bptt.derivation.wording import python
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative, refs, total, transpose
+from tinygrad_rnn.bptt.derivation.wording import python, row_index
 
 
 class Backward(Lines):
@@ -42,7 +42,7 @@ class Backward(Lines):
             target = equation.target.name
             lines += self._line(target, f"{target} =", equation.right, self.comment(equation))
         for called, right in sums.values():
-            lines += self._line(called, f"{called} +=", right)
+            lines += self._added(called, right)
         if rec.dx is not None:
             lines += self._line("dx", f"{'dxs[:, :, t]' if columns else 'dxs[t]'} =", rec.dx)
         lines += self._hand_on()
@@ -68,6 +68,26 @@ class Backward(Lines):
                 name = self.rec.params[key]
                 found.setdefault(right, (name, (f"d{name}", right)))
         return dict(found.values())
+
+    def _added(self, called: str, right: Expr) -> list[str]:
+        """Return the lines that add the term of a step: those that add to some rows alone, and then the others."""
+        if called in self.blanks:
+            return self._line(called, f"{called} +=", right)
+        rest: list[Expr] = []
+        lines = []
+        for term in right.args if isinstance(right, Op) and right.name == "add" else [right]:
+            inner = negative(term) if is_negative(term) else term
+            rows = isinstance(inner, Op) and inner.name == "matmul" and row_index(transpose(inner.args[0]))
+            columns = isinstance(inner, Op) and inner.name == "matmul" and row_index(inner.args[1])
+            at = rows or columns
+            if not at or not isinstance(inner, Op):
+                rest.append(term)
+                continue
+            g = inner.args[1] if rows else transpose(inner.args[0])
+            place = python(at, self._then)
+            values = python(negative(g) if is_negative(term) else g, self._then)
+            lines += self.statement("", f"np.add.at({called}{'' if rows else '.T'}, {place}, {values})", SECOND)
+        return [*lines, *(self._line(called, f"{called} +=", total(*rest)) if rest else [])]
 
     def _line(self, called: str, left: str, right: Expr, comment: str = "") -> list[str]:
         """Return a line of the walk back, or a blank."""
@@ -135,7 +155,8 @@ class Backward(Lines):
             found = f"np.zeros_like(params[{json.dumps(key, ensure_ascii=False)}])" if term is None else by_term[term]
             pairs.append((key, f"{found}.copy()" if found in seen else found))
             seen.add(found)
-        pairs.append(("x", "dxs" if rec.dx is not None else "np.zeros_like(xs)"))
+        if not rec.indices:
+            pairs.append(("x", "dxs" if rec.dx is not None else "np.zeros_like(xs)"))
         pairs += [(f"{rec.keys[s]}0", following(s)) for s in rec.states]
         one = (
             "    return {" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {value}" for key, value in pairs) + "}"

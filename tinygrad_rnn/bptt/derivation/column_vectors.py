@@ -9,7 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, Shape, made, matmul, reduced, refs, transpose
+from tinygrad_rnn.bptt.derivation.expressions import (
+    Expr,
+    Num,
+    Op,
+    Ref,
+    Shape,
+    made,
+    matmul,
+    one_hot,
+    reduced,
+    refs,
+    transpose,
+)
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
 
 
@@ -80,7 +92,10 @@ def column(x: Expr) -> Expr:
             return reduced(x.name, inner, (("axis", axes),), ())
         shape = tuple(1 if k in axes else n for k, n in enumerate(inner.shape))
         return reduced(x.name, inner, (("axis", axes), ("keepdims", True)), shape)
-    if x.name in ("concatenate", "split", "softmax", "log_softmax") and len(x.args[0].shape) == 2:
+    stacked = x.name in ("concatenate", "split", "softmax", "log_softmax") and len(x.args[0].shape) == 2
+    if x.name == "one_hot":
+        return one_hot(column(x.args[0]), options["n"], 1 - options["axis"])
+    if stacked:
         args = tuple(column(a) for a in x.args)
         return Op(x.name, args, (*_without(x, "axis"), ("axis", 1 - options["axis"])), x.shape[::-1])
     if x.name == "getitem":
@@ -89,6 +104,7 @@ def column(x: Expr) -> Expr:
             return column(x.args[0])
         whole = ((None, None, None),)
         index = (*index, *whole * (len(x.args[0].shape) - len(index)))
+        index = tuple((part, part + 1, None) if isinstance(part, int) and part >= 0 else part for part in index)
         return Op(x.name, (column(x.args[0]),), (("index", index[::-1]),), _turned(x.shape))
     if x.name == "broadcast_to":
         return Op(x.name, (column(x.args[0]),), (), _turned(x.shape))

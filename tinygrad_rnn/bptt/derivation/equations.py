@@ -50,6 +50,8 @@ class Recurrence:
     cotangents: dict[str, str] = field(default_factory=dict)  # d<name> -> name
     target: str = ""  # the name of the target that the loss of a step reads; "" without a loss
     entries: dict[str, list[int]] = field(default_factory=dict)  # by name, the entry of the tape at each step
+    indices: bool = False  # x holds indices, which have no gradient
+    left_out: list[str] = field(default_factory=list)  # names of values that no state reads; "" for one without a name
     repeats: dict[str, list[list[int]]] = field(default_factory=dict)  # by name and step, entries that make it again
 
     def rewritten(self, change: Callable[[Expr], Expr | None], forward: bool = False) -> Recurrence:

@@ -47,6 +47,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "prime": lambda x, of: PRIMITIVES[of].vjps[0](np.ones_like(x), PRIMITIVES[of].function(x), x),
     "diag": lambda v: np.diagflat(v),
     "eye": lambda n: np.eye(n),
+    "one_hot": lambda at, n, axis: np.eye(n)[np.ravel(at)] if axis else np.eye(n)[:, np.ravel(at)],
     "placed": lambda n, start, width: np.eye(n)[:, start : start + width],
     "block": lambda above, below, value: value,
     "rows": lambda x, part, parts, label, axis: np.split(x, parts, axis)[part],

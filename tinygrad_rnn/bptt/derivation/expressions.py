@@ -167,11 +167,19 @@ def transpose(x: Expr) -> Expr:
         return x
     if isinstance(x, Op) and x.name == "transpose":
         return x.args[0]
+    if isinstance(x, Op) and x.name == "one_hot":
+        return one_hot(x.args[0], x.options[0][1], 1 - x.options[1][1])
     if isinstance(x, Op) and x.name == "matmul" and all(len(a.shape) == 2 for a in x.args):
         return matmul(transpose(x.args[1]), transpose(x.args[0]))
     if isinstance(x, Op) and x.name == "negative":
         return negative(transpose(x.args[0]))
     return Op("transpose", (x,), (), x.shape[::-1])
+
+
+def one_hot(at: Expr, n: int, axis: int = 1) -> Expr:
+    """Return what is 1 at an index along an axis and 0 elsewhere: E[x] is the product of such rows with E."""
+    batch = max(at.shape, default=1)
+    return Op("one_hot", (at,), (("n", n), ("axis", axis)), (batch, n) if axis else (n, batch))
 
 
 def matmul(a: Expr, b: Expr) -> Expr:

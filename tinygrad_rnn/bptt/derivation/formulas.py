@@ -104,10 +104,13 @@ class Formulas:
 
     def _slopes(self) -> list[Formula]:
         found = []
+        whole_numbers = {X} if self.rec.indices else set()
+        for e in self.rec.forward:
+            whole_numbers |= {t.name for t in e.targets} if {r.name for r in refs(e.right)} <= whole_numbers else set()
         for name in reversed(self.lines):
             right, target, _ = self.lines[name]
             for by in refs(right):
-                if by.step is None:
+                if by.step is None or by.name in whole_numbers:
                     continue
                 try:
                     slope = line_slope(self.lines[name], by)

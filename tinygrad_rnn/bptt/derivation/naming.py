@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from tinygrad_rnn.bptt.derivation.equations import LOSS
+from tinygrad_rnn.bptt.derivation.spelled_gates import OPPOSITE
 from tinygrad_rnn.bptt.derivation.trace import OF_STEP
 from tinygrad_rnn.graph.graph import Loop, Node, Value
 from tinygrad_rnn.tape.notation import is_function
@@ -161,11 +162,9 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
 
 def _nonlinear(body: list[Node], made: dict[Value, str]) -> list[Node]:
     """Return the functions of a net input that has no name."""
-    return [
-        node
-        for node in body
-        if is_function(node.op.name) and made.get(node.args[0]) in SUMMED and node.args[0].name is None
-    ]
+    sums = {v for v, name in made.items() if name in SUMMED}
+    sums |= {node.out for node in body if node.op.name == "multiply" and node.args[0] == OPPOSITE}
+    return [node for node in body if is_function(node.op.name) and node.args[0] in sums and node.args[0].name is None]
 
 
 def _ending(v: Value, readers: dict[Value, list[Value]]) -> str:

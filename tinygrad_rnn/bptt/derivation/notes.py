@@ -22,12 +22,18 @@ def notes(formulas: Formulas) -> dict[str, Note]:
 
 
 def _of_forward(formulas: Formulas) -> Note:
+    left_out = formulas.rec.left_out
+    names = ", ".join(name for name in left_out if name)
+    wanted = "the loss" if formulas.rec.target else "a state"
+    sentences: list[Note] = [[f"Lines that do not reach {wanted} are left out{': ' * bool(names)}{names}."]]
+    sentences *= bool(left_out)
     lines = [*formulas.rec.setup, *formulas.rec.forward]
-    if any(isinstance(part, Op) and part.name == "detach" for e in lines for part in walk(e.right)):
-        return [
-            "sg(v), for stop_gradient, is v with its path cut: nothing comes back through it, its derivative is zero."
-        ]
-    return []
+    used = {part.name for e in lines for part in walk(e.right) if isinstance(part, Op)}
+    if "one_hot" in used:
+        sentences.append(["x holds indices: e with an index is the column that is 1 there and 0 elsewhere."])
+    if "detach" in used:
+        sentences.append(["sg(v), for stop_gradient, is v with its path cut: its derivative is 0."])
+    return _joined(sentences)
 
 
 def _of_slopes(formulas: Formulas) -> Note:
@@ -41,6 +47,10 @@ def _of_slopes(formulas: Formulas) -> Note:
 
 def _of_steps(formulas: Formulas) -> Note:
     sentences: list[Note] = [["In each block the other states of step t-1 are held."]] * (len(formulas.states) > 1)
+    if any(
+        isinstance(part, Op) and part.name == "rows" for f in formulas.section("steps") for part in walk(f.right[0])
+    ):
+        sentences.append(["An index in brackets means the part of a matrix that makes the part of that name."])
     left = [Partial(b.above, b.below) for b in formulas.blocks if isinstance(b.right, str)]
     if left:
         words = " no short formula: bptt.step_jacobians gives the numbers."

@@ -42,10 +42,10 @@ class Numbers:
         own = _as_it_is if recorded.columns else _own
         self._outside = {rec.params[key]: own(p.data) for key, p in recorded.params.items()}
         first = {f"{name}0": recorded.states[key] for name, key in rec.keys.items()}
-        leaves = {**recorded.params, X: recorded.xs, **first}
+        leaves = {**recorded.params, **({} if rec.indices else {X: recorded.xs}), **first}
         of_leaves = recorded.tape.gradient(recorded.upstream_loss, leaves)
         self.gradients = {rec.params[key]: own(of_leaves[key]) for key in recorded.params}
-        self.dx = [turn(g) for g in of_leaves[X]]
+        self.dx = [turn(g) for g in of_leaves.get(X, [])]
         self.d_first = {name: turn(of_leaves[f"{name}0"]) for name in rec.states}
         for e in rec.setup:
             self._add_outside(e)

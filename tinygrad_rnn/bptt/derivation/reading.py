@@ -16,12 +16,14 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     joined,
     matmul,
     negative,
+    one_hot,
     power,
     product,
     reduced,
     total,
     transpose,
 )
+from tinygrad_rnn.core.sparse import parts_of
 from tinygrad_rnn.graph.batching import elementwise, option
 from tinygrad_rnn.graph.graph import Node, Value
 
@@ -111,7 +113,30 @@ def _getitem(node: Node, args: list[Any], batch: int) -> Expr:
     if args[0] == Num(0):
         return Num(0)
     _require_arrays(node, args[:1])
+    *before, at = node.args[1:] or (None,)
+    if _is_index(at) and len(args[0].shape) == 2 and before in ([], [slice(None)]):
+        if before:  # E[:, x]
+            return matmul(args[0], transpose(one_hot(args[-1], args[0].shape[1])))
+        return matmul(one_hot(args[-1], args[0].shape[0]), args[0])
     return Op("getitem", (args[0],), (("index", _index(args[1:])),), node.out.shape)
+
+
+def _is_index(at: object) -> bool:
+    """Return whether a part of an index holds one integer for each example."""
+    return isinstance(at, Value) and at.dtype.kind in "iu" and len(at.shape) == 1
+
+
+def _scatter(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read the cotangent of a matrix of which a step reads rows, or columns, by index."""
+    terms: list[Expr] = []
+    for index, g in parts_of(tuple(zip(node.args, args, strict=True)), dict(node.kwargs)["lengths"]):
+        *before, (at, found) = index
+        shape = node.out.shape
+        if not _is_index(at) or len(shape) != 2 or [a for a, _ in before] not in ([], [slice(None)]):
+            raise _no_formula(node)
+        turned = transpose(one_hot(found, shape[0]))
+        terms.append(matmul(g[1], one_hot(found, shape[1])) if before else matmul(turned, g[1]))
+    return total(*terms)
 
 
 def _reshape(node: Node, args: list[Any], batch: int) -> Expr:
@@ -141,6 +166,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("softmax", "log_softmax"), _softmax),
     "matmul": _matmul,
     "getitem": _getitem,
+    "scatter": _scatter,
     "broadcast_to": _broadcast,
 }
 """The rule of each operation by its name. An elementwise operation needs no rule: it is read entry by entry."""
@@ -243,6 +269,6 @@ def _index(parts: Sequence[object]) -> tuple[object, ...]:
         else:
             raise Unwritable(
                 "derive: the cell indexes an array with an array\n"
-                "give x as vectors (one-hot rows times a matrix); read parts of arrays by slices"
+                "give a vector of one index for each example, as in E[x[:, 0]]; read parts of arrays by slices"
             )
     return tuple(found)

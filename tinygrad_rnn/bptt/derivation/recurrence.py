@@ -45,6 +45,7 @@ class _Reading:
         self.names = taken
         keys = {name: key for key, name in display.items()}
         self.rec = Recurrence(_title(recorded.cell), recorded.columns, chosen, states, {}, keys)
+        self.rec.indices = recorded.xs.dtype.kind in "iub"
         self.rec.target = taken.take(recorded.target) if recorded.target else ""
         self.defined: dict[Expr, Ref] = {}
         self.kept: dict[Expr, Ref] = {}  # of these, values with a name only for the walk back
@@ -114,6 +115,7 @@ class _Reading:
                     f"derive: the steps of {self.rec.title} read {row.outer.name or 'a value'} that differs "
                     "from step to step\nonly x may differ: give the value as a part of x"
                 )
+        self.rec.left_out = _without_dead_lines(loop)
         return graph
 
     def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
@@ -245,7 +247,8 @@ class _Reading:
                 known[node.out] = right
                 continue
             of_batch = r.batch in node.out.shape
-            if name is None and (count.get(node.out, 0) < 2 or not of_batch or _is_turned(right)):
+            once = count.get(node.out, 0) < 2 or _is_of_a_name(right, "transpose") or _is_of_a_name(right, "negative")
+            if name is None and (once or not of_batch):
                 known[node.out] = right
                 continue
             invented = name is None or name in rec.shapes
@@ -286,6 +289,19 @@ class _Reading:
             return self._known(v, {})
 
         return find
+
+
+def _without_dead_lines(loop: Loop) -> list[str]:
+    """Leave out lines of a loop that none of its results reads, and return the names of their values, "" for none."""
+    wanted = {out.inner for out in loop.outs()} | {carry.after for carry in loop.carries}
+    dead = []
+    for node in reversed(loop.body):
+        if node.out in wanted:
+            wanted.update(node.reads())
+        elif node.op.name != "positive":  # the cell was given each state so
+            dead.append(node)
+    loop.body = [node for node in loop.body if node.out in wanted]
+    return list(dict.fromkeys(node.out.name or "" for node in reversed(dead)))
 
 
 def _of_this_step(v: Value, back: Loop) -> bool:
@@ -330,5 +346,5 @@ def _made_up(right: Expr) -> str:
     return "a"
 
 
-def _is_turned(right: Expr) -> bool:
-    return isinstance(right, Op) and right.name == "transpose" and isinstance(right.args[0], Ref)
+def _is_of_a_name(right: Expr, operation: str) -> bool:
+    return isinstance(right, Op) and right.name == operation and isinstance(right.args[0], Ref)

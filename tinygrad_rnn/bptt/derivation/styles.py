@@ -6,14 +6,6 @@ import html
 
 from tinygrad_rnn.bptt.derivation.symbols import GREEK
 
-LETTERS = dict(
-    zip(
-        ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi"]
-        + ["rho", "sigma", "tau", "phi", "chi", "psi", "omega"],
-        "αβγδεζηθκλμνξρστφχψω",
-        strict=True,
-    )
-) | dict(zip(["Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega"], "ΓΔΘΛΣΦΨΩ", strict=True))
 SIGNS = {"odot": "⊙", "partial": "∂", "-": "−", ">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 TOP = r"\top"
 KNOWN = frozenset({"tanh", "exp", "log", "sin", "cos", "max", "min"})
@@ -92,7 +84,7 @@ class Plain:
     def symbol(self, base: str, sub: str) -> str:
         """Return a letter or a word with its index."""
         index = f"{{{sub}}}" if len(sub) > 1 else sub
-        return f"{LETTERS.get(base, base)}_{index}" if sub else LETTERS.get(base, base)
+        return f"{GREEK.get(base, base)}_{index}" if sub else GREEK.get(base, base)
 
     def indexed(self, text: str, sub: str) -> str:
         """Return a part of an array."""
@@ -145,7 +137,7 @@ class MathML:
 
     def symbol(self, base: str, sub: str) -> str:
         """Return a letter or a word with its index."""
-        text = f"<mi>{html.escape(LETTERS.get(base, base))}</mi>"
+        text = f"<mi>{html.escape(GREEK.get(base, base))}</mi>"
         if not sub:
             return text
         return f"<msub>{text}<mrow><mtext>{html.escape(sub.replace('-', '−'))}</mtext></mrow></msub>"

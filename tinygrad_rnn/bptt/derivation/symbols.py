@@ -13,25 +13,11 @@ from tinygrad_rnn.bptt.derivation.notes import notes
 from tinygrad_rnn.bptt.derivation.wording import number
 from tinygrad_rnn.tape.notation import BINDS, notation_of
 
-GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "rho"]
-    + [
-        "sigma",
-        "tau",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]
+NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega "
+    "Gamma Delta Theta Lambda Sigma Phi Psi Omega"
 )
+GREEK = dict(zip(NAMES.split(), "αβγδεζηθκλμνξρστφχψωΓΔΘΛΣΦΨΩ", strict=True))
 
 
 class Style(Protocol):
@@ -152,7 +138,7 @@ class Writer:
     def ref(self, x: Ref) -> str:
         """Return a quantity with its step."""
         s = self.style
-        when = {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(x.step, str((x.step or 0) - STEP))
+        when = _when(x.step)
         if x.name == UPSTREAM:
             d = s.sign("partial")
             return s.fraction(s.row(d, s.symbol("L", when)), s.row(d, s.symbol(*self._parts(self._output, when))))
@@ -264,7 +250,9 @@ class Writer:
         whole = x.args[0].shape
         ends = []
         for k, part in enumerate(dict(x.options)["index"]):
-            if isinstance(part, tuple) and part != (None, None, None):
+            if isinstance(part, tuple) and part[1] == (part[0] or 0) + 1:
+                ends.append(str(part[1]))
+            elif isinstance(part, tuple) and part != (None, None, None):
                 stop = "" if part[1] in (None, whole[k]) else self._in_units(part[1])
                 start = self._in_units(part[0] or 0)
                 ends.append(f"{int(start) + 1 if start.isdigit() else f'{start}+1'}:{stop}")
@@ -299,6 +287,17 @@ class Writer:
         del x
         return self.style.symbol("I", ""), ATOM
 
+    def _one_hot(self, x: Op) -> Text:
+        at, (_, (_, axis)) = x.args[0], x.options
+        ref, place = at, ""
+        if isinstance(at, Op) and isinstance(at.args[0], Ref):
+            ref, (first, *_) = at.args[0], dict(at.options)["index"]
+            place = f",{(first if isinstance(first, int) else first[0]) + 1}" if ref.shape[0] > 1 else ""
+        assert isinstance(ref, Ref)
+        when = _when(ref.step)
+        e = self.style.symbol("e", f"{ref.name}_{when if len(when) == 1 else f'{{{when}}}'}{place}")
+        return (self.style.raised(e, "T"), ATOM - 1) if axis else (e, ATOM)
+
     def _placed(self, x: Op) -> Text:
         n, start = x.shape[0], dict(x.options)["start"]
         s, zero = self.style, self.style.number("0")
@@ -322,6 +321,10 @@ class Writer:
         base, sub = self._parts(x.args[0].name, "")
         label = f"({dict(x.options)['label']})"
         return self.style.symbol(base, ",".join(part for part in (sub, label) if part)), ATOM
+
+
+def _when(step: int | None) -> str:
+    return {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(step, str((step or 0) - STEP))
 
 
 def _split(name: str, timed: bool) -> tuple[str, str]:

@@ -6,12 +6,34 @@ from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.cancelling import cancelled
 from tinygrad_rnn.bptt.derivation.equations import LOSS, Equation, Recurrence
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Ref, rebuilt, refs, uncut, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, negative, rebuilt, refs, total, uncut, walk
 
 
 def tidied(rec: Recurrence) -> Recurrence:
     """Return the recurrence without equations that nobody would write."""
-    return _read_somewhere(cancelled(_inlined(rec.rewritten(uncut))))
+    return _read_somewhere(cancelled(_inlined(_without_minus(rec.rewritten(uncut)))))
+
+
+def _without_minus(rec: Recurrence) -> Recurrence:
+    """Return the recurrence with dz in the place of a cotangent -dz without a name; its readers have the minus."""
+    gates = {e.target: e.right.args[0] for e in rec.forward if isinstance(e.right, Op) and e.right.name == "sigmoid"}
+    instead: dict[Expr, Expr] = {}
+    backward, shapes, cotangents = [], dict(rec.shapes), dict(rec.cotangents)
+    for e in rec.backward:
+        right = rebuilt(e.right, instead.get)
+        nameless = e.invented and e.target.name[1:] not in shapes
+        if nameless and isinstance(right, Op) and right.name == "negative":
+            right, name = right.args[0], e.target.name
+            for gate, z in gates.items():
+                slope = {gate, total(Num(1), negative(gate))}
+                if isinstance(z, Ref) and isinstance(right, Op) and slope <= {*right.args}:
+                    name = name if f"d{z.name}" in shapes else f"d{z.name}"
+            target = Ref(name, 0, e.target.shape)
+            shapes[name], cotangents[name] = target.shape, name[1:]
+            instead[e.target] = negative(target)
+            e = replace(e, targets=(target,), invented=name == e.target.name)
+        backward.append(replace(e, right=right))
+    return replace(rec.rewritten(instead.get), backward=backward, shapes=shapes, cotangents=cotangents)
 
 
 def _inlined(rec: Recurrence) -> Recurrence:

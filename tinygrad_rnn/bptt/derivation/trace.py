@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case
+from tinygrad_rnn.bptt.derivation.spelled_gates import with_gates
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems
 from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, unroll
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.local_names import local_names
-from tinygrad_rnn.tape.spelled_functions import recognised
 
 OF_STEP = "loss of the step"
 """The name of the loss of a step. No variable has this name."""
@@ -63,12 +64,15 @@ class Setting:
         loss: Cell | None = None,
     ) -> None:
         self.cell, self.columns, self.readout, self.loss = cell, columns, readout, loss
+        self._states_alone = _giving_states_alone(cell)
         self._example = example
         if loss is not None and example is None:
             raise ValueError("derive: a loss needs targets\ngive example(rng, T, B) -> params, xs, state, targets")
         if readout is not None and loss is None:
             raise ValueError("derive: a readout without a loss has no gradient\ngive loss(y, target) as well")
-        self.problems = Problems(cell, self._of_cell if loss else example, columns, True, bias, who="derive")
+        self.problems = Problems(
+            self._states_alone, self._of_cell if loss else example, columns, True, bias, who="derive"
+        )
 
     def _of_cell(self, rng: np.random.Generator, T: int, B: int) -> tuple[Any, Any, Any]:
         made = self._made(rng, T, B)
@@ -97,7 +101,7 @@ class Setting:
             sizes |= {n for p in (*known.params.values(), *known.state, known.xs[0]) for n in p.shape if n != batch}
         T = next(n for n in STEPS if n not in sizes)
         r = self.record(T, next(n for n in BATCHES if n not in sizes and n != T), seed=0)
-        return replace(r, tape=recognised(r.tape, [r.loss, r.upstream_loss]))
+        return replace(r, tape=with_gates(r.tape, [r.loss, r.upstream_loss]))
 
     def record(self, T: int, B: int, seed: int) -> Recorded:
         """Run the cell through `unroll` on a problem of that size, and name each value as its author does.
@@ -116,7 +120,7 @@ class Setting:
         def then(params: Any, h: Any) -> None:
             losses.append(self._loss(params, h, per_step[len(losses)]))
 
-        run = _making_its_states(self.cell, then if self.loss else None)
+        run = _making_its_states(self._states_alone, then if self.loss else None)
         with Tape() as tape, local_names(self.cell, self.readout, self.loss) as called:
             hs, last = unroll(run, params, xs, tuple(states.values()))
             upstream_loss = np.stack(losses).sum() if self.loss else (hs * per_step).sum()
@@ -147,6 +151,22 @@ class Setting:
             raise ValueError(f"derive: loss(y, target) has {shape}\nreturn a scalar, summed over the batch: .sum()")
         found.name = OF_STEP
         return found
+
+
+def _giving_states_alone(cell: Cell) -> Cell:
+    """Return the cell without what it gives besides its states, such as a prediction and a cache behind them.
+
+    A cell of nn gives its states alone.
+    """
+    if str(getattr(getattr(cell, "func", cell), "__module__", "")).startswith(f"{init.__package__}."):
+        return cell
+
+    @functools.wraps(cell)
+    def alone(params: Any, x: Any, *state: Any) -> Any:
+        given = cell(params, x, *state)
+        return given[: len(state) or None] if isinstance(given, tuple | list) else given
+
+    return alone
 
 
 def _making_its_states(cell: Cell, then: Cell | None = None) -> Cell:

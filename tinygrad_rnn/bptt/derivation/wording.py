@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative, transpose
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
 from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed, in_numpy, notation_of
 
@@ -31,6 +31,10 @@ def _text(x: Expr, name: Name) -> Text:
         return " * ".join(_factor(a, name) for a in x.args), TIMES
     if x.name == "divide":
         return f"{_factor(x.args[0], name)} / {bracketed(_text(x.args[1], name), APPLIED)}", TIMES
+    if x.name == "matmul" and (at := row_index(x.args[0])):
+        return f"{bracketed(_text(x.args[1], name), ATOM)}[{python(at, name)}]", ATOM
+    if x.name == "matmul" and (at := row_index(transpose(x.args[1]))):
+        return f"{bracketed(_text(x.args[0], name), ATOM)}[:, {python(at, name)}]", ATOM
     if x.name == "matmul":
         return " @ ".join(bracketed(_text(a, name), APPLIED) for a in x.args), TIMES
     if x.name == "negative":
@@ -47,6 +51,11 @@ def _text(x: Expr, name: Name) -> Text:
     if sign and not BINDS[sign]:
         return f" {sign} ".join(bracketed(_text(a, name), SUM) for a in x.args), 0
     return _call(x, name), ATOM
+
+
+def row_index(x: Expr) -> Expr | None:
+    """Return the index of the rows that are 1 there and 0 elsewhere, or None for any other matrix."""
+    return x.args[0] if isinstance(x, Op) and x.name == "one_hot" and x.options[1] == ("axis", 1) else None
 
 
 def _factor(x: Expr, name: Name) -> str:

@@ -13,6 +13,7 @@ from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Problem
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
+from tinygrad_rnn.core.counting import counted
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,6 @@ def remarks(
         sizes = sorted({(p.T, p.B) for p in failed})
         where = line_of(error, submission.file)
         yield (
-            f"failure: it fails on {len(failed)} problems, (T, batch) = {', '.join(map(str, sizes))}; first: "
-            f"{told(error)}{where and f' ({where})'}"
+            f"failure: it fails on {counted(len(failed), 'problem')}, (T, batch) = {', '.join(map(str, sizes))}; "
+            f"first: {told(error)}{where and f' ({where})'}"
         )

@@ -16,6 +16,7 @@ from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import one_step_at_a_time
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.nn import init
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import as_tuple, cell_name
@@ -105,7 +106,7 @@ class Problems:
         xs = np.moveaxis(xs, -1, 0) if self._columns else xs
         if len(xs) != T:
             raise DoctorValueError(
-                f"{self._who}: example(rng, T={T}, B={B}) gave xs of {len(xs)} steps\ngive T of them"
+                f"{self._who}: example(rng, T={T}, B={B}) gave xs of {counted(len(xs), 'step')}\ngive T of them"
             )
         self._finite({**params, "xs": xs, **{f"state[{k}]": s for k, s in enumerate(state or ())}}, T, B)
         try:

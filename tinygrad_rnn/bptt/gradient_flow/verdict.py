@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
+from tinygrad_rnn.core.counting import counted
 
 FAR = 3.0
 """Powers of ten by which a gradient has changed, over all steps, where it is said to vanish or explode."""
@@ -104,7 +105,7 @@ class Flow:
             return f"State: its gradient VANISHES: {fact}"
         if change > FAR:
             return f"State: its gradient EXPLODES: {fact}"
-        return f"State: its gradient survives {T - 1} steps: {fact}"
+        return f"State: its gradient survives {counted(T - 1, 'step')}: {fact}"
 
     def _of_the_parameters(self) -> str:
         terms, T = self.contributions, len(self.contributions)
@@ -146,8 +147,8 @@ class Flow:
         listed = ", ".join(f"{'no gate' if gate is None else gate} {share:.2g}" for gate, share in ways)
         return (
             f"Paths: of what one step passes back, by the last gate on the way (median): {listed}. Over all "
-            f"{len(self.direct) - 1} steps, the path that passes no gate brings {power_text(float(self.direct[0]))} of "
-            f"{power_text(float(self.norms[0]))} in all."
+            f"{counted(len(self.direct) - 1, 'step')}, the path that passes no gate brings "
+            f"{power_text(float(self.direct[0]))} of {power_text(float(self.norms[0]))} in all."
         )
 
     def _of_the_dtype(self) -> str:

@@ -7,7 +7,7 @@ wrote into are a state to begin with: they go onto the tape as a constant, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -99,39 +99,44 @@ class Board(np.ndarray):
         return function(*map(_whole, arguments), **{name: _whole(a) for name, a in options.items()})
 
 
-class _NumPy(ModuleType):
-    """NumPy, but that new arrays of floats are boards."""
+@contextmanager
+def boards(there: dict[str, Any]) -> Iterator[None]:
+    """Let the code of a module make boards."""
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(np, name)
-        return _making(found) if name in MAKERS else found
+    def board(maker: Any, array: Any) -> Any:
+        if not array.ndim:
+            return array
+        made = array.view(Board)
+        made.untouched = Tensor(array.copy()) if maker in (np.zeros, np.zeros_like) else None
+        return made
+
+    with new_arrays(there, board):
+        yield
 
 
 @contextmanager
-def boards(there: dict[str, Any]) -> Iterator[None]:
-    """Let the code of a module make boards: NumPy, and its functions that make arrays, under any name."""
-    own = {name: _NumPy("numpy") for name, value in there.items() if value is np}
-    makers = [getattr(np, name) for name in MAKERS]
-    own |= {name: _making(value) for name, value in there.items() if any(value is maker for maker in makers)}
+def new_arrays(there: dict[str, Any], changed: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """Let the code of a module find changed(maker, array) where NumPy makes new arrays of floats, under any name."""
+
+    def making(maker: Any) -> Any:
+        def make(*arguments: Any, **options: Any) -> Any:
+            arguments = tuple(a.data if isinstance(a, Tensor) else a for a in arguments)
+            made = maker(*arguments, **options)
+            return changed(maker, made) if made.dtype.kind == "f" else made
+
+        return make
+
+    makers = {name: getattr(np, name) for name in MAKERS}
+    numpy = ModuleType("numpy")
+    numpy.__getattr__ = lambda name: making(makers[name]) if name in makers else getattr(np, name)  # type: ignore[method-assign]
+    own: dict[str, Any] = {name: numpy for name, value in there.items() if value is np}
+    own |= {name: making(value) for name, value in there.items() if any(value is maker for maker in makers.values())}
     before = {name: there[name] for name in own}
     try:
         there.update(own)
         yield
     finally:
         there.update(before)
-
-
-def _making(maker: Any) -> Any:
-    def make(*arguments: Any, **options: Any) -> Any:
-        arguments = tuple(a.data if isinstance(a, Tensor) else a for a in arguments)
-        made = maker(*arguments, **options)
-        if made.dtype.kind != "f" or not made.ndim:
-            return made
-        board = made.view(Board)
-        board.untouched = Tensor(made.copy()) if maker in (np.zeros, np.zeros_like) else None
-        return board
-
-    return make
 
 
 def _whole(value: Any) -> Any:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import random
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.failures import line_of, source_of, told
+from tinygrad_rnn.bptt.diagnosis.failures import told
+
+NOT_THEIRS = (str(Path(__file__).parents[2]), str(Path(np.__file__).parent))
+"""The folders of this package and of NumPy."""
 
 
 class ExamineError(Exception):
@@ -51,24 +56,18 @@ def steady() -> Iterator[None]:
         random.setstate(other)
 
 
-@contextmanager
-def with_globals(function: Callable[..., Any], values: Mapping[str, Any]) -> Iterator[None]:
-    """Let a function find other values under names of its module."""
-    there: dict[str, Any] = getattr(function, "__globals__", {})
-    before = {name: there[name] for name in values}
-    try:
-        there.update(values)
-        yield
-    finally:
-        there.update(before)
-
-
 def asked(function: Callable[..., Any], arguments: list[Any], options: Mapping[str, Any] | None = None) -> Any:
-    """Call a function. Raises FailedError, with the line, for an error of the function."""
+    """Call a function. Raises FailedError, with the file and the line, for an error of the function."""
     try:
         return function(*arguments, **(options or {}))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        where = line_of(error, source_of(function))
+        where = _line(error)
         raise FailedError(told(error) + (f" ({where})" if where else "")) from error
+
+
+def _line(error: BaseException) -> str:
+    """Return the file and the line that led to an error: the last one that is neither NumPy's nor of this package."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*NOT_THEIRS, "<"))]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""

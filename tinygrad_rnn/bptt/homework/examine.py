@@ -27,25 +27,28 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
+from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
-from tinygrad_rnn.bptt.homework import source_names
-from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError, FailedError
+from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError
 from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
-from tinygrad_rnn.bptt.homework.forms import Form, OneFunction, described, form_of
-from tinygrad_rnn.bptt.homework.gradient_names import NAMELESS, leaf_names, matched
-from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial, clip_of, norm_of, scale_of
+from tinygrad_rnn.bptt.homework.gradient_names import is_parameter
+from tinygrad_rnn.bptt.homework.judging import (
+    Convention,
+    Trial,
+    clip_of,
+    norm_of,
+    precision_of,
+    rate_of,
+    scale_of,
+)
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
-from tinygrad_rnn.bptt.homework.places import Array, World
-from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
+from tinygrad_rnn.bptt.homework.places import Array
+from tinygrad_rnn.bptt.homework.recognised import form_of
+from tinygrad_rnn.bptt.homework.trying import QUIET, Trying
+from tinygrad_rnn.bptt.homework.upstream import upstream_of
+from tinygrad_rnn.bptt.homework.value_kinds import described
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
-
-SEEDS = 2
-"""The parameters as given, and others near them."""
-QUIET = 2
-"""The parameters as given, but small: where gradients are clipped, so small ones are not."""
-SMALL = 0.05
 
 
 def examine(
@@ -78,79 +81,50 @@ def examine(
 
     Raises TypeError or ValueError for code that does not run with these arguments, or shows no loss or no gradients.
     """
-    form, owner = form_of(subject, loss)
-    world = World(list(arguments), owner, _globals(form, params))
+    form, called = form_of(subject, loss, params)
+    world = form.world(list(arguments), called)
     try:
         world = world.copy()
     except Exception as error:
         raise ExamineTypeError(
             f"examine: what {form.name} was given cannot be copied ({error})\ngive arrays, numbers, lists and dicts"
         ) from error
-    return _Examined(form, form.arranged(world), dict(names or {}), step, truncation).result()
+    return _Examined(Trying(form, world, dict(names or {}), params, step), truncation).result()
 
 
 class _Examined:
-    def __init__(
-        self, form: Form, world: World, names: Mapping[str, str], step: bool, truncation: AnyWay | None
-    ) -> None:
-        self.form, self.world, self.names, self.truncation = form, world, names, truncation
-        parameters = source_names.positional(form.main)
-        arrays = world.arrays()
-        self.paths = {name: path for path, name in leaf_names(arrays, parameters).items()}
-        self.leaves = {name: arrays[path] for name, path in self.paths.items()}
-        self._check_names()
-        first = self._first_run()
-        self.given, self.unmatched = self._matched(first)
-        if not self.given:
-            raise ExamineValueError(
-                f"examine: no gradient of {form.name} was recognised{_among(self.unmatched)}\n"
-                f"the arrays are {', '.join(self.leaves) or 'none'}: return {{'W': dW}}, or say which is which, as "
-                'names={"dW": "W"}'
-            )
-        self.axes = Axes() if step else axes_of(form, world, parameters)
-
-    def _check_names(self) -> None:
-        for theirs, ours in self.names.items():
-            if ours not in self.leaves:
-                raise ExamineValueError(
-                    f"examine: names maps {theirs!r} to {ours!r}, which is no array of floats here\n"
-                    f"the arrays are {', '.join(self.leaves) or 'none'}"
-                )
-
-    def _first_run(self) -> Any:
-        try:
-            return self.form.run(self.world.copy())
-        except FailedError as error:
-            called = ", ".join(described(a) for a in self.world.arguments)
-            raise ExamineValueError(
-                f"examine: {self.form.name} could not be run: {error.words}\nit was called with {called or 'nothing'}"
-            ) from error
-
-    def _matched(self, answer: Any) -> tuple[dict[str, Array], list[str]]:
-        inside = self.world.object is not None
-        return matched(answer.given, self.leaves, self.names, changed=not inside)
+    def __init__(self, code: Trying, truncation: AnyWay | None) -> None:
+        self.code, self.truncation = code, truncation
 
     def result(self) -> Examination:
         """Try all problems, and put the findings together."""
-        trials = [self._trial(T, B, seed) for T, B, seed in self._sizes()]
+        trials = [self.code.trial(T, B, seed) for T, B, seed in self.code.sizes()]
         ran = [t for t in trials if not t.failure]
-        names = [name for name in self.given if all(name in t.given for t in ran)]
-        precision = USUAL
-        conventions: list[str] = []
-        if _single(ran):
-            precision = SINGLE
-            conventions.append("it computes in float32, and is judged at that")
-        scale = scale_of(ran, names, precision)
+        if not any(t.whole for t in ran):
+            raise ExamineValueError(
+                f"examine: {self.code.form.name} ran once, and then no more: {trials[-1].failure}\n"
+                "let it start afresh at each call: without what an earlier call left behind"
+            )
+        if not any(t.largest for t in ran):
+            raise ExamineValueError(
+                f"examine: every gradient of {self.code.form.name} is zero, which tests nothing\n"
+                "give other data or parameters, or a loss that depends on the parameters"
+            )
+        names = [name for name in self.code.first if all(name in t.given for t in ran)]
+        precision, narrow = precision_of(ran)
+        conventions = [f"it computes in {narrow}, and is judged at that"] if narrow else []
+        scale = rate_of(ran, names, precision) or scale_of(ran, names, precision)
         clip = clip_of(ran, names, scale)
         allowed = [c for c in (scale, clip) if c]
         bad = self._wrong(ran, names, precision, allowed)
         if any(bad.values()) and (whole := norm_of(ran, [n for n in names if bad[n]])):
             allowed, bad = [whole], dict.fromkeys(names, ())
+        self._refuse_an_optimiser(ran, bad)
         conventions += [c.words for c in allowed]
-        handed = handed_in(ran, self.paths, allowed) if any(bad.values()) or self.truncation else {}
+        handed = handed_in(ran, self.code.paths, allowed) if any(bad.values()) or self.truncation else {}
         if self.truncation and not handed:
             raise ExamineValueError(
-                f"examine: truncation={self.truncation!r}, but no steps of {self.form.name} were found\n"
+                f"examine: truncation={self.truncation!r}, but no steps of {self.code.form.name} were found\n"
                 "leave it out, or write the forward pass as one loop over time"
             )
         if way := self.truncation or meant_truncation(handed.values(), precision):
@@ -158,67 +132,51 @@ class _Examined:
             conventions.append(truncation_text(way))
             bad = self._wrong(ran, names, precision, allowed)
         if clip and any(bad.values()):
-            quiet = [self._trial(T, B, QUIET) for T, B, seed in self._sizes() if not seed]
-            handed |= handed_in(quiet, self.paths, allowed)
-        why = explanation([*handed.values()], self.form.name) if any(bad.values()) else None
+            quiet = [self.code.trial(T, B, QUIET) for T, B, seed in self.code.sizes() if not seed]
+            handed |= handed_in(quiet, self.code.paths, allowed)
+        doubtful = self._doubtful(ran, bad)
+        judged = [t for t in ran if t.key not in doubtful]
+        bad = {name: tuple(key for key in where if key not in doubtful) for name, where in bad.items()}
+        why = explanation([*handed.values()], self.code.form.name) if any(bad.values()) else None
         return Examination(
-            name=self.form.name,
+            name=self.code.form.name,
             gradients=bad,
-            trials=tuple((t.T, t.B, t.seed) for t in ran),
-            silent=tuple((t.T, t.B, t.seed) for t in trials if t.failure),
-            method=ran[0].own.method if ran and ran[0].own else "",
+            trials=tuple(t.key for t in judged),
+            silent=tuple(t.key for t in trials if t.failure),
+            doubtful=doubtful,
+            method=ran[-1].own.method if ran[-1].own else "",
             conventions=tuple(conventions),
             mistakes=why.mistakes if why else (),
             first=why.first if why else "",
-            details=self._details(ran, bad),
+            details=self._details(judged, bad),
             missing=self._missing(),
-            remarks=tuple(self._remarks(trials)),
+            remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful])),
         )
 
-    def _sizes(self) -> Iterable[tuple[int | None, int | None, int]]:
-        lengths: list[int | None] = [*self.axes.lengths()] or [None]
-        batches: list[int | None] = [1, self.axes.examples] if self.axes.examples else [None]
-        return [(T, B, seed) for T in lengths for B in batches for seed in range(SEEDS)]
+    def _refuse_an_optimiser(self, trials: list[Trial], bad: Mapping[str, Any]) -> None:
+        """Raise ValueError where parameters move, and never along the gradient: an optimiser may be the reason."""
+        moves = [(t, name) for t in trials if t.moved for name in bad if t.true[name].largest]
+        if moves and all(t.key in bad[name] for t, name in moves):
+            raise ExamineValueError(
+                f"examine: {self.code.form.name} changes its parameters by other steps than multiples of a gradient\n"
+                "as Adagrad and Adam do; leave the gradients in attributes, as self.dW, or return them"
+            )
 
-    def _trial(self, T: int | None, B: int | None, seed: int) -> Trial:
-        """Return the gradients as given and the true ones of one problem, or its failure."""
-        world = self.axes.cut(self.world, T, B)
-        if seed:
-            self._moved(world, seed)
-        trial = Trial(T, B, seed)
-        try:
-            trial.given = self._matched(self.form.run(world.copy()))[0]
-            wanted = {name: self.paths[name] for name in trial.given}
-            own = OwnLoss(self.form, world, list(wanted.values()))
-            found = own.gradients()
-        except ExamineError as error:
-            trial.failure = getattr(error, "words", str(error))
-            return trial
-        trial.true = {name: found[path] for name, path in wanted.items()}
-        trial.own = own
-        return trial
+    def _doubtful(self, trials: list[Trial], bad: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the problems that say nothing: cut ones with wrong gradients, where the data as given have right ones.
 
-    def _moved(self, world: World, seed: int) -> None:
-        """Move the parameters: by a third of their size; those that are all equal by 0.1."""
-        rng = np.random.default_rng(seed)
-        for name in self.given:
-            path = self.paths[name]
-            if path[0] == "arguments" and len(path) == 2 and _data(name):
-                continue
-            value = np.asarray(world.get(path))
-            if seed == QUIET:
-                world.put(path, SMALL * value)
-                continue
-            size = float(np.std(value)) / 3 or 0.1
-            world.put(path, (value + size * rng.standard_normal(value.shape)).astype(value.dtype))
+        What was cut may not belong together, as a number of steps that stands elsewhere.
+        """
+        wrong = {key for where in bad.values() for key in where}
+        if any(t.whole and t.key in wrong for t in trials):
+            return ()
+        return tuple(t.key for t in trials if t.key in wrong)
 
     def _wrong(
         self, trials: list[Trial], names: list[str], precision: Precision, allowed: list[Convention]
     ) -> dict[str, Any]:
         """Return, by gradient, the trials on which it is wrong."""
-        return {
-            name: tuple((t.T, t.B, t.seed) for t in trials if not t.same(name, precision, allowed)) for name in names
-        }
+        return {name: tuple(t.key for t in trials if not t.same(name, precision, allowed)) for name in names}
 
     def _details(self, trials: list[Trial], bad: Mapping[str, Any]) -> dict[str, str]:
         """Return what is seen at once in a wrong gradient: its shape, NaN, zeros, another sign, a factor."""
@@ -231,56 +189,39 @@ class _Examined:
 
     def _missing(self) -> tuple[str, ...]:
         """Return parameters without a gradient, on which the loss depends: those beside others in a dict or object."""
-        homes = {path[:-1] for name, path in self.paths.items() if name in self.given and isinstance(path[-1], str)}
-        others = {name: path for name, path in self.paths.items() if name not in self.given and path[:-1] in homes}
+        code = self.code
+        homes = {path[:-1] for name, path in code.paths.items() if name in code.first and isinstance(path[-1], str)}
+        others = {
+            name: path
+            for name, path in code.paths.items()
+            if name not in code.first and path[:-1] in homes and is_parameter(str(path[-1]))
+        }
         missing = []
         for name, path in others.items():
             try:
-                truth = OwnLoss(self.form, self.world, [path]).gradients()[path]
+                truth = OwnLoss(self.code.form, self.code.world, [path]).gradients()[path]
             except ExamineError:
                 continue
             if truth.largest > 10 * truth.error:
                 missing.append(name)
         return tuple(missing)
 
-    def _remarks(self, trials: list[Trial]) -> Iterable[str]:
-        named = [name for name in self.unmatched if name != NAMELESS]
-        if named and not self.world.object:
-            yield f"note: not compared, since no array has that name: {', '.join(named)}"
-        if not self.axes.steps and not self.axes.examples:
+    def _remarks(self, trials: list[Trial], doubtful: list[Trial]) -> Iterable[str]:
+        named = [name for name in self.code.unmatched if upstream_of(name)]
+        if named:
+            yield f"note: not compared, since no array of floats has that name: {', '.join(named)}"
+        if not self.code.step and not self.code.axes.steps:
             yield "note: one length alone was tried: no axis of time was found that can be cut"
         for t in trials:
             if t.failure:
-                yield f"note: no answer at {_sizes_text(t)}: {t.failure}"
-                return
-
-
-def _globals(form: Form, params: Sequence[str] | None) -> dict[str, Any]:
-    """Return the arrays of floats among the globals that a function reads, or those that are named."""
-    there = getattr(form.main, "__globals__", {})
-    if params is not None:
-        for name in params:
-            if name not in there:
-                raise ExamineValueError(
-                    f"examine: params names {name!r}, which is no global of {form.name}\n"
-                    "name variables of the module that has the function"
-                )
-        return {name: there[name] for name in params}
-    if not isinstance(form, OneFunction):
-        return {}
-    found = source_names.read_globals(form.main)
-    return {
-        name: there[name] for name in found if isinstance(there[name], np.ndarray) and there[name].dtype.kind == "f"
-    }
-
-
-def _data(name: str) -> bool:
-    return name.lower().startswith(("x", "h", "c0", "a0", "s0", "inputs", "prev", "state", "y", "target"))
-
-
-def _single(trials: list[Trial]) -> bool:
-    """Return whether gradients are handed in in single or half precision."""
-    return any(g.dtype in (np.float32, np.float16) for t in trials for g in t.given.values())
+                called = ", ".join(map(described, self.code.axes.cut(self.code.world, t.T, t.B).arguments))
+                yield f"could not be run at {_sizes_text(t)}: {t.failure}; it was called with {called}"
+                break
+        if doubtful:
+            yield (
+                f"note: at {_sizes_text(doubtful[0])}, cut from the data, a gradient is not that of the loss, though "
+                "it is on the data as given: the parts may not belong together; give shorter data to judge them"
+            )
 
 
 def _seen(hand: Array, truth: Any) -> str:
@@ -296,10 +237,6 @@ def _seen(hand: Array, truth: Any) -> str:
     if factor and np.allclose(seen, factor * values, rtol=1e-6, atol=1e-9 * truth.largest):
         return f"it is {factor:.4g} times the true one"
     return ""
-
-
-def _among(unmatched: list[str]) -> str:
-    return f" among {', '.join(unmatched)}" if unmatched else ""
 
 
 def _sizes_text(t: Trial) -> str:

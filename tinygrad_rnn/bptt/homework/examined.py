@@ -6,20 +6,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+TrialKey = tuple[int | None, int | None, int]
+"""The length, the size of the batch and the seed of a trial; None where it has no such axis."""
+
 
 @dataclass(frozen=True)
 class Examination:
     """The findings of `examine`. `print(examination)` says them; `bool(examination)` is whether all is right.
 
     gradients: by the array's name, the trials (T, B, seed) on which its gradient is wrong; none where it is right.
+    trials: those that were judged. silent: those on which the code could not be run. doubtful: those of data that were
+    cut, which say nothing since the data as given are right.
     conventions: what is no mistake, and was allowed for. mistake: what explains the wrong numbers, "" where nothing
     known does. missing: arrays that the loss depends on, without a gradient. remarks: what else was noticed.
     """
 
     name: str
-    gradients: Mapping[str, tuple[tuple[int | None, int | None, int], ...]]
-    trials: tuple[tuple[int | None, int | None, int], ...]
-    silent: tuple[tuple[int | None, int | None, int], ...] = ()
+    gradients: Mapping[str, tuple[TrialKey, ...]]
+    trials: tuple[TrialKey, ...]
+    silent: tuple[TrialKey, ...] = ()
+    doubtful: tuple[TrialKey, ...] = ()
     method: str = "tape"
     conventions: tuple[str, ...] = ()
     mistakes: tuple[str, ...] = ()
@@ -32,7 +38,7 @@ class Examination:
         return not self.wrong and not self.missing
 
     @property
-    def wrong(self) -> dict[str, tuple[tuple[int | None, int | None, int], ...]]:
+    def wrong(self) -> dict[str, tuple[TrialKey, ...]]:
         """The gradients that are wrong somewhere, with the trials on which they are."""
         return {name: where for name, where in self.gradients.items() if where}
 
@@ -45,8 +51,8 @@ class Examination:
     def to_dict(self) -> dict[str, Any]:
         """Return the findings as plain values, for JSON.
 
-        Keys: kind, name, right, verdict, gradients (by name: right, wrong_at), tried, no_answer, method, conventions,
-        mistakes, first, missing, remarks. A trial is {"T": ..., "batch": ..., "seed": ...}.
+        Keys: kind, name, right, verdict, gradients (by name: right, wrong_at), tried, could_not_be_run, not_judged,
+        method, conventions, mistakes, first, missing, remarks. A trial is {"T": ..., "batch": ..., "seed": ...}.
         """
         return {
             "kind": "examination",
@@ -58,7 +64,8 @@ class Examination:
                 for name, where in self.gradients.items()
             },
             "tried": [_trial(t) for t in self.trials],
-            "no_answer": [_trial(t) for t in self.silent],
+            "could_not_be_run": [_trial(t) for t in self.silent],
+            "not_judged": [_trial(t) for t in self.doubtful],
             "method": self.method,
             "conventions": list(self.conventions),
             "mistakes": list(self.mistakes),
@@ -71,19 +78,32 @@ class Examination:
     def verdict(self) -> str:
         """The verdict in a few words."""
         under = f", where {'; '.join(self.conventions)}" if self.conventions else ""
-        if not self:
+        if self.wrong:
             return f"WRONG{self._since()}"
-        lengths = _lengths(self.silent)
-        rest = [n for n in lengths if n not in _lengths(self.trials)]
-        if rest:
-            return f"right at T = {_listed(_lengths(self.trials))}{under}; no answer at T = {_listed(rest)}"
-        return f"right{under}"
+        if self.missing:
+            return f"INCOMPLETE: right so far, without {', '.join(f'd{name}' for name in self.missing)}"
+        rest = [
+            f"{words} at {where}"
+            for words, trials in (("could not be run", self.silent), ("not judged", self.doubtful))
+            if (where := self._apart(trials))
+        ]
+        at = f" at T = {_listed(_lengths(self.trials))}" if rest and _lengths(self.trials) else ""
+        return "; ".join([f"right{at}{under}", *rest])
+
+    def _apart(self, trials: tuple[TrialKey, ...]) -> str:
+        """Return the lengths, or the batches, of trials that have no judged trial with the same."""
+        for name, place in (("T", 0), ("batch", 1)):
+            judged = {t[place] for t in self.trials}
+            values = sorted({n for t in trials if (n := t[place]) is not None and n not in judged})
+            if values:
+                return f"{name} = {_listed(values)}"
+        return "other values" if trials else ""
 
     def _since(self) -> str:
         """Say from which length on something is wrong, where shorter sequences are right."""
         bad = _lengths(t for where in self.wrong.values() for t in where)
         good = [n for n in _lengths(self.trials) if bad and n < bad[0]]
-        if self.missing or not good:
+        if not good:
             return ""
         return f" from T = {bad[0]} on (right at T = {_listed(good)})"
 
@@ -118,7 +138,7 @@ class Examination:
         }[self.method]
         return f"{'; '.join(parts)}; {given}; against {against}"
 
-    def _where(self, where: tuple[tuple[int | None, int | None, int], ...]) -> str:
+    def _where(self, where: tuple[TrialKey, ...]) -> str:
         bad, all_of = _lengths(where), _lengths(self.trials)
         good = [n for n in all_of if n not in bad]
         batches = {b for _, b, _ in where}
@@ -129,11 +149,11 @@ class Examination:
         return text
 
 
-def _trial(trial: tuple[int | None, int | None, int]) -> dict[str, int | None]:
+def _trial(trial: TrialKey) -> dict[str, int | None]:
     return dict(zip(("T", "batch", "seed"), trial, strict=True))
 
 
-def _lengths(trials: Iterable[tuple[int | None, int | None, int]]) -> list[int]:
+def _lengths(trials: Iterable[TrialKey]) -> list[int]:
     return sorted({T for T, _, _ in trials if T is not None})
 
 

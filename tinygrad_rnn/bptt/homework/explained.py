@@ -76,7 +76,7 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
         with np.errstate(all="ignore"):
             problems = _Problems(handed)
             found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
-    except (DoctorError, ValueError):  # a step that the doctor has no model of
+    except (DoctorError, ValueError, LookupError):  # a step that the doctor has no model of
         return None
     mistakes = [m.words for m in (found.mistake, found.second) if m]
     if not mistakes:
@@ -120,6 +120,7 @@ class _Problems:
             self.answers[id(problem.case)] = {name: np.array(g - one.steps.rest[name]) for name, g in one.given.items()}
         self.batches = sorted({p.B for p in self.tried})
         self.cell = self.tried[0].case.cell
+        self.batches = sorted({problem.B for problem in self.tried})
         self.stages = sorted(self.tried, key=lambda p: p.T)
         long_enough = [p for p in self.stages if p.T >= 3]
         self.searched = (long_enough or self.stages[-1:])[0]

@@ -15,17 +15,33 @@ USUAL = Precision(1e-7, 1e-11)
 """Wider than the doctor's: the loss, and so the rounding of its derivative, is the person's own."""
 
 
+HALF = Precision(0.1, 1e-2)
+"""Of bfloat16 and float16, in which sums over steps keep one or two digits."""
+
+
 @dataclass
 class Trial:
-    """One problem: its sizes, the gradients as given, by the arrays' names, and the true ones. None: it failed."""
+    """One problem: its sizes, the gradients as given, by the arrays' names, and the true ones.
+
+    failure: why there are none. whole: all of the data as given. moved: gradients are how far parameters moved.
+    entries: gives a true gradient entry by entry.
+    """
 
     T: int | None
     B: int | None
     seed: int
+    whole: bool = True
     given: Mapping[str, Array] = field(default_factory=dict)
     true: Mapping[str, Truth] = field(default_factory=dict)
+    moved: bool = False
     failure: str = ""
     own: OwnLoss | None = None
+    entries: Callable[[str], Truth] | None = None
+
+    @property
+    def key(self) -> tuple[int | None, int | None, int]:
+        """The sizes and the seed."""
+        return self.T, self.B, self.seed
 
     @property
     def largest(self) -> float:
@@ -42,6 +58,18 @@ class Trial:
             meant = convention.change(self, meant)
         slack = precision.slack(meant, self.largest) + 10 * truth.error
         return bool((np.abs(truth.seen(hand) - meant) <= slack).all())
+
+
+def precision_of(trials: list[Trial]) -> tuple[Precision, str]:
+    """Return the precision in which gradients are handed in, and its name: that of the dtype, or of all the digits."""
+    arrays = [np.asarray(g) for t in trials for g in t.given.values()]
+    dtypes = {g.dtype.name for g in arrays}
+    if narrow := dtypes & {"bfloat16", "float16"}:
+        return HALF, narrow.pop()
+    short = [(g == g.astype(np.float32)).all() for g in arrays if g.dtype == np.float64 and len(np.unique(g)) > 2]
+    if "float32" in dtypes or (short and all(short)):
+        return SINGLE, "float32"
+    return USUAL, ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +89,10 @@ def _scaled(words: str, factor: Callable[[Trial], float]) -> Convention:
     return Convention(words, lambda trial, g: g * factor(trial), factor)
 
 
+def _constant(words: str, factor: float) -> Convention:
+    return _scaled(words, lambda trial: factor)
+
+
 SCALES = (
     _scaled("gradients are a mean over T", lambda t: 1 / (t.T or 1)),
     _scaled("gradients are a mean over the batch", lambda t: 1 / (t.B or 1)),
@@ -75,21 +107,33 @@ SCALES = (
 
 
 def scale_of(trials: list[Trial], names: list[str], precision: Precision) -> Convention | None:
-    """Return the scale under which most of these gradients are right on all trials; None where none is better than 1.
-
-    A scale must make some gradient right that differs from zero.
-    """
-
-    def rights(convention: Convention | None) -> int:
-        return sum(
-            any(t.true[name].largest > precision.floor * t.largest for t in trials if name in t.true)
-            and all(t.same(name, precision, [convention] if convention else []) for t in trials)
-            for name in names
-        )
-
-    best, most = None, rights(None)
+    """Return the scale under which most gradients are right on all trials; None where none is better than 1."""
+    best, most = None, _rights(trials, names, precision, None)
     for convention in SCALES:
-        if (right := rights(convention)) > most:
+        if (right := _rights(trials, names, precision, convention)) > most:
+            best, most = convention, right
+    return best
+
+
+def _rights(trials: list[Trial], names: list[str], precision: Precision, convention: Convention | None) -> int:
+    """Return how many gradients are right on all trials. Those that are zero count for no convention."""
+    return sum(
+        any(t.true[name].largest > precision.floor * t.largest for t in trials if name in t.true)
+        and all(t.same(name, precision, [convention] if convention else []) for t in trials)
+        for name in names
+    )
+
+
+def rate_of(trials: list[Trial], names: list[str], precision: Precision) -> Convention | None:
+    """Return the learning rate with which an object trains itself: the factor that most gradients share."""
+    if not any(t.moved for t in trials):
+        return None
+    rates = [_factor([(t, name) for t in trials]) for name in names]
+    most = _rights(trials, names, precision, None)
+    best = None
+    for rate in (rate for rate in rates if rate > 0):
+        convention = _constant(f"parameters move by {rate:.4g} times the gradient", rate)
+        if (right := _rights(trials, names, precision, convention)) > most:
             best, most = convention, right
     return best
 
@@ -101,30 +145,35 @@ def clip_of(trials: list[Trial], names: list[str], scale: Convention | None) -> 
     """
     entries = np.concatenate([np.abs(t.given[n]).ravel() for t in trials for n in names] or [np.zeros(1)])
     bound = float(np.max(entries, initial=0))
-    by_directions = any(t.true[n].directions is not None for t in trials for n in names)
+    if not bound or not np.isfinite(bound) or np.count_nonzero(entries == bound) < 2:
+        return None
+    for t in trials:
+        if t.entries is not None:
+            t.true = {n: truth if truth.directions is None else t.entries(n) for n, truth in t.true.items()}
     factors = [scale.factor(t) if scale and scale.factor else 1.0 for t in trials]
     over = any(t.true[n].largest * f > bound * (1 + 1e-9) for t, f in zip(trials, factors, strict=True) for n in names)
-    if not bound or not np.isfinite(bound) or by_directions or not over or np.count_nonzero(entries == bound) < 2:
-        return None
     words = f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
-    return Convention(words, lambda t, g: np.clip(g, -bound, bound), bound=bound)
+    return Convention(words, lambda t, g: np.clip(g, -bound, bound), bound=bound) if over else None
 
 
 def norm_of(trials: list[Trial], names: list[str]) -> Convention | None:
-    """Return the scaling of all these gradients to a norm c at most, where it makes all of them right."""
-    norms = {id(t): _norm(t.given[n] for n in names) for t in trials}
-    norm = max(norms.values(), default=0.0)
-    if not norm or not all(t.true[n].whole for t in trials for n in names):
+    """Return the scaling of all gradients to a norm c at most, by one factor each time, where it makes these right."""
+    if any(t.given[n].shape != t.true[n].shape or not np.isfinite(t.given[n]).all() for t in trials for n in names):
         return None
-    lengths = {id(t): _norm(t.true[n].values for n in names) for t in trials}
-    if not any(length > norm * (1 + 1e-9) for length in lengths.values()):
+    factors = {t.key: _factor([(t, n) for n in names]) for t in trials}
+    lengths = {t.key: float(np.sqrt(sum(np.sum(np.square(g)) for g in t.given.values()))) for t in trials}
+    norm = max(lengths.values(), default=0.0)
+    down = [t for t in trials if factors[t.key] < 1 - 1e-6]
+    if len(down) < 2 or any(abs(lengths[t.key] - norm) > 1e-4 * norm for t in down):
         return None
-    rescaled = Convention(
-        f"gradients are scaled down to a norm of {norm:.6g} at most",
-        lambda t, g: g * min(1.0, norm / (lengths[id(t)] or 1.0)),
-    )
+    if any(not 0 < factor < 1 + 1e-4 for factor in factors.values()):
+        return None
+    rescaled = _scaled(f"gradients are scaled down to a norm of {norm:.6g} at most", lambda t: factors[t.key])
     return rescaled if all(t.same(n, SINGLE, [rescaled]) for t in trials for n in names) else None
 
 
-def _norm(arrays: Iterable[Array]) -> float:
-    return float(np.sqrt(sum(np.sum(np.square(a)) for a in arrays)))
+def _factor(gradients: list[tuple[Trial, str]]) -> float:
+    """Return the factor by which what was given is best said to be the true gradient."""
+    pairs = [(t.true[n].seen(t.given[n]), t.true[n].values) for t, n in gradients]
+    size = float(sum(np.sum(true * true) for _, true in pairs))
+    return float(sum(np.sum(hand * true) for hand, true in pairs)) / size if size else 1.0

@@ -6,13 +6,13 @@ The tape is believed only where it agrees with differences along a random direct
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.homework.boards import boards
+from tinygrad_rnn.bptt.homework.boards import boards, new_arrays
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
 from tinygrad_rnn.bptt.homework.places import Array, Path, World
@@ -24,36 +24,33 @@ from tinygrad_rnn.transforms.numerical import Derivative, central_differences, c
 AGREE = 1e-6
 """How far the tape, or a complex step, and differences may be apart, of the size of what is compared."""
 ENTRIES = 48
-"""The number of entries of one array that are differentiated by complex steps, each by itself."""
+"""The largest size of an array that is differentiated by complex steps, each entry by itself."""
 DIRECTIONS = 2
-"""The number of random directions along which differences are taken. They cost 20 runs each."""
+"""The number of random directions along which larger ones are differentiated. Differences cost 20 runs each."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The gradient of one array, as far as it is known: some entries, or sums along directions.
+    """The gradient of one array, as far as it is known: its entries, or sums along directions.
 
-    places: the flat places of the entries that are known. directions (n, size): where sums(gradient * direction) are
-    known in their place. values (n,): those entries or sums. error: how far they may be off.
+    directions (n, size): where sums(gradient * direction) are known in the place of entries. values: the entries, or
+    those sums. error: how far they may be off.
     """
 
     shape: tuple[int, ...]
     values: Array
     error: float = 0.0
-    places: Array | None = None
     directions: Array | None = None
 
     def seen(self, gradient: Array) -> Array:
         """Return the entries or sums of a gradient that stand beside `values`."""
         flat = np.asarray(gradient, np.float64).reshape(-1)
-        if self.directions is not None:
-            return np.asarray(self.directions @ flat)
-        return flat if self.places is None else flat[self.places]
+        return flat if self.directions is None else np.asarray(self.directions @ flat)
 
     @property
     def whole(self) -> bool:
         """Whether every entry is known."""
-        return self.directions is None and self.places is None
+        return self.directions is None
 
     @property
     def largest(self) -> float:
@@ -72,13 +69,13 @@ class Recording:
 
 
 class OwnLoss:
-    """The loss of one problem as a function of its arrays."""
+    """The loss of one problem as a function of its arrays. Arrays of less than double precision are made double."""
 
     def __init__(self, form: Form, world: World, paths: list[Path]) -> None:
-        self._form, self._world, self._paths = form, world, paths
-        self._values = {path: np.asarray(world.get(path)) for path in paths}
-        self._double = all(value.dtype == np.float64 for value in self._values.values())
-        self.value = float(np.real(_number(form.loss(world.copy()))))
+        self._form, self._world, self._paths = form, doubled(world), paths
+        self._values = {path: np.asarray(_array(self._world.get(path))) for path in paths}
+        self.value = self._at({})
+        self._noise: float | None = None
         self.recording = self._recorded()
         self.method = "tape"
         if self.recording is None:
@@ -92,8 +89,27 @@ class OwnLoss:
                 path: Truth(g.shape, np.asarray(g, np.float64).reshape(-1))
                 for path, g in zip(self.recording.tensors, found, strict=True)
             }
-        known = self._by_entries if self.method == "complex step" else self._by_directions
-        return {path: known(path) for path in self._paths}
+        return {path: self._known(path) for path in self._paths}
+
+    def confirms(self, given: Mapping[Path, Array], relative: float) -> bool:
+        """Return whether gradients are right, all together: along one direction, in which each counts alike."""
+        if any(g.shape != self._values[path].shape or not np.isfinite(g).all() for path, g in given.items()):
+            return False
+        sizes = {path: float(np.max(np.abs(g), initial=0)) for path, g in given.items()}
+        largest = max(sizes.values(), default=0.0) or 1.0
+        directions = {path: v / max(sizes[path], 1e-3 * largest) for path, v in self._directions(2).items()}
+        terms = [float(np.sum(np.asarray(given[path], np.float64) * v)) for path, v in directions.items()]
+        truth = self.along(directions, "differences" if self.method == "tape" else self.method)
+        size = max(map(abs, [*terms, truth.value]))
+        return bool(10 * truth.error <= 1e-5 * size and abs(truth.value - sum(terms)) <= relative * size)
+
+    def entries(self, path: Path) -> Truth:
+        """Return the gradient by one array, entry by entry."""
+        shape = self._values[path].shape
+        size = int(np.prod(shape))
+        method = "differences" if self.method == "differences" else "complex step"
+        found = [self.along({path: np.eye(1, size, k).reshape(shape)}, method) for k in range(size)]
+        return Truth(shape, np.array([d.value for d in found]), max(d.error for d in found))
 
     def along(self, directions: Mapping[Path, Array], method: str = "differences") -> Derivative:
         """Return the derivative as all these arrays move together."""
@@ -102,7 +118,12 @@ class OwnLoss:
             return self._at({path: self._values[path] + by * v for path, v in directions.items()})
 
         one, zero = np.ones(()), np.zeros(())
-        return complex_step(moved, zero, one) if method == "complex step" else central_differences(moved, zero, one)
+        if method == "complex step":
+            with new_arrays(self._form.module, lambda _, array: array.astype(complex)):
+                return complex_step(moved, zero, one)
+        if self._noise is None:
+            self._noise = _noise_of(moved)
+        return central_differences(moved, zero, one, noise=self._noise)
 
     def _at(self, values: Mapping[Path, Any]) -> Any:
         world = self._world.copy()
@@ -110,26 +131,19 @@ class OwnLoss:
             world.put(path, value)
         return _number(self._form.loss(world))
 
-    def _by_entries(self, path: Path) -> Truth:
-        """Differentiate by each entry; of a large array by some of them, spread over it."""
+    def _known(self, path: Path) -> Truth:
+        """Differentiate by each entry, if few complex steps do it; else along random directions."""
         shape = self._values[path].shape
-        size = int(np.prod(shape))
-        rng = np.random.default_rng(0)
-        places = np.arange(size) if size <= ENTRIES else np.sort(rng.choice(size, ENTRIES, replace=False))
-        found = [self.along({path: np.eye(1, size, k).reshape(shape)}, "complex step") for k in places]
-        return Truth(shape, np.array([d.value for d in found]), max(d.error for d in found), places=places)
-
-    def _by_directions(self, path: Path) -> Truth:
-        """Differentiate along random directions of one array."""
-        shape = self._values[path].shape
+        if self.method == "complex step" and np.prod(shape) <= ENTRIES:
+            return self.entries(path)
         rng = np.random.default_rng(0)
         directions = [random_direction(rng, shape) for _ in range(DIRECTIONS)]
-        found = [self.along({path: v}) for v in directions]
+        found = [self.along({path: v}, self.method) for v in directions]
         flat = np.stack([v.reshape(-1) for v in directions])
         return Truth(shape, np.array([d.value for d in found]), max(d.error for d in found), directions=flat)
 
-    def _directions(self) -> dict[Path, Array]:
-        rng = np.random.default_rng(1)
+    def _directions(self, seed: int = 1) -> dict[Path, Array]:
+        rng = np.random.default_rng(seed)
         return {path: random_direction(rng, value.shape) for path, value in self._values.items()}
 
     def _takes_complex(self) -> bool:
@@ -148,15 +162,16 @@ class OwnLoss:
         """Return the forward pass on a tape; None where the code does not take Tensors, or leaves the tape."""
         tensors = {path: Tensor(value, name=str(path[-1])) for path, value in self._values.items()}
         world = self._world.copy()
-        for path, tensor in tensors.items():
-            world.put(path, tensor)
-        module = getattr(self._form.main, "__globals__", {})
-        with Tape() as tape, local_names_in(self._form.file) as names, boards(module):
+        with Tape() as tape, local_names_in(self._form.file) as names, boards(self._form.module):
             try:
+                for path, tensor in tensors.items():
+                    world.put(path, tensor)
                 loss = self._form.loss(world)
             except ExamineError as error:
                 loss = self._left_behind(error)
-        if not isinstance(loss, Tensor) or loss.size != 1 or not np.isclose(float(loss.data), self.value, rtol=1e-12):
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            return None
+        if not np.isclose(float(loss.data.reshape(())), self.value, rtol=1e-12, atol=0):
             return None
         recording = Recording(tape, loss, tensors, names)
         directions = self._directions()
@@ -176,4 +191,25 @@ class OwnLoss:
 
 
 def _number(loss: Any) -> Any:
-    return np.asarray(loss.data if isinstance(loss, Tensor) else loss)[()]
+    return np.asarray(loss.data if isinstance(loss, Tensor) else loss).reshape(())[()]
+
+
+def _array(value: Any) -> Array:
+    return np.asarray(value, np.float64) if isinstance(value, list) else value
+
+
+def doubled(world: World) -> World:
+    """Return a world in which no array has less than double precision: derivatives by numbers need it."""
+    narrow = {path: array for path, array in world.arrays().items() if array.dtype.itemsize < 8}
+    if not narrow:
+        return world
+    world = world.copy()
+    for path, array in narrow.items():
+        world.put(path, array.astype(np.float64))
+    return world
+
+
+def _noise_of(f: Callable[[Any], Any], step: float = 1e-6) -> float:
+    """Return the rounding of a function of one number: its third differences, over steps that are tiny."""
+    values = [float(f(np.asarray(k * step))) for k in range(-3, 4)]
+    return float(np.max(np.abs(np.diff(values, 3)))) / 4

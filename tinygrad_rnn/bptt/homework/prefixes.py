@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.homework import entries
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
-from tinygrad_rnn.bptt.homework.places import World
+from tinygrad_rnn.bptt.homework.gradient_names import is_parameter
+from tinygrad_rnn.bptt.homework.places import Path, World, contents, numbers_of
 
-WEIGHT = re.compile(r"^[WUVRbwuv](\d|_|[a-z]{0,3}$|$)|^(weight|bias|gamma|beta|theta|kernel)", re.ASCII)
+LENGTHS_OF_ROWS = re.compile(r"len|durations|n_steps", re.IGNORECASE)
 LENGTHS = (1, 2, 3, 7)
 MOST_TRIED = 120
-MIXED = 1e-7
 
-Place = tuple[int, int]
-"""(number of the argument, axis); of a list or a dict of steps the axis is 0."""
+Place = tuple[Path, int]
+"""(path, axis) of data; of a list, a text, a dict of steps, or a number of steps, the axis is 0."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,19 @@ class Axes:
     steps: int = 0
     batch: tuple[Place, ...] = ()
     examples: int = 0
+    rows: tuple[Path, ...] = ()
+    """Where the lengths of the single examples stand."""
 
     def cut(self, world: World, steps: int | None = None, examples: int | None = None) -> World:
         """Return a copy with the first steps, and the first examples, alone."""
         world = world.copy()
         for places, n in ((self.time, steps), (self.batch, examples)):
             if n is not None:
-                for k, axis in places:
-                    world.arguments[k] = _first(world.arguments[k], axis, n)
+                for path, axis in places:
+                    world.put(path, entries.first(world.get(path), axis, n))
+        if steps is not None:
+            for path in self.rows:
+                world.put(path, entries.at_most(world.get(path), steps))
         return world
 
     def lengths(self) -> list[int]:
@@ -50,117 +56,100 @@ class Axes:
         return sorted({*(n for n in LENGTHS if n < self.steps), self.steps}) if self.steps else []
 
 
-def axes_of(form: Form, world: World, parameters: list[str]) -> Axes:
-    """Return where time and batch lie, as far as cutting them shows it."""
-    found = Axes()
-    for n, places in _cuts(world, parameters):
-        if (n, places) == (found.steps, found.time):
+def axes_of(form: Form, world: World, parameters: set[Path], mixed: float) -> Axes:
+    """Return where time and batch lie, as far as cutting shows it.
+
+    parameters: the paths of arrays that are no data. mixed: how large a mixed difference must be, to be one.
+    """
+    data = dict(_data(form, world, parameters))
+    rows = tuple(path for path, name in data.items() if LENGTHS_OF_ROWS.search(name))
+    found = Axes(rows=rows)
+    for n, places in _cuts(world, data):
+        if set(places) & {*found.time, *found.batch} or not _runs(form, world, places, n):
             continue
-        if {k for k, _ in places} <= {k for k, _ in found.time} and n == found.steps:
-            continue
-        if not _runs(form, world, places, n):
-            continue
-        mixed = _mixes(form, world, places)
-        if mixed and not found.time:
-            found = Axes(places, n, found.batch, found.examples)
-        elif not mixed and not found.batch:
-            found = Axes(found.time, found.steps, places, n)
+        together = _mixes(form, world, places, mixed)
+        if together and not found.time:
+            found = Axes(places, n, found.batch, found.examples, rows)
+        elif not together and not found.batch:
+            found = Axes(found.time, found.steps, places, n, rows)
         if found.time and found.batch:
             break
     return found
 
 
-def _cuts(world: World, parameters: list[str]) -> list[tuple[int, tuple[Place, ...]]]:
+def _data(form: Form, world: World, parameters: set[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield the paths of arguments, and of what tuples and dicts of arguments hold, that may be data; with names."""
+    containers = {path[:-1] for path in parameters if len(path) > 2}
+    pending: list[tuple[Path, str, Any]] = [
+        (("arguments", k), form.parameters[k] if k < len(form.parameters) else "", value)
+        for k, value in enumerate(world.arguments)
+    ]
+    pending += [(("options", name), name, value) for name, value in world.options.items()]
+    while pending:
+        path, name, value = pending.pop(0)
+        numbers = numbers_of(value)
+        floats = numbers is not None or (isinstance(value, np.ndarray) and value.dtype.kind not in "iub")
+        if path in containers or path[:-1] in containers or (floats and is_parameter(name)):
+            continue
+        yield path, name
+        inner = isinstance(value, tuple | list) and len(value) <= 3 and numbers is None
+        if inner or (isinstance(value, Mapping) and not entries.is_steps(value)):
+            pending += [((*path, key), str(key), held) for key, held in contents(value)]
+
+
+def _cuts(world: World, data: Mapping[Path, str]) -> list[tuple[int, tuple[Place, ...]]]:
     """Return sizes and places that may be one axis, those in many arguments and of early axes first."""
-    ways: dict[int, dict[int, list[int]]] = {}
-    for k, argument in enumerate(world.arguments):
-        name = parameters[k] if k < len(parameters) else ""
-        for axis, n in _sizes(argument, name):
+    ways: dict[int, dict[Path, list[int]]] = {}
+    for path in data:
+        for axis, n in enumerate(entries.sizes(world.get(path))):
             if n > 1:
-                ways.setdefault(n, {}).setdefault(k, []).append(axis)
+                ways.setdefault(n, {}).setdefault(path, []).append(axis)
     found = []
-    for n, by_argument in ways.items():
-        options = [[None, *axes] for axes in by_argument.values()]
+    for n, by_path in ways.items():
+        options = [[*axes, None] for axes in by_path.values()]
         for choice in itertools.islice(itertools.product(*options), MOST_TRIED):
-            places = tuple((k, axis) for k, axis in zip(by_argument, choice, strict=True) if axis is not None)
-            if places:
+            places = tuple((path, axis) for path, axis in zip(by_path, choice, strict=True) if axis is not None)
+            held = {path[:-1] for path, _ in places} & {path for path, _ in places}
+            if not held and any(not isinstance(world.get(path), int) for path, _ in places):
                 found.append((n, places))
-    return sorted(found, key=lambda cut: (-len(cut[1]), [place[1] for place in cut[1]], cut[1]))[:MOST_TRIED]
-
-
-def _sizes(argument: Any, name: str) -> list[tuple[int, int]]:
-    """Return the axes of an argument that may be time or batch, with their sizes."""
-    if isinstance(argument, list | tuple):
-        return [(0, len(argument))]
-    if isinstance(argument, str):
-        return [(0, len(argument))]
-    if isinstance(argument, Mapping):
-        steps = bool(argument) and all(isinstance(key, int | np.integer) for key in argument)
-        return [(0, len(argument))] if steps else []
-    if isinstance(argument, np.ndarray) and not (argument.dtype.kind == "f" and WEIGHT.match(name)):
-        return list(enumerate(argument.shape))
-    return []
-
-
-def _first(value: Any, axis: int, n: int) -> Any:
-    if isinstance(value, Mapping):
-        return {key: value[key] for key in sorted(value)[:n]}
-    if isinstance(value, np.ndarray):
-        return value[(slice(None),) * axis + (slice(n),)].copy()
-    return value[:n]
+    order = list(data)
+    return sorted(
+        found, key=lambda cut: (-len(cut[1]), [a for _, a in cut[1]], [order.index(path) for path, _ in cut[1]])
+    )[:MOST_TRIED]
 
 
 def _runs(form: Form, world: World, places: tuple[Place, ...], n: int) -> bool:
-    """Return whether the code runs on one entry less. One entry alone may be broadcast: that proves nothing."""
-    least = max(1, n - 1)
-    try:
-        answer = form.run(Axes(places, n).cut(world, steps=least))
-    except ExamineError:
-        return False
-    return bool(np.isfinite(np.asarray(answer.loss)).all())
+    """Return whether the code runs on one entry less, and on one more.
+
+    One entry alone may be broadcast, and what is beyond a fixed number may be left unread: each alone proves nothing.
+    """
+    more = world.copy()
+    for path, axis in places:
+        more.put(path, entries.one_more(more.get(path), axis))
+    for changed in (Axes(places, n).cut(world, steps=n - 1), more):
+        try:
+            answer = form.run(changed)
+        except ExamineError:
+            return False
+        if not np.isfinite(np.asarray(answer.loss)).all():
+            return False
+    return True
 
 
-def _mixes(form: Form, world: World, places: tuple[Place, ...]) -> bool:
+def _mixes(form: Form, world: World, places: tuple[Place, ...], least: float) -> bool:
     """Return whether the loss has a mixed difference over the first two entries."""
-    k, axis = places[0]
+    path, axis = next((p, a) for p, a in places if not isinstance(world.get(p), int))
     rng = np.random.default_rng(0)
-    others = [_other_entry(world.arguments[k], axis, at, rng) for at in (0, 1)]
+    others = [entries.another(world.get(path), axis, at, rng) for at in (0, 1)]
     values = []
     for both in ((), (0,), (1,), (0, 1)):
         changed = world.copy()
         for at in both:
-            changed.arguments[k] = _with_entry(changed.arguments[k], axis, at, others[at])
+            changed.put(path, entries.exchanged(changed.get(path), axis, at, others[at]))
         try:
-            values.append(float(np.real(form.loss(changed))))
+            values.append(float(np.real(np.asarray(form.loss(changed)).reshape(()))))
         except (ExamineError, TypeError, ValueError):
             return True
     none, first, second, together = values
     size = max(abs(first - none), abs(second - none))
-    return size == 0 or abs(together - first - second + none) > MIXED * size
-
-
-def _entries(value: Any, axis: int) -> list[Any]:
-    if isinstance(value, Mapping):
-        return [value[key] for key in sorted(value)]
-    return list(np.moveaxis(value, axis, 0)) if isinstance(value, np.ndarray) else list(value)
-
-
-def _other_entry(value: Any, axis: int, at: int, rng: np.random.Generator) -> Any:
-    """Return another value for one entry: near it, for floats; one that stands elsewhere in the data, for the rest."""
-    entries = _entries(value, axis)
-    entry = np.asarray(entries[at])
-    if entry.dtype.kind == "f" and not np.isin(entry, (0, 1)).all():
-        return entries[at] + 0.1 * rng.standard_normal(entry.shape)
-    return next((e for e in reversed(entries) if not np.array_equal(e, entries[at])), entries[at])
-
-
-def _with_entry(value: Any, axis: int, at: int, entry: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {**value, sorted(value)[at]: entry}
-    if isinstance(value, np.ndarray):
-        value = value.copy()
-        np.moveaxis(value, axis, 0)[at] = entry
-        return value
-    if isinstance(value, str):
-        return value[:at] + entry + value[at + 1 :]
-    return type(value)([*value[:at], entry, *value[at + 1 :]])
+    return size == 0 or abs(together - first - second + none) > least * size

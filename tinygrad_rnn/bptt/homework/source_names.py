@@ -1,4 +1,4 @@
-"""Names that stand in the text of a function: of its parameters, of what it returns, of the globals that it reads."""
+"""Names that stand in the text of a function: of its parameters, and of what it returns."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tinygrad_rnn.bptt.comparison.case import parameters_of
-
-Names = "str | None | list[Names]"
-"""The name of a value; a list for a tuple or list of values; None where it has none."""
+from tinygrad_rnn.bptt.homework.surroundings import plain
 
 
-def positional(function: Callable[..., Any]) -> list[str]:
-    """Return the names of the parameters that are given by place, `self` left out."""
+def positional(function: Callable[..., Any], partials: bool = False) -> list[str]:
+    """Return the names of the parameters that are given by place, `self` left out.
+
+    partials: those too that a `partial` gives.
+    """
+    while partials and isinstance(function, partial):
+        function = function.func
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [name for name, p in parameters_of(function).items() if p.kind in kinds]
 
@@ -26,8 +30,14 @@ def required(function: Callable[..., Any]) -> list[str]:
     return [name for name in positional(function) if found[name].default is inspect.Parameter.empty]
 
 
+def takes_any(function: Callable[..., Any]) -> bool:
+    """Return whether a function takes any number of arguments, or Python does not know how many."""
+    found = parameters_of(function)
+    return not found or any(p.kind is p.VAR_POSITIONAL for p in found.values())
+
+
 def returned(function: Callable[..., Any]) -> Any:
-    """Return the names of what a function returns at its end, nested like it; None where the text does not tell."""
+    """Return the names of what a function returns at its end: a list for a tuple; None where the text does not tell."""
     body = _body(function)
     if body is None:
         return None
@@ -39,33 +49,48 @@ def returned(function: Callable[..., Any]) -> Any:
         for node in _own(body)
         if isinstance(node, ast.Assign)
         for target in node.targets
-        if isinstance(target, ast.Name) and isinstance(node.value, ast.Tuple | ast.List)
+        if isinstance(target, ast.Name) and isinstance(node.value, ast.Tuple | ast.List) and node.value.elts
     }
     return _named(returns[-1].value, known)
 
 
-def read_globals(function: Callable[..., Any]) -> list[str]:
-    """Return the global names that a function reads, in the order in which it does."""
-    while hasattr(function, "func"):
-        function = function.func
-    function = inspect.unwrap(getattr(function, "__func__", function))
-    code, there = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    return [name for name in code.co_names if name in there] if code else []
+def unpacked(function: Callable[..., Any]) -> dict[str, list[str]]:
+    """Return the names that a function gives to what a variable holds: params to W, U, b, for W, U, b = params."""
+    found: dict[str, list[str]] = {}
+    body = _body(function)
+    for node in _own(body) if body else []:
+        match node:
+            case ast.Assign([ast.Tuple(parts)], ast.Name(name) | ast.Attribute(ast.Name(), name)):
+                if all(isinstance(part, ast.Name) for part in parts):
+                    found.setdefault(name, [part.id for part in parts if isinstance(part, ast.Name)])
+    return found
 
 
 def _named(node: ast.expr | None, known: dict[str, Any]) -> Any:
-    if isinstance(node, ast.Tuple | ast.List):
-        return [_named(part, {}) for part in node.elts]
-    if isinstance(node, ast.Name):
-        return _named(known[node.id], {}) if node.id in known else node.id
-    return node.attr if isinstance(node, ast.Attribute) else None
+    """Return the name of what an expression is made of: dW of dW / T, dW.copy() and grads["dW"]; h of h[-1]."""
+    while True:
+        match node:
+            case ast.Tuple(parts) | ast.List(parts):
+                return [_named(part, {}) for part in parts]
+            case ast.Name(name):
+                return _named(known[name], {}) if name in known else name
+            case ast.Subscript(_, ast.Constant(str() as key)):
+                return key
+            case ast.Subscript(value) | ast.Call(ast.Attribute(value, "copy" | "sum" | "mean" | "reshape"), []):
+                node, known = value, {}
+            case ast.Call(_, [argument, *_]):
+                node, known = argument, {}
+            case ast.BinOp(left, ast.Div() | ast.Mult(), right):
+                node, known = (right if isinstance(left, ast.Constant) else left), {}
+            case ast.Attribute(ast.Name(), name):
+                return name
+            case _:
+                return None
 
 
 def _body(function: Callable[..., Any]) -> ast.FunctionDef | None:
-    while hasattr(function, "func"):
-        function = function.func
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(plain(function))))
     except (OSError, TypeError, SyntaxError):
         return None
     return next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), None)

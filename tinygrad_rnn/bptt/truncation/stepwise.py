@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.backward import dependent
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.errors import require_differentiable
 from tinygrad_rnn.core.recording import current, scope
 from tinygrad_rnn.core.tensor import Tensor, named
@@ -60,7 +61,7 @@ class Run:
             raise ValueError(f"{what}: the sequence has no steps (T = 0)\ngive xs of shape (T, B, I) with T >= 1")
         if len(self.state) not in (0, len(self.names)):
             raise ValueError(
-                f"{what}: {len(self.state)} states given, {cell_name(cell)} takes {', '.join(self.names)}\n"
+                f"{what}: {counted(len(self.state), 'state')} given, {cell_name(cell)} takes {', '.join(self.names)}\n"
                 "give all of them, or none"
             )
         needs = [n for n in self.names if inspect.signature(cell).parameters[n].default is inspect.Parameter.empty]

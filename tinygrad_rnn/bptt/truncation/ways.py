@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
+
 
 class Span(NamedTuple):
     """One walk back of a run: from the losses of steps `losses`, ..., `stop` - 1 back to step `start`."""
@@ -313,4 +315,6 @@ def _numbers(kind: str, what: str, values: Any) -> tuple[float, ...]:
 
 def _require_count(kind: str, what: str, values: Sequence[float], T: int) -> None:
     if len(values) != T - 1:
-        raise ValueError(f"{kind}: {len(values)} {what} for {T} steps\nexpected {T - 1}, one between every two steps")
+        raise ValueError(
+            f"{kind}: {len(values)} {what} for {counted(T, 'step')}\nexpected {T - 1}, one between every two steps"
+        )

@@ -55,7 +55,7 @@ function showNow() {
   const k = entryAt(position);
   const now = part("now");
   if (k === null) {
-    const help = "Nothing has run. Arrow right runs the first entry; space plays.";
+    const help = "Nothing has run yet. The right arrow key runs the first entry; the space key plays.";
     now.replaceChildren(element("h2", "", "The start"), element("p", "faint", help));
     return;
   }
@@ -100,7 +100,7 @@ function showNode() {
   if (passed) shown.push(...contributions(k));
   const jump = [button(`Forward, at ${k + 1}`, () => go(k + 1))];
   if (j !== undefined) jump.push(button(`Backward, at ${entries.length + j + 1}`, () => go(entries.length + j + 1)));
-  if (picked !== null) jump.push(button("Let go", () => { pick(null); }));
+  if (picked !== null) jump.push(button("Clear the pick", () => { pick(null); }));
   node.replaceChildren(...shown, element("div", "row", ...jump));
 }
 

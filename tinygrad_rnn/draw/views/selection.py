@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 
 BUDGET = 300
@@ -103,7 +104,7 @@ def _with_gaps(reading: Reading, times: list[Time], shown: set[Time]) -> Selecti
 
 def left_out(count: int) -> str:
     """Return the text that stands for so many steps left out."""
-    return f"… {count:,} step{'s' if count > 1 else ''} …"
+    return f"… {counted(count, 'step')} …"
 
 
 def _of_entries(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Selection:
@@ -118,4 +119,4 @@ def _of_entries(reading: Reading, steps: Steps, boxes: list[int], budget: int) -
         return Selection()
     gap = Gap(GAP)
     inside = range(middle[0], middle[-1] + 1)
-    return Selection(hidden=dict.fromkeys(inside, gap), said={gap: f"… {len(middle):,} entries …"})
+    return Selection(hidden=dict.fromkeys(inside, gap), said={gap: f"… {counted(len(middle), 'entry', 'entries')} …"})

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
@@ -91,7 +92,7 @@ class Drawer:
             states = states or [a for k in reversed(members) if (a := reading.entries[k].out).name in reading.states]
             names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
             kind, title = "cell", ", ".join(n + sub for n in names)
-            shape = f"{shape}  {len(members)} op{'s' if len(members) > 1 else ''}"
+            shape = f"{shape}  {counted(len(members), 'op')}"
             tip = f"cell({reads(reading, members, self.plan.when)})"
         elif name is not None:
             gate = reading.in_gate(last) is not None
