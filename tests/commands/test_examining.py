@@ -111,7 +111,7 @@ def test_a_notebook(tmp_path, capsys):
     path = write(path, *cells[:2], EXAMPLE.replace("draw.normal(0, 0.5, (3, 2))", "draw.normal(0, 0.5, (3, 5))"))
     status, _, err = run(capsys, f"{path}:both", *NAMES)
     assert status == 2
-    assert "cell 1, line 12" in err
+    assert "cell 1, line " in err
 
 
 @pytest.mark.parametrize(

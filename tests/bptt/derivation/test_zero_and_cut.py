@@ -173,3 +173,13 @@ def test_a_cotangent_may_be_handed_on_whole(cell):
     example = own_cells.of({"G": (3, 4)}, states=2)
     assert bptt.derive(cell, example=example).lines()
     tape_agrees(cell, example)
+
+
+def test_a_cut_beside_a_bias():
+    def cell(p, x, h, c):
+        c = np.tanh(tg.stop_gradient(h) + x @ p["G"] + p["p"]) + c
+        return np.sin(tg.stop_gradient(c) + h + p["p"]), c
+
+    text = str(bptt.derive(cell, example=CUT))
+    assert "total derivative" not in text  # h_t depends on c_t by a path that is cut
+    tape_agrees(cell, CUT)

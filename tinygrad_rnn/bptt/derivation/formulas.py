@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.derivation.column_vectors import in_columns
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
-from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function
 from tinygrad_rnn.bptt.derivation.step_blocks import step_blocks
@@ -71,9 +72,8 @@ class Formulas:
         """Return whether a quantity depends on another of the same step, by a path that is not cut."""
         pending, seen = [above.name], {above.name}
         while pending:
-            right = rebuilt(self.lines[pending.pop()].right, _cut)
-            for ref in refs(right):
-                if ref.step == 0 and ref.name in self.lines and ref.name not in seen:
+            for ref in _uncut_parts(self.lines[pending.pop()].right):
+                if isinstance(ref, Ref) and ref.step == 0 and ref.name in self.lines and ref.name not in seen:
                     pending.append(ref.name)
                     seen.add(ref.name)
         return below.name in seen - {above.name}
@@ -197,8 +197,14 @@ class Formulas:
         return found
 
 
-def _cut(x: Expr) -> Expr | None:
-    return Num(0) if isinstance(x, Op) and x.name == "detach" else None
+def _uncut_parts(x: Expr) -> Iterator[Expr]:
+    """Yield the parts of an expression that no cut stands before."""
+    pending = [x]
+    while pending:
+        x = pending.pop()
+        yield x
+        if isinstance(x, Op) and x.name != "detach":
+            pending += x.args
 
 
 def with_diagonal(right: Expr) -> Expr:

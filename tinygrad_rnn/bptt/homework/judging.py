@@ -17,6 +17,8 @@ USUAL = Precision(1e-7, 1e-11)
 
 HALF = Precision(0.1, 1e-2)
 """Of bfloat16 and float16, in which sums over steps keep one or two digits."""
+EXCEEDS = 1e-2
+"""How far, at least, true entries exceed the bound of a clipping: farther than rounding to half precision does."""
 
 
 @dataclass
@@ -151,7 +153,9 @@ def clip_of(trials: list[Trial], names: list[str], scale: Convention | None) -> 
         if t.entries is not None:
             t.true = {n: truth if truth.directions is None else t.entries(n) for n, truth in t.true.items()}
     factors = [scale.factor(t) if scale and scale.factor else 1.0 for t in trials]
-    over = any(t.true[n].largest * f > bound * (1 + 1e-9) for t, f in zip(trials, factors, strict=True) for n in names)
+    over = any(
+        t.true[n].largest * f > bound * (1 + EXCEEDS) for t, f in zip(trials, factors, strict=True) for n in names
+    )
     words = f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
     return Convention(words, lambda t, g: np.clip(g, -bound, bound), bound=bound) if over else None
 
