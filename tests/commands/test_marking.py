@@ -322,6 +322,12 @@ def test_memory_has_a_unit_and_is_enough(memory, small, capsys):
     assert "less than the 256M" in said or "is no amount of memory, as 1G or 512M" in said
 
 
+def test_two_that_import_each_other_and_fail_are_both_marked(small):
+    (small / "submitted" / "a.py").write_text("import b\n")
+    (small / "submitted" / "b.py").write_text("import a\n")
+    assert [line.split()[0] for line in mark(small)[1].splitlines()[:3]] == ["a.py", "b.py", "c.py"]
+
+
 def test_points_that_no_submission_has_are_told(small, capfd):
     mark(small)
     assert "mark: points of W, U: no submission has that gradient" in capfd.readouterr().err

@@ -45,6 +45,17 @@ def test_points_are_those_of_the_task():
     assert marks["cat"].absent == ["U"]
 
 
+def test_points_may_be_given_for_dw():
+    results = {"ann": {"status": "judged", "words": "", "found": {"q": findings(W=True, U=False, d=True)}}}
+    assert of({"q.dW": 2, "q.U": 3, "q.d": 1, "q.dV": 1}, **results)["ann"].scale == {
+        "q.W": 2,
+        "q.U": 3,
+        "q.d": 1,
+        "q.dV": 1,
+    }
+    assert of({"dW": 2}, ann=one(W=True))["ann"].whole == "2/2"
+
+
 def test_without_points_each_gradient_that_half_of_the_class_gives_has_one():
     silent = result("timeout", "no answer within 1 s")
     marks = of(None, ann=one(W=True, U=True, x=True), ben=one(W=False, U=True), cat=one(W=True), dan=silent)
