@@ -118,6 +118,7 @@ def test_counts():
         ("in da, Waa @ dz[t] stands in the place of Waa.T @ dz[t]", "in da: Waa for Waa.T"),
         ("in df, dc[t] stands in the place of dc[t] * c[t-1]", None),
         ("in dW, W stands in the place of W", None),
+        ("in dW, a / b stands in the place of a * b", None),
         ("every gradient: the wrong sign", None),
     ],
 )

@@ -118,6 +118,6 @@ def shortened(words: str) -> str:
         hand, meant = hand[1:], meant[1:]
     while hand and meant and hand[-1] == meant[-1]:
         hand, meant = hand[:-1], meant[:-1]
-    if len(hand) != 1 or len(meant) != 1:
+    if len(hand) != 1 or len(meant) != 1 or not re.match(r"\w", hand[0]):
         return words
     return f"in {found[1]}: {hand[0]} for {meant[0]}"
