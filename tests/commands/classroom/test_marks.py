@@ -160,6 +160,13 @@ def test_no_words_of_the_doctor_keep_what_belongs_there(words):
     )
 
 
+def test_what_is_seen_at_once_in_a_gradient_is_told_with_the_mistake():
+    found = one(W=False)
+    found["found"][""]["gradients"]["W"]["seen"] = "it has NaN or infinity"
+    assert hint(of(None, ann=found)["ann"], 2) == "wrong: dW"
+    assert hint(of(None, ann=found)["ann"], 3) == "wrong: dW\ndW: it has NaN or infinity"
+
+
 def test_what_has_no_answer_is_told_so_at_every_level():
     mark = of(None, ann=result("failed", "a.py cannot be run: ValueError (line 1)\nadvice"))["ann"]
     assert [hint(mark, level).splitlines()[0] for level in LEVELS] == ["a.py cannot be run: ValueError (line 1)"] * 4
