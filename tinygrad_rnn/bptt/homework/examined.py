@@ -52,7 +52,8 @@ class Examination:
         """Return the findings as plain values, for JSON.
 
         Keys: kind, name, right, verdict, gradients (by name: right, wrong_at, seen), tried, could_not_be_run,
-        not_judged, method, conventions, mistakes, first, missing, remarks. A trial is {"T": ..., "batch": ..., "seed": ...}.
+        not_judged, method, conventions, mistakes, first, missing, remarks.
+        A trial is {"T": ..., "batch": ..., "seed": ...}.
         """
         return {
             "kind": "examination",
