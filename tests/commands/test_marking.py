@@ -13,6 +13,7 @@ from test_homework import RIGHT
 from test_notebooks import write
 
 from tinygrad_rnn import cli
+from tinygrad_rnn.commands import marking
 from tinygrad_rnn.commands.classroom import processes
 
 TASK = """
@@ -320,6 +321,25 @@ def test_memory_has_a_unit_and_is_enough(memory, small, capsys):
         cli.main(["mark", str(small), "--task", "x", f"--memory={memory}"])
     said = capsys.readouterr().err
     assert "less than the 256M" in said or "is no amount of memory, as 1G or 512M" in said
+
+
+@pytest.mark.parametrize("columns", [2, 10, 40, 200])
+def test_the_line_of_progress_fits_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    line = marking._Line(3)
+    for name in ("ann.py", "ben.py", "cat.py"):
+        line.step(name)
+    line.end()
+    shown = sys.stderr.getvalue().removesuffix("\n").split("\r")[1:]
+    assert [len(each) for each in shown] == [columns - 1] * 3
+    assert shown[-1].startswith("3/3"[: columns - 1])
+
+
+def test_two_that_import_each_other_and_fail_are_both_marked(small):
+    (small / "submitted" / "a.py").write_text("import b\n")
+    (small / "submitted" / "b.py").write_text("import a\n")
+    assert [line.split()[0] for line in mark(small)[1].splitlines()[:3]] == ["a.py", "b.py", "c.py"]
 
 
 def test_points_that_no_submission_has_are_told(small, capfd):

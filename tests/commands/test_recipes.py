@@ -6,14 +6,18 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_examining import FILE
 from test_marking import BOTH, SLIP
+from zoo import my_rnn
 
+from tinygrad_rnn import bptt, nn
 from tinygrad_rnn.commands import user_code
-from tinygrad_rnn.commands.classroom import task
+from tinygrad_rnn.commands.classroom import marks, marks_table, task
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "marking.md").read_text(encoding="utf-8")
@@ -65,10 +69,15 @@ def test_the_open_task(tmp_path):
     assert judged(tmp_path, 1, answer) == {"W": True, "U": True}
 
 
-def test_the_page_names_every_key(tmp_path):
-    """Of all dicts that a class of one gives."""
-    from tinygrad_rnn.commands.classroom import marks, marks_table
+def test_the_page_names_every_key():
+    def loss_and_gradient(W):
+        return np.sum(W**2), 2 * W
 
+    found = [bptt.examine(loss_and_gradient, np.ones(3)), bptt.doctor(nn.rnn, partial(my_rnn, mistake="sign"))]
+    found += [bptt.compare(nn.rnn, nn.init.rnn(np.random.default_rng(0), 2, 3), np.ones((2, 1, 2)))]
+    for plain in (one.to_dict() for one in found):
+        for key in [*plain, *next(iter(plain["gradients"].values()))]:
+            assert f"`{key}`" in PAGE, (plain["kind"], key)
     mark = marks.marks_of({"a": {"status": "judged", "words": "", "found": {}}}, {"W": 1})
     whole = json.loads(marks_table.as_json(mark, 1, "task.py"))
     for key in [*whole, *whole["submissions"][0], *whole["counts"][0]]:

@@ -70,16 +70,12 @@ def run(options: argparse.Namespace) -> int:
     state = options.state or options.folder / STATE
     with files.alone(state):
         results = _judged(options, submissions, state)
-    parts = {path for result in results.values() for path in result.get("used", ())}
-    marks = marks_of(
-        {
-            student: result
-            for student, result in results.items()
-            if result["status"] == "judged" or str(submissions[student].resolve()) not in parts
-        },
-        points,
-    )
-    if unseen := [name for name in points or () if not any(name in mark.gradients for mark in marks)]:
+    # A file that a judged submission imports, and that answers nothing itself, is a part of that one.
+    judged = [result for result in results.values() if result["status"] == "judged"]
+    parts = {path for result in judged for path in result["used"]}
+    whole = [s for s, result in results.items() if result in judged or str(submissions[s].resolve()) not in parts]
+    marks = marks_of({student: results[student] for student in whole}, points)
+    if unseen := [name for name in marks[0].scale if not any(name in mark.gradients for mark in marks)]:
         _say(f"mark: points of {', '.join(unseen)}: no submission has that gradient")
     print(marks_table.text(marks, options.hints))
     name = options.task.name

@@ -45,6 +45,17 @@ def test_points_are_those_of_the_task():
     assert marks["cat"].absent == ["U"]
 
 
+def test_points_may_be_given_for_dw():
+    results = {"ann": {"status": "judged", "words": "", "found": {"q": findings(W=True, U=False, d=True)}}}
+    assert of({"q.dW": 2, "q.U": 3, "q.d": 1, "q.dV": 1}, **results)["ann"].scale == {
+        "q.W": 2,
+        "q.U": 3,
+        "q.d": 1,
+        "q.dV": 1,
+    }
+    assert of({"dW": 2}, ann=one(W=True))["ann"].whole == "2/2"
+
+
 def test_without_points_each_gradient_that_half_of_the_class_gives_has_one():
     silent = result("timeout", "no answer within 1 s")
     marks = of(None, ann=one(W=True, U=True, x=True), ben=one(W=False, U=True), cat=one(W=True), dan=silent)
@@ -107,6 +118,7 @@ def test_counts():
         ("in da, Waa @ dz[t] stands in the place of Waa.T @ dz[t]", "in da: Waa for Waa.T"),
         ("in df, dc[t] stands in the place of dc[t] * c[t-1]", None),
         ("in dW, W stands in the place of W", None),
+        ("in dW, a / b stands in the place of a * b", None),
         ("every gradient: the wrong sign", None),
     ],
 )
@@ -146,6 +158,13 @@ def test_no_words_of_the_doctor_keep_what_belongs_there(words):
         without_the_right_one("backward uses a in the place of b for h")
         == "backward uses a, which does not belong there"
     )
+
+
+def test_what_is_seen_at_once_in_a_gradient_is_told_with_the_mistake():
+    found = one(W=False)
+    found["found"][""]["gradients"]["W"]["seen"] = "it has NaN or infinity"
+    assert hint(of(None, ann=found)["ann"], 2) == "wrong: dW"
+    assert hint(of(None, ann=found)["ann"], 3) == "wrong: dW\ndW: it has NaN or infinity"
 
 
 def test_what_has_no_answer_is_told_so_at_every_level():

@@ -27,8 +27,9 @@ class Precision:
     """The last place, in last places of float64."""
 
     def slack(self, true: Array, largest: float) -> float:
-        """Return the allowed distance of an entry from the true one."""
-        return self.relative * float(np.max(np.abs(true), initial=0)) + self.floor * largest
+        """Return the allowed distance of an entry from the true one; none where that is infinite."""
+        size = float(np.max(np.abs(true), initial=0))
+        return self.relative * size + self.floor * largest if size < np.inf else 0.0
 
     def apart(self, hand: Array, true: Array, largest: float) -> Mask:
         """Return which entries differ by more than rounding; all, where the shapes differ."""

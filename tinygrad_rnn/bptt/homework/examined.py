@@ -51,8 +51,9 @@ class Examination:
     def to_dict(self) -> dict[str, Any]:
         """Return the findings as plain values, for JSON.
 
-        Keys: kind, name, right, verdict, gradients (by name: right, wrong_at), tried, could_not_be_run, not_judged,
-        method, conventions, mistakes, first, missing, remarks. A trial is {"T": ..., "batch": ..., "seed": ...}.
+        Keys: kind, name, right, verdict, gradients (by name: right, wrong_at, seen), tried, could_not_be_run,
+        not_judged, method, conventions, mistakes, first, missing, remarks.
+        A trial is {"T": ..., "batch": ..., "seed": ...}.
         """
         return {
             "kind": "examination",
@@ -60,7 +61,11 @@ class Examination:
             "right": bool(self),
             "verdict": self.verdict,
             "gradients": {
-                name: {"right": not where, "wrong_at": [_trial(t) for t in where]}
+                name: {
+                    "right": not where,
+                    "wrong_at": [_trial(t) for t in where],
+                    "seen": self.details.get(name, ""),
+                }
                 for name, where in self.gradients.items()
             },
             "tried": [_trial(t) for t in self.trials],

@@ -53,6 +53,7 @@ def _lines(found: Mapping[str, Any], level: int) -> Iterator[str]:
     if level >= 2 and first:
         yield f"the first wrong quantity: {first[1]}"
     if level >= 3:
+        yield from (f"d{name}: {g['seen']}" for name, g in found["gradients"].items() if g.get("seen"))
         yield from (f"mistake: {without_the_right_one(words)}" for words in found.get("mistakes", ()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,11 +73,18 @@ def marks_of(results: Mapping[str, Result], points: Mapping[str, float] | None) 
 
 def _scale(marks: list[Mark], points: Mapping[str, float] | None) -> dict[str, float]:
     """Return the points of each gradient: as the task says, else one for each that half of the answers contain."""
-    if points is not None:
-        return dict(points)
     judged = [mark for mark in marks if mark.gradients]
     given = Counter(name for mark in judged for name in mark.gradients)
+    if points is not None:
+        return {_among(given, name): p for name, p in points.items()}
     return {name: 1.0 for name, count in given.items() if 2 * count >= len(judged)}
+
+
+def _among(given: Container[str], name: str) -> str:
+    """Return the name that a gradient has in the answers: W for dW, where W alone is there."""
+    question, dot, gradient = name.rpartition(".")
+    plain = f"{question}{dot}{gradient.removeprefix('d')}"
+    return plain if name not in given and plain in given else name
 
 
 def counts(marks: list[Mark]) -> list[tuple[int, str]]:
@@ -111,6 +118,6 @@ def shortened(words: str) -> str:
         hand, meant = hand[1:], meant[1:]
     while hand and meant and hand[-1] == meant[-1]:
         hand, meant = hand[:-1], meant[:-1]
-    if len(hand) != 1 or len(meant) != 1:
+    if len(hand) != 1 or len(meant) != 1 or not re.match(r"\w", hand[0]):
         return words
     return f"in {found[1]}: {hand[0]} for {meant[0]}"

@@ -19,11 +19,12 @@ PAGE = Template("""<!DOCTYPE html>
 <title>$title</title>
 <style>
 :root { color-scheme: light dark; --line: #8888; --right: #1a7f37; --wrong: #b3261e; }
-body { font: 16px/1.45 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.45 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: 0 0 2rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
 td { overflow-wrap: anywhere; }
-td:first-child:not(.number) { min-width: 9rem; }
+.student { min-width: 9rem; }
+.words { min-width: 14rem; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 .right { color: var(--right); }
 .wrong { color: var(--wrong); }
@@ -83,12 +84,13 @@ def page(marks: list[Mark], level: int, task: str) -> str:
 
 def _row(mark: Mark, level: int) -> Iterator[str]:
     kind = "right" if mark.right else "wrong"
-    yield f'<tr><td>{_text(mark.student)}</td><td class="number {kind}">{mark.whole}</td>'
+    yield f'<tr><td class="student">{_text(mark.student)}</td><td class="number {kind}">{mark.whole}</td>'
     for name in mark.scale:
         right = "right" if mark.gradients.get(name) else "wrong"
         yield f'<td class="number {right}">{mark.points_of(name):g}</td>'
     said = _text(hint(mark, level)).replace("\n", "<br>")
-    yield f"<td>{said}</td><td>{'<br>'.join(map(_text, mark.mistakes))}</td></tr>"
+    mistakes = "<br>".join(map(_text, mark.mistakes))
+    yield f'<td class="words">{said}</td><td class="words">{mistakes}</td></tr>'
 
 
 def _text(words: str) -> str:
