@@ -11,6 +11,7 @@ from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.chosen_cell import HELP, chosen
 from tinygrad_rnn.commands.common import theirs_for_ours
+from tinygrad_rnn.commands.progress_line import ProgressLine
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,18 +63,16 @@ def run(options: argparse.Namespace) -> int:
 class _SignOfLife:
     """A line on a terminal that says how far a search is. Nothing is written elsewhere."""
 
-    EVERY = 200
-
     def __init__(self) -> None:
-        self._count, self._shown = 0, sys.stderr.isatty()
+        self._count, self._line = 0, ProgressLine()
+        self._shown = sys.stderr is not None and sys.stderr.isatty()  # the file may have taken it away
 
     def tick(self) -> None:
         """Count one more mistake that was tried."""
         self._count += 1
-        if self._shown and self._count % self.EVERY == 0:
-            print(f"\r{self._count} mistakes tried ...", end="", file=sys.stderr, flush=True)
+        if self._shown and self._line.due():
+            self._line.show({"": f"{self._count} mistakes tried ..."})
 
     def end(self) -> None:
-        """Clear the line."""
-        if self._shown and self._count >= self.EVERY:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        """End the line."""
+        self._line.end()
