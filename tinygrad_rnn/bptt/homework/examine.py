@@ -37,6 +37,7 @@ from tinygrad_rnn.bptt.homework.judging import (
     Convention,
     Trial,
     clip_of,
+    clips,
     norm_of,
     precision_of,
     rate_of,
@@ -113,8 +114,9 @@ class _Examined:
         names = [name for name in self.code.first if all(name in t.given for t in ran)]
         precision, narrow = precision_of(ran)
         conventions = [f"it computes in {narrow}, and is judged at that"] if narrow else []
-        scale = rate_of(ran, names, precision) or scale_of(ran, names, precision)
-        clip = clip_of(ran, names, scale)
+        clip = clip_of(ran, names)
+        scale = rate_of(ran, names, precision) or scale_of(ran, names, precision, clip)
+        clip = clip if clip and clips(ran, names, scale, clip) else None
         allowed = [c for c in (scale, clip) if c]
         bad = self._wrong(ran, names, precision, allowed)
         if any(bad.values()) and (whole := norm_of(ran, [n for n in names if bad[n]])):
@@ -134,7 +136,7 @@ class _Examined:
         if clip and any(bad.values()):
             quiet = [self.code.trial(T, B, QUIET) for T, B, seed in self.code.sizes() if not seed]
             handed |= handed_in(quiet, self.code.paths, allowed)
-        doubtful = self._doubtful(ran, bad)
+        doubtful = self._doubtful(ran, bad, clip)
         judged = [t for t in ran if t.key not in doubtful]
         bad = {name: tuple(key for key in where if key not in doubtful) for name, where in bad.items()}
         why = explanation([*handed.values()], self.code.form.name) if any(bad.values()) else None
@@ -162,15 +164,15 @@ class _Examined:
                 "as Adagrad and Adam do; leave the gradients in attributes, as self.dW, or return them"
             )
 
-    def _doubtful(self, trials: list[Trial], bad: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the problems that say nothing: cut ones with wrong gradients, where the data as given have right ones.
+    def _doubtful(self, trials: list[Trial], bad: Mapping[str, Any], clip: Convention | None) -> tuple[Any, ...]:
+        """Return the problems that say nothing: those whose truth is not known well, and cut ones that alone are wrong.
 
         What was cut may not belong together, as a number of steps that stands elsewhere.
         """
-        wrong = {key for where in bad.values() for key in where}
-        if any(t.whole and t.key in wrong for t in trials):
-            return ()
-        return tuple(t.key for t in trials if t.key in wrong)
+        unclear = {t.key for t in trials if any(t.unclear(name, clip) for name in bad)}
+        wrong = {key for where in bad.values() for key in where} - unclear
+        cut = set() if any(t.whole and t.key in wrong for t in trials) else {t.key for t in trials if t.key in wrong}
+        return tuple(t.key for t in trials if t.key in cut | unclear)
 
     def _wrong(
         self, trials: list[Trial], names: list[str], precision: Precision, allowed: list[Convention]
