@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DEMOS = sorted((ROOT / "demos").glob("*.py"))
 SLOW = {
+    "docs/zh/examine.md",
     "docs/doctor.md",
     "exercise_09_three_ways_to_truncate.py",
     "exercise_12_why_vanishing_matters.py",
