@@ -152,7 +152,7 @@ class _Examined:
             first=why.first if why else "",
             details=self._details(judged, bad),
             missing=self._missing(),
-            remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful])),
+            remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful], clip)),
         )
 
     def _refuse_an_optimiser(self, trials: list[Trial], bad: Mapping[str, Any]) -> None:
@@ -208,7 +208,7 @@ class _Examined:
                 missing.append(name)
         return tuple(missing)
 
-    def _remarks(self, trials: list[Trial], doubtful: list[Trial]) -> Iterable[str]:
+    def _remarks(self, trials: list[Trial], doubtful: list[Trial], clip: Convention | None) -> Iterable[str]:
         named = [name for name in self.code.unmatched if upstream_of(name)]
         if named:
             yield f"note: not compared, since no array of floats has that name: {', '.join(named)}"
@@ -219,9 +219,15 @@ class _Examined:
                 called = ", ".join(map(described, self.code.axes.cut(self.code.world, t.T, t.B).arguments))
                 yield f"could not be run at {_sizes_text(t)}: {t.failure}; it was called with {called}"
                 break
-        if doubtful:
+        unclear = [t for t in doubtful if any(t.unclear(name, clip) for name in t.true)]
+        if unclear:
             yield (
-                f"note: at {_sizes_text(doubtful[0])}, cut from the data, a gradient is not that of the loss, though "
+                f"note: not judged at {_sizes_text(unclear[0])}: the true gradient is not known well enough there, "
+                "by rounding or by clipping; give smaller parameters or data"
+            )
+        if cut := [t for t in doubtful if t not in unclear]:
+            yield (
+                f"note: at {_sizes_text(cut[0])}, cut from the data, a gradient is not that of the loss, though "
                 "it is on the data as given: the parts may not belong together; give shorter data to judge them"
             )
 

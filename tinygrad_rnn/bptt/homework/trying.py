@@ -66,7 +66,12 @@ class Trying:
         """Return where time and batch lie, found in double precision."""
         parameters = {self.paths[name] for name in self.first}
         precision, _ = precision_of([Trial(None, None, 0, given={n: g.array for n, g in self.first.items()})])
-        return axes_of(self.form, doubled(self.world), parameters, mixed=1e-7 if precision is USUAL else 1e-4)
+        world = doubled(self.world)
+        probe, rng = world.copy(), np.random.default_rng(0)
+        for path, array in world.arrays().items():
+            if not np.isin(array, (0, 1)).all():
+                probe.put(path, rng.normal(0, 0.5, array.shape))
+        return axes_of(self.form, world, parameters, 1e-7 if precision is USUAL else 1e-4, probe)
 
     def _settled(self) -> None:
         try:
