@@ -136,7 +136,7 @@ class _Examined:
         if clip and any(bad.values()):
             quiet = [self.code.trial(T, B, QUIET) for T, B, seed in self.code.sizes() if not seed]
             handed |= handed_in(quiet, self.code.paths, allowed)
-        doubtful = self._doubtful(ran, bad, clip)
+        doubtful = self._doubtful(ran, bad, precision, clip)
         judged = [t for t in ran if t.key not in doubtful]
         bad = {name: tuple(key for key in where if key not in doubtful) for name, where in bad.items()}
         why = explanation([*handed.values()], self.code.form.name) if any(bad.values()) else None
@@ -152,7 +152,7 @@ class _Examined:
             first=why.first if why else "",
             details=self._details(judged, bad),
             missing=self._missing(),
-            remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful], clip)),
+            remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful], precision, clip)),
         )
 
     def _refuse_an_optimiser(self, trials: list[Trial], bad: Mapping[str, Any]) -> None:
@@ -164,12 +164,14 @@ class _Examined:
                 "as Adagrad and Adam do; leave the gradients in attributes, as self.dW, or return them"
             )
 
-    def _doubtful(self, trials: list[Trial], bad: Mapping[str, Any], clip: Convention | None) -> tuple[Any, ...]:
+    def _doubtful(
+        self, trials: list[Trial], bad: Mapping[str, Any], precision: Precision, clip: Convention | None
+    ) -> tuple[Any, ...]:
         """Return the problems that say nothing: those whose truth is not known well, and cut ones that alone are wrong.
 
         What was cut may not belong together, as a number of steps that stands elsewhere.
         """
-        unclear = {t.key for t in trials if any(t.unclear(name, clip) for name in bad)}
+        unclear = {t.key for t in trials if any(t.unclear(name, precision, clip) for name in bad)}
         wrong = {key for where in bad.values() for key in where} - unclear
         cut = set() if any(t.whole and t.key in wrong for t in trials) else {t.key for t in trials if t.key in wrong}
         return tuple(t.key for t in trials if t.key in cut | unclear)
@@ -208,7 +210,9 @@ class _Examined:
                 missing.append(name)
         return tuple(missing)
 
-    def _remarks(self, trials: list[Trial], doubtful: list[Trial], clip: Convention | None) -> Iterable[str]:
+    def _remarks(
+        self, trials: list[Trial], doubtful: list[Trial], precision: Precision, clip: Convention | None
+    ) -> Iterable[str]:
         named = [name for name in self.code.unmatched if upstream_of(name)]
         if named:
             yield f"note: not compared, since no array of floats has that name: {', '.join(named)}"
@@ -219,7 +223,7 @@ class _Examined:
                 called = ", ".join(map(described, self.code.axes.cut(self.code.world, t.T, t.B).arguments))
                 yield f"could not be run at {_sizes_text(t)}: {t.failure}; it was called with {called}"
                 break
-        unclear = [t for t in doubtful if any(t.unclear(name, clip) for name in t.true)]
+        unclear = [t for t in doubtful if any(t.unclear(name, precision, clip) for name in t.true)]
         if unclear:
             yield (
                 f"note: not judged at {_sizes_text(unclear[0])}: the true gradient is not known well enough there, "

@@ -50,10 +50,10 @@ class Trial:
         """The largest entry of any gradient."""
         return max((truth.largest for truth in self.true.values()), default=0.0)
 
-    def unclear(self, name: str, clip: Convention | None) -> bool:
+    def unclear(self, name: str, precision: Precision, clip: Convention | None) -> bool:
         """Return whether the true gradient is not known well enough to judge by, or cut where only its sums are."""
         truth = self.true[name]
-        uncertain = 10 * truth.error > 1e-2 * max(truth.largest, 1e-6 * self.largest)
+        uncertain = 10 * truth.error > max(1e-2, 10 * precision.relative) * max(truth.largest, 1e-6 * self.largest)
         return bool(uncertain or (clip and truth.directions is not None))
 
     def same(self, name: str, precision: Precision, allowed: Iterable[Convention] = ()) -> bool:
