@@ -17,6 +17,7 @@ SCALED = {
     "number_kinds.mean_over_both": "gradients are a mean over T and the batch",
     "number_kinds.clipped_by_norm": "scaled down to a norm of 0.5 at most",
     "number_kinds.clipped_entries": "clipped to [-0.25, 0.25]",
+    "number_kinds.mean_and_clipped": "gradients are a mean over the batch; gradients are clipped to [-0.25, 0.25]",
     "wildml.RNNNumpy": "gradients are a sum over T, the loss is a mean",
 }
 """What is no mistake, and must be said."""

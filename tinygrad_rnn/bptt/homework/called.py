@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.diagnosis.failures import told
+from tinygrad_rnn.bptt.diagnosis.failures import CELL, told
 
 NOT_THEIRS = (str(Path(__file__).parents[2]), str(Path(np.__file__).parent))
 """The folders of this package and of NumPy."""
@@ -68,6 +68,10 @@ def asked(function: Callable[..., Any], arguments: list[Any], options: Mapping[s
 
 
 def _line(error: BaseException) -> str:
-    """Return the file and the line that led to an error: the last one that is neither NumPy's nor of this package."""
+    """Return the file, or the cell of a notebook, and the line that led to an error: the last one of the person's."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*NOT_THEIRS, "<"))]
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    if not frames:
+        return ""
+    path, _, cell = frames[-1].filename.rpartition(CELL)
+    where = f"cell {cell}" if path else Path(frames[-1].filename).name
+    return f"{where}, line {frames[-1].lineno}"

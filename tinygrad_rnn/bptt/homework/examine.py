@@ -37,6 +37,7 @@ from tinygrad_rnn.bptt.homework.judging import (
     Convention,
     Trial,
     clip_of,
+    clips,
     norm_of,
     precision_of,
     rate_of,
@@ -113,8 +114,9 @@ class _Examined:
         names = [name for name in self.code.first if all(name in t.given for t in ran)]
         precision, narrow = precision_of(ran)
         conventions = [f"it computes in {narrow}, and is judged at that"] if narrow else []
-        scale = rate_of(ran, names, precision) or scale_of(ran, names, precision)
-        clip = clip_of(ran, names, scale)
+        clip = clip_of(ran, names)
+        scale = rate_of(ran, names, precision) or scale_of(ran, names, precision, clip)
+        clip = clip if clip and clips(ran, names, scale, clip) else None
         allowed = [c for c in (scale, clip) if c]
         bad = self._wrong(ran, names, precision, allowed)
         if any(bad.values()) and (whole := norm_of(ran, [n for n in names if bad[n]])):
@@ -134,7 +136,7 @@ class _Examined:
         if clip and any(bad.values()):
             quiet = [self.code.trial(T, B, QUIET) for T, B, seed in self.code.sizes() if not seed]
             handed |= handed_in(quiet, self.code.paths, allowed)
-        doubtful = self._doubtful(ran, bad)
+        doubtful = self._doubtful(ran, bad, precision, clip)
         judged = [t for t in ran if t.key not in doubtful]
         bad = {name: tuple(key for key in where if key not in doubtful) for name, where in bad.items()}
         why = explanation([*handed.values()], self.code.form.name) if any(bad.values()) else None
@@ -150,7 +152,7 @@ class _Examined:
             first=why.first if why else "",
             details=self._details(judged, bad),
             missing=self._missing(),
-            remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful])),
+            remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful], precision, clip)),
         )
 
     def _refuse_an_optimiser(self, trials: list[Trial], bad: Mapping[str, Any]) -> None:
@@ -162,15 +164,17 @@ class _Examined:
                 "as Adagrad and Adam do; leave the gradients in attributes, as self.dW, or return them"
             )
 
-    def _doubtful(self, trials: list[Trial], bad: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the problems that say nothing: cut ones with wrong gradients, where the data as given have right ones.
+    def _doubtful(
+        self, trials: list[Trial], bad: Mapping[str, Any], precision: Precision, clip: Convention | None
+    ) -> tuple[Any, ...]:
+        """Return the problems that say nothing: those whose truth is not known well, and cut ones that alone are wrong.
 
         What was cut may not belong together, as a number of steps that stands elsewhere.
         """
-        wrong = {key for where in bad.values() for key in where}
-        if any(t.whole and t.key in wrong for t in trials):
-            return ()
-        return tuple(t.key for t in trials if t.key in wrong)
+        unclear = {t.key for t in trials if any(t.unclear(name, precision, clip) for name in bad)}
+        wrong = {key for where in bad.values() for key in where} - unclear
+        cut = set() if any(t.whole and t.key in wrong for t in trials) else {t.key for t in trials if t.key in wrong}
+        return tuple(t.key for t in trials if t.key in cut | unclear)
 
     def _wrong(
         self, trials: list[Trial], names: list[str], precision: Precision, allowed: list[Convention]
@@ -206,7 +210,9 @@ class _Examined:
                 missing.append(name)
         return tuple(missing)
 
-    def _remarks(self, trials: list[Trial], doubtful: list[Trial]) -> Iterable[str]:
+    def _remarks(
+        self, trials: list[Trial], doubtful: list[Trial], precision: Precision, clip: Convention | None
+    ) -> Iterable[str]:
         named = [name for name in self.code.unmatched if upstream_of(name)]
         if named:
             yield f"note: not compared, since no array of floats has that name: {', '.join(named)}"
@@ -217,9 +223,15 @@ class _Examined:
                 called = ", ".join(map(described, self.code.axes.cut(self.code.world, t.T, t.B).arguments))
                 yield f"could not be run at {_sizes_text(t)}: {t.failure}; it was called with {called}"
                 break
-        if doubtful:
+        unclear = [t for t in doubtful if any(t.unclear(name, precision, clip) for name in t.true)]
+        if unclear:
             yield (
-                f"note: at {_sizes_text(doubtful[0])}, cut from the data, a gradient is not that of the loss, though "
+                f"note: not judged at {_sizes_text(unclear[0])}: the true gradient is not known well enough there, "
+                "by rounding or by clipping; give smaller parameters or data"
+            )
+        if cut := [t for t in doubtful if t not in unclear]:
+            yield (
+                f"note: at {_sizes_text(cut[0])}, cut from the data, a gradient is not that of the loss, though "
                 "it is on the data as given: the parts may not belong together; give shorter data to judge them"
             )
 

@@ -15,7 +15,7 @@ USUAL = Precision(1e-7, 1e-11)
 """Wider than the doctor's: the loss, and so the rounding of its derivative, is the person's own."""
 
 
-HALF = Precision(0.1, 1e-2)
+HALF = Precision(0.1, 1e-2, unit=2.0**45)
 """Of bfloat16 and float16, in which sums over steps keep one or two digits."""
 EXCEEDS = 1e-2
 """How far, at least, true entries exceed the bound of a clipping: farther than rounding to half precision does."""
@@ -38,7 +38,7 @@ class Trial:
     moved: bool = False
     failure: str = ""
     own: OwnLoss | None = None
-    entries: Callable[[str], Truth] | None = None
+    entries: Callable[[str], Truth | None] | None = None
 
     @property
     def key(self) -> tuple[int | None, int | None, int]:
@@ -49,6 +49,12 @@ class Trial:
     def largest(self) -> float:
         """The largest entry of any gradient."""
         return max((truth.largest for truth in self.true.values()), default=0.0)
+
+    def unclear(self, name: str, precision: Precision, clip: Convention | None) -> bool:
+        """Return whether the true gradient is not known well enough to judge by, or cut where only its sums are."""
+        truth = self.true[name]
+        uncertain = 10 * truth.error > max(1e-2, 10 * precision.relative) * max(truth.largest, 1e-6 * self.largest)
+        return bool(uncertain or (clip and truth.directions is not None))
 
     def same(self, name: str, precision: Precision, allowed: Iterable[Convention] = ()) -> bool:
         """Return whether a gradient is the true one, or what conventions make of it, one after the other."""
@@ -108,20 +114,27 @@ SCALES = (
 """The sizes that a gradient may have, by convention."""
 
 
-def scale_of(trials: list[Trial], names: list[str], precision: Precision) -> Convention | None:
+def scale_of(trials: list[Trial], names: list[str], precision: Precision, clip: Convention | None) -> Convention | None:
     """Return the scale under which most gradients are right on all trials; None where none is better than 1."""
-    best, most = None, _rights(trials, names, precision, None)
+    best, most = None, _rights(trials, names, precision, None, clip)
     for convention in SCALES:
-        if (right := _rights(trials, names, precision, convention)) > most:
+        if (right := _rights(trials, names, precision, convention, clip)) > most:
             best, most = convention, right
     return best
 
 
-def _rights(trials: list[Trial], names: list[str], precision: Precision, convention: Convention | None) -> int:
+def _rights(
+    trials: list[Trial],
+    names: list[str],
+    precision: Precision,
+    convention: Convention | None,
+    clip: Convention | None = None,
+) -> int:
     """Return how many gradients are right on all trials. Those that are zero count for no convention."""
+    allowed = [c for c in (convention, clip) if c]
     return sum(
         any(t.true[name].largest > precision.floor * t.largest for t in trials if name in t.true)
-        and all(t.same(name, precision, [convention] if convention else []) for t in trials)
+        and all(t.same(name, precision, allowed) for t in trials)
         for name in names
     )
 
@@ -140,24 +153,23 @@ def rate_of(trials: list[Trial], names: list[str], precision: Precision) -> Conv
     return best
 
 
-def clip_of(trials: list[Trial], names: list[str], scale: Convention | None) -> Convention | None:
-    """Return the clipping of entries to [-c, c] that is seen in what was given: its largest number, met twice.
-
-    scale: what the gradients are multiplied by before.
-    """
+def clip_of(trials: list[Trial], names: list[str]) -> Convention | None:
+    """Return the clipping of entries to [-c, c] that is seen in what was given: its largest number, met twice."""
     entries = np.concatenate([np.abs(t.given[n]).ravel() for t in trials for n in names] or [np.zeros(1)])
     bound = float(np.max(entries, initial=0))
     if not bound or not np.isfinite(bound) or np.count_nonzero(entries == bound) < 2:
         return None
     for t in trials:
         if t.entries is not None:
-            t.true = {n: truth if truth.directions is None else t.entries(n) for n, truth in t.true.items()}
-    factors = [scale.factor(t) if scale and scale.factor else 1.0 for t in trials]
-    over = any(
-        t.true[n].largest * f > bound * (1 + EXCEEDS) for t, f in zip(trials, factors, strict=True) for n in names
-    )
+            t.true = {n: truth if truth.directions is None else t.entries(n) or truth for n, truth in t.true.items()}
     words = f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
-    return Convention(words, lambda t, g: np.clip(g, -bound, bound), bound=bound) if over else None
+    return Convention(words, lambda t, g: np.clip(g, -bound, bound), bound=bound)
+
+
+def clips(trials: list[Trial], names: list[str], scale: Convention | None, clip: Convention) -> bool:
+    """Return whether a clipping cuts anything off true gradients of some scale."""
+    true = [scale.change(t, t.true[n].values) if scale else t.true[n].values for t in trials for n in names]
+    return any(bool((np.abs(g) > clip.bound * (1 + EXCEEDS)).any()) for g in true)
 
 
 def norm_of(trials: list[Trial], names: list[str]) -> Convention | None:

@@ -56,10 +56,11 @@ class Axes:
         return sorted({*(n for n in LENGTHS if n < self.steps), self.steps}) if self.steps else []
 
 
-def axes_of(form: Form, world: World, parameters: set[Path], mixed: float) -> Axes:
+def axes_of(form: Form, world: World, parameters: set[Path], mixed: float, probe: World) -> Axes:
     """Return where time and batch lie, as far as cutting shows it.
 
-    parameters: the paths of arrays that are no data. mixed: how large a mixed difference must be, to be one.
+    parameters: the paths of arrays that are no data. mixed: how large a mixed difference must be, to be one. probe: the
+    same problem with parameters and data of usual size, in which steps act on each other.
     """
     data = dict(_data(form, world, parameters))
     rows = tuple(path for path, name in data.items() if LENGTHS_OF_ROWS.search(name))
@@ -67,7 +68,7 @@ def axes_of(form: Form, world: World, parameters: set[Path], mixed: float) -> Ax
     for n, places in _cuts(world, data):
         if set(places) & {*found.time, *found.batch} or not _runs(form, world, places, n):
             continue
-        together = _mixes(form, world, places, mixed)
+        together = _mixes(form, world, places, mixed) or _mixes(form, probe, places, mixed, otherwise=False)
         if together and not found.time:
             found = Axes(places, n, found.batch, found.examples, rows)
         elif not together and not found.batch:
@@ -136,8 +137,8 @@ def _runs(form: Form, world: World, places: tuple[Place, ...], n: int) -> bool:
     return True
 
 
-def _mixes(form: Form, world: World, places: tuple[Place, ...], least: float) -> bool:
-    """Return whether the loss has a mixed difference over the first two entries."""
+def _mixes(form: Form, world: World, places: tuple[Place, ...], least: float, otherwise: bool = True) -> bool:
+    """Return whether the loss has a mixed difference over the first two entries; `otherwise` where it cannot be had."""
     path, axis = next((p, a) for p, a in places if not isinstance(world.get(p), int))
     rng = np.random.default_rng(0)
     others = [entries.another(world.get(path), axis, at, rng) for at in (0, 1)]
@@ -149,7 +150,9 @@ def _mixes(form: Form, world: World, places: tuple[Place, ...], least: float) ->
         try:
             values.append(float(np.real(np.asarray(form.loss(changed)).reshape(()))))
         except (ExamineError, TypeError, ValueError):
-            return True
+            return otherwise
     none, first, second, together = values
     size = max(abs(first - none), abs(second - none))
-    return size == 0 or abs(together - first - second + none) > least * size
+    if not np.isfinite(values).all() or size == 0:
+        return otherwise
+    return bool(abs(together - first - second + none) > least * size)

@@ -89,11 +89,14 @@ def _named(node: ast.expr | None, known: dict[str, Any]) -> Any:
 
 
 def _body(function: Callable[..., Any]) -> ast.FunctionDef | None:
+    """Return the text of a function, parsed; None where there is none, or another than its own."""
+    inner = plain(function)
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(plain(function))))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inner)))
     except (OSError, TypeError, SyntaxError):
         return None
-    return next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), None)
+    found = tree.body[0] if tree.body else None
+    return found if isinstance(found, ast.FunctionDef) and found.name == getattr(inner, "__name__", "") else None
 
 
 def _own(function: ast.FunctionDef) -> list[ast.AST]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ SEEDS = 2
 QUIET = 2
 """The parameters as given, but small: where gradients are clipped, so small ones are not."""
 SMALL = 0.05
+SHAKEN = 3
+"""How often data are moved by their last place, to see how far rounding carries."""
 
 
 class Trying:
@@ -63,7 +66,12 @@ class Trying:
         """Return where time and batch lie, found in double precision."""
         parameters = {self.paths[name] for name in self.first}
         precision, _ = precision_of([Trial(None, None, 0, given={n: g.array for n, g in self.first.items()})])
-        return axes_of(self.form, doubled(self.world), parameters, mixed=1e-7 if precision is USUAL else 1e-4)
+        world = doubled(self.world)
+        probe, rng = world.copy(), np.random.default_rng(0)
+        for path, array in world.arrays().items():
+            if not np.isin(array, (0, 1)).all():
+                probe.put(path, rng.normal(0, 0.5, array.shape))
+        return axes_of(self.form, world, parameters, 1e-7 if precision is USUAL else 1e-4, probe)
 
     def _settled(self) -> None:
         try:
@@ -126,6 +134,7 @@ class Trying:
                 trial.failure = f"the loss is {own.value}"
                 return trial
             trial.true = self._true(own, trial.given)
+            self._allow_for_rounding(trial, world)
         except ExamineError as error:
             trial.failure = getattr(error, "words", str(error).splitlines()[0])
             return trial
@@ -149,6 +158,29 @@ class Trying:
         found = own.gradients()
         return {name: found[self.paths[name]] for name in given}
 
+    def _allow_for_rounding(self, trial: Trial, world: World) -> None:
+        """Add to the errors how far the code's own answers spread as data move by their last place."""
+        precision, _ = precision_of([trial])
+        if all(trial.same(name, USUAL) for name in trial.given):
+            return
+        spread: dict[str, list[float]] = {name: [] for name in trial.given}
+        for k in range(SHAKEN):
+            shaken, rng = world.copy(), np.random.default_rng(k)
+            for path, array in world.arrays().items():
+                eps = max(np.finfo(np.float64).eps * precision.unit, _eps(array))
+                moved = np.asarray(array, np.float64) * (1 + eps * rng.choice([-1.0, 1.0], array.shape))
+                shaken.put(path, moved.astype(array.dtype))
+            found = self._again(self.form.run(shaken).given)
+            for name in spread:
+                if name in found and found[name].array.shape == trial.given[name].shape:
+                    apart = np.abs(np.asarray(found[name].array, np.float64) - trial.given[name])
+                    spread[name].append(float(np.max(apart, initial=0)))
+        for name, distances in spread.items():
+            truth, widest = trial.true[name], max(distances, default=0.0)
+            size = 1 if truth.directions is None else int(np.prod(truth.shape))
+            if np.isfinite(widest):
+                trial.true = {**trial.true, name: replace(truth, error=truth.error + widest * size**0.5)}
+
     def _moved(self, world: World, seed: int) -> None:
         """Move the parameters: by a third of their size; those that are all equal by 0.1."""
         rng = np.random.default_rng(seed)
@@ -156,12 +188,11 @@ class Trying:
             path = self.paths[name]
             if path[0] == "arguments" and len(path) == 2 and _data(name):
                 continue
-            value = np.asarray(world.get(path))
-            if seed == QUIET:
-                world.put(path, SMALL * value)
-                continue
+            given = np.asarray(world.get(path))
+            value = np.asarray(given, np.float64)
             size = float(np.std(value)) / 3 or 0.1
-            world.put(path, (value + size * rng.standard_normal(value.shape)).astype(value.dtype))
+            moved = SMALL * value if seed == QUIET else value + size * rng.standard_normal(value.shape)
+            world.put(path, moved.astype(given.dtype))
 
 
 def _among(unmatched: list[str]) -> str:
@@ -170,3 +201,7 @@ def _among(unmatched: list[str]) -> str:
 
 def _data(name: str) -> bool:
     return name.lower().startswith(("x", "h", "c0", "a0", "s0", "inputs", "prev", "state", "y", "target"))
+
+
+def _eps(array: Array) -> float:
+    return 2.0**-8 if array.dtype.name == "bfloat16" else float(np.finfo(array.dtype).eps)

@@ -135,6 +135,17 @@ def examine_clipped_entries():
     )
 
 
+def mean_and_clipped(params, xs, h0, targets):
+    loss, grads = scaled(params, xs, h0, targets, "batch")
+    return loss, {name: np.clip(g, -0.25, 0.25) for name, g in grads.items()}
+
+
+def examine_mean_and_clipped():
+    return bptt.examine(
+        mean_and_clipped, weights(), rng.normal(size=(5, 3, 3)), rng.normal(size=(3, 4)), rng.normal(size=(5, 3, 4))
+    )
+
+
 def columns(W, U, b, xs, ys):
     """A list of column vectors for each step."""
     h, states, loss = np.zeros_like(b), [np.zeros_like(b)], 0
