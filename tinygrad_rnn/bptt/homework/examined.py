@@ -96,13 +96,13 @@ class Examination:
         return "; ".join([f"right{at}{under}", *rest])
 
     def _apart(self, trials: tuple[TrialKey, ...]) -> str:
-        """Return the lengths, or the batches, of trials that have no judged trial with the same."""
+        """Return the lengths, or the batches, of which no trial was judged; the remarks tell of single trials."""
         for name, place in (("T", 0), ("batch", 1)):
             judged = {t[place] for t in self.trials}
             values = sorted({n for t in trials if (n := t[place]) is not None and n not in judged})
             if values:
                 return f"{name} = {_listed(values)}"
-        return "other values" if trials else ""
+        return ""
 
     def _since(self) -> str:
         """Say from which length on something is wrong, where shorter sequences are right."""
