@@ -96,7 +96,8 @@ def test_a_vjp_of_one_s_own_in_jax(right):
 
         return jax.lax.scan(step, h, x)[1]
 
-    params = {"W": np.float32(RNG.normal(size=(3, 4))), "U": np.float32(0.5 * RNG.normal(size=(4, 4)))}
+    rng = np.random.default_rng(1)
+    params = {"W": np.float32(rng.normal(size=(3, 4))), "U": np.float32(0.5 * rng.normal(size=(4, 4)))}
     found = bptt.examine(bptt.adapters.jax(f, params), np.float32(X), np.float32(H[0]))
     assert bool(found) is right
     assert set(found.gradients) == {"W", "U", "x", "h0"}

@@ -5,6 +5,7 @@ from people import PIECES, examined
 
 FIVE = "W U b V c"
 SCALED = {
+    "wildml.truncated": "this is BPTT truncated to windows of 4",
     "min_char.forward_backward": "clipped to [-1, 1]",
     "cs231n.captioning_in_float32": "float32",
     "from_scratch.TimeRNN": "float32",
@@ -58,6 +59,7 @@ GRADIENTS = {
     "networks.static": "W U b h0",
     "functions.list": "W_xh W_hh b_h W_hq b_q",
     "functions.closure": "W U",
+    "wildml.truncated": "U V W",
     "functions.second_call": " ".join(f"params[{k}]" for k in range(5)),
     "functions.three_steps": "W U",
     "number_kinds.features_first": "W U b x h0",
@@ -74,7 +76,7 @@ GRADIENTS = {
     "deeper.layer_norm": "W U gain",
     "deeper.sentiment": "E W U v",
 }
-OTHERS = {"wildml.truncated", "habits.adagrad_hidden"}
+OTHERS = {"habits.adagrad_hidden"}
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")

@@ -6,11 +6,11 @@ from people import load
 
 from tinygrad_rnn import bptt
 
-rng = np.random.default_rng(0)
 STEPS = load("habits").steps_given
 
 
 def problem(T, size, weights, data):
+    rng = np.random.default_rng(0)
     params = {"W": rng.normal(size=(size, size)), "U": rng.normal(size=(size, size)), "b": rng.normal(size=size)}
     params = {name: weights * p for name, p in params.items()}
     return params, data * rng.normal(size=(T, size)), rng.normal(size=(T, size)), T
@@ -29,14 +29,14 @@ def test_it_is_right_and_time_is_found(T, size, weights, data):
 
 def test_large_gradients_that_are_clipped_in_chaos():
     model = load("min_char")
-    model.Whh = rng.normal(size=model.Whh.shape) * 1.5
+    model.Whh = np.random.default_rng(0).normal(size=model.Whh.shape) * 1.5
     found = bptt.examine(model.lossFun, model.inputs * 4, model.targets * 4, np.zeros((6, 1)))
     assert found, str(found)
     assert "clipped to [-5, 5]" in found.verdict
 
 
 def narrow(dtype):
-    kinds = load("number_kinds")
+    kinds, rng = load("number_kinds"), np.random.default_rng(0)
     data = [rng.normal(size=s).astype(dtype) for s in ((5, 3, 3), (3, 4), (5, 3, 4))]
     return kinds.time_first, kinds.weights(dtype), *data
 
