@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from tinygrad_rnn.bptt.comparison.case import Gradients
 from tinygrad_rnn.bptt.derivation.chains import chains
@@ -28,6 +29,7 @@ from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
+from tinygrad_rnn.bptt.homework.own_cell import own_cell
 from tinygrad_rnn.nn.parameters import Cell
 
 
@@ -121,8 +123,8 @@ def _known(to: str) -> str:
 
 
 def derive(
-    cell: Cell,
-    *,
+    cell: Any,
+    *arguments: Any,
     example: Example | None = None,
     readout: Cell | None = None,
     loss: Cell | None = None,
@@ -131,6 +133,9 @@ def derive(
     bias: bool = True,
 ) -> Derivation:
     """Write down BPTT of a cell from its tape.
+
+    With arguments it takes what `examine` takes, `derive(net, inputs, targets)`: the cell is then the step of the
+    loop over time, and the derivation begins at dL_t/dh_t. Else:
 
     cell: any `cell(params, x, *state)` of matrix products, arithmetic, elementwise functions, sums over an axis, and
     parts of arrays. Formulas use its author's names: of parameters, of states, of its local variables, and those
@@ -146,6 +151,13 @@ def derive(
 
     Raises ValueError for a cell whose steps differ, with the first difference, and for a cell without such formulas.
     """
+    if arguments:
+        if example or readout or loss or layout != "rows":
+            raise ValueError(
+                "derive: example, readout, loss and layout are for a cell(params, x, *state)\n"
+                "leave them out: code that is given with its arguments has its own"
+            )
+        cell, example, layout = own_cell(cell, arguments)
     if layout not in LAYOUTS:
         raise ValueError(f"derive: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
     columns = layout == "columns"

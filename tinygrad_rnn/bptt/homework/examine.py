@@ -82,6 +82,18 @@ def examine(
 
     Raises TypeError or ValueError for code that does not run with these arguments, or shows no loss or no gradients.
     """
+    return _Examined(tried(subject, arguments, params, names, step, loss), truncation).result()
+
+
+def tried(
+    subject: Any,
+    arguments: Sequence[Any],
+    params: Sequence[str] | None = None,
+    names: Mapping[str, str] | None = None,
+    step: bool = False,
+    loss: Callable[..., Any] | None = None,
+) -> Trying:
+    """Return code that was run once, for the arguments of `examine`."""
     form, called = form_of(subject, loss, params)
     world = form.world(list(arguments), called)
     try:
@@ -90,7 +102,7 @@ def examine(
         raise ExamineTypeError(
             f"examine: what {form.name} was given cannot be copied ({error})\ngive arrays, numbers, lists and dicts"
         ) from error
-    return _Examined(Trying(form, world, dict(names or {}), params, step), truncation).result()
+    return Trying(form, world, dict(names or {}), params, step)
 
 
 class _Examined:

@@ -15,7 +15,7 @@ from tinygrad_rnn.tape.notation import is_function
 class StepCell:
     """One step of a recorded loop, run again on other values: cell(params, x, *state)."""
 
-    __name__ = "the step"
+    __name__ = "step"
 
     def __init__(
         self, nodes: list[Node], params: Mapping[str, Value], xs: list[Value], carries: Mapping[str, Carry]
@@ -31,11 +31,22 @@ class StepCell:
         known |= dict.fromkeys(self._xs, x)
         for node in self._nodes:
             arguments = [_known(a, known) for a in node.args]
-            out = node.op(*arguments, **node.kwargs)
-            if isinstance(out, Tensor) and node.out.name:
-                out.name = node.out.name
-            known[node.out] = out
+            known[node.out] = node.op(*arguments, **node.kwargs)
+            if isinstance(known[node.out], Tensor) and node.out.name:
+                known[node.out].name = node.out.name
         return tuple(known[carry.after] for carry in self._carries.values())
+
+    @property
+    def multiplies_from_the_left(self) -> bool:
+        """Whether its matrices stand before what changes with the step, W @ x, so that vectors are columns."""
+        moving = {*self._xs, *(carry.before for carry in self._carries.values())}
+        for node in self._nodes:
+            changes = [isinstance(a, Value) and a in moving for a in node.args]
+            if any(changes):
+                moving.add(node.out)
+            if node.op.name == "matmul" and any(changes):
+                return not changes[0]
+        return False
 
 
 def state_names(carries: list[Carry]) -> list[str]:

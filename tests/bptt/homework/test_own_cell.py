@@ -1,0 +1,108 @@
+"""`derive` takes what `examine` takes: the step of a person's loop, in the person's names."""
+
+import numpy as np
+import pytest
+from people import load
+
+from tinygrad_rnn import bptt
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+class GRU:
+    """One sequence of vectors, a loss at the last step, gradients that are not asked here."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        for gate in "zrn":
+            setattr(self, "W" + gate, rng.normal(0, 0.5, (3, 2)))
+            setattr(self, "U" + gate, rng.normal(0, 0.5, (3, 3)))
+        self.bz = rng.normal(0, 0.5, 3)
+
+    def step(self, x, h):
+        z = sigmoid(self.Wz @ x + self.Uz @ h + self.bz)
+        r = sigmoid(self.Wr @ x + self.Ur @ h)
+        n = np.tanh(self.Wn @ x + self.Un @ (r * h))
+        return z * h + (1 - z) * n
+
+    def forward(self, xs, target):
+        h = np.zeros(3)
+        for x in xs:
+            h = self.step(x, h)
+        return np.sum((h - target) ** 2)
+
+    def backward(self):
+        return {"d" + name: np.zeros_like(p) for name, p in vars(self).items()}
+
+
+XS, TARGET = np.random.default_rng(1).normal(size=(4, 2)), np.ones(3)
+
+
+@pytest.fixture
+def derivation():
+    return bptt.derive(GRU(), XS, TARGET)
+
+
+def test_formulas_have_the_person_s_names(derivation):
+    lines = derivation.lines()
+    assert lines["h"] == "h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t"
+    assert lines["z"] == "z_t = σ(z_{z,t})"
+    assert lines["dUn"] == "∂L/∂U_n = Σ_t δ_{n,t} s_tᵀ"
+    assert str(derivation).startswith("BPTT of GRU")
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_code_gives_the_complex_step_of_the_person_s_own_step(derivation, T, batch):
+    rng = np.random.default_rng(T)
+    net, xs, h0 = GRU(), rng.normal(size=(2, batch, T)), rng.normal(size=(3, batch))
+    dhs = rng.normal(size=(3, batch, T))
+    params = {name: p[:, None] if p.ndim == 1 else p for name, p in vars(net).items()}
+    found = derivation.gradients(params, xs, (h0,), dhs)
+
+    def loss():
+        total = 0
+        for b in range(batch):
+            h = h0[:, b]
+            for t in range(T):
+                h = net.step(xs[:, b, t], h)
+                total = total + dhs[:, b, t] @ h
+        return total
+
+    for name, p in vars(net).items():
+        for place in np.ndindex(p.shape):
+            moved = p.astype(complex)
+            moved[place] += 1e-30j
+            setattr(net, name, moved)
+            assert np.isclose(found[name].reshape(p.shape)[place], loss().imag / 1e-30, rtol=1e-12, atol=1e-13)
+        setattr(net, name, p)
+
+
+def test_rows_and_columns_are_told_apart():
+    def forward(x, h, params):
+        hs = []
+        for t in range(x.shape[1]):
+            h = np.tanh(x[:, t] @ params["W"] + h @ params["U"])
+            hs.append(h)
+        return np.stack(hs, axis=1), None
+
+    def backward(dhs, cache):
+        return {"W": np.zeros((2, 3)), "U": np.zeros((3, 3))}
+
+    rng = np.random.default_rng(0)
+    params = {"W": rng.normal(size=(2, 3)), "U": rng.normal(size=(3, 3))}
+    found = bptt.derive((forward, backward), rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 3)), params)
+    assert found.lines()["h"] == "h_t = tanh(z_t)"
+    assert found.lines()["dW"] == "∂L/∂W = Σ_t x_t δ_tᵀ"
+
+
+def test_what_has_no_such_cell_is_refused_in_words():
+    model = load("wildml")
+    with pytest.raises(ValueError, match="a one-hot x for an index"):
+        bptt.derive(model.OneSentence(7, 5, bptt_truncate=1000), np.array(model.x), np.array(model.y))
+    with pytest.raises(ValueError, match="give two steps of data or more"):
+        bptt.derive(GRU(), XS[:1], TARGET)
+    with pytest.raises(ValueError, match="leave them out"):
+        bptt.derive(GRU(), XS, TARGET, layout="columns")
