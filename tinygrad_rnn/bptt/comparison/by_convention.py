@@ -1,9 +1,13 @@
-"""Conventions by which a derivation by hand agrees with the tape: means for sums, zero states, one bias."""
+"""Conventions by which a derivation by hand agrees with the tape.
+
+Means for sums, zero states, one bias, float32, clipping, truncation.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,27 +15,129 @@ from tinygrad_rnn.bptt.comparison.case import ByHand, Case, Gradients
 from tinygrad_rnn.bptt.comparison.report import Difference
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
 from tinygrad_rnn.bptt.diagnosis.conventions import means
+from tinygrad_rnn.bptt.diagnosis.found_conventions import computes_in_single
+from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
+from tinygrad_rnn.bptt.diagnosis.submission import Submission
+from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of, truncation_text
+from tinygrad_rnn.bptt.truncation.ways import AnyWay
+
+Agrees = Callable[[Gradients], bool]
+CUT = 1.01
+"""By how much an entry must exceed the bound of a clipping, for the clipping to be seen."""
+COARSE = 5e-9
+"""The least error, of the largest entry, that a calculation in float32 makes somewhere."""
 
 
-def by_convention(case: Case, by_hand: ByHand, rtol: float) -> tuple[Case, Gradients, list[str]] | None:
-    """Return the problem and the gradients by hand as a convention means them, and the convention; None for none."""
+@dataclass(frozen=True)
+class Meant:
+    """A problem, the gradients by hand as a convention means them, what is said of it, and the tolerance."""
+
+    case: Case
+    hand: Gradients
+    said: list[str]
+    rtol: float
+
+
+def by_convention(case: Case, by_hand: ByHand, rtol: float, in_single: float) -> Meant | None:
+    """Return how a convention makes the derivation agree; None where none does.
+
+    in_single: the tolerance for a derivation that computes in float32 somewhere.
+    """
     for other, said in _problems(case, by_hand):
-        judge, hand = Judge(other), other.hand_gradients(by_hand)
-        tape, tolerances = judge.gradients(other.dhs, other.dlast), judge.tolerances(other.dhs, other.dlast)[0]
-
-        def agrees(found: Gradients, tape=tape, tolerances=tolerances) -> bool:  # type: ignore[no-untyped-def]
-            return all(
-                g.shape == tape[name].shape
-                and Difference.between(g, tape[name]).absolute <= tolerances[name].absolute(rtol)
-                for name, g in found.items()
-            )
-
-        if said and agrees(hand):
-            return other, hand, said
-        for mean in means(hand, case.params):
-            if agrees(found := mean.undone(hand, other)):
-                return other, found, [*said, mean.remark]
+        hand = other.hand_gradients(by_hand)
+        for tolerance, precision in _precisions(other, hand, by_hand, rtol, in_single):
+            agrees, tape = _judged(other, tolerance)
+            remarks = [*said, *precision]
+            if remarks and agrees(hand):
+                return Meant(other, hand, remarks, tolerance)
+            for mean in means(hand, case.params):
+                if agrees(found := mean.undone(hand, other)):
+                    return Meant(other, found, [*remarks, mean.remark], tolerance)
+            for expected, words in _changed(other, by_hand, hand, tape, SINGLE if precision else DOUBLE):
+                if agrees(found := _instead(hand, expected, tape)):
+                    return Meant(other, found, [*remarks, words], tolerance)
     return None
+
+
+def under(case: Case, hand: Gradients, way: AnyWay, rtol: float) -> Meant:
+    """Return a derivation that is meant to be truncated, set against the truncated gradient."""
+    _, tape = _judged(case, rtol)
+    return Meant(case, _instead(hand, truncated(case, way), tape), [f"convention: {truncation_text(way)}"], rtol)
+
+
+def _instead(hand: Gradients, expected: Gradients, tape: Gradients) -> Gradients:
+    """Return gradients as far from the tape's as those by hand are from the expected ones."""
+    fit = {name for name, g in hand.items() if g.shape == tape[name].shape}
+    return {name: tape[name] + (g - expected[name]) if name in fit else g for name, g in hand.items()}
+
+
+def _judged(case: Case, rtol: float) -> tuple[Agrees, Gradients]:
+    judge = Judge(case)
+    tape, tolerances = judge.gradients(case.dhs, case.dlast), judge.tolerances(case.dhs, case.dlast)[0]
+
+    def agrees(found: Gradients) -> bool:
+        return all(
+            g.shape == tape[name].shape
+            and Difference.between(g, tape[name]).absolute <= tolerances[name].absolute(rtol)
+            for name, g in found.items()
+        )
+
+    return agrees, tape
+
+
+def _precisions(
+    case: Case, hand: Gradients, by_hand: ByHand, rtol: float, in_single: float
+) -> Iterator[tuple[float, list[str]]]:
+    """Yield the tolerance that was asked for, and that of float32 where the derivation computes in it."""
+    yield rtol, []
+    tape = case.tape_gradients()
+    fit = [(g, tape[name]) for name, g in hand.items() if g.shape == tape[name].shape]
+    off = [largest_entry([g - true]) / (largest_entry([true]) or 1) for g, true in fit]
+    coarse = rtol < in_single and case.dtype == np.float64 and max(off, default=0) > COARSE
+    if coarse and computes_in_single(Submission(by_hand), case):
+        yield in_single, ["precision: it computes in float32 somewhere, and is judged at that"]
+
+
+def _lengths_of_truncation(case: Case, by_hand: ByHand, precision: Precision) -> list[int]:
+    """Return the numbers of steps to which the gradient may be cut: one less than the first length that is wrong.
+
+    A gradient that is cut to k steps is right for k steps, and wrong for more. So the length is found by halving.
+    """
+    right, wrong = 2, len(case.xs)
+    try:
+        if wrong <= right or not _is_right(case, by_hand, right, precision):
+            return []
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            if _is_right(case, by_hand, middle, precision):
+                right = middle
+            else:
+                wrong = middle
+    except Exception:  # it is for one length alone
+        return [*range(2, len(case.xs))]
+    return [right]
+
+
+def _is_right(case: Case, by_hand: ByHand, steps: int, precision: Precision) -> bool:
+    """Return whether the derivation is right for the first steps."""
+    short = case.part(0, steps, case.dhs[:steps], tuple(np.zeros_like(d) for d in case.dlast))
+    found, tape = short.hand_gradients(by_hand), short.tape_gradients()
+    largest = largest_entry(tape.values())
+    return all(precision.same(g, tape[name], largest) for name, g in found.items())
+
+
+def _changed(
+    case: Case, by_hand: ByHand, hand: Gradients, tape: Gradients, precision: Precision
+) -> Iterator[tuple[Gradients, str]]:
+    """Yield the clipped and the truncated gradients that the ones by hand may be, and words for each."""
+    bound = largest_entry(hand.values())
+    if 0 < CUT * bound < largest_entry(tape[name] for name in hand):
+        clipped = {name: np.clip(g, -bound, bound) for name, g in tape.items()}
+        yield clipped, f"convention: gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
+    lengths = _lengths_of_truncation(case, by_hand, precision)
+    if lengths and (way := truncation_of([(hand, case)], precision, lengths)):
+        said = f"convention: {truncation_text(way)}; if that is meant, say truncation=bptt.{way!r}"
+        yield truncated(case, way), said
 
 
 def _problems(case: Case, by_hand: ByHand) -> Iterator[tuple[Case, list[str]]]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison import torch_reference
-from tinygrad_rnn.bptt.comparison.by_convention import by_convention
+from tinygrad_rnn.bptt.comparison.by_convention import Meant, by_convention, under
 from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, Numbers, States, as_array, takes_dlast
 from tinygrad_rnn.bptt.comparison.locate import Locator
 from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
+from tinygrad_rnn.bptt.truncation.ways import AnyWay
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
 
@@ -32,6 +33,7 @@ def compare(
     exhaustive: bool = False,
     rtol: float | None = None,
     torch: bool | None = None,
+    truncation: AnyWay | None = None,
 ) -> Report:
     """Set the tape's gradients of an unrolled cell against a derivation by hand and a numerical derivative.
 
@@ -51,25 +53,32 @@ def compare(
 
     Inputs of integers (numbers of embedded words, a state that counts) are read, and have no gradient.
     Where the derivation by hand is wrong, the report's findings name the step at which it first goes wrong. Conventions
-    are no mistakes: a mean over T, the batch or both; initial states or a bias that are not read, and so are zero. The
-    gradients are then compared as they are meant, and the findings say so.
+    are no mistakes: a mean over T, the batch or both; initial states or a bias that are not read, and so are zero;
+    float32; clipping; truncation, which `truncation` says, or which is recognised. The gradients are then compared as
+    they are meant, and the findings say so.
     Raises ValueError for a derivation that returns an unknown name, TypeError for one that returns no dict.
     """
     case = Case(cell, params, xs, state, dhs, dlast, seed, with_dlast=by_hand is None or takes_dlast(by_hand))
     rtol = RTOL[case.dtype.name] if rtol is None else rtol
     hand = case.hand_gradients(by_hand) if by_hand else {}
+    if by_hand and truncation:
+        return _meant(under(case, hand, truncation, rtol), by_hand, exhaustive, torch)
     report = _compared(case, hand, by_hand, exhaustive, rtol, torch)
     wrong = [row for row in report.rows if "HAND" in row.verdict(rtol)]
     if not (by_hand and wrong):
         return report
-    if meant := by_convention(case, by_hand, rtol):
-        other, hand, said = meant
-        report = _compared(other, hand, by_hand, exhaustive, rtol, torch)
-        report.findings.extend(said)
-        return report
+    if meant := by_convention(case, by_hand, rtol, RTOL["float32"]):
+        return _meant(meant, by_hand, exhaustive, torch)
     locator = Locator(case, by_hand, Judge(case), rtol)
     report.findings.extend(locator.first_fault(row) for row in wrong)
     report.findings.append("bptt.doctor(cell, by_hand) names the mistake.")
+    return report
+
+
+def _meant(meant: Meant, by_hand: ByHand, exhaustive: bool, torch: bool | None) -> Report:
+    """Return the report under a convention."""
+    report = _compared(meant.case, meant.hand, by_hand, exhaustive, meant.rtol, torch)
+    report.findings.extend(meant.said)
     return report
 
 

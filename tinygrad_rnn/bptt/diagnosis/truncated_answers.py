@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
@@ -18,7 +18,7 @@ def truncated(case: Case, way: AnyWay) -> Gradients:
 
 
 def truncation_of(
-    answers: Sequence[tuple[Gradients, Case]], precision: Precision, lengths: range | None = None
+    answers: Sequence[tuple[Gradients, Case]], precision: Precision, lengths: Iterable[int] | None = None
 ) -> Way | None:
     """Return the truncation under which all answers are right and the full gradient is not; None where none is.
 
@@ -26,7 +26,7 @@ def truncation_of(
     without any way back, is a mistake.
     """
     longest = max((len(case.xs) for _, case in answers), default=0)
-    ways: list[Way] = [kind(k) for k in lengths or range(2, longest) for kind in (Window, Chunked)]
+    ways: list[Way] = [kind(k) for k in lengths or range(2, longest) if k < longest for kind in (Window, Chunked)]
     for way in ways:
         differs = False
         for given, case in answers:
