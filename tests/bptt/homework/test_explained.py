@@ -75,7 +75,7 @@ MISTAKES = {
     "a factor missing": "in dz_i, the derivative of i[t] is taken as i[t]: the factor 1 - i[t] is missing",
     "a path forgotten": "in dz, the path Wo.T @ dz_o[t] is forgotten",
     "no way through f": "in dc, dc[t] stands in the place of dc[t] * f[t]",
-    "no carry of c": "the carry of dc from step t+1 is missing: nothing comes back from later steps (dlast too)",
+    "no carry of c": "the carry of dc from step t+1 is missing: nothing comes back from later steps",
 }
 INPUTS, TARGETS = [0, 1, 2, 3, 4, 1], [1, 2, 3, 4, 1, 2]
 

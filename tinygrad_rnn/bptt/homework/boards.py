@@ -41,9 +41,12 @@ class Board(np.ndarray):
             place = self._place(key)
             self.written = [pair for pair in self.written if place is None or self._place(pair[0]) != place]
             self.written.append((key, value))
-        elif self.written:
-            raise TypeError("a number is written beside Tensors")  # the tape would not know which of them is left
         else:
+            place = self._place(key)
+            for written, _ in self.written:
+                other = self._place(written)
+                if place is None or other is None or not _apart(place, other):
+                    raise TypeError("a number is written over a Tensor")  # the tape would not know what is left of it
             super().__setitem__(key, value)
 
     def __getitem__(self, key: Any) -> Any:
@@ -53,8 +56,8 @@ class Board(np.ndarray):
         place = self._place(key)
         for written, value in reversed(self.written):
             other = self._place(written)
-            if place is not None and place == other:
-                return value
+            if place is not None and other is not None and (rest := _within(place, other)) is not None:
+                return value[rest] if rest else value
             if place is None or other is None or not _apart(place, other):
                 return self.whole()[key]
         return self.view(np.ndarray)[key]
@@ -143,6 +146,19 @@ def _whole(value: Any) -> Any:
     if isinstance(value, Board):
         return value.whole()
     return type(value)(map(_whole, value)) if type(value) in (list, tuple) else value
+
+
+def _within(inner: list[int | slice], outer: list[int | slice]) -> tuple[int | slice, ...] | None:
+    """Return where a place lies in a larger one, as an index into it: () for the whole; None where it is not within."""
+    rest: list[int | slice] = []
+    for a, b in zip(inner, outer, strict=True):
+        if b == slice(None):
+            rest.append(a)
+        elif a != b:
+            return None
+        elif isinstance(b, slice):
+            rest.append(slice(None))
+    return () if all(part == slice(None) for part in rest) else tuple(rest)
 
 
 def _apart(one: list[int | slice], other: list[int | slice]) -> bool:

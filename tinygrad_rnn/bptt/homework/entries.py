@@ -19,8 +19,16 @@ def sizes(value: Any) -> tuple[int, ...]:
         return tuple(value.shape)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return (int(value),)
-    whole = isinstance(value, str) or (isinstance(value, list | tuple) and not hasattr(value, "_fields"))
+    whole = isinstance(value, str) or (isinstance(value, list | tuple) and _alike(value))
     return (len(value),) if whole or is_steps(value) else ()
+
+
+def _alike(value: list[Any] | tuple[Any, ...]) -> bool:
+    """Return whether a list may have a value for each step: its arrays have as many axes, and none lies deeper."""
+    deeper = any(isinstance(v, tuple | list) and any(isinstance(p, np.ndarray) for p in v) for v in value)
+    return (
+        not hasattr(value, "_fields") and not deeper and len({v.ndim for v in value if isinstance(v, np.ndarray)}) <= 1
+    )
 
 
 def first(value: Any, axis: int, n: int) -> Any:

@@ -38,7 +38,9 @@ from tinygrad_rnn.bptt.homework.judging import (
     Trial,
     clip_of,
     clips,
+    met_twice,
     norm_of,
+    own_norm_of,
     precision_of,
     rate_of,
     scale_of,
@@ -46,7 +48,7 @@ from tinygrad_rnn.bptt.homework.judging import (
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
 from tinygrad_rnn.bptt.homework.places import Array
 from tinygrad_rnn.bptt.homework.recognised import form_of
-from tinygrad_rnn.bptt.homework.trying import QUIET, Trying
+from tinygrad_rnn.bptt.homework.trying import QUIET, Trying, is_data
 from tinygrad_rnn.bptt.homework.upstream import upstream_of
 from tinygrad_rnn.bptt.homework.value_kinds import described
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
@@ -130,9 +132,15 @@ class _Examined:
         scale = rate_of(ran, names, precision) or scale_of(ran, names, precision, clip)
         clip = clip if clip and clips(ran, names, scale, clip) else None
         allowed = [c for c in (scale, clip) if c]
+        if clip and not met_twice(ran, names, clip) and any(self._wrong(ran, names, precision, allowed).values()):
+            clip, allowed = None, [scale] if scale else []  # one number alone at the bound is no clipping that is seen
         bad = self._wrong(ran, names, precision, allowed)
-        if any(bad.values()) and (whole := norm_of(ran, [n for n in names if bad[n]])):
+        uneven = [n for n in names if bad[n]]
+        if uneven and (whole := norm_of(ran, uneven)):
             allowed, bad = [whole], dict.fromkeys(names, ())
+        elif uneven and (c := own_norm_of(ran, uneven)):
+            conventions.append(f"each gradient is scaled down to a norm of {c:.6g} at most")
+            bad = dict.fromkeys(names, ())
         self._refuse_an_optimiser(ran, bad)
         conventions += [c.words for c in allowed]
         handed = handed_in(ran, self.code.paths, allowed) if any(bad.values()) or self.truncation else {}
@@ -204,23 +212,25 @@ class _Examined:
         return found
 
     def _missing(self) -> tuple[str, ...]:
-        """Return parameters without a gradient, on which the loss depends: those beside others in a dict or object."""
+        """Return parameters without a gradient, on which the loss depends.
+
+        These are arrays that have a parameter's name in an object or among globals, and those in dicts, lists and
+        tuples that are no data.
+        """
         code = self.code
-        homes = {path[:-1] for name, path in code.paths.items() if name in code.first and isinstance(path[-1], str)}
-        others = {
-            name: path
+        data = {k for k, _ in (*code.axes.time, *code.axes.batch)}
+        others = [
+            (name, path)
             for name, path in code.paths.items()
-            if name not in code.first and path[:-1] in homes and is_parameter(str(path[-1]))
-        }
-        missing = []
-        for name, path in others.items():
-            try:
-                truth = OwnLoss(self.code.form, self.code.world, [path]).gradients()[path]
-            except ExamineError:
-                continue
-            if truth.largest > 10 * truth.error:
-                missing.append(name)
-        return tuple(missing)
+            if name not in code.first
+            and (len(path) > 2 or path[0] != "arguments")
+            and (is_parameter(name) or (path[0] == "arguments" and path[1] not in data and not is_data(name)))
+        ]
+        try:
+            found = OwnLoss(code.form, code.world, [path for _, path in others]).gradients() if others else {}
+        except ExamineError:
+            return ()
+        return tuple(name for name, path in others if found[path].largest > 10 * found[path].error)
 
     def _remarks(
         self, trials: list[Trial], doubtful: list[Trial], precision: Precision, clip: Convention | None

@@ -81,8 +81,13 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
     mistakes = [m.words for m in (found.mistake, *found.others) if m]
     if not mistakes:
         return None
-    if not found.complete:
-        mistakes.append("something else besides: correct this, and examine it again")
+    if not found.complete:  # what explains the first numbers alone may be false
+        mistakes = []
+    if mistakes and any(np.any(g) for one in handed for g in one.steps.rest.values()):
+        mistakes = [
+            m.replace(": never filled in (all zero)", ": what comes through the steps is missing") for m in mistakes
+        ]
+    mistakes = [words.replace(" (dlast too)", "") for words in mistakes]  # people have no dlast
     return Explanation(tuple(mistakes), str(found.symptom) if found.symptom else "")
 
 

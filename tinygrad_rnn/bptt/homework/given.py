@@ -74,5 +74,4 @@ def names_for(names: Any, parts: list[Any]) -> list[Any]:
 
 def _steps(value: Any) -> bool:
     """Return whether a list is one value for each step: arrays of one shape."""
-    shapes = {np.shape(v) for v in value}
-    return len(shapes) == 1 and all(isinstance(v, np.ndarray) for v in value)
+    return all(isinstance(v, np.ndarray) for v in value) and len({v.shape for v in value}) == 1

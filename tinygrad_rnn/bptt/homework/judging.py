@@ -154,10 +154,10 @@ def rate_of(trials: list[Trial], names: list[str], precision: Precision) -> Conv
 
 
 def clip_of(trials: list[Trial], names: list[str]) -> Convention | None:
-    """Return the clipping of entries to [-c, c] that is seen in what was given: its largest number, met twice."""
+    """Return the clipping of entries to [-c, c] that what was given allows: c is its largest number."""
     entries = np.concatenate([np.abs(t.given[n]).ravel() for t in trials for n in names] or [np.zeros(1)])
     bound = float(np.max(entries, initial=0))
-    if not bound or not np.isfinite(bound) or np.count_nonzero(entries == bound) < 2:
+    if not bound or not np.isfinite(bound):
         return None
     for t in trials:
         if t.entries is not None:
@@ -170,6 +170,32 @@ def clips(trials: list[Trial], names: list[str], scale: Convention | None, clip:
     """Return whether a clipping cuts anything off true gradients of some scale."""
     true = [scale.change(t, t.true[n].values) if scale else t.true[n].values for t in trials for n in names]
     return any(bool((np.abs(g) > clip.bound * (1 + EXCEEDS)).any()) for g in true)
+
+
+def met_twice(trials: list[Trial], names: list[str], clip: Convention) -> bool:
+    """Return whether two entries or more stand at the bound of a clipping."""
+    met = [int(np.count_nonzero(np.abs(t.given[n]) == clip.bound)) for t in trials for n in names]
+    return sum(met) > 1
+
+
+def own_norm_of(trials: list[Trial], names: list[str]) -> float | None:
+    """Return the norm to which each of these gradients by itself is scaled down, where that makes all of them right."""
+    known = all(t.given[n].shape == t.true[n].shape and t.true[n].whole for t in trials for n in names)
+    if not known:
+        return None
+    norms = [
+        (float(np.linalg.norm(t.given[n])), float(np.linalg.norm(t.true[n].values))) for t in trials for n in names
+    ]
+    bound = max(hand for hand, _ in norms)
+    down = [hand for hand, true in norms if true > bound * (1 + EXCEEDS)]
+    if not bound or len(down) < 2:
+        return None
+
+    def scaled(t: Trial, g: Array) -> Array:
+        return g * min(1.0, bound / (float(np.linalg.norm(g)) or 1.0))
+
+    same = all(t.same(n, SINGLE, [Convention("", scaled)]) for t in trials for n in names)
+    return bound if same else None
 
 
 def norm_of(trials: list[Trial], names: list[str]) -> Convention | None:

@@ -181,9 +181,22 @@ class OwnLoss:
         return bool(abs(found - numeric.value) <= AGREE * max(abs(found), abs(numeric.value)) + 10 * numeric.error)
 
     def _recorded(self) -> Recording | None:
-        """Return the forward pass on a tape; None where the code does not take Tensors, or leaves the tape."""
+        """Return the forward pass on a tape; None where the code does not take Tensors, or leaves the tape.
+
+        Initial states are on the tape too, where the code takes that: then the first step is like the others.
+        """
+        states = [
+            path
+            for path in self._world.arrays()
+            if path[0] == "arguments" and path not in self._values and _is_state(self._form.parameters, path)
+        ]
+        return (self._recorded_with(states) if states else None) or self._recorded_with([])
+
+    def _recorded_with(self, states: list[Path]) -> Recording | None:
         tensors = {path: Tensor(value, name=str(path[-1])) for path, value in self._values.items()}
         world = self._world.copy()
+        for path in states:
+            world.put(path, Tensor(np.asarray(world.get(path), np.float64)))
         with Tape() as tape, local_names_in(self._form.file) as names, boards(self._form.module):
             try:
                 for path, tensor in tensors.items():
@@ -210,6 +223,13 @@ class OwnLoss:
                 if same and np.isclose(float(value.data), self.value, rtol=1e-12):
                     return value
         return None
+
+
+def _is_state(parameters: list[str], path: Path) -> bool:
+    """Return whether an argument has a name that initial states have."""
+    place = path[1]
+    name = parameters[place] if isinstance(place, int) and place < len(parameters) else ""
+    return name.lower().startswith(("h", "c", "a0", "a_", "s0", "s_", "prev", "state"))
 
 
 def _number(loss: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -126,7 +127,7 @@ class Trying:
             self._moved(world, seed)
         trial = Trial(T, B, seed, whole=T in (None, self.axes.steps) and B in (None, self.axes.examples))
         try:
-            answer = self.form.run(world.copy())
+            answer = self.form.run(self._cleared(world))
             found = self._again(answer.given)
             own = OwnLoss(self.form, world, [self.paths[name] for name in found])
             trial.given = {name: g.array for name, g in found.items()}
@@ -142,6 +143,15 @@ class Trying:
         trial.own = own
         trial.entries = lambda name: own.entries(self.paths[name])
         return trial
+
+    def _cleared(self, world: World) -> World:
+        """Return a copy in which gradients that an earlier call left are zero: the code may add to them."""
+        world = world.copy()
+        for g in self.first.values():
+            if g.path and not g.moved:
+                with suppress(LookupError, AttributeError):  # the code makes it anew
+                    world.put(g.path, np.zeros_like(world.get(g.path)))
+        return world
 
     def _again(self, given: list[Given]) -> dict[str, Given]:
         """Return the gradients of the arrays that the first call had: a parameter that did not move has a zero one."""
@@ -186,7 +196,7 @@ class Trying:
         rng = np.random.default_rng(seed)
         for name in self.first:
             path = self.paths[name]
-            if path[0] == "arguments" and len(path) == 2 and _data(name):
+            if path[0] == "arguments" and len(path) == 2 and is_data(name):
                 continue
             given = np.asarray(world.get(path))
             value = np.asarray(given, np.float64)
@@ -199,7 +209,8 @@ def _among(unmatched: list[str]) -> str:
     return f" among {', '.join(unmatched)}" if unmatched else ""
 
 
-def _data(name: str) -> bool:
+def is_data(name: str) -> bool:
+    """Return whether an argument has a name that data and states have."""
     return name.lower().startswith(("x", "h", "c0", "a0", "s0", "inputs", "prev", "state", "y", "target"))
 
 

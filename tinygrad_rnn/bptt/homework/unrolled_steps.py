@@ -191,6 +191,7 @@ class _Recurrence:
         after = {carry.after: k for k, carry in enumerate(carries)}
         known: dict[int, Any] = {id(x): Tensor(x.data, name=x.name) for x in self.recording.tensors.values()}
         arrays = {name: known[id(x)] for name, x in self.params.items()}
+        all_made = {id(out) for _, _, _, out, _ in self.lines}
         states: dict[tuple[int, int], Tensor] = {}
         rows: dict[int, Tensor] = {}
         with Tape() as tape:
@@ -200,9 +201,9 @@ class _Recurrence:
                     if inner in after:
                         states[after[inner], t] = known[id(out)] = Tensor(out.data)
                     continue
-                if any(type(a) is Tensor and id(a) not in known for a in args):
+                if any(type(a) is Tensor and id(a) not in known and id(a) in all_made for a in args):
                     return None
-                made = op(*(known[id(a)] if type(a) is Tensor else a for a in args), **kwargs)
+                made = op(*(known.get(id(a), a.data) if type(a) is Tensor else a for a in args), **kwargs)
                 known[id(out)] = made
                 if loop is self.loop and inner in xs:
                     rows[t] = made
