@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
@@ -57,7 +57,8 @@ def local_names(*functions: Callable[..., Any] | None) -> Iterator[dict[int, str
 def local_names_in(file: str) -> Iterator[dict[int, str]]:
     """Collect those of all functions of a file. A function's name for a value goes before that of one it calls.
 
-    What a function is given has its name from the function that made it.
+    What a function is given has its name from the function that made it. A value that stands in a dict or list of
+    steps alone, fs[t], is named after it: f.
     """
 
     def own(frame: FrameType) -> list[str]:
@@ -78,10 +79,10 @@ def _names_at_return(own: Callable[[FrameType], list[str]]) -> Iterator[dict[int
     def look(frame: FrameType, event: str, _: object) -> None:
         if event == "return":
             for name in reversed(own(frame)):  # of two names for one value the first one counts
-                value = frame.f_locals[name]
-                if isinstance(value, Tensor) and not name.startswith("_"):
-                    found[id(value)] = name
-                    kept.append(value)
+                for value, called in _named(name, frame.f_locals[name]):
+                    if called == name or id(value) not in found:
+                        found[id(value)] = called
+                        kept.append(value)
 
     with _profiled_by(look):
         yield found
@@ -95,6 +96,21 @@ def _profiled_by(look: Callable[[FrameType, str, object], None]) -> Iterator[Non
         yield
     finally:
         sys.setprofile(before)
+
+
+def _named(name: str, value: object) -> Iterator[tuple[Tensor, str]]:
+    """Yield a variable that is a Tensor, or the Tensors in one that holds those of all steps, with names."""
+    if name.startswith("_"):
+        return
+    if isinstance(value, Tensor):
+        yield value, name
+        return
+    single = name.rstrip("_")
+    single = single[:-1] if len(single) > 1 and single.endswith("s") else single
+    steps: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in [*steps, *(part for _, part in getattr(value, "written", ()))]:
+        if isinstance(part, Tensor):
+            yield part, single
 
 
 def _tensors(variables: Mapping[str, object], given: Mapping[str, object]) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ class Board(np.ndarray):
         """Write a value; keep it, if it is a Tensor."""
         self.untouched = None
         if isinstance(value, Tensor):
-            super().__setitem__(key, np.asarray(value.data))
+            self.view(np.ndarray)[key] = value.data  # NumPy would ask __getitem__ for the place
             place = self._place(key)
             self.written = [pair for pair in self.written if place is None or self._place(pair[0]) != place]
             self.written.append((key, value))
@@ -47,7 +47,7 @@ class Board(np.ndarray):
                 other = self._place(written)
                 if place is None or other is None or not _apart(place, other):
                     raise TypeError("a number is written over a Tensor")  # the tape would not know what is left of it
-            super().__setitem__(key, value)
+            self.view(np.ndarray)[key] = value
 
     def __getitem__(self, key: Any) -> Any:
         """Read the Tensor that was written there, or a part of the whole."""
