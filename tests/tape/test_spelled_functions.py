@@ -129,6 +129,7 @@ def test_a_tape_without_any_is_itself():
     assert recognised(tape, [y]) is tape
 
 
+@pytest.mark.slow
 def test_a_long_tape_is_read_in_one_pass():
     x = Tensor(np.ones(1))
     with Tape() as tape:

@@ -463,7 +463,10 @@ def counting(by_hand):
     return counted, calls
 
 
-@pytest.mark.parametrize(("step", "upstream"), [(0, 0), (7, 7), (181, 182), (299, 299)])
+@pytest.mark.parametrize(
+    ("step", "upstream"),
+    [(299, 299), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((0, 0), (7, 7), (181, 182)))],
+)
 def test_a_fault_in_a_long_sequence_is_found_by_halving(step, upstream):
     """A mistake in the contribution of one step: the first upstream gradient that it shows at is that of the step."""
 

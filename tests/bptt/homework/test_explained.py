@@ -84,7 +84,9 @@ def test_the_right_class_is_right():
     assert bptt.examine(LSTM(slip=""), INPUTS, TARGETS).check().verdict == "right"
 
 
-@pytest.mark.parametrize("slip", MISTAKES)
+@pytest.mark.parametrize(
+    "slip", [pytest.param(s, marks=[pytest.mark.slow] if k % 3 else []) for k, s in enumerate(MISTAKES)]
+)
 def test_a_slip_is_named(slip):
     found = bptt.examine(LSTM(slip), INPUTS, TARGETS)
     assert found.mistakes == (MISTAKES[slip],)

@@ -94,7 +94,10 @@ SLIPS = [
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
-@pytest.mark.parametrize(("piece", "there", "slip", "wrong", "shortest"), SLIPS)
+@pytest.mark.parametrize(
+    ("piece", "there", "slip", "wrong", "shortest"),
+    [pytest.param(*slip, marks=[pytest.mark.slow] if k % 6 else []) for k, slip in enumerate(SLIPS)],
+)
 def test_a_slip_is_found_where_it_is(piece, there, slip, wrong, shortest):
     found = examined(piece, there, slip)
     assert set(found.wrong) == set(wrong.split()), str(found)
