@@ -16,6 +16,8 @@ from tinygrad_rnn import cli
 from tinygrad_rnn.commands import marking
 from tinygrad_rnn.commands.classroom import processes
 
+pytestmark = pytest.mark.slow
+
 TASK = """
 cell, function = "rnn", ("f", "my_bptt")
 names = {"W": "weight_ih", "U": "weight_hh"}
@@ -173,7 +175,6 @@ def test_hints_never_hold_what_belongs_there(marked, folder, capfd):
     assert "17 of 17 results are there from an earlier run" in capfd.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_second_run_gives_the_same_bytes(marked, folder, tmp_path):
     files = [option for kind in ("json", "csv", "html") for option in (f"--{kind}", tmp_path / f"marks.{kind}")]
     _, out = mark(folder, *files, "--state", tmp_path / "state", "--jobs", 1)
@@ -215,7 +216,6 @@ def test_what_hangs_is_told_with_the_line(trace, words, tmp_path):
     assert not job.trace.exists() or not trace
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="asks Linux whether a process has ended")
 def test_one_that_hangs_is_stopped_with_all_that_it_started(tmp_path):
     (tmp_path / "submitted").mkdir()
@@ -256,7 +256,6 @@ def test_a_run_that_is_interrupted_goes_on_where_it_stopped(small, monkeypatch, 
     assert [line.split()[0] for line in out.splitlines()[:3]] == ["a.py", "b.py", "c.py"]
 
 
-@pytest.mark.slow
 def test_what_changed_is_judged_again(small, monkeypatch):
     judge, asked = processes._Running.judge, []
     monkeypatch.setattr(
@@ -283,7 +282,6 @@ def test_what_changed_is_judged_again(small, monkeypatch):
     assert len(asked) == 8
 
 
-@pytest.mark.slow
 def test_with_more_time_only_what_gave_no_answer_is_judged_again(marked, folder, monkeypatch):
     judge, asked = processes._Running.judge, []
     monkeypatch.setattr(

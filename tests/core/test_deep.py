@@ -83,6 +83,7 @@ def test_a_long_gradient_is_recorded_and_differentiated(no_collector):
     np.testing.assert_allclose(outer.gradient(total, x), 6 * x.data, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_reading_every_row_of_x_costs_linear_memory():
     def peak(T):
         tape, loss, leaves = long_rnn(T)

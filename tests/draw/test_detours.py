@@ -11,8 +11,10 @@ from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import THEMES
 from tinygrad_rnn.draw.views.picture import Gap, picture
 
+LARGE = ("GRU 3, T = 20", "LSTM 3", "second order gru 15")
 
-@pytest.mark.parametrize("name", ODD)
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ODD])
 def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
     tape = odd_tape(name)
     for view, depth in VIEWS:

@@ -129,6 +129,7 @@ def test_a_tape_outside_of_time_is_cut_in_the_middle_too():
     ET.fromstring(svg(pic))
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_entries_are_drawn_by_their_ends():
     x = tg.Tensor(0.5)
     with tg.Tape() as tape:

@@ -811,9 +811,7 @@ def first_difference(right, wrong, problem, names):
     return None
 
 
-@pytest.mark.parametrize(
-    "name", ["rnn", *(pytest.param(name, marks=pytest.mark.slow) for name in WITH_HAND if name != "rnn")]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in WITH_HAND])
 def test_mutants_of_our_own_derivations(name):
     """Each single edit that changes a gradient is called wrong, at the right place, and nearly all are explained."""
     cell, right = getattr(nn, name), getattr(bptt.by_hand, name)

@@ -80,7 +80,10 @@ OTHERS = {"habits.adagrad_hidden"}
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
-@pytest.mark.parametrize("piece", sorted({*PIECES} - OTHERS))
+@pytest.mark.parametrize(
+    "piece",
+    [pytest.param(p, marks=[pytest.mark.slow] if k % 2 else []) for k, p in enumerate(sorted({*PIECES} - OTHERS))],
+)
 def test_right_code_is_right(piece):
     found = examined(piece)
     assert found, str(found)

@@ -90,6 +90,7 @@ def test_memory_grows_with_the_root_of_the_length_or_its_logarithm():
     assert logarithm[1] < 0.05 * whole[1]
 
 
+@pytest.mark.slow
 def test_ten_thousand_steps():
     """A hidden state lives as long as its tape: of the 10,000 no more than 100 do at a time."""
     params, xs, _ = problem(nn.rnn, 10_000, B=1)
