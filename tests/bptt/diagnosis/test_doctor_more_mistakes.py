@@ -78,7 +78,9 @@ def test_each_is_named(slip):
         ("h_t", "b averaged", "W twice"),
     ],
 )
-@pytest.mark.parametrize("zero", [False, True], ids=["random states", "zero states"])
+@pytest.mark.parametrize(
+    "zero", [pytest.param(False, marks=pytest.mark.slow), True], ids=["random states", "zero states"]
+)
 def test_several_at_once_are_named(slips, zero):
     if zero and "index -1" in slips:
         pytest.skip("an index of -1 is another mistake where the states are zero")

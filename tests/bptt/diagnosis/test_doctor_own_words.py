@@ -39,7 +39,9 @@ def by_hand(p, xs, state, dhs, *, slope):
     return {"W": dW, "U": dU}
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(
+    "spelling", [pytest.param(s, marks=[pytest.mark.slow] if k > 1 else []) for k, s in enumerate(SPELLINGS)]
+)
 def test_a_sigmoid_is_a_sigmoid_however_it_is_spelled(spelling):
     def cell(p, x, h):
         return SPELLINGS[spelling](x @ p["W"] + h @ p["U"])
