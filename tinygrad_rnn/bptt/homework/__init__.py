@@ -6,5 +6,6 @@ one_function, pair, upstream (names such as dh), recognised (which form code has
 left), gradient_names (which belongs to which array). The problems: entries and prefixes (where time and batch lie in
 the data), trying. The truth: boards (arrays that keep Tensors), own_loss (the derivative of the person's own loss),
 judging (one gradient against it, and conventions). Why: repeated_calls, step_cell, unrolled_steps (the loop on the
-tape), explained. Last: examined (the findings in words), examine (the door).
+tape), explained. Last: examined (the findings in words), examine (the door), own_cell (what `derive` takes of it),
+adapters (layers of PyTorch and JAX).
 """
