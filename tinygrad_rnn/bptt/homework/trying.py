@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.diagnosis.evidence import Truth
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineValueError, FailedError
 from tinygrad_rnn.bptt.homework.forms import Form
 from tinygrad_rnn.bptt.homework.given import Given
 from tinygrad_rnn.bptt.homework.gradient_names import is_gradient, leaf_names, matched
 from tinygrad_rnn.bptt.homework.judging import USUAL, Trial, precision_of
-from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, Truth, doubled
+from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, doubled
 from tinygrad_rnn.bptt.homework.places import Array, Path, World, arrays_in
 from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
 from tinygrad_rnn.bptt.homework.value_kinds import described
@@ -164,7 +165,7 @@ class Trying:
 
     def _true(self, own: OwnLoss, given: Mapping[str, Array]) -> dict[str, Truth]:
         if own.recording is None and own.confirms({self.paths[name]: g for name, g in given.items()}, USUAL.relative):
-            return {name: Truth(g.shape, np.asarray(g, np.float64).reshape(-1)) for name, g in given.items()}
+            return {name: Truth.of(g) for name, g in given.items()}
         found = own.gradients()
         return {name: found[self.paths[name]] for name in given}
 
