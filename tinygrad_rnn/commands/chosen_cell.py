@@ -49,13 +49,18 @@ class Chosen:
             units = size(options, "input"), size(options, "hidden")
             params = getattr(nn.init, self.name)(rng, *units, dtype)
             return params, rng.standard_normal((options.steps, options.batch, units[0])).astype(dtype), None
-        if given := [f"--{name}" for name in SIZES if getattr(options, name) is not None]:
-            raise ValueError(f"{' and '.join(given)}: the file's own example decides that\nleave it out")
+        refuse_sizes(options)
         file = str(getattr(self.module, "__file__", ""))
         with redirect_stdout(sys.stderr):  # what the file prints is no part of the answer
             params, xs, state = drawn_from(self.example, rng, options.steps, options.batch, file)
         tensors = {name: Tensor(_as(p, dtype), name=name) for name, p in params.items()}
         return tensors, _as(xs, dtype), None if state is None else tuple(_as(s, dtype) for s in state)
+
+
+def refuse_sizes(options: argparse.Namespace) -> None:
+    """Raise ValueError where --input or --hidden is given, though the file of a cell or of weights decides them."""
+    if given := [f"--{name}" for name in SIZES if getattr(options, name) is not None]:
+        raise ValueError(f"{' and '.join(given)}: the file decides that\nleave it out")
 
 
 def problem(parser: argparse.ArgumentParser, steps: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +12,11 @@ from tinygrad_rnn import bptt, draw
 from tinygrad_rnn.bptt.comparison.case import DTYPES
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow, spread
-from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
-from tinygrad_rnn.commands.common import place, sizes, wrote
+from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen, refuse_sizes
+from tinygrad_rnn.commands.common import ALL_CELLS, place, sizes, wrote
+from tinygrad_rnn.commands.model_weights import recurrent_layers
 from tinygrad_rnn.draw import plots
+from tinygrad_rnn.nn.parameters import Cell
 
 WIDTH = 64
 """Characters that the bars of one line take together."""
@@ -24,11 +28,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "flow", help="show how gradients flow back through time: norms, contributions, a verdict"
     )
     default = "rnn,residual_rnn,lstm,gru"
-    flow.add_argument(
+    which = flow.add_mutually_exclusive_group()
+    which.add_argument(
         "--cells",
         type=_cells,
         default=default,
         help=f"some cells, with commas, each {HELP} (default: {default})",
+    )
+    which.add_argument(
+        "--weights",
+        type=place,
+        metavar="FILE",
+        help="the recurrent layers of a PyTorch model: its state_dict as .safetensors or .npz; inputs are random",
     )
     sizes(flow, steps=100, hidden=32)
     flow.add_argument("--dtype", choices=DTYPES, default="float64")
@@ -43,12 +54,9 @@ def run(options: argparse.Namespace) -> int:
     if options.output:
         plots.require_drawable(options.output)
     flows: dict[str, Flow] = {}
-    for given in options.cells:
-        with chosen(given) as found:
-            params, xs, state = found.inputs(options, options.dtype)
-            name = given if found.name in flows else found.name
-            rows = 100 if options.output else 0
-            flows[name] = bptt.flow(found.cell, params, xs, state, seed=options.seed, rows=rows)
+    rows = 100 if options.output else 0
+    for name, cell, problem in _of_weights(options) if options.weights else _of_cells(options):
+        flows[name] = bptt.flow(cell, *problem, seed=options.seed, rows=rows)
         print(f"{flows[name]}\n")
     if options.steps > 1:  # at one step there is no distance to compare
         print(_bars(flows))
@@ -62,6 +70,26 @@ def run(options: argparse.Namespace) -> int:
         )
         wrote(path)
     return 0
+
+
+def _of_cells(options: argparse.Namespace) -> Iterator[tuple[str, Cell, tuple[Any, ...]]]:
+    """Yield a name, the cell, and (params, xs, state) for each of `--cells`; its file stays open meanwhile."""
+    names: set[str] = set()
+    for given in options.cells:
+        with chosen(given) as found:
+            name = given if found.name in names else found.name
+            names.add(name)
+            yield name, found.cell, found.inputs(options, options.dtype)
+
+
+def _of_weights(options: argparse.Namespace) -> Iterator[tuple[str, Cell, tuple[Any, ...]]]:
+    """Yield a name, the cell, and (params, xs) for each recurrent layer of the file."""
+    refuse_sizes(options)
+    rng = np.random.default_rng(options.seed)
+    for name, (kind, params) in recurrent_layers(options.weights, options.dtype).items():
+        print(f"{name}, read as {kind}: {', '.join(f'{n} {p.shape}' for n, p in params.items())}")
+        xs = rng.standard_normal((options.steps, options.batch, params["weight_ih"].shape[1]))
+        yield name, ALL_CELLS[kind], (params, xs.astype(options.dtype))
 
 
 def _cells(value: str) -> list[str]:

@@ -14,7 +14,7 @@ from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.core.counting import counted
 
 FAR = 3.0
-"""Powers of ten by which a gradient has changed, over all steps, where it is said to vanish or explode."""
+"""Powers of ten by which a gradient has changed where it is said to vanish or explode: a factor of a thousand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,8 @@ class Flow:
             f"at distance {T - 1}, a factor of {10 ** (change / (T - 1)):.3g} a step."
         )
         if change < -FAR:
-            return f"State: its gradient VANISHES: {fact}"
+            gone = int(np.flatnonzero(norms >= norms[-1] - FAR)[0]) - 1
+            return f"State: its gradient VANISHES: {fact} It is less than a thousandth of that from step {gone} back."
         if change > FAR:
             return f"State: its gradient EXPLODES: {fact}"
         return f"State: its gradient survives {counted(T - 1, 'step')}: {fact}"
