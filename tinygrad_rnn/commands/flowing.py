@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow, spread
 from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
 from tinygrad_rnn.commands.common import place, sizes, wrote
+from tinygrad_rnn.core.aligned import aligned, padded
 from tinygrad_rnn.draw import plots
 
 WIDTH = 64
@@ -76,12 +77,11 @@ def _bars(flows: dict[str, Flow]) -> str:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     low = min(low, high - 1)
     width = max(WIDTH // len(flows), 12)
-    lines = [
-        f"|dL_T/ds_k| by distance, from {power_text(low)} (no bar) to {power_text(high)} (full), logarithmic:",
-        "distance  " + "  ".join(name.ljust(width) for name in flows),
-    ]
+    rows = [["distance", *flows]]
     for distance in spread(T, 12):
         column = values[:, T - 1 - distance]
         bars = ["#" * round(width * (v - low) / (high - low)) if np.isfinite(v) else power_text(v) for v in column]
-        lines.append(f"{distance:8}  " + "  ".join(bar.ljust(width) for bar in bars))
-    return "\n".join(line.rstrip() for line in lines)
+        rows.append([f"{distance:8}", *bars])
+    rows = [[cell if k == 0 else padded(cell, width) for k, cell in enumerate(row)] for row in rows]
+    scale = f"from {power_text(low)} (no bar) to {power_text(high)} (full), logarithmic"
+    return "\n".join([f"|dL_T/ds_k| by distance, {scale}:", *aligned(rows)])

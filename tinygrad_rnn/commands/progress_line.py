@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterable
 
+from tinygrad_rnn.core.aligned import padded, shortened, width
+
 
 class ProgressLine:
     """A line on the standard error. Of its parts those named in `spare` go first, in that order, where it is short."""
@@ -52,10 +54,10 @@ def _fitting(parts: dict[str, str], columns: int, spare: Iterable[str]) -> str:
     """Join the parts into one line of exactly `columns`: a longer one would wrap, and stay at each update."""
     kept, between = dict(parts), "  "
     for name in ("", *spare):
-        if len(between.join(kept.values())) > columns:
+        if width(between.join(kept.values())) > columns:
             kept.pop(name, None)
             between = " "
-    return between.join(kept.values())[:columns].ljust(columns)
+    return padded(shortened(between.join(kept.values()), columns), columns)
 
 
 def _columns() -> int:

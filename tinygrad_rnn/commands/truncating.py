@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
 from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, wrote
+from tinygrad_rnn.core.aligned import padded
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.lm import text
@@ -24,6 +25,10 @@ from tinygrad_rnn.tape.full_tape import Tape
 
 SHOWN = 72
 """The maximum number of characters to draw."""
+
+NAME = 38
+COLUMNS = {"error": 9, "cosine": 9, "deviation": 11, "seconds": 10, "kilobytes": 11}
+"""The columns of the table, and the characters that each takes."""
 
 Values = NDArray[np.floating]
 Loss = Callable[[int, Array], Array]
@@ -71,11 +76,11 @@ def run(options: argparse.Namespace) -> int:
         "(a random way is unbiased: its error here is what a mean of so many draws leaves, deviation / sqrt(draws));\n"
         "memory: at its highest, with a tape for each walk that is dropped after it.\n"
     )
-    print(f"{'':38}{'error':>9}{'cosine':>9}{'deviation':>11}{'seconds':>10}{'kilobytes':>11}")
+    print(_line("", *COLUMNS))
     for name, how in ways.items():
         rng = np.random.default_rng(options.seed)
         found = bptt.bias_and_variance(tape, losses, params, how, rng=rng, draws=options.draws)
-        numbers = f"{found.relative:>9.2g}{found.cosine:>9.4f}{found.spread:>11.2g}"
+        numbers = (f"{found.relative:.2g}", f"{found.cosine:.4f}", f"{found.spread:.2g}")
         _print(name, numbers, partial(_truncated, options, params, xs, loss, how))
     cell, full = ALL_CELLS[options.cell], tape.gradient(dict.fromkeys(losses, 1.0), params)
     for name, exact in _exact_ways(options.rtrl):
@@ -84,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         # What RTRL holds is the same at every step, and to trace it is slow: four steps show it.
         traced = xs[:4] if exact is bptt.rtrl else xs
         calls = (partial(exact, cell, params, x, loss) for x in (xs, traced))
-        _print(name, f"{apart / size if size else 0:>9.2g}{'1':>9}{'0':>11}", *calls)
+        _print(name, (f"{apart / size if size else 0:.2g}", "1", "0"), *calls)
     return 0
 
 
@@ -158,7 +163,9 @@ def _norm(gradients: dict[str, Values]) -> float:
     return float(np.sqrt(sum(np.sum(g * g) for g in gradients.values())))
 
 
-def _print(name: str, numbers: str, call: Callable[[], object], traced: Callable[[], object] | None = None) -> None:
+def _print(
+    name: str, numbers: tuple[str, ...], call: Callable[[], object], traced: Callable[[], object] | None = None
+) -> None:
     """Print one line of the table: the seconds of one run, and the memory of another run, which is traced."""
     began = time.perf_counter()
     call()
@@ -169,4 +176,11 @@ def _print(name: str, numbers: str, call: Callable[[], object], traced: Callable
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    print(f"{name:38}{numbers}{seconds:>10.3f}{peak / 1e3:>11,.0f}", flush=True)
+    print(_line(name, *numbers, f"{seconds:.3f}", f"{peak / 1e3:,.0f}"), flush=True)
+
+
+def _line(name: str, *numbers: str) -> str:
+    """Return a line of the table, which is printed as its lines come."""
+    return padded(name, NAME) + "".join(
+        padded(number, columns, right=True) for number, columns in zip(numbers, COLUMNS.values(), strict=True)
+    )

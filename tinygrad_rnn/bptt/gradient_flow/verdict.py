@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
+from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.counting import counted
 
 FAR = 3.0
@@ -68,8 +69,7 @@ class Flow:
         for distance in spread(T, lines):
             k = T - 1 - distance
             rows.append([str(distance), str(k), *(power_text(float(column[k])) for column in columns)])
-        widths = [max(len(row[j]) for row in rows) for j in range(len(head))]
-        text = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+        text = aligned(rows, right=range(len(head)))
         return "\n".join([f"{self.cell}: T={T} {self.dtype}, the loss at step {T - 1}; W: all parameters", *text])
 
     def verdict(self) -> list[str]:
