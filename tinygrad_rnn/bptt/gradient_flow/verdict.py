@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.core.plain_values import plain
 
 FAR = 3.0
 """Powers of ten by which a gradient has changed, over all steps, where it is said to vanish or explode."""
@@ -57,6 +59,31 @@ class Flow:
 
     def __str__(self) -> str:
         return "\n".join([self.table(), *self.verdict()])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the flow as plain values, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity".
+
+        Keys: kind, name, steps, verdict (sentences), and the attributes of the same names, lists in the place of
+        arrays. Norms are log10: "-Infinity" is a gradient of zero. In shares, "no gate" stands for None.
+        """
+        numbers = {name: getattr(self, name) for name in ("norms", "held", "contributions", "direct", "deltas")}
+        found: dict[str, Any] = plain(
+            {
+                "kind": "flow",
+                "name": self.cell,
+                "dtype": self.dtype,
+                "steps": len(self.norms),
+                "verdict": self.verdict(),
+                "states": self.states,
+                "terms": self.terms,
+                "gradient": float(self.gradient),
+                "shares": {"no gate" if gate is None else gate: share for gate, share in self.shares.items()},
+                "losses": self.losses,
+                "broken": self.broken,
+                **numbers,
+            }
+        )
+        return found
 
     def table(self, lines: int = 12) -> str:
         """Return a table by distance, from near to far: the state's gradient, and the step's term in dL/dW."""
