@@ -1,7 +1,7 @@
 """The rooms of the package, floor by floor."""
 
 LAYERS = [
-    {"core", "files"},
+    {"core", "files", "interrupted"},
     {"operations"},
     {"tape"},
     {"transforms", "nn", "draw", "graph"},

@@ -18,6 +18,7 @@
 
 import sys
 
+import tinygrad_rnn.interrupted  # noqa: F401  # isort: split
 from tinygrad_rnn import compiler
 from tinygrad_rnn import compiler as replay  # a second name, for code that imports it
 from tinygrad_rnn.compiler.compiled import compile

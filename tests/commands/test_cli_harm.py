@@ -279,7 +279,7 @@ def test_a_pipe_is_written_into(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_every_command_ends_quietly_where_it_is_asked_to(name, status, monkeypatch, capsys):
+def test_every_command_ends_in_one_line_where_it_is_asked_to(name, status, monkeypatch, capsys):
     def run(options):
         os.kill(os.getpid(), getattr(signal, name))
         for _ in range(1_000_000):  # the handler runs between two steps of Python's
@@ -299,7 +299,7 @@ def test_every_command_ends_quietly_where_it_is_asked_to(name, status, monkeypat
             assert cli.main(words) == status
             said = capsys.readouterr()
             assert said.out == ""
-            assert said.err == ("" if name == "SIGINT" else f"tinygrad-rnn: ended by {name}\n")
+            assert said.err == f"tinygrad-rnn: {'interrupted' if name == 'SIGINT' else f'ended by {name}'}\n"
             assert {number: signal.getsignal(number) for number in usual} == usual
     finally:
         for number, handler in before.items():
@@ -328,7 +328,7 @@ def test_a_run_that_is_ended_keeps_its_last_window(name, book, tmp_path):
     assert sorted(os.listdir(tmp_path / "run")) == files_of_a_run
 
 
-def test_an_interrupt_while_the_command_is_imported_is_quiet_too(tmp_path):
+def test_an_interrupt_while_the_command_is_imported_is_one_line_too(tmp_path):
     """A module of the command stands for the moment at which the interrupt comes."""
     interrupts = """
         import sys, tinygrad_rnn.__main__
@@ -340,7 +340,7 @@ def test_an_interrupt_while_the_command_is_imported_is_quiet_too(tmp_path):
         sys.exit(tinygrad_rnn.__main__.main())
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(interrupts)], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"tinygrad-rnn: interrupted\n")
 
 
 # ---------------------------------------------------------------------------------------------- errors of every kind

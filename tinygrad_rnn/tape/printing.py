@@ -9,6 +9,7 @@ from pathlib import Path
 
 from numpy import ndarray
 
+from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.table import Args
 from tinygrad_rnn.core.tensor import Line, Tensor
@@ -38,12 +39,7 @@ def table(lines: list[Line], ends: int | None, code: list[str]) -> str:
             inputs = ", ".join(parts if len(parts) < 7 else [*parts[:3], f"... {len(parts) - 5} more ...", *parts[-2:]])
         output = f"{out.name} {out.shape}" if out.name else str(out.shape)
         rows.append((str(k), scope_text(labels), output, op.name, inputs, Path(code[k]).name if code else ""))
-    columns = 6 if code else 5
-    widths = [max(len(row[column]) for row in rows) for column in range(columns)]
-    text = [
-        "  ".join([row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in range(1, columns))]).rstrip()
-        for row in rows
-    ]
+    text = aligned(rows if code else [row[:5] for row in rows], right=[0])
     if cut:
         text.insert(1 + (ends or 0), f"... {total - 2 * (ends or 0):,} more entries ...")
     return "\n".join(text)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
+from tinygrad_rnn.core.aligned import aligned
 
 
 @dataclass(frozen=True)
@@ -228,12 +229,7 @@ class Report:
             for line, row in zip(cells, self.rows, strict=True):
                 line += [_rounding_cell(row)]
         table = [[*head, ""]] + [[*line, row.told(self.rtol)] for line, row in zip(cells, self.rows, strict=True)]
-        widths = [max(len(line[k]) for line in table) for k in range(len(head))]
-        lines = [
-            "  ".join([*(cell.ljust(w) for cell, w in zip(line, widths, strict=False)), line[-1]]).rstrip()
-            for line in table
-        ]
-        return "\n".join([self.title, *lines, self._result(), *self.notes, *self.findings])
+        return "\n".join([self.title, *aligned(table), self._result(), *self.notes, *self.findings])
 
     def _result(self) -> str:
         bad = sum(row.verdict(self.rtol).startswith("WRONG") for row in self.rows)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
+from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.core.plain_values import plain
 
 FAR = 3.0
 """Powers of ten by which a gradient has changed where it is said to vanish or explode: a factor of a thousand."""
@@ -57,6 +60,31 @@ class Flow:
     def __str__(self) -> str:
         return "\n".join([self.table(), *self.verdict()])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the flow as plain values, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity".
+
+        Keys: kind, name, steps, verdict (sentences), and the attributes of the same names, lists in the place of
+        arrays. Norms are log10: "-Infinity" is a gradient of zero. In shares, "no gate" stands for None.
+        """
+        numbers = {name: getattr(self, name) for name in ("norms", "held", "contributions", "direct", "deltas")}
+        found: dict[str, Any] = plain(
+            {
+                "kind": "flow",
+                "name": self.cell,
+                "dtype": self.dtype,
+                "steps": len(self.norms),
+                "verdict": self.verdict(),
+                "states": self.states,
+                "terms": self.terms,
+                "gradient": float(self.gradient),
+                "shares": {"no gate" if gate is None else gate: share for gate, share in self.shares.items()},
+                "losses": self.losses,
+                "broken": self.broken,
+                **numbers,
+            }
+        )
+        return found
+
     def table(self, lines: int = 12) -> str:
         """Return a table by distance, from near to far: the state's gradient, and the step's term in dL/dW."""
         T = len(self.norms)
@@ -68,8 +96,7 @@ class Flow:
         for distance in spread(T, lines):
             k = T - 1 - distance
             rows.append([str(distance), str(k), *(power_text(float(column[k])) for column in columns)])
-        widths = [max(len(row[j]) for row in rows) for j in range(len(head))]
-        text = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+        text = aligned(rows, right=range(len(head)))
         return "\n".join([f"{self.cell}: T={T} {self.dtype}, the loss at step {T - 1}; W: all parameters", *text])
 
     def verdict(self) -> list[str]:

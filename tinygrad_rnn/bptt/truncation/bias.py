@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
+from tinygrad_rnn.core.plain_values import plain
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -37,6 +38,11 @@ class Deviation:
     spread: float
     draws: int
     uncertainty: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers by their names, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity"."""
+        found: dict[str, Any] = plain({"kind": "deviation", **vars(self)})
+        return found
 
     def __str__(self) -> str:
         text = f"bias {self.relative:.3g} of the full gradient's norm, cosine {self.cosine:.4f}"
