@@ -36,19 +36,19 @@ def test_the_boxes_and_arrows_of_an_rnn():
     labels = {name: box.label for name, box in pic.boxes.items()}
     assert labels == {
         "v2": "@",
-        "v2_0": "x[0]",
+        "v2_0": "x₀",
         "v2_1": "weight_ihᵀ",
         "v3": "+",
         "v3_1": "bias_ih",
         "v5": "@",
-        "v5_0": "h0",
+        "v5_0": "h₋₁",
         "v5_1": "weight_hhᵀ",
         "v6": "+",
         "v6_1": "bias_hh",
         "v7": "z₀ = +",
         "v8": "h₀ = tanh",
         "v11": "@",
-        "v11_0": "x[1]",
+        "v11_0": "x₁",
         "v11_1": "weight_ihᵀ",
         "v12": "+",
         "v12_1": "bias_ih",
@@ -62,7 +62,7 @@ def test_the_boxes_and_arrows_of_an_rnn():
     }
     kinds = {box.label: box.kind for box in pic.boxes.values()}
     assert kinds["weight_hhᵀ"] == kinds["bias_hh"] == "parameter"
-    assert kinds["x[1]"] == kinds["h0"] == "input"
+    assert kinds["x₁"] == kinds["h₋₁"] == "input"
     assert kinds["h₀ = tanh"] == kinds["h₁ = tanh"] == "state"
     assert [arrow for arrow in pic.arrows if pic.carried(*arrow)] == [("v8", "v14")]
     assert {("v3", "v7"), ("v6", "v7"), ("v7", "v8"), ("v8", "v18"), ("v17", "v18")} <= set(pic.arrows)

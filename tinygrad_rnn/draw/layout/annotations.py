@@ -84,7 +84,7 @@ def column_title(column: Time, pic: Picture) -> str:
     """Return the title under a column."""
     if isinstance(column, Gap):
         return ""
-    t = short(printable(str(column)))
+    t = short(printable(str(pic.numbers.number(column))))
     return f"every step (drawn: t = {t})" if pic.loops else f"t = {t}"
 
 

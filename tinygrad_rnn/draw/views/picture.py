@@ -13,6 +13,7 @@ from tinygrad_rnn.draw.views.cotangents import backward
 from tinygrad_rnn.draw.views.grouping import LEVELS
 from tinygrad_rnn.draw.views.rolled import rolled
 from tinygrad_rnn.draw.views.selection import BUDGET
+from tinygrad_rnn.draw.views.step_numbers import numbered_from
 from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps as steps_of
@@ -20,7 +21,7 @@ from tinygrad_rnn.tape.steps import steps as steps_of
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 
 SHOWN = ("shape", "value", "grad", "heat")
-OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget")
+OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget", "first_step")
 
 
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
@@ -39,6 +40,8 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
     The copy of a parameter stands for one use: its gradient is what this use adds, in colour and as a number ("adds").
     The gradient of the parameter, the sum of these, stands once, below the steps.
     cuts: steps before which the gradient is cut, for truncated BPTT: drawn as cuts, and nothing comes back across them.
+    first_step: the number that is written for the first step, 0 or 1; by default each step has its label. The initial
+    state has the number of the step before it: h_{-1} or h_0. `steps` and `cuts` are labels in any case.
 
     Raises ValueError for an empty tape, unknown options and steps, and what `Tape.gradient` raises for its loss.
     """
@@ -63,6 +66,7 @@ def _planned(
     flow: Any = None,
     cuts: Iterable[Any] = (),
     budget: int = BUDGET,
+    first_step: int | None = None,
 ) -> Plan:
     """Check the options of a drawing. `picture` says what they mean."""
     if not len(tape):
@@ -103,7 +107,8 @@ def _planned(
     if not isinstance(steps, int | None):
         steps = _listed("steps", steps)
     of = printable(given.name or "L") if isinstance(given, Tensor) else "L"
-    return Plan(level, steps, shown, back, flow is not None, cut, budget, of=of)
+    numbers = numbered_from(first_step, steps_of(tape))
+    return Plan(level, steps, shown, back, flow is not None, cut, budget, numbers, of)
 
 
 def _listed(name: str, given: Any) -> tuple[Any, ...]:

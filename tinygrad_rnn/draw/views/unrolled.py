@@ -19,9 +19,10 @@ from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.contributions import Contributions, size_text
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
-from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
+from tinygrad_rnn.draw.views.formula import formula, is_formula, of_step, reads, symbol
 from tinygrad_rnn.draw.views.grouping import groups
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
+from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
 from tinygrad_rnn.tape.full_tape import Tape
 
 LONGEST = 24
@@ -39,7 +40,7 @@ class Plan:
     flow: bool = False
     cuts: frozenset[float] = frozenset()
     budget: int = BUDGET
-    when: When = subscript
+    when: StepNumbers = LABELS
     of: str = "L"  # the name of the loss
 
     @property
@@ -61,7 +62,7 @@ class Drawer:
         self.groups = groups(reading, plan.level)
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
-        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
+        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time), numbers=plan.when)
         self.sent: dict[Arrow, dict[Hashable, Array]] = {}  # the cotangents along each arrow, by their target
         self.added = Contributions(reading, lines, plan.back or {}, plan.cuts)
         self.shared: dict[Hashable, str] = {}
@@ -93,7 +94,7 @@ class Drawer:
     def _own(self, last: int, members: list[int]) -> None:
         reading, entry, t = self.reading, self.reading.entries[last], self.reading.time[last]
         name = entry.out.name
-        sub = self.plan.when(t)
+        sub = self.plan.when.under(t)
         kind, title, detail = "op", symbol(reading, last), ""
         shape = _shape(entry.out)
         tip = formula(reading, members, self.plan.when)
@@ -104,6 +105,9 @@ class Drawer:
             kind, title = "cell", ", ".join(n + sub for n in names)
             shape = f"{shape}  {counted(len(members), 'op')}"
             tip = f"cell({reads(reading, members, self.plan.when)})"
+        elif entry.out in reading.begins:
+            kind, detail = "named", detail_of(reading, members, self.plan.when, gate=False)
+            title = ", ".join(state.title(self.plan.when.under) for state in reading.begins[entry.out])
         elif name is not None:
             gate = reading.in_gate(last) is not None
             kind = "gate" if gate else "state" if name in reading.states else "named"
@@ -129,8 +133,11 @@ class Drawer:
         t, initial = self.reading.time[k], (k, position) in self.reading.initial
         own = f"v{k}_{position}"
         shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
+        said, given = of_step(title, t, self.plan.when), ""
         if initial:
             kind = "input"
+            said, given = self.reading.initial_title(k, position, self.plan.when.under)
+        said, tip = printable(said), printable(f"{said} = {given}" if given else said)
         if self.whole or initial:
             if kind == "constant" or (kind == "parameter" and not self.plan.flow):
                 return
@@ -139,27 +146,28 @@ class Drawer:
             if initial or (self.plan.level == "cells" and kind == "parameter"):
                 key = (last, "initial" if initial else kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
-                self._joined(one, title, shape)
+                self._joined(one, tip, shape)
                 self._arrow(one, f"v{last}", k, position)
                 return
             self.shared[key], self.values[own] = own, a
-        title = printable(of_step(title, t, self.plan.when))
-        box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
+        band = self.reading.band(last)
+        box = Box(own, kind, said, printable(given), shape, t, band, tip=tip, initial=initial, entries=(k,))
         self._box(box if self.plan.adds and isinstance(a, Tensor) else self._with_numbers(box, a, None))
         self.values[own] = a
         self._arrow(own, f"v{last}", k, position)
 
-    def _joined(self, one: str, title: str, shape: str) -> None:
-        """Let a box stand for one more value that its cell reads: `h0, c0`, `4 parameters`."""
+    def _joined(self, one: str, tip: str, shape: str) -> None:
+        """Let a box stand for one more value that its cell reads: `h₋₁, c₋₁`, `4 parameters`."""
         box = self.picture.boxes[one]
         names = box.tip.split(", ")
-        if title in names or (box.kind == "input" and not box.initial):
+        if tip in names or (box.kind == "input" and not box.initial):
             return
-        names.append(title)
+        names.append(tip)
         self.joined.add(one)
-        shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
+        titles = (name.split(" = ")[0] for name in names)
+        shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(titles)
         shape = box.shape if shape == box.shape else ""
-        words: dict[str, Any] = {"title": printable(shown), "tip": printable(", ".join(names)), "shape": shape}
+        words: dict[str, Any] = {"title": shown, "detail": "", "tip": ", ".join(names), "shape": shape}
         self.picture.boxes[one] = replace(box, **words, scalar="", lines=(), heat=())  # numbers are of one value
 
     def _with_numbers(
@@ -293,17 +301,18 @@ class Drawer:
     def _cuts(self) -> None:
         self.picture.cuts = [t for t in self.picture.columns if t in self.plan.cuts]
         if self.plan.cuts:
-            steps = ", ".join(str(t) for t in sorted(self.plan.cuts))
+            number = self.plan.when.number
+            steps = ", ".join(str(number(t)) for t in sorted(self.plan.cuts))
             self.picture.notes.append(f"the gradient is cut before t = {steps}: nothing comes back across a cut")
         if unseen := sorted(self.plan.cuts - set(self.picture.cuts)):
-            told = ", ".join(str(t) for t in unseen)
+            told = ", ".join(str(self.plan.when.number(t)) for t in unseen)
             self.picture.notes.append(f"among the steps left out, and so not drawn: the cut before t = {told}")
 
     def _box(self, box: Box) -> None:
         self.picture.boxes[box.id] = box
 
 
-def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
+def detail_of(reading: Reading, members: list[int], when: StepNumbers, gate: bool) -> str:
     """Return how a named value is made: its operation, the formula of several entries, or the last sign of a gate."""
     if gate or not is_formula(reading, members):
         return symbol(reading, members[-1])
