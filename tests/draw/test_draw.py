@@ -104,7 +104,8 @@ def test_steps_that_are_alike_are_drawn_alike():
         shapes.append(
             [(round(places.centre[n][0] - left, 3), places.centre[n][1]) for n, b in pic.boxes.items() if b.column == t]
         )
-    assert shapes[0] == shapes[1] == shapes[2]
+    assert np.allclose(shapes[0], shapes[1], atol=0.01)
+    assert np.allclose(shapes[0], shapes[2], atol=0.01)
 
 
 def test_a_long_sequence_shows_its_ends_and_says_how_many_steps_lie_between():
@@ -190,7 +191,7 @@ def test_the_svg_has_a_box_for_each_box_and_can_be_read_aloud():
     assert root.find(f"{SVG}title").text
     assert [g.get("id") for g in root.findall(f"{SVG}g")] == list(pic.boxes)
     texts = ["".join(e.itertext()) for e in root.iter(f"{SVG}text")]
-    assert {"t = 0", "t = 1", "t = 2", "z₁ = σ"} <= set(texts)
+    assert {"t = 0", "t = 1", "t = 2", "z1 = σ"} <= set(texts)
 
 
 def test_without_dot_the_grid_draws_and_says_once_how_to_get_graphviz(tmp_path, no_dot, monkeypatch, caplog):

@@ -9,9 +9,11 @@ from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, 
 from tinygrad_rnn.draw.layout.layout import Layout, layout
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
-from tinygrad_rnn.draw.layout.sizes import HEAT_CELL, LINE, short
-from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.layout.sizes import HEAT_CELL
+from tinygrad_rnn.draw.style import Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.svg_text import FONTS, box_text, words_around
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
+from tinygrad_rnn.draw.views.step_numbers import plain
 
 
 def svg(pic: Picture, title: str = "The unrolled graph of a tape", theme: str = "light") -> str:
@@ -33,7 +35,7 @@ class _Sheet:
         parts = [
             '<?xml version="1.0" encoding="UTF-8"?>',
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}" '
-            f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{FONT}, Arial, sans-serif" '
+            f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{FONTS}" '
             f'font-size="11" text-anchor="middle" fill="{theme.text}">',
             f"<title>{html.escape(title)}</title>",
             "<defs>",
@@ -72,9 +74,7 @@ class _Sheet:
             )
         for text in self.around.texts:
             x, y = self._down((text.x, text.y))
-            size = f' font-size="{text.size}"' if text.size != 11 else ""
-            size += ' text-anchor="start"' if text.start else ""
-            parts.append(f'<text x="{x:.1f}" y="{y + 4:.1f}"{size} fill="{text.fill}">{html.escape(text.text)}</text>')
+            parts.append(words_around(text, x, y))
         return parts
 
     def _arrow(self, arrow: Arrow) -> str:
@@ -105,22 +105,11 @@ class _Sheet:
         style, ink, faint = looks(box, self.pic, self.theme, self.scale)
         dash = ' stroke-dasharray="4 3"' if style.dashed else ""
         corner = ' rx="7"' if style.round else ""
-        name = html.escape(short(box.label))
-        if box.detail and not box.scalar:
-            name = f'<tspan font-weight="bold">{html.escape(short(box.title))}</tspan>'
-            name += f'<tspan fill="{faint}"> = {html.escape(box.detail)}</tspan>'
-        small = [line for line in (box.shape, *box.lines) if line]
-        heat = max((len(rows) * HEAT_CELL + 6 for rows in box.heat), default=0.0)
-        line = y - (LINE * len(small) + heat) / 2 + 4
-        color = f' fill="{ink}"' if ink != self.theme.text else ""
-        parts = [f'<text x="{x:.1f}" y="{line:.1f}"{color}>{name}</text>']
-        for words in small:
-            line += LINE + (1 if words is small[0] else 0)
-            parts.append(f'<text x="{x:.1f}" y="{line:.1f}" font-size="8" fill="{faint}">{html.escape(words)}</text>')
-        parts += self._heat(box, x, line + 5)
-        tip = " ".join(part for part in (box.label, box.shape, *box.lines) if part)
+        parts, below = box_text(box, x, y, (ink, faint, self.theme.text))
+        parts += self._heat(box, x, below)
+        tip = plain(" ".join(part for part in (box.label, box.shape, *box.lines) if part))
         if box.tip and box.tip not in (box.detail, box.title):
-            tip += f"\n{box.tip}"
+            tip += f"\n{plain(box.tip)}"
         return (
             f'<g id="{box.id}"><title>{html.escape(tip)}</title>'
             f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}"{corner} '

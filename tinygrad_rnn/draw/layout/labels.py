@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tinygrad_rnn.draw.layout.layout import Layout
 from tinygrad_rnn.draw.layout.routes import Point
-from tinygrad_rnn.draw.layout.sizes import letters
+from tinygrad_rnn.draw.layout.sizes import text_width
 
 SIZE = 9
-LETTER = 4.6
-"""The approximate width of a letter of that size."""
 CELL = 120.0
 """The width of the parts of the drawing by which names and boxes are looked up."""
+ROOM, BELOW, ABOVE = 2.5, 7.0, 5.0
+"""The room that a name keeps free on either side of it, and from its middle downwards and upwards."""
 TRIES = 8
 
 Area = tuple[float, float, float, float, str]
@@ -28,10 +28,10 @@ class Labels:
 
     def place(self, x: float, y: float, words: str) -> Point | None:
         """Return the middle of a name that is wanted at a place; None where the same name stands there already."""
-        wide = LETTER * letters(words) / 2
+        wide = text_width(words, SIZE) / 2 + ROOM
         for k in range(2 * TRIES):
             up = (k + 1) // 2 * (SIZE + 1.0) * (1 if k % 2 else -1)
-            area = (x - wide, x + wide, y + up - SIZE / 2 + 1, y + up + SIZE / 2 - 1, words)
+            area = (x - wide, x + wide, y + up - BELOW, y + up + ABOVE, words)
             there = [other[4] for other in self._near(area) if _meet(area, other)]
             if words in there:
                 return None
