@@ -9,9 +9,8 @@ from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, 
 from tinygrad_rnn.draw.layout.layout import Layout, layout
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
-from tinygrad_rnn.draw.layout.sizes import HEAT_CELL
-from tinygrad_rnn.draw.style import Theme, heat_colour, level, theme_named, thickness
-from tinygrad_rnn.draw.svg_text import FONTS, box_text, words_around
+from tinygrad_rnn.draw.style import FONTS, Theme, level, theme_named, thickness
+from tinygrad_rnn.draw.svg_text import box_text, heat_maps, words_around
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
 from tinygrad_rnn.draw.views.step_numbers import plain
 
@@ -106,7 +105,7 @@ class _Sheet:
         dash = ' stroke-dasharray="4 3"' if style.dashed else ""
         corner = ' rx="7"' if style.round else ""
         parts, below = box_text(box, x, y, (ink, faint, self.theme.text))
-        parts += self._heat(box, x, below)
+        parts += heat_maps(box, x, below, self.theme)
         tip = plain(" ".join(part for part in (box.label, box.shape, *box.lines) if part))
         if box.tip and box.tip not in (box.detail, box.title):
             tip += f"\n{plain(box.tip)}"
@@ -115,20 +114,6 @@ class _Sheet:
             f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}"{corner} '
             f'fill="{style.fill}" stroke="{style.border}"{dash}/>{"".join(parts)}</g>'
         )
-
-    def _heat(self, box: Box, middle: float, top: float) -> list[str]:
-        """Return tiny heat maps side by side: the value, then the gradient."""
-        wide = sum(len(rows[0]) + 1 for rows in box.heat) * HEAT_CELL - HEAT_CELL
-        left, parts = middle - wide / 2, []
-        for rows in box.heat:
-            for i, row in enumerate(rows):
-                for j, value in enumerate(row):
-                    parts.append(
-                        f'<rect x="{left + j * HEAT_CELL:.1f}" y="{top + i * HEAT_CELL:.1f}" width="{HEAT_CELL:.0f}" '
-                        f'height="{HEAT_CELL:.0f}" fill="{heat_colour(self.theme, value)}"/>'
-                    )
-            left += (len(rows[0]) + 1) * HEAT_CELL
-        return parts
 
 
 def _head(name: str, color: str) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from tinygrad_rnn.draw.layout.shapes_around import Text
 from tinygrad_rnn.draw.layout.sizes import HEAT_CELL, LINE, LOWERED, SMALL, TITLE, label_parts
+from tinygrad_rnn.draw.style import Theme, heat_colour
 from tinygrad_rnn.draw.views.boxes import Box
 from tinygrad_rnn.draw.views.step_numbers import pieces
 
-FONTS = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
-"""The fonts of macOS, of Windows, and of Debian with and without office fonts; the first of them that is there."""
 DROP = 0.22
 """The height by which a subscript stands lower, as a part of the size. `baseline-shift` is unknown to some browsers."""
 
@@ -52,6 +51,21 @@ def box_text(box: Box, x: float, y: float, colours: tuple[str, str, str]) -> tup
         line += LINE + (1 if words is small[0] else 0)
         lines.append(text_line(x, line, [(words, {})], SMALL, {"font-size": f"{SMALL:.0f}", "fill": faint}))
     return lines, line + 5
+
+
+def heat_maps(box: Box, middle: float, top: float, theme: Theme) -> list[str]:
+    """Return tiny heat maps side by side: the value, then the gradient."""
+    wide = sum(len(rows[0]) + 1 for rows in box.heat) * HEAT_CELL - HEAT_CELL
+    left, parts = middle - wide / 2, []
+    for rows in box.heat:
+        for i, row in enumerate(rows):
+            for j, value in enumerate(row):
+                parts.append(
+                    f'<rect x="{left + j * HEAT_CELL:.1f}" y="{top + i * HEAT_CELL:.1f}" width="{HEAT_CELL:.0f}" '
+                    f'height="{HEAT_CELL:.0f}" fill="{heat_colour(theme, value)}"/>'
+                )
+        left += (len(rows[0]) + 1) * HEAT_CELL
+    return parts
 
 
 def words_around(text: Text, x: float, y: float) -> str:
