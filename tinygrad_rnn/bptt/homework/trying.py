@@ -101,7 +101,7 @@ class Trying:
             found = called(ours, self.paths, self.form.parameters)
             if len(found) != 1:
                 raise ExamineValueError(
-                    f"examine: names has {ours!r}, which is {'several arrays' if found else 'no array'} of floats\n"
+                    f"examine: names has {ours!r}, which is {'not one array' if found else 'no array'} of floats here\n"
                     f"the arrays are {', '.join(self.leaves) or 'none'}"
                 )
 
