@@ -51,6 +51,10 @@ class Flow:
     """(n, T): log10 |dL_t/dh_k| as numbers of the dtype, h the first state"""
     broken: int | None
     """the first step whose state is not finite"""
+    of: str = ""
+    """what has this gradient, of a tape: "the loss L"; "" is the loss at the last step"""
+    read_by_loss: int = 1
+    """the number of steps from which the loss reads directly"""
 
     @property
     def distances(self) -> NDArray[np.int64]:
@@ -97,7 +101,8 @@ class Flow:
             k = T - 1 - distance
             rows.append([str(distance), str(k), *(power_text(float(column[k])) for column in columns)])
         text = aligned(rows, right=range(len(head)))
-        return "\n".join([f"{self.cell}: T={T} {self.dtype}, the loss at step {T - 1}; W: all parameters", *text])
+        of = self.of or f"the loss at step {T - 1}"
+        return "\n".join([f"{self.cell}: T={T} {self.dtype}, {of}; W: all parameters", *text])
 
     def verdict(self) -> list[str]:
         """Return sentences on the state's gradient, the parameters' gradient, the paths and the range of the dtype."""
@@ -106,7 +111,8 @@ class Flow:
                 f"Broken: the state is not finite (NaN or infinity) from step {self.broken} on, and no gradient is.\n"
                 "Tape(check_finite=True) finds the operation; smaller weights or steps, or a bounded activation, help."
             ]
-        said = [self._of_the_state(), self._of_the_parameters(), self._of_the_paths(), self._of_the_dtype()]
+        said = [self._of_the_state(), self._of_the_loss(), self._of_the_parameters()]
+        said += [self._of_the_paths(), self._of_the_dtype()]
         return [sentence for sentence in said if sentence]
 
     def _of_the_state(self) -> str:
@@ -134,6 +140,14 @@ class Flow:
         if change > FAR:
             return f"State: its gradient EXPLODES: {fact}"
         return f"State: its gradient survives {counted(T - 1, 'step')}: {fact}"
+
+    def _of_the_loss(self) -> str:
+        if self.read_by_loss < 2:
+            return ""
+        return (
+            f"Loss: it reads {self.read_by_loss} steps directly, so |dL/ds_k| holds what each step adds itself. What "
+            "comes from far shows where the loss is one step's own: bptt.flow(tape, losses[-1])."
+        )
 
     def _of_the_parameters(self) -> str:
         terms, T = self.contributions, len(self.contributions)
