@@ -25,5 +25,6 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_search_language = "en-zh"
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False

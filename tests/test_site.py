@@ -164,6 +164,7 @@ def test_pages_ask_for_nothing_and_fit_a_phone_and_paper(site, browser):
     for page in PAGES:
         tab.goto((site / f"{page}.html").as_uri())
         assert tab.evaluate(wide) <= 700, f"{page} is wider than paper"
+        assert not tab.locator(".skip-to-content, .sidebar-drawer, .toc-drawer").filter(visible=True).count()
         cut = "[...document.querySelectorAll('article pre, .formula')].filter(e => e.scrollWidth > e.clientWidth + 1)"
         assert tab.evaluate(f"{cut}.map(e => e.textContent.slice(0, 60))") == [], f"{page}: cut off on paper"
     assert asked == []
