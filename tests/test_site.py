@@ -11,11 +11,12 @@ from types import ModuleType
 import pytest
 
 import tinygrad_rnn
-from tinygrad_rnn import bptt, draw, nn
+from tinygrad_rnn import bptt, cli, draw, nn
 
 pytest.importorskip("sphinx", reason="the site needs the extra `docs`")
 pytest.importorskip("latex2mathml", reason="the site needs the extra `docs`")
 import chinese
+import command_help
 import docstrings
 import mathml
 
@@ -106,6 +107,16 @@ def test_every_public_name_is_in_the_reference(site, page, module):
             continue
         for own in docstrings.names_of(found):
             assert f'id="{found.__name__}.{own}"' in everywhere, f"{name}.{own}"
+
+
+@pytest.mark.slow
+def test_every_command_is_in_the_reference(site):
+    text = html(site, "api/commands")
+    assert len(command_help.helps()) == len(cli.COMMANDS)
+    for name in command_help.helps():
+        assert f'<section id="command-{name}">' in text
+        assert f"usage: tinygrad-rnn {name}" in text
+    assert "examples:\n  tinygrad-rnn demo" in text
 
 
 @pytest.mark.slow
@@ -256,6 +267,10 @@ def test_equations_stay_lines_and_prose_is_filled():
     ]
     assert docstrings.converted(prose) == [*prose, ""]
     assert docstrings.converted(["z = W x", "h = tanh(z)"]) == ["| z = W x", "| h = tanh(z)", ""]
+    long = "r = sigmoid(W_r x_t + b_ir + U_r h_{t-1} + b_hr),  z = sigmoid(W_z x_t + b_iz + U_z h_{t-1} + b_hz)"
+    shown = [docstrings.inline(line) for line in (long, "n = tanh(r)")]
+    assert docstrings.converted([long, "n = tanh(r)"]) == [*(f"| {line}" for line in shown), ""]
+    assert docstrings.converted([prose[0], "xs: (T, B)", "Raises"])[1:3] == ["| xs: (T, B)", "| Raises"]
     code = ["Do:", "", "    x = 1", "", "- one", "  goes on", "- two", "", ">>> 1", "1"]
     assert docstrings.converted(code) == [
         *["Do:", "", "::", "", "        x = 1", ""],

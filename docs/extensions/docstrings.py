@@ -36,6 +36,9 @@ ROOMS = (
 """The modules of the reference."""
 FULL = 96
 """A line that the first word of the next one would leave shorter than this was ended on purpose."""
+EQUATION = re.compile(r" *[\w{}`,-]+(?:, [\w{}`,-]+)* = ")
+BEGINS = re.compile(r"(?:`?\w+`?(?:, `?\w+`?)*(?: \([^)]*\))?: )|Raises ")
+"""A line on an argument, or on errors, begins anew."""
 SPAN = re.compile(r"`([^`]+)`")
 EMPHASIS = re.compile(r"(?<![\w*])\*(\w[\w ]*)\*(?![\w*])")
 BULLET = re.compile(r"( *)- ")
@@ -82,7 +85,11 @@ def _bullets(block: list[str], room: str) -> list[str]:
 
 def _paragraph(block: list[str], room: str) -> list[str]:
     """Return a paragraph, or a block of lines where one was ended on purpose."""
-    early = [len(line) + 1 + len(after.split()[0]) <= FULL for line, after in pairwise(block)]
+    equations = 2 * sum(bool(EQUATION.match(line)) for line in block) >= len(block)
+    early = [
+        equations or len(line) + 1 + len(after.split()[0]) <= FULL or bool(BEGINS.match(after))
+        for line, after in pairwise(block)
+    ]
     if not any(early):
         return [inline(line, room) for line in block]
     lines = [f"| {inline(block[0].strip(), room)}"]
