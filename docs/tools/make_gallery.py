@@ -22,6 +22,8 @@ FOLDER = DOCS / "images" / "gallery"
 
 PAGE = """# Gallery
 
+*For anyone who wants a picture. 5 minutes.*
+
 Every picture on this page is drawn from a tape: a cell ran as ordinary forward code, and the tape recorded it. Time
 runs to the right. Each step runs from the bottom to the top, and so do the layers. Blue boxes are states, orange
 boxes gates, violet boxes other named values, and grey boxes operations. Green boxes are inputs. Dashed boxes are
