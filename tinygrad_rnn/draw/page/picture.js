@@ -94,6 +94,7 @@ function follow(box) {
 }
 
 const framed = window.self !== window.top;
+let used = false; // has anything been pressed since the window had the focus?
 /** The entry that a box stands for, or that reads it; null for none. */
 function entryOf(box) {
   const number = /^g?v(\d+)/.exec(box?.id ?? "");
@@ -108,9 +109,11 @@ function apart(a, b) {
 }
 
 function listenToPointers() {
+  for (const name of ["pointerdown", "keydown"]) window.addEventListener(name, () => { used = true; });
+  window.addEventListener("blur", () => { used = false; });
   graph.addEventListener("mousedown", (event) => event.preventDefault()); // the arrow keys go on playing
   graph.addEventListener("wheel", (event) => {
-    if (framed && !document.hasFocus()) return; // the notebook around it scrolls
+    if (framed && !used) return; // the notebook around it scrolls
     event.preventDefault();
     if (event.shiftKey || event.deltaX) graph.scrollLeft += event.deltaX || event.deltaY;
     else zoomTo(scale * Math.exp(-event.deltaY / 500), event.clientX, event.clientY);

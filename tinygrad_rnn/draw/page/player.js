@@ -56,7 +56,10 @@ function remember() {
 }
 
 function pick(k) {
+  const pressed = (value) => picked !== null && boxesOf(picked).forEach((box) => box.setAttribute("aria-pressed", value));
+  pressed(false);
   picked = k;
+  pressed(true);
   mark(position, position);
   showNode();
   if (k !== null && !isOpen("node")) turnPanel("node");

@@ -65,6 +65,8 @@ function spoken() {
     const value = entries[k].head === undefined ? statement(k) : `${written(k)}, a term of ${statement(k)}`;
     return `Forward${where}: ${value}. Norm ${said(arrays[entries[k].value].norm)}.`;
   }
-  const sent = leaving(k).map(([, p]) => `${gradient(p.name)} receives ${p.rule}`);
+  const found = leaving(k);
+  const sent = isPassedOn(found) ? [`its terms receive ${found[0][0].name} unchanged`]
+    : found.map(([, p]) => `${gradient(p.name)} receives ${p.rule}`);
   return `Backward${where}: from ${statement(k)}, ${sent.join("; ") || "nothing goes on"}.`;
 }
