@@ -25,9 +25,9 @@ from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.sizes import box_width
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
 from tinygrad_rnn.draw.svg import svg
-from tinygrad_rnn.draw.views.array_text import heat, log10_norm, norm, summary
 from tinygrad_rnn.draw.views.boxes import Box
 from tinygrad_rnn.draw.views.picture import Gap, picture
+from tinygrad_rnn.tape.array_text import heat, log10_norm, norm, summary
 
 EVERY = [(name, view, depth) for name in NETWORKS for view, depth in VIEWS]
 
@@ -480,20 +480,6 @@ def test_text_keeps_to_its_width_where_it_can():
         assert max(map(len, text.splitlines())) <= width
     with pytest.raises(ValueError, match="width=5"):
         draw.text(tape, width=5)
-
-
-def test_a_tape_alone_shows_as_its_table():
-    class Printer:
-        shown = ""
-
-        def text(self, words):
-            self.shown += words
-
-    tape, _, _ = recorded("rnn")
-    printer = Printer()
-    tape._repr_pretty_(printer, False)
-    assert printer.shown == tape.table()
-    assert not hasattr(tape, "_repr_html_")
 
 
 @pytest.mark.parametrize("engine", ["grid", pytest.param("dot", marks=needs_dot)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.lm.language_model import LAYERS, Model
 from tinygrad_rnn.nn.optim import SGD, Adam
-from tinygrad_rnn.nn.optim import State as Moments
 from tinygrad_rnn.nn.parameters import Array
 
+Moments = dict[str, Any]
+"""The state of the optimiser."""
 Optimizer = SGD | Adam
 OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "sgd": lambda rate: SGD(rate=rate),
