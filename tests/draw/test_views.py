@@ -488,9 +488,10 @@ def test_a_notebook_shows_the_drawing_with_text_beside_it(engine):
     shown = draw.show(tape, engine=engine, level="cells", theme="dark", flow=loss)
     assert shown.engine == engine
     bundle = shown._repr_mimebundle_()
-    assert set(bundle) == {"image/svg+xml", "text/plain"}
+    assert set(bundle) == {"text/html", "image/svg+xml", "text/plain"}
     assert ET.fromstring(shown._repr_svg_()).get("role") == "img"
-    assert bundle["text/plain"] == repr(shown) == draw.text(tape, level="cells", ascii=False)
+    assert bundle["text/plain"] == repr(shown) == f"<Shown: a graph drawn by {engine}; print it for the text>"
+    assert str(shown) == draw.text(tape, level="cells", ascii=False)
     json.dumps(bundle)
 
 

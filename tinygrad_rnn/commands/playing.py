@@ -10,7 +10,7 @@ from tinygrad_rnn import draw, nn
 from tinygrad_rnn.commands.chosen_cell import chosen, problem
 from tinygrad_rnn.commands.common import place, wrote
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.draw.player import require_playable
+from tinygrad_rnn.draw.played import require_playable
 from tinygrad_rnn.tape.full_tape import Tape
 
 

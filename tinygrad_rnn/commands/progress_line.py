@@ -43,11 +43,6 @@ class ProgressLine:
             print(words, end="", file=sys.stderr, flush=True)
 
 
-def clock(seconds: float) -> str:
-    """Write seconds as h:mm:ss."""
-    return f"{int(seconds) // 3600}:{int(seconds) % 3600 // 60:02}:{int(seconds) % 60:02}"
-
-
 def _fitting(parts: dict[str, str], columns: int, spare: Iterable[str]) -> str:
     """Join the parts into one line of exactly `columns`: a longer one would wrap, and stay at each update."""
     kept, between = dict(parts), "  "

@@ -6,14 +6,14 @@ import argparse
 import dataclasses
 import shlex
 import sys
-import time
 
 from tinygrad_rnn import files
 from tinygrad_rnn.commands.common import at_least, folder, note, number, place
-from tinygrad_rnn.commands.progress_line import ProgressLine, clock
+from tinygrad_rnn.commands.progress_line import ProgressLine
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.lm import train
-from tinygrad_rnn.lm.language_model import LAYERS, perplexity
+from tinygrad_rnn.lm.language_model import LAYERS
+from tinygrad_rnn.lm.progress_parts import ProgressParts
 from tinygrad_rnn.lm.train import OPTIMIZERS
 
 WHOLE = {
@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace) -> int:
     line = _Line() if sys.stderr.isatty() else None
     try:
         try:
-            progress = train.run(settings, options.out, progress, line or (lambda *_: None))
+            progress = train.run(settings, options.out, progress, line)
         finally:
             if line:
                 line.end()
@@ -106,26 +106,12 @@ class _Line:
     """The line of progress of a training."""
 
     def __init__(self) -> None:
-        self._line = ProgressLine(SPARE)
-        self._first: tuple[int, int] | None = None
+        self._line, self._parts = ProgressLine(SPARE), ProgressParts()
 
     def __call__(self, settings: train.Settings, progress: train.Progress, loss: float, windows: int) -> None:
-        self._first = self._first or (progress.epoch, progress.window - 1)
-        if not self._line.due() and progress.window < windows:
-            return
-        done = (progress.epoch - self._first[0]) * windows + progress.window - self._first[1]
-        left = (settings.epochs - progress.epoch) * windows - progress.window
-        seconds = (time.perf_counter() - self._line.started) / done
-        rate = settings.batch * settings.window / seconds
-        parts = {
-            "epoch": f"epoch {progress.epoch + 1}/{settings.epochs}",
-            "loss": f"loss {loss:.4g}",
-            "perplexity": f"perplexity {perplexity(loss):.4g}",
-            "norm": f"|g| {progress.norm:.2f}",
-            "rate": f"{rate:,.0f} characters/s",
-            "left": f"{clock(left * seconds)} left",
-        }
-        self._line.show(parts)
+        self._parts.begin(progress)
+        if self._line.due() or progress.window >= windows:
+            self._line.show(self._parts.of(settings, progress, loss, windows))
 
     def end(self) -> None:
         """End the line, so that what comes next stands on its own."""

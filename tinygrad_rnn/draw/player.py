@@ -15,10 +15,10 @@ import re
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, overload
 
-from tinygrad_rnn import files
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.draw.played import Played, require_playable
 from tinygrad_rnn.draw.player_data import Data, film
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
@@ -28,21 +28,32 @@ from tinygrad_rnn.tape.steps import steps
 
 MOST = 10_000
 """The maximum number of entries of a page. With more of them, browsers are slow."""
+TITLE = "The tape, forward and backward"
 SCRIPTS = ("tape.js", "panels.js", "picture.js", "player.js")
 """The files of the page's one script, in this order."""
 ALL_DRAWN = 2_500
 """The maximum number of entries for which every step is drawn."""
 
 
+@overload
+def play(
+    tape: Tape, loss: Any, path: None = None, seed: Any = None, ends: int | None = None, title: str = TITLE
+) -> Played: ...
+@overload
+def play(
+    tape: Tape, loss: Any, path: str | os.PathLike[str], seed: Any = None, ends: int | None = None, title: str = TITLE
+) -> Path: ...
 def play(
     tape: Tape,
     loss: Any,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     seed: Any = None,
     ends: int | None = None,
-    title: str = "The tape, forward and backward",
-) -> Path:
+    title: str = TITLE,
+) -> Path | Played:
     """Write a page on which the tape runs forward, entry by entry, and then backward from `loss`; return its path.
+
+    Without a path, return the player itself, which a notebook shows in its cell: `draw.play(tape, loss)`.
 
     Each entry lights up in the unrolled graph, with its rule in symbols and in numbers, its value, its cotangent, and
     the gradients so far. `lstm.html#42` opens the page at position 42. `loss` and `seed` as for `Tape.rewind`; `ends`,
@@ -57,7 +68,8 @@ def play(
     Raises ValueError for another ending than .html, a tape of no or of more than 10,000 entries, and what `Tape.rewind`
     refuses. Nothing is left half-written.
     """
-    require_playable(path)
+    if path is not None:
+        require_playable(path)
     if len(tape) > MOST:
         raise ValueError(
             f"play: the tape has {len(tape):,} entries, and a page can hold {MOST:,}\n"
@@ -66,22 +78,21 @@ def play(
     if ends is None and len(tape) <= ALL_DRAWN:
         ends = max(1, len(tape))
     drawing = svg(picture(tape, ends))
-    return files.write(path, _page(tape, drawing, film(tape, loss, seed), title))
+    data = film(tape, loss, seed)
+    played = Played(_page(tape, drawing, data, title), _summary(tape, data))
+    return played if path is None else played.save(path)
 
 
-def require_playable(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError for another ending than .html, and what `files.require_place` raises."""
-    files.require_ending("play", path, ".html", ".htm")
-    files.require_place(path)
+def _summary(tape: Tape, data: Data) -> str:
+    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
+    return f"{forward}, {counted(len(steps(tape)), 'step')}; {back} back"
 
 
 def _page(tape: Tape, drawing: str, data: Data, title: str) -> str:
-    T = len(steps(tape))
-    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
     text = Template(_read("page.html")).substitute(
         policy="$policy",
         title=html.escape(_encodable(title)),
-        summary=f"{forward}, {counted(T, 'step')}; {back} back",
+        summary=_summary(tape, data),
         style=_read("player.css") + _dark_picture(),
         script="\n".join(_read(name) for name in SCRIPTS),
         picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),

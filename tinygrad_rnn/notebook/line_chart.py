@@ -16,9 +16,13 @@ MOST_TICKS = 5
 
 
 def chart(
-    curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, tick: Callable[[float], str] = "{:.3g}".format
+    curves: Mapping[str, Sequence[float]],
+    x_label: str,
+    y_label: str,
+    tick: Callable[[float], str] = "{:.3g}".format,
+    first: int = 0,
 ) -> Markup:
-    """Return curves by name, each of one value for x = 0, 1, ...; values that are not finite are left out.
+    """Return curves by name, each of one value for x = first, first + 1, ...; values that are not finite are left out.
 
     `tick` writes a number of the y axis.
     """
@@ -42,8 +46,8 @@ def chart(
             f'stroke-opacity=".2"/><text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">'
             f"{html.escape(tick(value))}</text>"
         )
-    for value in _whole_ticks(count - 1):
-        parts.append(f'<text x="{x(value):.1f}" y="{HIGH - BOTTOM + 16}" text-anchor="middle">{value}</text>')
+    for value in _whole_ticks(first, first + count - 1):
+        parts.append(f'<text x="{x(value - first):.1f}" y="{HIGH - BOTTOM + 16}" text-anchor="middle">{value}</text>')
     middle = (LEFT + WIDE - RIGHT) / 2
     parts.append(f'<text x="{middle:.1f}" y="{HIGH - 6}" text-anchor="middle">{html.escape(x_label)}</text>')
     for k, curve in enumerate(curves.values()):
@@ -102,6 +106,8 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def _whole_ticks(last: int) -> list[int]:
-    """Return round whole numbers from 0 up to `last`."""
-    return [*range(0, last + 1, max(1, math.ceil(_ticks(0, last)[1])))] if last > 1 else [0, 1]
+def _whole_ticks(first: int, last: int) -> list[int]:
+    """Return round whole numbers from `first` to `last`."""
+    ticks = _ticks(first, last)
+    step = max(1, round(ticks[1] - ticks[0]))
+    return list(range(-(-first // step) * step, last + 1, step))
