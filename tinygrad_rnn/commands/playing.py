@@ -13,7 +13,8 @@ from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import file_for
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.draw.player import LEVELS, require_playable
+from tinygrad_rnn.draw.played import require_playable
+from tinygrad_rnn.draw.player import LEVELS
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.local_names import local_names
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.callers import assignment
 from tinygrad_rnn.core.recording import Recording, RecordingBlock, Scope, Tapes, current, where_text
+from tinygrad_rnn.core.rich import Rich
 
 Array = NDArray[Any]
 
@@ -23,7 +24,7 @@ Value = Any
 """A Tensor, or what NumPy takes in its place: an array or a number."""
 
 
-class Values:
+class Values(Rich):
     """The part of a Tensor that shows its values."""
 
     __slots__ = ()

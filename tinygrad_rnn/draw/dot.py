@@ -18,9 +18,9 @@ from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
-from tinygrad_rnn.draw.views.array_text import Heat
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
 from tinygrad_rnn.draw.views.picture import picture
+from tinygrad_rnn.tape.array_text import Heat
 from tinygrad_rnn.tape.full_tape import Tape
 
 HEAD = 5.0

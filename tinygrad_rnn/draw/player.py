@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, overload
 
-from tinygrad_rnn import files
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.draw.played import Played, require_playable
 from tinygrad_rnn.draw.player_data import Data, film
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
@@ -29,6 +29,7 @@ from tinygrad_rnn.tape.steps import steps
 
 MOST = 10_000
 """The maximum number of entries of a page. With more of them, browsers are slow."""
+TITLE = "The tape, forward and backward"
 SCRIPTS = ("tape.js", "sentences.js", "panels.js", "picture.js", "graph_keys.js", "player.js")
 """The files of the page's one script, in this order."""
 LEVELS = ("gates", "ops")
@@ -37,17 +38,41 @@ ALL_DRAWN = 2_500
 """The maximum number of entries for which every step is drawn."""
 
 
+@overload
+def play(
+    tape: Tape,
+    loss: Any,
+    path: None = None,
+    seed: Any = None,
+    ends: int | None = None,
+    title: str = TITLE,
+    level: str | None = None,
+    lines: Mapping[str, str] | None = None,
+) -> Played: ...
+@overload
 def play(
     tape: Tape,
     loss: Any,
     path: str | os.PathLike[str],
     seed: Any = None,
     ends: int | None = None,
-    title: str = "The tape, forward and backward",
+    title: str = TITLE,
     level: str | None = None,
     lines: Mapping[str, str] | None = None,
-) -> Path:
+) -> Path: ...
+def play(
+    tape: Tape,
+    loss: Any,
+    path: str | os.PathLike[str] | None = None,
+    seed: Any = None,
+    ends: int | None = None,
+    title: str = TITLE,
+    level: str | None = None,
+    lines: Mapping[str, str] | None = None,
+) -> Path | Played:
     """Write a page on which the tape runs forward, box by box, and then backward from `loss`; return its path.
+
+    Without a path, return the player itself, which a notebook shows in its cell: `draw.play(tape, loss)`.
 
     Each box lights up in the unrolled graph, with its rule in symbols and in numbers, its value, its cotangent, and
     the gradients so far. `lstm.html#42` opens the page at position 42. `loss` and `seed` as for `Tape.rewind`; `ends`,
@@ -68,20 +93,8 @@ def play(
     Raises ValueError for another ending than .html, another level, a tape of no or of more than 10,000 entries, and
     what `Tape.rewind` refuses. Nothing is left half-written.
     """
-    require_playable(path)
-    return files.write(path, page(tape, loss, seed, ends, title, level, lines))
-
-
-def page(
-    tape: Tape,
-    loss: Any,
-    seed: Any = None,
-    ends: int | None = None,
-    title: str = "The tape, forward and backward",
-    level: str | None = None,
-    lines: Mapping[str, str] | None = None,
-) -> str:
-    """Return the page of `play` as text, with its errors: for a file, or for the `srcdoc` of a frame."""
+    if path is not None:
+        require_playable(path)
     if level not in (None, *LEVELS):
         raise ValueError(f'play: level={level!r}\nchoose "gates" or "ops"')
     if len(tape) > MOST:
@@ -93,22 +106,21 @@ def page(
         ends = max(1, len(tape))
     level = level or ("gates" if steps(tape) else "ops")
     drawings = {name: _drawing(tape, name, ends) for name in LEVELS}
-    return _page(tape, level, drawings, film(tape, loss, seed, lines), title)
+    data = film(tape, loss, seed, lines)
+    played = Played(_page(tape, level, drawings, data, title), _summary(tape, data))
+    return played if path is None else played.save(path)
 
 
-def require_playable(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError for another ending than .html, and what `files.require_place` raises."""
-    files.require_ending("play", path, ".html", ".htm")
-    files.require_place(path)
+def _summary(tape: Tape, data: Data) -> str:
+    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
+    return f"{forward}, {counted(len(steps(tape)), 'step')}; {back} back"
 
 
 def _page(tape: Tape, level: str, drawings: dict[str, str], data: Data, title: str) -> str:
-    T = len(steps(tape))
-    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
     text = Template(_read("page.html")).substitute(
         policy="$policy",
         title=html.escape(_encodable(title)),
-        summary=f"{forward}, {counted(T, 'step')}; {back} back",
+        summary=_summary(tape, data),
         level=level,
         style=_read("player.css") + _dark_picture(),
         script="\n".join(_read(name) for name in SCRIPTS),

@@ -20,8 +20,8 @@ from tinygrad_rnn.core.tape import Step
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw.rule_text import Wording, rounded
-from tinygrad_rnn.draw.views.array_text import norm
 from tinygrad_rnn.draw.views.grouping import boxes
+from tinygrad_rnn.tape.array_text import norm
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import dense
 from tinygrad_rnn.tape.steps import time_of

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_rnn import files
+from tinygrad_rnn.core.rich import FORMS
 from tinygrad_rnn.draw.dot import digraph
+from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.terminal import text
 from tinygrad_rnn.draw.views.picture import Picture, picture
+from tinygrad_rnn.notebook.html_parts import Markup, box
+from tinygrad_rnn.notebook.inline_svg import inline, picture_file
 from tinygrad_rnn.tape.full_tape import Tape
 
 GET_GRAPHVIZ = (
@@ -37,28 +41,55 @@ class Rendered(NamedTuple):
     path: Path
     engine: str
 
+    def __repr__(self) -> str:
+        return f"<Rendered: {self.path}, drawn by {self.engine}>"
+
+    def _repr_html_(self) -> Markup:
+        return box(str(self.path), picture_file(self.path))
+
 
 class Shown:
-    """A drawing that a notebook shows as SVG, with its text beside it; `print` gives the text. `engine` drew it."""
+    """A drawing that a notebook shows; `print` gives it as text. `svg` is the picture, and `engine` drew it.
 
-    def __init__(self, svg: str, text: str, engine: str) -> None:
-        self.svg, self.text, self.engine = svg, text, engine
+    `adapts`: whether a dark page shows the light picture in dark colours.
+    """
+
+    def __init__(self, svg: str, text: str, engine: str, adapts: bool = False) -> None:
+        self.svg, self.text, self.engine, self.adapts = svg, text, engine, adapts
+
+    def __str__(self) -> str:
+        return self.text
 
     def __repr__(self) -> str:
-        return self.text
+        return f"<Shown: a graph drawn by {self.engine}; print it for the text>"
 
     def _repr_svg_(self) -> str:
         return self.svg
 
+    def _repr_html_(self) -> Markup:
+        return inline(self.svg, dark_for_light() if self.adapts else None)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": self.text}
+        return {"text/html": str(self._repr_html_()), "image/svg+xml": self.svg, "text/plain": repr(self)}
 
 
-def show(tape: Tape, steps: Any = None, *, engine: str = "auto", theme: str = "light", **options: Any) -> Shown:
-    """Return a tape's graph for a notebook. `steps` and options are those of `draw.picture`, the others of `render`."""
+def show(tape: Tape, steps: Any = None, *, engine: str = "auto", theme: str = "auto", **options: Any) -> Shown:
+    """Return a tape's graph for a notebook. `steps` and options are those of `draw.picture`, the others of `render`.
+
+    theme: "light" or "dark"; "auto" is light, and dark on the page of a dark notebook.
+    """
     pic = picture(tape, steps, **options)
-    drawn, used = _drawn(pic, "svg", engine, theme)
-    return Shown(drawn.decode("utf-8"), text(tape, steps, ascii=False, **_for_text(options)), used)
+    drawn, used = _drawn(pic, "svg", engine, "light" if theme == "auto" else theme)
+    words = text(tape, steps, ascii=False, **_for_text(options))
+    return Shown(drawn.decode("utf-8"), words, used, theme == "auto")
+
+
+def picture_form(pic: Picture) -> Markup:
+    """Return a picture, drawn by the grid, for a notebook."""
+    return inline(svg(pic), dark_for_light())
+
+
+FORMS[Picture] = picture_form
 
 
 def render(

@@ -125,6 +125,18 @@ class Derivation:
             return of_code(self.recurrence, self.numpy(), blanks, seed)
         return of_formulas(self.formulas, _known(to), blanks, seed)
 
+    def __repr__(self) -> str:
+        return f"<Derivation of {self.title}: print it for the formulas, .numpy() is the code>"
+
+    def _document(self, to: str) -> Document:
+        return Document(self.title, self.formulas.all, Writer(self.formulas, STYLES[to]()), to)
+
+    def _repr_html_(self) -> str:
+        return self._document("html").for_notebook()
+
+    def _repr_latex_(self) -> str:
+        return self._document("latex").for_mathjax()
+
     def __str__(self) -> str:
         return self.write("text")
 

@@ -10,6 +10,7 @@ from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.formulas import SECTIONS, Formula, Partial
 from tinygrad_rnn.bptt.derivation.styles import Latex, MathML, Plain
 from tinygrad_rnn.bptt.derivation.symbols import Style, Writer
+from tinygrad_rnn.notebook.html_parts import SCROLLS, box, faint, strong
 
 STYLES: Mapping[str, type[Style]] = {"latex": Latex, "markdown": Latex, "html": MathML, "text": Plain}
 BLANK = {"latex": r"\underline{\hspace{8em}}", "html": "<mtext>______________</mtext>", "text": "______________"}
@@ -88,6 +89,23 @@ class Document:
             for f in formulas:
                 blocks.append(f"$$\n{self.line(f)}\n$$" + (f"\n\n({self._source(f)})" if self._source(f) else ""))
         return "\n\n".join(blocks) + "\n"
+
+    def for_notebook(self) -> str:
+        """Return the document as HTML of a notebook's cell; a long formula scrolls in a box of its own."""
+        parts: list[str] = [str(faint(CONVENTION))]
+        for heading, note, formulas in self.sections():
+            parts += [f'<div style="margin-top:8px">{strong(heading)}</div>', *([f"<div>{note}</div>"] if note else [])]
+            for f in formulas:
+                formula = f"<math display='block' style='display:block math;width:max-content'>{self.line(f)}</math>"
+                parts.append(f'<div style="{SCROLLS};padding:4px 0;font-size:115%">{formula}</div>')
+        return box(f"BPTT of {self.title}", *parts)
+
+    def for_mathjax(self) -> str:
+        """Return the document as one formula of LaTeX, of what MathJax knows: `gathered`, with headings as text."""
+        rows = []
+        for heading, _, formulas in self.sections():
+            rows += [rf"\textbf{{{_escaped(heading)}}}", *map(self.line, formulas)]
+        return "$\\displaystyle\n\\begin{gathered}\n" + " \\\\\n".join(rows) + "\n\\end{gathered}\n$"
 
     def _html(self) -> str:
         title = f"BPTT of {html.escape(self.title)}"

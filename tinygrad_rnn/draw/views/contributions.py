@@ -13,10 +13,10 @@ import numpy as np
 
 from tinygrad_rnn.core.backward import Products
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
-from tinygrad_rnn.draw.views.array_text import norm, number
 from tinygrad_rnn.draw.views.boxes import Sum, printable
 from tinygrad_rnn.draw.views.cotangents import crosses
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
+from tinygrad_rnn.tape.array_text import norm, number
 from tinygrad_rnn.tape.products import products_of
 
 Use = tuple[int, int]

@@ -15,13 +15,13 @@ import numpy as np
 
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
-from tinygrad_rnn.draw.views.array_text import heat, log10_norm, summary
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.contributions import Contributions, size_text
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.views.grouping import groups
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
+from tinygrad_rnn.tape.array_text import heat, log10_norm, summary
 from tinygrad_rnn.tape.full_tape import Tape
 
 LONGEST = 24
