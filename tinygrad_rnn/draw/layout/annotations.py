@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 
 from tinygrad_rnn.draw.layout.labels import SIZE, Labels
-from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
+from tinygrad_rnn.draw.layout.layout import Layout
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.layout.sum_rows import sum_rows
+from tinygrad_rnn.draw.layout.weight_names import weight_names
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
 from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Time
@@ -44,7 +45,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         (x - places.width[name] / 2, x + places.width[name] / 2) for name, (x, y) in places.centre.items() if y == first
     ]
     for t in pic.cuts:
-        at = places.columns[t][0] - BETWEEN_COLUMNS / 2
+        at = places.columns[t][0] - places.gutter / 2
         found.lines.append(Line(at, low - FOOT, high + 4, theme.cut))
         if any(low_end < at + 10 and at - 10 < high_end for low_end, high_end in above):  # then below the line
             found.texts.append(Text(at, low - FOOT - 7, "cut", theme.cut, SIZE))
@@ -52,12 +53,14 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         else:
             found.texts.append(Text(at, high + 10, "cut", theme.cut, SIZE))
             top = max(top, high + 16)
-    _carried(found, pic, places, theme)
+    labels = Labels(places)
+    _carried(found, pic, places, labels, theme)
+    weight_names(found, pic, places, labels, theme)
     left, right, bottom = sum_rows(found, pic.sums, places, theme, left, right, bottom)
     if pic.flows is not None:
         bottom -= 2 * LINE + 10
         right = max(right, left + _legend(found, pic, theme, left, bottom + LINE + 8))
-    for note in pic.notes:
+    for note in [*pic.legend, *pic.notes]:
         bottom -= LINE
         for line in _wrapped(printable(note), max(int((right - left) / LETTER), 60)):
             found.texts.append(Text(left, bottom + 4, line, theme.faint, 10, start=True))
@@ -100,10 +103,9 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
     return -12 - wide
 
 
-def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> None:
+def _carried(found: Furniture, pic: Picture, places: Layout, labels: Labels, theme: Theme) -> None:
     """Add the names of the values handed from step to step, in the gutter, once for all their readers there."""
     said: set[tuple[str, str, Time]] = set()
-    labels = Labels(places)
     for arrow, words in pic.arrows.items():
         what = (arrow[0], words, pic.boxes[arrow[1]].column)
         if not words or what in said:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from tinygrad_rnn.draw.layout.sizes import letters
 from tinygrad_rnn.draw.views.boxes import Picture
 from tinygrad_rnn.draw.views.drawn_tape import Time
+
+BETWEEN_COLUMNS = 60.0
 
 
 def edges(pic: Picture) -> tuple[set[str], set[str]]:
@@ -41,6 +44,14 @@ def edges(pic: Picture) -> tuple[set[str], set[str]]:
         if boxes[source].initial:
             (at_right if place[target] in from_right and target not in taken else at_left).add(source)
     return at_left, at_right
+
+
+def gutter(pic: Picture) -> float:
+    """Return the width between two columns: room for the names of what is carried and of what acts on it."""
+    crossing = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
+    names = max((letters(", ".join(pic.weights.get(arrow, ()))) for arrow in crossing), default=0.0)
+    says = max((letters(pic.arrows[arrow]) for arrow in crossing), default=0.0)
+    return max(BETWEEN_COLUMNS, 4.6 * (names + says) + 26.0 if names else 0.0)
 
 
 def beside_gaps(gaps: list[tuple[float, float]], left: float, wide: float) -> float:

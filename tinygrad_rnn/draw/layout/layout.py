@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
-from tinygrad_rnn.draw.layout.columns import beside_gaps, edges
+from tinygrad_rnn.draw.layout.columns import beside_gaps, edges, gutter
 from tinygrad_rnn.draw.layout.detours import Streets, opposed
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
@@ -22,7 +22,6 @@ from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 
 BETWEEN_ROWS = 20.0
-BETWEEN_COLUMNS = 60.0
 LANE = 4.0
 _BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
 
@@ -47,6 +46,7 @@ class Layout:
     band: tuple[float, float]  # the bottom and the top of the steps
     bands: dict[Band, tuple[float, float]]  # and of each layer and direction
     size: Point
+    gutter: float  # the width between two columns
 
 
 def layout(pic: Picture) -> Layout:
@@ -73,6 +73,7 @@ class _Placer:
         self.beside: dict[str, str] = {}  # an initial state at the edge, and the box that it stands beside
         self.paired: dict[str, str] = {}  # a box with its initial state beside it, anywhere in a row
         self.at_left, self.at_right = edges(pic)
+        self.gutter = gutter(pic)
 
     def layout(self) -> Layout:
         groups = self._groups()
@@ -128,7 +129,7 @@ class _Placer:
         detours = self._detours(curves, centre, lowest, highest)
         titled = {band: span for band, span in spans.items() if any(c is not None for c, b in groups if b == band)}
         size = (reach, top * self.row_height)
-        return Layout(centre, self.width, self.height, tall, curves, columns, detours, steps, titled, size)
+        return Layout(centre, self.width, self.height, tall, curves, columns, detours, steps, titled, size, self.gutter)
 
     def _detours(self, curves: dict[Arrow, list[Point]], centre: dict[str, Point], low: int, high: int) -> set[Arrow]:
         """Lead arrows around boxes that they would run behind, and arrows against others aside. Return which."""
@@ -247,7 +248,7 @@ class _Placer:
             if (a is None) != (b is None) and rows:
                 self._through(source, target, in_column[a if b is None else b], rows)
         for column in self.pic.columns:
-            left = right + (BETWEEN_COLUMNS if columns else 0.0)
+            left = right + (self.gutter if columns else 0.0)
             right = left + self._place(in_column.get(column, []), left)
             columns[column] = (left, right)
         gaps = [columns[column] for column in self.pic.columns if isinstance(column, Gap)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
+from tinygrad_rnn.draw.layout.layout import Layout
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
 from tinygrad_rnn.draw.layout.sizes import letters, short
 from tinygrad_rnn.draw.style import Theme
@@ -45,7 +45,7 @@ def sum_rows(
         write(start, name, theme.text)
         for k, (column, (a, b)) in enumerate(places.columns.items()):
             if k and row.single:
-                write(a - BETWEEN_COLUMNS / 2, "+", theme.faint, False)
+                write(a - places.gutter / 2, "+", theme.faint, False)
             write((a + b) / 2, row.parts.get(column, ""), theme.text, False)
         write(last + 16, _after(row, bool(places.columns)), theme.text)
     if more := len(sums) - len(rows):

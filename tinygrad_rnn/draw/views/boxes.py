@@ -67,6 +67,8 @@ class Picture:
     flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
     cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut
     notes: list[str] = field(default_factory=list)  # the text below the drawing
+    weights: dict[Arrow, tuple[str, ...]] = field(default_factory=dict)  # parameters that multiply what flows there
+    legend: list[str] = field(default_factory=list)  # what the signs of the drawing mean
     sums: list[Sum] = field(default_factory=list)  # the gradients of shared parameters, where gradients are drawn
 
     def carried(self, source: str, target: str) -> bool:

@@ -45,6 +45,7 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
     fixed -= {(drawer.box_of.get(use.maker), drawer.box_of.get(use.reader)) for use in lacking.carried}
     loop = _folded(full, here, fixed)
     told = _completed(loop, drawer, lacking)
+    loop.legend = full.legend
     if plan.adds:
         loop.sums = drawer.added.sums({here: here}, plan.of)
     loop.notes = [*_notes(here, len(times), alike), *told]
@@ -66,6 +67,8 @@ def _folded(full: Picture, here: Time, fixed: set[tuple[str | None, str | None]]
             arrow = (twin[source], target)
             loop.loops.add(arrow)
         loop.arrows[arrow] = says
+        if (source, target) in full.weights:
+            loop.weights[arrow] = full.weights[source, target]
         if loop.flows is not None and full.flows is not None and (source, target) in full.flows:
             loop.flows[arrow] = full.flows[source, target]
     return loop

@@ -22,6 +22,7 @@ from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.views.grouping import groups
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
+from tinygrad_rnn.draw.views.shared_weights import acting, legend, sign
 from tinygrad_rnn.tape.full_tape import Tape
 
 LONGEST = 24
@@ -59,6 +60,7 @@ class Drawer:
     def __init__(self, reading: Reading, lines: list[Line], plan: Plan) -> None:
         self.reading, self.lines, self.plan = reading, lines, plan
         self.groups = groups(reading, plan.level)
+        self.last_of = {k: last for last, members in self.groups.items() for k in members}
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
         self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
@@ -85,6 +87,8 @@ class Drawer:
             self.picture.sums = self.added.sums(self._column_of(), self.plan.of)
         if self.plan.flow:
             self._flows()
+        if self.picture.weights:
+            self.picture.legend += legend(self.reading, self.picture.weights.values())
         self._cuts()
         return self.picture
 
@@ -214,6 +218,11 @@ class Drawer:
         if says and says not in said.split(", "):
             said = f"{said}, {says}" if said else says
         self.picture.arrows[source, target] = said
+        if self.whole and not self.plan.flow and (last := self.last_of.get(k)) is not None:
+            found = [sign(w) for w in acting(self.reading, self.groups[last], k, position)]
+            if found:
+                there = self.picture.weights.get((source, target), ())
+                self.picture.weights[source, target] = tuple(dict.fromkeys([*there, *found]))
         if self.plan.adds:
             self._note_sent((source, target), k, position)
 
