@@ -28,8 +28,9 @@ boxes gates, violet boxes other named values, and grey boxes operations. Green b
 copies of parameters, one at each use. Blue arrows carry a state from step to step.
 
 With a box for each gate or cell, the letters on the arrows are parameters: W multiplies what flows along its arrow.
-They are found on the tape, and the line below the steps names them. A parameter is used at every step, so its gradient is a sum over the steps. Where gradients are drawn, the copy at a
-step says what this use *adds* (of an array, the norm). The rows below the steps repeat that and end with the sum.
+They are found on the tape, and the line below the steps names them. A parameter is used at every step, so its
+gradient is a sum over the steps. Where gradients are drawn, the copy at a step says what this use *adds* (of an array,
+the norm). The rows below the steps repeat that and end with the sum.
 
 ```python
 import numpy as np

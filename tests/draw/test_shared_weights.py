@@ -108,8 +108,8 @@ def test_a_readout_of_all_steps_carries_its_matrix_and_is_no_shared_parameter():
     pic = picture(own(elman, ["alpha", "beta"], readout="V"), level="gates")
     assert ("hs", "y", ("V",)) in acting(pic)
     assert not any(box.title in ("V", "c") for box in pic.boxes.values())
-    assert pic.legend[0] == "the same at every step: alpha (4×4), beta (4×4)"
-    assert pic.legend[-1] == "V (4×2): used for all steps at once"
+    assert pic.legend[0] == "The same at every step: alpha (4×4), beta (4×4)."
+    assert pic.legend[-1] == "Once for all steps: V (4×2)."
 
 
 def test_a_readout_in_each_step_is_on_the_arrow_from_its_state():
@@ -164,6 +164,7 @@ def test_both_engines_write_the_names_and_the_legend_lists_each_once():
     assert (words.count("W"), words.count("U")) == (3, 3)
     drawn = str(digraph(pic))
     assert drawn.count("label=W ") == drawn.count("label=U ") == 3
+    assert pic.legend[1] == "So dL/dW is the sum of what each step adds to it."
     legend = " ".join(pic.legend)
     assert legend.count("W = weight_ih (4×3)") == legend.count("U = weight_hh (4×4)") == 1
     assert "b_ih, b_hh" in legend

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from tinygrad_rnn.draw.layout.page import label_size
 from tinygrad_rnn.draw.layout.sizes import letters
 from tinygrad_rnn.draw.views.boxes import Picture
 from tinygrad_rnn.draw.views.drawn_tape import Time
 
 BETWEEN_COLUMNS = 60.0
+LETTER = 0.511
+"""The approximate width of a letter of a name, in parts of its size."""
 
 
 def edges(pic: Picture) -> tuple[set[str], set[str]]:
@@ -51,7 +54,7 @@ def gutter(pic: Picture) -> float:
     crossing = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
     names = max((letters(", ".join(pic.weights.get(arrow, ()))) for arrow in crossing), default=0.0)
     says = max((letters(pic.arrows[arrow]) for arrow in crossing), default=0.0)
-    return max(BETWEEN_COLUMNS, 4.6 * (names + says) + 26.0 if names else 0.0)
+    return max(BETWEEN_COLUMNS, LETTER * label_size(pic) * (names + says) + 26.0 if names else 0.0)
 
 
 def beside_gaps(gaps: list[tuple[float, float]], left: float, wide: float) -> float:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
+from tinygrad_rnn.draw.layout.columns import LETTER
 from tinygrad_rnn.draw.layout.layout import Layout
 from tinygrad_rnn.draw.layout.routes import Point, at
 from tinygrad_rnn.draw.layout.sizes import letters
 
-SIZE = 9
-LETTER = 4.6
-"""The approximate width of a letter of that size."""
 CELL = 120.0
 """The width of the parts of the drawing by which names and boxes are looked up."""
 TRIES = 8
@@ -24,19 +22,23 @@ Area = tuple[float, float, float, float, str]
 class Labels:
     """The places of the boxes and of the names placed so far."""
 
-    def __init__(self, places: Layout) -> None:
-        self.places = places
+    def __init__(self, places: Layout, size: int) -> None:
+        self.places, self.size = places, size
         self.taken: dict[int, list[Area]] = {}
         for name, (x, y) in places.centre.items():
             wide, high = places.width[name] / 2, places.tall.get(name, places.height) / 2
             self._take((x - wide, x + wide, y - high, y + high, ""))
 
+    def width(self, words: str) -> float:
+        """Return the approximate width of a name."""
+        return LETTER * self.size * letters(words)
+
     def place(self, x: float, y: float, words: str) -> Point | None:
         """Return the middle of a name that is wanted at a place; None where the same name stands there already."""
-        wide = LETTER * letters(words) / 2
+        wide = self.width(words) / 2
         for k in range(2 * TRIES):
-            up = (k + 1) // 2 * (SIZE + 1.0) * (1 if k % 2 else -1)
-            area = (x - wide, x + wide, y + up - SIZE / 2 + 1, y + up + SIZE / 2 - 1, words)
+            up = (k + 1) // 2 * (self.size + 1.0) * (1 if k % 2 else -1)
+            area = (x - wide, x + wide, y + up - self.size / 2 + 1, y + up + self.size / 2 - 1, words)
             there = [other[4] for other in self._near(area) if _meet(area, other)]
             if words in there:
                 return None
@@ -47,10 +49,10 @@ class Labels:
 
     def first(self, wanted: Iterable[Point], words: str) -> Point | None:
         """Return the first of several places at which a name is on no box and on the fewest arrows, or None."""
-        wide = LETTER * letters(words) / 2
+        wide = self.width(words) / 2
         best: tuple[int, Point, Area] | None = None
         for x, y in wanted:
-            area = (x - wide, x + wide, y - SIZE / 2 + 1, y + SIZE / 2 - 1, words)
+            area = (x - wide, x + wide, y - self.size / 2 + 1, y + self.size / 2 - 1, words)
             if any(_meet(area, other) for other in self._near(area)):
                 continue
             crossed = self._crossed(area)

@@ -58,7 +58,7 @@ class _Placer:
     def __init__(self, pic: Picture) -> None:
         self.pic = pic
         self.width = {name: box_width(box) for name, box in pic.boxes.items()}
-        self.height = max((box_height(box) for box in pic.boxes.values()), default=BOX_HEIGHT)
+        self.height = max((box_height(box) for box in pic.boxes.values() if box.kind != "gap"), default=BOX_HEIGHT)
         self.row_height = self.height + BETWEEN_ROWS
         self.below: dict[str, list[str]] = {name: [] for name in pic.boxes}
         self.above: dict[str, list[str]] = {name: [] for name in pic.boxes}

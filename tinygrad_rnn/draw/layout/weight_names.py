@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.draw.layout.labels import LETTER, SIZE, Labels
+from tinygrad_rnn.draw.layout.labels import Labels
 from tinygrad_rnn.draw.layout.layout import Layout
 from tinygrad_rnn.draw.layout.routes import Point, at
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
-from tinygrad_rnn.draw.layout.sizes import letters, short
+from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import Theme
 from tinygrad_rnn.draw.views.boxes import Arrow, Picture
 
@@ -17,10 +17,10 @@ def weight_names(found: Furniture, pic: Picture, places: Layout, labels: Labels,
         return
     for arrow, names in pic.weights.items():
         words = short(", ".join(names))
-        wide = LETTER * letters(words)
+        wide = labels.width(words)
         place = labels.first(_beside(arrow, pic, places, wide), words)
         if place is not None:
-            found.texts.append(Text(*place, words, theme.weight, SIZE))
+            found.texts.append(Text(*place, words, theme.weight, labels.size))
 
 
 def _beside(arrow: Arrow, pic: Picture, places: Layout, wide: float) -> list[Point]:

@@ -66,6 +66,7 @@ class Picture:
     loops: set[Arrow] = field(default_factory=set)  # from a step to the next, drawn on one step
     flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
     cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut
+    slide: bool = False  # drawn for a page of 16:9
     notes: list[str] = field(default_factory=list)  # the text below the drawing
     weights: dict[Arrow, tuple[str, ...]] = field(default_factory=dict)  # parameters that multiply what flows there
     legend: list[str] = field(default_factory=list)  # what the signs of the drawing mean

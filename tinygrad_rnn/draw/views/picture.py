@@ -19,8 +19,8 @@ from tinygrad_rnn.tape.steps import steps as steps_of
 
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 
-SHOWN = ("shape", "value", "grad", "heat")
-OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget")
+SHOWN = ("shape", "scalar", "value", "grad", "heat")
+OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget", "slide")
 
 
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
@@ -31,13 +31,15 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
     view: "unrolled", or "rolled": one step with its recurrent edges, and below it which steps differ from it, and how.
     level: "ops", a box for every operation; "gates", one for each gate, state and named value; "cells", one for each
     layer, direction and step.
-    show: of "shape", "value", "grad" and "heat". Up to four numbers are written out, larger arrays as their lowest and
-    highest entry and Euclidean norm; scalars as `name | value | grad`; "heat" draws tiny heat maps.
+    show: of "shape", "value", "grad", "scalar" and "heat". Up to four numbers are written out, larger arrays as their
+    lowest and highest entry and Euclidean norm; scalars as `name | data | grad`, and with "scalar" nothing but these;
+    "heat" draws tiny heat maps.
     loss, grads: of what "grad" shows: a scalar of the tape, or a mapping from Tensors of the tape to arrays.
     flow: the same, for arrows and boxes coloured by log10 of the Euclidean norm of the gradient that comes back: to a
     box dL/d(its value), along an arrow what this reader contributes to it; of several uses by one box, their sum.
     The copy of a parameter stands for one use: its gradient is what this use adds, in colour and as a number ("adds").
     The gradient of the parameter, the sum of these, stands once, below the steps.
+    slide: write as little as a projector asks for: parameters by their short names, W for weight_ih; no notes.
     cuts: steps before which the gradient is cut, for truncated BPTT: drawn as cuts, and nothing comes back across them.
 
     Raises ValueError for an empty tape, unknown options and steps, and what `Tape.gradient` raises for its loss.
@@ -63,6 +65,7 @@ def _planned(
     flow: Any = None,
     cuts: Iterable[Any] = (),
     budget: int = BUDGET,
+    slide: bool = False,
 ) -> Plan:
     """Check the options of a drawing. `picture` says what they mean."""
     if not len(tape):
@@ -103,7 +106,7 @@ def _planned(
     if not isinstance(steps, int | None):
         steps = _listed("steps", steps)
     of = printable(given.name or "L") if isinstance(given, Tensor) else "L"
-    return Plan(level, steps, shown, back, flow is not None, cut, budget, of=of)
+    return Plan(level, steps, shown, back, flow is not None, cut, budget, of=of, slide=slide)
 
 
 def _listed(name: str, given: Any) -> tuple[Any, ...]:

@@ -52,33 +52,44 @@ def sign(leaf: Tensor) -> str:
     return printable(name)
 
 
-def legend(reading: Reading, weights: Iterable[tuple[str, ...]]) -> list[str]:
-    """Return the text that names the parameters of a drawing, once each, and says that all steps share them."""
+def name_of(leaf: Tensor) -> str:
+    """Return a parameter's own name."""
+    return printable(leaf.name or "leaf")
+
+
+def legend(reading: Reading, weights: Iterable[tuple[str, ...]], sums: bool) -> list[str]:
+    """Return the text that names the parameters of a drawing, once each.
+
+    It says that all steps share them, and, where no `sums` are drawn, what that means for their gradients.
+    """
     acting_there = {name for names in weights for name in names}
     times: dict[Tensor, set[Time]] = {}
     for (leaf, _), steps in reading.users.items():
         times.setdefault(leaf, set()).update(steps)
-    shared: list[str] = []
     first = ""
     once: list[str] = []
+    shared: list[str] = []
     others: list[str] = []
     for leaf, steps in times.items():
         if not reading.is_parameter(leaf):
             continue
         name = sign(leaf)
-        shape = "×".join(map(str, leaf.shape)) or "a number"
-        told = f"{name} = {printable(leaf.name or 'leaf')} ({shape})" if name != leaf.name else f"{name} ({shape})"
-        if name in acting_there:
-            first = first or name if steps != {None} else first
-            (once if steps == {None} else shared).append(told)
-        elif steps != {None}:
+        words = name if name == leaf.name else f"{name} = {name_of(leaf)}"
+        words += f" ({'×'.join(map(str, leaf.shape))})" if leaf.shape else ""
+        if steps == {None}:
+            once += [words] if name in acting_there else []
+        elif name in acting_there:
+            first = first or name
+            shared.append(words)
+        else:
             others.append(name)
     found = []
-    if shared:
-        found.append(f"the same at every step: {', '.join([*shared, *others])}")
-        found.append(f"so each gradient is a sum over the steps, such as dL/d{first} of what each step adds to it")
+    if shared or others:
+        found.append(f"The same at every step: {', '.join([*shared, *others])}.")
+        if first and not sums:
+            found.append(f"So dL/d{first} is the sum of what each step adds to it.")
     if once:
-        found.append(f"{', '.join(once)}: used for all steps at once")
+        found.append(f"Once for all steps: {', '.join(once)}.")
     return found
 
 

@@ -22,7 +22,7 @@ from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.views.grouping import groups
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
-from tinygrad_rnn.draw.views.shared_weights import acting, legend, sign
+from tinygrad_rnn.draw.views.shared_weights import acting, legend, name_of, sign
 from tinygrad_rnn.tape.full_tape import Tape
 
 LONGEST = 24
@@ -42,11 +42,12 @@ class Plan:
     budget: int = BUDGET
     when: When = subscript
     of: str = "L"  # the name of the loss
+    slide: bool = False
 
     @property
     def adds(self) -> bool:
         """Say whether the picture shows what each use of a parameter adds to its gradient."""
-        return self.back is not None and (self.flow or "grad" in self.show)
+        return self.back is not None and (self.flow or "grad" in self.show or "scalar" in self.show)
 
 
 def unrolled(tape: Tape, plan: Plan) -> Picture:
@@ -63,7 +64,7 @@ class Drawer:
         self.last_of = {k: last for last, members in self.groups.items() for k in members}
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
-        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
+        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time), slide=plan.slide)
         self.sent: dict[Arrow, dict[Hashable, Array]] = {}  # the cotangents along each arrow, by their target
         self.added = Contributions(reading, lines, plan.back or {}, plan.cuts)
         self.shared: dict[Hashable, str] = {}
@@ -84,11 +85,15 @@ class Drawer:
                 self._arrows(last, k)
         if self.plan.adds:
             self._copies()
-            self.picture.sums = self.added.sums(self._column_of(), self.plan.of)
+            every = self.plan.flow or "grad" in self.plan.show
+            sums = self.added.sums(self._column_of(), self.plan.of, sign if self.plan.slide else name_of)
+            self.picture.sums = [row for row in sums if every or row.single]
         if self.plan.flow:
             self._flows()
-        if self.picture.weights:
-            self.picture.legend += legend(self.reading, self.picture.weights.values())
+        if any(box.scalar for box in self.picture.boxes.values()):
+            self.picture.legend.append("name | data | grad" if self.plan.back else "name | data")
+        if self.picture.weights or (self.plan.slide and self.plan.flow):
+            self.picture.legend += legend(self.reading, self.picture.weights.values(), bool(self.picture.sums))
         self._cuts()
         return self.picture
 
@@ -147,6 +152,8 @@ class Drawer:
                 self._arrow(one, f"v{last}", k, position)
                 return
             self.shared[key], self.values[own] = own, a
+        if kind == "parameter" and self.plan.slide and leaf is not None:
+            title = sign(leaf) + title.removeprefix(leaf.name or "leaf")
         title = printable(of_step(title, t, self.plan.when))
         box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
         self._box(box if self.plan.adds and isinstance(a, Tensor) else self._with_numbers(box, a, None))
@@ -177,8 +184,9 @@ class Drawer:
         if gradient is None and back is not None and isinstance(value, Tensor) and not adds:
             gradient = back.get(value)
         array = value.data if isinstance(value, Tensor) else value
-        values = summary(array) if "value" in show and isinstance(array, np.ndarray) else ""
-        grads = summary(gradient) if "grad" in show and gradient is not None else ""
+        single = "scalar" in show and isinstance(array, np.ndarray) and array.size == 1
+        values = summary(array) if ("value" in show or single) and isinstance(array, np.ndarray) else ""
+        grads = summary(gradient) if ("grad" in show or single) and gradient is not None else ""
         if adds and grads:
             grads = f"adds {grads}"
         changes: dict[str, Any] = {} if flow is None else {"flow": flow}
@@ -189,7 +197,7 @@ class Drawer:
             changes["lines"] = tuple(filter(None, (values, f"grad {grads}" if grads and not adds else grads)))
         if "shape" not in show:
             changes["shape"] = ""
-        if self.plan.flow and not grads and adds and gradient is not None:
+        if self.plan.flow and not self.plan.slide and not grads and adds and gradient is not None:
             changes["shape"] = f"{changes.get('shape', box.shape)}  adds {size_text(gradient)}".strip()
         if "heat" in show and isinstance(value, Tensor) and value.size > 1:
             maps = [heat(value.data), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
