@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 
 from tinygrad_rnn.draw.layout.labels import Labels
-from tinygrad_rnn.draw.layout.layout import Layout
 from tinygrad_rnn.draw.layout.page import NOTE, label_size, note_size, on_page
+from tinygrad_rnn.draw.layout.places import Layout
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.layout.sum_rows import sum_rows
 from tinygrad_rnn.draw.layout.weight_names import weight_names
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
-from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
+from tinygrad_rnn.draw.views.boxes import Box, Folded, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Time
 
 MARGIN = 14.0
@@ -55,6 +55,9 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         else:
             found.texts.append(Text(at, high + 10, "cut", theme.cut, label_size(pic)))
             top = max(top, high + 16)
+    if pic.folded is not None:  # both sides are the same network
+        ends = list(places.columns.values())
+        found.texts.append(Text((ends[0][1] + ends[1][0]) / 2, (low + high) / 2, "=", theme.text, 26))
     labels = Labels(places, label_size(pic))
     _carried(found, pic, places, labels, theme)
     weight_names(found, pic, places, labels, theme)
@@ -91,8 +94,10 @@ def column_title(column: Time, pic: Picture) -> str:
     """Return the title under a column."""
     if isinstance(column, Gap):
         return ""
+    if isinstance(column, Folded):
+        return "every step t"
     t = short(printable(str(column)))
-    return f"every step (drawn: t = {t})" if pic.loops else f"t = {t}"
+    return f"every step (drawn: t = {t})" if pic.loops and pic.folded is None else f"t = {t}"
 
 
 def _bands(found: Furniture, places: Layout, theme: Theme) -> float:

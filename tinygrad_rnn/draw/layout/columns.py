@@ -57,6 +57,14 @@ def gutter(pic: Picture) -> float:
     return max(BETWEEN_COLUMNS, LETTER * label_size(pic) * (names + says) + 26.0 if names else 0.0)
 
 
+def loops_room(pic: Picture) -> float:
+    """Return the width at the left of a step for its loops and the names on them."""
+    if not pic.loops:
+        return 0.0
+    names = max(letters(", ".join(pic.weights.get(arrow, ()))) for arrow in pic.loops)
+    return 30 + 14 * len(pic.loops) + LETTER * label_size(pic) * names
+
+
 def beside_gaps(gaps: list[tuple[float, float]], left: float, wide: float) -> float:
     """Return the place nearest to `left` where a group so wide stands on no gap: gaps are as high as all steps."""
     places = [left, *(low - 20.0 - wide for low, _ in gaps), *(high + 20.0 for _, high in gaps)]

@@ -11,11 +11,12 @@ several rows holds a narrow lane in each.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
-from tinygrad_rnn.draw.layout.columns import beside_gaps, edges, gutter
+from tinygrad_rnn.draw.layout.columns import beside_gaps, edges, gutter, loops_room
 from tinygrad_rnn.draw.layout.detours import Streets, opposed
+from tinygrad_rnn.draw.layout.places import Layout, beside
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
@@ -29,29 +30,19 @@ Groups = dict[tuple[Time, Band | str], list[str]]
 """The names of boxes by step and band. Boxes before and after all bands, and gaps, have a word for a band."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The centres and widths of boxes, y upwards, in points; the curve of each arrow; the steps' edges; the extent.
-
-    A curve is a list of points as Bézier segments need them: start, then control, control, end for each segment.
-    """
-
-    centre: dict[str, Point]
-    width: dict[str, float]
-    height: float  # of every box
-    tall: dict[str, float]  # except of these: a gap is as high as the steps
-    curves: dict[Arrow, list[Point]]
-    columns: dict[Time, tuple[float, float]]
-    detours: set[Arrow]  # arrows that go around boxes
-    band: tuple[float, float]  # the bottom and the top of the steps
-    bands: dict[Band, tuple[float, float]]  # and of each layer and direction
-    size: Point
-    gutter: float  # the width between two columns
-
-
 def layout(pic: Picture) -> Layout:
     """Return the places of all boxes and arrows of a picture."""
-    return _Placer(pic).layout()
+    if pic.folded is None:
+        return _Placer(pic).layout()
+    others = replace(
+        pic,
+        boxes={name: box for name, box in pic.boxes.items() if name not in pic.folded.boxes},
+        arrows={arrow: says for arrow, says in pic.arrows.items() if arrow not in pic.folded.arrows},
+        columns=pic.columns[1:],
+        loops=set(),
+        folded=None,
+    )
+    return beside(_Placer(pic.folded).layout(), _Placer(others).layout())
 
 
 class _Placer:
@@ -261,7 +252,7 @@ class _Placer:
                 for name in names:
                     self.x[name] += left
         start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
-        start -= (30 + 14 * len(self.pic.loops)) if self.pic.loops else 0
+        start -= loops_room(self.pic)
         self.x = {name: x - start for name, x in self.x.items()}
         return {column: (a - start, b - start) for column, (a, b) in columns.items()}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.draw.layout.layout import Layout
 from tinygrad_rnn.draw.layout.page import note_size
+from tinygrad_rnn.draw.layout.places import Layout
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
 from tinygrad_rnn.draw.layout.sizes import letters, short
 from tinygrad_rnn.draw.style import Theme

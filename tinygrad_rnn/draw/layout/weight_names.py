@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_rnn.draw.layout.labels import Labels
-from tinygrad_rnn.draw.layout.layout import Layout
+from tinygrad_rnn.draw.layout.places import Layout
 from tinygrad_rnn.draw.layout.routes import Point, at
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
 from tinygrad_rnn.draw.layout.sizes import short
@@ -27,6 +27,9 @@ def _beside(arrow: Arrow, pic: Picture, places: Layout, wide: float) -> list[Poi
     """Return places for a name beside an arrow, the best first: near its end, where its row is clear."""
     curve = places.curves[arrow]
     x, y = curve[-1]
+    if curve[0][0] == x and pic.carried(*arrow):  # a loop from a box to itself
+        far = x - 0.75 * (x - min(a for a, _ in curve))
+        return [(far - 5 - wide / 2, (curve[0][1] + y) / 2), (x - 8 - wide / 2, curve[0][1] + 18)]
     if curve[-1][1] == curve[-2][1]:  # it enters from the side
         left = curve[-2][0] < x
         away = 8.0 + wide / 2

@@ -8,9 +8,15 @@ from tinygrad_rnn.draw.views.array_text import Heat
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 from tinygrad_rnn.draw.views.selection import GAP, Gap
 
-__all__ = ["GAP", "Arrow", "Box", "Gap", "Picture", "printable"]
+__all__ = ["GAP", "Arrow", "Box", "Folded", "Gap", "Picture", "Sum", "printable"]
 
 Arrow = tuple[str, str]
+
+
+class Folded(str):
+    """The column of one step that is drawn for all, beside the steps."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Picture:
     flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
     cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut
     slide: bool = False  # drawn for a page of 16:9
+    folded: Picture | None = None  # the boxes of one step for all, at the left of all others
     notes: list[str] = field(default_factory=list)  # the text below the drawing
     weights: dict[Arrow, tuple[str, ...]] = field(default_factory=dict)  # parameters that multiply what flows there
     legend: list[str] = field(default_factory=list)  # what the signs of the drawing mean

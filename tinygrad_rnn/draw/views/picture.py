@@ -10,16 +10,19 @@ import numpy as np
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.cotangents import backward
-from tinygrad_rnn.draw.views.grouping import LEVELS
+from tinygrad_rnn.draw.views.grouping import LEVELS, TEXTBOOK
+from tinygrad_rnn.draw.views.plan import Plan
 from tinygrad_rnn.draw.views.rolled import rolled
 from tinygrad_rnn.draw.views.selection import BUDGET
-from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
+from tinygrad_rnn.draw.views.textbook import textbook
+from tinygrad_rnn.draw.views.unrolled import unrolled
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps as steps_of
 
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 
 SHOWN = ("shape", "scalar", "value", "grad", "heat")
+VIEWS = {"unrolled": unrolled, "rolled": rolled, "textbook": textbook}
 OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget", "slide")
 
 
@@ -28,7 +31,8 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
 
     steps: how many steps to show at either end, or the labels of those to show; by default all, or, beyond 12 steps or
     `budget` boxes (300), up to three of either end, with the number left out written between them.
-    view: "unrolled", or "rolled": one step with its recurrent edges, and below it which steps differ from it, and how.
+    view: "unrolled", or "rolled": one step with its recurrent edges, and below it which steps differ from it, and how;
+    or "textbook": both side by side, with a box for each x, h, y and L alone.
     level: "ops", a box for every operation; "gates", one for each gate, state and named value; "cells", one for each
     layer, direction and step.
     show: of "shape", "value", "grad", "scalar" and "heat". Up to four numbers are written out, larger arrays as their
@@ -48,10 +52,16 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
         raise TypeError(f"draw: a {type(tape).__name__}, not a Tape\nrecord one: with Tape() as tape: ...")
     if unknown := [name for name in options if name not in OPTIONS]:
         raise TypeError(f"draw: no option {unknown[0]!r}\nthe options are steps, view, {', '.join(OPTIONS)}")
-    if view not in ("unrolled", "rolled"):
-        raise ValueError(f'draw: view={view!r}\nchoose "unrolled" or "rolled"')
+    if view not in VIEWS:
+        raise ValueError(f'draw: view={view!r}\nchoose "unrolled", "rolled" or "textbook"')
+    if view == "textbook":
+        if options.setdefault("level", TEXTBOOK) != TEXTBOOK:
+            raise ValueError(
+                f'draw: view="textbook" and level={options["level"]!r}\nleave level out: its boxes are x, h, y and L'
+            )
+        options.setdefault("show", ())
     plan = _planned(tape, steps, **options)
-    return unrolled(tape, plan) if view == "unrolled" else rolled(tape, plan)
+    return VIEWS[view](tape, plan)
 
 
 def _planned(
@@ -70,7 +80,7 @@ def _planned(
     """Check the options of a drawing. `picture` says what they mean."""
     if not len(tape):
         raise ValueError("draw: the tape is empty\nrecord something: with Tape() as tape: ...")
-    if level not in LEVELS:
+    if level not in (*LEVELS, TEXTBOOK):
         raise ValueError(f'draw: level={level!r}\nchoose "ops", "gates" or "cells"')
     shown = _listed("show", show)
     if unknown := [name for name in shown if name not in SHOWN]:

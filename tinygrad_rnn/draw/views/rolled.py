@@ -9,8 +9,9 @@ from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.elsewhere import Elsewhere, Use
 from tinygrad_rnn.draw.views.formula import absolute, bare, subscript
+from tinygrad_rnn.draw.views.plan import Plan
 from tinygrad_rnn.draw.views.shared_weights import name_of, sign
-from tinygrad_rnn.draw.views.unrolled import Drawer, Plan
+from tinygrad_rnn.draw.views.unrolled import Drawer
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of

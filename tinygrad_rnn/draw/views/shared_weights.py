@@ -6,14 +6,14 @@ that it enters, up to the first product with a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.boxes import printable
+from tinygrad_rnn.draw.views.boxes import Arrow, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.tape.notation import SHORT
 
@@ -57,40 +57,43 @@ def name_of(leaf: Tensor) -> str:
     return printable(leaf.name or "leaf")
 
 
-def legend(reading: Reading, weights: Iterable[tuple[str, ...]], sums: bool) -> list[str]:
+def legend(reading: Reading, pic: Picture, sums: bool) -> list[str]:
     """Return the text that names the parameters of a drawing, once each.
 
     It says that all steps share them, and, where no `sums` are drawn, what that means for their gradients.
     """
-    acting_there = {name for names in weights for name in names}
+    by_step = {name for arrow, names in pic.weights.items() if _in_step(pic, arrow) for name in names}
+    once = {name for names in pic.weights.values() for name in names} - by_step
     times: dict[Tensor, set[Time]] = {}
     for (leaf, _), steps in reading.users.items():
         times.setdefault(leaf, set()).update(steps)
-    first = ""
-    once: list[str] = []
-    shared: list[str] = []
+    shared: dict[str, str] = {}
     others: list[str] = []
+    alone: list[str] = []
     for leaf, steps in times.items():
         if not reading.is_parameter(leaf):
             continue
         name = sign(leaf)
         words = name if name == leaf.name else f"{name} = {name_of(leaf)}"
-        words += f" ({'×'.join(map(str, leaf.shape))})" if leaf.shape else ""
-        if steps == {None}:
-            once += [words] if name in acting_there else []
-        elif name in acting_there:
-            first = first or name
-            shared.append(words)
-        else:
+        words += f" ({'×'.join(map(str, leaf.shape))})" if leaf.shape and not sums else ""
+        if name in once:
+            alone.append(words)
+        elif name in by_step or (not pic.weights and leaf.ndim > 1):
+            shared[name] = words
+        elif steps != {None}:
             others.append(name)
     found = []
     if shared or others:
-        found.append(f"The same at every step: {', '.join([*shared, *others])}.")
-        if first and not sums:
-            found.append(f"So dL/d{first} is the sum of what each step adds to it.")
-    if once:
-        found.append(f"Once for all steps: {', '.join(once)}.")
+        found.append(f"The same at every step: {', '.join([*shared.values(), *others])}.")
+        if shared and not sums:
+            found.append(f"So dL/d{next(iter(shared))} is the sum of what each step adds to it.")
+    if alone:
+        found.append(f"Once for all steps: {', '.join(alone)}.")
     return found
+
+
+def _in_step(pic: Picture, arrow: Arrow) -> bool:
+    return pic.boxes[arrow[1]].column is not None
 
 
 def _is_state(reading: Reading, a: Tensor) -> bool:
