@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_rnn.draw.layout.labels import Labels
-from tinygrad_rnn.draw.layout.places import Layout
+from tinygrad_rnn.draw.layout.placed import Layout
 from tinygrad_rnn.draw.layout.routes import Point, at
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
 from tinygrad_rnn.draw.layout.sizes import short
