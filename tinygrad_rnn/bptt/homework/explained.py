@@ -140,6 +140,7 @@ class _Problems:
         self.stages = sorted(self.tried, key=lambda p: p.T)
         long_enough = [p for p in self.stages if p.T >= 3]
         self.searched = (long_enough or self.stages[-1:])[0]
+        self.single = next((p for p in self.tried if p.T == 1), None)
 
     def followed(self, stage: Problem) -> list[Problem]:
         """Return no problems: the code is asked about none but those that were tried."""
