@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.bptt.diagnosis.products import products
+from tinygrad_rnn.bptt.diagnosis.multiplied import products
 
 
 def sigmoid(z):
@@ -53,7 +53,6 @@ WORDS = {
 TOGETHER = [
     ("1 - c**2", "c[t] for c[t-1]"),
     ("1 - c**2", "c[t] for c[t-1]", "h[t] for h[t-1]"),
-    ("c[t] for c[t-1]", "dc handed back"),
     *(
         pytest.param(slips, marks=pytest.mark.slow)
         for slips in (
@@ -83,7 +82,7 @@ def test_factors_that_multiply_are_found_among_many():
     true = rng.standard_normal(30)
     factors = np.exp(rng.standard_normal((500, 30))) * (rng.random((500, 30)) < 0.5)
     rows = true * np.where(factors == 0, 1, factors)
-    assert (17, 230) in list(products(rows, rows[17] * rows[230] / true, true))
+    assert (17, 230) in [tuple(sorted(p)) for p in products(rows, rows[17] * rows[230] / true, true)]
     assert (3, 17, 230) in [tuple(sorted(p)) for p in products(rows, rows[3] * rows[17] * rows[230] / true**2, true)]
     assert not list(products(rows, true * np.exp(rng.standard_normal(30)), true))
     assert not list(products(rows, np.zeros(30), true))

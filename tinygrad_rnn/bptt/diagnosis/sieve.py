@@ -12,9 +12,9 @@ from tinygrad_rnn.bptt.comparison.case import Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import SUMS
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
+from tinygrad_rnn.bptt.diagnosis.multiplied import products
 from tinygrad_rnn.bptt.diagnosis.precision import Mask
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
-from tinygrad_rnn.bptt.diagnosis.products import products
 from tinygrad_rnn.bptt.diagnosis.search import (
     Which,
     both,

@@ -20,8 +20,8 @@ from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
+from tinygrad_rnn.bptt.homework.array_places import Array, Path
 from tinygrad_rnn.bptt.homework.judging import Convention, Trial
-from tinygrad_rnn.bptt.homework.places import Array, Path
 from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, steps_of
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Way
 

@@ -39,11 +39,15 @@ def products(rows: Array, hand: Array, true: Array) -> Iterator[tuple[int, ...]]
     groups: dict[float, list[int]] = {}
     for k in told.tolist():
         groups.setdefault(float(np.round(every[k], 7)), []).append(k)
-    yield from _chosen(_sums(keys, wanted), groups)
+
+    def fits(chosen: tuple[int, ...]) -> bool:
+        return bool(np.allclose(logs[list(chosen)].sum(axis=0), logs[-1], rtol=0, atol=1e-6))
+
+    yield from filter(fits, _chosen(_sums(keys, wanted), groups))
     common = np.sort(keys[np.argsort(first)][:MOST_FOR_THREE])
     for n, key in enumerate(common):
         rest = [(key, *pair) for pair in _sums(common[n:], wanted - key)]
-        yield from _chosen(rest, groups)
+        yield from filter(fits, _chosen(rest, groups))
 
 
 def _sums(keys: Array, wanted: float) -> list[tuple[float, ...]]:
