@@ -23,6 +23,7 @@ html_theme = "furo"
 html_title = "tinygrad_rnn"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+pygments_dark_style = "github-dark"
 html_math_renderer = "mathml"
 html_search_language = "en-zh"
 html_show_copyright = False
