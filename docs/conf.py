@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "tinygrad_rnn"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "command_help", "mathml", "chinese"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "mathml", "chinese"]
 exclude_patterns = ["tools", "extensions"]
 nitpicky = True
 
