@@ -144,7 +144,8 @@ class Values(Rich):
         return f"{self.name!r} {self.shape}" if self.name else f"unnamed {self.shape}"
 
     def __repr__(self) -> str:
-        values = np.array2string(self._data, separator=", ", threshold=100, prefix="Tensor(")
+        edge = 3 if self.ndim < 3 else 2
+        values = np.array2string(self._data, separator=", ", threshold=60, edgeitems=edge, prefix="Tensor(")
         if self._sealed():
             values = f"values on a sealed tape, shape={self.shape}"
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from tinygrad_rnn import files
-from tinygrad_rnn.notebook.html_parts import Markup
+from tinygrad_rnn.notebook.html_parts import RULE, Markup
 
-HIGH = 680
+HIGH = 720
 """The height of the frame in pixels; it can be drawn larger at its lower edge."""
 
 
@@ -23,10 +23,11 @@ class Played:
         return f"<Player: {self._summary}; .save('tape.html') writes the page>"
 
     def _repr_html_(self) -> Markup:
-        style = f"width:100%;height:{HIGH}px;border:1px solid rgba(128,128,128,.45);display:block"
+        around = f"max-width:100%;height:{HIGH}px;resize:vertical;overflow:hidden;border:{RULE};box-sizing:border-box"
+        style = "width:100%;height:100%;border:0;display:block"
         return Markup(
-            f'<div style="max-width:100%;resize:vertical;overflow:auto"><iframe title="The player" '
-            f'sandbox="allow-scripts" style="{style}" srcdoc="{html.escape(self.page)}"></iframe></div>'
+            f'<div style="{around}"><iframe title="The player" sandbox="allow-scripts" style="{style}" '
+            f'srcdoc="{html.escape(self.page)}"></iframe></div>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

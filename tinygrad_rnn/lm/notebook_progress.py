@@ -48,7 +48,7 @@ def form(settings: Settings, progress: Progress, words: str, share: float, loss:
         curves["training"] = [*curves.get("training", []), perplexity(loss)]
     logs = {name: [math.log10(v) if 0 < v < math.inf else math.nan for v in curve] for name, curve in curves.items()}
     bar = Markup(f'<progress value="{share:.4f}" max="1" aria-label="progress" style="width:100%;max-width:620px">')
-    drawn = chart(logs, "epoch", "perplexity", lambda v: f"{10**v:.3g}", first=1)
+    drawn = chart(logs, "epoch", "perplexity", first=1)
     title = f"A character {settings.cell.upper()} of {settings.hidden} hidden units"
     return box(title, Markup(f"<div>{bar}</progress></div>"), sentences([words]), drawn)
 

@@ -83,7 +83,7 @@ class Progress:
 
     def _repr_html_(self) -> Markup:
         head = list(self.log[0]) if self.log else []
-        rows = [[f"{value:,.4g}" if name != "epoch" else f"{value:.0f}" for name, value in r.items()] for r in self.log]
+        rows = [[f"{value:,.0f}" if value >= 1000 else f"{value:.4g}" for value in row.values()] for row in self.log]
         told = [name.replace("_", " ") for name in head]
         before = faint(f"... {counted(len(rows) - LAST, 'epoch')} before") if len(rows) > LAST else ""
         return box(f"A training {self.words()}", before, table(told, rows[-LAST:], right=range(len(head))))

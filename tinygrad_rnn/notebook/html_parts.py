@@ -25,6 +25,10 @@ GROUNDS = {True: "#1b7a3d", False: "#b3261e", None: "#5f6570"}
 """The ground of a verdict: right, wrong, neither. White letters have a contrast above 5 on each."""
 
 
+LONG = 40
+"""The number of characters from which on a verdict may be broken into lines."""
+
+
 class Markup(str):
     """A text that is HTML already, and is not escaped again."""
 
@@ -61,7 +65,8 @@ def faint(text: object) -> Markup:
 def badge(words: object, right: bool | None) -> Markup:
     """Return a verdict on a ground of its own. A sign says the same, for those who do not see the colour."""
     sign = {True: "✓ ", False: "✗ ", None: ""}[right]
-    style = f"background:{GROUNDS[right]};color:#fff;border-radius:3px;padding:1px 6px;white-space:normal"
+    space = "nowrap" if len(str(words)) < LONG else "normal"
+    style = f"background:{GROUNDS[right]};color:#fff;border-radius:3px;padding:1px 6px;white-space:{space}"
     return Markup(f'<span style="{style}">{sign}{escaped(words)}</span>')
 
 

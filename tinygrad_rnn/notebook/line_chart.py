@@ -15,23 +15,18 @@ DASHES = ("", "7 4", "2 3", "9 3 2 3")
 MOST_TICKS = 5
 
 
-def chart(
-    curves: Mapping[str, Sequence[float]],
-    x_label: str,
-    y_label: str,
-    tick: Callable[[float], str] = "{:.3g}".format,
-    first: int = 0,
-) -> Markup:
-    """Return curves by name, each of one value for x = first, first + 1, ...; values that are not finite are left out.
+def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, first: int = 0) -> Markup:
+    """Return curves of log10 by name, one value for each x = first, first + 1, ...
 
-    `tick` writes a number of the y axis.
+    Values that are not finite are left out. The ticks of the y axis are the numbers themselves.
     """
     values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
     count = max((len(curve) for curve in curves.values()), default=0)
     if not values or count < 2:
         return Markup("")
     low, high = min(values), max(values)
-    low, high = (low - 1, high + 1) if high - low < 1e-9 else (low, high)
+    margin = max((high - low) * 0.03, 0.02)
+    low, high = low - margin, high + margin
 
     def x(k: float) -> float:
         return LEFT + (WIDE - LEFT - RIGHT) * k / (count - 1)
@@ -40,11 +35,11 @@ def chart(
         return TOP + (HIGH - TOP - BOTTOM) * (high - value) / (high - low)
 
     parts = []
-    for value in _ticks(low, high):
+    for value in _log_ticks(low, high):
         parts.append(
             f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDE - RIGHT}" y2="{y(value):.1f}" stroke="currentColor" '
             f'stroke-opacity=".2"/><text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">'
-            f"{html.escape(tick(value))}</text>"
+            f"{_power(value)}</text>"
         )
     for value in _whole_ticks(first, first + count - 1):
         parts.append(f'<text x="{x(value - first):.1f}" y="{HIGH - BOTTOM + 16}" text-anchor="middle">{value}</text>')
@@ -106,8 +101,23 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return the log10 of round numbers: of 1, 2 and 5 times powers of ten, or of a few powers of ten."""
+    if high - low > 2:
+        return [v for v in _ticks(low, high) if v == round(v)]
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    fine = [power + math.log10(m) for power in powers for m in (1, 1.2, 1.5, 2, 3, 5, 7)]
+    found = [v for v in fine if low <= v <= high]
+    return found if len(found) <= MOST_TICKS else [v for v in found if round(v % 1, 3) in (0, 0.301, 0.699)]
+
+
+def _power(value: float) -> str:
+    """Write 10^value."""
+    return f"{10**value:.3g}" if abs(value) < 4 else f"1e{value:.0f}"
+
+
 def _whole_ticks(first: int, last: int) -> list[int]:
     """Return round whole numbers from `first` to `last`."""
     ticks = _ticks(first, last)
     step = max(1, round(ticks[1] - ticks[0]))
-    return list(range(-(-first // step) * step, last + 1, step))
+    return [first, *(k for k in range(step, last + 1, step) if k - first > step / 2)]

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -155,10 +156,8 @@ def _shortened(text: str) -> str:
 
 
 def _dotted(path: str, leaf: Any) -> str:
-    """Return a path as a row calls it: `mean.W` for `['mean']['W']`, `[0]` as it is; a Tensor's own name behind it."""
-    name = path
-    if path.startswith("['"):
-        name = path.replace("']['", ".").removeprefix("['").removesuffix("']").replace("']", "")
+    """Return a path as a row calls it: `mean.W` for `['mean']['W']`; a Tensor's own name behind it."""
+    name = re.sub(r"\['([^']*)'\]", r".\1", path).removeprefix(".")
     own = leaf.name if isinstance(leaf, Tensor) else None
     return f"{name} {own}" if own and own not in name else name
 

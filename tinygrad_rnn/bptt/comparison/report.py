@@ -220,8 +220,10 @@ class Report:
             for line, row in zip(cells, self.rows, strict=True)
         ]
         whole = table([*head, "verdict"], rows)
-        result = titled(self.title, self._result(), bool(self) and not self.unjudged)
-        return box(result, whole, sentences([*self.findings, *map(faint, self.notes)]))
+        words, _, tolerance = self._result().partition(" (")
+        right = None if self and self.unjudged else bool(self)
+        notes = map(faint, [*self.notes, tolerance.removesuffix(")")])
+        return box(titled(self.title, words, right), whole, sentences([*self.findings, *notes]))
 
     def _right(self, row: Row) -> bool | None:
         """Return whether a gradient is right; None where it cannot be judged."""

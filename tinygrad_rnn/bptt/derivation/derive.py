@@ -131,8 +131,8 @@ class Derivation:
     def _document(self, to: str) -> Document:
         return Document(self.title, self.formulas.all, Writer(self.formulas, STYLES[to]()), to)
 
-    def _repr_html_(self) -> str:
-        return self._document("html").for_notebook()
+    def _repr_markdown_(self) -> str:
+        return self._document("markdown").for_notebook()
 
     def _repr_latex_(self) -> str:
         return self._document("latex").for_mathjax()

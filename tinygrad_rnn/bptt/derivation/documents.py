@@ -10,7 +10,6 @@ from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.formulas import SECTIONS, Formula, Partial
 from tinygrad_rnn.bptt.derivation.styles import Latex, MathML, Plain
 from tinygrad_rnn.bptt.derivation.symbols import Style, Writer
-from tinygrad_rnn.notebook.html_parts import SCROLLS, box, faint, strong
 
 STYLES: Mapping[str, type[Style]] = {"latex": Latex, "markdown": Latex, "html": MathML, "text": Plain}
 BLANK = {"latex": r"\underline{\hspace{8em}}", "html": "<mtext>______________</mtext>", "text": "______________"}
@@ -91,21 +90,18 @@ class Document:
         return "\n\n".join(blocks) + "\n"
 
     def for_notebook(self) -> str:
-        """Return the document as HTML of a notebook's cell; a long formula scrolls in a box of its own."""
-        parts: list[str] = [str(faint(CONVENTION))]
+        """Return the Markdown of a notebook's output: as the document, with bold lines in the place of headings."""
+        blocks = [f"**BPTT of {_in_markdown(self.title)}**", CONVENTION.replace("L_t", "$L_t$")]
         for heading, note, formulas in self.sections():
-            parts += [f'<div style="margin-top:8px">{strong(heading)}</div>', *([f"<div>{note}</div>"] if note else [])]
-            for f in formulas:
-                formula = f"<math display='block' style='display:block math;width:max-content'>{self.line(f)}</math>"
-                parts.append(f'<div style="{SCROLLS};padding:4px 0;font-size:115%">{formula}</div>')
-        return box(f"BPTT of {self.title}", *parts)
+            blocks += [f"**{heading}**", *([note] if note else []), *(f"$$\n{self.line(f)}\n$$" for f in formulas)]
+        return "\n\n".join(blocks) + "\n"
 
     def for_mathjax(self) -> str:
-        """Return the document as one formula of LaTeX, of what MathJax knows: `gathered`, with headings as text."""
+        """Return all formulas as one, of what MathJax and KaTeX know, with the headings as text."""
         rows = []
         for heading, _, formulas in self.sections():
             rows += [rf"\textbf{{{_escaped(heading)}}}", *map(self.line, formulas)]
-        return "$\\displaystyle\n\\begin{gathered}\n" + " \\\\\n".join(rows) + "\n\\end{gathered}\n$"
+        return "$$\n\\begin{gathered}\n" + " \\\\\n".join(rows) + "\n\\end{gathered}\n$$"
 
     def _html(self) -> str:
         title = f"BPTT of {html.escape(self.title)}"
@@ -129,6 +125,11 @@ class Document:
                 source = self._source(f)
                 lines.append(f"    {self.line(f)}" + (f"    ({source})" if source else ""))
         return "\n".join(lines) + "\n"
+
+
+def _in_markdown(text: str) -> str:
+    """Return text for Markdown, with nothing in it that Markdown or MathJax would read as a sign."""
+    return re.sub(r"([\\`*_\[\]<>$#&])", r"\\\1", text)
 
 
 def _escaped(text: str) -> str:

@@ -32,10 +32,14 @@ class Worksheet:
     def __str__(self) -> str:
         return self.sheet
 
-    def _repr_html_(self) -> str:
-        return box(
-            f"Worksheet: fill in {', '.join(self.blanks)}", code(self.sheet), folded("answers", code(self.answers))
-        )
+    def _repr_markdown_(self) -> str | None:
+        return self.sheet if self.sheet.startswith("# ") else None
+
+    def _repr_html_(self) -> str | None:
+        if self.sheet.startswith("# "):  # Markdown, whose formulas a notebook sets
+            return None
+        title = f"Worksheet: fill in {', '.join(self.blanks)}"
+        return box(title, code(self.sheet), folded("answers", code(self.answers)))
 
 
 def of_formulas(formulas: Formulas, to: str, blanks: int | Sequence[str], seed: int) -> Worksheet:

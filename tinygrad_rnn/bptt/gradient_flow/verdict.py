@@ -70,7 +70,7 @@ class Flow:
     def _repr_html_(self) -> str:
         head, *rows = self._rows(12)
         curves = {"the state's gradient |dL/ds_k|": self.norms, "step k's term in dL/dW": self.contributions}
-        drawn = chart({name: a.tolist() for name, a in curves.items()}, "step k", "norms", lambda v: f"1e{v:g}")
+        drawn = chart({name: a.tolist() for name, a in curves.items()}, "step k", "norms")
         numbers = table(head, rows, right=range(len(head)))
         return box(self._title(), labelled(self.verdict()), drawn, numbers)
 
