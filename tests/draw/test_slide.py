@@ -9,6 +9,7 @@ from drawings import SVG, needs_dot, recorded
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw.layout.page import LEAST, on_page
 from tinygrad_rnn.draw.slide import styled, type_size
 from tinygrad_rnn.draw.svg import svg
@@ -179,3 +180,16 @@ def test_a_page_is_16_to_9_around_what_is_drawn():
         assert (right - left) / (top - bottom) == pytest.approx(16 / 9)
         assert left <= reach[0] < reach[2] <= right
         assert bottom <= reach[1] < reach[3] <= top
+
+
+def test_the_command_draws_slides_and_textbook_figures(tmp_path, capsys):
+    path = tmp_path / "a.svg"
+    asked_for = ["draw", "--cell", "lstm", "--steps", "3", "--engine", "grid", "-o", str(path)]
+    assert main([*asked_for, "--style", "slide", "--theme", "dark"]) == 0
+    assert ET.parse(path).getroot().get("width") == "1920"
+    assert main([*asked_for, "--view", "textbook"]) == 0
+    words = [text.text for text in ET.parse(path).getroot().iter(f"{SVG}text")]
+    assert words.count("L") == 2
+    assert "=" in words
+    assert main([*asked_for, "--layers", "2", "--level", "ops", "--style", "slide"]) == 2
+    assert "fewest to be read" in capsys.readouterr().err

@@ -24,7 +24,7 @@ STYLES = ("page", "slide")
 def styled(tape: Tape, steps: Any = None, style: str = "page", **options: Any) -> Picture:
     """Return the picture of a tape for a page of any size, or for a slide, with the steps that fit.
 
-    `steps` and the options are those of `draw.picture`. On a slide, `show` is ("scalar",) by default.
+    `steps` and the options are those of `draw.picture`. On a slide, the defaults are level="gates" and show="scalar".
     Raises ValueError for an unknown style, and where one step, or the steps that were asked for, do not fit.
     """
     if style not in STYLES:
@@ -32,6 +32,8 @@ def styled(tape: Tape, steps: Any = None, style: str = "page", **options: Any) -
     if style == "page":
         return picture(tape, steps, **options)
     options.setdefault("show", ("scalar",))
+    if options.get("view") != "textbook":
+        options.setdefault("level", "gates")
     largest = 0.0
     for shown in _choices(tape, steps, options):
         pic = picture(tape, shown, slide=True, **options)

@@ -9,8 +9,8 @@ import math
 
 from tinygrad_rnn.draw.layout.labels import Labels
 from tinygrad_rnn.draw.layout.page import NOTE, label_size, note_size, on_page
-from tinygrad_rnn.draw.layout.placed import Layout
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.layout.sum_rows import sum_rows
 from tinygrad_rnn.draw.layout.weight_names import weight_names

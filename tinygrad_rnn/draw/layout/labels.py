@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from tinygrad_rnn.draw.layout.columns import LETTER
-from tinygrad_rnn.draw.layout.placed import Layout
 from tinygrad_rnn.draw.layout.routes import Point, at
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import letters
 
 CELL = 120.0

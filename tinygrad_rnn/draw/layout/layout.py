@@ -16,8 +16,8 @@ from dataclasses import replace
 from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
 from tinygrad_rnn.draw.layout.columns import beside_gaps, edges, gutter, loops_room
 from tinygrad_rnn.draw.layout.detours import Streets, opposed
-from tinygrad_rnn.draw.layout.placed import Layout, beside
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
+from tinygrad_rnn.draw.layout.side_by_side import Layout, beside
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tinygrad_rnn.draw.layout.page import note_size
-from tinygrad_rnn.draw.layout.placed import Layout
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import letters, short
 from tinygrad_rnn.draw.style import Theme
 from tinygrad_rnn.draw.views.boxes import Picture, Sum

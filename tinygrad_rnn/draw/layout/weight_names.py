@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tinygrad_rnn.draw.layout.labels import Labels
-from tinygrad_rnn.draw.layout.placed import Layout
 from tinygrad_rnn.draw.layout.routes import Point, at
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import Theme
 from tinygrad_rnn.draw.views.boxes import Arrow, Picture
