@@ -25,6 +25,7 @@ THIRD_PARTY = {
     "torch": {"bptt/comparison/torch_reference.py", "bptt/homework/adapters.py", "bench/torch_peers.py"},
     "jax": {"bptt/homework/adapters.py", "bench/jax_peer.py"},
     "safetensors": {"nn/parameter_files.py"},
+    "IPython": {"notebook/live_display.py"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -40,6 +40,23 @@ __version__ = "0.2.0"
 
 sys.modules[f"{__name__}.replay"] = replay  # for `from tinygrad_rnn.replay import compile_tape`
 
+
+def load_ipython_extension(shell: object = None) -> None:
+    """Show dicts, tuples and lists of arrays as tables: `%load_ext tinygrad_rnn`. In a notebook the import does so."""
+    from tinygrad_rnn.tape.notebook_trees import install
+
+    install(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """Show dicts, tuples and lists as IPython does: `%unload_ext tinygrad_rnn`."""
+    from tinygrad_rnn.tape.notebook_trees import uninstall
+
+    uninstall(shell)
+
+
+load_ipython_extension()  # nothing happens outside of a notebook
+
 __all__ = [
     "Entry",
     "Step",

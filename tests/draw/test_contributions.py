@@ -11,8 +11,8 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.draw.dot import digraph
 from tinygrad_rnn.draw.svg import svg
-from tinygrad_rnn.draw.views.array_text import number
 from tinygrad_rnn.draw.views.picture import picture
+from tinygrad_rnn.tape.array_text import number
 
 CELLS = ["rnn", "lstm", "gru", "gru_textbook"]
 T = 4

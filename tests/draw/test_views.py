@@ -25,9 +25,9 @@ from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.sizes import box_width
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
 from tinygrad_rnn.draw.svg import svg
-from tinygrad_rnn.draw.views.array_text import heat, log10_norm, norm, summary
 from tinygrad_rnn.draw.views.boxes import Box
 from tinygrad_rnn.draw.views.picture import Gap, picture
+from tinygrad_rnn.tape.array_text import heat, log10_norm, norm, summary
 
 EVERY = [(name, view, depth) for name in NETWORKS for view, depth in VIEWS]
 
@@ -483,29 +483,16 @@ def test_text_keeps_to_its_width_where_it_can():
         draw.text(tape, width=5)
 
 
-def test_a_tape_alone_shows_as_its_table():
-    class Printer:
-        shown = ""
-
-        def text(self, words):
-            self.shown += words
-
-    tape, _, _ = recorded("rnn")
-    printer = Printer()
-    tape._repr_pretty_(printer, False)
-    assert printer.shown == tape.table()
-    assert not hasattr(tape, "_repr_html_")
-
-
 @pytest.mark.parametrize("engine", ["grid", pytest.param("dot", marks=needs_dot)])
 def test_a_notebook_shows_the_drawing_with_text_beside_it(engine):
     tape, loss, _ = recorded("gru")
     shown = draw.show(tape, engine=engine, level="cells", theme="dark", flow=loss)
     assert shown.engine == engine
     bundle = shown._repr_mimebundle_()
-    assert set(bundle) == {"image/svg+xml", "text/plain"}
+    assert set(bundle) == {"text/html", "image/svg+xml", "text/plain"}
     assert ET.fromstring(shown._repr_svg_()).get("role") == "img"
-    assert bundle["text/plain"] == repr(shown) == draw.text(tape, level="cells", ascii=False)
+    assert bundle["text/plain"] == repr(shown) == f"<Shown: a graph drawn by {engine}; print it for the text>"
+    assert str(shown) == draw.text(tape, level="cells", ascii=False)
     json.dumps(bundle)
 
 

@@ -16,7 +16,7 @@ from tinygrad_rnn.bench import machine, peers, results_table
 from tinygrad_rnn.bench.problem import CELLS, SIZES, Sizes
 from tinygrad_rnn.bench.run import Row, Settings, rows
 from tinygrad_rnn.commands.common import at_least, seconds
-from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.parser import Commands, add_command, meant
 from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
 
@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
         commands,
         "bench",
         "time a training step on this machine: ours, NumPy by hand, PyTorch, JAX",
-        "--seconds 5",
-        "--cells lstm,gru --sizes small --json times.json",
+        "--cells rnn --sizes tiny,small --rounds 3",
+        "--cells lstm,gru --sizes small --seconds 5 --json times.json",
     )
     bench.add_argument(
         "--cells", type=_some(CELLS), default=list(CELLS), help=f"some of {', '.join(CELLS)}, with commas"
@@ -121,7 +121,7 @@ def _measure(settings: Settings, coretype: str | None, path: str | None) -> int:
     say(f"\n{results_table.advice(found['blas'], settings.threads)}", path)
     if path is not None:
         plain = {"machine": found, "settings": dataclasses.asdict(settings), "coretype": coretype}
-        write_json(path, {**plain, "rows": [row.data() for row in everything]})
+        write_json(path, {"kind": "benchmark", **plain, "rows": [row.data() for row in everything]})
     return 1 if any(row.wrong for row in everything) else 0
 
 
@@ -150,6 +150,7 @@ def _some(names: Iterable[str]) -> Callable[[str], list[str]]:
         if unknown := [name for name in given if name not in known]:
             raise argparse.ArgumentTypeError(
                 f"{', '.join(map(repr, unknown))}: choose from {', '.join(known)}, with commas in between"
+                f"{meant(unknown[0], known)}"
             )
         return given
 

@@ -34,8 +34,8 @@ def add(commands: Commands) -> None:
         commands,
         "examine",
         "examine any hand-written forward and backward pass as it is, against its own loss",
-        "assignment.py:'Net(2, 3)' '*DATA'",
-        "assignment.ipynb:forward,backward --json findings.json",
+        "assignment.py:'Net(2, 3)' 'rng.normal(size=(4, 2))' 'rng.normal(size=(4, 3))'",
+        "assignment.ipynb:both --names g1=W,g2=U --json findings.json",
     )
     examine.add_argument(
         "subject", help="FILE.py:name or FILE.ipynb:name; a call, 'GRU(4, 5)'; a pair, forward,backward"

@@ -17,9 +17,10 @@ from tinygrad_rnn.commands.classroom.kept_results import Kept
 from tinygrad_rnn.commands.classroom.marks import marks_of
 from tinygrad_rnn.commands.common import at_least, folder, place, seconds
 from tinygrad_rnn.commands.parser import Commands, add_command
-from tinygrad_rnn.commands.progress_line import ProgressLine, clock, on_terminal
+from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.sources import READ
 from tinygrad_rnn.commands.streams import require_outputs, say, write
+from tinygrad_rnn.core.counting import clock
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 LEAST = 256 * UNITS["M"]

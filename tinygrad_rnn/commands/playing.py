@@ -6,15 +6,17 @@ import argparse
 
 import numpy as np
 
-from tinygrad_rnn import draw, nn
-from tinygrad_rnn.commands.chosen_cell import chosen, problem
+from tinygrad_rnn import bptt, draw, nn
+from tinygrad_rnn.commands.chosen_cell import Chosen, chosen, problem
 from tinygrad_rnn.commands.common import place, wrote
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import file_for
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.draw.player import require_playable
+from tinygrad_rnn.draw.played import require_playable
+from tinygrad_rnn.draw.player import LEVELS
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.local_names import local_names
 
 
 def add(commands: Commands) -> None:
@@ -27,6 +29,7 @@ def add(commands: Commands) -> None:
         "--cell own.py:cell -o own.html",
     )
     problem(playing, steps=3)
+    playing.add_argument("--level", choices=LEVELS, help="open with this level of detail (default: gates)")
     playing.add_argument(
         "-o",
         "--output",
@@ -46,10 +49,23 @@ def run(options: argparse.Namespace) -> int:
         require_playable(path)
         with chosen(options.cell) as found, progress(found.name):
             params, xs, state = found.inputs(options, "float64")
-            with Tape(lines=True) as tape:
+            own = found.cell if found.module is not None else None  # a cell of nn names its values itself
+            with Tape(lines=True) as tape, local_names(own) as called:
                 hs, _ = nn.unroll(found.cell, params, xs, state)
                 loss = named("L", nn.mse(hs, np.random.default_rng(options.seed + 1).standard_normal(hs.shape)))
-            page = draw.play(tape, loss, path, title=f"{found.name}, forward and backward")
+            for op, _, _, out, _ in tape.lines():
+                if id(out) in called and op.name != "getitem":  # x[t] stays a part of x
+                    named(called[id(out)], out)
+            title = f"{found.name}, forward and backward"
+            page = draw.play(tape, loss, path, title=title, level=options.level, lines=_lines(found))
         size = f" ({page.stat().st_size / 1000:.0f} kB)" if page.is_file() else ""
         wrote(options.output, f"{size}: open it in a browser")
     return 0
+
+
+def _lines(found: Chosen) -> dict[str, str]:
+    """Return the lines of the cell's derivation, or none for a cell that has no such formulas."""
+    try:
+        return bptt.derive(found.cell, example=found.example).lines_by_name()
+    except Exception:  # the page needs no formulas, and a cell that runs here may fail on derive's problems
+        return {}

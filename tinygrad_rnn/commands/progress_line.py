@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from tinygrad_rnn.core.aligned import padded, shortened, width
+from tinygrad_rnn.core.counting import clock
 
 QUIET = 2.0
 """Seconds that a command may take without a word."""
@@ -95,11 +96,6 @@ class Progress:
 def on_terminal() -> bool:
     """Return whether somebody sees the standard error as it comes."""
     return sys.stderr is not None and sys.stderr.isatty()
-
-
-def clock(seconds: float) -> str:
-    """Write seconds as h:mm:ss."""
-    return f"{int(seconds) // 3600}:{int(seconds) % 3600 // 60:02}:{int(seconds) % 60:02}"
 
 
 def _fitting(parts: dict[str, str], columns: int, spare: Iterable[str]) -> str:

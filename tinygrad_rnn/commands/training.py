@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shlex
-import time
 
 from tinygrad_rnn import files
 from tinygrad_rnn.commands.common import STANDARD, at_least, folder, note, number, place
 from tinygrad_rnn.commands.parser import Commands, add_command
-from tinygrad_rnn.commands.progress_line import ProgressLine, clock, on_terminal
+from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.streams import add_json, require_outputs, write_json
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.lm import train
-from tinygrad_rnn.lm.language_model import LAYERS, perplexity
+from tinygrad_rnn.lm.language_model import LAYERS
+from tinygrad_rnn.lm.progress_parts import ProgressParts
 from tinygrad_rnn.lm.train import OPTIMIZERS
 
 WHOLE = {
@@ -94,7 +94,7 @@ def _run(options: argparse.Namespace) -> int:
     line = _Line() if on_terminal() else None
     try:
         try:
-            progress = train.run(settings, options.out, progress, line or (lambda *_: None))
+            progress = train.run(settings, options.out, progress, line)
         finally:
             if line:
                 line.end()
@@ -122,26 +122,12 @@ class _Line:
     """The line of progress of a training."""
 
     def __init__(self) -> None:
-        self._line = ProgressLine(SPARE)
-        self._first: tuple[int, int] | None = None
+        self._line, self._parts = ProgressLine(SPARE), ProgressParts()
 
     def __call__(self, settings: train.Settings, progress: train.Progress, loss: float, windows: int) -> None:
-        self._first = self._first or (progress.epoch, progress.window - 1)
-        if not self._line.due() and progress.window < windows:
-            return
-        done = (progress.epoch - self._first[0]) * windows + progress.window - self._first[1]
-        left = (settings.epochs - progress.epoch) * windows - progress.window
-        seconds = (time.perf_counter() - self._line.started) / done
-        rate = settings.batch * settings.window / seconds
-        parts = {
-            "epoch": f"epoch {progress.epoch + 1}/{settings.epochs}",
-            "loss": f"loss {loss:.4g}",
-            "perplexity": f"perplexity {perplexity(loss):.4g}",
-            "norm": f"|g| {progress.norm:.2f}",
-            "rate": f"{rate:,.0f} characters/s",
-            "left": f"{clock(left * seconds)} left",
-        }
-        self._line.show(parts)
+        self._parts.begin(progress)
+        if self._line.due() or progress.window >= windows:
+            self._line.show(self._parts.of(settings, progress, loss, windows))
 
     def end(self) -> None:
         """End the line, so that what comes next stands on its own."""

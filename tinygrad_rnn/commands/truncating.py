@@ -46,8 +46,8 @@ def add(commands: Commands) -> None:
         commands,
         "truncate",
         "draw the ways to truncate BPTT on a text; measure gradient error, variance, time, memory",
-        "--steps 32 --length 8",
-        "--text book.txt --cell gru -o cuts.svg",
+        "--steps 32 --length 8 --draws 20",
+        "--text book.txt --steps 24 --cell gru -o cuts.svg",
     )
     truncate.add_argument("--text", type=place, metavar="FILE", help=TEXT_HELP)
     truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="cell (default: lstm)")

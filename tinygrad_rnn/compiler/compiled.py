@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from tinygrad_rnn.compiler.contents import contents
+from tinygrad_rnn.compiler.cost import cost_table, measured
 from tinygrad_rnn.compiler.determinism import Recording, require_same, require_same_extras
 from tinygrad_rnn.compiler.pipeline import AFTER, BEFORE, PASSES, checked, improved
 from tinygrad_rnn.compiler.program import Build, Program
 from tinygrad_rnn.compiler.signature import collect, is_array, native
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import flattened, mapped
@@ -21,6 +23,7 @@ from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Array, Graph, forget
 from tinygrad_rnn.graph.passed_over import passed_over
 from tinygrad_rnn.graph.roll import roll
+from tinygrad_rnn.notebook.html_parts import box, faint, sentences
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.transforms import Argnums, Function, Run
 
@@ -61,6 +64,17 @@ class Compiled:
         self._programs: OrderedDict[Key, Program] = OrderedDict()
         self.__doc__ = getattr(f, "__doc__", None)
         self.__name__ = getattr(f, "__name__", "compiled")
+
+    def __repr__(self) -> str:
+        return f"<Compiled {self.__name__}: {counted(len(self._programs), 'program')}>"
+
+    def _repr_html_(self) -> str:
+        title = f"Compiled {self.__name__}: {counted(len(self._programs), 'program')}"
+        if not self._programs:
+            return box(title, sentences(["The first call records the function and makes a program of it."]))
+        rows = [(f"program {k}", measured(program.layout)) for k, program in enumerate(self._programs.values())]
+        passes = ", ".join(name for name in PASSES if name in self._passes) or "none"
+        return box(title, cost_table(rows), faint(f"passes: {passes}"))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return (value, gradient), or ((value, anything), gradient) with `has_aux`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tinygrad_rnn.compiler.lowering import Call
 from tinygrad_rnn.compiler.storage import Layout, LoopCalls
 from tinygrad_rnn.graph.graph import Node
+from tinygrad_rnn.notebook.html_parts import Markup, box, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,16 @@ class Stats:
     flops: int
     nbytes: int
     buffers: int
+
+    def _repr_html_(self) -> str:
+        return box("The cost of one run", cost_table([("", self)]))
+
+
+def cost_table(rows: Iterable[tuple[str, Stats]]) -> Markup:
+    """Return a table of costs, each with its name."""
+    head = ["", "calls", "floating-point operations", "bytes", "buffers"]
+    cells = [[name, *(f"{n:,}" for n in (s.calls, s.flops, s.nbytes, s.buffers))] for name, s in rows]
+    return table(head, cells, right=range(1, 5))
 
 
 def measured(layout: Layout) -> Stats:

@@ -7,15 +7,17 @@ from threading import Lock
 from typing import Any
 
 from tinygrad_rnn.compiler.codegen import LoopSource, written
-from tinygrad_rnn.compiler.cost import Stats, measured
+from tinygrad_rnn.compiler.cost import Stats, cost_table, measured
 from tinygrad_rnn.compiler.listing import Instruction, table, unrolled
 from tinygrad_rnn.compiler.lowering import Bound, Function
 from tinygrad_rnn.compiler.pipeline import PASSES
 from tinygrad_rnn.compiler.placement import laid_out
 from tinygrad_rnn.compiler.signature import native
 from tinygrad_rnn.compiler.storage import LoopCalls
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.graph.graph import Argument, Array, Graph
+from tinygrad_rnn.notebook.html_parts import box, code, folded
 
 Build = Callable[[list[Array]], Any]
 """Makes the answer, a tree, of the results."""
@@ -61,6 +63,15 @@ class Program:
         self._rest = calls
         places = set(self.layout.allocating.values())
         self._copied = [(k, array) for k, array in enumerate(self.layout.results) if k not in places]
+
+    def __repr__(self) -> str:
+        cost = measured(self.layout)
+        return f"<Program of {cost.calls:,} calls, {cost.nbytes:,} bytes in {counted(cost.buffers, 'buffer')}>"
+
+    def _repr_html_(self) -> str:
+        parts = [cost_table([("this program", measured(self.layout))]), folded("its calls", code(str(self)))]
+        parts += [folded("its loops as NumPy code", code(self.source))] if self.loops else []
+        return box("Compiled program", *parts)
 
     def __str__(self) -> str:
         return table(self.layout)

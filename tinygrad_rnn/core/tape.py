@@ -23,14 +23,15 @@ import numpy as np
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.backward import Products, Walk, fitted, walk
 from tinygrad_rnn.core.recording import RecordingBlock, Scope, current, recording_on, scope_text
+from tinygrad_rnn.core.rich import Rich
 from tinygrad_rnn.core.sparse import Cotangent, Sparse
 from tinygrad_rnn.core.table import Kwargs, Primitive
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.trees import flattened
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Entry(Rich):
     """One line of a tape: the call `out = op(*args, **kwargs)`, made under `scope`.
 
     A tape keeps plain tuples and makes an Entry when asked: recording one costs a third. `line` is the line of code
@@ -56,8 +57,8 @@ def shown(value: object) -> str:
     return repr(value) if shape is None else f"{getattr(value, 'name', None) or 'array'} {tuple(shape)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Step(Rich):
     """One entry as the walk back passes it: the tape's line `entry`, number `index`; `cotangent`: dL/d(entry.out)."""
 
     index: int

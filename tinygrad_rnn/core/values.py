@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.callers import assignment
 from tinygrad_rnn.core.recording import Recording, RecordingBlock, Scope, Tapes, current, where_text
+from tinygrad_rnn.core.rich import Rich
 
 Array = NDArray[Any]
 
@@ -23,7 +24,7 @@ Value = Any
 """A Tensor, or what NumPy takes in its place: an array or a number."""
 
 
-class Values:
+class Values(Rich):
     """The part of a Tensor that shows its values."""
 
     __slots__ = ()
@@ -143,7 +144,8 @@ class Values:
         return f"{self.name!r} {self.shape}" if self.name else f"unnamed {self.shape}"
 
     def __repr__(self) -> str:
-        values = np.array2string(self._data, separator=", ", threshold=100, prefix="Tensor(")
+        edge = 3 if self.ndim < 3 else 2
+        values = np.array2string(self._data, separator=", ", threshold=60, edgeitems=edge, prefix="Tensor(")
         if self._sealed():
             values = f"values on a sealed tape, shape={self.shape}"
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"

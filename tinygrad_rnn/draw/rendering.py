@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_rnn import files
+from tinygrad_rnn.core.rich import FORMS
 from tinygrad_rnn.draw.dot import digraph
 from tinygrad_rnn.draw.dot_svg import with_own_text
+from tinygrad_rnn.draw.slide import styled
+from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.terminal import text
-from tinygrad_rnn.draw.views.picture import Picture, picture
+from tinygrad_rnn.draw.views.picture import Picture
+from tinygrad_rnn.notebook.html_parts import Markup, box
+from tinygrad_rnn.notebook.inline_svg import inline, picture_file
 from tinygrad_rnn.tape.full_tape import Tape
 
 GET_GRAPHVIZ = (
@@ -38,28 +43,63 @@ class Rendered(NamedTuple):
     path: Path
     engine: str
 
+    def __repr__(self) -> str:
+        return f"<Rendered: {self.path}, drawn by {self.engine}>"
+
+    def _repr_html_(self) -> Markup:
+        return box(str(self.path), picture_file(self.path))
+
 
 class Shown:
-    """A drawing that a notebook shows as SVG, with its text beside it; `print` gives the text. `engine` drew it."""
+    """A drawing that a notebook shows; `print` gives it as text. `svg` is the picture, and `engine` drew it.
 
-    def __init__(self, svg: str, text: str, engine: str) -> None:
-        self.svg, self.text, self.engine = svg, text, engine
+    `adapts`: whether a dark page shows the light picture in dark colours.
+    """
+
+    def __init__(self, svg: str, text: str, engine: str, adapts: bool = False) -> None:
+        self.svg, self.text, self.engine, self.adapts = svg, text, engine, adapts
+
+    def __str__(self) -> str:
+        return self.text
 
     def __repr__(self) -> str:
-        return self.text
+        return f"<Shown: a graph drawn by {self.engine}; print it for the text>"
 
     def _repr_svg_(self) -> str:
         return self.svg
 
+    def _repr_html_(self) -> Markup:
+        return inline(self.svg, dark_for_light() if self.adapts else None)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": self.text}
+        return {"text/html": str(self._repr_html_()), "image/svg+xml": self.svg, "text/plain": repr(self)}
 
 
-def show(tape: Tape, steps: Any = None, *, engine: str = "auto", theme: str = "light", **options: Any) -> Shown:
-    """Return a tape's graph for a notebook. `steps` and options are those of `draw.picture`, the others of `render`."""
-    pic = picture(tape, steps, **options)
-    drawn, used = _drawn(pic, "svg", engine, theme)
-    return Shown(drawn.decode("utf-8"), text(tape, steps, ascii=False, **_for_text(options)), used)
+def show(
+    tape: Tape,
+    steps: Any = None,
+    *,
+    engine: str = "auto",
+    theme: str = "auto",
+    style: str = "page",
+    **options: Any,
+) -> Shown:
+    """Return a tape's graph for a notebook. `steps` and options are those of `draw.picture`, the others of `render`.
+
+    theme: "light" or "dark"; "auto" is light, and dark on the page of a dark notebook.
+    """
+    pic = styled(tape, steps, style, **options)
+    drawn, used = _drawn(pic, "svg", engine, "light" if theme == "auto" else theme)
+    words = text(tape, steps, ascii=False, **_for_text(options))
+    return Shown(drawn.decode("utf-8"), words, used, theme == "auto")
+
+
+def picture_form(pic: Picture) -> Markup:
+    """Return a picture, drawn by the grid, for a notebook."""
+    return inline(svg(pic), dark_for_light())
+
+
+FORMS[Picture] = picture_form
 
 
 def render(
@@ -69,6 +109,7 @@ def render(
     engine: str = "auto",
     *,
     theme: str = "light",
+    style: str = "page",
     **options: Any,
 ) -> Rendered:
     """Draw the graph of a tape into a file, whose ending says how: .svg, .png, .pdf, or .dot for the text.
@@ -76,13 +117,15 @@ def render(
     engine: "dot" is Graphviz, "grid" the project's own drawing (SVG alone); "auto" takes `dot` for an SVG of up to
     2,000 boxes, and the grid for a larger one. Where `dot` is absent or fails, "auto" draws the SVG by the grid, and a
     log message says why, once. Both draw the same boxes, of the same ids, at the same places. theme: "light" or "dark".
+    style: "page", as large as it gets, or "slide": a page of 1920 x 1080 with type of 18 points or more, on which
+    scalars read `name | data | grad`; steps that do not fit are left out of the middle, and the drawing says so.
     `steps` and the options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget.
 
     Raises ValueError for an unknown ending, engine or option, RuntimeError where `dot` is asked for and absent, or
     fails. Nothing is left half-written.
     """
     kind = require_drawable(path)
-    pic = picture(tape, steps, **options)
+    pic = styled(tape, steps, style, **options)
     if kind in ("dot", "gv"):
         _require_engine(engine)
         return Rendered(files.write(path, str(digraph(pic, theme))), "text")
@@ -132,7 +175,7 @@ def _require_engine(engine: str) -> None:
 
 def _for_text(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a drawing that change its text. The colours of gradients do not."""
-    kept = {key: value for key, value in options.items() if key not in ("flow", "cuts")}
+    kept = {key: value for key, value in options.items() if key not in ("flow", "cuts") and value != "textbook"}
     return kept if "level" in kept else {**kept, "level": "gates"}
 
 

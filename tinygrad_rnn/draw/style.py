@@ -33,6 +33,7 @@ class Theme:
     ground: str
     band: str
     cut: str
+    weight: str  # the names of parameters on arrows
     no_gradient: str
     not_finite: str
     scale: tuple[str, ...]  # of the size of a gradient, from small to large
@@ -58,6 +59,7 @@ LIGHT = Theme(
     ground="#ffffff",
     band="#f7f9fc",
     cut="#a01040",
+    weight="#7a4a1e",
     no_gradient="#ffffff",
     not_finite="#b000b0",
     scale=("#fee3b8", "#fdc880", "#fba75f", "#f48645", "#e05f33", "#bb2f1c", "#7f0000"),
@@ -83,6 +85,7 @@ DARK = Theme(
     ground="#14171c",
     band="#1b1f26",
     cut="#ff7aa2",
+    weight="#d9b48f",
     no_gradient="#14171c",
     not_finite="#ff5cff",
     scale=("#40221a", "#6b2f16", "#96420f", "#c25a13", "#e67e2e", "#f7ac66", "#fde0c5"),
@@ -98,12 +101,11 @@ FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
 def dark_for_light() -> dict[str, dict[str, str]]:
     """Return, for each fill and stroke of a light drawing, that of the dark one, for a page that has both."""
     fills = {light.fill: DARK.styles[kind].fill for kind, light in LIGHT.styles.items()}
-    fills |= {
-        getattr(LIGHT, name): getattr(DARK, name) for name in ("text", "faint", "ground", "band", "arrow", "carried")
-    }
+    names = ("text", "faint", "ground", "band", "arrow", "carried", "cut", "no_gradient", "not_finite")
+    plain = {getattr(LIGHT, name): getattr(DARK, name) for name in names}
+    scale = dict(zip(LIGHT.scale, DARK.scale, strict=True))
     strokes = {light.border: DARK.styles[kind].border for kind, light in LIGHT.styles.items()}
-    strokes |= {getattr(LIGHT, name): getattr(DARK, name) for name in ("arrow", "carried")}
-    return {"fill": fills, "stroke": strokes}
+    return {"fill": fills | plain | scale, "stroke": strokes | plain | scale}
 
 
 def theme_named(name: str) -> Theme:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.lm.language_model import LAYERS, Model
 from tinygrad_rnn.nn.optim import SGD, Adam
-from tinygrad_rnn.nn.optim import State as Moments
 from tinygrad_rnn.nn.parameters import Array
+from tinygrad_rnn.notebook.html_parts import Markup, box, faint, table
 
+Moments = dict[str, Any]
+"""The state of the optimiser."""
+LAST = 12
+"""The number of epochs that a notebook shows."""
 Optimizer = SGD | Adam
 OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "sgd": lambda rate: SGD(rate=rate),
@@ -62,6 +68,25 @@ class Progress:
     seconds: float = 0.0
     digest: str = ""
     log: list[dict[str, float]] = field(default_factory=list)
+
+    def words(self) -> str:
+        """Return where the run stands: `after 3 epochs: perplexity 8.13, on held-out text 9.02`."""
+        if not self.log:
+            return f"{counted(self.window, 'window')} into the first epoch"
+        row = self.log[-1]
+        held_out = row.get("validation_perplexity")
+        beside = "" if held_out is None else f", on held-out text {held_out:.4g}"
+        return f"after {counted(self.epoch, 'epoch')}: perplexity {row['perplexity']:.4g}{beside}"
+
+    def __repr__(self) -> str:
+        return f"<Progress of a training {self.words()}>"
+
+    def _repr_html_(self) -> Markup:
+        head = list(self.log[0]) if self.log else []
+        rows = [[f"{value:,.0f}" if value >= 1000 else f"{value:.4g}" for value in row.values()] for row in self.log]
+        told = [name.replace("_", " ") for name in head]
+        before = faint(f"... {counted(len(rows) - LAST, 'epoch')} before") if len(rows) > LAST else ""
+        return box(f"A training {self.words()}", before, table(told, rows[-LAST:], right=range(len(head))))
 
 
 def check(settings: Settings) -> None:

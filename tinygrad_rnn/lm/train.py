@@ -19,12 +19,14 @@ from tinygrad_rnn import files
 from tinygrad_rnn.compiler.compiled import compile
 from tinygrad_rnn.lm import corpus, text
 from tinygrad_rnn.lm.language_model import Model, perplexity
+from tinygrad_rnn.lm.notebook_progress import NotebookProgress
 from tinygrad_rnn.lm.run_files import CHECKPOINT, CURVE, LOG, SAMPLES, is_logged, load, save, write_log
 from tinygrad_rnn.lm.run_state import OPTIMIZERS, Optimizer, Progress, Settings, check, start
 from tinygrad_rnn.lm.text import Indices
 from tinygrad_rnn.nn.optim import clip_by_norm
 from tinygrad_rnn.nn.parameters import Array, State, Tree
 from tinygrad_rnn.nn.time_loop import as_tuple
+from tinygrad_rnn.notebook.live_display import in_notebook
 from tinygrad_rnn.transforms.transforms import value_and_grad
 
 __all__ = [
@@ -61,21 +63,23 @@ def train(
     settings: Settings,
     out: Path,
     progress: Progress | None = None,
-    watch: Watch = lambda *_: None,
+    watch: Watch | None = None,
 ) -> Progress:
     """Train to the last epoch of the settings, from `progress` or from the beginning; files into `out`.
 
     After each epoch: checkpoint.npz, log.csv, curve.svg, samples.txt. On KeyboardInterrupt the checkpoint of the last
     finished window is written, then it is raised on. `watch(settings, progress, loss, windows)` is called after each
-    window. The folder is held meanwhile: BlockingIOError where another run writes into it.
+    window; without one, a notebook shows the progress and the curve in its cell. The folder is held meanwhile:
+    BlockingIOError where another run writes into it.
     """
     with files.alone(out):
         return run(settings, out, progress, watch)
 
 
-def run(settings: Settings, out: Path, progress: Progress | None, watch: Watch) -> Progress:
+def run(settings: Settings, out: Path, progress: Progress | None, watch: Watch | None = None) -> Progress:
     """Train as `train` does, in a folder that the caller holds. Raises FloatingPointError where the run diverges."""
     check(settings)
+    watch = watch or (NotebookProgress() if in_notebook() else lambda *_: None)
     whole = corpus.load(settings.text, settings.characters)
     digest = hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest()
     if progress is not None and progress.digest != digest:
@@ -106,6 +110,8 @@ def run(settings: Settings, out: Path, progress: Progress | None, watch: Watch) 
     except KeyboardInterrupt:
         save(out, settings, progress)
         raise
+    if isinstance(watch, NotebookProgress):
+        watch.end(settings, progress)
     return progress
 
 

@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import branches, flattened, mapped
+from tinygrad_rnn.nn.optimizer_state import State
 from tinygrad_rnn.nn.parameters import Array, Tree
 
-State = dict[str, Any]
-"""`count`, the steps done, and for each moment a tree of arrays, built like the parameters: plain data, to be saved."""
 Values = NDArray[Any]
 Moments = dict[str, Values]
 Rate = float | Callable[[int], float]
@@ -47,9 +46,9 @@ class _Optimizer:
         for path, p in leaves:
             self._require_floats("parameter", path, p)
         zeros = [np.zeros(p.shape, p.dtype) for _, p in leaves]
-        return {"count": 0, **{moment: rebuild(zeros) for moment in self._moments()}}
+        return State(count=0, **{moment: rebuild(zeros) for moment in self._moments()})
 
-    def step(self, params: Tree, grads: Tree, state: State) -> tuple[Tree, State]:
+    def step(self, params: Tree, grads: Tree, state: dict[str, Any]) -> tuple[Tree, State]:
         """Return new parameters and the new state, from gradients that are built like the parameters.
 
         In a dict, gradients may be missing, and anywhere they may be None: such a parameter stays as it is. Raises
@@ -79,9 +78,9 @@ class _Optimizer:
                 moments[moment][path] = value
             new[path] = Tensor(updated, name=p.name) if isinstance(p, Tensor) else updated
         after = {moment: rebuild(values.values()) for moment, values in moments.items()}
-        return rebuild(new.values()), {"count": count, **after}
+        return rebuild(new.values()), State(count=count, **after)
 
-    def _moment(self, state: State, moment: str, params: Mapping[str, Array]) -> Moments:
+    def _moment(self, state: dict[str, Any], moment: str, params: Mapping[str, Array]) -> Moments:
         """Return one moment of each parameter, by path."""
         found = dict(flattened(state.get(moment))[0])
         if found.keys() != params.keys():

@@ -134,7 +134,8 @@ def _require_like(path: parameter_files.AnyPath, found: Mapping[str, parameter_f
 def _ending(path: parameter_files.AnyPath) -> str:
     ending = os.path.splitext(path)[1]
     if ending not in (".npz", ".safetensors"):
-        saved = "; of what torch.save wrote: np.savez('model.npz', **nn.weights.from_torch(torch.load('model.pt')))"
+        to_npz = "np.savez('model.npz', **{k: v.cpu().numpy() for k, v in torch.load('model.pt').items()})"
+        saved = f"; of a state_dict that torch.save wrote: {to_npz}"
         raise ValueError(
             f"{path}: parameters are kept in .npz or .safetensors files\n"
             f"choose one of these endings{saved if ending in ('.pt', '.pth', '.bin', '.ckpt') else ''}"

@@ -34,7 +34,7 @@ from tinygrad_rnn.core.tensor import Line, Tensor, apply
 from tinygrad_rnn.core.trees import Tree, flattened
 from tinygrad_rnn.core.values import Value, not_recording
 from tinygrad_rnn.tape import printing as text
-from tinygrad_rnn.tape import watch
+from tinygrad_rnn.tape import rich_lines, watch
 from tinygrad_rnn.tape.hooks import Hook, Hooks
 
 
@@ -110,9 +110,8 @@ class Tape(core.Tape):
     def __repr__(self) -> str:
         return f"<Tape of {counted(len(self), 'entry', 'entries')}>"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Show the table of a tape in IPython and in a notebook."""
-        printer.text(self.table())
+    def _repr_html_(self) -> str:
+        return rich_lines.tape_form(self, self._lines, self._code)
 
     def table(self, ends: int | None = 20) -> str:
         """Return the entries as text, a line each: number, scope, output, operation, inputs.

@@ -24,6 +24,10 @@ ATOM = 9
 """How tightly a name, a number or a call binds: it never needs brackets."""
 
 
+LETTERS = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
+"""Names for values that have none from their author, in this order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notation:
     """How an operation is written.
@@ -138,3 +142,7 @@ def call_text(name: str, args: Sequence[Text]) -> Text:
 def bracketed(text: Text, binds: int) -> str:
     """Return an expression as an operand of an operation that binds so tightly: in brackets where it needs them."""
     return text[0] if text[1] >= binds else f"({text[0]})"
+
+
+SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+"""The names in formulas of parameters with PyTorch's names, as in the docstrings of the cells."""

@@ -15,12 +15,29 @@ from tinygrad_rnn.core.table import Args
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.values import bare
 
+HEAD = ("#", "scope", "output", "operation", "inputs", "line")
+"""The columns of the table."""
+
 
 def table(lines: list[Line], ends: int | None, code: list[str]) -> str:
     """Return the lines as a table: number, scope, output, operation, inputs, and the line of code where that is kept.
 
     Only `ends` lines from either end, if given.
     """
+    found, left_out = rows(lines, ends, code)
+    text = aligned([HEAD, *found] if code else [row[:5] for row in [HEAD, *found]], right=[0])
+    if left_out:
+        text.insert(1 + (ends or 0), gap_text(left_out))
+    return "\n".join(text)
+
+
+def gap_text(left_out: int) -> str:
+    """Return the words in the place of the lines that are left out."""
+    return f"... {left_out:,} more entries ..."
+
+
+def rows(lines: list[Line], ends: int | None, code: list[str]) -> tuple[list[tuple[str, ...]], int]:
+    """Return the rows of the table, of the columns `HEAD`, and the number of lines that are left out in the middle."""
     total = len(lines)
     shown = list(range(total))
     cut = ends is not None and total > 2 * ends + 1
@@ -28,7 +45,7 @@ def table(lines: list[Line], ends: int | None, code: list[str]) -> str:
         shown = [*shown[:ends], *shown[total - (ends or 0) :]]
     read = {id(a) for _, args, *_ in map(lines.__getitem__, shown) for a in args if type(a) is Tensor}
     number = {id(out): k for k, (_, _, _, out, _) in enumerate(lines) if id(out) in read}
-    rows = [("#", "scope", "output", "operation", "inputs", "line")]
+    found: list[tuple[str, ...]] = []
     for k in shown:
         op, args, kwargs, out, labels = lines[k]
         if op.name == "getitem":
@@ -38,11 +55,8 @@ def table(lines: list[Line], ends: int | None, code: list[str]) -> str:
             parts += [f"{key}={value!r}" for key, value in kwargs.items() if value is not None and value is not False]
             inputs = ", ".join(parts if len(parts) < 7 else [*parts[:3], f"... {len(parts) - 5} more ...", *parts[-2:]])
         output = f"{out.name} {out.shape}" if out.name else str(out.shape)
-        rows.append((str(k), scope_text(labels), output, op.name, inputs, Path(code[k]).name if code else ""))
-    text = aligned(rows if code else [row[:5] for row in rows], right=[0])
-    if cut:
-        text.insert(1 + (ends or 0), f"... {total - 2 * (ends or 0):,} more entries ...")
-    return "\n".join(text)
+        found.append((str(k), scope_text(labels), output, op.name, inputs, Path(code[k]).name if code else ""))
+    return found, total - len(shown)
 
 
 def index_text(parts: Args) -> str:

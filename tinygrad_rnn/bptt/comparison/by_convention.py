@@ -181,6 +181,14 @@ def _first_steps(case: Case, steps: int) -> Case:
     return case.part(0, steps, case.dhs[:steps], tuple(np.zeros_like(d) for d in case.dlast))
 
 
+def as_it_begins(case: Case, by_hand: ByHand) -> tuple[Case, list[str]]:
+    """Return the problem on which a wrong derivation is judged: with zeros for what it does not read, and what is said.
+
+    None of its gradients can be right where it begins at another state.
+    """
+    return [*_problems(case, by_hand)][-1]
+
+
 def _problems(case: Case, by_hand: ByHand) -> Iterator[tuple[Case, list[str]]]:
     """Yield the problem, and the one in which the initial states and biases are zero that are not read."""
     yield case, []

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
 from tinygrad_rnn.core.aligned import aligned
+from tinygrad_rnn.notebook.html_parts import badge, box, faint, sentences, strong, table, titled
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,32 @@ class Report:
     def __getitem__(self, name: str) -> Row:
         return next(row for row in self.rows if row.name == name)
 
+    def __repr__(self) -> str:
+        return f"<Report: {self.title.splitlines()[0]}: {self._result()}>"
+
+    def _repr_html_(self) -> str:
+        head, cells = self._columns()
+        rows = [
+            [strong(line[0]), *line[1:], badge(row.told(self.rtol), self._right(row))]
+            for line, row in zip(cells, self.rows, strict=True)
+        ]
+        whole = table([*head, "verdict"], rows)
+        words, _, tolerance = self._result().partition(" (")
+        right = None if self and self.unjudged else bool(self)
+        notes = map(faint, [*self.notes, tolerance.removesuffix(")")])
+        return box(titled(self.title, words, right), whole, sentences([*self.findings, *notes]))
+
+    def _right(self, row: Row) -> bool | None:
+        """Return whether a gradient is right; None where it cannot be judged."""
+        return row.verdict(self.rtol) == "ok" if row.judged and row.finite else None
+
     def __str__(self) -> str:
+        head, cells = self._columns()
+        lines = [[*head, ""]] + [[*line, row.told(self.rtol)] for line, row in zip(cells, self.rows, strict=True)]
+        return "\n".join([self.title, *aligned(lines), self._result(), *self.notes, *self.findings])
+
+    def _columns(self) -> tuple[list[str], list[list[str]]]:
+        """Return the heads of the columns, and their cells for each gradient, without the verdict."""
         head, cells = ["gradient", "shape"], [[row.name, str(row.shape)] for row in self.rows]
         if any(row.hand or row.fault for row in self.rows):
             head += ["hand: abs", "rel", "ulps", "at"]
@@ -228,8 +254,7 @@ class Report:
             head += ["rounding: rel"]
             for line, row in zip(cells, self.rows, strict=True):
                 line += [_rounding_cell(row)]
-        table = [[*head, ""]] + [[*line, row.told(self.rtol)] for line, row in zip(cells, self.rows, strict=True)]
-        return "\n".join([self.title, *aligned(table), self._result(), *self.notes, *self.findings])
+        return head, cells
 
     def _result(self) -> str:
         bad = sum(row.verdict(self.rtol).startswith("WRONG") for row in self.rows)

@@ -89,6 +89,20 @@ class Document:
                 blocks.append(f"$$\n{self.line(f)}\n$$" + (f"\n\n({self._source(f)})" if self._source(f) else ""))
         return "\n\n".join(blocks) + "\n"
 
+    def for_notebook(self) -> str:
+        """Return the Markdown of a notebook's output: as the document, with bold lines in the place of headings."""
+        blocks = [f"**BPTT of {_in_markdown(self.title)}**", CONVENTION.replace("L_t", "$L_t$")]
+        for heading, note, formulas in self.sections():
+            blocks += [f"**{heading}**", *([note] if note else []), *(f"$$\n{self.line(f)}\n$$" for f in formulas)]
+        return "\n\n".join(blocks) + "\n"
+
+    def for_mathjax(self) -> str:
+        """Return all formulas as one, of what MathJax and KaTeX know, with the headings as text."""
+        rows = []
+        for heading, _, formulas in self.sections():
+            rows += [rf"\textbf{{{_escaped(heading)}}}", *map(self.line, formulas)]
+        return "$$\n\\begin{gathered}\n" + " \\\\\n".join(rows) + "\n\\end{gathered}\n$$"
+
     def _html(self) -> str:
         title = f"BPTT of {html.escape(self.title)}"
         body = [f"<h1>{title}</h1>", f"<p>{html.escape(CONVENTION)}</p>"]
@@ -111,6 +125,11 @@ class Document:
                 source = self._source(f)
                 lines.append(f"    {self.line(f)}" + (f"    ({source})" if source else ""))
         return "\n".join(lines) + "\n"
+
+
+def _in_markdown(text: str) -> str:
+    """Return text for Markdown, with nothing in it that Markdown or MathJax would read as a sign."""
+    return re.sub(r"([\\`*_\[\]<>$#&])", r"\\\1", text)
 
 
 def _escaped(text: str) -> str:

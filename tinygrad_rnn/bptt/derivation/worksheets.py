@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
 from tinygrad_rnn.bptt.derivation.equations import Recurrence
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.symbols import Writer
+from tinygrad_rnn.notebook.html_parts import box, code, folded
 
 SECTIONS = ("slopes", "errors", "gradients")
 """The sections whose formulas may be left blank: the forward pass is given."""
@@ -24,6 +25,21 @@ class Worksheet:
     sheet: str
     answers: str
     blanks: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<Worksheet with the blanks {', '.join(self.blanks)}>"
+
+    def __str__(self) -> str:
+        return self.sheet
+
+    def _repr_markdown_(self) -> str | None:
+        return self.sheet if self.sheet.startswith("# ") else None
+
+    def _repr_html_(self) -> str | None:
+        if self.sheet.startswith("# "):  # Markdown, whose formulas a notebook sets
+            return None
+        title = f"Worksheet: fill in {', '.join(self.blanks)}"
+        return box(title, code(self.sheet), folded("answers", code(self.answers)))
 
 
 def of_formulas(formulas: Formulas, to: str, blanks: int | Sequence[str], seed: int) -> Worksheet:

@@ -15,6 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, 
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.notebook.html_parts import box, labelled, titled
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,13 @@ class Diagnosis:
         if not self:
             raise AssertionError(f"\n{self}")
         return self
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis of {self.title}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        verdict = None if self.silent and not self.right and not self.wrong and self.answered else self.right
+        return box(titled(self.title, self._in_its_names(self.verdict), verdict), labelled(str(self).split("\n")[1:]))
 
     def __str__(self) -> str:
         lines = [f"{self.title}: {self.verdict}", f"tried: {self.tried}"]

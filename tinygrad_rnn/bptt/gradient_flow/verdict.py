@@ -15,6 +15,8 @@ from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.plain_values import plain
+from tinygrad_rnn.notebook.html_parts import box, labelled, table
+from tinygrad_rnn.notebook.line_chart import chart
 
 FAR = 3.0
 """Powers of ten by which a gradient has changed where it is said to vanish or explode: a factor of a thousand."""
@@ -51,11 +53,26 @@ class Flow:
     """(n, T): log10 |dL_t/dh_k| as numbers of the dtype, h the first state"""
     broken: int | None
     """the first step whose state is not finite"""
+    of: str = ""
+    """what has this gradient, of a tape: "the loss L"; "" is the loss at the last step"""
+    read_by_loss: int = 1
+    """the number of steps from which the loss reads directly"""
 
     @property
     def distances(self) -> NDArray[np.int64]:
         """(T,): T - 1 - k, how far step k lies from the loss."""
         return np.arange(len(self.norms))[::-1]
+
+    def __repr__(self) -> str:
+        words = self.verdict()[0].split(": |")[0].split("\n")[0]
+        return f"<Flow of {self.cell}, T={len(self.norms)}: {words}>"
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._rows(12)
+        curves = {"the state's gradient |dL/ds_k|": self.norms, "step k's term in dL/dW": self.contributions}
+        drawn = chart({name: a.tolist() for name, a in curves.items()}, "step k", "norms")
+        numbers = table(head, rows, right=range(len(head)))
+        return box(self._title(), labelled(self.verdict()), drawn, numbers)
 
     def __str__(self) -> str:
         return "\n".join([self.table(), *self.verdict()])
@@ -87,6 +104,15 @@ class Flow:
 
     def table(self, lines: int = 12) -> str:
         """Return a table by distance, from near to far: the state's gradient, and the step's term in dL/dW."""
+        rows = self._rows(lines)
+        return "\n".join([self._title(), *aligned(rows, right=range(len(rows[0])))])
+
+    def _title(self) -> str:
+        T = len(self.norms)
+        return f"{self.cell}: T={T} {self.dtype}, {self.of or f'the loss at step {T - 1}'}; W: all parameters"
+
+    def _rows(self, lines: int) -> list[list[str]]:
+        """Return the heads of the columns, and a row for each distance that is shown."""
         T = len(self.norms)
         many = len(self.states) > 1
         head = ["distance", "step k", *(f"|dL/d{name}_k|" for name in self.states)]
@@ -96,8 +122,7 @@ class Flow:
         for distance in spread(T, lines):
             k = T - 1 - distance
             rows.append([str(distance), str(k), *(power_text(float(column[k])) for column in columns)])
-        text = aligned(rows, right=range(len(head)))
-        return "\n".join([f"{self.cell}: T={T} {self.dtype}, the loss at step {T - 1}; W: all parameters", *text])
+        return rows
 
     def verdict(self) -> list[str]:
         """Return sentences on the state's gradient, the parameters' gradient, the paths and the range of the dtype."""
@@ -106,7 +131,8 @@ class Flow:
                 f"Broken: the state is not finite (NaN or infinity) from step {self.broken} on, and no gradient is.\n"
                 "Tape(check_finite=True) finds the operation; smaller weights or steps, or a bounded activation, help."
             ]
-        said = [self._of_the_state(), self._of_the_parameters(), self._of_the_paths(), self._of_the_dtype()]
+        said = [self._of_the_state(), self._of_the_loss(), self._of_the_parameters()]
+        said += [self._of_the_paths(), self._of_the_dtype()]
         return [sentence for sentence in said if sentence]
 
     def _of_the_state(self) -> str:
@@ -134,6 +160,14 @@ class Flow:
         if change > FAR:
             return f"State: its gradient EXPLODES: {fact}"
         return f"State: its gradient survives {counted(T - 1, 'step')}: {fact}"
+
+    def _of_the_loss(self) -> str:
+        if self.read_by_loss < 2:
+            return ""
+        return (
+            f"Loss: it reads {self.read_by_loss} steps directly, so |dL/ds_k| holds what each step adds itself. What "
+            "comes from far shows where the loss is one step's own: bptt.flow(tape, losses[-1])."
+        )
 
     def _of_the_parameters(self) -> str:
         terms, T = self.contributions, len(self.contributions)

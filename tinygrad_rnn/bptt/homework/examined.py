@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tinygrad_rnn.notebook.html_parts import box, labelled, titled
+
 TrialKey = tuple[int | None, int | None, int]
 """The length, the size of the batch and the seed of a trial; None where it has no such axis."""
 
@@ -111,6 +113,13 @@ class Examination:
         if not good:
             return ""
         return f" from T = {bad[0]} on (right at T = {_listed(good)})"
+
+    def __repr__(self) -> str:
+        return f"<Examination of {self.name}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        right = None if self and (self.silent or self.doubtful) else bool(self)
+        return box(titled(self.name, self.verdict, right), labelled(str(self).split("\n")[1:]))
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.verdict}", f"tried: {self._tried()}"]

@@ -13,6 +13,7 @@ from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_g
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
 from tinygrad_rnn.core.plain_values import plain
 from tinygrad_rnn.core.trees import flattened
+from tinygrad_rnn.notebook.html_parts import box, table
 from tinygrad_rnn.tape.full_tape import Tape
 
 Vector = NDArray[np.float64]
@@ -43,6 +44,22 @@ class Deviation:
         """Return the numbers by their names, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity"."""
         found: dict[str, Any] = plain({"kind": "deviation", **vars(self)})
         return found
+
+    def __repr__(self) -> str:
+        return f"<Deviation: {self}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ["norm of the full gradient g", f"{self.full:.4g}"],
+            ["bias |E G - g|", f"{self.bias:.4g}"],
+            ["the bias over |g|", f"{self.relative:.3g}"],
+            ["cosine of the angle between E G and g", f"{self.cosine:.4f}"],
+        ]
+        if self.draws != 1:
+            rows += [["variance E |G - E G|²", f"{self.variance:.4g}"], ["its root over |g|", f"{self.spread:.3g}"]]
+            rows += [["drawings", str(self.draws or "all, with their probabilities")]]
+            rows += [["standard error of the bias", f"{self.uncertainty:.3g}"]] if self.draws else []
+        return box("A truncated gradient G against the full one, g", table(["", ""], rows, right=[1]))
 
     def __str__(self) -> str:
         text = f"bias {self.relative:.3g} of the full gradient's norm, cosine {self.cosine:.4f}"

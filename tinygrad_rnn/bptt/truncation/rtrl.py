@@ -20,7 +20,9 @@ from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.notebook.html_parts import box, sentences
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.rich_values import tree_form
 from tinygrad_rnn.transforms.forward import pushforward
 
 
@@ -37,6 +39,12 @@ class Cost:
     nbytes: int
     seconds: float
 
+    def __repr__(self) -> str:
+        return f"<Cost: {self}>"
+
+    def _repr_html_(self) -> str:
+        return box("The cost of real-time recurrent learning", sentences([str(self)]))
+
     def __str__(self) -> str:
         return (
             f"{self.tangents:,} tangents, {self.operations:,} operations, {self.nbytes:,} bytes held between steps, "
@@ -50,6 +58,13 @@ class Rtrl(NamedTuple):
     value: float
     gradients: dict[str, Array]
     cost: Cost
+
+    def __repr__(self) -> str:
+        return f"<Rtrl: loss {self.value:.6g}, gradients of {', '.join(self.gradients)}; {self.cost}>"
+
+    def _repr_html_(self) -> str:
+        title = f"Real-time recurrent learning: the loss is {self.value:.6g}"
+        return box(title, sentences([str(self.cost)]), tree_form(self.gradients, "its gradients"))
 
 
 def rtrl(cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: Any = None) -> Rtrl:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tinygrad_rnn.draw.views.array_text import Heat
+from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.core.rich import Rich
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 from tinygrad_rnn.draw.views.selection import GAP, Gap
 from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
+from tinygrad_rnn.notebook.html_parts import printable
+from tinygrad_rnn.tape.array_text import Heat
 
-__all__ = ["GAP", "Arrow", "Box", "Gap", "Picture", "printable"]
+__all__ = ["GAP", "Arrow", "Box", "Folded", "Gap", "Picture", "Sum", "printable"]
 
 Arrow = tuple[str, str]
+
+
+class Folded(str):
+    """The column of one step that is drawn for all, beside the steps."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,8 @@ class Sum:
     uses: int
 
 
-@dataclass
-class Picture:
+@dataclass(repr=False)
+class Picture(Rich):
     """Boxes and arrows; `columns` are the steps that are drawn, in order, with a `Gap` where some are left out."""
 
     boxes: dict[str, Box] = field(default_factory=dict)
@@ -68,17 +77,18 @@ class Picture:
     loops: set[Arrow] = field(default_factory=set)  # from a step to the next, drawn on one step
     flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
     cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut
+    slide: bool = False  # drawn for a page of 16:9
+    folded: Picture | None = None  # the boxes of one step for all, at the left of all others
     notes: list[str] = field(default_factory=list)  # the text below the drawing
+    weights: dict[Arrow, tuple[str, ...]] = field(default_factory=dict)  # parameters that multiply what flows there
+    legend: list[str] = field(default_factory=list)  # what the signs of the drawing mean
     sums: list[Sum] = field(default_factory=list)  # the gradients of shared parameters, where gradients are drawn
+
+    def __str__(self) -> str:
+        parts = (len(self.boxes), "box", "boxes"), (len(self.arrows), "arrow", ""), (self.steps, "step", "")
+        return ", ".join(counted(*part) for part in parts)
 
     def carried(self, source: str, target: str) -> bool:
         """Say whether an arrow runs from one step to another."""
         a, b = self.boxes[source].column, self.boxes[target].column
         return (source, target) in self.loops or (a is not None and b is not None and a != b)
-
-
-def printable(name: str) -> str:
-    """Return a name without control characters and halves of surrogate pairs, which neither XML nor DOT can hold."""
-    if name.isprintable():
-        return name
-    return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)

@@ -1,4 +1,4 @@
-"""Arrays in the room of a box: a few numbers, or their range and norm, or a tiny heat map."""
+"""Arrays in the room of a box or of a cell of a table: a few numbers, or their range and norm, or a tiny heat map."""
 
 from __future__ import annotations
 

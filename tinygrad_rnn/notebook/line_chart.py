@@ -1,0 +1,123 @@
+"""Curves over the steps as a small SVG, in the colours of the text around and in tones read on light and dark."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from tinygrad_rnn.notebook.html_parts import Markup
+
+WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 620, 240, 62, 16, 14, 40
+COLOURS = ("#1f8fd6", "#e0701a", "#1a9e77", "#cc79a7")
+"""Between light and dark, so that each has a contrast above 3 on white and on black."""
+DASHES = ("", "7 4", "2 3", "9 3 2 3")
+MOST_TICKS = 5
+
+
+def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, first: int = 0) -> Markup:
+    """Return curves of log10 by name, one value for each x = first, first + 1, ...
+
+    Values that are not finite are left out. The ticks of the y axis are the numbers themselves.
+    """
+    values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
+    count = max((len(curve) for curve in curves.values()), default=0)
+    if not values or count < 2:
+        return Markup("")
+    low, high = min(values), max(values)
+    margin = max((high - low) * 0.03, 0.02)
+    low, high = low - margin, high + margin
+
+    def x(k: float) -> float:
+        return LEFT + (WIDE - LEFT - RIGHT) * k / (count - 1)
+
+    def y(value: float) -> float:
+        return TOP + (HIGH - TOP - BOTTOM) * (high - value) / (high - low)
+
+    parts = []
+    for value in _log_ticks(low, high):
+        parts.append(
+            f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDE - RIGHT}" y2="{y(value):.1f}" stroke="currentColor" '
+            f'stroke-opacity=".2"/><text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">'
+            f"{_power(value)}</text>"
+        )
+    for value in _whole_ticks(first, first + count - 1):
+        parts.append(f'<text x="{x(value - first):.1f}" y="{HIGH - BOTTOM + 16}" text-anchor="middle">{value}</text>')
+    middle = (LEFT + WIDE - RIGHT) / 2
+    parts.append(f'<text x="{middle:.1f}" y="{HIGH - 6}" text-anchor="middle">{html.escape(x_label)}</text>')
+    for k, curve in enumerate(curves.values()):
+        parts += _curve(curve, x, y, COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)])
+    name = html.escape(f"{y_label} over {x_label}: {', '.join(curves)}", quote=True)
+    drawn = (
+        f'<svg viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" height="{HIGH}" role="img" aria-label="{name}" '
+        'font-size="12" font-family="inherit" fill="currentColor" style="max-width:100%;height:auto">'
+        f"{''.join(parts)}</svg>"
+    )
+    return Markup(f'<div style="margin:6px 0"><div>{_legend(curves, y_label)}</div>{drawn}</div>')
+
+
+def _legend(curves: Mapping[str, object], y_label: str) -> str:
+    """Return the names, each with a piece of its line; of one curve, the label of the axis."""
+    if len(curves) == 1:
+        return html.escape(y_label)
+    found = []
+    for k, name in enumerate(curves):
+        dash, colour = DASHES[k % len(DASHES)], COLOURS[k % len(COLOURS)]
+        found.append(
+            '<svg width="28" height="10" style="vertical-align:middle"><line x1="0" y1="5" x2="28" y2="5" '
+            f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/></svg> {html.escape(name)}'
+        )
+    return f"{html.escape(y_label)}: " + "&emsp;".join(found)
+
+
+def _curve(
+    curve: Sequence[float], x: Callable[[float], float], y: Callable[[float], float], colour: str, dash: str
+) -> list[str]:
+    """Return the pieces of a curve between the values that are not finite; a value with no neighbour is a dot."""
+    runs: list[list[int]] = []
+    for k, value in enumerate(curve):
+        if math.isfinite(value):
+            if not runs or runs[-1][-1] != k - 1:
+                runs.append([])
+            runs[-1].append(k)
+    drawn = []
+    for run in runs:
+        points = [f"{x(k):.1f},{y(curve[k]):.1f}" for k in run]
+        if len(points) == 1:
+            a, b = points[0].split(",")
+            drawn.append(f'<circle cx="{a}" cy="{b}" r="3" fill="{colour}"/>')
+        else:
+            drawn.append(
+                f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2.5" '
+                f'stroke-dasharray="{dash}"/>'
+            )
+    return drawn
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round numbers between two bounds."""
+    power = 10.0 ** math.floor(math.log10(high - low))
+    step = next(power * m for m in (0.2, 0.5, 1, 2, 5, 10) if (high - low) / (power * m) <= MOST_TICKS)
+    return [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return the log10 of round numbers: of 1, 2 and 5 times powers of ten, or of a few powers of ten."""
+    if high - low > 2:
+        return [v for v in _ticks(low, high) if v == round(v)]
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    fine = [power + math.log10(m) for power in powers for m in (1, 1.2, 1.5, 2, 3, 5, 7)]
+    found = [v for v in fine if low <= v <= high]
+    return found if len(found) <= MOST_TICKS else [v for v in found if round(v % 1, 3) in (0, 0.301, 0.699)]
+
+
+def _power(value: float) -> str:
+    """Write 10^value."""
+    return f"{10**value:.3g}" if abs(value) < 4 else f"1e{value:.0f}"
+
+
+def _whole_ticks(first: int, last: int) -> list[int]:
+    """Return round whole numbers from `first` to `last`."""
+    ticks = _ticks(first, last)
+    step = max(1, round(ticks[1] - ticks[0]))
+    return [first, *(k for k in range(step, last + 1, step) if k - first > step / 2)]
