@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 Point = tuple[float, float]
 
+WIDE = 30.0
+"""The width from which an arrow between two rows is level in its middle."""
 HEAD = 6.0
 """The length of the straight part at each end of an arrow, where its head is."""
 
@@ -51,10 +53,14 @@ def route(
 
 
 def rise(start: Point, end: Point) -> list[Point]:
-    """Return the way from one row to a higher one: upwards at both ends."""
+    """Return the way from one row to a higher one: upwards at both ends.
+
+    A wide one is level in between. There an arrow to the right runs lower than one to the left: opposite arrows share
+    no stretch of line.
+    """
     (x0, y0), (x1, y1) = start, end
-    bend = (y1 - y0) * 0.45
-    return [(x0, y0 + bend), (x1, y1 - bend), end]
+    leave, enter = (0.45, 0.45) if abs(x1 - x0) < WIDE else (0.25, 0.65) if x0 < x1 else (0.65, 0.25)
+    return [(x0, y0 + leave * (y1 - y0)), (x1, y1 - enter * (y1 - y0)), end]
 
 
 def _across(source: Place, target: Place, height: float, loop: int, far: int) -> list[Point]:
@@ -99,7 +105,7 @@ def _across(source: Place, target: Place, height: float, loop: int, far: int) ->
         middle = [(around, y0), (around, y0), (around, y0 - turn), (around, y0 - turn), (around, y1 + turn)]
         return [*leave, *middle, (around, y1 + turn), (around, y1), (around, y1), (into, y1), *enter]
     if far:
-        over = (max(y0, y1) if abs(y0 - y1) < height else y0) + height / 2 + between * (0.5 + 0.5 * far)
+        over = (max(y0, y1) if abs(y0 - y1) < height else y0) + height / 2 + 1.0 + 3.0 * far
         a, b = out + 20.0 * side, into - 20.0 * side
         up = [((out + a) / 2, y0), ((out + a) / 2, over), (a, over), (a, over), (b, over), (b, over)]
         return [*leave, *up, ((into + b) / 2, over), ((into + b) / 2, y1), (into, y1), *enter]
