@@ -300,7 +300,7 @@ def test_values_are_called_by_name_step_and_layer():
     names = [e["name"] for e in data["entries"] if "name" in e]
     assert len(set(names)) == len(names)
     assert {"h_1{layer=0 direction=forward}", "c_0{layer=1 direction=reverse}"} <= set(names)
-    assert {"weight_hh_l1_reverse", "h0#1", "h0#4"} <= {leaf["name"] for leaf in data["leaves"]}
+    assert {"weight_hh_l1_reverse", "h_{-1}#1", "h_{-1}#2"} <= {leaf["name"] for leaf in data["leaves"]}
     assert any(e["rule"].startswith("sigmoid(z_f_1") for e in data["entries"])
 
 

@@ -7,6 +7,7 @@ the terms of that entry.
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed, call_text
 from tinygrad_rnn.tape.printing import index_text
 
+PLAIN_NAME = re.compile(r"\w+(_\{-\d+\})?")
+"""A name before which d reads as a differential without brackets: h_2, h_{-1}."""
 LONGEST = 160
 """The maximum number of characters of an expression."""
 LONGEST_COTANGENT = 90
@@ -86,7 +89,7 @@ class Wording:
     def cotangent(self, x: Tensor, place: Args = ()) -> str:
         """Name the gradient of the loss by x, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""
         name = self.names[x]
-        bare = f"d{name}" if all(c.isalnum() or c == "_" for c in name) else f"d({name})"
+        bare = f"d{name}" if PLAIN_NAME.fullmatch(name) else f"d({name})"
         return bare + (index_text(place) if place else "")
 
     def expression(self, x: object) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Hashable
 
 from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.tensor import Line, Tensor
+from tinygrad_rnn.draw.views.drawn_tape import Initial, Reading
+from tinygrad_rnn.draw.views.step_numbers import plain, subscript
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import LETTERS
 from tinygrad_rnn.tape.steps import time_of
@@ -26,7 +28,8 @@ class ValueNames:
     def __init__(self, tape: Tape, loss: object) -> None:
         self._lines, self._loss = tape.lines(), loss
         self.leaves = tape.leaves()
-        self._count = Counter(short(x.name or "leaf") for x in self.leaves)
+        self._initial = initial_names(tape)
+        self._count = Counter(map(self._outer, self.leaves))
         self._count.update(in_time(out.name, labels) for _, _, _, out, labels in self._lines if out.name is not None)
         self._taken: Counter[str] = Counter()
         names = [x.name for x in self.leaves] + [out.name for _, _, _, out, _ in self._lines]
@@ -46,8 +49,11 @@ class ValueNames:
 
     def of_leaf(self, x: Tensor) -> str:
         """Return the name of a value from outside."""
-        name = self._once(short(x.name or "leaf"), ())
-        return name if self._count[short(x.name or "leaf")] == 1 else f"{name}#{self._taken[name]}"
+        name = self._once(self._outer(x), ())
+        return name if self._count[self._outer(x)] == 1 else f"{name}#{self._taken[name]}"
+
+    def _outer(self, x: Tensor) -> str:
+        return self._initial.get(x) or short(x.name or "leaf")
 
     def of_line(self, k: int, text: str) -> str | None:
         """Return the name of the result of line k, or None where it is written as `text`, its expression."""
@@ -94,6 +100,17 @@ class ValueNames:
         stems = {name.partition("_")[0] for name in names}
         alike = 1 < len(names) == len(by) and len(stems) == 1 and all("_" in name for name in names)
         return names[0] if alike and not stems & self._names else ""
+
+
+def initial_names(tape: Tape) -> dict[Tensor, str]:
+    """Return the names of the initial states that could be taken for first states, as drawings write them: `h_{-1}`."""
+    reading = Reading(tape)
+    found: dict[Tensor, set[Initial]] = {}
+    for (k, position), state in reading.initial.items():
+        a = reading.entries[k].args[position]
+        if state.time is not None and state.is_called(a.name):
+            found.setdefault(a, set()).add(state)
+    return {a: plain(state.title(subscript)) for a, (state, *others) in found.items() if not others}
 
 
 def _place(labels: Scope) -> Scope:
