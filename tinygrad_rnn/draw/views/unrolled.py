@@ -226,7 +226,8 @@ class Drawer:
                 parts = of_copy.get(name, {})
                 flow = _together(parts.values()) if self.plan.flow else None
                 if name in self.joined:  # numbers are of one value
-                    self.picture.boxes[name] = replace(box, flow=flow)
+                    shape = box.shape if "shape" in self.plan.show else ""
+                    self.picture.boxes[name] = replace(box, flow=flow, shape=shape)
                 else:
                     gradient, value = next(iter(parts.values()), None), self.values[name]
                     adds = self.reading.leaf(value)[0] in self.added.uses
