@@ -1,6 +1,6 @@
 """Code as people have it, examined against its own loss: an object, a function, a pair of forward and backward.
 
-Read in this order. To call the code: array_places (the arrays of a call, how to exchange one), surroundings (globals and
+Read in this order. To call the code: array_places (the arrays of a call), surroundings (globals and
 closures), called (a call that is quiet), source_names (the names in its text), forms (what all forms share),
 one_function, pair, upstream (names such as dh), recognised (which form code has). Its gradients: given (where they are
 left), gradient_names (which belongs to which array). The problems: entries and prefixes (where time and batch lie in
