@@ -219,7 +219,7 @@ function showSums() {
     const norm = array === null ? 0 : arrays[array].norm;
     const nothing = position === last ? "zero" : "nothing yet";
     row.number.textContent = array === null ? nothing
-      : `norm ${said(norm)}` + (grown.length > 1 ? `, ${low} of ${grown.length} terms` : "");
+      : `norm ${said(norm)}` + (grown.length > 1 ? `, ${low} of ${grown.length} ${leaves[row.n].parts ? "parts" : "terms"}` : "");
     row.bar.style.transform = `scaleX(${row.most ? Math.min(Number(norm) / row.most, 1) || 0 : 0})`;
     row.inside.replaceChildren(...(row.more.open && array !== null ? [arrayTable(array)] : []));
   }
