@@ -1,8 +1,30 @@
-"""The pages as a site: `pip install -e ".[docs]"`, then `python -m sphinx -W docs site`."""
+"""The pages as a site: `pip install -e ".[docs]"`, then `python -m sphinx -W -n docs site`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "tinygrad_rnn"
-extensions = ["myst_parser"]
-html_theme = "furo"
-exclude_patterns = ["tools"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "command_help", "mathml", "chinese"]
+exclude_patterns = ["tools", "extensions"]
+nitpicky = True
+
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2
+
+autodoc_typehints = "none"  # the docstrings say shapes and types
+autodoc_preserve_defaults = True
+autodoc_member_order = "groupwise"
+toc_object_entries_show_parents = "hide"
+add_module_names = False
+
+html_theme = "furo"
+html_title = "tinygrad_rnn"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+html_search_language = "en-zh"
+html_show_copyright = False
+html_copy_source = False
+html_show_sourcelink = False

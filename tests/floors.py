@@ -1,7 +1,7 @@
 """The rooms of the package, floor by floor."""
 
 LAYERS = [
-    {"core", "files", "notebook"},
+    {"core", "files", "interrupted", "notebook"},
     {"operations"},
     {"tape"},
     {"transforms", "nn", "draw", "graph"},

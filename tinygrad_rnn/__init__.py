@@ -18,6 +18,7 @@
 
 import sys
 
+import tinygrad_rnn.interrupted  # noqa: F401  # isort: split
 from tinygrad_rnn import compiler
 from tinygrad_rnn import compiler as replay  # a second name, for code that imports it
 from tinygrad_rnn.compiler.compiled import compile
@@ -35,7 +36,7 @@ from tinygrad_rnn.tape.notation import notation
 from tinygrad_rnn.transforms.check_grads import check_grads
 from tinygrad_rnn.transforms.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 sys.modules[f"{__name__}.replay"] = replay  # for `from tinygrad_rnn.replay import compile_tape`
 

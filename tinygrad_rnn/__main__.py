@@ -1,15 +1,17 @@
 """The command `tinygrad-rnn`, and `python -m tinygrad_rnn`."""
 
-import signal
 import sys
+
+from tinygrad_rnn import interrupted
 
 
 def main() -> int:
-    """Run the command line. An interrupt while its modules are imported ends it as quietly as a later one."""
+    """Run the command line. An interrupt while its modules are imported ends it as a later one does."""
     try:
         from tinygrad_rnn.cli import main as run
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        interrupted.end()
+        return interrupted.STATUS
     return run()
 
 

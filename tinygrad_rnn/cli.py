@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import tinygrad_rnn
 from tinygrad_rnn import files
@@ -35,6 +35,7 @@ from tinygrad_rnn.commands import (
     truncating,
 )
 from tinygrad_rnn.commands.common import printable
+from tinygrad_rnn.commands.parser import Parser
 
 COMMANDS = (
     demo,
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     with _streams(), _signals():
         try:
-            options = _parser().parse_args(arguments)
+            options = _options(arguments)
         except SystemExit as end:  # argparse has printed its message
             raise SystemExit(_status(lambda: 0) or end.code) from None
         except OSError as error:  # a help text that cannot be written
@@ -87,6 +88,7 @@ def _status(run: Callable[[], int]) -> int:
         _say(f"ended by {end}")
         return end.status
     except KeyboardInterrupt:
+        _say("interrupted")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return 128 + 13  # SIGPIPE, which not every system has
@@ -183,23 +185,27 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors hold no control characters."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        if message and file is sys.stdout:  # where argparse would lose it without a word
-            file.write(message)
-        else:
-            super()._print_message(message, file)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="tinygrad-rnn", description="See and check backpropagation through time.")
+def _parser() -> Parser:
+    parser = Parser(
+        prog="tinygrad-rnn",
+        description="See and check backpropagation through time.",
+        epilog="examples:\n  tinygrad-rnn demo\n  tinygrad-rnn draw --cell lstm -o lstm.svg\n\n"
+        "tinygrad-rnn COMMAND --help has the options of a command, and examples.",
+    )
     parser.add_argument("--version", action="version", version=f"tinygrad-rnn {tinygrad_rnn.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
     return parser
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options. Ends by SystemExit where there is nothing to run."""
+    parser, given = _parser(), sys.argv[1:] if arguments is None else arguments
+    if not given:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    options, unknown = parser.parse_known_args(given)
+    if unknown:
+        options.parser.refuse(unknown)
+    return options

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 AnyPath = str | os.PathLike[str]
 NO_REPLACING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
@@ -92,7 +92,9 @@ def require_ending(what: str, path: AnyPath, *endings: str) -> str:
     ending = os.path.splitext(name)[1].lower()
     if ending not in endings:
         lacks = f"ends in none of {', '.join(endings)}" if len(endings) > 1 else f"does not end in {endings[0]}"
-        raise ValueError(f"{what}: {name!r} {lacks}\ngive the file a name that does")
+        page = next((each for each in (".html", ".svg") if each in endings), "") if ending == ".pdf" else ""
+        advice = f"write {page}, and print it as PDF in a browser" if page else "give the file a name that does"
+        raise ValueError(f"{what}: {name!r} {lacks}\n{advice}")
     return ending[1:]
 
 
@@ -107,20 +109,19 @@ def require_apart(what: str, *paths: AnyPath | None) -> None:
 
 def to_stdout(path: AnyPath) -> bool:
     """Tell whether a path names the standard output, as /dev/stdout does."""
-    found = _stat(Path(path))
-    return found is not None and _own_stream(found) == _descriptor(sys.stdout) is not None
+    return (found := _stat(Path(path))) is not None and _own_stream(found) == _descriptor(sys.stdout) is not None
 
 
-def read_text(path: AnyPath) -> str:
-    """Return the text of a UTF-8 file; an error names the file and the first byte that is not UTF-8.
+def read_text(path: AnyPath, stream: BinaryIO | None = None) -> str:
+    """Return the text of a UTF-8 file, or of `stream`, which `path` then names; errors name the first wrong byte.
 
-    Raises OSError where it cannot be read, ValueError where it is not UTF-8 or a device that never ends.
+    Raises OSError where it cannot be read, ValueError where it is not UTF-8 or never ends.
     """
     _require_name(path)
     path = Path(path)
     try:
-        with open(path, "rb") as file:
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        with contextlib.nullcontext(stream) if stream else open(path, "rb") as file:
+            regular = stream is None and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             data = file.read() if regular else file.read(MOST_READ + 1)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file\ngive the path of a text file") from error

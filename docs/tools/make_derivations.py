@@ -122,6 +122,7 @@ def page(name: str) -> str:
     source = inspect.getsource(cell).replace(": Any", "").replace(" -> Any", "")
     blocks = [
         f"# {title}",
+        "*For students who have tried it themselves. 10 minutes.*",
         intro,
         "The tape writes the derivation from this cell, whose examples are column vectors:",
         f"```python\n{_head(cell)}{source}```",

@@ -22,10 +22,15 @@ FOLDER = DOCS / "images" / "gallery"
 
 PAGE = """# Gallery
 
+*For anyone who wants a picture. 5 minutes.*
+
 Every picture on this page is drawn from a tape: a cell ran as ordinary forward code, and the tape recorded it. Time
 runs to the right. Each step runs from the bottom to the top, and so do the layers. Blue boxes are states, orange
 boxes gates, violet boxes other named values, and grey boxes operations. Green boxes are inputs. Dashed boxes are
 copies of parameters, one at each use. Blue arrows carry a state from step to step.
+
+A parameter is used at every step, so its gradient is a sum over the steps. Where gradients are drawn, the copy at a
+step says what this use *adds* (of an array, the norm). The rows below the steps repeat that and end with the sum.
 
 ```python
 import numpy as np
@@ -102,7 +107,7 @@ WORDS = {
     "ops": "Every operation",
     "rolled": "One step, with its recurrent edges",
     "flow": "The norm of the gradient that comes back",
-    "flow_gates": "The norm of the gradient that comes back, by gates; parameters show what this step contributes",
+    "flow_gates": "The norm of the gradient that comes back, by gates; a parameter shows what this step adds",
     "truncated": "Truncated: the gradient is cut before t = 2",
     "truncated_dark": "Truncated, in the dark theme",
     "values": "Values and gradients",

@@ -250,6 +250,8 @@ def errors_page() -> str:
     parts = [
         """# Wrong input and its error
 
+*For anyone with an error on the screen. To look things up.*
+
 Every error has a built-in type. The first line says what is wrong, with the operation, shapes, names and the scope
 (layer, step, gate). The second line says what to do. The table is made by running each row, after these lines:
 """
@@ -305,6 +307,8 @@ def derivatives_page() -> str:
     numpy_name = {id(ours): _numpy_name(f) for f, ours in reversed(TABLE.items()) if isinstance(ours, Primitive)}
     parts = [
         """# The derivative of every operation
+
+*For those who write an operation, and for the curious. To look things up.*
 
 The table has one row for each primitive, read from the code. `g` is the cotangent of the result `y`. Each formula is
 the vector-Jacobian product for one argument, in the order of the arguments. The walk back undoes broadcasting and

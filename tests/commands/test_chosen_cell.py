@@ -99,7 +99,7 @@ def test_a_cell_that_is_not_there_is_told(command, path, tmp_path, capsys):
     status, _, err = run(capsys, command, option, f"{path}:cell", *output, "--hidden", "4")
     assert (status, err.splitlines()[-2:]) == (
         2,
-        ["tinygrad-rnn: error: --hidden: the file's own example decides that", "leave it out"],
+        ["tinygrad-rnn: error: --hidden: the file decides that", "leave it out"],
     )
 
 

@@ -4,6 +4,7 @@ Each is quiet or said in two lines, with its status, and leaves nothing half-wri
 """
 
 import fcntl
+import io
 import os
 import pty
 import signal
@@ -13,13 +14,17 @@ import subprocess
 import sys
 import termios
 import textwrap
+import threading
 from functools import partial
 
 import numpy as np
 import pytest
+from test_chosen_cell import FILE
 
 from tinygrad_rnn import cli, files
 from tinygrad_rnn.commands import common, progress_line, training
+
+OWN = f"{FILE.replace('print', 'str')}def both(W):\n    return (W * W).sum(), 2 * W\n"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, pipes and closed streams of POSIX")
 
@@ -32,6 +37,18 @@ SMALL = {
     "draw": ["--ascii"],
 }
 """Commands that print what they find."""
+MORE = {
+    "doctor": ["own.py:by_hand", "--cell", "cell"],
+    "examine": ["own.py:both", "'np.ones(2)'"],
+    "draw -": ["-o", "-", "--engine", "grid"],
+    "play -": ["-o", "-"],
+    "compare -": ["--hidden", "2", "--steps", "2", "--json", "-"],
+    "train": ["--text", "{book}", "--hidden", "4", "--window", "10", "--batch", "4", "--epochs", "1", "--out", "run"],
+    "bench": ["--cells", "rnn", "--sizes", "1:1:1:1", "--rounds", "1"],
+    "--help": [],
+}
+"""The other commands, and results on the standard output; the first word is the command."""
+
 WRITING = {
     "derive": ["--cell", "rnn", "--out", "{file}.txt"],
     "flow": ["--cells", "rnn", "--steps", "3", "--hidden", "2", "-o", "{file}.svg"],
@@ -41,6 +58,11 @@ WRITING = {
     "bench": ["--cells", "rnn", "--sizes", "1:1:1:1", "--rounds", "1", "--json", "{file}.json"],
 }
 """Commands that write into a file."""
+EVERY = (
+    *("demo", "compare", "doctor f.py:f --cell rnn", "examine f.py:f", "mark folder --task task.py"),
+    *("derive --cell rnn", "flow", "truncate", "draw", "play -o x.html", "train --out x", "sample --from x", "bench"),
+)
+"""A line for each command."""
 
 
 @pytest.fixture
@@ -71,9 +93,10 @@ def said_in_two_lines(error):
 # ---------------------------------------------------------------------------------------------- streams
 
 
-@pytest.mark.parametrize("command", SMALL)
-def test_a_reader_that_goes_away_is_no_error(command, tmp_path):
-    words = " ".join([command, *filled(SMALL[command], out=tmp_path)])
+@pytest.mark.parametrize("command", [*SMALL, *(pytest.param(command, marks=pytest.mark.slow) for command in MORE)])
+def test_a_reader_that_goes_away_is_no_error(command, tmp_path, book):
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    words = " ".join([command.partition(" ")[0], *filled((SMALL | MORE)[command], out=tmp_path, book=book)])
     done = shell(f"tg {words} | true; exit ${{PIPESTATUS[0]}}", cwd=tmp_path)
     assert done.stderr == ""
     assert done.returncode in (0, 141)
@@ -279,7 +302,7 @@ def test_a_pipe_is_written_into(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_every_command_ends_quietly_where_it_is_asked_to(name, status, monkeypatch, capsys):
+def test_every_command_ends_in_one_line_where_it_is_asked_to(name, status, monkeypatch, capsys):
     def run(options):
         os.kill(os.getpid(), getattr(signal, name))
         for _ in range(1_000_000):  # the handler runs between two steps of Python's
@@ -295,11 +318,11 @@ def test_every_command_ends_quietly_where_it_is_asked_to(name, status, monkeypat
     try:
         for command in cli.COMMANDS:
             monkeypatch.setattr(command, "run", run)
-        for words in (["compare"], ["demo"], ["draw"], ["bench"], ["train", "--out", "x"], ["derive", "--cell", "rnn"]):
-            assert cli.main(words) == status
+        for words in EVERY:
+            assert cli.main(words.split()) == status
             said = capsys.readouterr()
             assert said.out == ""
-            assert said.err == ("" if name == "SIGINT" else f"tinygrad-rnn: ended by {name}\n")
+            assert said.err == f"tinygrad-rnn: {'interrupted' if name == 'SIGINT' else f'ended by {name}'}\n"
             assert {number: signal.getsignal(number) for number in usual} == usual
     finally:
         for number, handler in before.items():
@@ -328,7 +351,7 @@ def test_a_run_that_is_ended_keeps_its_last_window(name, book, tmp_path):
     assert sorted(os.listdir(tmp_path / "run")) == files_of_a_run
 
 
-def test_an_interrupt_while_the_command_is_imported_is_quiet_too(tmp_path):
+def test_an_interrupt_while_the_command_is_imported_is_one_line_too(tmp_path):
     """A module of the command stands for the moment at which the interrupt comes."""
     interrupts = """
         import sys, tinygrad_rnn.__main__
@@ -340,7 +363,28 @@ def test_an_interrupt_while_the_command_is_imported_is_quiet_too(tmp_path):
         sys.exit(tinygrad_rnn.__main__.main())
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(interrupts)], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"tinygrad-rnn: interrupted\n")
+
+
+@pytest.mark.parametrize("started", ["-m", "tinygrad-rnn", "tinygrad-rnn.exe", "program.py"])
+def test_an_interrupt_while_the_package_is_imported_is_one_line_in_the_command_alone(started):
+    """NumPy stands for all that the package imports. A program that imports the package keeps its traceback."""
+    interrupts = f"""
+        import sys
+        sys.argv = [{started!r}]
+        class Interrupts:
+            def find_spec(self, name, *_):
+                if name == "numpy":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupts())
+        import tinygrad_rnn
+    """
+    command = [sys.executable, "-c", textwrap.dedent(interrupts)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if started == "program.py":
+        assert "Traceback" in done.stderr
+    else:
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "tinygrad-rnn: interrupted\n")
 
 
 # ---------------------------------------------------------------------------------------------- errors of every kind
@@ -462,6 +506,51 @@ def test_progress_fits_the_terminal(columns, variable, monkeypatch):
     os.close(master)
     assert len(line) == min(columns, int(variable or columns)) - 1
     assert line.startswith("epoch 1/10"[: len(line)])
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_long_run_says_what_it_is_at_on_a_terminal_alone(shown, monkeypatch):
+    written = threading.Event()
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return shown
+
+        def write(self, text):
+            if "2/3" in text and "7 of 9" in text:
+                written.set()
+            return super().write(text)
+
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress_line, "QUIET", 0.0)
+    monkeypatch.setattr(progress_line, "EVERY", 0.001)
+    progress = progress_line.Progress("flow")
+    with progress("lstm", 2, 3):
+        progress.say("7 of 9")
+        assert written.wait(20) if shown else True
+    if not shown:
+        assert stream.getvalue() == ""
+        return
+    *lines, wiped, end = stream.getvalue().split("\r")
+    assert lines[-1].startswith("flow: 0:00:0")
+    assert "  2/3  lstm  7 of 9" in lines[-1]
+    assert (wiped.strip(), end) == ("", "")
+    assert len(wiped) == len(lines[-1])
+
+
+def test_a_short_run_says_nothing(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress_line.Progress("flow")("lstm"):
+        pass
+    assert stream.getvalue() == ""
+
+
+def test_chinese_words_fit_the_line_too(monkeypatch):
+    line = progress_line._fitting({"": "mark", "name": "学生甲/作业.py"}, 12, ())
+    assert line == "mark 学生甲/"
 
 
 def test_a_message_that_is_not_ascii_reaches_any_stream(tmp_path):

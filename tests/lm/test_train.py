@@ -167,7 +167,10 @@ def test_the_line_of_progress(monkeypatch, book, tmp_path, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     command = ["train", "--text", str(book), "--hidden", "8", "--window", "10", "--batch", "4", "--epochs", "2"]
     assert main([*command, "--out", str(tmp_path / "run")]) == 0
-    line = capsys.readouterr().err.split("\r")[-1]
+    *lines, wiped, end = capsys.readouterr().err.split("\r")
+    line = lines[-1]
+    assert wiped.isspace()
+    assert not end
     for part in ("epoch 2/2", "loss ", "perplexity ", "|g| ", "characters/s", "0:00:00 left"):
         assert part in line
 

@@ -164,6 +164,27 @@ def test_names_of_a_layer():
     assert list(params) == [f"{name}_l1_reverse" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
+@pytest.mark.parametrize(("layer", "reverse"), [(0, False), (1, False), (0, True), (1, True)])
+def test_the_names_of_a_layer_are_taken_away(layer, reverse):
+    whole = nn.LSTM(I, H, 2, bidirectional=True).init(np.random.default_rng(0))
+    own = weights.from_layer(whole, layer, reverse=reverse)
+    assert list(own) == ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+    again = weights.for_layer(own, layer, reverse=reverse)
+    assert all(again[name] is whole[name] for name in again)
+
+
+def test_one_layer_of_a_model_runs_as_a_cell():
+    layer = nn.LSTM(I, H)
+    model = {f"rnn.{name}": p for name, p in layer.init(np.random.default_rng(0)).items()} | {"head.weight": np.eye(3)}
+    params = weights.from_torch(model, "rnn.")
+    hs, _ = nn.unroll(nn.lstm, weights.from_layer(params), XS)
+    expected, _ = layer(params, XS)
+    np.testing.assert_array_equal(hs, expected)
+    with pytest.raises(ValueError, match="no weight_ih_l1 and weight_hh_l1 among weight_ih_l0") as error:
+        weights.from_layer(params, 1)
+    assert "take one module out" in str(error.value)
+
+
 # ---------------------------------------------------------------------------------------------- PyTorch
 
 

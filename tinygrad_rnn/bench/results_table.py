@@ -10,8 +10,12 @@ from tinygrad_rnn.bench.machine import Facts
 from tinygrad_rnn.bench.measure import clock
 from tinygrad_rnn.bench.peers import OURS, PEERS
 from tinygrad_rnn.bench.run import Row, Settings
+from tinygrad_rnn.core.aligned import padded
 
 WIDTH = 11
+"""The columns of a number."""
+LABEL = (5, 8, 13)
+"""The columns of the cell, of the name of its size, and of its sizes. The table is printed as its rows come."""
 
 
 def legend(settings: Settings, absent: Sequence[str]) -> str:
@@ -22,7 +26,7 @@ def legend(settings: Settings, absent: Sequence[str]) -> str:
         f"First the milliseconds of ours, {OURS} ({clocked}, median); then the time of ours over that of each (the",
         "median of the ratios within a round): below 1 ours is faster. That all agree is checked first.",
     ]
-    lines += [f"  {name:10} {PEERS[name].words}" for name in settings.peers]
+    lines += [f"  {padded(name, 10)} {PEERS[name].words}" for name in settings.peers]
     if absent:
         lines.append(f"Not installed here, and so not in the table: {', '.join(absent)}.")
     return "\n".join(lines)
@@ -30,26 +34,25 @@ def legend(settings: Settings, absent: Sequence[str]) -> str:
 
 def head(settings: Settings, dtype: str) -> str:
     """Return the line above the rows of one dtype."""
-    return f"\n{dtype:8}{'T:B:I:H':>18}" + "".join(f"{name:>{WIDTH}}" for name in settings.peers)
+    return "\n" + _row((dtype, "", "T:B:I:H"), settings.peers)
 
 
 def line(row: Row, settings: Settings) -> str:
     """Return a row, and below it the faults of competitors."""
     problem = row.problem
     size = ":".join(map(str, problem.sizes))
-    label = f"{problem.cell:5}{problem.size if problem.size != size else '':8}{size:>13}"
-    cells = [f"{_cell(row, name):>{WIDTH}}" for name in settings.peers]
+    label = (problem.cell, problem.size if problem.size != size else "", size)
     notes = [f"  {name}: {words}" for name, words in row.wrong.items()]
-    return "\n".join([label + "".join(cells), *notes])
+    return "\n".join([_row(label, [_cell(row, name) for name in settings.peers]), *notes])
 
 
 def medians(rows: Sequence[Row], settings: Settings) -> str:
     """Return the line below the rows of one dtype: the median of each column of ratios."""
-    cells = ["".rjust(WIDTH)]
+    cells = [""]
     for name in settings.peers[1:]:
         ratios = [row.times.ratio(OURS, name) for row in rows if name in row.times.rounds]
-        cells.append(f"{np.median(ratios):{WIDTH}.2f}" if ratios else "-".rjust(WIDTH))
-    return f"{'median':26}" + "".join(cells)
+        cells.append(f"{np.median(ratios):.2f}" if ratios else "-")
+    return _row(("median", "", ""), cells)
 
 
 def advice(blas: Facts, threads: int) -> str:
@@ -76,3 +79,10 @@ def _cell(row: Row, name: str) -> str:
     if name not in row.times.rounds:
         return "-"
     return f"{1e3 * row.times.seconds(name):.3f}" if name == OURS else f"{row.times.ratio(OURS, name):.2f}"
+
+
+def _row(label: tuple[str, str, str], cells: Sequence[str]) -> str:
+    """Return a line: the cell, the name of its size, its sizes, and the numbers."""
+    name, size, sizes = label
+    begin = padded(padded(name, LABEL[0]) + size, LABEL[0] + LABEL[1])
+    return begin + padded(sizes, LABEL[2], right=True) + "".join(padded(cell, WIDTH, right=True) for cell in cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,18 +12,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 
-from tinygrad_rnn import files
 from tinygrad_rnn.bench import machine, peers, results_table
 from tinygrad_rnn.bench.problem import CELLS, SIZES, Sizes
-from tinygrad_rnn.bench.run import Settings, rows
-from tinygrad_rnn.commands.common import at_least, place, seconds, wrote
+from tinygrad_rnn.bench.run import Row, Settings, rows
+from tinygrad_rnn.commands.common import at_least, seconds
+from tinygrad_rnn.commands.parser import Commands, add_command, meant
+from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
+from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
 
 DTYPES = ("float32", "float64")
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    bench = commands.add_parser("bench", help="time a training step on this machine: ours, NumPy by hand, PyTorch, JAX")
+    bench = add_command(
+        commands,
+        "bench",
+        "time a training step on this machine: ours, NumPy by hand, PyTorch, JAX",
+        "--cells rnn --sizes tiny,small --rounds 3",
+        "--cells lstm,gru --sizes small --seconds 5 --json times.json",
+    )
     bench.add_argument(
         "--cells", type=_some(CELLS), default=list(CELLS), help=f"some of {', '.join(CELLS)}, with commas"
     )
@@ -40,7 +49,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     others = [name for name in peers.PEERS if name != peers.OURS]
     bench.add_argument("--peers", type=_some(others), default=[], help=f"some of {', '.join(others)}, with commas")
     bench.add_argument("--coretype", help="OpenBLAS's kernels, by the name of a processor: Haswell, SkylakeX, ...")
-    bench.add_argument("--json", type=place, metavar="FILE", help="write machine, settings and times into this file")
+    add_json(bench)
     bench.add_argument("--inside", help=argparse.SUPPRESS)
     bench.set_defaults(run=run)
 
@@ -48,11 +57,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Start a process whose threads and kernels are those asked for; status 1 where a competitor was wrong."""
     if options.inside is not None:
-        return _measure(Settings(**json.loads(options.inside)), options.coretype, options.json)
+        with contextlib.suppress(KeyboardInterrupt):  # which the process that started this one tells of
+            return _measure(Settings(**json.loads(options.inside)), options.coretype, options.json)
+        return 128 + signal.SIGINT
     if options.coretype is not None and not options.coretype.strip():
         raise ValueError("bench: --coretype is empty\nleave it out, or name a processor: Haswell, SkylakeX, ...")
-    if options.json is not None:
-        files.require_place(options.json)
+    require_outputs("bench", options.json)
     peers.chosen(options.peers)
     settings = Settings(
         options.cells, options.sizes, options.dtype, options.peers, options.threads, options.seconds, options.rounds
@@ -66,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     variables = os.environ | machine.environment(options.threads, options.coretype)
     variables["PYTHONPATH"] = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # the same packages as here
     status = subprocess.run(command, env=variables, check=False).returncode
-    if status == -signal.SIGINT:
+    if status in (-signal.SIGINT, 128 + signal.SIGINT):
         raise KeyboardInterrupt
     if status < 0 or status > 255:  # ended by a signal, or, on Windows, by an exception of the processor
         ended = signal.Signals(-status).name if status < 0 else f"status {status:#x}"
@@ -88,22 +98,30 @@ def _measure(settings: Settings, coretype: str | None, path: str | None) -> int:
     packages = tuple(dict.fromkeys(peers.PEERS[name].package for name in names if peers.PEERS[name].package))
     found = machine.facts(packages)
     _require_kernels(coretype, found["blas"]["kernels"])
-    print(f"{machine.described(found, settings.threads)}\n\n{results_table.legend(settings, absent)}", flush=True)
-    everything = []
+    # A line between the rows: a second thread would run while they are timed.
+    line, whole = ProgressLine(), len(settings.cells) * len(settings.sizes) * len(settings.dtypes)
+    say(f"{machine.described(found, settings.threads)}\n\n{results_table.legend(settings, absent)}", path)
+    everything: list[Row] = []
     for dtype in settings.dtypes:
-        print(results_table.head(settings, dtype), flush=True)
-        of_dtype = []
-        for row in rows(settings, dtype):
-            print(results_table.line(row, settings), flush=True)
+        say(results_table.head(settings, dtype), path)
+        of_dtype: list[Row] = []
+        measured = rows(settings, dtype)
+        while True:
+            if on_terminal():
+                line.show({"": f"bench: row {len(everything) + len(of_dtype) + 1} of {whole} ..."})
+            row = next(measured, None)
+            line.end()
+            if row is None:
+                break
+            say(results_table.line(row, settings), path)
             of_dtype.append(row)
         if len(of_dtype) > 1:
-            print(results_table.medians(of_dtype, settings), flush=True)
+            say(results_table.medians(of_dtype, settings), path)
         everything += of_dtype
-    print(f"\n{results_table.advice(found['blas'], settings.threads)}")
+    say(f"\n{results_table.advice(found['blas'], settings.threads)}", path)
     if path is not None:
         plain = {"machine": found, "settings": dataclasses.asdict(settings), "coretype": coretype}
-        files.write(path, json.dumps({**plain, "rows": [row.data() for row in everything]}, indent=1) + "\n")
-        wrote(path)
+        write_json(path, {**plain, "rows": [row.data() for row in everything]})
     return 1 if any(row.wrong for row in everything) else 0
 
 
@@ -132,6 +150,7 @@ def _some(names: Iterable[str]) -> Callable[[str], list[str]]:
         if unknown := [name for name in given if name not in known]:
             raise argparse.ArgumentTypeError(
                 f"{', '.join(map(repr, unknown))}: choose from {', '.join(known)}, with commas in between"
+                f"{meant(unknown[0], known)}"
             )
         return given
 

@@ -19,9 +19,13 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.diagnosis.problems import Example, drawn_from
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import ALL_CELLS, SIZES, size, sizes
+from tinygrad_rnn.commands.parser import meant
 from tinygrad_rnn.core.tensor import Tensor
 
-HELP = f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell, in a file that also defines {user_code.EXAMPLE}"
+HELP = (
+    f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell or FILE.ipynb:cell, "
+    f"in a file that also defines {user_code.EXAMPLE}"
+)
 NOT_OURS = f"not one of {', '.join(ALL_CELLS)}"
 YOURS = f"name one of these, or your own, FILE.py:cell, where FILE.py has cell{user_code.OWN_CELL}"
 
@@ -49,13 +53,18 @@ class Chosen:
             units = size(options, "input"), size(options, "hidden")
             params = getattr(nn.init, self.name)(rng, *units, dtype)
             return params, rng.standard_normal((options.steps, options.batch, units[0])).astype(dtype), None
-        if given := [f"--{name}" for name in SIZES if getattr(options, name) is not None]:
-            raise ValueError(f"{' and '.join(given)}: the file's own example decides that\nleave it out")
+        refuse_sizes(options)
         file = str(getattr(self.module, "__file__", ""))
         with redirect_stdout(sys.stderr):  # what the file prints is no part of the answer
             params, xs, state = drawn_from(self.example, rng, options.steps, options.batch, file)
         tensors = {name: Tensor(_as(p, dtype), name=name) for name, p in params.items()}
         return tensors, _as(xs, dtype), None if state is None else tuple(_as(s, dtype) for s in state)
+
+
+def refuse_sizes(options: argparse.Namespace) -> None:
+    """Raise ValueError where --input or --hidden is given, though the file of a cell or of weights decides them."""
+    if given := [f"--{name}" for name in SIZES if getattr(options, name) is not None]:
+        raise ValueError(f"{' and '.join(given)}: the file decides that\nleave it out")
 
 
 def problem(parser: argparse.ArgumentParser, steps: int) -> None:
@@ -67,7 +76,9 @@ def problem(parser: argparse.ArgumentParser, steps: int) -> None:
 def a_cell(value: str) -> str:
     """Return the name of a cell, for argparse: one that there is, or FILE.py:cell."""
     if value not in ALL_CELLS and ":" not in value:
-        raise argparse.ArgumentTypeError(f"{value!r}: choose from {', '.join(ALL_CELLS)}, or give FILE.py:cell")
+        raise argparse.ArgumentTypeError(
+            f"{value!r}: choose from {', '.join(ALL_CELLS)}, or give FILE.py:cell{meant(value, ALL_CELLS)}"
+        )
     return value
 
 
@@ -95,7 +106,7 @@ def chosen(name: str, nonlinearity: str | None = None, beside: ModuleType | None
     else:
         there = f"neither one of {', '.join(ALL_CELLS)}, nor a function in {beside.__file__}" if beside else NOT_OURS
         write = f"write --cell rnn, or into that file: {name}{user_code.OWN_CELL}" if beside else YOURS
-        raise ValueError(f"--cell {name}: {there}\n{write}")
+        raise ValueError(f"--cell {name}: {there}\n{write}{meant(name, ALL_CELLS)}")
 
 
 def _as(values: Any, dtype: str) -> Any:

@@ -22,6 +22,9 @@ MORE_CELLS: dict[str, Cell] = {
 ALL_CELLS = CELLS | MORE_CELLS
 SIZES = {"input": "number of features of x", "hidden": "number of hidden units"}
 """The sizes that a cell from a file has of its own."""
+STANDARD = "-"
+"""The name for the standard input and output."""
+TEXT_HELP = "a UTF-8 text file, - for the standard input (default: Python's own help texts)"
 LARGEST = 10**8
 """The maximum of any number of steps, units and so on: NumPy still holds the product of two of them."""
 
@@ -29,13 +32,15 @@ LARGEST = 10**8
 def sizes(parser: argparse.ArgumentParser, steps: int, hidden: int = 5) -> None:
     """Add the arguments for the size of a problem, and its seed."""
     for name, default, what in (("steps", steps, "number of steps"), ("batch", 3, "number of sequences")):
-        parser.add_argument(f"--{name}", type=at_least(1), default=default, help=f"{what} (default: {default})")
+        parser.add_argument(
+            f"--{name}", type=at_least(1), metavar="N", default=default, help=f"{what} (default: {default})"
+        )
     parser.set_defaults(usual={"input": 4, "hidden": hidden})
     for name, what in SIZES.items():
         usual = parser.get_default("usual")[name]
-        parser.add_argument(f"--{name}", type=at_least(1), help=f"{what} (default: {usual})")
+        parser.add_argument(f"--{name}", type=at_least(1), metavar="N", help=f"{what} (default: {usual})")
     parser.add_argument(
-        "--seed", type=at_least(0), default=0, help="seed of the random parameters and inputs (default: 0)"
+        "--seed", type=at_least(0), metavar="N", default=0, help="seed of the random parameters and inputs (default: 0)"
     )
 
 
@@ -118,7 +123,7 @@ def write_drawing(tape: Tape, path: files.AnyPath, engine: str = "auto", **optio
 
 def wrote(path: files.AnyPath, more: str = "") -> None:
     """Say what was written, unless it was written into the standard output."""
-    if not files.to_stdout(path):
+    if path != STANDARD and not files.to_stdout(path):
         note(f"wrote {path}{more}")
 
 

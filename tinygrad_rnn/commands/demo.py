@@ -9,7 +9,10 @@ import numpy as np
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.comparison.report import Report
-from tinygrad_rnn.commands.common import CELLS, folder, place, write_drawing
+from tinygrad_rnn.commands.common import CELLS, STANDARD, TEXT_HELP, folder, place, write_drawing
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import read_text
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor, named
 from tinygrad_rnn.lm import text
@@ -17,13 +20,17 @@ from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    demo = commands.add_parser(
-        "demo", help="run five cells on real text: record, walk back, compare with BPTT by hand, draw"
+    demo = add_command(
+        commands,
+        "demo",
+        "run five cells on real text: record, walk back, compare with BPTT by hand, draw",
+        "--out out",
+        "--text book.txt --out out",
     )
     demo.add_argument("--out", type=folder, default=Path("out"), help="folder for the drawings (default: out)")
-    demo.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
+    demo.add_argument("--text", type=place, metavar="FILE", help=TEXT_HELP)
     demo.set_defaults(run=run)
 
 
@@ -31,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
     """Record, walk back, compare, draw."""
     steps, batch, hidden = 4, 3, 5
     drawings = [(name, ending) for name in CELLS for ending in (".dot", ".svg")]
-    letters = text.windows(text.load(options.text), steps, batch)
+    whole = text.load(options.text) if options.text != STANDARD else text.clean(read_text(STANDARD))
+    letters = text.windows(whole, steps, batch)
     files.make_folder(options.out)
     for name, ending in drawings:
         files.require_place(options.out / f"{name}{ending}")
@@ -40,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         shown = "".join(text.ALPHABET[k] for k in window)
         print(f"  {shown[:-1]!r} -> {shown[1:]!r}")
     xs, targets = text.one_hot(letters[:-1]), letters[1:]
-    failed = []
+    failed, progress = [], Progress("demo")
     for name, cell in CELLS.items():
         print(f"\n=== {name} " + "=" * (70 - len(name)))
         rng = np.random.default_rng(0)
@@ -53,8 +61,10 @@ def run(options: argparse.Namespace) -> int:
         print(
             f"\nThe tape, {len(tape)} entries, softmax(V h + c) and the mean cross entropy at its end: L = {loss:.6f}"
         )
-        print(f"\n{tape.table(ends=9)}")
-        for report in _reports(name, params, xs, V, c, hs, loss, targets, tape):
+        print(f"\n{tape.table(ends=9)}", flush=True)
+        with progress(name, 1 + [*CELLS].index(name), len(CELLS)):
+            reports = _reports(name, params, xs, V, c, hs, loss, targets, tape)
+        for report in reports:
             print(f"\n{report}")
             failed += [] if report else [report.title]
         print()

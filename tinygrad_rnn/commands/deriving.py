@@ -11,18 +11,37 @@ from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.chosen_cell import HELP, chosen
-from tinygrad_rnn.commands.common import at_least, place, theirs_for_ours, wrote
+from tinygrad_rnn.commands.common import STANDARD, at_least, place, theirs_for_ours
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import format_of, require_outputs, write
 from tinygrad_rnn.nn.parameters import Cell
 
-FORMATS = ("latex", "markdown", "numpy", "html", "text")
+ENDINGS = {".tex": "latex", ".md": "markdown", ".py": "numpy", ".html": "html", ".htm": "html", ".txt": "text"}
+"""The formats by the ending of a file."""
+FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    derive = commands.add_parser("derive", help="write the BPTT of a cell as formulas, as NumPy or as a worksheet")
+    derive = add_command(
+        commands,
+        "derive",
+        "write the BPTT of a cell as formulas, as NumPy or as a worksheet",
+        "--cell gru -o gru.tex",
+        "--cell lstm --blank 3 -o sheet.py --answers answers.py",
+    )
     derive.add_argument("--cell", required=True, help=HELP)
-    derive.add_argument("--to", choices=FORMATS, default="text", help="format (default: text)")
-    derive.add_argument("-o", "--out", type=place, help="write into this file")
+    derive.add_argument("--to", choices=FORMATS, help="format (default: that of the file's ending, or text)")
+    derive.add_argument(
+        "-o",
+        "--output",
+        "--out",
+        dest="out",
+        type=place,
+        metavar="FILE",
+        help=f"write into this file: {', '.join(ENDINGS)}; - for the standard output",
+    )
     derive.add_argument("--nonlinearity", choices=("tanh", "relu"), help="nonlinearity of the cell rnn (default: tanh)")
     derive.add_argument("--no-bias", dest="bias", action="store_false", help="leave out the biases")
     derive.add_argument("--layout", choices=LAYOUTS, default="rows", help="layout of the cell's arrays (default: rows)")
@@ -37,7 +56,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     derive.add_argument("--blank", help="write a worksheet: the number of lines to leave blank, or their names: dz,dU")
     derive.add_argument("--seed", type=at_least(0), default=0, help="seed of the choice of blank lines (default: 0)")
-    derive.add_argument("--answers", type=place, help="write the worksheet's answers into this file")
+    derive.add_argument("--answers", type=place, metavar="FILE", help="write the worksheet's answers into this file")
     derive.set_defaults(run=run)
 
 
@@ -46,42 +65,35 @@ def run(options: argparse.Namespace) -> int:
     blanks = _blanks(options.blank)
     if options.answers and not blanks:
         raise ValueError("--answers: there is no worksheet\nsay what is blank: --blank 3")
-    if options.to == "numpy" and (options.steps or options.entries):
-        raise ValueError("--steps and --entries are for formulas\nleave them out with --to numpy")
+    to = format_of("derive", options.out, options.to, ENDINGS, "text")
+    if to == "numpy" and (options.steps or options.entries):
+        raise ValueError("--steps and --entries are for formulas\nleave them out for NumPy code")
     if blanks and (options.steps or options.entries):
         raise ValueError("--steps and --entries are not for worksheets\nleave them out with --blank")
     source = user_code.split(options.cell)[0] if ":" in options.cell else None
-    files.require_apart("derive", source, options.out, options.answers)
-    for path in (options.out, options.answers):
-        if path is not None:
-            files.require_place(path)
-    with _cell(options) as (cell, more):
+    outputs = (options.out or STANDARD, options.answers)
+    require_outputs("derive", *outputs)
+    files.require_apart("derive", source, *(path for path in outputs if path != STANDARD))
+    format_of("derive", options.answers, to, ENDINGS, to)
+    with _cell(options) as (cell, more), Progress("derive")(options.cell):
         derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
-        texts = list(_texts(derivation, options, blanks))
+        texts = list(_texts(derivation, options, to, blanks))
     for path, text in texts:
-        _write(path, text)
+        write(path or STANDARD, text)
     return 0
 
 
 def _texts(
-    derivation: bptt.Derivation, options: argparse.Namespace, blanks: int | list[str] | None
+    derivation: bptt.Derivation, options: argparse.Namespace, to: str, blanks: int | list[str] | None
 ) -> Iterator[tuple[str | None, str]]:
     """Return the texts to write and their paths: the derivation, or the worksheet and its answers."""
     if not blanks:
-        yield options.out, derivation.write(options.to, steps=options.steps or 0, entries=options.entries)
+        yield options.out, derivation.write(to, steps=options.steps or 0, entries=options.entries)
         return
-    sheet = derivation.worksheet(options.to, blanks=blanks, seed=options.seed)
+    sheet = derivation.worksheet(to, blanks=blanks, seed=options.seed)
     yield options.out, sheet.sheet
     if options.answers:
         yield options.answers, sheet.answers
-
-
-def _write(path: str | None, text: str) -> None:
-    if path is None:
-        print(text, end="")
-    else:
-        files.write(path, text)
-        wrote(path)
 
 
 def _blanks(value: str | None) -> int | list[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from contextlib import redirect_stdout
 
@@ -11,13 +12,19 @@ from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.chosen_cell import HELP, chosen
 from tinygrad_rnn.commands.common import theirs_for_ours
-from tinygrad_rnn.commands.progress_line import ProgressLine
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    doctor = commands.add_parser(
-        "doctor", help="examine a hand-written BPTT: find the first wrong gradient, and the mistake behind it"
+    doctor = add_command(
+        commands,
+        "doctor",
+        "examine a hand-written BPTT: find the first wrong gradient, and the mistake behind it",
+        "homework.py:my_bptt --cell rnn",
+        "homework.py:of_my_cell --cell cell --json -",
     )
     doctor.add_argument("function", help="FILE.py:function, with function(params, xs, state, dhs) -> dict of gradients")
     doctor.add_argument(
@@ -36,15 +43,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default={},
         help="the function's names for the parameters: Wax=weight_ih,Waa=weight_hh",
     )
+    add_json(doctor)
     doctor.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the diagnosis; status 1 where the derivation is wrong."""
     path, name = user_code.split(options.function)
+    require_outputs("doctor", options.json)
+    progress, tried = Progress("doctor"), itertools.count(1)
     with user_code.opened(path) as module, chosen(options.cell, options.nonlinearity, beside=module) as found:
-        function, life = user_code.function(module, name), _SignOfLife()
-        with redirect_stdout(sys.stderr):  # what the file prints is no part of the diagnosis
+        function = user_code.function(module, name)
+        with progress(name), redirect_stdout(sys.stderr):  # what the file prints is no part of the diagnosis
             diagnosis = bptt.doctor(
                 found.cell,
                 function,
@@ -52,27 +62,10 @@ def run(options: argparse.Namespace) -> int:
                 names=options.names,
                 layout=options.layout,
                 bias=options.bias,
-                progress=life.tick,
+                progress=lambda: progress.say(f"{next(tried)} mistakes tried"),
             )
-        life.end()
         text = str(diagnosis)
-    print(text)
+    say(text, options.json)
+    if options.json:
+        write_json(options.json, diagnosis.to_dict())
     return 0 if diagnosis else 1
-
-
-class _SignOfLife:
-    """A line on a terminal that says how far a search is. Nothing is written elsewhere."""
-
-    def __init__(self) -> None:
-        self._count, self._line = 0, ProgressLine()
-        self._shown = sys.stderr is not None and sys.stderr.isatty()  # the file may have taken it away
-
-    def tick(self) -> None:
-        """Count one more mistake that was tried."""
-        self._count += 1
-        if self._shown and self._line.due():
-            self._line.show({"": f"{self._count} mistakes tried ..."})
-
-    def end(self) -> None:
-        """End the line."""
-        self._line.end()

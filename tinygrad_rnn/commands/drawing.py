@@ -7,20 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import draw, nn
+from tinygrad_rnn import draw, files, nn
 from tinygrad_rnn.commands.chosen_cell import Chosen, chosen, problem
-from tinygrad_rnn.commands.common import at_least, place, size, write_drawing
+from tinygrad_rnn.commands.common import STANDARD, at_least, place, size, wrote
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import file_for, format_of
 from tinygrad_rnn.core.tensor import Tensor, named
-from tinygrad_rnn.draw.rendering import require_drawable
 from tinygrad_rnn.tape.full_tape import Tape
 
+ENDINGS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot", ".txt": "text"}
+"""The formats by the ending of a file."""
+FORMATS = tuple(dict.fromkeys(ENDINGS.values()))
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 """Cells that there are as layers, of which several can be stacked, in both directions."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    drawing = commands.add_parser("draw", help="draw the graph of a cell or of layers as a picture or as text")
+    drawing = add_command(
+        commands,
+        "draw",
+        "draw the graph of a cell or of layers as a picture or as text",
+        "--cell lstm -o lstm.svg",
+        "--cell own.py:cell --level gates --ascii",
+    )
     problem(drawing, steps=4)
     drawing.add_argument(
         "--layers", type=at_least(1), default=1, help=f"number of layers, for {', '.join(LAYERS)} (default: 1)"
@@ -28,10 +39,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     drawing.add_argument(
         "--bidirectional", action="store_true", help=f"run in both directions, for {', '.join(LAYERS)}"
     )
-    drawing.add_argument("-o", "--output", type=place, help="draw into this file: .svg, .png, .pdf or .dot")
+    drawing.add_argument(
+        "-o",
+        "--output",
+        type=place,
+        metavar="FILE",
+        help="draw into this file: .svg, .dot, .txt, or, with Graphviz, .png and .pdf; - for the standard output",
+    )
+    drawing.add_argument(
+        "--to", choices=FORMATS, help="format for the standard output (default: that of the file's ending, or svg)"
+    )
     drawing.add_argument("--ascii", action="store_true", help="print the steps as columns of text")
-    drawing.add_argument("--engine", choices=("auto", "dot", "grid"), default="auto")
-    drawing.add_argument("--view", choices=("unrolled", "rolled"), default="unrolled")
+    drawing.add_argument(
+        "--engine",
+        choices=("auto", "dot", "grid"),
+        default="auto",
+        help="what places boxes and arrows: Graphviz's dot, the project's own grid, or what fits (default: auto)",
+    )
+    drawing.add_argument(
+        "--view",
+        choices=("unrolled", "rolled"),
+        default="unrolled",
+        help="all steps, or one step with loops (default: unrolled)",
+    )
     drawing.add_argument(
         "--level", choices=("ops", "gates", "cells"), help="one box for each of these (default: ops; gates for text)"
     )
@@ -43,7 +73,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     drawing.add_argument("--flow", action="store_true", help="colour by the gradient of the mean square of the outputs")
     drawing.add_argument("--cuts", type=_steps, default=(), help="steps before which the gradient is cut: 2,4")
-    drawing.add_argument("--theme", choices=("light", "dark"), default="light")
+    drawing.add_argument(
+        "--theme",
+        choices=("light", "dark"),
+        default="light",
+        help="colours for a light or a dark page (default: light)",
+    )
     drawing.set_defaults(run=run)
 
 
@@ -53,14 +88,35 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("draw: --flow and --cuts colour a drawing, not its text\ngive a file as well, -o lstm.svg")
     if not options.output and not options.ascii:
         raise ValueError("draw: no file and no text\ngive a file, -o lstm.svg, or --ascii")
-    if options.output:
-        require_drawable(options.output)
-    with chosen(options.cell) as found:
-        _draw(options, *_recorded(options, found))
+    if options.ascii and options.output == STANDARD:
+        raise ValueError("draw: --ascii and -o -: two results onto the standard output\ngive -o a file")
+    to = format_of("draw", options.output, options.to, ENDINGS, "svg")
+    progress = Progress("draw")
+    with file_for(options.output, "txt" if to == "text" else to) as path:
+        if path is not None:
+            files.require_ending("draw", path, *ENDINGS)
+            files.require_place(path)
+        with chosen(options.cell) as found, progress(found.name):
+            tape, loss = _recorded(options, found)
+            wanted = _wanted(options, loss)
+            words = draw.text(tape, options.ends, **wanted) if options.ascii else None
+        if words is not None:
+            print(words, flush=True)
+        if path is None:
+            return 0
+        with progress("the picture"):
+            if to == "text":
+                drawn = draw.text(tape, options.ends, ascii=options.ascii, **wanted)
+                files.write(path, f"{drawn}\n")
+                by = ""
+            else:
+                by = draw.render(tape, path, options.ends, options.engine, theme=options.theme, **wanted).engine
+        wrote(options.output, f" (drawn by {by})" if by in ("dot", "grid") else "")
     return 0
 
 
-def _draw(options: argparse.Namespace, tape: Tape, loss: Tensor | None) -> None:
+def _wanted(options: argparse.Namespace, loss: Tensor | None) -> dict[str, Any]:
+    """Return the options of the picture."""
     shown = tuple(name.strip() for name in options.show.split(","))
     wanted: dict[str, Any] = {"view": options.view, "show": shown, "cuts": options.cuts}
     if options.level:
@@ -69,10 +125,7 @@ def _draw(options: argparse.Namespace, tape: Tape, loss: Tensor | None) -> None:
         wanted["flow"] = loss
     elif "grad" in shown:
         wanted["loss"] = loss
-    if options.ascii:
-        print(draw.text(tape, options.ends, **wanted))
-    if options.output:
-        write_drawing(tape, options.output, options.engine, steps=options.ends, theme=options.theme, **wanted)
+    return wanted
 
 
 def _recorded(options: argparse.Namespace, found: Chosen) -> tuple[Tape, Tensor | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,10 @@ from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.comparison.case import parameters_of
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.commands import user_code
-from tinygrad_rnn.commands.common import place, theirs_for_ours, wrote
+from tinygrad_rnn.commands.common import theirs_for_ours
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
 
 SUBJECT = "give it as FILE.py:name; the name may be a call, FILE.py:'GRU(4, 5)', or a pair, FILE.py:forward,backward"
 
@@ -26,10 +28,14 @@ SUBJECT = "give it as FILE.py:name; the name may be a call, FILE.py:'GRU(4, 5)',
 ARGUMENTS = "give those of one ordinary call after the name, as Python, or write example() that returns them as a tuple"
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    examine = commands.add_parser(
-        "examine", help="examine any hand-written forward and backward pass as it is, against its own loss"
+    examine = add_command(
+        commands,
+        "examine",
+        "examine any hand-written forward and backward pass as it is, against its own loss",
+        "assignment.py:'Net(2, 3)' 'rng.normal(size=(4, 2))' 'rng.normal(size=(4, 3))'",
+        "assignment.ipynb:both --names g1=W,g2=U --json findings.json",
     )
     examine.add_argument(
         "subject", help="FILE.py:name or FILE.ipynb:name; a call, 'GRU(4, 5)'; a pair, forward,backward"
@@ -45,17 +51,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--names", type=theirs_for_ours, help="names of gradients, and the arrays that they belong to: g1=W,g2=U"
     )
     examine.add_argument("--step", action="store_true", help="it is one step of time, not a loop over time")
-    examine.add_argument("--json", type=place, metavar="FILE", help="write the findings into this file")
+    add_json(examine)
     examine.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the examination; status 1 where a gradient is wrong."""
     path, text = _split(options.subject)
+    require_outputs("examine", options.json)
     files.require_apart("examine", path, options.json)
-    if options.json is not None:
-        files.require_place(options.json)
-    with user_code.opened(path) as module, redirect_stdout(sys.stderr):  # what the file prints is no part of it
+    with (
+        user_code.opened(path) as module,
+        Progress("examine")(text),
+        redirect_stdout(sys.stderr),
+    ):  # what the file prints is no part of it
         names = {"np": np, "rng": np.random.default_rng(0)} | vars(module)
         subject = _value(text, names, module)
         arguments = [_value(argument, names, module) for argument in options.arguments] or _example(module)
@@ -67,10 +76,9 @@ def run(options: argparse.Namespace) -> int:
             first = str(error).splitlines()[0]
             raise ValueError(f"{first}\nit was given no arguments: {ARGUMENTS}") from error
         said = str(found)
-    print(said)
-    if options.json is not None:
-        files.write(options.json, json.dumps(found.to_dict(), indent=1) + "\n")
-        wrote(options.json)
+    say(said, options.json)
+    if options.json:
+        write_json(options.json, found.to_dict())
     return 0 if found else 1
 
 

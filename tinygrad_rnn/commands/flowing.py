@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,58 +12,105 @@ from tinygrad_rnn import bptt, draw
 from tinygrad_rnn.bptt.comparison.case import DTYPES
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow, spread
-from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
-from tinygrad_rnn.commands.common import place, sizes, wrote
+from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen, refuse_sizes
+from tinygrad_rnn.commands.common import ALL_CELLS, place, sizes, wrote
+from tinygrad_rnn.commands.model_weights import recurrent_layers
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import add_json, file_for, require_outputs, say, write_json
+from tinygrad_rnn.core.aligned import aligned, padded
 from tinygrad_rnn.draw import plots
+from tinygrad_rnn.nn.parameters import Cell
 
 WIDTH = 64
 """Characters that the bars of one line take together."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    flow = commands.add_parser(
-        "flow", help="show how gradients flow back through time: norms, contributions, a verdict"
+    flow = add_command(
+        commands,
+        "flow",
+        "show how gradients flow back through time: norms, contributions, a verdict",
+        "--cells rnn,lstm --steps 50",
+        "--cell own.py:cell -o flow.svg",
     )
     default = "rnn,residual_rnn,lstm,gru"
-    flow.add_argument(
+    which = flow.add_mutually_exclusive_group()
+    which.add_argument(
         "--cells",
+        "--cell",
         type=_cells,
         default=default,
         help=f"some cells, with commas, each {HELP} (default: {default})",
     )
-    sizes(flow, steps=100, hidden=32)
-    flow.add_argument("--dtype", choices=DTYPES, default="float64")
-    flow.add_argument(
-        "-o", "--output", type=place, help="draw a figure into this file: .svg, .png or .pdf (needs matplotlib)"
+    which.add_argument(
+        "--weights",
+        type=place,
+        metavar="FILE",
+        help="the recurrent layers of a PyTorch model: its state_dict as .safetensors or .npz; inputs are random",
     )
+    sizes(flow, steps=100, hidden=32)
+    flow.add_argument("--dtype", choices=DTYPES, default="float64", help="dtype of all numbers (default: float64)")
+    flow.add_argument(
+        "-o",
+        "--output",
+        type=place,
+        metavar="FILE",
+        help="draw a figure into this file: .svg, .png or .pdf (needs matplotlib); - for the standard output, as SVG",
+    )
+    add_json(flow)
     flow.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print table and verdict of each cell, and bars of all; draw them where a file was asked for."""
-    if options.output:
-        plots.require_drawable(options.output)
+    require_outputs("flow", options.json, options.output)
+    progress, silent = Progress("flow"), (options.json, options.output)
     flows: dict[str, Flow] = {}
+    with file_for(options.output, "svg") as path:
+        if path is not None:
+            plots.require_drawable(path)
+        rows = 100 if path is not None else 0
+        for name, cell, problem in _of_weights(options, *silent) if options.weights else _of_cells(options):
+            with progress(name):
+                flows[name] = bptt.flow(cell, *problem, seed=options.seed, rows=rows)
+            say(f"{flows[name]}\n", *silent)
+        if options.steps > 1:  # at one step there is no distance to compare
+            say(_bars(flows), *silent)
+        if path is not None:
+            with progress("the figure"):
+                draw.plot_flow(
+                    path,
+                    norms={name: flow.norms for name, flow in flows.items()},
+                    terms={name: flow.contributions for name, flow in flows.items()},
+                    deltas={name: flow.deltas for name, flow in flows.items()},
+                    losses=next(iter(flows.values())).losses,
+                )
+            wrote(options.output)
+    if options.json:
+        write_json(options.json, {"kind": "flows", "cells": {name: flow.to_dict() for name, flow in flows.items()}})
+    return 0
+
+
+def _of_cells(options: argparse.Namespace) -> Iterator[tuple[str, Cell, tuple[Any, ...]]]:
+    """Yield a name, the cell, and (params, xs, state) for each of `--cells`; its file stays open meanwhile."""
+    names: set[str] = set()
     for given in options.cells:
         with chosen(given) as found:
-            params, xs, state = found.inputs(options, options.dtype)
-            name = given if found.name in flows else found.name
-            rows = 100 if options.output else 0
-            flows[name] = bptt.flow(found.cell, params, xs, state, seed=options.seed, rows=rows)
-        print(f"{flows[name]}\n")
-    if options.steps > 1:  # at one step there is no distance to compare
-        print(_bars(flows))
-    if options.output:
-        path = draw.plot_flow(
-            options.output,
-            norms={name: flow.norms for name, flow in flows.items()},
-            terms={name: flow.contributions for name, flow in flows.items()},
-            deltas={name: flow.deltas for name, flow in flows.items()},
-            losses=next(iter(flows.values())).losses,
-        )
-        wrote(path)
-    return 0
+            name = given if found.name in names else found.name
+            names.add(name)
+            yield name, found.cell, found.inputs(options, options.dtype)
+
+
+def _of_weights(options: argparse.Namespace, *silent: str | None) -> Iterator[tuple[str, Cell, tuple[Any, ...]]]:
+    """Yield a name, the cell, and (params, xs) for each recurrent layer of the file."""
+    refuse_sizes(options)
+    rng = np.random.default_rng(options.seed)
+    for name, (kind, params) in recurrent_layers(options.weights, options.dtype).items():
+        say(f"{name}, read as {kind}: {', '.join(f'{n} {p.shape}' for n, p in params.items())}", *silent)
+        xs = rng.standard_normal((options.steps, options.batch, params["weight_ih"].shape[1]))
+        yield name, ALL_CELLS[kind], (params, xs.astype(options.dtype))
 
 
 def _cells(value: str) -> list[str]:
@@ -76,12 +125,11 @@ def _bars(flows: dict[str, Flow]) -> str:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     low = min(low, high - 1)
     width = max(WIDTH // len(flows), 12)
-    lines = [
-        f"|dL_T/ds_k| by distance, from {power_text(low)} (no bar) to {power_text(high)} (full), logarithmic:",
-        "distance  " + "  ".join(name.ljust(width) for name in flows),
-    ]
+    rows = [["distance", *flows]]
     for distance in spread(T, 12):
         column = values[:, T - 1 - distance]
         bars = ["#" * round(width * (v - low) / (high - low)) if np.isfinite(v) else power_text(v) for v in column]
-        lines.append(f"{distance:8}  " + "  ".join(bar.ljust(width) for bar in bars))
-    return "\n".join(line.rstrip() for line in lines)
+        rows.append([f"{distance:8}", *bars])
+    rows = [[cell if k == 0 else padded(cell, width) for k, cell in enumerate(row)] for row in rows]
+    scale = f"from {power_text(low)} (no bar) to {power_text(high)} (full), logarithmic"
+    return "\n".join([f"|dL_T/ds_k| by distance, {scale}:", *aligned(rows)])

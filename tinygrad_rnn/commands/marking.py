@@ -15,9 +15,11 @@ from tinygrad_rnn.commands.classroom import marks_page, marks_table, processes, 
 from tinygrad_rnn.commands.classroom.hints import LEVELS
 from tinygrad_rnn.commands.classroom.kept_results import Kept
 from tinygrad_rnn.commands.classroom.marks import marks_of
-from tinygrad_rnn.commands.common import at_least, folder, place, seconds, wrote
-from tinygrad_rnn.commands.progress_line import ProgressLine
+from tinygrad_rnn.commands.common import at_least, folder, place, seconds
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.sources import READ
+from tinygrad_rnn.commands.streams import require_outputs, say, write
 from tinygrad_rnn.core.counting import clock
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
@@ -29,10 +31,14 @@ Submissions = dict[str, Path]
 """The submissions by student: the path of the file from the folder."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    mark = commands.add_parser(
-        "mark", help="examine a folder of submissions, .py and .ipynb: points, mistakes, hints, a page for the teacher"
+    mark = add_command(
+        commands,
+        "mark",
+        "examine a folder of submissions, .py and .ipynb: points, mistakes, hints, a page for the teacher",
+        "submissions --task task.py",
+        "submissions --task task.py --hints 2 --csv marks.csv --html marks.html",
     )
     mark.add_argument("folder", type=folder, help="folder of submissions; folders within it are looked through")
     mark.add_argument(
@@ -48,7 +54,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=1,
         help=f"what a student is told: {'; '.join(f'{k} {what}' for k, what in LEVELS.items())} (default: 1)",
     )
-    mark.add_argument("--json", type=place, metavar="FILE", help="write all findings into this file")
+    mark.add_argument("--json", type=place, metavar="FILE", help="write all findings into this file as JSON")
     mark.add_argument("--csv", type=place, metavar="FILE", help="write a row for each student into this file")
     mark.add_argument("--html", type=place, metavar="FILE", help="write a page for the teacher into this file")
     mark.add_argument(
@@ -64,10 +70,10 @@ def run(options: argparse.Namespace) -> int:
         points = asked.points
     submissions = _submissions(options.folder, options.task)
     files.require_apart("mark", options.task, *outputs)
+    require_outputs("mark", *outputs)
     for path in outputs:
         if path is not None:
             files.require_apart("mark", path, *submissions.values())
-            files.require_place(path)
     state = options.state or options.folder / STATE
     with files.alone(state):
         results = _judged(options, submissions, state)
@@ -78,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     marks = marks_of({student: results[student] for student in whole}, points)
     if unseen := [name for name in marks[0].scale if not any(name in mark.gradients for mark in marks)]:
         _say(f"mark: points of {', '.join(unseen)}: no submission has that gradient")
-    print(marks_table.text(marks, options.hints))
+    say(marks_table.text(marks, options.hints), *outputs)
     name = options.task.name
     for path, text in (
         (options.json, marks_table.as_json(marks, options.hints, name)),
@@ -86,8 +92,7 @@ def run(options: argparse.Namespace) -> int:
         (options.html, marks_page.page(marks, options.hints, name)),
     ):
         if path is not None:
-            files.write(path, text)
-            wrote(path)
+            write(path, text)
     return 0
 
 
@@ -128,7 +133,7 @@ def _judged(options: argparse.Namespace, submissions: Submissions, state: Path) 
     if results:
         _say(f"mark: {len(results)} of {len(submissions)} results are there from an earlier run")
     students = {where: student for student, where in places.items()}
-    line = _Line(len(jobs)) if sys.stderr.isatty() else None
+    line = _Line(len(jobs)) if on_terminal() else None
 
     def done(job: processes.Job, result: processes.Result | None) -> None:
         if result is not None:

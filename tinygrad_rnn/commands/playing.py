@@ -6,31 +6,66 @@ import argparse
 
 import numpy as np
 
-from tinygrad_rnn import draw, nn
-from tinygrad_rnn.commands.chosen_cell import chosen, problem
+from tinygrad_rnn import bptt, draw, nn
+from tinygrad_rnn.commands.chosen_cell import Chosen, chosen, problem
 from tinygrad_rnn.commands.common import place, wrote
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import file_for
 from tinygrad_rnn.core.tensor import named
 from tinygrad_rnn.draw.played import require_playable
+from tinygrad_rnn.draw.player import LEVELS
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.local_names import local_names
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    playing = commands.add_parser("play", help="write a page on which a cell's tape runs forward and backward")
+    playing = add_command(
+        commands,
+        "play",
+        "write a page on which a cell's tape runs forward and backward",
+        "-o lstm.html",
+        "--cell own.py:cell -o own.html",
+    )
     problem(playing, steps=3)
-    playing.add_argument("-o", "--output", type=place, required=True, help="write into this file: .html")
+    playing.add_argument("--level", choices=LEVELS, help="open with this level of detail (default: gates)")
+    playing.add_argument(
+        "-o",
+        "--output",
+        type=place,
+        required=True,
+        metavar="FILE",
+        help="write into this file: .html; - for the standard output",
+    )
     playing.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Record the cell and the mean squared error of its states against random targets, and write the page."""
-    require_playable(options.output)
-    with chosen(options.cell) as found:
-        params, xs, state = found.inputs(options, "float64")
-        with Tape(lines=True) as tape:
-            hs, _ = nn.unroll(found.cell, params, xs, state)
-            loss = named("L", nn.mse(hs, np.random.default_rng(options.seed + 1).standard_normal(hs.shape)))
-        path = draw.play(tape, loss, options.output, title=f"{found.name}, forward and backward")
-    size = f" ({path.stat().st_size / 1000:.0f} kB)" if path.is_file() else ""
-    wrote(path, f"{size}: open it in a browser")
+    progress = Progress("play")
+    with file_for(options.output, "html") as path:
+        assert path is not None  # -o is required
+        require_playable(path)
+        with chosen(options.cell) as found, progress(found.name):
+            params, xs, state = found.inputs(options, "float64")
+            own = found.cell if found.module is not None else None  # a cell of nn names its values itself
+            with Tape(lines=True) as tape, local_names(own) as called:
+                hs, _ = nn.unroll(found.cell, params, xs, state)
+                loss = named("L", nn.mse(hs, np.random.default_rng(options.seed + 1).standard_normal(hs.shape)))
+            for op, _, _, out, _ in tape.lines():
+                if id(out) in called and op.name != "getitem":  # x[t] stays a part of x
+                    named(called[id(out)], out)
+            title = f"{found.name}, forward and backward"
+            page = draw.play(tape, loss, path, title=title, level=options.level, lines=_lines(found))
+        size = f" ({page.stat().st_size / 1000:.0f} kB)" if page.is_file() else ""
+        wrote(options.output, f"{size}: open it in a browser")
     return 0
+
+
+def _lines(found: Chosen) -> dict[str, str]:
+    """Return the lines of the cell's derivation, or none for a cell that has no such formulas."""
+    try:
+        return bptt.derive(found.cell, example=found.example).lines_by_name()
+    except Exception:  # the page needs no formulas, and a cell that runs here may fail on derive's problems
+        return {}

@@ -1,4 +1,4 @@
-"""One line of progress on a terminal, which fits it and is written over."""
+"""One line of progress on a terminal, which fits it, is written over, and is wiped away at the end."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import contextlib
 import os
 import shutil
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from tinygrad_rnn.core.aligned import padded, shortened, width
+from tinygrad_rnn.core.counting import clock
+
+QUIET = 2.0
+"""Seconds that a command may take without a word."""
+EVERY = 0.2
+"""Seconds between two lines."""
 
 
 class ProgressLine:
@@ -17,11 +27,12 @@ class ProgressLine:
         self.started = time.perf_counter()
         self._spare = tuple(spare)
         self._shown = 0.0
+        self._stream = sys.stderr  # a file of the user may put another in its place
 
     def due(self) -> bool:
         """Return whether enough time has passed since the line was last shown, and take it as shown."""
         now = time.perf_counter()
-        if now - self._shown < 0.2:
+        if now - self._shown < EVERY:
             return False
         self._shown = now
         return True
@@ -29,35 +40,80 @@ class ProgressLine:
     def show(self, parts: dict[str, str]) -> None:
         """Write the line over the one before."""
         self._shown = time.perf_counter()
-        self._print("\r" + _fitting(parts, _columns() - 1, self._spare))
+        self._print("\r" + _fitting(parts, _columns(self._stream) - 1, self._spare))
 
     def end(self) -> None:
-        """End the line, so that what comes next stands on its own."""
+        """Wipe the line away, so that what comes next stands in its place."""
         if self._shown:
-            self._print("\n")
+            self._print("\r" + " " * (_columns(self._stream) - 1) + "\r")
             self._shown = 0.0
 
-    @staticmethod
-    def _print(words: str) -> None:
-        with contextlib.suppress(OSError):  # a terminal that was closed does not end the run
-            print(words, end="", file=sys.stderr, flush=True)
+    def _print(self, words: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a terminal that was closed does not end the run
+            print(words, end="", file=self._stream, flush=True)
+
+
+class Progress:
+    """What a command is at, shown on a terminal once it has run for two seconds; elsewhere nothing is written.
+
+    `with progress("lstm"):` stands around work that prints nothing.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command, self._line, self._detail = command, ProgressLine(("at",)), ""
+        self._shown = on_terminal()
+
+    @contextlib.contextmanager
+    def __call__(self, at: str, number: int = 0, of: int = 0) -> Iterator[None]:
+        """Show the line while the block runs: what it works at, and the how manieth of how many that is."""
+        if not self._shown:
+            yield
+            return
+        counted = f"{number}/{of}" if of > 1 else ""
+        self._detail, done = "", threading.Event()
+        watching = threading.Thread(target=self._tick, args=(at, counted, done), daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watching.join()
+            self._line.end()
+
+    def say(self, detail: str) -> None:
+        """Add to the line how far the work is."""
+        self._detail = detail
+
+    def _tick(self, at: str, counted: str, done: threading.Event) -> None:
+        left = QUIET - (time.perf_counter() - self._line.started)
+        while not done.wait(max(left, EVERY)):
+            left = 0
+            seconds = clock(time.perf_counter() - self._line.started)
+            parts = {"": f"{self._command}: {seconds}", "counted": counted, "at": at, "detail": self._detail}
+            self._line.show({name: part for name, part in parts.items() if part})
+
+
+def on_terminal() -> bool:
+    """Return whether somebody sees the standard error as it comes."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _fitting(parts: dict[str, str], columns: int, spare: Iterable[str]) -> str:
     """Join the parts into one line of exactly `columns`: a longer one would wrap, and stay at each update."""
     kept, between = dict(parts), "  "
     for name in ("", *spare):
-        if len(between.join(kept.values())) > columns:
-            kept.pop(name, None)
+        if width(between.join(kept.values())) > columns:
+            if name:
+                kept.pop(name, None)
             between = " "
-    return between.join(kept.values())[:columns].ljust(columns)
+    return padded(shortened(between.join(kept.values()), columns), columns)
 
 
-def _columns() -> int:
-    """Return the width of the terminal of the standard error, at most COLUMNS."""
+def _columns(stream: TextIO | None = None) -> int:
+    """Return the width of the terminal of a stream (the standard error), at most COLUMNS."""
     asked = shutil.get_terminal_size().columns  # COLUMNS, else the terminal of the standard output, else 80
     try:
-        real = os.get_terminal_size(sys.stderr.fileno()).columns or asked
-    except (OSError, ValueError):
+        real = os.get_terminal_size((stream or sys.stderr).fileno()).columns or asked
+    except (OSError, ValueError, AttributeError):
         return max(asked, 2)
     return max(min(asked, real) if os.environ.get("COLUMNS") else real, 2)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import argparse
 
 from tinygrad_rnn.commands.common import at_least, folder, number
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.lm import train
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    sampling = commands.add_parser("sample", help="write text with a trained language model")
+    sampling = add_command(
+        commands,
+        "sample",
+        "write text with a trained language model",
+        "--from run",
+        '--from run --prompt "the time" --temperature 0.5',
+    )
     sampling.add_argument("--from", dest="folder", type=folder, required=True, help="folder that train wrote")
     sampling.add_argument(
         "--prompt", default="time traveller", help="beginning of the text (default: 'time traveller')"
@@ -28,8 +36,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what the model writes."""
     settings, progress = train.load(options.folder)
-    written = settings.model().sample(
-        progress.params, options.prompt, options.length, options.temperature, options.seed
-    )
+    with Progress("sample")(f"{options.length} characters"):
+        written = settings.model().sample(
+            progress.params, options.prompt, options.length, options.temperature, options.seed
+        )
     print(written)
     return 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shlex
-import sys
 
 from tinygrad_rnn import files
-from tinygrad_rnn.commands.common import at_least, folder, note, number, place
-from tinygrad_rnn.commands.progress_line import ProgressLine
+from tinygrad_rnn.commands.common import STANDARD, at_least, folder, note, number, place
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
+from tinygrad_rnn.commands.streams import add_json, require_outputs, write_json
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.lm import train
 from tinygrad_rnn.lm.language_model import LAYERS
@@ -28,9 +29,15 @@ SPARE = ("loss", "rate", "norm", "left", "perplexity")
 """The parts of the line of progress that a narrow terminal does without, the first one first."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    training = commands.add_parser("train", help="train a character language model by truncated BPTT")
+    training = add_command(
+        commands,
+        "train",
+        "train a character language model by truncated BPTT",
+        "--text book.txt --epochs 1 --out run",
+        "--resume --epochs 2 --out run",
+    )
     kept = {field.name: field.default for field in dataclasses.fields(train.Settings)}
     training.add_argument("--text", type=place, help='a UTF-8 text file, or "timemachine" (the default)')
     training.add_argument("--cell", choices=list(LAYERS), help=f"cell (default: {kept['cell']})")
@@ -48,6 +55,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     training.add_argument("--eager", action="store_const", const=True, help="record each step instead of compiling one")
     training.add_argument("--prompt", help=f"beginning of each sample (default: {kept['prompt']!r})")
     training.add_argument("--out", type=folder, required=True, help="folder for checkpoint, log, curve and samples")
+    add_json(training)
     training.add_argument("--resume", action="store_true", help="continue the run in --out, up to --epochs")
     training.add_argument("--overwrite", action="store_true", help="start a new run, even if --out holds one")
     training.set_defaults(run=run)
@@ -55,6 +63,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or go on, in a folder that no other run writes into meanwhile."""
+    require_outputs("train", options.json)
+    if options.text == STANDARD:
+        raise ValueError("train: --text -: a run reads its text again when it goes on\nput the text into a file")
     with files.alone(options.out):
         return _run(options)
 
@@ -80,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
         settings = train.Settings(**{"text": "timemachine", **given})
         if (options.out / train.CHECKPOINT).exists() and not options.overwrite:
             raise ValueError(f"train: {options.out} holds a run\ngo on with --resume, or begin anew with --overwrite")
-    line = _Line() if sys.stderr.isatty() else None
+    line = _Line() if on_terminal() else None
     try:
         try:
             progress = train.run(settings, options.out, progress, line)
@@ -94,6 +105,11 @@ def _run(options: argparse.Namespace) -> int:
         raise
     row = progress.log[-1]
     held_out = row.get("validation_perplexity")
+    if options.json:
+        whole = {"kind": "training", "folder": str(options.out), "settings": dataclasses.asdict(settings)}
+        write_json(options.json, {**whole, "epochs": progress.epoch, "log": progress.log})
+    if options.json == STANDARD:
+        return 0
     note(
         f"epoch {progress.epoch}: perplexity {_short(row['perplexity'])}"
         + (f", on held-out text {_short(held_out)}" if held_out is not None else "")

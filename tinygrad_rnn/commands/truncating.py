@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,9 +15,14 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
-from tinygrad_rnn.commands.common import ALL_CELLS, at_least, place, wrote
+from tinygrad_rnn.commands.common import ALL_CELLS, STANDARD, TEXT_HELP, at_least, place, wrote
+from tinygrad_rnn.commands.parser import Commands, add_command
+from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require_outputs, say, write_json
+from tinygrad_rnn.core.aligned import padded
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
+from tinygrad_rnn.draw.truncation_bars import Walk
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.lm.text import Indices
 from tinygrad_rnn.nn.parameters import Array, Params
@@ -25,17 +31,25 @@ from tinygrad_rnn.tape.full_tape import Tape
 SHOWN = 72
 """The maximum number of characters to draw."""
 
+NAME = 38
+COLUMNS = {"error": 9, "cosine": 9, "deviation": 11, "seconds": 10, "kilobytes": 11}
+"""The columns of the table, and the characters that each takes."""
+
 Values = NDArray[np.floating]
 Loss = Callable[[int, Array], Array]
 """A function (t, h) -> loss of the step."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its arguments."""
-    truncate = commands.add_parser(
-        "truncate", help="draw the ways to truncate BPTT on a text; measure gradient error, variance, time, memory"
+    truncate = add_command(
+        commands,
+        "truncate",
+        "draw the ways to truncate BPTT on a text; measure gradient error, variance, time, memory",
+        "--steps 32 --length 8 --draws 20",
+        "--text book.txt --steps 24 --cell gru -o cuts.svg",
     )
-    truncate.add_argument("--text", type=place, help="a UTF-8 text file (default: Python's own help texts)")
+    truncate.add_argument("--text", type=place, metavar="FILE", help=TEXT_HELP)
     truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="cell (default: lstm)")
     truncate.add_argument(
         "--steps", type=at_least(1), default=64, help="number of characters from the text's beginning (default: 64)"
@@ -49,43 +63,96 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     truncate.add_argument("--seed", type=at_least(0), default=0, help="seed of parameters and draws (default: 0)")
     truncate.add_argument("--rtrl", action="store_true", help="run real-time recurrent learning too: slow")
-    truncate.add_argument("-o", "--output", type=place, help="draw into this file: .svg")
+    truncate.add_argument(
+        "-o", "--output", type=place, metavar="FILE", help="draw into this file: .svg; - for the standard output"
+    )
+    add_json(truncate)
     truncate.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The error, cosine and deviation of one way, and what a walk of it costs."""
+
+    name: str
+    error: float
+    cosine: float
+    deviation: float
+    draws: int
+    seconds: float
+    peak_bytes: int
+    exact: bool = False
+
+    def __str__(self) -> str:
+        shown = ("1", "0") if self.exact else (f"{self.cosine:.4f}", f"{self.deviation:.2g}")
+        return _line(self.name, f"{self.error:.2g}", *shown, f"{self.seconds:.3f}", f"{self.peak_bytes / 1e3:,.0f}")
 
 
 def run(options: argparse.Namespace) -> int:
     """Draw the ways, then measure each."""
-    if options.output is not None:
-        files.require_place(options.output)
-        files.require_ending("truncate", options.output, ".svg")
-    files.require_apart("truncate", options.text, options.output)
-    letters = text.windows(text.load(options.text), options.steps, 1)
-    ways = _ways(options.length)
-    _draw(options, "".join(text.ALPHABET[k] for k in letters[:-1, 0]), ways)
-    params, xs, loss = _problem(options, letters)
-    tape, losses = _one_tape(options, params, xs, loss)
-    print(
-        f"\n{options.cell}, {options.hidden} units, {sum(p.size for p in params.values()):,} parameters, mean cross "
+    require_outputs("truncate", options.json, options.output)
+    read, *written = (None if path == STANDARD else path for path in (options.text, options.output, options.json))
+    files.require_apart("truncate", read, *written)
+    with file_for(options.output, "svg") as path:
+        if path is not None:
+            files.require_ending("truncate", path, ".svg")
+        _run(options, path)
+    return 0
+
+
+def _run(options: argparse.Namespace, path: files.AnyPath | None) -> None:
+    whole = text.load(options.text) if options.text != STANDARD else text.clean(read_text(STANDARD))
+    letters = text.windows(whole, options.steps, 1)
+    characters = "".join(text.ALPHABET[k] for k in letters[:-1, 0])
+    silent, progress, ways = (options.json, options.output), Progress("truncate"), _ways(options.length)
+    rng = np.random.default_rng(options.seed)
+    walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
+    say(_bars(characters, walks), *silent)
+    if path is not None:
+        files.write(path, cuts.svg(f"How BPTT cuts a text of {len(characters)} characters", characters[:SHOWN], walks))
+        if options.output != STANDARD:
+            say("", *silent)
+            wrote(options.output)
+    problem = _problem(options, letters)
+    size = sum(p.size for p in problem[0].values())
+    say(
+        f"\n{options.cell}, {options.hidden} units, {size:,} parameters, mean cross "
         f"entropy of the next of {options.steps} characters; random ways: {options.draws} draws.\n"
         "error: |E G - g| / |g|, G the truncated and g the full gradient; deviation: sqrt(E |G - E G|^2) / |g|\n"
         "(a random way is unbiased: its error here is what a mean of so many draws leaves, deviation / sqrt(draws));\n"
-        "memory: at its highest, with a tape for each walk that is dropped after it.\n"
+        f"memory: at its highest, with a tape for each walk that is dropped after it.\n\n{_line('', *COLUMNS)}",
+        *silent,
     )
-    print(f"{'':38}{'error':>9}{'cosine':>9}{'deviation':>11}{'seconds':>10}{'kilobytes':>11}")
+    names = [*ways, *(name for name, _ in _exact_ways(options.rtrl))]
+    rows, measured = [], _measured(options, ways, *problem)
+    for number, name in enumerate(names, 1):
+        with progress(name, number, len(names)):
+            rows.append(next(measured))
+        say(str(rows[-1]), *silent)
+    if options.json:
+        about = {name: getattr(options, name) for name in ("cell", "steps", "hidden", "length", "seed")}
+        found = [{**vars(row), "walks": walks.get(row.name)} for row in rows]
+        write_json(options.json, {"kind": "truncation", **about, "ways": found})
+
+
+def _measured(
+    options: argparse.Namespace, ways: dict[str, AnyWay], params: Params, xs: Values, loss: Loss
+) -> Iterator[_Row]:
+    """Yield a row for each way, and for each that computes the full gradient."""
+    tape, losses = _one_tape(options, params, xs, loss)
     for name, how in ways.items():
         rng = np.random.default_rng(options.seed)
         found = bptt.bias_and_variance(tape, losses, params, how, rng=rng, draws=options.draws)
-        numbers = f"{found.relative:>9.2g}{found.cosine:>9.4f}{found.spread:>11.2g}"
-        _print(name, numbers, partial(_truncated, options, params, xs, loss, how))
+        cost = _cost(partial(_truncated, options, params, xs, loss, how))
+        yield _Row(name, found.relative, found.cosine, found.spread, found.draws, *cost)
     cell, full = ALL_CELLS[options.cell], tape.gradient(dict.fromkeys(losses, 1.0), params)
     for name, exact in _exact_ways(options.rtrl):
         gradients = exact(cell, params, xs, loss)[1]
         size, apart = (_norm(g) for g in (full, {k: gradients[k] - full[k] for k in full}))
         # What RTRL holds is the same at every step, and to trace it is slow: four steps show it.
         traced = xs[:4] if exact is bptt.rtrl else xs
-        calls = (partial(exact, cell, params, x, loss) for x in (xs, traced))
-        _print(name, f"{apart / size if size else 0:>9.2g}{'1':>9}{'0':>11}", *calls)
-    return 0
+        cost = _cost(*(partial(exact, cell, params, x, loss) for x in (xs, traced)))
+        yield _Row(name, apart / size if size else 0.0, 1.0, 0.0, 1, *cost, exact=True)
 
 
 def _ways(k: int) -> dict[str, AnyWay]:
@@ -107,22 +174,15 @@ def _exact_ways(with_rtrl: bool) -> Iterator[tuple[str, Callable[..., Any]]]:
         yield "real-time recurrent learning", bptt.rtrl
 
 
-def _draw(options: argparse.Namespace, characters: str, ways: dict[str, AnyWay]) -> None:
-    """Draw the cuts under the text, in the terminal and, with --output, as a picture."""
-    rng = np.random.default_rng(options.seed)
-    walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
+def _bars(characters: str, walks: Mapping[str, Sequence[Walk]]) -> str:
+    """Return the cuts under the text."""
     shown = characters[:SHOWN]
-    print(
+    lines = [
         "[--===: a walk that starts from the losses of the steps = and goes back to [; the state before is a constant."
-    )
+    ]
     if len(characters) > SHOWN:
-        print(f"The first {SHOWN} of {len(characters)} characters.")
-    for name, spans in walks.items():
-        print(f"\n{name}\n{cuts.as_text(shown, spans)}")
-    if options.output is not None:
-        files.write(options.output, cuts.svg(f"How BPTT cuts a text of {len(characters)} characters", shown, walks))
-        print()
-        wrote(options.output)
+        lines.append(f"The first {SHOWN} of {len(characters)} characters.")
+    return "\n".join([*lines, *(f"\n{name}\n{cuts.as_text(shown, spans)}" for name, spans in walks.items())])
 
 
 def _problem(options: argparse.Namespace, letters: Indices) -> tuple[Params, Values, Loss]:
@@ -158,15 +218,21 @@ def _norm(gradients: dict[str, Values]) -> float:
     return float(np.sqrt(sum(np.sum(g * g) for g in gradients.values())))
 
 
-def _print(name: str, numbers: str, call: Callable[[], object], traced: Callable[[], object] | None = None) -> None:
-    """Print one line of the table: the seconds of one run, and the memory of another run, which is traced."""
+def _cost(call: Callable[[], object], traced: Callable[[], object] | None = None) -> tuple[float, int]:
+    """Return the seconds of one run, and the highest memory in bytes of another run, which is traced."""
     began = time.perf_counter()
     call()
     seconds = time.perf_counter() - began
     tracemalloc.start()
     try:
         (traced or call)()
-        peak = tracemalloc.get_traced_memory()[1]
+        return seconds, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    print(f"{name:38}{numbers}{seconds:>10.3f}{peak / 1e3:>11,.0f}", flush=True)
+
+
+def _line(name: str, *numbers: str) -> str:
+    """Return a line of the table, which is printed as its lines come."""
+    return padded(name, NAME) + "".join(
+        padded(number, columns, right=True) for number, columns in zip(numbers, COLUMNS.values(), strict=True)
+    )

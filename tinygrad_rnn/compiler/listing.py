@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.compiler.lowering import Call, Function
 from tinygrad_rnn.compiler.storage import Layout, LoopCalls, PlainCall, Slot, StepCall
+from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.graph.graph import Argument, Array, Loop, Node, Value
 
 Where = tuple[Loop, str] | None
@@ -113,7 +114,7 @@ def _of_step(step: StepCall, calls: LoopCalls, names: _Names) -> Listed:
 
 def table(layout: Layout) -> str:
     """Return the program as text: a line for each call, those of a step once."""
-    rows = [("", "call", "shape", "buffer", "by")]
+    rows: list[tuple[str, ...]] = [("", "call", "shape", "buffer", "by")]
     loop_before: Where = None
     for where, text, call, out, by in listed(layout):
         shape = out.array.shape[1:] if out.timed else call.out.shape
@@ -123,18 +124,11 @@ def table(layout: Layout) -> str:
         if where is not None:
             loop, kind = where
             if where != loop_before:
-                rows.append((_steps(loop, kind, layout), "", "", "", ""))
+                rows.append((_steps(loop, kind, layout),))
             place = "  "
         loop_before = where
         rows.append((place, text, str(tuple(shape)), buffer, by))
-    widths = [max(len(row[k]) for row in rows if row[1]) for k in range(5)]
-    lines = []
-    for row in rows:
-        if row[0] and not row[1]:
-            lines.append(row[0])
-        else:
-            lines.append("  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip())
-    return "\n".join(lines)
+    return "\n".join(aligned(rows))
 
 
 def _steps(loop: Loop, kind: str, layout: Layout) -> str:

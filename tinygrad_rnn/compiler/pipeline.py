@@ -31,6 +31,7 @@ AFTER: Mapping[str, Pass] = {
 
 MEMORY = ("alias", "reuse")
 PASSES = tuple(dict.fromkeys([*BEFORE, *AFTER, *MEMORY]))
+"""The names of all passes, in the order in which they run."""
 
 
 def checked(passes: Iterable[str]) -> frozenset[str]:

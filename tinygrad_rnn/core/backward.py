@@ -115,20 +115,21 @@ def pull_tensors(line: Line, g: Cotangent, needed: set[int] | None) -> Products:
 def pull_arrays(line: Line, g: Cotangent, needed: set[int] | None) -> Products:
     """Return the same on arrays. Nearly every line has one or two inputs, and naming these halves the time."""
     op, args, kwargs, out, _ = line
+    y = out._data
     if op.arity == 1 and not kwargs:  # the other arguments are an index, a shape or axes
         x, rule = args[0], op.vjps[0]
         if rule is None or type(x) is not Tensor or (needed is not None and id(x) not in needed):
             return []
-        return [(x, rule(g, out._data, x._data, *args[1:]))]
+        return [(x, rule(g, y, x._data, *args[1:]))]
     if op.arity != 2 or len(args) != 2 or kwargs:
-        return pull(line, g, out._data, [a._data if type(a) is Tensor else a for a in args], needed)
+        return pull(line, g, y, [a._data if type(a) is Tensor else a for a in args], needed)
     (a, b), (left, right) = args, op.vjps
     a_value, b_value = a._data if type(a) is Tensor else a, b._data if type(b) is Tensor else b
     products = []
     if left is not None and type(a) is Tensor and (needed is None or id(a) in needed):
-        products.append((a, left(g, out._data, a_value, b_value)))
+        products.append((a, left(g, y, a_value, b_value)))
     if right is not None and type(b) is Tensor and (needed is None or id(b) in needed):
-        products.append((b, right(g, out._data, a_value, b_value)))
+        products.append((b, right(g, y, a_value, b_value)))
     return products
 
 

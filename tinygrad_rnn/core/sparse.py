@@ -62,9 +62,8 @@ def add_cotangents(a: Cotangent, b: Cotangent) -> Cotangent:
     """Return the sum of two cotangents of any kind, neither of which changes."""
     if type(a) is not Sparse and type(b) is not Sparse:
         return a + b
-    total: Cotangent = Sparse(a.shape, a.dtype, [])
+    total = Sparse(a.shape, a.dtype, [])
     total += a
-    total = total if current()[0] else total.dense()  # more parts are added to an array in place
     total += b
     return total
 
@@ -99,7 +98,7 @@ def parts_of(args: Args, lengths: Shape) -> Parts:
 def add_parts(array: Any, parts: Parts) -> Any:
     """Add each part to an array in its place, and return the array; an entry that an index names twice gets both."""
     for index, g in parts:
-        if any(type(k) not in BASIC_INDICES for k in index):
+        if not BASIC_INDICES.issuperset(map(type, index)):
             np.add.at(array, tuple([getattr(k, "_data", k) for k in index]), g)  # type: ignore[arg-type]  # any index
         elif type(view := array[index]) is np.ndarray:
             view += g

@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -29,19 +30,35 @@ from tinygrad_rnn.tape.steps import steps
 MOST = 10_000
 """The maximum number of entries of a page. With more of them, browsers are slow."""
 TITLE = "The tape, forward and backward"
-SCRIPTS = ("tape.js", "panels.js", "picture.js", "player.js")
+SCRIPTS = ("tape.js", "sentences.js", "panels.js", "picture.js", "graph_keys.js", "player.js")
 """The files of the page's one script, in this order."""
+LEVELS = ("gates", "ops")
+"""The levels of detail, each with a picture."""
 ALL_DRAWN = 2_500
 """The maximum number of entries for which every step is drawn."""
 
 
 @overload
 def play(
-    tape: Tape, loss: Any, path: None = None, seed: Any = None, ends: int | None = None, title: str = TITLE
+    tape: Tape,
+    loss: Any,
+    path: None = None,
+    seed: Any = None,
+    ends: int | None = None,
+    title: str = TITLE,
+    level: str | None = None,
+    lines: Mapping[str, str] | None = None,
 ) -> Played: ...
 @overload
 def play(
-    tape: Tape, loss: Any, path: str | os.PathLike[str], seed: Any = None, ends: int | None = None, title: str = TITLE
+    tape: Tape,
+    loss: Any,
+    path: str | os.PathLike[str],
+    seed: Any = None,
+    ends: int | None = None,
+    title: str = TITLE,
+    level: str | None = None,
+    lines: Mapping[str, str] | None = None,
 ) -> Path: ...
 def play(
     tape: Tape,
@@ -50,26 +67,50 @@ def play(
     seed: Any = None,
     ends: int | None = None,
     title: str = TITLE,
+    level: str | None = None,
+    lines: Mapping[str, str] | None = None,
 ) -> Path | Played:
-    """Write a page on which the tape runs forward, entry by entry, and then backward from `loss`; return its path.
+    """Write a page on which the tape runs forward, box by box, and then backward from `loss`; return its path.
 
     Without a path, return the player itself, which a notebook shows in its cell: `draw.play(tape, loss)`.
 
-    Each entry lights up in the unrolled graph, with its rule in symbols and in numbers, its value, its cotangent, and
+    Each box lights up in the unrolled graph, with its rule in symbols and in numbers, its value, its cotangent, and
     the gradients so far. `lstm.html#42` opens the page at position 42. `loss` and `seed` as for `Tape.rewind`; `ends`,
     as for `graph`, leaves the middle of the picture out (default: only of a tape of more than 2,500 entries).
     `Tape(lines=True)` adds lines of code. The page asks the network for nothing; the same tape gives the same bytes.
     The walk back is recorded, to read the rules off the record: hooks of the tape see Tensors, and the rules of a
     primitive of your own must be written in functions that are recorded, as second derivatives ask for too.
 
-    Numbers have four digits; an array of more than 60 numbers is a corner, its range and its norm (of more than 8,
-    where the tape has more than 300 entries). Within the page a value is called by its name and step, `f_2`.
+    level: "gates", a box for each gate, state and named value; "ops", one for each operation. The page has both, with a
+    switch: this one it opens with. By default "gates" for a tape with steps, "ops" for one without.
+    lines: formulas to show beside what they describe: by the name of a value, `h`, the line that computes it, and by
+    `dh` the line of its gradient. `bptt.derive(cell).lines_by_name()` has those of a cell.
 
-    Raises ValueError for another ending than .html, a tape of no or of more than 10,000 entries, and what `Tape.rewind`
-    refuses. Nothing is left half-written.
+    Numbers have four digits; an array of more than 60 numbers is a corner, its range and its norm (of more than 8,
+    where the tape has more than 300 entries). Within the page a value is called by its name and step, `f_2`; one
+    without a name is written as the expression that made it.
+
+    Raises ValueError for another ending than .html, another level, a tape of no or of more than 10,000 entries, and
+    what `Tape.rewind` refuses. Nothing is left half-written.
     """
     if path is not None:
         require_playable(path)
+    played = Played(page(tape, loss, seed, ends, title, level, lines), title)
+    return played if path is None else played.save(path)
+
+
+def page(
+    tape: Tape,
+    loss: Any,
+    seed: Any = None,
+    ends: int | None = None,
+    title: str = TITLE,
+    level: str | None = None,
+    lines: Mapping[str, str] | None = None,
+) -> str:
+    """Return the page of `play` as text, with its errors: for a file, or for the `srcdoc` of a frame."""
+    if level not in (None, *LEVELS):
+        raise ValueError(f'play: level={level!r}\nchoose "gates" or "ops"')
     if len(tape) > MOST:
         raise ValueError(
             f"play: the tape has {len(tape):,} entries, and a page can hold {MOST:,}\n"
@@ -77,28 +118,32 @@ def play(
         )
     if ends is None and len(tape) <= ALL_DRAWN:
         ends = max(1, len(tape))
-    drawing = svg(picture(tape, ends))
-    data = film(tape, loss, seed)
-    played = Played(_page(tape, drawing, data, title), _summary(tape, data))
-    return played if path is None else played.save(path)
+    level = level or ("gates" if steps(tape) else "ops")
+    drawings = {name: _drawing(tape, name, ends) for name in LEVELS}
+    return _page(tape, level, drawings, film(tape, loss, seed, lines), title)
 
 
-def _summary(tape: Tape, data: Data) -> str:
+def _page(tape: Tape, level: str, drawings: dict[str, str], data: Data, title: str) -> str:
+    T = len(steps(tape))
     forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
-    return f"{forward}, {counted(len(steps(tape)), 'step')}; {back} back"
-
-
-def _page(tape: Tape, drawing: str, data: Data, title: str) -> str:
     text = Template(_read("page.html")).substitute(
         policy="$policy",
         title=html.escape(_encodable(title)),
-        summary=_summary(tape, data),
+        summary=f"{forward}, {counted(T, 'step')}; {back} back",
+        level=level,
         style=_read("player.css") + _dark_picture(),
         script="\n".join(_read(name) for name in SCRIPTS),
-        picture=_encodable(drawing[drawing.index("<svg") :].rstrip()),
+        **drawings,
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
     return text.replace("$policy", policy(text), 1)
+
+
+def _drawing(tape: Tape, level: str, ends: int | None) -> str:
+    """Return the picture of a level. The ids of that of gates begin with a g, so that none is twice on the page."""
+    drawing = svg(picture(tape, ends, level=level))
+    drawing = _encodable(drawing[drawing.index("<svg") :].rstrip())
+    return re.sub(r'(<[^<>]* id="|="url\(#)', r"\1g", drawing) if level == "gates" else drawing
 
 
 def _dark_picture() -> str:

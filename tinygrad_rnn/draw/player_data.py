@@ -6,7 +6,7 @@ Numbers are rounded to the four digits shown. A large array is shown as a corner
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tinygrad_rnn.core.tape import Step
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw.rule_text import Wording, rounded
+from tinygrad_rnn.draw.views.grouping import boxes
 from tinygrad_rnn.tape.array_text import norm
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.products import dense
@@ -34,27 +35,34 @@ BUDGET = 500_000
 Data = dict[str, Any]
 
 
-def film(tape: Tape, loss: Any, seed: Any = None) -> Data:
+def film(tape: Tape, loss: Any, seed: Any = None, lines: Mapping[str, str] | None = None) -> Data:
     """Return everything that the player shows, ready for JSON.
 
-    "entries": the run forward, in order: name, op, where, t, gate, code; `args`, for each argument the number of the
-    entry that made it, -1 - k for leaf k, None for a constant; `rule` and `numbers`, the expression; `value`;
-    `adds`, [leaf, norm] pairs: the entry's part of the gradient of each leaf, by paths within its step.
+    "entries": the run forward, in order: op, where, t, gate, code; `box`, the last entry of its box at the level of
+    gates; `args`, for each argument the number of the entry that made it, -1 - k for leaf k, None for a constant;
+    `name`, or, of a term, `head`, the number of the entry whose statement it belongs to; `rule` and `numbers`, the
+    expression; `value`; `adds`, [leaf, norm] pairs: the entry's part of the gradient of each leaf, by paths within its
+    step.
     "back": the walk back, in order: entry; its cotangent, and what that is called; products: `to` (as in args), rule,
     numbers, value, and for a leaf the `total` so far. "leaves": name and value. "arrays": what `value`, `cotangent` and
     `total` number.
     "broken": the first position with a NaN or an infinity, None where there is none. Position p of the player is
     after p entries forward, and then after p - len(entries) back.
+    "paper": formulas of a derivation, from `lines`: by the name of a value, `h`, the line that computes it, by `dh` the
+    one of its gradient. `line` of an entry or a product is its number.
     """
     with not_recording():
-        return _Camera(tape).film(loss, seed)
+        return _Camera(tape, loss, lines or {}).film(loss, seed)
 
 
 class _Camera:
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, loss: Any, paper: Mapping[str, str]) -> None:
         self.tape = tape
+        self.paper = dict(paper)
+        self.place = {name: n for n, name in enumerate(self.paper)}
+        self.boxes = boxes(tape)
         self.lines = tape.lines()
-        self.wording = Wording(tape)
+        self.wording = Wording(tape, loss)
         self.leaves = tape.leaves()
         self.number = {id(x): -1 - k for k, x in enumerate(self.leaves)}
         self.number |= {id(out): k for k, (_, _, _, out, _) in enumerate(self.lines)}
@@ -74,6 +82,7 @@ class _Camera:
             for x in self.leaves
         ]
         return {
+            "paper": list(self.paper.values()),
             "entries": entries,
             "back": back,
             "leaves": leaves,
@@ -86,9 +95,11 @@ class _Camera:
         entry = self.tape[k]
         rule, numbers = self.wording.call(self.lines[k])
         labels = dict(entry.scope)
+        head = self.wording.heads[k]
         about: Data = {
-            "name": self.wording.names[entry.out],
+            **({"name": self.wording.names[entry.out]} if head == k else {"head": head}),
             "op": entry.op.name,
+            "box": self.boxes[k],
             "args": [self.number[id(a)] if type(a) is Tensor else None for a in entry.args],
             "rule": rule,
             "numbers": numbers,
@@ -99,7 +110,11 @@ class _Camera:
         about |= {key: str(labels[key])[:40] for key in ("t", "gate") if key in labels}
         if entry.line:
             about["code"] = Path(entry.line).name
-        return about
+        return about | self._line(self.wording.bare.get(k))
+
+    def _line(self, name: str | None, before: str = "") -> Data:
+        """Return the number of the derivation's line of a value, or, with a d before, of its gradient."""
+        return {"line": self.place[f"{before}{name}"]} if name and f"{before}{name}" in self.place else {}
 
     def _back(self, loss: Any, seed: Any) -> list[Data]:
         """Return the walk back. It is recorded, so that the rules can be read off the record."""
@@ -118,11 +133,12 @@ class _Camera:
         return back
 
     def _name(self, step: Step) -> None:
-        """Name a cotangent after its value. A value without a name, only added to a sum, shares the sum's cotangent."""
+        """Name a cotangent after its value. That of a value without a name is written as the rule that made it."""
         out, g = step.entry.out, step.cotangent
-        if out.name is not None or id(g) not in self.called:
-            self.called[id(g)] = self.wording.cotangent(out)
-        self.wording.called(g, self.called[id(g)])
+        expression = "" if self.wording.heads[step.index] == step.index else self.wording.expression(g)
+        self.called[id(g)] = expression or self.wording.cotangent(out)
+        if not expression:
+            self.wording.called(g, self.called[id(g)])
 
     def _step(self, step: Step, products: Products, totals: dict[Tensor, Array], position: int) -> Data:
         self.cotangents[step.index] = step.cotangent
@@ -141,7 +157,7 @@ class _Camera:
             if to < 0:
                 totals[x] = totals[x] + _plain(whole) if x in totals else _plain(whole)
                 about["total"] = self._array(totals[x], position)
-            shown.append(about)
+            shown.append(about | self._line(x.name if to < 0 else self.wording.bare.get(to), "d"))
         name, cotangent = self.called[id(step.cotangent)], self._array(_plain(step.cotangent), position)
         return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}
 

@@ -1,85 +1,87 @@
-"""The operations of a tape in symbols and in numbers: `df_2 * (f_2 - f_2 * f_2)`, `0.3 * (0.5 - 0.5 * 0.5)`.
+"""The operations of a tape in symbols and in numbers: `df_2 * f_2 * (1 - f_2)`, `0.3 * 0.5 * (1 - 0.5)`.
 
-Symbols: a value has its name and its step, `f_2`, the name of the array that it is a view of, `weight_hh.T`, or the
-number of its entry, `v12`. Numbers: the first entry of each array; of a product of matrices or a sum, the terms of that
-entry.
+Symbols: a value has its name and its step, `f_2`, a view is written as one, `weight_hh.T`, and a value without a name
+is the expression that made it, `tanh(c_2)`. Numbers: the first entry of each array; of a product of matrices or a sum,
+the terms of that entry.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
-from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.table import Args, Kwargs
 from tinygrad_rnn.core.tensor import Line, Tensor
+from tinygrad_rnn.draw.value_names import ValueNames, is_view, short
 from tinygrad_rnn.tape.full_tape import Tape
-from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, call_text
+from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed, call_text
 from tinygrad_rnn.tape.printing import index_text
-from tinygrad_rnn.tape.steps import time_of
 
-LONGEST_NAME = 40
 LONGEST = 160
 """The maximum number of characters of an expression."""
+LONGEST_COTANGENT = 60
+"""The maximum number of characters of a cotangent that is written as an expression, and not as `d(...)`."""
 DIGITS = 4
 MANY = 7
 """The maximum number of arguments written out. Of more, only the first three and the last are written."""
 TERMS = 3
 """The maximum number of terms of a sum that are written out."""
 
+T = TypeVar("T")
+Factor = tuple[Text, Text]
+"""A factor of a product: in symbols and in numbers."""
+
 
 class Wording:
     """The names of the values of a tape, and the text of the expressions that made them.
 
+    names: a value's name, or its expression. rules: for each entry, its expression. heads: for each entry, the number
+    of the entry in whose statement it is a term; its own, if its value has a name. bare: names without steps.
     `learn` adds the values that the rules of a walk back compute, as they are made.
     """
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, loss: object = None) -> None:
         self._symbols: dict[int, Text] = {}
         self._numbers: dict[int, Text] = {}
+        self._terms: dict[int, str] = {}  # the terms of a sum or a product of matrices, by the id of its result
+        self._factors: dict[int, list[Factor]] = {}
+        self._operands: dict[int, list[Text]] = {}  # of a product of matrices
         self.names: dict[Tensor, str] = {}
-        self._name(tape)
+        self.rules: list[str] = []
+        self.heads: list[int] = []
+        found = ValueNames(tape, loss)
+        self._name(tape.lines(), found)
+        self.bare = found.bare
 
-    def _name(self, tape: Tape) -> None:
-        """Give every value of the tape a name of its own."""
-        leaves = tape.leaves()
-        count = Counter(_short(x.name or "leaf") for x in leaves)
-        count.update(_in_time(e.out.name, e.scope) for e in tape if e.out.name is not None)
-        taken: Counter[str] = Counter()
+    def _name(self, lines: list[Line], found: ValueNames) -> None:
+        for x in found.leaves:
+            self._call(x, found.of_leaf(x), ATOM)
+        named = []
+        for k, line in enumerate(lines):
+            symbols, _ = self._written(line)
+            name = found.of_line(k, symbols[0])
+            named.append(name is not None)
+            self._call(line[3], *((name, ATOM) if name is not None else symbols))
+            self.rules.append(symbols[0])
+        self.heads = [*range(len(lines))]
+        for k in reversed(range(len(lines))):
+            by = found.readers.get(id(lines[k][3]))
+            if not named[k] and by:
+                self.heads[k] = self.heads[by[0]]
 
-        def unique(name: str, number: int | None = None, labels: Scope = ()) -> str:
-            where = scope_text(tuple(pair for pair in labels if pair[0] not in ("t", "gate")))
-            if count[name] > 1 and where:
-                name = f"{name}{{{_short(where)}}}"
-            taken[name] += 1
-            if number is None:
-                return f"{name}#{taken[name]}" if count[name] > 1 else name
-            return name if taken[name] == 1 else f"{name}#{number}"
-
-        for x in leaves:
-            self._call(x, unique(_short(x.name or "leaf")))
-        for k, (op, args, kwargs, out, labels) in enumerate(tape.lines()):
-            if out.name is not None:
-                name = unique(_in_time(out.name, labels), k, labels)
-            elif op.name == "transpose" and len(args) == 1 and not any(kwargs.values()):
-                name = f"{self.names[args[0]]}.T"
-            elif op.name == "getitem" and type(args[0]) is Tensor:
-                name = f"{self.names[args[0]]}{index_text(args[1:])}"
-            else:
-                name = f"v{k}"
-            self._call(out, name if len(name) <= 2 * LONGEST_NAME else f"v{k}")
-
-    def _call(self, x: Tensor, name: str) -> None:
+    def _call(self, x: Tensor, name: str, binds: int) -> None:
         self.names[x] = name
-        self.called(x, name)
+        self.called(x, name, binds)
 
-    def called(self, x: object, name: str) -> None:
+    def called(self, x: object, name: str, binds: int = ATOM) -> None:
         """Write x by this name from here on."""
-        self._symbols[id(x)] = name, ATOM
-        text = number_text(x)
-        self._numbers[id(x)] = text, BINDS["*"] if text.startswith("-") else ATOM  # -(-6), not --6
+        self._symbols[id(x)] = name, binds
+        self._numbers[id(x)] = _signed(number_text(x))
+        self._factors.pop(id(x), None)
+        self._operands.pop(id(x), None)
+        self._terms.pop(id(x), None)
 
     def cotangent(self, x: Tensor, place: Args = ()) -> str:
         """Name the gradient of the loss by x, or its part at an index: `dh_2`, `d(weight_hh.T)`, `dx[0]`."""
@@ -87,14 +89,50 @@ class Wording:
         bare = f"d{name}" if all(c.isalnum() or c == "_" for c in name) else f"d({name})"
         return bare + (index_text(place) if place else "")
 
+    def expression(self, x: object) -> str:
+        """Return the expression that made a cotangent, or "" where it is not known or too long to be read."""
+        text, _ = self._symbols.get(id(x), ("", ATOM))
+        return text if len(text) <= LONGEST_COTANGENT else ""
+
     def learn(self, line: Line) -> None:
         """Keep the text of the result of this line of a tape."""
-        _, args, _, out, _ = line
-        key = id(out)
+        op, args, _, out, _ = line
+        key, first = id(out), id(args[0])
         if _only_fits(line):  # written by hand, it would be left out
             self._symbols[key], self._numbers[key] = (self._of(args[0], t) for t in (self._symbols, self._numbers))
-        else:
-            self._symbols[key], self._numbers[key] = self._written(line)
+            _copy(self._terms, first, key)
+            _copy(self._factors, first, key)
+            _copy(self._operands, first, key)
+            return
+        self._symbols[key], self._numbers[key] = self._written(line)
+        if op.name == "multiply":
+            self._factors[key] = self._factors_of(args[0]) + self._factors_of(args[1])
+        elif op.name == "subtract":
+            self._take_out(key, *map(self._factors_of, args))
+        elif op.name == "matmul":
+            self._operands[key] = [self._of(a, self._symbols) for a in args]
+        elif is_view(line) and op.name == "transpose" and first in self._operands and np.ndim(args[0]) == 2:
+            a, b = (call_text("transpose", [text]) for text in self._operands[first])
+            self._symbols[key] = call_text("matmul", [b, a])
+            _copy(self._terms, first, key)
+        if op.kind != "elementwise":
+            if (terms := _terms(op.name, args, line[2])) is not None:
+                self._terms[key] = terms[0]
+            self._numbers[key] = _signed(number_text(out))
+
+    def _factors_of(self, x: object) -> list[Factor]:
+        return self._factors.get(id(x)) or [(self._of(x, self._symbols), self._of(x, self._numbers))]
+
+    def _take_out(self, key: int, left: list[Factor], right: list[Factor]) -> None:
+        """Write `a - a * b * b` as `a * (1 - b**2)`, as on paper."""
+        n = len(left)
+        if len(right) <= n or [symbol for symbol, _ in right[:n]] != [symbol for symbol, _ in left]:
+            return
+        below = tuple(_signed(f"1 - {bracketed(_product([f[k] for f in right[n:]]), 2)}") for k in (0, 1))
+        factors = [*left, ((below[0][0], 1), (below[1][0], 1))]
+        symbols, numbers = (_product([f[k] for f in factors]) for k in (0, 1))
+        if len(symbols[0]) <= LONGEST and len(numbers[0]) <= LONGEST:
+            self._symbols[key], self._numbers[key], self._factors[key] = symbols, numbers, factors
 
     def call(self, line: Line) -> tuple[str, str]:
         """Return the text of what a line computed, in symbols and in numbers."""
@@ -103,7 +141,7 @@ class Wording:
 
     def value(self, x: object) -> tuple[str, str]:
         """Return the text of a known value, in symbols and in numbers."""
-        return self._of(x, self._symbols)[0], self._of(x, self._numbers)[0]
+        return self._of(x, self._symbols)[0], self._terms.get(id(x)) or self._of(x, self._numbers)[0]
 
     def _written(self, line: Line) -> tuple[Text, Text]:
         op, args, kwargs, out, _ = line
@@ -117,7 +155,29 @@ class Wording:
             return texts.get(id(a), (number_text(a) if texts is self._numbers else f"array {a.shape}", ATOM))
         if isinstance(a, np.ndarray):
             return (number_text(a) if a.size == 1 or texts is self._numbers else f"array {a.shape}"), ATOM
-        return (number_text(a) if isinstance(a, float) else _short(str(a))), ATOM
+        return (number_text(a) if isinstance(a, float) else short(str(a))), ATOM
+
+
+def _copy(kept: dict[int, T], first: int, key: int) -> None:
+    """Keep for a result what is kept of the value that it repeats."""
+    if first in kept:
+        kept[key] = kept[first]
+
+
+def _signed(text: str) -> Text:
+    """Return a number as an operand: -6 is negated as -(-6), not as --6."""
+    return text, BINDS["*"] if text.startswith("-") else ATOM
+
+
+def _product(factors: list[Text]) -> Text:
+    """Return factors side by side; two alike are a square."""
+    found: list[Text] = []
+    for text in factors:
+        if found and found[-1] == text and text[1] <= ATOM and not text[0].endswith("**2"):
+            found[-1] = f"{bracketed(text, ATOM)}**2", 3
+        else:
+            found.append(text)
+    return found[0] if len(found) == 1 else (" * ".join(bracketed(text, BINDS["*"]) for text in found), BINDS["*"])
 
 
 def _only_fits(line: Line) -> bool:
@@ -141,18 +201,11 @@ def rounded(v: float) -> float:
     return float(f"{v:.{DIGITS}g}")
 
 
-def _in_time(name: str, labels: Scope) -> str:
-    t = time_of(labels)
-    return _short(name) if t is None else f"{_short(name)}_{_short(str(t))}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-
-
 def _call_text(name: str, texts: list[Text], args: Args, kwargs: Kwargs) -> Text:
     """Return the text of a call with its index, axes or keywords, cut where it is long."""
-    said = [f"{key}={_short(str(value))}" for key, value in kwargs.items() if value is not None and value is not False]
+    said = [
+        f"{key}={short(_argument(value))}" for key, value in kwargs.items() if value is not None and value is not False
+    ]
     if name == "getitem":
         text, binds = texts[0]
         text, binds = (text if binds == ATOM else f"({text})") + index_text(args[1:]), ATOM
@@ -181,3 +234,8 @@ def _terms(name: str, args: Args, kwargs: Kwargs) -> Text | None:
     else:
         return None
     return " + ".join(terms) + (f" + … ({count} terms)" if count > TERMS else ""), 1
+
+
+def _argument(value: object) -> str:
+    """Return the value of a keyword: of axes that are one, that one."""
+    return str(value[0] if isinstance(value, tuple) and len(value) == 1 else value)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import math
 
-from tinygrad_rnn.draw.layout.annotations import Furniture, flow_colour, furniture, looks, scale_of
+from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, scale_of
 from tinygrad_rnn.draw.layout.layout import Layout, layout
 from tinygrad_rnn.draw.layout.routes import Point
+from tinygrad_rnn.draw.layout.shapes_around import Furniture
 from tinygrad_rnn.draw.layout.sizes import HEAT_CELL, LINE, short
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture

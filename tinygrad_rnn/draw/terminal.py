@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
+from tinygrad_rnn.core.aligned import aligned
+from tinygrad_rnn.core.aligned import width as columns_of
 from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
 from tinygrad_rnn.draw.views.drawn_tape import Band
 from tinygrad_rnn.draw.views.formula import bare, in_ascii
@@ -53,7 +55,7 @@ def text(
     for ends, longest in tries:
         pic = _ends(whole, ends) if free else whole
         table = _table(pic, said, longest)
-        if max(map(len, table)) <= width:
+        if max(map(columns_of, table)) <= width:
             break
     return "\n".join([*table, *(said(note) for note in pic.notes)])
 
@@ -84,8 +86,7 @@ def _table(pic: Picture, said: Said, longest: int) -> list[str]:
         name = next(iter(cells.values()))[0]
         grid.append([name, *(cells.get(column, ("", ""))[1] for column in columns)])
     grid = [[said(cell) for cell in row] for row in grid]
-    widths = [max((len(row[k]) for row in grid if len(row) > max(k, 1)), default=0) for k in range(len(columns) + 1)]
-    lines = [_BETWEEN.join(cell.ljust(w) for cell, w in zip(row, widths, strict=False)).rstrip() for row in grid]
+    lines = aligned(grid, between=_BETWEEN)
     lines += _after(pic, said, longest) if pic.columns else []
     return lines
 

@@ -2,7 +2,8 @@
 
 PyTorch's `state_dict` has our names and layout: `from_torch` only takes the arrays out. The other converters take the
 arrays of one layer in the order and layout of their origin and give the parameters of one of our cells, with the gates
-where ours are: LSTM i, f, g, o; GRU r, z, n. `for_layer` gives them the names that `nn.LSTM` and its like have.
+where ours are: LSTM i, f, g, o; GRU r, z, n. `for_layer` gives them the names that `nn.LSTM` and its like have,
+and `from_layer` takes these away.
 
 | origin | gates | matrices | biases | reset gate |
 |---|---|---|---|---|
@@ -220,6 +221,24 @@ def from_columns(parameters: Mapping[str, Given]) -> Arrays:
 def for_layer(params: Mapping[str, Given], layer: int = 0, *, reverse: bool = False) -> Arrays:
     """Return the parameters of a cell by the names that they have in a layer: `weight_ih` -> `weight_ih_l0`."""
     return {f"{name}_l{layer}{'_reverse' if reverse else ''}": value for name, value in params.items()}
+
+
+def from_layer(params: Mapping[str, Given], layer: int = 0, *, reverse: bool = False) -> Arrays:
+    """Return the parameters of one layer by the names that they have in a cell: `weight_ih_l0` -> `weight_ih`.
+
+    So `nn.unroll(nn.lstm, from_layer(from_torch(state_dict, "rnn.")), xs)` runs the first layer of a PyTorch model.
+    `for_layer` is the way back. Names of another form are left out.
+
+    Raises ValueError where there is no such layer.
+    """
+    ending = f"_l{layer}{'_reverse' if reverse else ''}"
+    found = {name.removesuffix(ending): value for name, value in params.items() if name.endswith(ending)}
+    if not {"weight_ih", "weight_hh"} <= found.keys():
+        raise ValueError(
+            f"from_layer: no weight_ih{ending} and weight_hh{ending} among {', '.join(list(params)[:8]) or '(none)'}\n"
+            "give the parameters of one recurrent layer; of a model, take one module out: from_torch(..., 'rnn.')"
+        )
+    return found
 
 
 def _cell_parameters(W: Given, U: Given, to_x: Given, to_h: Given, order: list[int]) -> Arrays:

@@ -16,7 +16,15 @@ from tinygrad_rnn import files
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import by_name, flattened
 from tinygrad_rnn.nn import parameter_files
-from tinygrad_rnn.nn.converters import for_layer, from_columns, from_cs231n, from_keras, from_onnx, from_torch
+from tinygrad_rnn.nn.converters import (
+    for_layer,
+    from_columns,
+    from_cs231n,
+    from_keras,
+    from_layer,
+    from_onnx,
+    from_torch,
+)
 from tinygrad_rnn.nn.parameters import Array, Params, Tree
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "from_columns",
     "from_cs231n",
     "from_keras",
+    "from_layer",
     "from_onnx",
     "from_torch",
     "load",
@@ -125,7 +134,12 @@ def _require_like(path: parameter_files.AnyPath, found: Mapping[str, parameter_f
 def _ending(path: parameter_files.AnyPath) -> str:
     ending = os.path.splitext(path)[1]
     if ending not in (".npz", ".safetensors"):
-        raise ValueError(f"{path}: parameters are kept in .npz or .safetensors files\nchoose one of these endings")
+        to_npz = "np.savez('model.npz', **{k: v.cpu().numpy() for k, v in torch.load('model.pt').items()})"
+        saved = f"; of a state_dict that torch.save wrote: {to_npz}"
+        raise ValueError(
+            f"{path}: parameters are kept in .npz or .safetensors files\n"
+            f"choose one of these endings{saved if ending in ('.pt', '.pth', '.bin', '.ckpt') else ''}"
+        )
     return ending
 
 

@@ -19,6 +19,7 @@ softplus = primitive(
     analytic=False,
     kind="elementwise",
 )
+"""Return log(1 + exp(x)), of the shape and float dtype of x, without overflow. Its derivative is `sigmoid`."""
 _elu = primitive(
     lambda x, alpha: np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0))),
     lambda g, y, x, alpha: g * np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))),

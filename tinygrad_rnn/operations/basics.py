@@ -34,6 +34,7 @@ exp = primitive(np.exp, lambda g, y, x: g * y)
 log = primitive(np.log, lambda g, y, x: g / x)
 tanh = primitive(np.tanh, lambda g, y, x: g - g * (y * y))  # g (1 - y^2), without a number for NumPy to convert
 sigmoid = primitive(lambda x: logistic(x), lambda g, y, x: g * (y - y * y), name="sigmoid", kind="elementwise")
+"""Return 1 / (1 + exp(-x)), of the shape and float dtype of x, without overflow."""
 relu = primitive(
     lambda x: np.maximum(x, 0),
     lambda g, y, x: g * (x > 0),  # slope 0 at 0
@@ -41,6 +42,7 @@ relu = primitive(
     analytic=False,
     kind="elementwise",
 )
+"""Return max(x, 0), of the shape and dtype of x. At 0 its derivative is 0."""
 power = primitive(
     np.power,
     lambda g, y, a, b: g * b * np.power(a, one_less(a, b)),

@@ -24,6 +24,10 @@ ATOM = 9
 """How tightly a name, a number or a call binds: it never needs brackets."""
 
 
+LETTERS = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
+"""Names for values that have none from their author, in this order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notation:
     """How an operation is written.

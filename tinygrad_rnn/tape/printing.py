@@ -9,6 +9,7 @@ from pathlib import Path
 
 from numpy import ndarray
 
+from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.table import Args
 from tinygrad_rnn.core.tensor import Line, Tensor
@@ -24,13 +25,8 @@ def table(lines: list[Line], ends: int | None, code: list[str]) -> str:
     Only `ends` lines from either end, if given.
     """
     found, left_out = rows(lines, ends, code)
-    columns = 6 if code else 5
-    found.insert(0, HEAD)
-    widths = [max(len(row[column]) for row in found) for column in range(columns)]
-    text = [
-        "  ".join([row[0].rjust(widths[0]), *(row[c].ljust(widths[c]) for c in range(1, columns))]).rstrip()
-        for row in found
-    ]
+    whole = [HEAD, *found]
+    text = aligned(whole if code else [row[:5] for row in whole], right=[0])
     if left_out:
         text.insert(1 + (ends or 0), gap_text(left_out))
     return "\n".join(text)

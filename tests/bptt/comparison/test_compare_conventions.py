@@ -29,7 +29,14 @@ def clipped(*arguments, **options):
     return {name: np.clip(g, -0.5, 0.5) for name, g in by_hand(*arguments, **options).items()}
 
 
+def by_norm(*arguments, **options):
+    found = by_hand(*arguments, **options)
+    norm = np.sqrt(sum((g**2).sum() for g in found.values()))
+    return {name: g * 0.7 / max(norm, 0.7) for name, g in found.items()}
+
+
 RIGHT = {
+    "by norm": (by_norm, {}, "convention: gradients are scaled down to a norm of 0.7 at most"),
     "clipped": (clipped, {}, "convention: gradients are clipped to [-0.5, 0.5]"),
     "windows": (by_hand, {"reach": 3}, "convention: this is BPTT truncated to windows of 3; if that is meant"),
     "float32": (by_hand, {"dtype": np.float32}, "precision: it computes in float32 somewhere"),
@@ -71,3 +78,27 @@ def test_a_truncation_that_is_said_is_asked_for():
     assert compared(by_hand, {"reach": 3}, truncation=bptt.Window(3))
     assert not compared(by_hand, {"reach": 3}, truncation=bptt.Window(4))
     assert not compared(by_hand, {}, truncation=bptt.Window(4))
+
+
+def scaled(by):
+    return lambda params, xs, state, dhs: {k: g * by(len(xs)) for k, g in by_hand(params, xs, state, dhs).items()}
+
+
+def test_a_mean_over_steps_needs_a_loss_at_several_steps():
+    every, last = np.ones((6, 2, 3)), np.zeros((6, 2, 3))
+    last[-1] = 1
+    assert compared(scaled(lambda T: 1 / T), {}, dhs=every)
+    assert not compared(scaled(lambda T: 1 / T), {}, dhs=last)
+
+
+def test_a_factor_that_is_no_mean_at_another_length_is_no_mean():
+    assert not compared(scaled(lambda T: 1 / 6), {}, dhs=np.ones((6, 2, 3)))
+
+
+def test_gradients_with_a_largest_value_that_grows_with_them_are_not_clipped():
+    def cut(params, xs, state, dhs):
+        found = by_hand(params, xs, state, dhs)
+        top = np.sort(np.abs(np.concatenate([g.ravel() for g in found.values()])))[-4]
+        return {k: np.clip(g, -top, top) for k, g in found.items()}
+
+    assert not compared(cut, {})

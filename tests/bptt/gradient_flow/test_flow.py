@@ -685,6 +685,7 @@ def test_1e_minus_250_is_reported_as_such():
     assert "1.0e-250" in flow.table()
     said = str(flow)
     assert "State: its gradient VANISHES: |dL/ds_k| goes from 1.0e+00 at distance 0 to 1.0e-250 at distance 250" in said
+    assert "It is less than a thousandth of that from step 246 back." in said  # 0.1 ** 4 at step 250 - 4
     assert "Range" not in said
 
 

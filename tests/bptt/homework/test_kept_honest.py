@@ -31,12 +31,24 @@ def weights():
 
 
 @pytest.mark.parametrize("scale", [1, -17])
-def test_a_second_dict_of_parameters_whose_gradient_was_not_recognised(scale):
+def test_a_second_dict_of_parameters_whose_gradient_has_another_name(scale):
     W, U, V = weights()
 
     def run(net, out, x):
         loss, dW, dU, dV = passes(net["W"], net["U"], out["V"], x, np.zeros(4))
         return loss, {"W": dW, "U": dU, "readout": scale * dV}
+
+    found = bptt.examine(run, {"W": W, "U": U}, {"V": V}, X)
+    assert not found.missing
+    assert list(found.wrong) == (["V"] if scale != 1 else [])
+
+
+def test_a_parameter_without_a_gradient_is_said():
+    W, U, V = weights()
+
+    def run(net, out, x):
+        loss, dW, dU, _ = passes(net["W"], net["U"], out["V"], x, np.zeros(4))
+        return loss, {"W": dW, "U": dU, "norm": np.linalg.norm(dW)}
 
     found = bptt.examine(run, {"W": W, "U": U}, {"V": V}, X)
     assert not found

@@ -8,13 +8,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import ByHand, Case, Gradients
 from tinygrad_rnn.bptt.comparison.report import Difference
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
-from tinygrad_rnn.bptt.diagnosis.conventions import means
+from tinygrad_rnn.bptt.diagnosis.conventions import Convention, means
+from tinygrad_rnn.bptt.diagnosis.evidence import Seen, Truth, bound_of, clipped, norm_of
 from tinygrad_rnn.bptt.diagnosis.found_conventions import computes_in_single
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
@@ -22,8 +24,8 @@ from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
 
 Agrees = Callable[[Gradients], bool]
-CUT = 1.01
-"""By how much an entry must exceed the bound of a clipping, for the clipping to be seen."""
+LOUD = 8.0
+"""The factor on upstream gradients with which a clipping is asked for once more. A power of 2 rounds nothing."""
 COARSE = 5e-9
 """The least error, of the largest entry, that a calculation in float32 makes somewhere."""
 
@@ -50,13 +52,30 @@ def by_convention(case: Case, by_hand: ByHand, rtol: float, in_single: float) ->
             remarks = [*said, *precision]
             if remarks and agrees(hand):
                 return Meant(other, hand, remarks, tolerance)
-            for mean in means(hand, case.params):
-                if agrees(found := mean.undone(hand, other)):
+            for mean in means(hand, case.params, "sum" if _losses(case) > 1 else "one"):
+                if agrees(found := mean.undone(hand, other)) and _at_another_length(mean, other, by_hand, tolerance):
                     return Meant(other, found, [*remarks, mean.remark], tolerance)
             for expected, words in _changed(other, by_hand, hand, tape, SINGLE if precision else DOUBLE):
                 if agrees(found := _instead(hand, expected, tape)):
                     return Meant(other, found, [*remarks, words], tolerance)
     return None
+
+
+def _losses(case: Case) -> int:
+    """Return the number of losses: of steps that have an upstream gradient, and of last states."""
+    return sum(bool(np.any(d)) for d in (*case.dhs, *case.dlast))
+
+
+def _at_another_length(mean: Convention, case: Case, by_hand: ByHand, rtol: float) -> bool:
+    """Return whether gradients are that mean on a shorter sequence too, or the derivation is for one length alone."""
+    if len(case.xs) < 2:
+        return True
+    short = _first_steps(case, len(case.xs) - 1)
+    try:
+        hand = short.hand_gradients(by_hand)
+    except Exception:  # it is for one length alone
+        return True
+    return _judged(short, rtol)[0](mean.undone(hand, short))
 
 
 def under(case: Case, hand: Gradients, way: AnyWay, rtol: float) -> Meant:
@@ -120,7 +139,7 @@ def _lengths_of_truncation(case: Case, by_hand: ByHand, precision: Precision) ->
 
 def _is_right(case: Case, by_hand: ByHand, steps: int, precision: Precision) -> bool:
     """Return whether the derivation is right for the first steps."""
-    short = case.part(0, steps, case.dhs[:steps], tuple(np.zeros_like(d) for d in case.dlast))
+    short = _first_steps(case, steps)
     found, tape = short.hand_gradients(by_hand), short.tape_gradients()
     largest = largest_entry(tape.values())
     return all(precision.same(g, tape[name], largest) for name, g in found.items())
@@ -130,14 +149,44 @@ def _changed(
     case: Case, by_hand: ByHand, hand: Gradients, tape: Gradients, precision: Precision
 ) -> Iterator[tuple[Gradients, str]]:
     """Yield the clipped and the truncated gradients that the ones by hand may be, and words for each."""
-    bound = largest_entry(hand.values())
-    if 0 < CUT * bound < largest_entry(tape[name] for name in hand):
-        clipped = {name: np.clip(g, -bound, bound) for name, g in tape.items()}
-        yield clipped, f"convention: gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
+    seen = _also_louder(case, by_hand, hand, precision)
+    if bound := bound_of(seen):
+        cut = {name: clipped(g, bound) for name, g in tape.items()}
+        yield cut, f"convention: gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
+    if by_norm := norm_of(seen):
+        norm, factors = by_norm
+        cut = {name: g * factors[case] for name, g in tape.items()}
+        yield cut, f"convention: gradients are scaled down to a norm of {norm:.6g} at most"
     lengths = _lengths_of_truncation(case, by_hand, precision)
     if lengths and (way := truncation_of([(hand, case)], precision, lengths)):
         said = f"convention: {truncation_text(way)}; if that is meant, say truncation=bptt.{way!r}"
         yield truncated(case, way), said
+
+
+def _also_louder(case: Case, by_hand: ByHand, hand: Gradients, precision: Precision) -> list[Seen]:
+    """Return the gradients for the rules of evidence, and those for larger upstream gradients, which show a bound."""
+    seen = []
+    for factor in (1.0, LOUD, LOUD**2):
+        problem, found = case, hand
+        if factor > 1:
+            problem = case.part(0, len(case.xs), case.dhs * factor, tuple(d * factor for d in case.dlast))
+            found = problem.hand_gradients(by_hand)
+        tape = problem.tape_gradients()
+        slack = partial(precision.slack, largest=largest_entry(tape.values()))
+        seen += [Seen(problem, name, g, Truth.of(tape[name]), slack) for name, g in found.items() if name in tape]
+    return seen
+
+
+def _first_steps(case: Case, steps: int) -> Case:
+    return case.part(0, steps, case.dhs[:steps], tuple(np.zeros_like(d) for d in case.dlast))
+
+
+def as_it_begins(case: Case, by_hand: ByHand) -> tuple[Case, list[str]]:
+    """Return the problem on which a wrong derivation is judged: with zeros for what it does not read, and what is said.
+
+    None of its gradients can be right where it begins at another state.
+    """
+    return [*_problems(case, by_hand)][-1]
 
 
 def _problems(case: Case, by_hand: ByHand) -> Iterator[tuple[Case, list[str]]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison import torch_reference
-from tinygrad_rnn.bptt.comparison.by_convention import Meant, by_convention, under
+from tinygrad_rnn.bptt.comparison.by_convention import Meant, as_it_begins, by_convention, under
 from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients, Numbers, States, as_array, takes_dlast
 from tinygrad_rnn.bptt.comparison.locate import Locator
 from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
@@ -69,6 +69,11 @@ def compare(
         return report
     if meant := by_convention(case, by_hand, rtol, RTOL["float32"]):
         return _meant(meant, by_hand, exhaustive, torch)
+    case, said = as_it_begins(case, by_hand)
+    if said:
+        report = _compared(case, case.hand_gradients(by_hand), by_hand, exhaustive, rtol, torch)
+        wrong = [row for row in report.rows if "HAND" in row.verdict(rtol)]
+        report.findings.extend(said)
     locator = Locator(case, by_hand, Judge(case), rtol)
     report.findings.extend(locator.first_fault(row) for row in wrong)
     report.findings.append("bptt.doctor(cell, by_hand) names the mistake.")

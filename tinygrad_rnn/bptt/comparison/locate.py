@@ -118,11 +118,7 @@ class Locator:
         elif name in alone.state_names:
             return f"the gradient of the initial state is the first that is wrong: {_numbers(hand[name], tape[name])}."
         elif not self._reads_state:
-            steps = f"steps 0 to {last}" if last else "step 0"
-            return (
-                f"it is wrong: {_numbers(hand[name], tape[name])}; somewhere in {steps}. The derivation does not read "
-                "the initial state, so no sequence can be begun at a later step to tell which."
-            )
+            return self._from_zeros(name, s, last, wrong)
         else:
             what = "the contribution"
             try:
@@ -139,6 +135,44 @@ class Locator:
         if found is None:
             return f"it is wrong as a whole: each contribution of the steps up to {last} is right by itself."
         return f"{what} of step {found} is the first that is wrong: {_numbers(*pair)}."
+
+    def _from_zeros(self, name: str, s: int, last: int, wrong: Callable[[tuple[Array, Array]], bool]) -> str:
+        """Return the same for a derivation that begins at zeros: from the shortest sequence to step s that is wrong.
+
+        One step less is right. So what is wrong is what the first step adds; if that is zero, since the state before it
+        is, what the second adds from a state that is not.
+        """
+        _, hand, tape = self._run(s, s + 1)
+        try:
+            n = 1 + _first(last + 1, lambda n: wrong(self._zero_cut(name, s, last - n)))
+        except Exception as error:
+            return (
+                f"it is wrong: {_numbers(hand[name], tape[name])}; in a term of step {last} or of one before. The "
+                f"derivation begins at zeros, and fails for other lengths, which would tell which: {told(error)}."
+            )
+        begun = last + 1 - n
+        at_zeros = self._alone_from_zeros(s, begun)
+        hand_there, tape_there = self._zero_cut(name, s, begun)
+        own = [at_zeros.tape_gradients()[name]]
+        for k in range(1, n):
+            rest = at_zeros.part(k, len(at_zeros.xs), at_zeros.dhs[k:], at_zeros.dlast)
+            own = [*own[:-1], own[-1] - rest.tape_gradients()[name], rest.tape_gradients()[name]]
+        found = 0 if n == 1 or np.any(np.abs(own[0]) > 1e-12 * np.max(np.abs(tape_there))) else 1
+        where = f", in the sequence that begins at step {begun} with zeros" if begun else ""
+        with np.errstate(invalid="ignore"):
+            pair = own[found] + (hand_there - tape_there), own[found]
+        return f"the contribution of step {begun + found} is the first that is wrong{where}: {_numbers(*pair)}."
+
+    def _zero_cut(self, name: str, s: int, k: int) -> tuple[Array, Array]:
+        """Return the gradient of the steps from k on, begun with zeros there, by hand and on the tape."""
+        rest = self._alone_from_zeros(s, k)
+        return rest.hand_gradients(self._by_hand)[name], rest.tape_gradients()[name]
+
+    def _alone_from_zeros(self, s: int, k: int) -> Case:
+        alone = self._run(s, s + 1).case
+        rest = alone.part(k, len(alone.xs), alone.dhs[k:], alone.dlast)
+        rest.state = tuple(np.zeros_like(state) for state in rest.state)
+        return rest
 
     def _compute_cut(self, name: str, s: int, k: int) -> tuple[Array, Array]:
         """Return the gradient of the steps from k on, by hand and on the tape."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
+from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.notebook.html_parts import badge, box, faint, sentences, strong, table, titled
 
 
@@ -231,12 +232,7 @@ class Report:
     def __str__(self) -> str:
         head, cells = self._columns()
         lines = [[*head, ""]] + [[*line, row.told(self.rtol)] for line, row in zip(cells, self.rows, strict=True)]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
-        text = [
-            "  ".join([*(cell.ljust(w) for cell, w in zip(line, widths, strict=False)), line[-1]]).rstrip()
-            for line in lines
-        ]
-        return "\n".join([self.title, *text, self._result(), *self.notes, *self.findings])
+        return "\n".join([self.title, *aligned(lines), self._result(), *self.notes, *self.findings])
 
     def _columns(self) -> tuple[list[str], list[list[str]]]:
         """Return the heads of the columns, and their cells for each gradient, without the verdict."""

@@ -6,6 +6,7 @@ A vector of parameters is a column. A matrix of parameters stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence
@@ -74,47 +75,100 @@ def column(x: Expr) -> Expr:
         return x
     if isinstance(x, Ref):
         return _column(x) if x.step is not None or len(x.shape) < 2 else transpose(_column(x))
+    return RULES.get(x.name, _entry_by_entry)(x)
+
+
+# ------------------------------------------------------------------------------------------------------- the rules
+
+
+def _matmul(x: Op) -> Expr:
+    """Turn a product of matrices around."""
+    a, b = x.args
+    if len(b.shape) == 1 and any(ref.step is not None for ref in refs(b)):  # a sum over the examples
+        return matmul(transpose(column(a)), transpose(column(b)))
+    if len(b.shape) == 1:
+        return matmul(transpose(column(b)), column(a))
+    return matmul(column(b), column(a))
+
+
+def _transpose(x: Op) -> Expr:
+    """Turn a transpose."""
+    return transpose(column(x.args[0]))
+
+
+def _reduction(x: Op) -> Expr:
+    """Turn a sum or a mean over axes: the same axes, counted from the other end."""
+    rank = len(x.args[0].shape)
+    axes = tuple(sorted(rank - 1 - k for k in dict(x.options)["axis"]))
+    inner = column(x.args[0])
+    if len(axes) == rank:
+        return reduced(x.name, inner, (("axis", axes),), ())
+    shape = tuple(1 if k in axes else n for k, n in enumerate(inner.shape))
+    return reduced(x.name, inner, (("axis", axes), ("keepdims", True)), shape)
+
+
+def _along_an_axis(x: Op) -> Expr:
+    """Turn an operation along one axis of a matrix: it goes along the other axis."""
+    if len(x.args[0].shape) != 2:
+        return _entry_by_entry(x) if x.name in ("softmax", "log_softmax") else _no_formula(x)
+    args = tuple(column(a) for a in x.args)
+    return Op(x.name, args, (*_without(x, "axis"), ("axis", 1 - dict(x.options)["axis"])), x.shape[::-1])
+
+
+def _one_hot(x: Op) -> Expr:
+    """Turn the rows that stand for indices."""
     options = dict(x.options)
-    if x.name == "matmul":
-        a, b = x.args
-        if len(b.shape) == 1 and any(ref.step is not None for ref in refs(b)):  # a sum over the examples
-            return matmul(transpose(column(a)), transpose(column(b)))
-        if len(b.shape) == 1:
-            return matmul(transpose(column(b)), column(a))
-        return matmul(column(b), column(a))
-    if x.name == "transpose":
-        return transpose(column(x.args[0]))
-    if x.name in ("sum", "mean"):
-        rank = len(x.args[0].shape)
-        axes = tuple(sorted(rank - 1 - k for k in options["axis"]))
-        inner = column(x.args[0])
-        if len(axes) == rank:
-            return reduced(x.name, inner, (("axis", axes),), ())
-        shape = tuple(1 if k in axes else n for k, n in enumerate(inner.shape))
-        return reduced(x.name, inner, (("axis", axes), ("keepdims", True)), shape)
-    stacked = x.name in ("concatenate", "split", "softmax", "log_softmax") and len(x.args[0].shape) == 2
-    if x.name == "one_hot":
-        return one_hot(column(x.args[0]), options["n"], 1 - options["axis"])
-    if stacked:
-        args = tuple(column(a) for a in x.args)
-        return Op(x.name, args, (*_without(x, "axis"), ("axis", 1 - options["axis"])), x.shape[::-1])
-    if x.name == "getitem":
-        index = options["index"]
-        if None in index:
-            return column(x.args[0])
-        whole = ((None, None, None),)
-        index = (*index, *whole * (len(x.args[0].shape) - len(index)))
-        index = tuple((part, part + 1, None) if isinstance(part, int) and part >= 0 else part for part in index)
-        return Op(x.name, (column(x.args[0]),), (("index", index[::-1]),), _turned(x.shape))
-    if x.name == "broadcast_to":
-        return Op(x.name, (column(x.args[0]),), (), _turned(x.shape))
-    if x.name == "reshape" and _full(x.shape) == _full(x.args[0].shape):
+    return one_hot(column(x.args[0]), options["n"], 1 - options["axis"])
+
+
+def _getitem(x: Op) -> Expr:
+    """Turn a part of an array: the parts of the index change places."""
+    index = dict(x.options)["index"]
+    if None in index:
         return column(x.args[0])
-    if x.name in ("reshape", "stack", "concatenate", "split"):
-        raise Unwritable(
-            f"derive: {x.name} has no formula in column vectors\nwrite the cell without it; numpy() gives its code"
-        )
+    whole = ((None, None, None),)
+    index = (*index, *whole * (len(x.args[0].shape) - len(index)))
+    index = tuple((part, part + 1, None) if isinstance(part, int) and part >= 0 else part for part in index)
+    return Op(x.name, (column(x.args[0]),), (("index", index[::-1]),), _turned(x.shape))
+
+
+def _broadcast_to(x: Op) -> Expr:
+    """Turn an array that is broadcast."""
+    return Op(x.name, (column(x.args[0]),), (), _turned(x.shape))
+
+
+def _reshape(x: Op) -> Expr:
+    """Turn the same entries in another shape, where only axes of length 1 differ."""
+    return column(x.args[0]) if _full(x.shape) == _full(x.args[0].shape) else _no_formula(x)
+
+
+def _no_formula(x: Op) -> Expr:
+    raise Unwritable(
+        f"derive: {x.name} has no formula in column vectors\nwrite the cell without it; numpy() gives its code"
+    )
+
+
+def _entry_by_entry(x: Op) -> Expr:
+    """Turn any other operation by turning its arguments."""
     return made(x, [column(a) for a in x.args], _turned(x.shape))
+
+
+RULES: Mapping[str, Callable[[Op], Expr]] = {
+    "matmul": _matmul,
+    "transpose": _transpose,
+    "sum": _reduction,
+    "mean": _reduction,
+    "concatenate": _along_an_axis,
+    "split": _along_an_axis,
+    "softmax": _along_an_axis,
+    "log_softmax": _along_an_axis,
+    "one_hot": _one_hot,
+    "getitem": _getitem,
+    "broadcast_to": _broadcast_to,
+    "reshape": _reshape,
+    "stack": _no_formula,
+}
+"""Operation -> its transpose. All others are turned entry by entry."""
 
 
 def _full(shape: Shape) -> Shape:

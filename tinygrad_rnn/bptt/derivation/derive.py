@@ -4,6 +4,8 @@
 >>> derivation = bptt.derive(nn.rnn)
 >>> print(derivation.lines()["dU"])
 ∂L/∂U = Σ_t δ_t h_{t-1}ᵀ
+>>> derivation.lines_by_name()["dweight_hh"]
+'∂L/∂U = Σ_t δ_t h_{t-1}ᵀ'
 >>> [line.strip() for line in derivation.numpy().splitlines() if "dz =" in line]
 ['dz = dh * (1 - h**2)  # h = np.tanh(z)']
 """
@@ -21,7 +23,7 @@ from tinygrad_rnn.bptt.derivation.code import Code
 from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
 from tinygrad_rnn.bptt.derivation.equations import Recurrence
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH
-from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.formulas import Formulas, Partial
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.derivation.recurrence import recurrence
 from tinygrad_rnn.bptt.derivation.symbols import Writer
@@ -75,6 +77,23 @@ class Derivation:
         """Return every formula by name, in "text", "latex" or "html" (MathML)."""
         writer = Writer(self.formulas, STYLES[_known(to)]())
         return {f.name: writer.formula(f) for f in self.formulas.all}
+
+    def lines_by_name(self, to: str = "text") -> dict[str, str]:
+        """Return the line of each value by its name, `h`, and that of its gradient by `dh`: for `draw.play(lines=...)`.
+
+        A parameter has its name in the cell, `dweight_hh`. The lines of the initial state are left out: they speak of
+        a single step.
+        """
+        writer, found = Writer(self.formulas, STYLES[_known(to)]()), {}
+        theirs = {short: name for name, short in self.recurrence.params.items()}
+        for f in self.formulas.all:
+            if f.section not in ("forward", "errors", "gradients") or f.at:
+                continue
+            for left in f.left:
+                gradient = isinstance(left, Partial)
+                name = left.below.name if isinstance(left, Partial) else left.name
+                found["d" * gradient + theirs.get(name, name)] = writer.formula(f)
+        return found
 
     def chains(self, T: int, to: str = "text") -> dict[str, str]:
         """Return for each parameter and t = 1, ..., T the derivative of L_t by it, as the sum of its chains.

@@ -11,7 +11,7 @@ from tinygrad_rnn.bptt.derivation.equations import LOSS
 from tinygrad_rnn.bptt.derivation.spelled_gates import OPPOSITE
 from tinygrad_rnn.bptt.derivation.trace import OF_STEP
 from tinygrad_rnn.graph.graph import Loop, Node, Value
-from tinygrad_rnn.tape.notation import is_function
+from tinygrad_rnn.tape.notation import LETTERS, is_function
 
 
 def short(key: str) -> str:
@@ -21,7 +21,6 @@ def short(key: str) -> str:
     return key.replace("weight_", "w_").replace("bias_", "b_") if key.startswith(("weight_", "bias_")) else key
 
 
-FRESH = ("a", "v", "u", "s", "q", "p", "e", "m", "k", "w", "r", "y")
 RESERVED = frozenset(
     {"x", "xs", "t", "T", "L", "H", "np", "params", "state", "dhs", "dlast", "dxs", "hs", "cache", "kept", "name"}
     | {"targets", "loss", "blank"}
@@ -62,7 +61,7 @@ class Names:
         """
         name = re.sub(r"\W", "_", name).strip("_") or "a"
         stem, underscore, rest = name.partition("_")
-        more = [f"{letter}{underscore}{rest}" for letter in FRESH]
+        more = [f"{letter}{underscore}{rest}" for letter in LETTERS]
         for candidate in (name, *more, *(f"{name}_{k}" for k in range(2, 1000))):
             if self.free(candidate):
                 self.taken.add(candidate)
@@ -82,7 +81,7 @@ class Names:
 
     def cotangent(self) -> str:
         """Return a name for the cotangent of a value without a name. Raises ValueError where no name is left."""
-        for candidate in (*(f"d{letter}" for letter in FRESH), *(f"d{k}" for k in range(1, 1000))):
+        for candidate in (*(f"d{letter}" for letter in LETTERS), *(f"d{k}" for k in range(1, 1000))):
             if candidate not in self.taken and candidate[1:] not in self.taken:
                 self.taken.add(candidate)
                 return candidate
@@ -144,12 +143,12 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
                     a.name = names.take("s")
                     invented.add(a)
         if node.out.name is None and len(readers.get(node.out, [])) > 1 and node.op.name not in PLAIN:
-            node.out.name = names.take(FRESH[0])
+            node.out.name = names.take(LETTERS[0])
             invented.add(node.out)
     for (whole, _), nodes in parts_of(loop.body).items():
         if whole.name is None:
             stems = {node.out.name.rpartition("_")[0] for node in nodes if node.out.name}
-            whole.name = names.take(stems.pop() if len(stems) == 1 and "" not in stems else FRESH[0])
+            whole.name = names.take(stems.pop() if len(stems) == 1 and "" not in stems else LETTERS[0])
             invented.add(whole)
         endings = [_ending(node.out, readers) for node in nodes]
         if len(set(endings)) < len(endings) or not all(endings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_negative, negative, transpose
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
@@ -25,32 +25,7 @@ def _text(x: Expr, name: Name) -> Text:
         return name(x), ATOM
     if isinstance(x, Num):
         return number(x.value), ATOM if x.value >= 0 else APPLIED
-    if x.name == "add":
-        return " ".join(_terms(x, name)), SUM
-    if x.name == "multiply":
-        return " * ".join(_factor(a, name) for a in x.args), TIMES
-    if x.name == "divide":
-        return f"{_factor(x.args[0], name)} / {bracketed(_text(x.args[1], name), APPLIED)}", TIMES
-    if x.name == "matmul" and (at := row_index(x.args[0])):
-        return f"{bracketed(_text(x.args[1], name), ATOM)}[{python(at, name)}]", ATOM
-    if x.name == "matmul" and (at := row_index(transpose(x.args[1]))):
-        return f"{bracketed(_text(x.args[0], name), ATOM)}[:, {python(at, name)}]", ATOM
-    if x.name == "matmul":
-        return " @ ".join(bracketed(_text(a, name), APPLIED) for a in x.args), TIMES
-    if x.name == "negative":
-        return f"-{bracketed(_text(x.args[0], name), TIMES)}", TIMES
-    if x.name == "power":
-        base, exponent = x.args
-        tight = "**" if isinstance(base, Ref) and _text(base, name)[0].isidentifier() else " ** "
-        return f"{bracketed(_text(base, name), ATOM)}{tight}{bracketed(_text(exponent, name), ATOM)}", APPLIED + 1
-    if x.name == "detach":
-        return _text(x.args[0], name)
-    if x.name == "transpose":
-        return f"{bracketed(_text(x.args[0], name), ATOM)}.T", ATOM
-    sign = notation_of(x.name).sign
-    if sign and not BINDS[sign]:
-        return f" {sign} ".join(bracketed(_text(a, name), SUM) for a in x.args), 0
-    return _call(x, name), ATOM
+    return RULES.get(x.name, _operator_or_call)(x, name)
 
 
 def row_index(x: Expr) -> Expr | None:
@@ -64,7 +39,11 @@ def _factor(x: Expr, name: Name) -> str:
     return f"({text})" if isinstance(x, Op) and x.name == "matmul" else bracketed(_text(x, name), TIMES)
 
 
-def _terms(x: Op, name: Name) -> list[str]:
+# ------------------------------------------------------------------------------------------------------- the rules
+
+
+def _sum_of_terms(x: Op, name: Name) -> Text:
+    """Write a sum; it begins with a term that is not negative, if there is one."""
     first = next((a for a in x.args if not is_negative(a)), x.args[0])
     rest = list(x.args)
     rest.remove(first)
@@ -73,37 +52,129 @@ def _terms(x: Op, name: Name) -> list[str]:
         sign = "-" if is_negative(a) else "+"
         term = _text(negative(a) if is_negative(a) else a, name)
         found.append(f"{sign} {bracketed(term, SUM + (sign == '-'))}")
-    return found
+    return " ".join(found), SUM
 
 
-def _call(x: Op, name: Name) -> str:
+def _product(x: Op, name: Name) -> Text:
+    """Write a product, entry by entry."""
+    return " * ".join(_factor(a, name) for a in x.args), TIMES
+
+
+def _quotient(x: Op, name: Name) -> Text:
+    """Write a quotient, entry by entry."""
+    return f"{_factor(x.args[0], name)} / {bracketed(_text(x.args[1], name), APPLIED)}", TIMES
+
+
+def _product_of_matrices(x: Op, name: Name) -> Text:
+    """Write a product of matrices: a row or a column by its index, where one factor is 1 there and 0 elsewhere."""
+    a, b = x.args
+    if at := row_index(a):
+        return f"{bracketed(_text(b, name), ATOM)}[{python(at, name)}]", ATOM
+    if at := row_index(transpose(b)):
+        return f"{bracketed(_text(a, name), ATOM)}[:, {python(at, name)}]", ATOM
+    return " @ ".join(bracketed(_text(factor, name), APPLIED) for factor in x.args), TIMES
+
+
+def _opposite(x: Op, name: Name) -> Text:
+    """Write a minus sign."""
+    return f"-{bracketed(_text(x.args[0], name), TIMES)}", TIMES
+
+
+def _power(x: Op, name: Name) -> Text:
+    """Write a power, without spaces where the base is a name."""
+    base, exponent = x.args
+    tight = "**" if isinstance(base, Ref) and _text(base, name)[0].isidentifier() else " ** "
+    return f"{bracketed(_text(base, name), ATOM)}{tight}{bracketed(_text(exponent, name), ATOM)}", APPLIED + 1
+
+
+def _unchanged(x: Op, name: Name) -> Text:
+    """Write an operation whose result is its argument."""
+    return _text(x.args[0], name)
+
+
+def _transpose(x: Op, name: Name) -> Text:
+    """Write a transpose."""
+    return f"{bracketed(_text(x.args[0], name), ATOM)}.T", ATOM
+
+
+def _reduction(x: Op, name: Name) -> Text:
+    """Write a sum or a mean over axes."""
     options = dict(x.options)
-    first = _text(x.args[0], name)
-    if x.name in ("sum", "mean"):
-        axes = options["axis"]
-        text = f"axis={axes[0] if len(axes) == 1 else axes}" if len(axes) < len(x.args[0].shape) else ""
-        kept = "keepdims=True" if options.get("keepdims") else ""
-        return f"{bracketed(first, ATOM)}.{x.name}({', '.join(part for part in (text, kept) if part)})"
-    if x.name in ("concatenate", "stack", "split"):
-        parts = f"[{', '.join(python(a, name) for a in x.args)}]" if x.name != "split" else first[0]
-        more = [str(options["parts"])] if x.name == "split" else []
-        axis = [f"axis={options['axis']}"] if options["axis"] else []
-        return f"np.{x.name}({', '.join([parts, *more, *axis])})"
-    if x.name == "getitem":
-        return f"{bracketed(first, ATOM)}[{', '.join(map(_part, options['index']))}]"
-    if x.name == "broadcast_to" and x.args[0] == Num(0):
-        return f"np.zeros_like({str(options['shape']).removesuffix('.shape')})"
-    if x.name == "broadcast_to":
-        return f"np.broadcast_to({first[0]}, {options['shape']})"
-    if x.name == "reshape":
-        return f"{bracketed(first, ATOM)}.reshape({', '.join(map(str, options['shape']))})"
-    if function := in_numpy(x.name):
-        more = [f"{number(options['alpha'])}"] if "alpha" in options else []
-        return f"{function}({', '.join([*(_text(a, name)[0] for a in x.args), *more])})"
-    raise Unwritable(
-        f"derive: there is no line of NumPy for {x.name}\nwrite the cell with operations whose gradients have one: "
-        "arithmetic, matrix products, elementwise functions, sums over an axis"
-    )
+    axes = options["axis"]
+    text = f"axis={axes[0] if len(axes) == 1 else axes}" if len(axes) < len(x.args[0].shape) else ""
+    kept = "keepdims=True" if options.get("keepdims") else ""
+    said = ", ".join(part for part in (text, kept) if part)
+    return f"{bracketed(_text(x.args[0], name), ATOM)}.{x.name}({said})", ATOM
+
+
+def _joining(x: Op, name: Name) -> Text:
+    """Write arrays that are joined along an axis."""
+    return _along(x, [f"[{', '.join(python(a, name) for a in x.args)}]"]), ATOM
+
+
+def _split(x: Op, name: Name) -> Text:
+    """Write the parts of an array along an axis."""
+    return _along(x, [python(x.args[0], name), str(dict(x.options)["parts"])]), ATOM
+
+
+def _along(x: Op, given: list[str]) -> str:
+    axis = dict(x.options)["axis"]
+    return f"np.{x.name}({', '.join([*given, *([f'axis={axis}'] if axis else [])])})"
+
+
+def _part_of_an_array(x: Op, name: Name) -> Text:
+    """Write an index."""
+    return f"{bracketed(_text(x.args[0], name), ATOM)}[{', '.join(map(_part, dict(x.options)['index']))}]", ATOM
+
+
+def _spread(x: Op, name: Name) -> Text:
+    """Write an array that is broadcast to a shape."""
+    shape = dict(x.options)["shape"]
+    if x.args[0] == Num(0):
+        return f"np.zeros_like({str(shape).removesuffix('.shape')})", ATOM
+    return f"np.broadcast_to({python(x.args[0], name)}, {shape})", ATOM
+
+
+def _shaped(x: Op, name: Name) -> Text:
+    """Write the same entries in another shape."""
+    shape = ", ".join(map(str, dict(x.options)["shape"]))
+    return f"{bracketed(_text(x.args[0], name), ATOM)}.reshape({shape})", ATOM
+
+
+def _operator_or_call(x: Op, name: Name) -> Text:
+    """Write any other operation by its notation. Raise Unwritable where it has none."""
+    sign = notation_of(x.name).sign
+    if sign and not BINDS[sign]:
+        return f" {sign} ".join(bracketed(_text(a, name), SUM) for a in x.args), 0
+    function = in_numpy(x.name)
+    if not function:
+        raise Unwritable(
+            f"derive: there is no line of NumPy for {x.name}\nwrite the cell with operations whose gradients have one: "
+            "arithmetic, matrix products, elementwise functions, sums over an axis"
+        )
+    slope = [number(value) for key, value in x.options if key == "alpha"]
+    return f"{function}({', '.join([*(python(a, name) for a in x.args), *slope])})", ATOM
+
+
+RULES: Mapping[str, Callable[[Op, Name], Text]] = {
+    "add": _sum_of_terms,
+    "multiply": _product,
+    "divide": _quotient,
+    "matmul": _product_of_matrices,
+    "negative": _opposite,
+    "power": _power,
+    "detach": _unchanged,
+    "transpose": _transpose,
+    "sum": _reduction,
+    "mean": _reduction,
+    "concatenate": _joining,
+    "stack": _joining,
+    "split": _split,
+    "getitem": _part_of_an_array,
+    "broadcast_to": _spread,
+    "reshape": _shaped,
+}
+"""Operation -> how it is written as Python. `notation` has the signs and functions of all others."""
 
 
 def _part(part: object) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.evidence import Kind, Scale, scales
 
 
 @dataclass(frozen=True)
@@ -17,29 +18,24 @@ class Convention:
     undone: Callable[[Gradients, Case], Gradients] = lambda answer, case: answer
 
 
-MEANS: Mapping[str, Callable[[int, int], int]] = {
-    "a mean over T": lambda T, B: T,
-    "a mean over the batch": lambda T, B: B,
-    "a mean over T and the batch": lambda T, B: T * B,
-}
-"""The means that a gradient may be, where ours is a sum: the number of summands for T steps and a batch of B."""
+def means(given: Iterable[str], params: Iterable[str], steps: Kind = "sum") -> Iterator[Convention]:
+    """Yield the conventions by which all given gradients, or all those of parameters, are means where ours are sums.
 
-
-def means(given: Iterable[str], params: Iterable[str]) -> Iterator[Convention]:
-    """Yield the conventions by which all given gradients, or all those of parameters, are means."""
+    steps: what the loss is over the steps.
+    """
     given, params = set(given), set(params)
     groups = {"gradients": given, "gradients of parameters": given & params}
     for what, names in groups.items():
         if what == "gradients" or (names and names != given):
-            for mean, count in MEANS.items():
-                remark = f"convention: {what} are {mean}, where a sum was asked for"
-                yield Convention(f"{what} are {mean}", remark, _times(names, count))
+            for scale in scales(steps, "sum"):
+                remark = f"convention: {what} are {scale.words}, where a sum was asked for"
+                yield Convention(f"{what} are {scale.words}", remark, _undoing(names, scale))
 
 
-def _times(names: set[str], count: Callable[[int, int], int]) -> Callable[[Gradients, Case], Gradients]:
+def _undoing(names: set[str], scale: Scale) -> Callable[[Gradients, Case], Gradients]:
     def undone(answer: Gradients, case: Case) -> Gradients:
-        n = count(len(case.xs), case.batch)
-        return {name: g * n if name in names else g for name, g in answer.items()}
+        factor = scale.factor(len(case.xs), case.batch)
+        return {name: g / factor if name in names else g for name, g in answer.items()}
 
     return undone
 

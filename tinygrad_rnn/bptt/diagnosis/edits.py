@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
@@ -16,6 +16,15 @@ from tinygrad_rnn.tape.notation import is_arithmetic, is_function
 
 MOST_JOINED = 4
 """The number of arrays, joined to one, whose orders are tried."""
+
+
+OTHERS: Mapping[str, Sequence[tuple[np.ufunc, Sequence[int]]]] = {
+    "subtract": [(np.negative, [1]), (np.add, [0, 1]), (np.subtract, [1, 0])],
+    "add": [(np.subtract, [0, 1]), (np.subtract, [1, 0])],
+    "multiply": [(np.divide, [0, 1]), (np.add, [0, 1])],
+    "divide": [(np.multiply, [0, 1])],
+}
+"""Operation -> those that are written in its place by mistake, each with the operands that it takes, by place."""
 
 
 def by_entries(op: Primitive) -> bool:
@@ -42,18 +51,8 @@ def _other_instructions(op: Primitive, args: tuple[Any, ...]) -> Iterator[Any]:
     if is_arithmetic(op.name) and len(args) == 2:
         yield args[0]
         yield args[1]
-    if op.name == "subtract":
-        yield Instruction(operation_of(np.negative), (args[1],), {})
-        yield Instruction(operation_of(np.add), args, {})
-        yield Instruction(op, args[::-1], {})
-    if op.name == "add":
-        yield Instruction(operation_of(np.subtract), args, {})
-        yield Instruction(operation_of(np.subtract), args[::-1], {})
-    if op.name == "multiply":
-        yield Instruction(operation_of(np.divide), args, {})
-        yield Instruction(operation_of(np.add), args, {})
-    if op.name == "divide":
-        yield Instruction(operation_of(np.multiply), args, {})
+    for function, order in OTHERS.get(op.name, ()):
+        yield Instruction(operation_of(function), tuple(args[k] for k in order), {})
     if op.name in ("negative", "transpose", "power") or is_function(op.name):
         yield args[0]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.conventions import Convention
+from tinygrad_rnn.bptt.diagnosis.evidence import Seen, Truth, bound_of, clipped, norm_of, own_norm_of
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
@@ -96,38 +99,31 @@ def of_truncation(way: Way) -> Convention:
 
 
 def clipping(answers: list[tuple[Gradients, Problem]], precision: Precision) -> Convention | None:
-    """Return how gradients that are right but for that are clipped, at a largest value or at a largest norm."""
+    """Return how gradients are clipped that are right but for that: at a largest value, or at a largest norm."""
     given = [name for name in answers[0][0] if all(name in hand for hand, _ in answers)]
     names = [name for name in given if any(not p.same(name, h[name], precision) for h, p in answers)]
     if not names:
         return None
-    bound = max(float(np.abs(hand[name]).max(initial=0)) for hand, _ in answers for name in names)
     what = ", ".join(f"d{name}" for name in names)
-    cut = [(hand[name], np.clip(p.true[name], -bound, bound), p.largest) for hand, p in answers for name in names]
-    at_bound = sum(int(np.sum(np.abs(hand[name]) == bound)) for hand, _ in answers for name in names)
-    if bound and at_bound > 1 and all(precision.same(*entry) for entry in cut):
+    seen = seen_by_doctor(answers, names, precision)
+    bound = bound_of(seen)
+    if bound and all(s.same(clipped(s.true.values, bound)) for s in seen):
         return _clipped(f"{what}: clipped to values between -{bound:g} and {bound:g}")
-    if bound := _largest_norm(answers, names, precision):
-        return _clipped(f"{what}: scaled down to a norm of at most {bound:g} (gradient clipping)")
-    bounds = [_largest_norm(answers, [name], precision) for name in names]
-    if all(bounds) and max(bounds) - min(bounds) <= 1e-5 * max(bounds):
-        return _clipped(f"{what}: each scaled down to a norm of at most {bounds[0]:g} (gradient clipping)")
+    if found := norm_of(seen):
+        return _clipped(f"{what}: scaled down to a norm of at most {found[0]:g} (gradient clipping)")
+    if bound := own_norm_of(seen):
+        return _clipped(f"{what}: each scaled down to a norm of at most {bound:g} (gradient clipping)")
     return None
+
+
+def seen_by_doctor(answers: list[tuple[Gradients, Problem]], names: list[str], precision: Precision) -> list[Seen]:
+    """Return these gradients on all problems for the rules of evidence."""
+    return [
+        Seen(p, name, hand[name], Truth.of(p.true[name]), partial(precision.slack, largest=p.largest))
+        for hand, p in answers
+        for name in names
+    ]
 
 
 def _clipped(words: str) -> Convention:
     return Convention("gradients are clipped", f"convention: {words}")
-
-
-def _largest_norm(answers: list[tuple[Gradients, Problem]], names: list[str], precision: Precision) -> float:
-    """Return the norm to which right gradients are scaled down; 0 where they are not."""
-    norms = []
-    for hand, p in answers:
-        size, right = (float(np.sqrt(sum(np.sum(g[name] ** 2) for name in names))) for g in (hand, p.true))
-        scaled = ((hand[name] * right, p.true[name] * size, p.largest * max(size, 1)) for name in names)
-        if not all(precision.same(*entry) for entry in scaled):
-            return 0.0
-        norms.append((size, right))
-    largest = max(size for size, _ in norms)
-    met = (abs(size - min(right, largest)) <= 1e-5 * min(right, largest) for size, right in norms)
-    return largest if all(met) else 0.0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Numbers, States
 from tinygrad_rnn.bptt.gradient_flow.jacobians import State, step_parts
 from tinygrad_rnn.bptt.gradient_flow.magnitude import Scaled, added, flat, log10_norm, scaled
-from tinygrad_rnn.bptt.gradient_flow.terms import delta_rows, last_gate, shares
+from tinygrad_rnn.bptt.gradient_flow.tape_flow import flow_of_tape
+from tinygrad_rnn.bptt.gradient_flow.terms import Loss, delta_rows, last_gate, shares
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
+from tinygrad_rnn.core import tape as core
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.nn.parameters import Cell
@@ -22,6 +24,7 @@ from tinygrad_rnn.tape.paths import Parts, split_gradient
 from tinygrad_rnn.tape.paths import total as summed
 
 
+@overload
 def flow(
     cell: Cell,
     params: Mapping[str, Numbers],
@@ -31,8 +34,28 @@ def flow(
     *,
     seed: int = 0,
     rows: int = 100,
+) -> Flow: ...
+@overload
+def flow(cell: core.Tape, params: Loss | Sequence[Loss], xs: Any = None, *, rows: int = 100) -> Flow: ...
+
+
+def flow(
+    cell: Cell | core.Tape,
+    params: Any,
+    xs: Any = None,
+    state: States | None = None,
+    dhs: Numbers | None = None,
+    *,
+    seed: int = 0,
+    rows: int = 100,
 ) -> Flow:
-    """Describe how the gradient of a loss at the last step flows back through an unrolled cell: a table and a verdict.
+    """Describe how a gradient flows back through time: a table and a verdict. Of a cell, or of any tape.
+
+    `flow(tape, loss)` is of a tape of your own, with steps labelled by `scope(t=t)`, and of a loss on it, or of the sum
+    of a list of losses; `flow(tape, loss, params)` says which Tensors the parameters are (a tree; default: the leaves
+    that several steps read). The states are what most steps hand on. It splits nothing by gate.
+
+    `flow(cell, params, xs)` unrolls a cell and takes the loss at the last step.
 
     cell, params, xs (T, B, I), state, dhs (T, B, H): as for `compare`; the initial state and the upstream gradients are
     random, from `seed`, where not given. The losses are L_t = sum(dhs[t] * h_t), h the cell's first state.
@@ -42,11 +65,21 @@ def flow(
     is reported too. `deltas` of the answer has the rows dL_t/dh_k of at most `rows` steps t, evenly spread.
 
     Raises ValueError for shapes that do not fit, no steps, a negative `rows`, or an upstream gradient of zero at the
-    last step; TypeError for a dtype other than float64 and float32.
+    last step, for a tape whose steps hand nothing on, or a loss that it did not make; TypeError for a dtype other than
+    float64 and float32.
     """
-    require_params("flow", params)
+    if not isinstance(cell, core.Tape):
+        require_params("flow", params)
     if isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 0:
         raise ValueError(f"flow: rows={rows!r}\ngive the number of losses in the matrix, 0 for none")
+    if isinstance(cell, core.Tape):
+        if state is not None or dhs is not None:
+            raise TypeError(
+                "flow: a tape has its states and its loss\ngive flow(tape, loss) or flow(tape, loss, params)"
+            )
+        return flow_of_tape(cell, params, xs, rows)  # type: ignore[arg-type]
+    if xs is None:
+        raise TypeError("flow: xs is missing\ngive flow(cell, params, xs), or flow(tape, loss)")
     with np.errstate(all="ignore"), not_recording():  # what is not finite is said in words
         case = Case(cell, params, xs, state, dhs, None, seed, with_dlast=False, who="flow")
         _require_float_state(case)

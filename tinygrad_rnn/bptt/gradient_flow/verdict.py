@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
+from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.core.plain_values import plain
 from tinygrad_rnn.notebook.html_parts import box, labelled, table
 from tinygrad_rnn.notebook.line_chart import chart
 
 FAR = 3.0
-"""Powers of ten by which a gradient has changed, over all steps, where it is said to vanish or explode."""
+"""Powers of ten by which a gradient has changed where it is said to vanish or explode: a factor of a thousand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,10 @@ class Flow:
     """(n, T): log10 |dL_t/dh_k| as numbers of the dtype, h the first state"""
     broken: int | None
     """the first step whose state is not finite"""
+    of: str = ""
+    """what has this gradient, of a tape: "the loss L"; "" is the loss at the last step"""
+    read_by_loss: int = 1
+    """the number of steps from which the loss reads directly"""
 
     @property
     def distances(self) -> NDArray[np.int64]:
@@ -70,16 +77,39 @@ class Flow:
     def __str__(self) -> str:
         return "\n".join([self.table(), *self.verdict()])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the flow as plain values, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity".
+
+        Keys: kind, name, steps, verdict (sentences), and the attributes of the same names, lists in the place of
+        arrays. Norms are log10: "-Infinity" is a gradient of zero. In shares, "no gate" stands for None.
+        """
+        numbers = {name: getattr(self, name) for name in ("norms", "held", "contributions", "direct", "deltas")}
+        found: dict[str, Any] = plain(
+            {
+                "kind": "flow",
+                "name": self.cell,
+                "dtype": self.dtype,
+                "steps": len(self.norms),
+                "verdict": self.verdict(),
+                "states": self.states,
+                "terms": self.terms,
+                "gradient": float(self.gradient),
+                "shares": {"no gate" if gate is None else gate: share for gate, share in self.shares.items()},
+                "losses": self.losses,
+                "broken": self.broken,
+                **numbers,
+            }
+        )
+        return found
+
     def table(self, lines: int = 12) -> str:
         """Return a table by distance, from near to far: the state's gradient, and the step's term in dL/dW."""
         rows = self._rows(lines)
-        widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-        text = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-        return "\n".join([self._title(), *text])
+        return "\n".join([self._title(), *aligned(rows, right=range(len(rows[0])))])
 
     def _title(self) -> str:
-        T = len(self.norms)
-        return f"{self.cell}: T={T} {self.dtype}, the loss at step {T - 1}; W: all parameters"
+        of = self.of or f"the loss at step {len(self.norms) - 1}"
+        return f"{self.cell}: T={len(self.norms)} {self.dtype}, {of}; W: all parameters"
 
     def _rows(self, lines: int) -> list[list[str]]:
         """Return the heads of the columns, and a row for each distance that is shown."""
@@ -101,7 +131,8 @@ class Flow:
                 f"Broken: the state is not finite (NaN or infinity) from step {self.broken} on, and no gradient is.\n"
                 "Tape(check_finite=True) finds the operation; smaller weights or steps, or a bounded activation, help."
             ]
-        said = [self._of_the_state(), self._of_the_parameters(), self._of_the_paths(), self._of_the_dtype()]
+        said = [self._of_the_state(), self._of_the_loss(), self._of_the_parameters()]
+        said += [self._of_the_paths(), self._of_the_dtype()]
         return [sentence for sentence in said if sentence]
 
     def _of_the_state(self) -> str:
@@ -124,10 +155,19 @@ class Flow:
             f"at distance {T - 1}, a factor of {10 ** (change / (T - 1)):.3g} a step."
         )
         if change < -FAR:
-            return f"State: its gradient VANISHES: {fact}"
+            gone = int(np.flatnonzero(norms >= norms[-1] - FAR)[0]) - 1
+            return f"State: its gradient VANISHES: {fact} It is less than a thousandth of that from step {gone} back."
         if change > FAR:
             return f"State: its gradient EXPLODES: {fact}"
         return f"State: its gradient survives {counted(T - 1, 'step')}: {fact}"
+
+    def _of_the_loss(self) -> str:
+        if self.read_by_loss < 2:
+            return ""
+        return (
+            f"Loss: it reads {self.read_by_loss} steps directly, so |dL/ds_k| holds what each step adds itself. What "
+            "comes from far shows where the loss is one step's own: bptt.flow(tape, losses[-1])."
+        )
 
     def _of_the_parameters(self) -> str:
         terms, T = self.contributions, len(self.contributions)

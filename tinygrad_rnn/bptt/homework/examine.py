@@ -27,28 +27,30 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.diagnosis.evidence import scales
 from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError
 from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
-from tinygrad_rnn.bptt.homework.gradient_names import is_parameter
+from tinygrad_rnn.bptt.homework.gradient_names import is_data, is_parameter
 from tinygrad_rnn.bptt.homework.judging import (
     Convention,
     Trial,
     clip_of,
-    clips,
-    met_twice,
+    largest_as_bound,
     norm_of,
     own_norm_of,
     precision_of,
     rate_of,
     scale_of,
+    scaled_by,
 )
+from tinygrad_rnn.bptt.homework.loss_kinds import made_of_squares, over_examples, over_steps
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
 from tinygrad_rnn.bptt.homework.places import Array
 from tinygrad_rnn.bptt.homework.recognised import form_of
-from tinygrad_rnn.bptt.homework.trying import QUIET, Trying, is_data
+from tinygrad_rnn.bptt.homework.trying import QUIET, Trying
 from tinygrad_rnn.bptt.homework.upstream import upstream_of
 from tinygrad_rnn.bptt.homework.value_kinds import described
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
@@ -128,12 +130,10 @@ class _Examined:
         names = [name for name in self.code.first if all(name in t.given for t in ran)]
         precision, narrow = precision_of(ran)
         conventions = [f"it computes in {narrow}, and is judged at that"] if narrow else []
-        clip = clip_of(ran, names)
-        scale = rate_of(ran, names, precision) or scale_of(ran, names, precision, clip)
-        clip = clip if clip and clips(ran, names, scale, clip) else None
+        loud = largest_as_bound(ran, names)
+        scale = rate_of(ran, names, precision) or self._scale(ran, names, precision, loud)
+        clip = clip_of(ran, names, precision, scale)
         allowed = [c for c in (scale, clip) if c]
-        if clip and not met_twice(ran, names, clip) and any(self._wrong(ran, names, precision, allowed).values()):
-            clip, allowed = None, [scale] if scale else []  # one number alone at the bound is no clipping that is seen
         bad = self._wrong(ran, names, precision, allowed)
         uneven = [n for n in names if bad[n]]
         if uneven and (whole := norm_of(ran, uneven)):
@@ -174,6 +174,25 @@ class _Examined:
             missing=self._missing(),
             remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful], precision, clip)),
         )
+
+    def _scale(
+        self, trials: list[Trial], names: list[str], precision: Precision, clip: Convention | None
+    ) -> Convention | None:
+        """Return the scale under which most gradients are right, and for which the loss gives a reason."""
+        every = scales("unknown", "unknown", squares=True)
+        if scale_of(trials, names, precision, every, clip) is None:
+            return None
+
+        def upstream() -> Iterable[tuple[int, Array]]:
+            same = [t for t in trials if t.seed == 0 and t.B in (None, self.code.axes.examples)]
+            for t in same:
+                if one := handed_in([t], self.code.paths, []).get(id(t)):
+                    yield t.T or 1, one.steps.dhs
+
+        steps, examples = over_steps(self.code, upstream), over_examples(self.code)
+        allowed = scales(steps, examples, made_of_squares(self.code, trials))
+        found = scale_of(trials, names, precision, allowed, clip)
+        return scaled_by(found) if found else None
 
     def _refuse_an_optimiser(self, trials: list[Trial], bad: Mapping[str, Any]) -> None:
         """Raise ValueError where parameters move, and never along the gradient: an optimiser may be the reason."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.bptt.diagnosis.evidence import Truth
 from tinygrad_rnn.bptt.diagnosis.examination import Examination as Answers
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
@@ -20,7 +21,6 @@ from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
 from tinygrad_rnn.bptt.homework.judging import Convention, Trial
-from tinygrad_rnn.bptt.homework.own_loss import Truth
 from tinygrad_rnn.bptt.homework.places import Array, Path
 from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, steps_of
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Way
@@ -65,7 +65,7 @@ def truncate(trials: list[Trial], handed: Mapping[int, Handed], way: AnyWay) -> 
     for trial in trials:
         if one := handed.get(id(trial)):
             cut = one.steps.of_all(truncated(_case(one.steps), way))
-            trial.true = {name: Truth(cut[name].shape, cut[name].ravel()) for name in trial.given}
+            trial.true = {name: Truth.of(cut[name]) for name in trial.given}
 
 
 def explanation(handed: list[Handed], name: str) -> Explanation | None:

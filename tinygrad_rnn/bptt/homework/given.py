@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,28 @@ from tinygrad_rnn.core.tensor import Tensor
 
 @dataclass(frozen=True)
 class Given:
-    """A gradient as the code gives it. name: its name there. path: where it was left. moved: it is old - new."""
+    """A gradient as the code gives it. name: its name there. path: where it was left. moved: it is old - new.
+
+    within: the keys of the dicts in which it was returned.
+    """
 
     name: str | None
     array: Array
     path: Path = ()
     moved: bool = False
+    within: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The keys that lead to it, and its name; none without a name."""
+        return () if self.name is None else (*self.within, *self.name.split("."))
 
 
 def returned_in(names: Any, value: Any) -> list[Given]:
     """Return the arrays in what a function returned, each with its name: its key, or its name in the text."""
     if isinstance(value, Mapping):
-        return [g for key, inner in value.items() for g in returned_in(str(key), inner)]
+        held = [(str(key), g) for key, inner in value.items() for g in returned_in(str(key), inner)]
+        return [g if g.name == key and not g.within else replace(g, within=(key, *g.within)) for key, g in held]
     if (numbers := numbers_of(value)) is not None:
         value = numbers
     if isinstance(value, list | tuple) and not (isinstance(names, str) and _steps(value)):

@@ -1,11 +1,12 @@
-"""Which gradient belongs to which array: by place and name, else by shape where that is unambiguous, else by order."""
+"""Which gradient belongs to which array: by `names`, by name and place; else as `gradient_order` finds it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tinygrad_rnn.bptt.homework.given import Given, holds_gradients
+from tinygrad_rnn.bptt.homework.gradient_order import by_shapes, of_the_rest
 from tinygrad_rnn.bptt.homework.places import Array, Path
 
 AFFIXES = (
@@ -45,9 +46,17 @@ def _unique(path: Path, whole: Mapping[Path, list[str]]) -> str:
     """Return the fewest last words of a path that no other path ends with: rnn.bias, for params.rnn.bias."""
     words = whole[path]
     for k in range(2, len(words)):
-        if sum(other[-k:] == words[-k:] for other in whole.values()) == 1:
-            return ".".join(words[-k:])
-    return ".".join(words)
+        if not words[-k].isdigit() and sum(other[-k:] == words[-k:] for other in whole.values()) == 1:
+            return _dotted(words[-k:])
+    return _dotted(words)
+
+
+def _dotted(words: list[str]) -> str:
+    """Write words with dots, and places with brackets: layers[0].W."""
+    text = ""
+    for word in words:
+        text += f"[{word}]" if word.isdigit() and text else f".{word}" if text else word
+    return text
 
 
 def is_parameter(name: str) -> bool:
@@ -96,9 +105,11 @@ def matched(
             found[leaf] = gradient
             used.add(id(gradient))
 
-    for gradient in given:
-        if gradient.name is not None and gradient.name in names:
-            take(names[gradient.name], gradient)
+    for theirs, ours in names.items():
+        for gradient in given:
+            if gradient.name is not None and ends(gradient.words, theirs):
+                for leaf in called(ours, paths, parameters)[:1]:
+                    take(leaf, gradient)
     returned = [g for g in given if not g.path]
     for leaf, gradient in _by_names(returned, leaves):
         take(leaf, gradient)
@@ -112,8 +123,11 @@ def matched(
             take(leaf, moved[leaf])
     unmatched = [g for g in returned if id(g) not in used]
     if not found:
-        found = _by_shapes(unmatched, leaves, paths)
+        found = by_shapes(unmatched, leaves, paths)
         unmatched = [g for g in unmatched if not any(g is taken for taken in found.values())]
+    rest = {n: a for n, a in leaves.items() if n not in found and _may_be_parameter(n, paths[n])}
+    found |= of_the_rest(unmatched, rest) if found else {}
+    unmatched = [g for g in unmatched if not any(g is taken for taken in found.values())]
     return found, [g.name or NAMELESS for g in unmatched]
 
 
@@ -126,18 +140,45 @@ def _by_names(given: list[Given], leaves: Mapping[str, Array]) -> Iterator[tuple
             if fits := re.match(pattern, gradient.name or ""):
                 same = [leaf for leaf in leaves if _same(fits[1], leaf)]
                 alike = [leaf for leaf in same if leaves[leaf].shape == gradient.array.shape]
-                pairs += [(leaf, gradient) for leaf in [*alike, *same][:1]]
+                home = [leaf for leaf in same if gradient.within and _same(".".join(gradient.words), leaf, whole=True)]
+                pairs += [(leaf, gradient) for leaf in [*home, *alike, *same][:1]]
         ways.append(pairs)
     for pairs in sorted(ways, key=lambda pairs: -sum(leaves[n].shape == g.array.shape for n, g in pairs)):
         yield from pairs
 
 
-def _same(stem: str, leaf: str) -> bool:
-    return _plain(stem) in (_plain(leaf), _plain(leaf.rpartition(".")[2]))
+def _same(stem: str, leaf: str, whole: bool = False) -> bool:
+    """Return whether a stem is the name of an array, its last word, or all its words in any order: fw.W, W_fw."""
+    words = leaf.split(".")
+    ways = [_plain(leaf), _plain("".join(reversed(words)))]
+    return _plain(stem) in (ways if whole else [*ways, _plain(words[-1])])
 
 
 def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
+    return name.replace("_", "").replace(".", "").lower()
+
+
+def ends(words: Sequence[str], name: str) -> bool:
+    """Return whether the last words are those of a dotted name."""
+    last = name.split(".")
+    return list(words[-len(last) :]) == last
+
+
+def called(name: str, paths: Mapping[str, Path], parameters: list[str]) -> list[str]:
+    """Return the arrays that a name may mean: it is theirs, or the last words of the way to them, with dots."""
+    if name in paths:
+        return [name]
+    return [leaf for leaf, path in paths.items() if ends(_words(path, parameters), name)]
+
+
+def _may_be_parameter(name: str, path: Path) -> bool:
+    """Return whether an array stands or is called as a parameter does, and not as data or states do."""
+    return is_parameter(name) or (path[0] == "arguments" and len(path) > 2 and not is_data(name))
+
+
+def is_data(name: str) -> bool:
+    """Return whether an argument has a name that data and states have."""
+    return name.lower().startswith(("x", "h", "c0", "a0", "s0", "inputs", "prev", "state", "y", "target"))
 
 
 def _by_place(
@@ -175,23 +216,3 @@ def _stem(words: list[str], name: str, bare: bool = True) -> bool:
     """Return whether the last word is the name of the gradient of a name."""
     patterns = AFFIXES if bare else AFFIXES[:-1]
     return any((found := re.match(p, words[-1])) and _plain(found[1]) == _plain(name) for p in patterns)
-
-
-def _by_shapes(given: list[Given], leaves: Mapping[str, Array], paths: Mapping[str, Path]) -> dict[str, Given]:
-    """Return gradients of the arrays of one list or dict, in its order; or of arrays whose shape no other has."""
-    shapes = [g.array.shape for g in given]
-    homes: dict[Path, list[str]] = {}
-    for leaf, path in paths.items():
-        homes.setdefault(path[:-1], []).append(leaf)
-    for home in sorted(homes.values(), key=len, reverse=True):
-        ours = [leaves[leaf].shape for leaf in home]
-        certain = len(set(ours)) == len(ours) or all(g.name is None for g in given)
-        for at in range(len(shapes) - len(ours) + 1):
-            if certain and len(ours) > 1 and shapes[at : at + len(ours)] == ours:
-                return dict(zip(home, given[at:], strict=False))
-    found = {}
-    for gradient in given:
-        fits = [name for name, a in leaves.items() if a.shape == gradient.array.shape]
-        if len(fits) == 1 and shapes.count(gradient.array.shape) == 1:
-            found[fits[0]] = gradient
-    return found

@@ -1,14 +1,19 @@
-"""One gradient of a person's code against that of the code's own loss, and the conventions under which it is right."""
+"""One gradient of a person's code against that of the code's own loss, and the conventions under which it is right.
+
+What must be seen before a convention is believed stands in `bptt/diagnosis/evidence.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tinygrad_rnn.bptt.diagnosis import evidence
+from tinygrad_rnn.bptt.diagnosis.evidence import Scale, Seen, Truth
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
-from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, Truth
+from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
 from tinygrad_rnn.bptt.homework.places import Array
 
 USUAL = Precision(1e-7, 1e-11)
@@ -17,8 +22,6 @@ USUAL = Precision(1e-7, 1e-11)
 
 HALF = Precision(0.1, 1e-2, unit=2.0**45)
 """Of bfloat16 and float16, in which sums over steps keep one or two digits."""
-EXCEEDS = 1e-2
-"""How far, at least, true entries exceed the bound of a clipping: farther than rounding to half precision does."""
 
 
 @dataclass
@@ -64,8 +67,12 @@ class Trial:
         meant = truth.values
         for convention in allowed:
             meant = convention.change(self, meant)
-        slack = precision.slack(meant, self.largest) + 10 * truth.error
-        return bool((np.abs(truth.seen(hand) - meant) <= slack).all())
+        return bool((np.abs(truth.seen(hand) - meant) <= self.slack(name, precision)(meant)).all())
+
+    def slack(self, name: str, precision: Precision) -> Callable[[Array], float]:
+        """Return how far an entry of a gradient may be off, where certain ones are meant."""
+        error = 10 * self.true[name].error
+        return lambda meant: precision.slack(meant, self.largest) + error
 
 
 def precision_of(trials: list[Trial]) -> tuple[Precision, str]:
@@ -93,33 +100,31 @@ class Convention:
     bound: float = np.inf
 
 
+def scaled_by(scale: Scale) -> Convention:
+    """Return the convention that gradients have another size."""
+    return _scaled(f"gradients are {scale.words}", lambda t: scale.factor(t.T or 1, t.B or 1))
+
+
 def _scaled(words: str, factor: Callable[[Trial], float]) -> Convention:
     return Convention(words, lambda trial, g: g * factor(trial), factor)
 
 
-def _constant(words: str, factor: float) -> Convention:
-    return _scaled(words, lambda trial: factor)
+def _always(factor: float) -> Callable[[Trial], float]:
+    return lambda trial: factor
 
 
-SCALES = (
-    _scaled("gradients are a mean over T", lambda t: 1 / (t.T or 1)),
-    _scaled("gradients are a mean over the batch", lambda t: 1 / (t.B or 1)),
-    _scaled("gradients are a mean over T and the batch", lambda t: 1 / (t.T or 1) / (t.B or 1)),
-    _scaled("gradients are a sum over T, the loss is a mean", lambda t: float(t.T or 1)),
-    _scaled("gradients are a sum over the batch, the loss is a mean", lambda t: float(t.B or 1)),
-    _scaled("gradients are a sum over T and the batch, the loss is a mean", lambda t: float((t.T or 1) * (t.B or 1))),
-    _scaled("gradients are half of the loss's: those of a loss with a factor 1/2", lambda t: 0.5),
-    _scaled("gradients are twice the loss's: those of a loss without its factor 1/2", lambda t: 2.0),
-)
-"""The sizes that a gradient may have, by convention."""
-
-
-def scale_of(trials: list[Trial], names: list[str], precision: Precision, clip: Convention | None) -> Convention | None:
-    """Return the scale under which most gradients are right on all trials; None where none is better than 1."""
+def scale_of(
+    trials: list[Trial],
+    names: list[str],
+    precision: Precision,
+    allowed: Iterable[Scale],
+    clip: Convention | None,
+) -> Scale | None:
+    """Return the allowed scale under which most gradients are right on all trials; None where none is better than 1."""
     best, most = None, _rights(trials, names, precision, None, clip)
-    for convention in SCALES:
-        if (right := _rights(trials, names, precision, convention, clip)) > most:
-            best, most = convention, right
+    for scale in allowed:
+        if (right := _rights(trials, names, precision, scaled_by(scale), clip)) > most:
+            best, most = scale, right
     return best
 
 
@@ -143,79 +148,62 @@ def rate_of(trials: list[Trial], names: list[str], precision: Precision) -> Conv
     """Return the learning rate with which an object trains itself: the factor that most gradients share."""
     if not any(t.moved for t in trials):
         return None
-    rates = [_factor([(t, name) for t in trials]) for name in names]
+    rates = [evidence.factor_of(_seen(trials, [name], precision)) for name in names]
     most = _rights(trials, names, precision, None)
     best = None
     for rate in (rate for rate in rates if rate > 0):
-        convention = _constant(f"parameters move by {rate:.4g} times the gradient", rate)
+        convention = _scaled(f"parameters move by {rate:.4g} times the gradient", _always(rate))
         if (right := _rights(trials, names, precision, convention)) > most:
             best, most = convention, right
     return best
 
 
-def clip_of(trials: list[Trial], names: list[str]) -> Convention | None:
-    """Return the clipping of entries to [-c, c] that what was given allows: c is its largest number."""
-    entries = np.concatenate([np.abs(t.given[n]).ravel() for t in trials for n in names] or [np.zeros(1)])
-    bound = float(np.max(entries, initial=0))
+def largest_as_bound(trials: list[Trial], names: list[str]) -> Convention | None:
+    """Return the clipping that no answer contradicts: to the largest number given. Gradients become known by entries.
+
+    None where no true gradient may exceed that.
+    """
+    bound = max((float(np.max(np.abs(t.given[n]), initial=0)) for t in trials for n in names), default=0.0)
     if not bound or not np.isfinite(bound):
         return None
     for t in trials:
         if t.entries is not None:
             t.true = {n: truth if truth.directions is None else t.entries(n) or truth for n, truth in t.true.items()}
+    return _clipping(bound)
+
+
+def clip_of(trials: list[Trial], names: list[str], precision: Precision, scale: Convention | None) -> Convention | None:
+    """Return the clipping of entries that the answers show, the true ones in a scale; None where they show none."""
+    bound = evidence.bound_of(_seen(trials, names, precision, scale))
+    return None if bound is None else _clipping(bound)
+
+
+def _clipping(bound: float) -> Convention:
     words = f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
-    return Convention(words, lambda t, g: np.clip(g, -bound, bound), bound=bound)
-
-
-def clips(trials: list[Trial], names: list[str], scale: Convention | None, clip: Convention) -> bool:
-    """Return whether a clipping cuts anything off true gradients of some scale."""
-    true = [scale.change(t, t.true[n].values) if scale else t.true[n].values for t in trials for n in names]
-    return any(bool((np.abs(g) > clip.bound * (1 + EXCEEDS)).any()) for g in true)
-
-
-def met_twice(trials: list[Trial], names: list[str], clip: Convention) -> bool:
-    """Return whether two entries or more stand at the bound of a clipping."""
-    met = [int(np.count_nonzero(np.abs(t.given[n]) == clip.bound)) for t in trials for n in names]
-    return sum(met) > 1
+    return Convention(words, lambda t, g: evidence.clipped(g, bound), bound=bound)
 
 
 def own_norm_of(trials: list[Trial], names: list[str]) -> float | None:
-    """Return the norm to which each of these gradients by itself is scaled down, where that makes all of them right."""
-    known = all(t.given[n].shape == t.true[n].shape and t.true[n].whole for t in trials for n in names)
-    if not known:
-        return None
-    norms = [
-        (float(np.linalg.norm(t.given[n])), float(np.linalg.norm(t.true[n].values))) for t in trials for n in names
-    ]
-    bound = max(hand for hand, _ in norms)
-    down = [hand for hand, true in norms if true > bound * (1 + EXCEEDS)]
-    if not bound or len(down) < 2:
-        return None
-
-    def scaled(t: Trial, g: Array) -> Array:
-        return g * min(1.0, bound / (float(np.linalg.norm(g)) or 1.0))
-
-    same = all(t.same(n, SINGLE, [Convention("", scaled)]) for t in trials for n in names)
-    return bound if same else None
+    """Return the norm to which each of these gradients by itself is scaled down, where the answers show one."""
+    return evidence.own_norm_of(_seen(trials, names, SINGLE))
 
 
 def norm_of(trials: list[Trial], names: list[str]) -> Convention | None:
-    """Return the scaling of all gradients to a norm c at most, by one factor each time, where it makes these right."""
-    if any(t.given[n].shape != t.true[n].shape or not np.isfinite(t.given[n]).all() for t in trials for n in names):
+    """Return the scaling of all gradients to a norm at most, by one factor each time, where the answers show one."""
+    found = evidence.norm_of(_seen(trials, names, SINGLE))
+    if found is None:
         return None
-    factors = {t.key: _factor([(t, n) for n in names]) for t in trials}
-    lengths = {t.key: float(np.sqrt(sum(np.sum(np.square(g)) for g in t.given.values()))) for t in trials}
-    norm = max(lengths.values(), default=0.0)
-    down = [t for t in trials if factors[t.key] < 1 - 1e-6]
-    if len(down) < 2 or any(abs(lengths[t.key] - norm) > 1e-4 * norm for t in down):
-        return None
-    if any(not 0 < factor < 1 + 1e-4 for factor in factors.values()):
-        return None
-    rescaled = _scaled(f"gradients are scaled down to a norm of {norm:.6g} at most", lambda t: factors[t.key])
-    return rescaled if all(t.same(n, SINGLE, [rescaled]) for t in trials for n in names) else None
+    norm, factors = found
+    return _scaled(f"gradients are scaled down to a norm of {norm:.6g} at most", lambda t: factors[t.key])
 
 
-def _factor(gradients: list[tuple[Trial, str]]) -> float:
-    """Return the factor by which what was given is best said to be the true gradient."""
-    pairs = [(t.true[n].seen(t.given[n]), t.true[n].values) for t, n in gradients]
-    size = float(sum(np.sum(true * true) for _, true in pairs))
-    return float(sum(np.sum(hand * true) for hand, true in pairs)) / size if size else 1.0
+def _seen(trials: list[Trial], names: list[str], precision: Precision, scale: Convention | None = None) -> list[Seen]:
+    """Return these gradients on all trials for the rules of evidence."""
+    found = []
+    for t in trials:
+        for name in names:
+            true = t.true[name]
+            if scale:
+                true = replace(true, values=scale.change(t, true.values))
+            found.append(Seen(t.key, name, np.asarray(t.given[name]), true, t.slack(name, precision)))
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.diagnosis.evidence import Truth
 from tinygrad_rnn.bptt.homework.boards import boards, new_arrays
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
@@ -31,35 +32,6 @@ NEARER = 1e-2
 """How many times smaller the steps are by which differences are taken again."""
 DIRECTIONS = 2
 """The number of random directions along which larger ones are differentiated. Differences cost 20 runs each."""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The gradient of one array, as far as it is known: its entries, or sums along directions.
-
-    directions (n, size): where sums(gradient * direction) are known in the place of entries. values: the entries, or
-    those sums. error: how far they may be off.
-    """
-
-    shape: tuple[int, ...]
-    values: Array
-    error: float = 0.0
-    directions: Array | None = None
-
-    def seen(self, gradient: Array) -> Array:
-        """Return the entries or sums of a gradient that stand beside `values`."""
-        flat = np.asarray(gradient, np.float64).reshape(-1)
-        return flat if self.directions is None else np.asarray(self.directions @ flat)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every entry is known."""
-        return self.directions is None
-
-    @property
-    def largest(self) -> float:
-        """The largest known entry or sum."""
-        return float(np.max(np.abs(self.values), initial=0))
 
 
 @dataclass(frozen=True)
@@ -89,10 +61,7 @@ class OwnLoss:
         """Return the gradient by each array."""
         if self.recording is not None:
             found = self.recording.tape.gradient(self.recording.loss, list(self.recording.tensors.values()))
-            return {
-                path: Truth(g.shape, np.asarray(g, np.float64).reshape(-1))
-                for path, g in zip(self.recording.tensors, found, strict=True)
-            }
+            return {path: Truth.of(g) for path, g in zip(self.recording.tensors, found, strict=True)}
         return {path: self._known(path) for path in self._paths}
 
     def confirms(self, given: Mapping[Path, Array], relative: float) -> bool:

@@ -58,7 +58,7 @@ def _alike(argument: Any, every: list[Any], in_loop: set[int], args: tuple[Any, 
     A sum begins at the number 0, which is a value on the tape later. The number of a word or of a target, E[x_t] or
     p[y_t], is another one at each step; the number of the step itself, xs[t], stays.
     """
-    argument, *every = [int(a) if isinstance(a, np.integer) else a for a in (argument, *every)]
+    argument, *every = [int(a) if isinstance(a, np.integer | np.bool_ | bool) else a for a in (argument, *every)]
     if type(argument) not in (int, float):
         return argument
     if any(type(a) is Tensor for a in every):

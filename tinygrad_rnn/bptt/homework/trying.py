@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.diagnosis.evidence import Truth
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineValueError, FailedError
 from tinygrad_rnn.bptt.homework.forms import Form
 from tinygrad_rnn.bptt.homework.given import Given
-from tinygrad_rnn.bptt.homework.gradient_names import is_gradient, leaf_names, matched
+from tinygrad_rnn.bptt.homework.gradient_names import called, is_data, is_gradient, leaf_names, matched
 from tinygrad_rnn.bptt.homework.judging import USUAL, Trial, precision_of
-from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, Truth, doubled
+from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, doubled
 from tinygrad_rnn.bptt.homework.places import Array, Path, World, arrays_in
 from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
 from tinygrad_rnn.bptt.homework.value_kinds import described
@@ -96,10 +97,11 @@ class Trying:
         }
 
     def _check_names(self) -> None:
-        for theirs, ours in self.names.items():
-            if ours not in self.leaves:
+        for ours in self.names.values():
+            found = called(ours, self.paths, self.form.parameters)
+            if len(found) != 1:
                 raise ExamineValueError(
-                    f"examine: names maps {theirs!r} to {ours!r}, which is no array of floats here\n"
+                    f"examine: names has {ours!r}, which is {'not one array' if found else 'no array'} of floats here\n"
                     f"the arrays are {', '.join(self.leaves) or 'none'}"
                 )
 
@@ -164,7 +166,7 @@ class Trying:
 
     def _true(self, own: OwnLoss, given: Mapping[str, Array]) -> dict[str, Truth]:
         if own.recording is None and own.confirms({self.paths[name]: g for name, g in given.items()}, USUAL.relative):
-            return {name: Truth(g.shape, np.asarray(g, np.float64).reshape(-1)) for name, g in given.items()}
+            return {name: Truth.of(g) for name, g in given.items()}
         found = own.gradients()
         return {name: found[self.paths[name]] for name in given}
 
@@ -207,11 +209,6 @@ class Trying:
 
 def _among(unmatched: list[str]) -> str:
     return f" among {', '.join(unmatched)}" if unmatched else ""
-
-
-def is_data(name: str) -> bool:
-    """Return whether an argument has a name that data and states have."""
-    return name.lower().startswith(("x", "h", "c0", "a0", "s0", "inputs", "prev", "state", "y", "target"))
 
 
 def _eps(array: Array) -> float:

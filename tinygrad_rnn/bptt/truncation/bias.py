@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
+from tinygrad_rnn.core.plain_values import plain
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.notebook.html_parts import box, table
 from tinygrad_rnn.tape.full_tape import Tape
@@ -54,6 +55,11 @@ class Deviation:
             rows += [["drawings", str(self.draws or "all, with their probabilities")]]
             rows += [["standard error of the bias", f"{self.uncertainty:.3g}"]] if self.draws else []
         return box("A truncated gradient G against the full one, g", table(["", ""], rows, right=[1]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers by their names, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity"."""
+        found: dict[str, Any] = plain({"kind": "deviation", **vars(self)})
+        return found
 
     def __str__(self) -> str:
         text = f"bias {self.relative:.3g} of the full gradient's norm, cosine {self.cosine:.4f}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_rnn.commands.classroom.hints import hint
 from tinygrad_rnn.commands.classroom.marks import Mark, counts
+from tinygrad_rnn.core.aligned import aligned
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet takes for a formula."""
@@ -17,9 +18,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def text(marks: list[Mark], level: int) -> str:
     """Return a line for each student, and one for each mistake."""
     rows = [(mark.student, mark.whole, "; ".join(hint(mark, level).splitlines())) for mark in marks]
-    widths = [max(len(row[k]) for row in rows) for k in range(2)]
-    lines = [f"{student.ljust(widths[0])}  {points.rjust(widths[1])}  {said}" for student, points, said in rows]
-    return "\n".join([*lines, "", *(f"{count:4} of {len(marks)}: {words}" for count, words in counts(marks))])
+    mistakes = [f"{count:4} of {len(marks)}: {words}" for count, words in counts(marks)]
+    return "\n".join([*aligned(rows, right=[1]), "", *mistakes])
 
 
 def as_csv(marks: list[Mark], level: int) -> str:

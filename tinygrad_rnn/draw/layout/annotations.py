@@ -1,16 +1,17 @@
 """The surroundings of the boxes: grounds and titles of the steps, titles of layers, cuts, the legend, and notes.
 
-They are plain rectangles, lines and texts in the layout's points, y upwards. Both engines draw them.
+Both engines draw them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 from tinygrad_rnn.draw.layout.labels import SIZE, Labels
 from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
+from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
 from tinygrad_rnn.draw.layout.sizes import short
+from tinygrad_rnn.draw.layout.sum_rows import sum_rows
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
 from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Time
@@ -22,51 +23,6 @@ SWATCH = 34.0
 LINE = 15.0
 LETTER = 5.2
 """The approximate width of a letter of a note or title."""
-
-
-@dataclass(frozen=True)
-class Rect:
-    """A ground: centre, size, fill, and the colour of its border, if it has one."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    fill: str
-    round: float = 0.0
-    border: str = ""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A line of text, placed by its middle or by its beginning."""
-
-    x: float
-    y: float
-    text: str
-    fill: str
-    size: int = 11
-    start: bool = False
-
-
-@dataclass(frozen=True)
-class Line:
-    """A dashed vertical line."""
-
-    x: float
-    low: float
-    high: float
-    colour: str
-
-
-@dataclass
-class Furniture:
-    """All surroundings of the boxes, and the limits of the drawing: left, bottom, right, top."""
-
-    rects: list[Rect] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
-    reach: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
@@ -97,6 +53,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
             found.texts.append(Text(at, high + 10, "cut", theme.cut, SIZE))
             top = max(top, high + 16)
     _carried(found, pic, places, theme)
+    left, right, bottom = sum_rows(found, pic.sums, places, theme, left, right, bottom)
     if pic.flows is not None:
         bottom -= 2 * LINE + 10
         right = max(right, left + _legend(found, pic, theme, left, bottom + LINE + 8))

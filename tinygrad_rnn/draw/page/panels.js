@@ -1,4 +1,4 @@
-// The panels: the rule at hand, the node, the gradients. Text only, never markup: names come from elsewhere.
+// The panels: what happens, the gradients, the node. Text only, never markup: names come from elsewhere.
 
 function element(name, className, ...inside) {
   const made = document.createElement(name);
@@ -13,21 +13,23 @@ function said(v) {
   return Number.isFinite(v) && v !== 0 && (size < 1e-4 || size >= 1e6) ? v.toExponential() : String(v);
 }
 
-function rule(name, sign, symbols, numbers, number) {
+/** An expression with the numbers of its first entry, and the array. */
+function withNumbers(numbers, number, rows) {
   const array = arrays[number];
-  const shown = element("div", "", element("p", "rule", element("b", "", name), ` ${sign} ${symbols}`));
   const first = array.rows[0].length ? said(array.rows[0][0]) : "";
-  const at = array.shape.length ? `[${array.shape.map(() => 0).join(", ")}]` : "";
+  const at = array.shape.length ? "first entry: " : "";
+  const shown = [];
   if (numbers && first) {
     const result = numbers === first || Number(numbers) === Number(first) ? "" : ` = ${first}`;
-    shown.append(element("p", "numbers", `${at} ${sign} ${numbers}${result}`));
+    shown.push(element("p", "numbers", `${at}${numbers}${result}`));
   }
-  shown.append(arrayTable(number));
-  return shown;
+  return [...shown, arrayTable(number, rows)];
 }
 
-function arrayTable(number) {
-  const { shape, rows, norm, from, to, broken } = arrays[number];
+/** An array as a table, of up to so many rows. */
+function arrayTable(number, most = Infinity) {
+  const { shape, norm, from, to, broken } = arrays[number];
+  const rows = arrays[number].rows.slice(0, most);
   const about = [shape.length ? shape.join("×") : "scalar", `norm ${said(norm)}`];
   if (from !== undefined) about.push(`from ${said(from)} to ${said(to)}`);
   const shown = [element("p", "faint", about.join(", "))];
@@ -51,67 +53,124 @@ function arrayTable(number) {
   return element("div", "array", ...shown, table);
 }
 
+/** The lines of a derivation that belong to what is shown, each once. */
+function onPaper(numbers) {
+  const found = [...new Set(numbers.filter((n) => n !== undefined))].map((n) => paper[n]);
+  return found.map((text) => element("p", "paper", element("span", "faint", "on paper: "), ...withSubscripts(text)));
+}
+
+/** `b_{ih}` and `h_t` of a formula with real subscripts. */
+function withSubscripts(text) {
+  return text.split(/_(\{[^{}]*\}|[A-Za-z0-9]+)/).map((piece, n) =>
+    n % 2 ? element("sub", "", piece.replace(/[{}]/g, "")) : piece);
+}
+
 function showNow() {
   const k = entryAt(position);
   const now = part("now");
   if (k === null) {
-    const help = "Nothing has run yet. The right arrow key runs the first entry; the space key plays.";
-    now.replaceChildren(element("h2", "", "The start"), element("p", "faint", help));
+    now.replaceChildren(element("h2", "", "The start"),
+      element("p", "", "Nothing has run yet. The right arrow key, or ▶, runs what comes first; the space key plays."),
+      element("p", "", "Forward (blue), each box computes its value from those that it reads, step by step up to the loss."),
+      element("p", "", "Backward (orange), from the loss to the first step, each box sends every value that it read ",
+        "its term of the gradient dL/d(value). Terms that arrive at one value add up."));
     return;
   }
+  const where = [whereabouts(entries[k]), level.name === "ops" ? entries[k].op : ""].filter(Boolean);
+  const forward = position <= entries.length;
+  const head = element("h2", "", [forward ? "Forward" : "Backward", ...where].join(", "));
+  now.replaceChildren(head, ...(forward ? computed(k) : sentBack(k)));
+  now.scrollTop = 0;
+}
+
+/** What was computed: the statements of a box, or one operation. */
+function computed(k) {
   const entry = entries[k];
-  const where = entry.where ? `, ${entry.where}` : "";
-  if (position <= entries.length) {
-    now.replaceChildren(element("h2", "", `Forward: entry ${k}, ${entry.op}${where}`),
-      rule(entry.name, "=", entry.rule, entry.numbers, entry.value));
-    return;
+  const lines = (level.members.get(k) ?? [k]).map((member) => entries[member].line);
+  if (level.name === "ops" && entry.head !== undefined) {
+    return [element("p", "rule", code(entry.rule), ", a term of ", code(statement(k))),
+      ...withNumbers(entry.numbers, entry.value)];
   }
-  const step = back[position - entries.length - 1];
-  const shown = [element("h2", "", `Backward: entry ${k}, ${entry.op}${where}`)];
-  for (const p of step.products) shown.push(rule(p.name, "+=", p.rule, p.numbers, p.value));
-  if (!step.products.length) shown.push(element("p", "faint", "It has no input with a gradient."));
-  const given = element("p", "rule", "where ", element("b", "", step.name), " is");
-  shown.push(element("div", "", given, arrayTable(step.cotangent)));
-  now.replaceChildren(...shown);
+  const parts = (level.members.get(k) ?? [k]).filter((m) => m !== k && entries[m].head === undefined);
+  const before = parts.map((m) => element("p", "rule", code(statement(m))));
+  return [...before, element("p", "rule", element("b", "", code(entry.name ?? entry.rule)),
+    ...(entry.name === undefined || entry.name === entry.rule ? [] : [" = ", code(entry.rule)])),
+    ...onPaper(lines), ...withNumbers(entry.numbers, entry.value)];
+}
+
+/** What was sent back: for each statement of a box, who receives what. */
+function sentBack(k) {
+  const found = leaving(k);
+  const j = backOf.get(k);
+  if (!found.length) return [element("p", "", "From ", code(statement(k)), " nothing goes on: it has no input with a gradient.")];
+  const shown = [];
+  if (isPassedOn(found)) {
+    const [[step]] = found;
+    const terms = found.flatMap(([, p], n) => [n ? " and " : "", code(written(p.to))]);
+    shown.push(element("p", "from", "From ", code(statement(step.entry)), ":"),
+      element("p", "rule", "the terms ", ...terms, " receive ", code(step.name), " unchanged: the derivative of a sum is 1"));
+  } else {
+    let from = null;
+    for (const [step, product] of found) {
+      if (statement(step.entry) !== from) {
+        from = statement(step.entry);
+        shown.push(element("p", "from", "From ", code(from), ":"));
+      }
+      const count = which(product);
+      shown.push(element("div", "product",
+        element("p", "rule", element("b", "", code(gradient(product.name))), " receives ", code(product.rule),
+          ...(count ? [element("span", "faint", ` ${count}`)] : [])),
+        ...onPaper([product.line]), ...withNumbers(product.numbers, product.value, found.length > 1 ? 4 : undefined)));
+    }
+  }
+  const own = j === undefined ? found[0][0] : back[j];
+  const name = own.name === "dL" ? "dL = dL/dL" : entries[own.entry].head === undefined
+    ? `${own.name} = ${gradient(own.name)}` : own.name;
+  const all = arrivals[own.entry].length;
+  shown.push(element("div", "given", element("p", "rule", "where ", code(name), all > 1 ? `, the sum of ${all} terms, is` : " is"),
+    arrayTable(own.cotangent)));
+  return shown;
 }
 
 function showNode() {
-  const node = part("node");
   const k = picked ?? entryAt(position);
-  if (k === null) { node.replaceChildren(element("p", "faint", "Click a node to look into it.")); return; }
+  const node = part("node-inside");
+  part("node-name").textContent = k === null ? "Node" : `${picked === null ? "Node" : "Selected"}: ${written(k)}`;
+  if (k === null) { node.replaceChildren(element("p", "faint", "Select a node of the graph to look into it.")); return; }
   const entry = entries[k];
-  const shown = [element("h2", "", `${picked === null ? "Node" : "Picked"}: ${entry.name} = ${entry.rule}`)];
-  shown.push(element("p", "faint", [`entry ${k}`, entry.where, entry.code].filter(Boolean).join(" · ")));
+  const shown = [element("p", "rule", code(statement(k)))];
+  shown.push(element("p", "faint", [`entry ${k}, ${entry.op}`, whereabouts(entry), entry.code].filter(Boolean).join(" · ")));
   const forward = position > k;
   shown.push(forward ? arrayTable(entry.value) : element("p", "faint", "It has not run yet."));
   const j = backOf.get(k);
   const passed = j !== undefined && position > entries.length + j;
   const come = arrivals[k].filter(([from]) => position > entries.length + from);
-  shown.push(element("h2", "", j === undefined ? "Its cotangent" : `Its cotangent, ${back[j].name}`));
+  const name = entry.head === undefined ? `dL/d${entry.name}` : `dL/d(${entry.rule})`;
+  shown.push(element("h3", "", "Its gradient, ", code(name)));
   if (j === undefined) shown.push(element("p", "faint", "Zero: the loss does not depend on it."));
   for (const [from, product] of come) {
-    const source = element("span", "faint", `  from ${entries[back[from].entry].name}`);
-    shown.push(element("p", "rule", `+= ${product.rule}`, source));
+    const source = element("span", "faint", " from ", code(statement(back[from].entry)));
+    shown.push(element("p", "rule", come.length > 1 && product !== come[0][1] ? "+ " : "", code(product.rule), source));
   }
   if (passed) shown.push(arrayTable(back[j].cotangent));
   else if (j !== undefined) {
     shown.push(element("p", "faint", `${come.length} of ${arrivals[k].length} terms have come so far.`));
   }
   if (passed) shown.push(...contributions(k));
-  const jump = [button(`Forward, at ${k + 1}`, () => go(k + 1))];
-  if (j !== undefined) jump.push(button(`Backward, at ${entries.length + j + 1}`, () => go(entries.length + j + 1)));
-  if (picked !== null) jump.push(button("Clear the pick", () => { pick(null); }));
+  const jump = [button("Go to its run", () => go(k + 1))];
+  if (j !== undefined) jump.push(button("Go to its gradient", () => go(entries.length + j + 1)));
+  if (picked !== null) jump.push(button("Clear", () => { pick(null); }));
   node.replaceChildren(...shown, element("div", "row", ...jump));
 }
 
 function contributions(k) {
   const { t, adds = [] } = entries[k];
   const reach = t === undefined ? "outside of the steps" : `within step ${t}`;
-  const head = element("h2", "", `What comes through it ${reach} (norms)`);
+  const head = element("h3", "", `Its share of each gradient ${reach} (norms)`);
   if (!tape.contributions) return [head, element("p", "faint", "Not computed: the steps of this tape are too long.")];
   const lines = adds.map(([leaf, norm]) =>
-    element("div", "named", element("span", "", leaves[leaf].cotangent), element("span", "", said(norm))));
-  return [head, ...(lines.length ? lines : [element("p", "faint", "Nothing.")])];
+    element("div", "named", code(gradient(leaves[leaf].cotangent)), element("span", "", said(norm))));
+  return [head, ...(lines.length ? lines : [element("p", "faint", "None.")])];
 }
 
 function button(text, action) {
@@ -125,17 +184,16 @@ function button(text, action) {
 const sumRows = [];
 
 function makeSums() {
-  const panel = part("sums");
-  panel.append(element("h2", "", "Gradients so far"));
+  const panel = part("sums-inside");
   leaves.forEach((leaf, n) => {
     if (leaf.fixed) return; // of integers: it has no gradient
-    const bar = element("div");
-    const number = element("span");
+    const bar = element("span");
+    const number = element("span", "number");
     const inside = element("div");
-    const head = element("summary", "named", element("span", "", leaf.cotangent), number);
+    const head = element("summary", "", code(gradient(leaf.cotangent)), number, element("span", "bar", bar));
     const more = element("details", "", head, inside);
     more.addEventListener("toggle", showSums);
-    panel.append(element("div", "", more, element("div", "bar", bar)));
+    panel.append(element("div", "sum", more));
     const grown = sums[n].map(([, a]) => Number(arrays[a].norm)).filter(Number.isFinite);
     sumRows.push({ n, bar, number, inside, more, most: Math.max(...grown, 0), shown: undefined });
   });
@@ -155,7 +213,8 @@ function showSums() {
     const array = low ? grown[low - 1][1] : null;
     const norm = array === null ? 0 : arrays[array].norm;
     const nothing = position === last ? "zero" : "nothing yet";
-    row.number.textContent = array === null ? nothing : `norm ${said(norm)} · ${low} of ${grown.length}`;
+    row.number.textContent = array === null ? nothing
+      : `norm ${said(norm)}` + (grown.length > 1 ? `, ${low} of ${grown.length} terms` : "");
     row.bar.style.transform = `scaleX(${row.most ? Math.min(Number(norm) / row.most, 1) || 0 : 0})`;
     row.inside.replaceChildren(...(row.more.open && array !== null ? [arrayTable(array)] : []));
   }

@@ -1,4 +1,4 @@
-// The picture: what is lit, where it is scrolled to, how large it is; the mouse and fingers on it.
+// The pictures: what is lit, where they are scrolled to, how large they are; the mouse and fingers on them.
 
 let lit = []; // [box, class] of this position alone
 
@@ -8,29 +8,39 @@ function light(box, name) {
   lit.push([box, name]);
 }
 
+/** Light the boxes of the way from one position to another, in the picture that is seen. */
 function mark(from, to) {
   const sign = to > from;
-  for (let p = Math.min(from, to); p < Math.max(from, to); p++) {
-    if (p < entries.length) drawn[p].forEach((box) => box.classList.toggle("waits", !sign));
-    else own[back[p - entries.length].entry]?.classList.toggle("passed", sign);
+  for (let p = Math.min(from, to) + 1; p <= Math.max(from, to); p++) {
+    const end = level.ends.get(p);
+    if (end === undefined) continue;
+    if (p <= entries.length) level.drawn.get(end).forEach((box) => box.classList.toggle("waits", !sign));
+    else level.own[end]?.classList.toggle("passed", sign);
   }
   lit.forEach(([box, name]) => box.classList.remove(name));
   lit = [];
   const k = entryAt(to);
   if (picked !== null) boxesOf(picked).forEach((box) => light(box, "picked"));
   if (k === null) return;
-  if (to <= entries.length) entries[k].args.forEach((a, n) => light(copies[k][n] ?? own[a], "read"));
-  else for (const product of back[to - entries.length - 1].products) {
-    entries[k].args.forEach((a, n) => a === product.to && light(copies[k][n] ?? own[a], "gets"));
+  const forward = to <= entries.length;
+  const sent = new Set(forward ? [] : leaving(k).map(([, product]) => product.to));
+  for (const m of level.members.get(k) ?? [k]) {
+    entries[m].args.forEach((a, n) => {
+      const box = level.copies[m][n] ?? level.own[a];
+      if (box && box !== level.own[k] && a !== null && (forward || sent.has(a))) light(box, forward ? "read" : "gets");
+    });
   }
   boxesOf(k).forEach((box) => light(box, "now"));
 }
 
 const graph = part("graph");
-const svg = graph.querySelector("svg");
-const full = svg.viewBox.baseVal;
-const places = new Map(); // where a box is in the picture, measured once
+const READABLE = 0.8; // at a smaller scale the names in the boxes cannot be read
+const LARGEST = 1.5; // the scale up to which a small picture grows to fit
+let svg = level.svg;
+let full = svg.viewBox.baseVal;
 let scale = 1; // pixels on the screen for each point of the picture
+let fitted = true; // does the picture follow the size of the window?
+const places = new Map(); // where a box is in its picture, measured once
 
 function placeOf(box) {
   if (!places.has(box)) {
@@ -41,8 +51,16 @@ function placeOf(box) {
 }
 
 /** The scale at which the whole picture is seen. */
-function smallest() {
-  return Math.min(graph.clientWidth / full.width, graph.clientHeight / full.height, 1);
+function whole() {
+  return Math.min(graph.clientWidth / full.width, graph.clientHeight / full.height, LARGEST);
+}
+
+/** Show the whole picture, or, if it could not be read, as much as can be, around the entry at hand. */
+function fit() {
+  const fits = whole();
+  resize(fits >= READABLE ? fits : Math.max(READABLE, Math.min(graph.clientHeight / full.height, 1)));
+  fitted = true;
+  follow(boxesOf(entryAt(position) ?? 0)[0]);
 }
 
 function resize(wanted) {
@@ -53,10 +71,11 @@ function resize(wanted) {
 
 /** Show the picture at a scale, and keep what is at this place of the screen, by default the middle, where it is. */
 function zoomTo(wanted, x, y) {
+  fitted = false;
   const frame = graph.getBoundingClientRect();
   const at = { x: x ?? frame.left + frame.width / 2, y: y ?? frame.top + frame.height / 2 };
   const before = svg.getBoundingClientRect();
-  const factor = Math.min(Math.max(wanted, smallest()), 6) / scale;
+  const factor = Math.min(Math.max(wanted, Math.min(whole(), 1)), 6) / scale;
   resize(scale * factor);
   const after = svg.getBoundingClientRect();
   graph.scrollLeft += after.left + (at.x - before.left) * factor - at.x;
@@ -74,6 +93,14 @@ function follow(box) {
   if (y - above < scrollTop || y + above > scrollTop + clientHeight) graph.scrollTop = y - clientHeight / 2;
 }
 
+const framed = window.self !== window.top;
+let used = false; // has anything been pressed since the window had the focus?
+/** The entry that a box stands for, or that reads it; null for none. */
+function entryOf(box) {
+  const number = /^g?v(\d+)/.exec(box?.id ?? "");
+  return number ? Number(number[1]) : null;
+}
+
 const pointers = new Map();
 let pressed = null; // where a press began, and on which box
 
@@ -82,7 +109,11 @@ function apart(a, b) {
 }
 
 function listenToPointers() {
+  for (const name of ["pointerdown", "keydown"]) window.addEventListener(name, () => { used = true; });
+  window.addEventListener("blur", () => { used = false; });
+  graph.addEventListener("mousedown", (event) => event.preventDefault()); // the arrow keys go on playing
   graph.addEventListener("wheel", (event) => {
+    if (framed && !used) return; // the notebook around it scrolls
     event.preventDefault();
     if (event.shiftKey || event.deltaX) graph.scrollLeft += event.deltaX || event.deltaY;
     else zoomTo(scale * Math.exp(-event.deltaY / 500), event.clientX, event.clientY);
@@ -109,8 +140,7 @@ function listenToPointers() {
     graph.addEventListener(name, (event) => {
       pointers.delete(event.pointerId);
       graph.classList.remove("dragged");
-      const number = name === "pointerup" && pressed ? /^v(\d+)/.exec(pressed.box?.id ?? "") : null;
-      if (pressed) pick(number ? Number(number[1]) : null);
+      if (pressed) pick(name === "pointerup" ? entryOf(pressed.box) : null);
       pressed = null;
     });
   }

@@ -1,49 +1,86 @@
 "use strict";
-// What the page is given: the tape as data, and which box of the picture belongs to which entry.
+// What the page is given: the tape as data, and which box of which picture belongs to which entry.
 // Position p of the player: p entries have run; beyond that, p - entries.length of them have been walked back.
 
 const tape = JSON.parse(document.getElementById("play-data").textContent);
-const { entries, back, leaves, arrays } = tape;
+const { entries, back, leaves, arrays, paper } = tape;
 const last = entries.length + back.length;
 const part = (name) => document.getElementById("play-" + name);
 const root = document.documentElement;
 
 // The state of the page.
 let position = 0;
-let picked = null; // the entry that was clicked; null follows the player
+let picked = null; // the entry that was selected; null follows the player
 let playing = false;
 
 const backOf = new Map(back.map((step, j) => [step.entry, j])); // when the walk back reads an entry
 const arrivals = entries.map(() => []); // what comes to each entry: [j, product]
 const sums = leaves.map(() => []); // the gradient of each leaf as it grows: [position, array]
+const term = new Map(); // of each product, which term of its sum it is
 back.forEach((step, j) => {
   for (const product of step.products) {
-    if (product.to >= 0) arrivals[product.to].push([j, product]);
-    else sums[-1 - product.to].push([entries.length + j + 1, product.total]);
+    const sum = product.to >= 0 ? arrivals[product.to] : sums[-1 - product.to];
+    sum.push(product.to >= 0 ? [j, product] : [entries.length + j + 1, product.total]);
+    term.set(product, sum.length);
   }
 });
 
-// The boxes of the picture. A view is not drawn: it stands in its reader's copy, `v<reader>_<argument>`.
-const copies = entries.map((entry, k) => entry.args.map((_, n) => document.getElementById(`v${k}_${n}`)));
-const own = entries.map((_, k) => document.getElementById("v" + k));
+/** A level of detail: a picture, with a box for each entry, or for each gate, state and named value. */
+function makeLevel(name, prefix, lastOf) {
+  const svg = document.querySelector(`#play-graph > [data-level="${name}"] > svg`);
+  const box = (id) => document.getElementById(prefix + id);
+  const members = new Map();
+  lastOf.forEach((end, k) => members.set(end, [...(members.get(end) ?? []), k]));
+  // A view is not drawn: it stands in its reader's copy, `v<reader>_<argument>`.
+  const copies = entries.map((entry, k) => entry.args.map((_, n) => box(`v${k}_${n}`)));
+  const own = entries.map((_, k) => box(`v${lastOf[k]}`));
+  const ends = new Map(); // position -> the last entry of the box that is done there
+  for (const [end, group] of members) {
+    ends.set(end + 1, end);
+    const reached = group.filter((k) => backOf.has(k)).map((k) => backOf.get(k));
+    if (reached.length) ends.set(entries.length + Math.max(...reached) + 1, end);
+  }
+  const stops = [0, ...[...ends.keys()].sort((a, b) => a - b)];
+  const drawn = new Map([...members].map(([end, group]) =>
+    [end, own[end] ? [own[end], ...group.flatMap((k) => copies[k]).filter(Boolean)] : []]));
+  return { name, prefix, svg, lastOf, members, copies, own, ends, stops, drawn, gap: box("gap") };
+}
+
+const LEVELS = {
+  gates: makeLevel("gates", "g", entries.map((entry) => entry.box)),
+  ops: makeLevel("ops", "", entries.map((_, k) => k)),
+};
+let level = LEVELS[root.dataset.level];
+
 const readers = entries.map(() => []);
 entries.forEach((entry, k) => entry.args.forEach((a, n) => a !== null && a >= 0 && readers[a].push([k, n])));
-const drawn = entries.map((_, k) => own[k] ? [own[k], ...copies[k].filter(Boolean)] : []);
 
 function boxesOf(start) {
-  if (own[start]) return [own[start]];
+  if (level.own[start]) return [level.own[start]];
   const found = new Set();
   const todo = [start]; // a view may be read by another view
   for (let n = 0; n < Math.min(todo.length, 50); n++) {
     for (const [reader, argument] of readers[todo[n]]) {
-      if (copies[reader][argument]) found.add(copies[reader][argument]);
-      else if (!own[reader]) todo.push(reader);
+      if (level.copies[reader][argument]) found.add(level.copies[reader][argument]);
+      else if (!level.own[reader]) todo.push(reader);
     }
   }
-  if (!found.size && document.getElementById("gap")) found.add(document.getElementById("gap"));
+  if (!found.size && level.gap) found.add(level.gap);
   return [...found];
 }
 
+/** The last entry of the box that is done at a position, null at the start. */
 function entryAt(p) {
-  return p === 0 ? null : p <= entries.length ? p - 1 : back[p - entries.length - 1].entry;
+  return p === 0 ? null : level.ends.get(p) ?? (p <= entries.length ? p - 1 : back[p - entries.length - 1].entry);
+}
+
+/** The place among the stops of the first one that is not before a position. */
+function stopFrom(p) {
+  const { stops } = level;
+  let low = 0;
+  for (let high = stops.length - 1; low < high;) {
+    const middle = (low + high) >> 1;
+    if (stops[middle] < p) low = middle + 1; else high = middle;
+  }
+  return low;
 }

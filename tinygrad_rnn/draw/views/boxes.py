@@ -43,6 +43,21 @@ class Box:
         return f"{self.title} = {self.detail}" if self.detail else self.title
 
 
+@dataclass(frozen=True)
+class Sum:
+    """The gradient of a shared parameter as the sum over its uses: `parts` by column, what others add, the total.
+
+    A number stands as it is, an array as its norm.
+    """
+
+    name: str  # dL/dU
+    parts: dict[Time, str]
+    others: str
+    total: str
+    single: bool  # one number, so that the parts add up as they are written
+    uses: int
+
+
 @dataclass(repr=False)
 class Picture(Rich):
     """Boxes and arrows; `columns` are the steps that are drawn, in order, with a `Gap` where some are left out."""
@@ -55,6 +70,7 @@ class Picture(Rich):
     flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
     cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut
     notes: list[str] = field(default_factory=list)  # the text below the drawing
+    sums: list[Sum] = field(default_factory=list)  # the gradients of shared parameters, where gradients are drawn
 
     def __str__(self) -> str:
         parts = (len(self.boxes), "box", "boxes"), (len(self.arrows), "arrow", ""), (self.steps, "step", "")

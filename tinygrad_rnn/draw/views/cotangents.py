@@ -11,7 +11,7 @@ from tinygrad_rnn.core.backward import Products, pull_arrays, walk
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.full_tape import Tape
-from tinygrad_rnn.tape.products import dense, products_of
+from tinygrad_rnn.tape.products import dense
 from tinygrad_rnn.tape.steps import time_of
 
 
@@ -61,14 +61,6 @@ def _checked(tape: Tape, x: Tensor, g: object) -> Array:
             "a gradient is numbers of the shape of its Tensor"
         )
     return g
-
-
-def sent_back(line: Line, g: Array) -> dict[Tensor, Array]:
-    """Return what one line of a tape, given the cotangent of its result, adds to the cotangents of its inputs."""
-    found: dict[Tensor, Array] = {}
-    for x, product in products_of(line, g):
-        found[x] = found[x] + product if x in found else product
-    return found
 
 
 def crosses(cuts: frozenset[float], s: float | None, t: float | None) -> bool:

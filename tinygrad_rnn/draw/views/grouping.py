@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.tape.full_tape import Tape
 
 LEVELS = ("ops", "gates", "cells")
 
@@ -40,6 +41,17 @@ def groups(reading: Reading, level: str) -> dict[int, list[int]]:
                 read_by_gates[a] = in_gate and read_by_gates.get(a, True)
     found = {numbers[0]: numbers[::-1] for numbers in members.values()}
     return {last: found[last] for last in sorted(found) if not _last_states(reading, last, readers)}
+
+
+def boxes(tape: Tape, level: str = "gates") -> list[int]:
+    """Return, for each entry of a tape, the last entry of its box; that of its first reader where it is not drawn."""
+    reading = Reading(tape)
+    last_of = {k: last for last, members in groups(reading, level).items() for k in members}
+    readers: dict[Tensor, int] = {}
+    for k in reversed(range(len(reading.entries))):
+        last_of.setdefault(k, last_of[readers[out]] if (out := tape[k].out) in readers else k)
+        readers |= {a: k for a in tape[k].args if isinstance(a, Tensor)}
+    return [last_of[k] for k in range(len(reading.entries))]
 
 
 def _own_box(reading: Reading, k: int, level: str) -> Hashable:

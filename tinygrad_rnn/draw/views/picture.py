@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.cotangents import backward
 from tinygrad_rnn.draw.views.grouping import LEVELS
 from tinygrad_rnn.draw.views.rolled import rolled
@@ -34,8 +35,9 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
     highest entry and Euclidean norm; scalars as `name | value | grad`; "heat" draws tiny heat maps.
     loss, grads: of what "grad" shows: a scalar of the tape, or a mapping from Tensors of the tape to arrays.
     flow: the same, for arrows and boxes coloured by log10 of the Euclidean norm of the gradient that comes back: to a
-    box dL/d(its value), along an arrow what this reader contributes to it, to a parameter's copy the contribution of
-    this use; of several uses by one box, their sum.
+    box dL/d(its value), along an arrow what this reader contributes to it; of several uses by one box, their sum.
+    The copy of a parameter stands for one use: its gradient is what this use adds, in colour and as a number ("adds").
+    The gradient of the parameter, the sum of these, stands once, below the steps.
     cuts: steps before which the gradient is cut, for truncated BPTT: drawn as cuts, and nothing comes back across them.
 
     Raises ValueError for an empty tape, unknown options and steps, and what `Tape.gradient` raises for its loss.
@@ -100,7 +102,8 @@ def _planned(
         raise TypeError(f"draw: steps={steps!r}\ngive a number of steps for either end, or the labels of those to show")
     if not isinstance(steps, int | None):
         steps = _listed("steps", steps)
-    return Plan(level, steps, shown, back, flow is not None, cut, budget)
+    of = printable(given.name or "L") if isinstance(given, Tensor) else "L"
+    return Plan(level, steps, shown, back, flow is not None, cut, budget, of=of)
 
 
 def _listed(name: str, given: Any) -> tuple[Any, ...]:

@@ -45,6 +45,8 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
     fixed -= {(drawer.box_of.get(use.maker), drawer.box_of.get(use.reader)) for use in lacking.carried}
     loop = _folded(full, here, fixed)
     told = _completed(loop, drawer, lacking)
+    if plan.adds:
+        loop.sums = drawer.added.sums({here: here}, plan.of)
     loop.notes = [*_notes(here, len(times), alike), *told]
     return loop
 

@@ -16,8 +16,8 @@ import numpy as np
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
-from tinygrad_rnn.draw.views.cotangents import crosses, sent_back
-from tinygrad_rnn.draw.views.drawn_tape import Reading
+from tinygrad_rnn.draw.views.contributions import Contributions, size_text
+from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
 from tinygrad_rnn.draw.views.grouping import groups
 from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
@@ -40,6 +40,12 @@ class Plan:
     cuts: frozenset[float] = frozenset()
     budget: int = BUDGET
     when: When = subscript
+    of: str = "L"  # the name of the loss
+
+    @property
+    def adds(self) -> bool:
+        """Say whether the picture shows what each use of a parameter adds to its gradient."""
+        return self.back is not None and (self.flow or "grad" in self.show)
 
 
 def unrolled(tape: Tape, plan: Plan) -> Picture:
@@ -57,9 +63,10 @@ class Drawer:
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
         self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
         self.sent: dict[Arrow, dict[Hashable, Array]] = {}  # the cotangents along each arrow, by their target
-        self.computed: tuple[int, dict[Tensor, Array]] = (-1, {})
+        self.added = Contributions(reading, lines, plan.back or {}, plan.cuts)
         self.shared: dict[Hashable, str] = {}
         self.values: dict[str, Any] = {}
+        self.joined: set[str] = set()  # boxes that stand for several values
         self.whole = plan.level != "ops"
 
     def draw(self) -> Picture:
@@ -73,6 +80,9 @@ class Drawer:
         for last, members in self.groups.items():
             for k in members:
                 self._arrows(last, k)
+        if self.plan.adds:
+            self._copies()
+            self.picture.sums = self.added.sums(self._column_of(), self.plan.of)
         if self.plan.flow:
             self._flows()
         self._cuts()
@@ -135,7 +145,8 @@ class Drawer:
             self.shared[key], self.values[own] = own, a
         title = printable(of_step(title, t, self.plan.when))
         box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
-        self._box(self._with_numbers(box, a, None))
+        self._box(box if self.plan.adds and isinstance(a, Tensor) else self._with_numbers(box, a, None))
+        self.values[own] = a
         self._arrow(own, f"v{last}", k, position)
 
     def _joined(self, one: str, title: str, shape: str) -> None:
@@ -145,26 +156,37 @@ class Drawer:
         if title in names or (box.kind == "input" and not box.initial):
             return
         names.append(title)
+        self.joined.add(one)
         shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
         shape = box.shape if shape == box.shape else ""
         words: dict[str, Any] = {"title": printable(shown), "tip": printable(", ".join(names)), "shape": shape}
         self.picture.boxes[one] = replace(box, **words, scalar="", lines=(), heat=())  # numbers are of one value
 
-    def _with_numbers(self, box: Box, value: object, flow: float | None) -> Box:
-        """Return a box with the numbers that `show` asks for."""
+    def _with_numbers(
+        self, box: Box, value: object, flow: float | None, gradient: Array | None = None, adds: bool = False
+    ) -> Box:
+        """Return a box with the numbers that `show` asks for.
+
+        The gradient is that of the value, or the one that is given; `adds` says that a use adds it to a sum.
+        """
         show, back = self.plan.show, self.plan.back
-        gradient = back.get(value) if back is not None and isinstance(value, Tensor) else None
+        if gradient is None and back is not None and isinstance(value, Tensor) and not adds:
+            gradient = back.get(value)
         array = value.data if isinstance(value, Tensor) else value
         values = summary(array) if "value" in show and isinstance(array, np.ndarray) else ""
         grads = summary(gradient) if "grad" in show and gradient is not None else ""
+        if adds and grads:
+            grads = f"adds {grads}"
         changes: dict[str, Any] = {} if flow is None else {"flow": flow}
         if isinstance(value, Tensor) and value.size == 1 and (values or grads):
             changes["scalar"] = " | ".join(part for part in (values, grads) if part)
             changes["shape"] = box.detail
         elif values or grads:
-            changes["lines"] = tuple(filter(None, (values, f"grad {grads}" if grads else "")))
+            changes["lines"] = tuple(filter(None, (values, f"grad {grads}" if grads and not adds else grads)))
         if "shape" not in show:
             changes["shape"] = ""
+        if self.plan.flow and not grads and adds and gradient is not None:
+            changes["shape"] = f"{changes.get('shape', box.shape)}  adds {size_text(gradient)}".strip()
         if "heat" in show and isinstance(value, Tensor) and value.size > 1:
             maps = [heat(value.data), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
             changes["heat"] = tuple(maps)
@@ -192,53 +214,36 @@ class Drawer:
         if says and says not in said.split(", "):
             said = f"{said}, {says}" if said else says
         self.picture.arrows[source, target] = said
-        if self.plan.flow:
-            self._note_flow((source, target), k, position)
+        if self.plan.adds:
+            self._note_sent((source, target), k, position)
 
-    def _note_flow(self, arrow: Arrow, k: int, position: int) -> None:
+    def _note_sent(self, arrow: Arrow, k: int, position: int) -> None:
         """Add the cotangent that entry k sends back to its argument to those of an arrow."""
         a = self.reading.entries[k].args[position]
-        sent = self._sent(k, position) if isinstance(a, Tensor) else None
-        if sent is not None:
-            # Several uses of one value add up before their norm is taken; a parameter may have a view at each.
-            what = a if self.reading.maker(a) is not None else self.reading.leaf(a)[1]
-            held = self.sent.setdefault(arrow, {})
-            held[what] = held[what] + sent if what in held else sent
+        sent = self.added.of((k, position))
+        if sent is None:
+            return
+        # Several uses of one value add up before their norm is taken; a parameter may have a view at each.
+        what: Hashable = a
+        if self.reading.maker(a) is None:
+            leaf, title = self.reading.leaf(a)
+            what = leaf, title
+            if self.plan.level == "cells" and self.picture.boxes[arrow[0]].kind == "parameter":
+                what, sent = leaf, self.added.to_leaf((k, position), sent)
+        held = self.sent.setdefault(arrow, {})
+        held[what] = held[what] + sent if what in held else sent
 
     def flow_along(self, use: tuple[int, int]) -> float:
         """Return log10 of the norm of the cotangent that an entry sends back to its argument of that place."""
-        sent = self._sent(*use) if self.plan.flow else None
+        sent = self.added.of(use) if self.plan.flow else None
         return -np.inf if sent is None else log10_norm(sent)
 
     def copy_of(self, value: Tensor, box: Box) -> Box:
         """Return a small box for a value, with its shape and the numbers that `show` asks for."""
         return self._with_numbers(replace(box, shape=_shape(value)), value, box.flow)
 
-    def _sent(self, k: int, position: int) -> Array | None:
-        """Return the cotangent that entry k sends back to its argument, or None where it sends none."""
-        back, a = self.plan.back or {}, self.reading.entries[k].args[position]
-        maker = self.reading.maker(a) if isinstance(a, Tensor) else None
-        if maker is not None and crosses(self.plan.cuts, self.reading.time[maker], self.reading.time[k]):
-            return None
-        if k in self.reading.joins:
-            join = self.reading.joins[k]
-            stack = join.stacks[position]
-            if any(
-                other is stack for other in join.stacks[:position]
-            ):  # the gradient of a stack is that of all its uses
-                return None
-            return back[stack][join.step] if stack in back else None
-        line = self.lines[k]
-        _, args, _, out, _ = line  # as recorded: a shown entry may have other arguments
-        if self.computed[0] != k:
-            g = back.get(out)
-            self.computed = k, {} if g is None else sent_back(line, g)
-        return self.computed[1].get(args[position])
-
-    def _flows(self) -> None:
-        """Set the norms of the cotangents along the arrows. A copy has the norm of the sum over its arrows."""
-        flows = {arrow: _together(self.sent.get(arrow, {}).values()) for arrow in self.picture.arrows}
-        self.picture.flows = flows
+    def _copies(self) -> None:
+        """Give each copy of a value from outside its numbers: its gradient is what its arrows add, together."""
         of_copy: dict[str, dict[Hashable, Array]] = {}
         for (source, _), parts in self.sent.items():
             held = of_copy.setdefault(source, {})
@@ -246,7 +251,23 @@ class Drawer:
                 held[what] = held[what] + sent if what in held else sent
         for name, box in self.picture.boxes.items():
             if box.kind in ("input", "parameter"):
-                self.picture.boxes[name] = replace(box, flow=_together(of_copy.get(name, {}).values()))
+                parts = of_copy.get(name, {})
+                flow = _together(parts.values()) if self.plan.flow else None
+                if name in self.joined:  # numbers are of one value
+                    self.picture.boxes[name] = replace(box, flow=flow)
+                else:
+                    gradient, value = next(iter(parts.values()), None), self.values[name]
+                    adds = self.reading.leaf(value)[0] in self.added.uses
+                    self.picture.boxes[name] = self._with_numbers(box, value, flow, gradient, adds)
+
+    def _flows(self) -> None:
+        """Set the norms of the cotangents along the arrows."""
+        self.picture.flows = {arrow: _together(self.sent.get(arrow, {}).values()) for arrow in self.picture.arrows}
+
+    def _column_of(self) -> dict[Time, Time]:
+        """Return the column in which each step is drawn."""
+        gaps = {self.reading.time[k]: gap for k, gap in self.selection.hidden.items()}
+        return {t: gaps.get(t, t) for t in self.reading.by_time if gaps.get(t, t) in self.picture.columns}
 
     def _flow_of(self, members: list[int]) -> float | None:
         """Return log10 of the norm of the gradient of a box: of its states, if it is a cell, else of its last value."""

@@ -1,0 +1,72 @@
+// What happens at a position, in words. A cotangent `dh_1` of a rule is short for dL/dh_1.
+
+/** A value as it is written: by its name, or, of a term, by its expression. */
+function written(k) {
+  return entries[k].name ?? entries[k].rule;
+}
+
+/** The entry in whose statement another is a term. */
+function headOf(k) {
+  return entries[k].head ?? k;
+}
+
+function statement(k) {
+  const head = entries[headOf(k)];
+  return head.name === undefined || head.name === head.rule ? head.rule : `${head.name} = ${head.rule}`;
+}
+
+function code(text) {
+  return element("code", "", text);
+}
+
+/** `step 2, gate f, layer 1` for the labels `t=2 gate=f layer=1`. */
+function whereabouts(entry) {
+  if (!entry.where) return "";
+  return entry.t === undefined ? entry.where : entry.where.replace(`t=${entry.t}`, `step ${entry.t}`).replace(" gate=", ", gate ");
+}
+
+/** The products of the box at a position that leave it, in the order in which they are sent: [step, product]. */
+function leaving(k) {
+  const found = [];
+  const group = level.members.get(k) ?? [k];
+  for (const member of [...group].reverse()) {
+    const step = back[backOf.get(member)];
+    for (const product of step?.products ?? []) {
+      const to = product.to;
+      const stays = group.length > 1 && to >= 0 && entries[to].head !== undefined && level.lastOf[to] === level.lastOf[k];
+      if (!stays) found.push([step, product]);
+    }
+  }
+  return found;
+}
+
+/** Do all terms of a sum only receive the cotangent of the sum? */
+function isPassedOn(found) {
+  return found.length > 1 && found.every(([step, product]) => product.rule === step.name && product.to >= 0
+    && entries[product.to].head !== undefined && step === found[0][0] && entries[step.entry].op === "add");
+}
+
+function gradient(name) {
+  return `dL/${name}`;
+}
+
+/** `, term 2 of 3`: of a gradient that is a sum. */
+function which(product) {
+  const count = (product.to >= 0 ? arrivals[product.to] : sums[-1 - product.to]).length;
+  return count > 1 ? `term ${term.get(product)} of ${count}` : "";
+}
+
+/** One line for those who hear the page. */
+function spoken() {
+  const k = entryAt(position);
+  if (k === null) return "At the start. Nothing has run yet.";
+  const where = [whereabouts(entries[k])].filter(Boolean).map((text) => `, ${text}`).join("");
+  if (position <= entries.length) {
+    const value = entries[k].head === undefined ? statement(k) : `${written(k)}, a term of ${statement(k)}`;
+    return `Forward${where}: ${value}. Norm ${said(arrays[entries[k].value].norm)}.`;
+  }
+  const found = leaving(k);
+  const sent = isPassedOn(found) ? [`its terms receive ${found[0][0].name} unchanged`]
+    : found.map(([, p]) => `${gradient(p.name)} receives ${p.rule}`);
+  return `Backward${where}: from ${statement(k)}, ${sent.join("; ") || "nothing goes on"}.`;
+}
