@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "tinygrad_rnn"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "command_help", "mathml", "chinese"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "mathml", "chinese"]
 exclude_patterns = ["tools", "extensions"]
 nitpicky = True
 
@@ -23,6 +23,7 @@ html_theme = "furo"
 html_title = "tinygrad_rnn"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+pygments_dark_style = "github-dark"
 html_math_renderer = "mathml"
 html_search_language = "en-zh"
 html_show_copyright = False

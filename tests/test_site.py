@@ -11,12 +11,11 @@ from types import ModuleType
 import pytest
 
 import tinygrad_rnn
-from tinygrad_rnn import bptt, cli, draw, nn
+from tinygrad_rnn import bptt, draw, nn
 
 pytest.importorskip("sphinx", reason="the site needs the extra `docs`")
 pytest.importorskip("latex2mathml", reason="the site needs the extra `docs`")
 import chinese
-import command_help
 import docstrings
 import mathml
 
@@ -107,16 +106,6 @@ def test_every_public_name_is_in_the_reference(site, page, module):
             continue
         for own in docstrings.names_of(found):
             assert f'id="{found.__name__}.{own}"' in everywhere, f"{name}.{own}"
-
-
-@pytest.mark.slow
-def test_every_command_is_in_the_reference(site):
-    text = html(site, "api/commands")
-    assert len(command_help.helps()) == len(cli.COMMANDS)
-    for name in command_help.helps():
-        assert f'<section id="command-{name}">' in text
-        assert f"usage: tinygrad-rnn {name}" in text
-    assert "examples:\n  tinygrad-rnn demo" in text
 
 
 @pytest.mark.slow

@@ -29,8 +29,10 @@ runs to the right. Each step runs from the bottom to the top, and so do the laye
 boxes gates, violet boxes other named values, and grey boxes operations. Green boxes are inputs. Dashed boxes are
 copies of parameters, one at each use. Blue arrows carry a state from step to step.
 
-A parameter is used at every step, so its gradient is a sum over the steps. Where gradients are drawn, the copy at a
-step says what this use *adds* (of an array, the norm). The rows below the steps repeat that and end with the sum.
+With a box for each gate or cell, the letters on the arrows are parameters: W multiplies what flows along its arrow.
+They are found on the tape, and the line below the steps names them. A parameter is used at every step, so its
+gradient is a sum over the steps. Where gradients are drawn, the copy at a step says what this use *adds* (of an array,
+the norm). The rows below the steps repeat that and end with the sum.
 
 ```python
 import numpy as np

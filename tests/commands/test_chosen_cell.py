@@ -1,6 +1,7 @@
 """One way to name a cell, in all commands: one of `nn`, or FILE.py:cell."""
 
 import pytest
+from test_notebooks import write
 
 from tinygrad_rnn import cli
 from tinygrad_rnn.commands import common
@@ -87,15 +88,24 @@ def test_the_other_commands_take_it_too(size, path, tmp_path, capsys):
     assert "cell: " in out
 
 
-@pytest.mark.parametrize("command", ["compare", "draw", "flow", "play"])
+@pytest.mark.parametrize("command", ["compare", "draw", "flow", "play", "derive"])
 def test_a_cell_that_is_not_there_is_told(command, path, tmp_path, capsys):
     option = "--cells" if command == "flow" else "--cell"
-    output = () if command in ("compare", "flow") else ("-o", tmp_path / f"x.{'html' if command == 'play' else 'svg'}")
+    output = (
+        ()
+        if command in ("compare", "derive", "flow")
+        else ("-o", tmp_path / f"x.{'html' if command == 'play' else 'svg'}")
+    )
     with pytest.raises(SystemExit):
         run(capsys, command, option, "elman", *output)
-    assert f"'elman': choose from {', '.join(common.ALL_CELLS)}, or give FILE.py:cell" in capsys.readouterr().err
+    assert (
+        f"'elman': choose from {', '.join(common.ALL_CELLS)}, or give FILE.py:cell or FILE.ipynb:cell"
+        in capsys.readouterr().err
+    )
     status, _, err = run(capsys, command, option, f"{path}:elman", *output)
     assert (status, "has no function 'elman'" in err) == (2, True)
+    if command == "derive":
+        return
     status, _, err = run(capsys, command, option, f"{path}:cell", *output, "--hidden", "4")
     assert (status, err.splitlines()[-2:]) == (
         2,
@@ -107,9 +117,29 @@ def test_what_the_doctor_and_derive_do_not_find_is_told_with_the_way_to_write_it
     status, _, err = run(capsys, "doctor", f"{path}:by_hand", "--cell", "elman")
     assert status == 2
     assert f"nor a function in {path}\nwrite --cell rnn, or into that file: elman(params, x, *state)" in err
-    status, _, err = run(capsys, "derive", "--cell", "cell")
-    assert status == 2
-    assert "or your own, FILE.py:cell, where FILE.py has cell(params, x, *state)" in err
+    with pytest.raises(SystemExit):
+        run(capsys, "derive", "--cell", "cell")
+    assert "or give FILE.py:cell or FILE.ipynb:cell, where the file has cell(params, x" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "cells", [(FILE,), tuple(f"def {part}" for part in FILE.split("def ")[1:])], ids=["one", "many"]
+)
+def test_a_cell_comes_from_a_notebook_as_from_a_file(cells, path, tmp_path, capsys):
+    notebook = write(tmp_path / "mine.ipynb", "%matplotlib inline\nimport numpy as np", *cells)
+    for command in (
+        ("compare", "--cell", "{}:cell"),
+        ("draw", "--cell", "{}:cell", "--ascii"),
+        ("flow", "--cell", "{}:cell", "--steps", "4"),
+        ("derive", "--cell", "{}:cell"),
+        ("doctor", "{}:by_hand", "--cell", "cell"),
+        ("play", "--cell", "{}:cell", "-o", tmp_path / "x.html"),
+    ):
+        found = [run(capsys, *(str(word).format(file) for word in command)) for file in (path, notebook)]
+        assert found[0][:2] == found[1][:2], command
+        assert found[0][0] == 0
+    status, _, err = run(capsys, "draw", "--cell", f"{notebook}:elman", "--ascii")
+    assert (status, "has no function 'elman'" in err) == (2, True)
 
 
 def test_an_example_that_fails_is_told(path, capsys):

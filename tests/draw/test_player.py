@@ -660,11 +660,12 @@ def test_every_colour_of_the_light_picture_has_one_in_the_dark():
     for kind, look in light.styles.items():
         assert tables["fill"][look.fill] == dark.styles[kind].fill
         assert tables["stroke"][look.border] == dark.styles[kind].border
-    drawing = svg(picture(recorded()[0]))
-    for attribute, table in tables.items():
-        used = set(re.findall(rf'{attribute}="(#[0-9a-f]{{6}})"', drawing))
-        assert used
-        assert used <= set(table)
+    for level in player.LEVELS:
+        drawing = svg(picture(recorded()[0], level=level))
+        for attribute, table in tables.items():
+            used = set(re.findall(rf'{attribute}="(#[0-9a-f]{{6}})"', drawing))
+            assert used
+            assert used <= set(table)
 
 
 def test_a_negative_number_is_negated_in_brackets():

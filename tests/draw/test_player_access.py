@@ -248,9 +248,10 @@ def test_the_page_opens_on_the_whole_graph_or_readably_on_the_first_step(opened,
 @pytest.mark.needs_chromium
 def test_in_a_frame_of_a_notebook_it_plays_and_leaves_the_wheel_alone(opened, tmp_path, lstm):
     tape, loss, _ = lstm
-    inside = html.escape(player.page(tape, loss), quote=True)
+    inside = html.escape(player.play(tape, loss).page, quote=True)
     (tmp_path / "notebook.html").write_text(
-        f'<!DOCTYPE html><title>n</title><iframe width="900" height="500" srcdoc="{inside}"></iframe>'
+        '<!DOCTYPE html><title>n</title>'
+        f'<iframe sandbox="allow-scripts" width="900" height="500" srcdoc="{inside}"></iframe>'
         '<p style="height: 2000px">below</p>',
         encoding="utf-8",
     )

@@ -121,7 +121,7 @@ def _measure(settings: Settings, coretype: str | None, path: str | None) -> int:
     say(f"\n{results_table.advice(found['blas'], settings.threads)}", path)
     if path is not None:
         plain = {"machine": found, "settings": dataclasses.asdict(settings), "coretype": coretype}
-        write_json(path, {**plain, "rows": [row.data() for row in everything]})
+        write_json(path, {"kind": "benchmark", **plain, "rows": [row.data() for row in everything]})
     return 1 if any(row.wrong for row in everything) else 0
 
 

@@ -26,8 +26,10 @@ HELP = (
     f"one of {', '.join(ALL_CELLS)}; or FILE.py:cell or FILE.ipynb:cell, "
     f"in a file that also defines {user_code.EXAMPLE}"
 )
-NOT_OURS = f"not one of {', '.join(ALL_CELLS)}"
-YOURS = f"name one of these, or your own, FILE.py:cell, where FILE.py has cell{user_code.OWN_CELL}"
+NOT_OURS = (
+    f"choose from {', '.join(ALL_CELLS)}, or give FILE.py:cell or FILE.ipynb:cell, "
+    f"where the file has cell{user_code.OWN_CELL}"
+)
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,7 @@ def problem(parser: argparse.ArgumentParser, steps: int) -> None:
 def a_cell(value: str) -> str:
     """Return the name of a cell, for argparse: one that there is, or FILE.py:cell."""
     if value not in ALL_CELLS and ":" not in value:
-        raise argparse.ArgumentTypeError(
-            f"{value!r}: choose from {', '.join(ALL_CELLS)}, or give FILE.py:cell{meant(value, ALL_CELLS)}"
-        )
+        raise argparse.ArgumentTypeError(f"{value!r}: {NOT_OURS}{meant(value, ALL_CELLS)}")
     return value
 
 
@@ -101,12 +101,12 @@ def chosen(name: str, nonlinearity: str | None = None, beside: ModuleType | None
             return
         with user_code.opened(path) as module:
             yield Chosen(function, user_code.function(module, function), module)
-    elif beside is not None and callable(getattr(beside, name, None)):
+    elif callable(getattr(beside, name, None)):
         yield Chosen(name, getattr(beside, name), beside)
     else:
-        there = f"neither one of {', '.join(ALL_CELLS)}, nor a function in {beside.__file__}" if beside else NOT_OURS
-        write = f"write --cell rnn, or into that file: {name}{user_code.OWN_CELL}" if beside else YOURS
-        raise ValueError(f"--cell {name}: {there}\n{write}{meant(name, ALL_CELLS)}")
+        there = f"neither one of {', '.join(ALL_CELLS)}, nor a function in {getattr(beside, '__file__', 'a file')}"
+        write = f"write --cell rnn, or into that file: {name}{user_code.OWN_CELL}{meant(name, ALL_CELLS)}"
+        raise ValueError(f"--cell {name}: {there}\n{write}")
 
 
 def _as(values: Any, dtype: str) -> Any:

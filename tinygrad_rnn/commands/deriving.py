@@ -10,7 +10,7 @@ from typing import Any
 from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
-from tinygrad_rnn.commands.chosen_cell import HELP, chosen
+from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
 from tinygrad_rnn.commands.common import STANDARD, at_least, place, theirs_for_ours
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         "--cell gru -o gru.tex",
         "--cell lstm --blank 3 -o sheet.py --answers answers.py",
     )
-    derive.add_argument("--cell", required=True, help=HELP)
+    derive.add_argument("--cell", type=a_cell, required=True, help=HELP)
     derive.add_argument("--to", choices=FORMATS, help="format (default: that of the file's ending, or text)")
     derive.add_argument(
         "-o",

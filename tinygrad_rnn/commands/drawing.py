@@ -31,6 +31,7 @@ def add(commands: Commands) -> None:
         "draw the graph of a cell or of layers as a picture or as text",
         "--cell lstm -o lstm.svg",
         "--cell own.py:cell --level gates --ascii",
+        "--cell rnn --view textbook --style slide -o figure.svg",
     )
     problem(drawing, steps=4)
     drawing.add_argument(
@@ -58,9 +59,9 @@ def add(commands: Commands) -> None:
     )
     drawing.add_argument(
         "--view",
-        choices=("unrolled", "rolled"),
+        choices=("unrolled", "rolled", "textbook"),
         default="unrolled",
-        help="all steps, or one step with loops (default: unrolled)",
+        help="all steps, one step with loops, or both side by side with x, h and L alone (default: unrolled)",
     )
     drawing.add_argument(
         "--level", choices=("ops", "gates", "cells"), help="one box for each of these (default: ops; gates for text)"
@@ -69,7 +70,15 @@ def add(commands: Commands) -> None:
         "--ends", type=at_least(1), help="number of steps to show at either end (default: as many as can be read)"
     )
     drawing.add_argument(
-        "--show", default="shape", help="some of shape, value, grad, heat, with commas (default: shape)"
+        "--show",
+        type=_words,
+        help="some of shape, value, grad, scalar, heat, with commas (default: shape; scalar on a slide)",
+    )
+    drawing.add_argument(
+        "--style",
+        choices=("page", "slide"),
+        default="page",
+        help="as large as it gets, or 1920 x 1080 with type of 18 points or more (default: page)",
     )
     drawing.add_argument("--flow", action="store_true", help="colour by the gradient of the mean square of the outputs")
     drawing.add_argument("--cuts", type=_steps, default=(), help="steps before which the gradient is cut: 2,4")
@@ -110,22 +119,29 @@ def run(options: argparse.Namespace) -> int:
                 files.write(path, f"{drawn}\n")
                 by = ""
             else:
-                by = draw.render(tape, path, options.ends, options.engine, theme=options.theme, **wanted).engine
+                by = _render(options, tape, path, wanted)
         wrote(options.output, f" (drawn by {by})" if by in ("dot", "grid") else "")
     return 0
 
 
 def _wanted(options: argparse.Namespace, loss: Tensor | None) -> dict[str, Any]:
     """Return the options of the picture."""
-    shown = tuple(name.strip() for name in options.show.split(","))
-    wanted: dict[str, Any] = {"view": options.view, "show": shown, "cuts": options.cuts}
+    wanted: dict[str, Any] = {"view": options.view, "cuts": options.cuts}
+    if options.show:
+        wanted["show"] = options.show
     if options.level:
         wanted["level"] = options.level
     if options.flow or options.cuts:
         wanted["flow"] = loss
-    elif "grad" in shown:
+    elif "grad" in (options.show or ()):
         wanted["loss"] = loss
     return wanted
+
+
+def _render(options: argparse.Namespace, tape: Tape, path: files.AnyPath, wanted: dict[str, Any]) -> str:
+    """Draw into a file, and return the engine."""
+    looks = {"theme": options.theme, "style": options.style}
+    return draw.render(tape, path, options.ends, options.engine, **looks, **wanted).engine
 
 
 def _recorded(options: argparse.Namespace, found: Chosen) -> tuple[Tape, Tensor | None]:
@@ -141,9 +157,13 @@ def _recorded(options: argparse.Namespace, found: Chosen) -> tuple[Tape, Tensor 
             outputs, _ = layer(layer.init(np.random.default_rng(options.seed)), xs)
         else:
             outputs, _ = nn.unroll(found.cell, params, xs, state)
-        if not (options.flow or options.cuts or "grad" in options.show):
+        if not (options.flow or options.cuts or "grad" in (options.show or ()) or options.view == "textbook"):
             return tape, None
         return tape, named("L", nn.mse(outputs, np.zeros(np.shape(outputs))))
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(","))
 
 
 def _steps(value: str) -> tuple[int, ...]:

@@ -19,14 +19,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are two lines, without control characters, and name what was probably meant."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        self.options: list[str] = []
         super().__init__(*arguments, **{"formatter_class": _Formatter, **keywords})
-
-    def add_argument(self, *arguments: Any, **keywords: Any) -> argparse.Action:
-        """Add an argument, and remember how its option is written."""
-        action = super().add_argument(*arguments, **keywords)
-        self.options += action.option_strings
-        return action
 
     def error(self, message: str) -> NoReturn:
         """End with status 2 and say where the help is."""
@@ -36,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         """End with status 2 because of arguments that this command does not have."""
         words = list(unknown)
         names = [name for word in words if (name := word.partition("=")[0]).startswith("-")]
-        found = "".join(dict.fromkeys(meant(name, self.options) for name in names))
+        found = "".join(dict.fromkeys(meant(name, self._option_string_actions) for name in names))
         self.error(f"unrecognized arguments: {' '.join(words)}{found}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -13,13 +13,15 @@ from typing import Any
 import graphviz
 
 from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, scale_of
-from tinygrad_rnn.draw.layout.layout import Layout, layout
+from tinygrad_rnn.draw.layout.layout import layout
+from tinygrad_rnn.draw.layout.page import HEIGHT, WIDTH
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import short
+from tinygrad_rnn.draw.slide import styled
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
-from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.tape.array_text import Heat
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -31,13 +33,15 @@ LONGEST_LINE = 16_000
 """The maximum number of characters of a string on one line: Graphviz reads no more than 16,384 in a piece."""
 
 
-def graph(tape: Tape, steps: Any = None, *, theme: str = "light", **options: Any) -> graphviz.Digraph:
+def graph(
+    tape: Tape, steps: Any = None, *, theme: str = "light", style: str = "page", **options: Any
+) -> graphviz.Digraph:
     """Return the graph of a tape as a `graphviz.Digraph`. `str(graph(tape))` is its DOT text, the same every time.
 
     `steps` and the options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget; theme is
-    "light" or "dark".
+    "light" or "dark", style "page" or "slide", as in `render`.
     """
-    return digraph(picture(tape, steps, **options), theme)
+    return digraph(styled(tape, steps, style, **options), theme)
 
 
 def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
@@ -52,6 +56,8 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
     dot.attr("node", fontname=FONT, fontsize="11", fontcolor=colours.text, fixedsize="true", margin="0", shape="box")
     dot.attr("edge", color=colours.arrow, arrowsize="0.5", penwidth="0.8")
     left, bottom, right, top = around.reach
+    if pic.slide:
+        dot.attr("graph", size=f"{WIDTH / 72:g},{HEIGHT / 72:g}!")
     for corner, (x, y) in (("low", (left, bottom)), ("high", (right, top))):  # the limits of the drawing
         dot.node(
             f"corner_{corner}", label="", shape="none", width="0", height="0", pos=f"{x:.1f},{y:.1f}", style="invis"
@@ -60,6 +66,7 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
         _node(dot, box, pic, places, colours, scale)
     for k, text in enumerate(around.texts):
         wide = 0.65 * text.size * len(text.text)
+        wide = min(wide, right - text.x) if text.start else wide  # a wider one would widen the page
         dot.node(
             f"t{k}",
             label=graphviz.escape(text.text) + ("\\l" if text.start else ""),

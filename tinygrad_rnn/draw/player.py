@@ -95,20 +95,6 @@ def play(
     """
     if path is not None:
         require_playable(path)
-    played = Played(page(tape, loss, seed, ends, title, level, lines), title)
-    return played if path is None else played.save(path)
-
-
-def page(
-    tape: Tape,
-    loss: Any,
-    seed: Any = None,
-    ends: int | None = None,
-    title: str = TITLE,
-    level: str | None = None,
-    lines: Mapping[str, str] | None = None,
-) -> str:
-    """Return the page of `play` as text, with its errors: for a file, or for the `srcdoc` of a frame."""
     if level not in (None, *LEVELS):
         raise ValueError(f'play: level={level!r}\nchoose "gates" or "ops"')
     if len(tape) > MOST:
@@ -120,16 +106,21 @@ def page(
         ends = max(1, len(tape))
     level = level or ("gates" if steps(tape) else "ops")
     drawings = {name: _drawing(tape, name, ends) for name in LEVELS}
-    return _page(tape, level, drawings, film(tape, loss, seed, lines), title)
+    data = film(tape, loss, seed, lines)
+    played = Played(_page(tape, level, drawings, data, title), _summary(tape, data))
+    return played if path is None else played.save(path)
+
+
+def _summary(tape: Tape, data: Data) -> str:
+    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
+    return f"{forward}, {counted(len(steps(tape)), 'step')}; {back} back"
 
 
 def _page(tape: Tape, level: str, drawings: dict[str, str], data: Data, title: str) -> str:
-    T = len(steps(tape))
-    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
     text = Template(_read("page.html")).substitute(
         policy="$policy",
         title=html.escape(_encodable(title)),
-        summary=f"{forward}, {counted(T, 'step')}; {back} back",
+        summary=_summary(tape, data),
         level=level,
         style=_read("player.css") + _dark_picture(),
         script="\n".join(_read(name) for name in SCRIPTS),

@@ -23,6 +23,7 @@ from tinygrad_rnn.draw.rule_text import Wording, rounded
 from tinygrad_rnn.draw.views.grouping import boxes
 from tinygrad_rnn.tape.array_text import norm
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.tape.printing import index_text
 from tinygrad_rnn.tape.products import dense
 from tinygrad_rnn.tape.steps import time_of
 
@@ -44,8 +45,8 @@ def film(tape: Tape, loss: Any, seed: Any = None, lines: Mapping[str, str] | Non
     expression; `value`; `adds`, [leaf, norm] pairs: the entry's part of the gradient of each leaf, by paths within its
     step.
     "back": the walk back, in order: entry; its cotangent, and what that is called; products: `to` (as in args), rule,
-    numbers, value, and for a leaf the `total` so far. "leaves": name and value. "arrays": what `value`, `cotangent` and
-    `total` number.
+    numbers, value, `part`, the index of what it adds to, and for a leaf the `total` so far. "leaves": name and value.
+    "arrays": what `value`, `cotangent` and `total` number.
     "broken": the first position with a NaN or an infinity, None where there is none. Position p of the player is
     after p entries forward, and then after p - len(entries) back.
     "paper": formulas of a derivation, from `lines`: by the name of a value, `h`, the line that computes it, by `dh` the
@@ -157,6 +158,8 @@ class _Camera:
             if to < 0:
                 totals[x] = totals[x] + _plain(whole) if x in totals else _plain(whole)
                 about["total"] = self._array(totals[x], position)
+            if place:
+                about["part"] = index_text(place)
             shown.append(about | self._line(x.name if to < 0 else self.wording.bare.get(to), "d"))
         name, cotangent = self.called[id(step.cotangent)], self._array(_plain(step.cotangent), position)
         return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}

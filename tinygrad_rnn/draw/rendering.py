@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from tinygrad_rnn import files
 from tinygrad_rnn.core.rich import FORMS
 from tinygrad_rnn.draw.dot import digraph
+from tinygrad_rnn.draw.slide import styled
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.terminal import text
-from tinygrad_rnn.draw.views.picture import Picture, picture
+from tinygrad_rnn.draw.views.picture import Picture
 from tinygrad_rnn.notebook.html_parts import Markup, box
 from tinygrad_rnn.notebook.inline_svg import inline, picture_file
 from tinygrad_rnn.tape.full_tape import Tape
@@ -73,12 +74,20 @@ class Shown:
         return {"text/html": str(self._repr_html_()), "image/svg+xml": self.svg, "text/plain": repr(self)}
 
 
-def show(tape: Tape, steps: Any = None, *, engine: str = "auto", theme: str = "auto", **options: Any) -> Shown:
+def show(
+    tape: Tape,
+    steps: Any = None,
+    *,
+    engine: str = "auto",
+    theme: str = "auto",
+    style: str = "page",
+    **options: Any,
+) -> Shown:
     """Return a tape's graph for a notebook. `steps` and options are those of `draw.picture`, the others of `render`.
 
     theme: "light" or "dark"; "auto" is light, and dark on the page of a dark notebook.
     """
-    pic = picture(tape, steps, **options)
+    pic = styled(tape, steps, style, **options)
     drawn, used = _drawn(pic, "svg", engine, "light" if theme == "auto" else theme)
     words = text(tape, steps, ascii=False, **_for_text(options))
     return Shown(drawn.decode("utf-8"), words, used, theme == "auto")
@@ -99,6 +108,7 @@ def render(
     engine: str = "auto",
     *,
     theme: str = "light",
+    style: str = "page",
     **options: Any,
 ) -> Rendered:
     """Draw the graph of a tape into a file, whose ending says how: .svg, .png, .pdf, or .dot for the text.
@@ -106,13 +116,15 @@ def render(
     engine: "dot" is Graphviz, "grid" the project's own drawing (SVG alone); "auto" takes `dot` for an SVG of up to
     2,000 boxes, and the grid for a larger one. Where `dot` is absent or fails, "auto" draws the SVG by the grid, and a
     log message says why, once. Both draw the same boxes, of the same ids, at the same places. theme: "light" or "dark".
+    style: "page", as large as it gets, or "slide": a page of 1920 x 1080 with type of 18 points or more, on which
+    scalars read `name | data | grad`; steps that do not fit are left out of the middle, and the drawing says so.
     `steps` and the options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget.
 
     Raises ValueError for an unknown ending, engine or option, RuntimeError where `dot` is asked for and absent, or
     fails. Nothing is left half-written.
     """
     kind = require_drawable(path)
-    pic = picture(tape, steps, **options)
+    pic = styled(tape, steps, style, **options)
     if kind in ("dot", "gv"):
         _require_engine(engine)
         return Rendered(files.write(path, str(digraph(pic, theme))), "text")
@@ -161,7 +173,7 @@ def _require_engine(engine: str) -> None:
 
 def _for_text(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a drawing that change its text. The colours of gradients do not."""
-    kept = {key: value for key, value in options.items() if key not in ("flow", "cuts")}
+    kept = {key: value for key, value in options.items() if key not in ("flow", "cuts") and value != "textbook"}
     return kept if "level" in kept else {**kept, "level": "gates"}
 
 

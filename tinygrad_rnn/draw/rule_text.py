@@ -21,7 +21,7 @@ from tinygrad_rnn.tape.printing import index_text
 
 LONGEST = 160
 """The maximum number of characters of an expression."""
-LONGEST_COTANGENT = 60
+LONGEST_COTANGENT = 90
 """The maximum number of characters of a cotangent that is written as an expression, and not as `d(...)`."""
 DIGITS = 4
 MANY = 7
@@ -109,6 +109,9 @@ class Wording:
             self._factors[key] = self._factors_of(args[0]) + self._factors_of(args[1])
         elif op.name == "subtract":
             self._take_out(key, *map(self._factors_of, args))
+        elif op.name == "add" and self._symbols.get(first) == self._symbols.get(id(args[1]), 0):  # a value read twice
+            self._factors[key] = [(("2", ATOM), ("2", ATOM)), *self._factors_of(args[0])]
+            self._symbols[key], self._numbers[key] = (_product([f[k] for f in self._factors[key]]) for k in (0, 1))
         elif op.name == "matmul":
             self._operands[key] = [self._of(a, self._symbols) for a in args]
         elif is_view(line) and op.name == "transpose" and first in self._operands and np.ndim(args[0]) == 2:
@@ -145,6 +148,8 @@ class Wording:
 
     def _written(self, line: Line) -> tuple[Text, Text]:
         op, args, kwargs, out, _ = line
+        if op.name == "multiply" and args[0] is args[1]:
+            return _square(self._of(args[0], self._symbols)), _square(self._of(args[0], self._numbers))
         symbols = _call_text(op.name, [self._of(a, self._symbols) for a in args], args, kwargs)
         if op.kind == "elementwise":  # the first entry of the result is made of the first entries of the arguments
             return symbols, _call_text(op.name, [self._of(a, self._numbers) for a in args], args, kwargs)
@@ -169,12 +174,16 @@ def _signed(text: str) -> Text:
     return text, BINDS["*"] if text.startswith("-") else ATOM
 
 
+def _square(text: Text) -> Text:
+    return f"{bracketed(text, ATOM)}**2", 3
+
+
 def _product(factors: list[Text]) -> Text:
     """Return factors side by side; two alike are a square."""
     found: list[Text] = []
     for text in factors:
         if found and found[-1] == text and text[1] <= ATOM and not text[0].endswith("**2"):
-            found[-1] = f"{bracketed(text, ATOM)}**2", 3
+            found[-1] = _square(text)
         else:
             found.append(text)
     return found[0] if len(found) == 1 else (" * ".join(bracketed(text, BINDS["*"]) for text in found), BINDS["*"])

@@ -33,6 +33,7 @@ class Theme:
     ground: str
     band: str
     cut: str
+    weight: str  # the names of parameters on arrows
     no_gradient: str
     not_finite: str
     scale: tuple[str, ...]  # of the size of a gradient, from small to large
@@ -58,6 +59,7 @@ LIGHT = Theme(
     ground="#ffffff",
     band="#f7f9fc",
     cut="#a01040",
+    weight="#7a4a1e",
     no_gradient="#ffffff",
     not_finite="#b000b0",
     scale=("#fee3b8", "#fdc880", "#fba75f", "#f48645", "#e05f33", "#bb2f1c", "#7f0000"),
@@ -83,6 +85,7 @@ DARK = Theme(
     ground="#14171c",
     band="#1b1f26",
     cut="#ff7aa2",
+    weight="#d9b48f",
     no_gradient="#14171c",
     not_finite="#ff5cff",
     scale=("#40221a", "#6b2f16", "#96420f", "#c25a13", "#e67e2e", "#f7ac66", "#fde0c5"),

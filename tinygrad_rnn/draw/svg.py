@@ -6,9 +6,11 @@ import html
 import math
 
 from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, scale_of
-from tinygrad_rnn.draw.layout.layout import Layout, layout
+from tinygrad_rnn.draw.layout.layout import layout
+from tinygrad_rnn.draw.layout.page import PIXELS
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import HEAT_CELL, LINE, short
 from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
@@ -30,9 +32,10 @@ class _Sheet:
         left, bottom, right, top = self.around.reach
         wide, high = right - left, top - bottom
         theme = self.theme
+        size = PIXELS if self.pic.slide else (round(wide), round(high))
         parts = [
             '<?xml version="1.0" encoding="UTF-8"?>',
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
             f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{FONT}, Arial, sans-serif" '
             f'font-size="11" text-anchor="middle" fill="{theme.text}">',
             f"<title>{html.escape(title)}</title>",

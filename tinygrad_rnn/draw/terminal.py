@@ -43,12 +43,15 @@ def text(
 
     A row is one place in the steps: a name, its formula, and the values that it reads of another step, `c_1`. A step
     without an entry there has an empty cell. Without `steps`, as many at either end are shown as fit into `width`
-    characters, with the number left out between them. The options are those of `draw.picture`; ascii=False keeps Greek
-    letters and subscripts. Raises what `draw.picture` raises, and ValueError for a width below 20.
+    characters, with the number left out between them. The options are those of `draw.picture`; a textbook's figure is
+    told as the unrolled one. ascii=False keeps Greek letters and subscripts. Raises what `draw.picture` raises, and
+    ValueError for a width below 20.
     """
     if width < 20:
         raise ValueError(f"draw.text: width={width}\ngive the number of characters of a line, at least 20")
     said = in_ascii if ascii else str
+    if options.get("view") == "textbook":
+        options["view"] = "unrolled"
     free = steps is None and options.get("view", "unrolled") == "unrolled"
     whole = picture(tape, _MOST_ENDS if free else steps, level=level, **options)
     tries = [(ends, longest) for longest in (LONGEST, SHORT) for ends in range(_MOST_ENDS if free else 1, 0, -1)]

@@ -33,7 +33,9 @@ class ValueNames:
         self._names = {name for name in names if name}
         stems = {name.split("_")[0] for name in self._names}
         self._letters = [letter for letter in LETTERS if letter not in stems]
-        self._given: Counter[Hashable] = Counter()  # the number of letters of each step
+        self._given: Counter[Hashable] = Counter()  # the number of letters of each step and layer
+        places = {_place(labels) for _, _, _, _, labels in self._lines if time_of(labels) is not None}
+        self._layered = 2 if len(places) > 1 else 1
         self.readers: dict[int, list[int]] = {}
         """The numbers of the lines that read a value, by its id."""
         self.bare: dict[int, str] = {}
@@ -62,13 +64,18 @@ class ValueNames:
             self.bare[k] = stem = part.partition("_")[0]
             self._count[in_time(stem, labels)] = self._count[in_time(part, labels)]
             return self._once(in_time(stem, labels), labels)
-        number = self._given[time_of(labels)]
-        self._given[time_of(labels)] += 1
-        return in_time(self._letters[number], labels) if number < len(self._letters) else f"v{k}"
+        place = time_of(labels), _place(labels)
+        number = self._given[place]
+        self._given[place] += 1
+        if number >= len(self._letters):
+            return f"v{k}"
+        name = in_time(self._letters[number], labels)
+        self._count[name] += self._layered  # with its layer
+        return self._once(name, labels)
 
     def _once(self, name: str, labels: Scope) -> str:
         """Return a name with its layer and direction, where the step alone does not tell it from others."""
-        where = scope_text(tuple(pair for pair in labels if pair[0] not in ("t", "gate")))
+        where = scope_text(_place(labels))
         if self._count[name] > 1 and where:
             name = f"{name}{{{short(where)}}}"
         self._taken[name] += 1
@@ -87,6 +94,11 @@ class ValueNames:
         stems = {name.partition("_")[0] for name in names}
         alike = 1 < len(names) == len(by) and len(stems) == 1 and all("_" in name for name in names)
         return names[0] if alike and not stems & self._names else ""
+
+
+def _place(labels: Scope) -> Scope:
+    """Return a scope without step and gate: its layer and direction."""
+    return tuple(pair for pair in labels if pair[0] not in ("t", "gate"))
 
 
 def is_view(line: Line) -> bool:

@@ -142,3 +142,7 @@ def call_text(name: str, args: Sequence[Text]) -> Text:
 def bracketed(text: Text, binds: int) -> str:
     """Return an expression as an operand of an operation that binds so tightly: in brackets where it needs them."""
     return text[0] if text[1] >= binds else f"({text[0]})"
+
+
+SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+"""The names in formulas of parameters with PyTorch's names, as in the docstrings of the cells."""

@@ -25,8 +25,7 @@ def table(lines: list[Line], ends: int | None, code: list[str]) -> str:
     Only `ends` lines from either end, if given.
     """
     found, left_out = rows(lines, ends, code)
-    whole = [HEAD, *found]
-    text = aligned(whole if code else [row[:5] for row in whole], right=[0])
+    text = aligned([HEAD, *found] if code else [row[:5] for row in [HEAD, *found]], right=[0])
     if left_out:
         text.insert(1 + (ends or 0), gap_text(left_out))
     return "\n".join(text)

@@ -1,4 +1,4 @@
-"""A derivation that begins at zeros of its own: `compare` names the step where it goes wrong, as for any other."""
+"""A derivation that begins at zeros of its own: `compare` says at which step it goes wrong, as for any other."""
 
 from functools import partial
 

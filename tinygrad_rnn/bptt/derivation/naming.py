@@ -11,7 +11,7 @@ from tinygrad_rnn.bptt.derivation.equations import LOSS
 from tinygrad_rnn.bptt.derivation.spelled_gates import OPPOSITE
 from tinygrad_rnn.bptt.derivation.trace import OF_STEP
 from tinygrad_rnn.graph.graph import Loop, Node, Value
-from tinygrad_rnn.tape.notation import LETTERS, is_function
+from tinygrad_rnn.tape.notation import LETTERS, SHORT, is_function
 
 
 def short(key: str) -> str:
@@ -28,10 +28,6 @@ RESERVED = frozenset(
     | set(dir(builtins))
     | set(keyword.kwlist)
 )
-
-SHORT = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b_ih", "bias_hh": "b_hh"}
-"""The names in formulas of parameters with PyTorch's names, as in the docstrings of the cells."""
-
 
 PLAIN = frozenset(
     {"positive", "detach", "getitem", "transpose", "add", "subtract", "multiply", "negative", "power", "square"}

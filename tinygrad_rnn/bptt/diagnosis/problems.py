@@ -188,6 +188,11 @@ class Problems:
             found += [*(alone if len(alone) > 1 or T > 1 else []), whole]  # of one step, one alone is the whole
         return found
 
+    @cached_property
+    def single(self) -> Problem:
+        """One step of one example."""
+        return self.problem(1, 1, SEEDS[0])
+
     def followed(self, stage: Problem) -> list[Problem]:
         """Return problems that go on for a step or two after those of a stage, without an upstream gradient there."""
         if stage not in self._followed:

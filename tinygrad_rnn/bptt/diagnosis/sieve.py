@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, product
 
@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.comparison.case import Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import SUMS
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
+from tinygrad_rnn.bptt.diagnosis.multiplied import products
 from tinygrad_rnn.bptt.diagnosis.precision import Mask
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.search import (
@@ -26,6 +27,10 @@ from tinygrad_rnn.bptt.diagnosis.search import (
 
 SECONDS = 400
 """The number of known mistakes, the commonest first, to try as the second of two."""
+MOST_TRIED = 300
+"""The number of pairs whose factors fit to try."""
+BASES = 3
+"""The number of mistakes within a step, beside which one of what is carried on is looked for."""
 PLACES = 3
 """The number of mistakes that may be made at once."""
 
@@ -115,13 +120,14 @@ class Sieve:
     def several(self) -> Iterator[list[Mistake]]:
         """Yield mistakes that together give the answers to the problems of the search."""
         yield from self._in_different_gradients()
+        yield from self._within_a_step()
         yield from self._with_a_second()
         yield from self._with_another_sum()
 
-    def _agree(self, together: Mistake) -> bool:
+    def _agree(self, together: Mistake, problems: Iterable[Problem] | None = None) -> bool:
         return all(
-            fits(hand, predicted(problem.model, together.changes), problem, self._precision)
-            for problem, hand in self._answers.items()
+            fits(self._answers[problem], predicted(problem.model, together.changes), problem, self._precision)
+            for problem in (self._answers if problems is None else problems)
         )
 
     def _in_different_gradients(self) -> Iterator[list[Mistake]]:
@@ -151,11 +157,40 @@ class Sieve:
         if {name for group in chosen for name in group} == set(wrong) and len(chosen) <= PLACES:
             yield from self._joined([[self.mistakes[k] for k in local[group][:2]] for group in chosen])
 
+    def _within_a_step(self) -> Iterator[list[Mistake]]:
+        """Yield two or three mistakes at different places of one step; or such, and one of what is carried on."""
+        problem = self.examined.problems.single
+        hand = self.examined.meant(problem) if problem else None
+        if problem is None or hand is None or fits(hand, problem.true, problem, self._precision):
+            return
+        of_one = [p for p in self._answers if p.T == 1]
+        known = predictions(problem, self.examined.problems)
+        names = [name for name, g in hand.items() if g.shape == problem.true[name].shape]
+        every = np.arange(len(self.mistakes))
+        known.rows(every, self._progress)
+        given, true = (np.concatenate([g[name].ravel() for name in names]) for g in (hand, problem.true))
+        agreement = known.agreement(every, hand, self._precision, self._progress)
+        alone = np.logical_and.reduce([*agreement.values()])
+        bases = [[self.mistakes[k]] for k in np.flatnonzero(alone) if self._agree(self.mistakes[k], of_one)][:BASES]
+        for chosen in islice(products(known.of(every, names), given, true), MOST_TRIED):
+            several = [self.mistakes[k] for k in chosen]
+            together = _all_of(several)
+            if together and self._agree(together, of_one):
+                bases.append(several)
+                if self._agree(together):
+                    yield several
+        unchanged = known.unchanged(every, names)
+        later = [self.mistakes[k] for k in np.flatnonzero(np.logical_and.reduce([*unchanged.values()]))]
+        for base in bases[: 2 * BASES]:
+            for more in later:
+                together = _all_of([*base, more])
+                self._progress()
+                if together and self._agree(together):
+                    yield [*base, more]
+
     def _joined(self, choices: list[list[Mistake]]) -> Iterator[list[Mistake]]:
         for chosen in product(*choices):
-            together: Mistake | None = chosen[0]
-            for more in chosen[1:]:
-                together = both(together, more) if together else None
+            together = _all_of(chosen)
             if together and self._agree(together):
                 yield list(chosen)
 
@@ -193,3 +228,11 @@ class Sieve:
                 together = both(first, second)
                 if together and self._agree(together):
                     yield [first, second]
+
+
+def _all_of(mistakes: Sequence[Mistake]) -> Mistake | None:
+    """Return several mistakes made at once; None where two change the same place."""
+    together: Mistake | None = mistakes[0]
+    for more in mistakes[1:]:
+        together = both(together, more) if together else None
+    return together

@@ -108,8 +108,8 @@ class Flow:
         return "\n".join([self._title(), *aligned(rows, right=range(len(rows[0])))])
 
     def _title(self) -> str:
-        of = self.of or f"the loss at step {len(self.norms) - 1}"
-        return f"{self.cell}: T={len(self.norms)} {self.dtype}, {of}; W: all parameters"
+        T = len(self.norms)
+        return f"{self.cell}: T={T} {self.dtype}, {self.of or f'the loss at step {T - 1}'}; W: all parameters"
 
     def _rows(self, lines: int) -> list[list[str]]:
         """Return the heads of the columns, and a row for each distance that is shown."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.bptt.homework.places import Array
+from tinygrad_rnn.bptt.homework.array_places import Array
 from tinygrad_rnn.core.tensor import Tensor
 
 

@@ -30,6 +30,7 @@ import numpy as np
 from tinygrad_rnn.bptt.diagnosis.evidence import scales
 from tinygrad_rnn.bptt.diagnosis.precision import Precision
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
+from tinygrad_rnn.bptt.homework.array_places import Array
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError
 from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
@@ -48,7 +49,6 @@ from tinygrad_rnn.bptt.homework.judging import (
 )
 from tinygrad_rnn.bptt.homework.loss_kinds import made_of_squares, over_examples, over_steps
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
-from tinygrad_rnn.bptt.homework.places import Array
 from tinygrad_rnn.bptt.homework.recognised import form_of
 from tinygrad_rnn.bptt.homework.trying import QUIET, Trying
 from tinygrad_rnn.bptt.homework.upstream import upstream_of

@@ -20,8 +20,8 @@ from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
+from tinygrad_rnn.bptt.homework.array_places import Array, Path
 from tinygrad_rnn.bptt.homework.judging import Convention, Trial
-from tinygrad_rnn.bptt.homework.places import Array, Path
 from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, steps_of
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Way
 
@@ -140,6 +140,7 @@ class _Problems:
         self.stages = sorted(self.tried, key=lambda p: p.T)
         long_enough = [p for p in self.stages if p.T >= 3]
         self.searched = (long_enough or self.stages[-1:])[0]
+        self.single = next((p for p in self.tried if p.T == 1), None)
 
     def followed(self, stage: Problem) -> list[Problem]:
         """Return no problems: the code is asked about none but those that were tried."""

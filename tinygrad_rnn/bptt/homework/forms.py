@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from tinygrad_rnn.bptt.diagnosis.failures import source_of
+from tinygrad_rnn.bptt.homework.array_places import Array, World, separate
 from tinygrad_rnn.bptt.homework.called import steady
 from tinygrad_rnn.bptt.homework.given import Given
-from tinygrad_rnn.bptt.homework.places import Array, World, separate
 from tinygrad_rnn.bptt.homework.surroundings import Surroundings, functions_of, owner_of, plain
 
 

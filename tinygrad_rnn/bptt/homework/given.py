@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.homework.places import Array, Path, World, arrays_in, is_floating, numbers_of
+from tinygrad_rnn.bptt.homework.array_places import Array, Path, World, arrays_in, is_floating, numbers_of
 from tinygrad_rnn.core.tensor import Tensor
 
 

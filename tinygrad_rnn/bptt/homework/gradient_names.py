@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from tinygrad_rnn.bptt.homework.array_places import Array, Path
 from tinygrad_rnn.bptt.homework.given import Given, holds_gradients
 from tinygrad_rnn.bptt.homework.gradient_order import by_shapes, of_the_rest
-from tinygrad_rnn.bptt.homework.places import Array, Path
 
 AFFIXES = (
     r"^d[lLJEC]_?d_?(.+)$",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from tinygrad_rnn.bptt.homework.array_places import Array, Path
 from tinygrad_rnn.bptt.homework.given import Given
-from tinygrad_rnn.bptt.homework.places import Array, Path
 
 STATES = re.compile(r"^(d|grad_?)?_?(h|c|a|s|x|carry|prev|state|last|out|y|p|loss)(s|\d|_\w*|prev|next|last)*$", re.I)
 """Names of what a function returns besides the gradients of parameters."""

@@ -13,8 +13,8 @@ import numpy as np
 from tinygrad_rnn.bptt.diagnosis import evidence
 from tinygrad_rnn.bptt.diagnosis.evidence import Scale, Seen, Truth
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
+from tinygrad_rnn.bptt.homework.array_places import Array
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
-from tinygrad_rnn.bptt.homework.places import Array
 
 USUAL = Precision(1e-7, 1e-11)
 """Wider than the doctor's: the loss, and so the rounding of its derivative, is the person's own."""

@@ -13,10 +13,10 @@ import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.evidence import Kind
 from tinygrad_rnn.bptt.homework import entries
+from tinygrad_rnn.bptt.homework.array_places import Array, World
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.judging import Trial
 from tinygrad_rnn.bptt.homework.own_loss import Recording
-from tinygrad_rnn.bptt.homework.places import Array, World
 from tinygrad_rnn.bptt.homework.prefixes import Place
 from tinygrad_rnn.bptt.homework.repeated_calls import leading_to
 from tinygrad_rnn.bptt.homework.trying import Trying

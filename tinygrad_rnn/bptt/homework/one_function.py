@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.homework import source_names
+from tinygrad_rnn.bptt.homework.array_places import World
 from tinygrad_rnn.bptt.homework.called import ExamineTypeError, asked
 from tinygrad_rnn.bptt.homework.forms import Answer, Form, name_of
 from tinygrad_rnn.bptt.homework.given import Given, left_in, names_for, returned_in
-from tinygrad_rnn.bptt.homework.places import World
 from tinygrad_rnn.bptt.homework.value_kinds import described, loss_among
 
 

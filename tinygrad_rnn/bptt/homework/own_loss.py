@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.evidence import Truth
+from tinygrad_rnn.bptt.homework.array_places import Array, Path, World
 from tinygrad_rnn.bptt.homework.boards import boards, new_arrays
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
-from tinygrad_rnn.bptt.homework.places import Array, Path, World
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.local_names import local_names_in

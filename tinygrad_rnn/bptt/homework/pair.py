@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.homework import source_names
+from tinygrad_rnn.bptt.homework.array_places import Array, World
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError, FailedError, asked
 from tinygrad_rnn.bptt.homework.forms import Answer, Form, name_of
 from tinygrad_rnn.bptt.homework.given import left_in, names_for, returned_in
-from tinygrad_rnn.bptt.homework.places import Array, World
 from tinygrad_rnn.bptt.homework.upstream import alike, upstream_of
 from tinygrad_rnn.bptt.homework.value_kinds import described, is_output, loss_among, stacked
 

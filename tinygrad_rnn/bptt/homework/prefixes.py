@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.homework import entries
+from tinygrad_rnn.bptt.homework.array_places import Path, World, contents, numbers_of
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
 from tinygrad_rnn.bptt.homework.gradient_names import is_parameter
-from tinygrad_rnn.bptt.homework.places import Path, World, contents, numbers_of
 
 LENGTHS_OF_ROWS = re.compile(r"len|durations|n_steps", re.IGNORECASE)
 LENGTHS = (1, 2, 3, 7)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.bptt.homework.array_places import World
 from tinygrad_rnn.bptt.homework.called import ExamineValueError
-from tinygrad_rnn.bptt.homework.places import World
 
 
 class Surroundings:

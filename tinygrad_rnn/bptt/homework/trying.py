@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.evidence import Truth
+from tinygrad_rnn.bptt.homework.array_places import Array, Path, World, arrays_in
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineValueError, FailedError
 from tinygrad_rnn.bptt.homework.forms import Form
 from tinygrad_rnn.bptt.homework.given import Given
 from tinygrad_rnn.bptt.homework.gradient_names import called, is_data, is_gradient, leaf_names, matched
 from tinygrad_rnn.bptt.homework.judging import USUAL, Trial, precision_of
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss, doubled
-from tinygrad_rnn.bptt.homework.places import Array, Path, World, arrays_in
 from tinygrad_rnn.bptt.homework.prefixes import Axes, axes_of
 from tinygrad_rnn.bptt.homework.value_kinds import described
 

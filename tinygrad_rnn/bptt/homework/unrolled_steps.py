@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Gradients
+from tinygrad_rnn.bptt.homework.array_places import Array
 from tinygrad_rnn.bptt.homework.own_loss import Recording
-from tinygrad_rnn.bptt.homework.places import Array
 from tinygrad_rnn.bptt.homework.repeated_calls import labelled, leading_to
 from tinygrad_rnn.bptt.homework.step_cell import StepCell, name_net_inputs, state_names
 from tinygrad_rnn.core.tensor import Line, Tensor

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.bptt.homework.places import is_floating
+from tinygrad_rnn.bptt.homework.array_places import is_floating
 from tinygrad_rnn.core.tensor import Tensor
 
 

@@ -40,6 +40,11 @@ class Deviation:
     draws: int
     uncertainty: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers by their names, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity"."""
+        found: dict[str, Any] = plain({"kind": "deviation", **vars(self)})
+        return found
+
     def __repr__(self) -> str:
         return f"<Deviation: {self}>"
 
@@ -55,11 +60,6 @@ class Deviation:
             rows += [["drawings", str(self.draws or "all, with their probabilities")]]
             rows += [["standard error of the bias", f"{self.uncertainty:.3g}"]] if self.draws else []
         return box("A truncated gradient G against the full one, g", table(["", ""], rows, right=[1]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers by their names, for JSON. NaN and infinity are "NaN", "Infinity" and "-Infinity"."""
-        found: dict[str, Any] = plain({"kind": "deviation", **vars(self)})
-        return found
 
     def __str__(self) -> str:
         text = f"bias {self.relative:.3g} of the full gradient's norm, cosine {self.cosine:.4f}"

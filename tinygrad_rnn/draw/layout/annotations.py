@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.draw.layout.labels import SIZE, Labels
-from tinygrad_rnn.draw.layout.layout import BETWEEN_COLUMNS, Layout
+from tinygrad_rnn.draw.layout.labels import Labels
+from tinygrad_rnn.draw.layout.page import NOTE, label_size, note_size, on_page
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.layout.sum_rows import sum_rows
+from tinygrad_rnn.draw.layout.weight_names import weight_names
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
-from tinygrad_rnn.draw.views.boxes import Box, Gap, Picture, printable
+from tinygrad_rnn.draw.views.boxes import Box, Folded, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Time
 
 MARGIN = 14.0
@@ -21,8 +23,8 @@ FOOT = 26.0
 """The height of the room below the steps for their titles."""
 SWATCH = 34.0
 LINE = 15.0
-LETTER = 5.2
-"""The approximate width of a letter of a note or title."""
+LETTER = 0.52
+"""The approximate width of a letter of a note or title, in parts of its size."""
 
 
 def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
@@ -37,34 +39,42 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         title = column_title(column, pic)
         for foot, head in grounds:
             found.rects.append(Rect((a + b) / 2, (foot + head) / 2, b - a + 24, head - foot, theme.band, 8.0))
-        found.texts.append(Text((a + b) / 2, low - 15, title, theme.faint))
+        if title:
+            found.texts.append(Text((a + b) / 2, low - 15, title, theme.faint))
         left, right = min(left, a - 12), max(right, b + 12)
     first = min((y for _, y in places.centre.values() if y > high), default=0.0)  # the row above the steps
     above = [
         (x - places.width[name] / 2, x + places.width[name] / 2) for name, (x, y) in places.centre.items() if y == first
     ]
     for t in pic.cuts:
-        at = places.columns[t][0] - BETWEEN_COLUMNS / 2
+        at = places.columns[t][0] - places.gutter / 2
         found.lines.append(Line(at, low - FOOT, high + 4, theme.cut))
         if any(low_end < at + 10 and at - 10 < high_end for low_end, high_end in above):  # then below the line
-            found.texts.append(Text(at, low - FOOT - 7, "cut", theme.cut, SIZE))
+            found.texts.append(Text(at, low - FOOT - 7, "cut", theme.cut, label_size(pic)))
             bottom = min(bottom, low - FOOT - 12)
         else:
-            found.texts.append(Text(at, high + 10, "cut", theme.cut, SIZE))
+            found.texts.append(Text(at, high + 10, "cut", theme.cut, label_size(pic)))
             top = max(top, high + 16)
-    _carried(found, pic, places, theme)
-    left, right, bottom = sum_rows(found, pic.sums, places, theme, left, right, bottom)
+    if pic.folded is not None:  # both sides are the same network
+        ends = list(places.columns.values())
+        found.texts.append(Text((ends[0][1] + ends[1][0]) / 2, (low + high) / 2, "=", theme.text, 26))
+    labels = Labels(places, label_size(pic))
+    _carried(found, pic, places, labels, theme)
+    weight_names(found, pic, places, labels, theme)
+    left, right, bottom = sum_rows(found, pic, places, theme, left, right, bottom)
     if pic.flows is not None:
         bottom -= 2 * LINE + 10
         right = max(right, left + _legend(found, pic, theme, left, bottom + LINE + 8))
-    for note in pic.notes:
+    letter = LETTER * note_size(pic)
+    for note in pic.legend if pic.slide else [*pic.legend, *pic.notes]:
         bottom -= LINE
-        for line in _wrapped(printable(note), max(int((right - left) / LETTER), 60)):
-            found.texts.append(Text(left, bottom + 4, line, theme.faint, 10, start=True))
-            right = max(right, left + len(line) * LETTER)
+        for line in _wrapped(printable(note), max(int((right - left) / letter), 60)):
+            found.texts.append(Text(left, bottom + 4, line, theme.faint, note_size(pic), start=True))
+            right = max(right, left + len(line) * letter)
             bottom -= LINE
         bottom += LINE
-    found.reach = (left - MARGIN, bottom - MARGIN, right + MARGIN, top + MARGIN)
+    reach = (left - MARGIN, bottom - MARGIN, right + MARGIN, top + MARGIN)
+    found.reach = on_page(reach) if pic.slide else reach
     return found
 
 
@@ -84,8 +94,10 @@ def column_title(column: Time, pic: Picture) -> str:
     """Return the title under a column."""
     if isinstance(column, Gap):
         return ""
+    if isinstance(column, Folded):
+        return "every step t"
     t = short(printable(str(column)))
-    return f"every step (drawn: t = {t})" if pic.loops else f"t = {t}"
+    return f"every step (drawn: t = {t})" if pic.loops and pic.folded is None else f"t = {t}"
 
 
 def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
@@ -94,16 +106,15 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
     if len(titled) < 2:
         return 0.0
     words = {band: " ".join(_band_word(*label) for label in band) for band, _ in titled}
-    wide = max(map(len, words.values())) * LETTER + 10
+    wide = max(map(len, words.values())) * LETTER * NOTE + 10
     for band, (low, high) in titled:
         found.texts.append(Text(-12 - wide / 2, (low + high) / 2, words[band], theme.faint))
     return -12 - wide
 
 
-def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> None:
+def _carried(found: Furniture, pic: Picture, places: Layout, labels: Labels, theme: Theme) -> None:
     """Add the names of the values handed from step to step, in the gutter, once for all their readers there."""
     said: set[tuple[str, str, Time]] = set()
-    labels = Labels(places)
     for arrow, words in pic.arrows.items():
         what = (arrow[0], words, pic.boxes[arrow[1]].column)
         if not words or what in said:
@@ -120,7 +131,7 @@ def _carried(found: Furniture, pic: Picture, places: Layout, theme: Theme) -> No
             x = high + 14 if curve[0][0] < curve[-1][0] else low - 14  # beside the column that the arrow leaves
             y = curve[3][1] + 8
         if (place := labels.place(x, y, short(words))) is not None:
-            found.texts.append(Text(*place, short(words), theme.carried, SIZE))
+            found.texts.append(Text(*place, short(words), theme.carried, labels.size))
 
 
 def _band_word(key: str, value: object) -> str:
@@ -131,13 +142,13 @@ def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float)
     """Add the scale of gradients: a swatch for each colour, with log10 of the norm between them. Return its width."""
     low, high = scale_of(pic)
     title = "gradient coming back, log10 of its norm:"
-    found.texts.append(Text(left, y, title, theme.text, 10, start=True))
-    x = left + len(title) * LETTER + 14
+    found.texts.append(Text(left, y, title, theme.text, note_size(pic), start=True))
+    x = left + len(title) * LETTER * note_size(pic) + 14
     for k, colour in enumerate(theme.scale):
         found.rects.append(Rect(x + SWATCH * (k + 0.5), y, SWATCH, 14, colour))
     for k in range(len(theme.scale) + 1):
         value = low + (high - low) * k / len(theme.scale)
-        found.texts.append(Text(x + SWATCH * k, y - 15, f"{value:.1f}".replace("-", "−"), theme.faint, 8))
+        found.texts.append(Text(x + SWATCH * k, y - 15, f"{value:.1f}".replace("-", "−"), theme.faint, label_size(pic)))
     x += SWATCH * len(theme.scale) + 14
     values = [*(box.flow for box in pic.boxes.values()), *(pic.flows or {}).values()]
     others = [("none", theme.no_gradient, any(v == -math.inf for v in values if v is not None))]
@@ -145,7 +156,7 @@ def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float)
     for words, colour, there in others:
         if there:
             found.rects.append(Rect(x + SWATCH / 2, y, SWATCH, 14, colour, border=theme.faint))
-            found.texts.append(Text(x + SWATCH / 2, y - 15, words, theme.faint, 8))
+            found.texts.append(Text(x + SWATCH / 2, y - 15, words, theme.faint, label_size(pic)))
             x += SWATCH + 14
     return x - left
 

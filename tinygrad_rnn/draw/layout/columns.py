@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from tinygrad_rnn.draw.layout.page import label_size
+from tinygrad_rnn.draw.layout.sizes import letters
 from tinygrad_rnn.draw.views.boxes import Picture
 from tinygrad_rnn.draw.views.drawn_tape import Time
+
+BETWEEN_COLUMNS = 60.0
+LETTER = 0.511
+"""The approximate width of a letter of a name, in parts of its size."""
 
 
 def edges(pic: Picture) -> tuple[set[str], set[str]]:
@@ -41,6 +47,22 @@ def edges(pic: Picture) -> tuple[set[str], set[str]]:
         if boxes[source].initial:
             (at_right if place[target] in from_right and target not in taken else at_left).add(source)
     return at_left, at_right
+
+
+def gutter(pic: Picture) -> float:
+    """Return the width between two columns: room for the names of what is carried and of what acts on it."""
+    crossing = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
+    names = max((letters(", ".join(pic.weights.get(arrow, ()))) for arrow in crossing), default=0.0)
+    says = max((letters(pic.arrows[arrow]) for arrow in crossing), default=0.0)
+    return max(BETWEEN_COLUMNS, LETTER * label_size(pic) * (names + says) + 26.0 if names else 0.0)
+
+
+def loops_room(pic: Picture) -> float:
+    """Return the width at the left of a step for its loops and the names on them."""
+    if not pic.loops:
+        return 0.0
+    names = max(letters(", ".join(pic.weights.get(arrow, ()))) for arrow in pic.loops)
+    return 30 + 14 * len(pic.loops) + LETTER * label_size(pic) * names
 
 
 def beside_gaps(gaps: list[tuple[float, float]], left: float, wide: float) -> float:

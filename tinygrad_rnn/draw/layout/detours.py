@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 
-from tinygrad_rnn.draw.layout.routes import Point, rise
+from tinygrad_rnn.draw.layout.routes import Point, at, rise
 from tinygrad_rnn.draw.views.boxes import Arrow
 
 BESIDE = 5.0
@@ -63,7 +63,7 @@ class Streets:
                 found += [(a + 1, b - 1, bottom + 1, top - 1) for a, b in self._within(row, left, right, own)]
         if not found:
             return False
-        points = [_at(part, k / SAMPLES) for k in range(SAMPLES + 1)]
+        points = [at(part, k / SAMPLES) for k in range(SAMPLES + 1)]
         return any(a < x < b and bottom < y < top for x, y in points for a, b, bottom, top in found)
 
     def _within(self, row: int, left: float, right: float, own: tuple[str, str]) -> Iterable[Point]:
@@ -165,12 +165,3 @@ def _turn(start: Point, end: Point, up: bool, upward: bool) -> list[Point]:
     (x0, y0), (x1, y1) = start, end
     side = TURN if up else -TURN
     return [(x0, y0 + side), (x1, y1 + side), (x1, y1)]
-
-
-def _at(part: list[Point], s: float) -> Point:
-    """Return a point of a Bézier segment."""
-    r = 1 - s
-    weights = r**3, 3 * s * r**2, 3 * s**2 * r, s**3
-    return sum(w * x for w, (x, _) in zip(weights, part, strict=True)), sum(
-        w * y for w, (_, y) in zip(weights, part, strict=True)
-    )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.draw.layout.layout import Layout
-from tinygrad_rnn.draw.layout.routes import Point
+from collections.abc import Iterable
+from functools import cached_property
+
+from tinygrad_rnn.draw.layout.columns import LETTER
+from tinygrad_rnn.draw.layout.routes import Point, at
+from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import letters
 
-SIZE = 9
-LETTER = 4.6
-"""The approximate width of a letter of that size."""
 CELL = 120.0
 """The width of the parts of the drawing by which names and boxes are looked up."""
 TRIES = 8
+SAMPLES = 16
 
 Area = tuple[float, float, float, float, str]
 """Left, right, below, above, and the words that stand there."""
@@ -20,18 +22,23 @@ Area = tuple[float, float, float, float, str]
 class Labels:
     """The places of the boxes and of the names placed so far."""
 
-    def __init__(self, places: Layout) -> None:
+    def __init__(self, places: Layout, size: int) -> None:
+        self.places, self.size = places, size
         self.taken: dict[int, list[Area]] = {}
         for name, (x, y) in places.centre.items():
             wide, high = places.width[name] / 2, places.tall.get(name, places.height) / 2
             self._take((x - wide, x + wide, y - high, y + high, ""))
 
+    def width(self, words: str) -> float:
+        """Return the approximate width of a name."""
+        return LETTER * self.size * letters(words)
+
     def place(self, x: float, y: float, words: str) -> Point | None:
         """Return the middle of a name that is wanted at a place; None where the same name stands there already."""
-        wide = LETTER * letters(words) / 2
+        wide = self.width(words) / 2
         for k in range(2 * TRIES):
-            up = (k + 1) // 2 * (SIZE + 1.0) * (1 if k % 2 else -1)
-            area = (x - wide, x + wide, y + up - SIZE / 2 + 1, y + up + SIZE / 2 - 1, words)
+            up = (k + 1) // 2 * (self.size + 1.0) * (1 if k % 2 else -1)
+            area = (x - wide, x + wide, y + up - self.size / 2 + 1, y + up + self.size / 2 - 1, words)
             there = [other[4] for other in self._near(area) if _meet(area, other)]
             if words in there:
                 return None
@@ -39,6 +46,42 @@ class Labels:
                 self._take(area)
                 return x, y + up
         return x, y
+
+    def first(self, wanted: Iterable[Point], words: str) -> Point | None:
+        """Return the first of several places at which a name is on no box and on the fewest arrows, or None."""
+        wide = self.width(words) / 2
+        best: tuple[int, Point, Area] | None = None
+        for x, y in wanted:
+            area = (x - wide, x + wide, y - self.size / 2 + 1, y + self.size / 2 - 1, words)
+            if any(_meet(area, other) for other in self._near(area)):
+                continue
+            crossed = self._crossed(area)
+            if best is None or crossed < best[0]:
+                best = crossed, (x, y), area
+            if not crossed:
+                break
+        if best is None:
+            return None
+        self._take(best[2])
+        return best[1]
+
+    def _crossed(self, area: Area) -> int:
+        """Return the number of points of arrows within an area."""
+        left, right, low, high, _ = area
+        cells = range(int(left // CELL), int(right // CELL) + 1)
+        points = (point for cell in cells for point in self.lines.get(cell, ()))
+        return sum(left < x < right and low - 1 < y < high + 1 for x, y in points)
+
+    @cached_property
+    def lines(self) -> dict[int, list[Point]]:
+        """Return points of all arrows."""
+        found: dict[int, list[Point]] = {}
+        for curve in self.places.curves.values():
+            for k in range(0, len(curve) - 3, 3):
+                for step in range(SAMPLES + 1):
+                    point = at(curve[k : k + 4], step / SAMPLES)
+                    found.setdefault(int(point[0] // CELL), []).append(point)
+        return found
 
     def _take(self, area: Area) -> None:
         for cell in range(int(area[0] // CELL), int(area[1] // CELL) + 1):

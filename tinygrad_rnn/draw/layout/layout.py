@@ -11,18 +11,18 @@ several rows holds a narrow lane in each.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
-from tinygrad_rnn.draw.layout.columns import beside_gaps, edges
+from tinygrad_rnn.draw.layout.columns import beside_gaps, edges, gutter, loops_room
 from tinygrad_rnn.draw.layout.detours import Streets, opposed
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
+from tinygrad_rnn.draw.layout.side_by_side import Layout, beside
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 
 BETWEEN_ROWS = 20.0
-BETWEEN_COLUMNS = 60.0
 LANE = 4.0
 _BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
 
@@ -30,35 +30,26 @@ Groups = dict[tuple[Time, Band | str], list[str]]
 """The names of boxes by step and band. Boxes before and after all bands, and gaps, have a word for a band."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The centres and widths of boxes, y upwards, in points; the curve of each arrow; the steps' edges; the extent.
-
-    A curve is a list of points as Bézier segments need them: start, then control, control, end for each segment.
-    """
-
-    centre: dict[str, Point]
-    width: dict[str, float]
-    height: float  # of every box
-    tall: dict[str, float]  # except of these: a gap is as high as the steps
-    curves: dict[Arrow, list[Point]]
-    columns: dict[Time, tuple[float, float]]
-    detours: set[Arrow]  # arrows that go around boxes
-    band: tuple[float, float]  # the bottom and the top of the steps
-    bands: dict[Band, tuple[float, float]]  # and of each layer and direction
-    size: Point
-
-
 def layout(pic: Picture) -> Layout:
     """Return the places of all boxes and arrows of a picture."""
-    return _Placer(pic).layout()
+    if pic.folded is None:
+        return _Placer(pic).layout()
+    others = replace(
+        pic,
+        boxes={name: box for name, box in pic.boxes.items() if name not in pic.folded.boxes},
+        arrows={arrow: says for arrow, says in pic.arrows.items() if arrow not in pic.folded.arrows},
+        columns=pic.columns[1:],
+        loops=set(),
+        folded=None,
+    )
+    return beside(_Placer(pic.folded).layout(), _Placer(others).layout())
 
 
 class _Placer:
     def __init__(self, pic: Picture) -> None:
         self.pic = pic
         self.width = {name: box_width(box) for name, box in pic.boxes.items()}
-        self.height = max((box_height(box) for box in pic.boxes.values()), default=BOX_HEIGHT)
+        self.height = max((box_height(box) for box in pic.boxes.values() if box.kind != "gap"), default=BOX_HEIGHT)
         self.row_height = self.height + BETWEEN_ROWS
         self.below: dict[str, list[str]] = {name: [] for name in pic.boxes}
         self.above: dict[str, list[str]] = {name: [] for name in pic.boxes}
@@ -73,6 +64,7 @@ class _Placer:
         self.beside: dict[str, str] = {}  # an initial state at the edge, and the box that it stands beside
         self.paired: dict[str, str] = {}  # a box with its initial state beside it, anywhere in a row
         self.at_left, self.at_right = edges(pic)
+        self.gutter = gutter(pic)
 
     def layout(self) -> Layout:
         groups = self._groups()
@@ -128,7 +120,7 @@ class _Placer:
         detours = self._detours(curves, centre, lowest, highest)
         titled = {band: span for band, span in spans.items() if any(c is not None for c, b in groups if b == band)}
         size = (reach, top * self.row_height)
-        return Layout(centre, self.width, self.height, tall, curves, columns, detours, steps, titled, size)
+        return Layout(centre, self.width, self.height, tall, curves, columns, detours, steps, titled, size, self.gutter)
 
     def _detours(self, curves: dict[Arrow, list[Point]], centre: dict[str, Point], low: int, high: int) -> set[Arrow]:
         """Lead arrows around boxes that they would run behind, and arrows against others aside. Return which."""
@@ -247,7 +239,7 @@ class _Placer:
             if (a is None) != (b is None) and rows:
                 self._through(source, target, in_column[a if b is None else b], rows)
         for column in self.pic.columns:
-            left = right + (BETWEEN_COLUMNS if columns else 0.0)
+            left = right + (self.gutter if columns else 0.0)
             right = left + self._place(in_column.get(column, []), left)
             columns[column] = (left, right)
         gaps = [columns[column] for column in self.pic.columns if isinstance(column, Gap)]
@@ -260,7 +252,7 @@ class _Placer:
                 for name in names:
                     self.x[name] += left
         start = min(self.x[name] - self.width[name] / 2 for name in self.pic.boxes)
-        start -= (30 + 14 * len(self.pic.loops)) if self.pic.loops else 0
+        start -= loops_room(self.pic)
         self.x = {name: x - start for name, x in self.x.items()}
         return {column: (a - start, b - start) for column, (a, b) in columns.items()}
 

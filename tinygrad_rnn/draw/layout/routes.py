@@ -112,3 +112,12 @@ def _self_loop(place: Place, height: float, loop: int) -> list[Point]:
     edge, far = place.x - place.width / 2, place.x - place.width / 2 - 22.0 - 14.0 * loop
     high, low = place.y + height / 5, place.y - height / 5
     return [(edge, high), (far, high + 16), (far, low - 16), (edge, low)]
+
+
+def at(part: list[Point], s: float) -> Point:
+    """Return a point of a Bézier segment."""
+    r = 1 - s
+    weights = r**3, 3 * s * r**2, 3 * s**2 * r, s**3
+    return sum(w * x for w, (x, _) in zip(weights, part, strict=True)), sum(
+        w * y for w, (_, y) in zip(weights, part, strict=True)
+    )

@@ -34,7 +34,8 @@ def letters(text: str) -> float:
 def box_height(box: Box) -> float:
     """Return a height for two lines, the further lines, and heat maps."""
     heat = max((len(rows) * HEAT_CELL + 6.0 for rows in box.heat), default=0.0)
-    return BOX_HEIGHT + LINE * len(box.lines) + heat
+    one_line = LINE if not (box.shape or box.lines or box.heat) else 0.0
+    return BOX_HEIGHT - one_line + LINE * len(box.lines) + heat
 
 
 def short(text: str, longest: int = LONGEST_TITLE) -> str:

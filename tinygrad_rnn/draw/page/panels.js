@@ -88,7 +88,7 @@ function computed(k) {
   const entry = entries[k];
   const lines = (level.members.get(k) ?? [k]).map((member) => entries[member].line);
   if (level.name === "ops" && entry.head !== undefined) {
-    return [element("p", "rule", code(entry.rule), ", a term of ", code(statement(k))),
+    return [element("p", "rule", code(entry.rule), ", in ", code(statement(k))),
       ...withNumbers(entry.numbers, entry.value)];
   }
   const parts = (level.members.get(k) ?? [k]).filter((m) => m !== k && entries[m].head === undefined);
@@ -108,7 +108,7 @@ function sentBack(k) {
     const [[step]] = found;
     const terms = found.flatMap(([, p], n) => [n ? " and " : "", code(written(p.to))]);
     shown.push(element("p", "from", "From ", code(statement(step.entry)), ":"),
-      element("p", "rule", "the terms ", ...terms, " receive ", code(step.name), " unchanged: the derivative of a sum is 1"));
+      element("p", "rule", "the terms ", ...terms, " receive ", code(step.name), " unchanged: the derivative of a sum by a term is 1"));
   } else {
     let from = null;
     for (const [step, product] of found) {
@@ -126,8 +126,7 @@ function sentBack(k) {
   const own = j === undefined ? found[0][0] : back[j];
   const name = own.name === "dL" ? "dL = dL/dL" : entries[own.entry].head === undefined
     ? `${own.name} = ${gradient(own.name)}` : own.name;
-  const all = arrivals[own.entry].length;
-  shown.push(element("div", "given", element("p", "rule", "where ", code(name), all > 1 ? `, the sum of ${all} terms, is` : " is"),
+  shown.push(element("div", "given", element("p", "rule", "where ", code(name), `${madeOf(own.entry)} is`),
     arrayTable(own.cotangent)));
   return shown;
 }
@@ -136,6 +135,7 @@ function showNode() {
   const k = picked ?? entryAt(position);
   const node = part("node-inside");
   part("node-name").textContent = k === null ? "Node" : `${picked === null ? "Node" : "Selected"}: ${written(k)}`;
+  if (node.hidden && !matchMedia("print").matches) return; // it is made when it is opened
   if (k === null) { node.replaceChildren(element("p", "faint", "Select a node of the graph to look into it.")); return; }
   const entry = entries[k];
   const shown = [element("p", "rule", code(statement(k)))];
@@ -150,11 +150,13 @@ function showNode() {
   if (j === undefined) shown.push(element("p", "faint", "Zero: the loss does not depend on it."));
   for (const [from, product] of come) {
     const source = element("span", "faint", " from ", code(statement(back[from].entry)));
-    shown.push(element("p", "rule", come.length > 1 && product !== come[0][1] ? "+ " : "", code(product.rule), source));
+    shown.push(element("p", "rule",
+      product.part ? code(product.part, ": ") : product !== come[0][1] ? "+ " : "",
+      code(product.rule), source));
   }
   if (passed) shown.push(arrayTable(back[j].cotangent));
   else if (j !== undefined) {
-    shown.push(element("p", "faint", `${come.length} of ${arrivals[k].length} terms have come so far.`));
+    shown.push(element("p", "faint", `${come.length} of ${arrivals[k].length} have come so far.`));
   }
   if (passed) shown.push(...contributions(k));
   const jump = [button("Go to its run", () => go(k + 1))];

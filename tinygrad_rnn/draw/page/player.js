@@ -157,6 +157,7 @@ function choices(select, label) {
 function open(name, wanted) {
   part(`${name}-name`).setAttribute("aria-expanded", wanted);
   part(`${name}-inside`).hidden = !wanted;
+  if (name === "node" && wanted) showNode();
 }
 
 const isOpen = (name) => !part(`${name}-inside`).hidden;

@@ -15,8 +15,8 @@ function statement(k) {
   return head.name === undefined || head.name === head.rule ? head.rule : `${head.name} = ${head.rule}`;
 }
 
-function code(text) {
-  return element("code", "", text);
+function code(...text) {
+  return element("code", "", ...text);
 }
 
 /** `step 2, gate f, layer 1` for the labels `t=2 gate=f layer=1`. */
@@ -50,10 +50,17 @@ function gradient(name) {
   return `dL/${name}`;
 }
 
-/** `, term 2 of 3`: of a gradient that is a sum. */
+/** `term 2 of 3`: of a gradient that is a sum; `part 2 of 4` of one that arrives in parts. */
 function which(product) {
   const count = (product.to >= 0 ? arrivals[product.to] : sums[-1 - product.to]).length;
-  return count > 1 ? `term ${term.get(product)} of ${count}` : "";
+  return count > 1 ? `${product.part ? "part" : "term"} ${term.get(product)} of ${count}` : "";
+}
+
+/** `, the sum of 2 terms,` of a cotangent. */
+function madeOf(k) {
+  const come = arrivals[k];
+  if (come.length < 2) return "";
+  return come.every(([, product]) => product.part) ? `, of ${come.length} parts,` : `, the sum of ${come.length} terms,`;
 }
 
 /** One line for those who hear the page. */
@@ -62,7 +69,7 @@ function spoken() {
   if (k === null) return "At the start. Nothing has run yet.";
   const where = [whereabouts(entries[k])].filter(Boolean).map((text) => `, ${text}`).join("");
   if (position <= entries.length) {
-    const value = entries[k].head === undefined ? statement(k) : `${written(k)}, a term of ${statement(k)}`;
+    const value = entries[k].head === undefined ? statement(k) : `${written(k)}, in ${statement(k)}`;
     return `Forward${where}: ${value}. Norm ${said(arrays[entries[k].value].norm)}.`;
   }
   const found = leaving(k);

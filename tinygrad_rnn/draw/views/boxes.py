@@ -11,9 +11,15 @@ from tinygrad_rnn.draw.views.selection import GAP, Gap
 from tinygrad_rnn.notebook.html_parts import printable
 from tinygrad_rnn.tape.array_text import Heat
 
-__all__ = ["GAP", "Arrow", "Box", "Gap", "Picture", "printable"]
+__all__ = ["GAP", "Arrow", "Box", "Folded", "Gap", "Picture", "Sum", "printable"]
 
 Arrow = tuple[str, str]
+
+
+class Folded(str):
+    """The column of one step that is drawn for all, beside the steps."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,11 @@ class Picture(Rich):
     loops: set[Arrow] = field(default_factory=set)  # from a step to the next, drawn on one step
     flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
     cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut
+    slide: bool = False  # drawn for a page of 16:9
+    folded: Picture | None = None  # the boxes of one step for all, at the left of all others
     notes: list[str] = field(default_factory=list)  # the text below the drawing
+    weights: dict[Arrow, tuple[str, ...]] = field(default_factory=dict)  # parameters that multiply what flows there
+    legend: list[str] = field(default_factory=list)  # what the signs of the drawing mean
     sums: list[Sum] = field(default_factory=list)  # the gradients of shared parameters, where gradients are drawn
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ dL/dU, the sum over t (Goodfellow, Bengio and Courville, Deep Learning, section 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.core.backward import Products
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
-from tinygrad_rnn.draw.views.boxes import Sum, printable
+from tinygrad_rnn.draw.views.boxes import Sum
 from tinygrad_rnn.draw.views.cotangents import crosses
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.tape.array_text import norm, number
@@ -68,10 +69,11 @@ class Contributions:
             ((_, sent),), a = products_of(self.lines[maker], sent), source
         return sent
 
-    def sums(self, columns: dict[Time, Time], of: str) -> list[Sum]:
+    def sums(self, columns: dict[Time, Time], of: str, called: Callable[[Tensor], str]) -> list[Sum]:
         """Return the sum over the uses of each parameter, and of each leaf that is read twice.
 
-        columns: for each step of the tape, the column in which it is drawn. `of` is the name of the loss.
+        columns: for each step of the tape, the column in which it is drawn. `of` is the name of the loss,
+        and `called` names a leaf.
         """
         found = []
         for leaf, uses in self.uses.items():
@@ -93,7 +95,7 @@ class Contributions:
                 for column, words in ((OTHERS, "the other steps"), (OUTSIDE, "outside of the steps"))
                 if column in terms and columns
             )
-            name = printable(leaf.name or "leaf")
+            name = called(leaf)
             found.append(
                 Sum(f"d{of}/d{name}", shown if terms else {}, others, size_text(total), leaf.size == 1, several)
             )

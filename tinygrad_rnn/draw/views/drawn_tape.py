@@ -72,6 +72,12 @@ class Reading:
             return "parameter" if shared else "input", title, leaf
         return "constant", "array" if isinstance(a, np.ndarray) else f"{a:.4g}", None
 
+    def is_parameter(self, leaf: Tensor) -> bool:
+        """Say whether a leaf is a parameter: several steps read it, or the same view of it, and none initially."""
+        if any(self.leaf(self.entries[k].args[position])[0] is leaf for k, position in self.initial):
+            return False
+        return leaf in self.shared or any(a is leaf and len(times) > 1 for (a, _), times in self.users.items())
+
     def leaf(self, a: Tensor) -> tuple[Tensor, str]:
         """Return the leaf behind a view, and the name of the view: `weight_hhᵀ`, `x[2]`."""
         suffix = ""
@@ -153,6 +159,10 @@ class Reading:
             self.initial |= initial.keys()
             self.states |= set(initial.values())
             self.shared |= parameters(self.entries, outer, initial, t)
+        if self.by_time:  # a readout of all steps at once: hs @ V
+            numbers = [k for k, t in enumerate(self.time) if t is None and k not in self.views]
+            outer = {(k, n): self.leaf(a) for k in numbers for n, a in self.outside(k) if isinstance(a, Tensor)}
+            self.shared |= parameters(self.entries, outer, self.initial, None)
 
     def _all_uses_of_initial_states(self) -> None:
         """Add the other uses of an initial state in its step: the derivative of h_0 @ U reads h_0 as well."""

@@ -10,6 +10,9 @@ from tinygrad_rnn.tape.full_tape import Tape
 
 LEVELS = ("ops", "gates", "cells")
 
+TEXTBOOK = "textbook"
+"""The level of a textbook's figure: a cell is what leads to the states of a step, and not what is made of them."""
+
 
 def groups(reading: Reading, level: str) -> dict[int, list[int]]:
     """Return the entries of each box, in the order of the tape, by the number of the last of them.
@@ -22,12 +25,15 @@ def groups(reading: Reading, level: str) -> dict[int, list[int]]:
     shown = [k for k in range(len(reading.entries)) if k not in reading.views]
     if level == "ops":
         return {k: [k] for k in shown}
+    leading = _leading(reading, shown) if level == TEXTBOOK else set()
     readers: dict[Tensor, set[Hashable]] = {}
     read_by_gates: dict[Tensor, bool] = {}
     members: dict[Hashable, list[int]] = {}
     for k in reversed(shown):
         entry = reading.entries[k]
         key = _own_box(reading, k, level)
+        if level == TEXTBOOK and reading.time[k] is not None and k not in reading.joins:
+            key = ("cell", _place(reading, k)) if k in leading else ("named", k) if entry.out.name is not None else None
         by = readers.get(entry.out, set())
         only = next(iter(by)) if len(by) == 1 else None
         if key is None or (key == ("named", k) and read_by_gates.get(entry.out, False)):
@@ -52,6 +58,19 @@ def boxes(tape: Tape, level: str = "gates") -> list[int]:
         last_of.setdefault(k, last_of[readers[out]] if (out := tape[k].out) in readers else k)
         readers |= {a: k for a in tape[k].args if isinstance(a, Tensor)}
     return [last_of[k] for k in range(len(reading.entries))]
+
+
+def _leading(reading: Reading, shown: list[int]) -> set[int]:
+    """Return the entries from which a state of the same step, layer and direction is made, and those of the states."""
+    found: set[int] = set()
+    wanted: set[tuple[Tensor, Hashable]] = set()
+    for k in reversed(shown):
+        entry, place = reading.entries[k], _place(reading, k)
+        is_state = entry.out in reading.makers or entry.out.name in reading.states
+        if reading.time[k] is not None and (is_state or (entry.out, place) in wanted):
+            found.add(k)
+            wanted.update((a, place) for a in entry.args if isinstance(a, Tensor))
+    return found
 
 
 def _own_box(reading: Reading, k: int, level: str) -> Hashable:

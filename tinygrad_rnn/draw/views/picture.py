@@ -10,17 +10,20 @@ import numpy as np
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.cotangents import backward
-from tinygrad_rnn.draw.views.grouping import LEVELS
+from tinygrad_rnn.draw.views.grouping import LEVELS, TEXTBOOK
+from tinygrad_rnn.draw.views.plan import Plan
 from tinygrad_rnn.draw.views.rolled import rolled
 from tinygrad_rnn.draw.views.selection import BUDGET
-from tinygrad_rnn.draw.views.unrolled import Plan, unrolled
+from tinygrad_rnn.draw.views.textbook import textbook
+from tinygrad_rnn.draw.views.unrolled import unrolled
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps as steps_of
 
 __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 
-SHOWN = ("shape", "value", "grad", "heat")
-OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget")
+SHOWN = ("shape", "scalar", "value", "grad", "heat")
+VIEWS = {"unrolled": unrolled, "rolled": rolled, "textbook": textbook}
+OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget", "slide")
 
 
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
@@ -28,16 +31,19 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
 
     steps: how many steps to show at either end, or the labels of those to show; by default all, or, beyond 12 steps or
     `budget` boxes (300), up to three of either end, with the number left out written between them.
-    view: "unrolled", or "rolled": one step with its recurrent edges, and below it which steps differ from it, and how.
+    view: "unrolled", or "rolled": one step with its recurrent edges, and below it which steps differ from it, and how;
+    or "textbook": both side by side, with a box for each x, h, y and L alone.
     level: "ops", a box for every operation; "gates", one for each gate, state and named value; "cells", one for each
     layer, direction and step.
-    show: of "shape", "value", "grad" and "heat". Up to four numbers are written out, larger arrays as their lowest and
-    highest entry and Euclidean norm; scalars as `name | value | grad`; "heat" draws tiny heat maps.
+    show: of "shape", "value", "grad", "scalar" and "heat". Up to four numbers are written out, larger arrays as their
+    lowest and highest entry and Euclidean norm; scalars as `name | data | grad`, and with "scalar" nothing but these;
+    "heat" draws tiny heat maps.
     loss, grads: of what "grad" shows: a scalar of the tape, or a mapping from Tensors of the tape to arrays.
     flow: the same, for arrows and boxes coloured by log10 of the Euclidean norm of the gradient that comes back: to a
     box dL/d(its value), along an arrow what this reader contributes to it; of several uses by one box, their sum.
     The copy of a parameter stands for one use: its gradient is what this use adds, in colour and as a number ("adds").
     The gradient of the parameter, the sum of these, stands once, below the steps.
+    slide: write as little as a projector asks for: parameters by their short names, W for weight_ih; no notes.
     cuts: steps before which the gradient is cut, for truncated BPTT: drawn as cuts, and nothing comes back across them.
 
     Raises ValueError for an empty tape, unknown options and steps, and what `Tape.gradient` raises for its loss.
@@ -46,10 +52,16 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
         raise TypeError(f"draw: a {type(tape).__name__}, not a Tape\nrecord one: with Tape() as tape: ...")
     if unknown := [name for name in options if name not in OPTIONS]:
         raise TypeError(f"draw: no option {unknown[0]!r}\nthe options are steps, view, {', '.join(OPTIONS)}")
-    if view not in ("unrolled", "rolled"):
-        raise ValueError(f'draw: view={view!r}\nchoose "unrolled" or "rolled"')
+    if view not in VIEWS:
+        raise ValueError(f'draw: view={view!r}\nchoose "unrolled", "rolled" or "textbook"')
+    if view == "textbook":
+        if options.setdefault("level", TEXTBOOK) != TEXTBOOK:
+            raise ValueError(
+                f'draw: view="textbook" and level={options["level"]!r}\nleave level out: its boxes are x, h, y and L'
+            )
+        options.setdefault("show", ())
     plan = _planned(tape, steps, **options)
-    return unrolled(tape, plan) if view == "unrolled" else rolled(tape, plan)
+    return VIEWS[view](tape, plan)
 
 
 def _planned(
@@ -63,11 +75,12 @@ def _planned(
     flow: Any = None,
     cuts: Iterable[Any] = (),
     budget: int = BUDGET,
+    slide: bool = False,
 ) -> Plan:
     """Check the options of a drawing. `picture` says what they mean."""
     if not len(tape):
         raise ValueError("draw: the tape is empty\nrecord something: with Tape() as tape: ...")
-    if level not in LEVELS:
+    if level not in (*LEVELS, TEXTBOOK):
         raise ValueError(f'draw: level={level!r}\nchoose "ops", "gates" or "cells"')
     shown = _listed("show", show)
     if unknown := [name for name in shown if name not in SHOWN]:
@@ -103,7 +116,7 @@ def _planned(
     if not isinstance(steps, int | None):
         steps = _listed("steps", steps)
     of = printable(given.name or "L") if isinstance(given, Tensor) else "L"
-    return Plan(level, steps, shown, back, flow is not None, cut, budget, of=of)
+    return Plan(level, steps, shown, back, flow is not None, cut, budget, of=of, slide=slide)
 
 
 def _listed(name: str, given: Any) -> tuple[Any, ...]:

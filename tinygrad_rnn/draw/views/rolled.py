@@ -9,7 +9,9 @@ from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.elsewhere import Elsewhere, Use
 from tinygrad_rnn.draw.views.formula import absolute, bare, subscript
-from tinygrad_rnn.draw.views.unrolled import Drawer, Plan
+from tinygrad_rnn.draw.views.plan import Plan
+from tinygrad_rnn.draw.views.shared_weights import name_of, sign
+from tinygrad_rnn.draw.views.unrolled import Drawer
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of
@@ -45,8 +47,9 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
     fixed -= {(drawer.box_of.get(use.maker), drawer.box_of.get(use.reader)) for use in lacking.carried}
     loop = _folded(full, here, fixed)
     told = _completed(loop, drawer, lacking)
+    loop.legend = full.legend
     if plan.adds:
-        loop.sums = drawer.added.sums({here: here}, plan.of)
+        loop.sums = drawer.added.sums({here: here}, plan.of, sign if plan.slide else name_of)
     loop.notes = [*_notes(here, len(times), alike), *told]
     return loop
 
@@ -55,7 +58,7 @@ def _folded(full: Picture, here: Time, fixed: set[tuple[str | None, str | None]]
     """Return one column of an unrolled picture. A loop stands for each arrow from or to a neighbouring step."""
     twin = _twins(full, here)
     kept = {name: box for name, box in full.boxes.items() if box.column in (here, None) and name not in _lonely(full)}
-    loop = Picture(kept, columns=[here], flows=None if full.flows is None else {})
+    loop = Picture(kept, columns=[here], slide=full.slide, flows=None if full.flows is None else {})
     for (source, target), says in full.arrows.items():
         if target not in kept or isinstance(full.boxes[source].column, Gap):
             continue
@@ -66,6 +69,8 @@ def _folded(full: Picture, here: Time, fixed: set[tuple[str | None, str | None]]
             arrow = (twin[source], target)
             loop.loops.add(arrow)
         loop.arrows[arrow] = says
+        if (source, target) in full.weights:
+            loop.weights[arrow] = full.weights[source, target]
         if loop.flows is not None and full.flows is not None and (source, target) in full.flows:
             loop.flows[arrow] = full.flows[source, target]
     return loop

@@ -8,7 +8,7 @@ steps into a knot; a transposed parameter or one row of x is part of that copy's
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,36 +16,18 @@ import numpy as np
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
-from tinygrad_rnn.draw.views.contributions import Contributions, size_text
+from tinygrad_rnn.draw.views.contributions import Contributions
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
-from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, subscript, symbol
-from tinygrad_rnn.draw.views.grouping import groups
-from tinygrad_rnn.draw.views.selection import BUDGET, Gap, Selection, Steps, select
-from tinygrad_rnn.tape.array_text import heat, log10_norm, summary
+from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, symbol
+from tinygrad_rnn.draw.views.grouping import TEXTBOOK, groups
+from tinygrad_rnn.draw.views.plan import Plan, numbered
+from tinygrad_rnn.draw.views.selection import Gap, Selection, select
+from tinygrad_rnn.draw.views.shared_weights import acting, legend, name_of, sign
+from tinygrad_rnn.tape.array_text import log10_norm
 from tinygrad_rnn.tape.full_tape import Tape
 
 LONGEST = 24
 """The maximum length of a formula in a box. Longer ones are drawn in short, and whole in the box's title."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The checked options of `picture`."""
-
-    level: str = "ops"
-    steps: Steps = None
-    show: tuple[str, ...] = ("shape",)
-    back: dict[Tensor, Array] | None = None  # cotangents
-    flow: bool = False
-    cuts: frozenset[float] = frozenset()
-    budget: int = BUDGET
-    when: When = subscript
-    of: str = "L"  # the name of the loss
-
-    @property
-    def adds(self) -> bool:
-        """Say whether the picture shows what each use of a parameter adds to its gradient."""
-        return self.back is not None and (self.flow or "grad" in self.show)
 
 
 def unrolled(tape: Tape, plan: Plan) -> Picture:
@@ -59,9 +41,10 @@ class Drawer:
     def __init__(self, reading: Reading, lines: list[Line], plan: Plan) -> None:
         self.reading, self.lines, self.plan = reading, lines, plan
         self.groups = groups(reading, plan.level)
+        self.last_of = {k: last for last, members in self.groups.items() for k in members}
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
-        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time))
+        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time), slide=plan.slide)
         self.sent: dict[Arrow, dict[Hashable, Array]] = {}  # the cotangents along each arrow, by their target
         self.added = Contributions(reading, lines, plan.back or {}, plan.cuts)
         self.shared: dict[Hashable, str] = {}
@@ -82,9 +65,15 @@ class Drawer:
                 self._arrows(last, k)
         if self.plan.adds:
             self._copies()
-            self.picture.sums = self.added.sums(self._column_of(), self.plan.of)
+            every = self.plan.flow or "grad" in self.plan.show
+            sums = self.added.sums(self._column_of(), self.plan.of, sign if self.plan.slide else name_of)
+            self.picture.sums = [row for row in sums if every or row.single]
         if self.plan.flow:
             self._flows()
+        if any(box.scalar for box in self.picture.boxes.values()):
+            self.picture.legend.append("name | data | grad" if self.plan.back else "name | data")
+        if self.picture.weights or (self.plan.slide and self.plan.flow):
+            self.picture.legend += legend(self.reading, self.picture, bool(self.picture.sums))
         self._cuts()
         return self.picture
 
@@ -97,7 +86,7 @@ class Drawer:
         kind, title, detail = "op", symbol(reading, last), ""
         shape = _shape(entry.out)
         tip = formula(reading, members, self.plan.when)
-        if self.plan.level == "cells" and t is not None and last not in reading.joins:
+        if t is not None and last not in reading.joins and self._is_cell(members):
             states = [a for k in reversed(members) if (a := reading.entries[k].out) in reading.makers]
             states = states or [a for k in reversed(members) if (a := reading.entries[k].out).name in reading.states]
             names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
@@ -113,10 +102,17 @@ class Drawer:
         title, detail, tip = (printable(words) for words in (title, detail, tip))
         band = reading.band(last)
         box = Box(f"v{last}", kind, title, detail, shape, t, band, tip=tip, entries=tuple(members))
-        self._box(self._with_numbers(box, entry.out, self._flow_of(members)))
+        self._box(numbered(self.plan, box, entry.out, self._flow_of(members)))
         for k in members:
             for position, a in reading.outside(k):
                 self._copy(last, k, position, a)
+
+    def _is_cell(self, members: list[int]) -> bool:
+        """Say whether a box is a cell: a whole step, or, in a textbook's figure, all that leads to its states."""
+        if self.plan.level != TEXTBOOK:
+            return self.plan.level == "cells"
+        outs = [self.reading.entries[k].out for k in members]
+        return any(a in self.reading.makers or a.name in self.reading.states for a in outs)
 
     def _copy(self, last: int, k: int, position: int, a: Any) -> None:
         """Add a small box for a value from outside, beside the box that reads it.
@@ -136,16 +132,18 @@ class Drawer:
                 return
             part_of_x = kind == "input" and not initial and isinstance(leaf, Tensor) and title != leaf.name
             key: Hashable = (title, t, *(() if part_of_x else (leaf, last)))
-            if initial or (self.plan.level == "cells" and kind == "parameter"):
+            if initial or (kind == "parameter" and self._is_cell(self.groups[last])):
                 key = (last, "initial" if initial else kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
                 self._joined(one, title, shape)
                 self._arrow(one, f"v{last}", k, position)
                 return
             self.shared[key], self.values[own] = own, a
+        if kind == "parameter" and self.plan.slide and leaf is not None:
+            title = sign(leaf) + title.removeprefix(leaf.name or "leaf")
         title = printable(of_step(title, t, self.plan.when))
         box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
-        self._box(box if self.plan.adds and isinstance(a, Tensor) else self._with_numbers(box, a, None))
+        self._box(box if self.plan.adds and isinstance(a, Tensor) else numbered(self.plan, box, a, None))
         self.values[own] = a
         self._arrow(own, f"v{last}", k, position)
 
@@ -161,36 +159,6 @@ class Drawer:
         shape = box.shape if shape == box.shape else ""
         words: dict[str, Any] = {"title": printable(shown), "tip": printable(", ".join(names)), "shape": shape}
         self.picture.boxes[one] = replace(box, **words, scalar="", lines=(), heat=())  # numbers are of one value
-
-    def _with_numbers(
-        self, box: Box, value: object, flow: float | None, gradient: Array | None = None, adds: bool = False
-    ) -> Box:
-        """Return a box with the numbers that `show` asks for.
-
-        The gradient is that of the value, or the one that is given; `adds` says that a use adds it to a sum.
-        """
-        show, back = self.plan.show, self.plan.back
-        if gradient is None and back is not None and isinstance(value, Tensor) and not adds:
-            gradient = back.get(value)
-        array = value.data if isinstance(value, Tensor) else value
-        values = summary(array) if "value" in show and isinstance(array, np.ndarray) else ""
-        grads = summary(gradient) if "grad" in show and gradient is not None else ""
-        if adds and grads:
-            grads = f"adds {grads}"
-        changes: dict[str, Any] = {} if flow is None else {"flow": flow}
-        if isinstance(value, Tensor) and value.size == 1 and (values or grads):
-            changes["scalar"] = " | ".join(part for part in (values, grads) if part)
-            changes["shape"] = box.detail
-        elif values or grads:
-            changes["lines"] = tuple(filter(None, (values, f"grad {grads}" if grads and not adds else grads)))
-        if "shape" not in show:
-            changes["shape"] = ""
-        if self.plan.flow and not grads and adds and gradient is not None:
-            changes["shape"] = f"{changes.get('shape', box.shape)}  adds {size_text(gradient)}".strip()
-        if "heat" in show and isinstance(value, Tensor) and value.size > 1:
-            maps = [heat(value.data), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
-            changes["heat"] = tuple(maps)
-        return replace(box, **changes) if changes else box
 
     # ------------------------------------------------------------------------------------------ arrows
 
@@ -214,6 +182,11 @@ class Drawer:
         if says and says not in said.split(", "):
             said = f"{said}, {says}" if said else says
         self.picture.arrows[source, target] = said
+        if self.whole and not self.plan.flow and (last := self.last_of.get(k)) is not None:
+            found = [sign(w) for w in acting(self.reading, self.groups[last], k, position)]
+            if found:
+                there = self.picture.weights.get((source, target), ())
+                self.picture.weights[source, target] = tuple(dict.fromkeys([*there, *found]))
         if self.plan.adds:
             self._note_sent((source, target), k, position)
 
@@ -228,7 +201,7 @@ class Drawer:
         if self.reading.maker(a) is None:
             leaf, title = self.reading.leaf(a)
             what = leaf, title
-            if self.plan.level == "cells" and self.picture.boxes[arrow[0]].kind == "parameter":
+            if self.plan.level in ("cells", TEXTBOOK) and self.picture.boxes[arrow[0]].kind == "parameter":
                 what, sent = leaf, self.added.to_leaf((k, position), sent)
         held = self.sent.setdefault(arrow, {})
         held[what] = held[what] + sent if what in held else sent
@@ -240,7 +213,7 @@ class Drawer:
 
     def copy_of(self, value: Tensor, box: Box) -> Box:
         """Return a small box for a value, with its shape and the numbers that `show` asks for."""
-        return self._with_numbers(replace(box, shape=_shape(value)), value, box.flow)
+        return numbered(self.plan, replace(box, shape=_shape(value)), value, box.flow)
 
     def _copies(self) -> None:
         """Give each copy of a value from outside its numbers: its gradient is what its arrows add, together."""
@@ -258,7 +231,7 @@ class Drawer:
                 else:
                     gradient, value = next(iter(parts.values()), None), self.values[name]
                     adds = self.reading.leaf(value)[0] in self.added.uses
-                    self.picture.boxes[name] = self._with_numbers(box, value, flow, gradient, adds)
+                    self.picture.boxes[name] = numbered(self.plan, box, value, flow, gradient, adds)
 
     def _flows(self) -> None:
         """Set the norms of the cotangents along the arrows."""
@@ -277,7 +250,7 @@ class Drawer:
         if members[-1] in self.reading.joins:
             join = self.reading.joins[members[-1]]
             return _together([back[join.whole][join.step]] if join.whole in back else [])
-        if self.plan.level == "cells" and self.reading.time[members[0]] is not None:
+        if self.reading.time[members[0]] is not None and self._is_cell(members):
             outs = [a for a in outs if a in self.reading.makers or a.name in self.reading.states] or outs[-1:]
         else:
             outs = outs[-1:]
