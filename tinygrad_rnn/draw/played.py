@@ -16,17 +16,17 @@ HIGH = 720
 class Played:
     """The page on which a tape plays, as `draw.play` without a path returns it. `page` is its text."""
 
-    def __init__(self, page: str, title: str) -> None:
-        self.page, self.title = page, title
+    def __init__(self, page: str, summary: str) -> None:
+        self.page, self._summary = page, summary
 
     def __repr__(self) -> str:
-        return f"<Player: {self.title}; .save('tape.html') writes the page>"
+        return f"<Player: {self._summary}; .save('tape.html') writes the page>"
 
     def _repr_html_(self) -> Markup:
         around = f"max-width:100%;height:{HIGH}px;resize:vertical;overflow:hidden;border:{RULE};box-sizing:border-box"
         style = "width:100%;height:100%;border:0;display:block"
         return Markup(
-            f'<div style="{around}"><iframe title="{html.escape(self.title)}" sandbox="allow-scripts" style="{style}" '
+            f'<div style="{around}"><iframe title="The player" sandbox="allow-scripts" style="{style}" '
             f'srcdoc="{html.escape(self.page)}"></iframe></div>'
         )
 
