@@ -11,7 +11,7 @@ exclude_patterns = ["tools", "extensions"]
 nitpicky = True
 
 myst_enable_extensions = ["dollarmath"]
-myst_heading_anchors = 2
+myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # the docstrings say shapes and types
 autodoc_preserve_defaults = True
