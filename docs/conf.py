@@ -29,3 +29,13 @@ html_search_language = "en-zh"
 html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def setup(app):
+    """Give the captions of the groups the level that a heading needs for a screen reader."""
+
+    def with_levels(app, page, template, context, doctree):
+        for part in ("furo_navigation_tree", "body"):
+            context[part] = context.get(part, "").replace('role="heading">', 'role="heading" aria-level="2">')
+
+    app.connect("html-page-context", with_levels, priority=900)

@@ -173,6 +173,22 @@ def test_pages_ask_for_nothing_and_fit_a_phone_and_paper(site, browser):
 
 @pytest.mark.slow
 @pytest.mark.needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(site, browser, scheme):
+    module = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed (extra `dev`)")
+    tab = browser.new_page(color_scheme=scheme)
+    for page in ("index", "tape", "api/nn", "derivations/exercise-06", "errors", "zh/README"):
+        tab.goto((site / f"{page}.html").as_uri())
+        tab.add_script_tag(path=module.__path__[0] + "/axe.min.js")
+        # Chromium and Firefox let the keyboard into a box that scrolls; a stop at every block of code is in the way.
+        found = tab.evaluate("axe.run({rules: {'scrollable-region-focusable': {enabled: false}}})")
+        serious = [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")]
+        assert serious == [], page
+    tab.close()
+
+
+@pytest.mark.slow
+@pytest.mark.needs_chromium
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
