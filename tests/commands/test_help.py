@@ -61,7 +61,7 @@ def test_every_example_of_a_help_text_runs(command, folder, capsys):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_help_text_has_two_examples_and_says_what_each_option_does(command):
     parser = COMMANDS[command]
-    assert len(examples(command)) == 2
+    assert len(examples(command)) >= 2
     assert all(line.startswith(f"tinygrad-rnn {command} ") for line in examples(command))
     assert parser.description[0].isupper()
     assert parser.description.endswith(".")
