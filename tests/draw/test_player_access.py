@@ -250,7 +250,7 @@ def test_in_a_frame_of_a_notebook_it_plays_and_leaves_the_wheel_alone(opened, tm
     tape, loss, _ = lstm
     inside = html.escape(player.play(tape, loss).page, quote=True)
     (tmp_path / "notebook.html").write_text(
-        '<!DOCTYPE html><title>n</title>'
+        "<!DOCTYPE html><title>n</title>"
         f'<iframe sandbox="allow-scripts" width="900" height="500" srcdoc="{inside}"></iframe>'
         '<p style="height: 2000px">below</p>',
         encoding="utf-8",
