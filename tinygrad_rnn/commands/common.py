@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import math
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def wrote(path: files.AnyPath, more: str = "") -> None:
         note(f"wrote {path}{more}")
 
 
-def note(words: str) -> None:
+def note(words: str, to_stderr: bool = False) -> None:
     """Print a note of a command that writes files. An output that is closed or full is no error here."""
     with contextlib.suppress(OSError):
-        print(words)
+        print(words, file=sys.stderr if to_stderr else sys.stdout)
