@@ -85,7 +85,7 @@ def said(capsys, *arguments):
         (["comparee"], "did you mean compare?"),
         (["draw", "--stpes", "3"], "unrecognized arguments: --stpes 3; did you mean --steps?"),
         (["flow", "--stesp=3", "--hiden=2"], "; did you mean --steps?; did you mean --hidden?"),
-        (["draw", "--view", "roled"], "'roled': choose from unrolled, rolled; did you mean rolled?"),
+        (["draw", "--view", "roled"], "; did you mean rolled?"),
         (["compare", "--cell", "lsmt"], "example(rng, T, B) -> params, xs, state; did you mean lstm?"),
         (["flow", "--cells", "rnn,GRUU"], "'GRUU': choose from "),
         (["flow", "--cells", "rnn,GRUU"], "; did you mean gru?"),
