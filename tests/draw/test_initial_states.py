@@ -84,7 +84,7 @@ def test_initial_states_beside_masks_are_those_of_both_directions(kind, level, T
 def test_initial_states_that_one_box_reads_are_one_box(level, shape, T):
     pic = picture(two_states(tg.Tensor(np.ones(shape), name="h0"), T), level=level)
     assert_beside(pic)
-    assert "h0, m0" in {box.title for box in pic.boxes.values() if box.initial}
+    assert "h₋₁, m₋₁" in {box.title for box in pic.boxes.values() if box.initial}
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (3, 2)])
@@ -99,7 +99,7 @@ def test_a_box_of_several_initial_states_shows_the_numbers_of_none(depth, shape)
         tg.named("L", (h + m).sum())
     pic = picture(tape, level=depth, show=("shape", "value", "heat"))
     (box,) = [box for box in pic.boxes.values() if box.initial]
-    assert box.label == "h0, m0"
+    assert box.label == "h₋₁, m₋₁"
     assert (box.lines, box.heat) == ((), ())
 
 

@@ -86,7 +86,7 @@ def test_dot_draws_the_same_page(name, options, tmp_path):
     assert float(root.get("height").removesuffix("pt")) == pytest.approx(810, abs=3)
     graph = root.find(f"{SVG}g")
     scale = float(re.search(r"scale\(([\d.]+)", graph.get("transform"))[1])
-    sizes = [float(text.get("font-size")) for text in root.iter(f"{SVG}text")]
+    sizes = [float(text.get("font-size", root.get("font-size"))) for text in root.iter(f"{SVG}text")]
     assert min(sizes) * scale >= LEAST - 0.05
     pic = styled(tape, style="slide", **asked(options, loss))
     ids = {g.get("id") for g in root.iter(f"{SVG}g")}

@@ -16,12 +16,13 @@ from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, 
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.page import HEIGHT, WIDTH
 from tinygrad_rnn.draw.layout.routes import Point
-from tinygrad_rnn.draw.layout.shapes_around import Furniture
+from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
 from tinygrad_rnn.draw.layout.side_by_side import Layout
-from tinygrad_rnn.draw.layout.sizes import short
+from tinygrad_rnn.draw.layout.sizes import LINE, SMALL, TITLE, label_parts, short, text_width
 from tinygrad_rnn.draw.slide import styled
-from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.style import FONTS, Theme, heat_colour, level, theme_named, thickness
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
+from tinygrad_rnn.draw.views.step_numbers import pieces, plain
 from tinygrad_rnn.tape.array_text import Heat
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -29,6 +30,7 @@ HEAD = 5.0
 """The length of an arrow's head, in points."""
 LONGEST = 1_000
 """The maximum number of letters in a box's tooltip."""
+TABLE = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0"'
 LONGEST_LINE = 16_000
 """The maximum number of characters of a string on one line: Graphviz reads no more than 16,384 in a piece."""
 
@@ -51,9 +53,24 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
     around = furniture(pic, places, colours)
     scale = scale_of(pic)
     dot = graphviz.Digraph("tape", comment="The unrolled graph: time from left to right")
-    dot.attr("graph", layout="nop2", bgcolor=colours.ground, fontname=FONT, splines="true", outputorder="edgesfirst")
+    dot.attr(
+        "graph",
+        layout="nop2",
+        bgcolor=colours.ground,
+        fontname=FONTS,
+        splines="true",
+        outputorder="edgesfirst",
+    )
     dot.attr("graph", _background=_behind(around), pad="0")
-    dot.attr("node", fontname=FONT, fontsize="11", fontcolor=colours.text, fixedsize="true", margin="0", shape="box")
+    dot.attr(
+        "node",
+        fontname=FONTS,
+        fontsize="11",
+        fontcolor=colours.text,
+        fixedsize="true",
+        margin="0",
+        shape="box",
+    )
     dot.attr("edge", color=colours.arrow, arrowsize="0.5", penwidth="0.8")
     left, bottom, right, top = around.reach
     if pic.slide:
@@ -65,17 +82,18 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
     for box in pic.boxes.values():
         _node(dot, box, pic, places, colours, scale)
     for k, text in enumerate(around.texts):
-        wide = 0.65 * text.size * len(text.text)
-        wide = min(wide, right - text.x) if text.start else wide  # a wider one would widen the page
+        wide, high = text_width(text.text, text.size), 1.3 * text.size
+        # A wider one would widen the page.
+        wide = min(wide, right - text.x if text.start else 2 * min(right - text.x, text.x - left))
         dot.node(
             f"t{k}",
-            label=graphviz.escape(text.text) + ("\\l" if text.start else ""),
+            label=_line(text, wide, high),
             shape="plaintext",
             fontcolor=text.fill,
             fontsize=str(text.size),
             pos=f"{text.x + (wide / 2 if text.start else 0):.1f},{text.y:.1f}",
             width=f"{wide / 72:.3f}",
-            height=f"{1.3 * text.size / 72:.3f}",
+            height=f"{high / 72:.3f}",
         )
     for arrow in pic.arrows:
         _edge(dot, arrow, pic, places, colours, scale)
@@ -91,7 +109,7 @@ def _node(
     dot.node(
         box.id,
         id=box.id,
-        label=_label(box, ink, faint, theme),
+        label=_label(box, places.width[box.id], ink, faint, theme),
         style=",".join(shape),
         fillcolor=style.fill,
         color=style.border,
@@ -128,30 +146,48 @@ def _edge(
     dot.edge(source, target, **attributes)
 
 
-def _label(box: Box, ink: str, faint: str, theme: Theme) -> str:
-    """Return an HTML-like label: the title, in bold where the value has a name, and the rest in small type."""
-    title = _words(short(box.label))
-    if box.detail and not box.scalar:
-        title = f'<b>{_words(short(box.title))}</b> <font color="{faint}">= {_words(box.detail)}</font>'
-    small = "".join(
-        f'<br/><font point-size="8" color="{faint}">{_words(line)}</font>' for line in (box.shape, *box.lines) if line
-    )
-    text = f'<font color="{ink}">{title}</font>{small}'
-    if not box.heat:
-        return f"<{text}>"
-    maps = "".join(f"<td>{_heat(rows, theme)}</td>" for rows in box.heat)
-    wide = f'<td colspan="{len(box.heat)}">{text}</td>'
-    return f'<<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{wide}</tr><tr>{maps}</tr></table>>'
+def _label(box: Box, wide: float, ink: str, faint: str, theme: Theme) -> str:
+    """Return an HTML-like label: the title, in bold where the value has a name, and the rest in small type.
+
+    Each line is a cell of a fixed size, so that the lines stand apart whatever font `dot` has.
+    """
+    name, rest = label_parts(box)
+    first = f'<b>{_words(name)}</b><font color="{faint}">{_words(rest)}</font>' if name else _words(rest)
+    lines = [(f'<font color="{ink}">{first}</font>', TITLE + 3)]
+    for line in (box.shape, *box.lines):
+        if line:
+            lines.append((f'<font point-size="{SMALL:.0f}" color="{faint}">{_words(line)}</font>', LINE))
+    across = f' colspan="{len(box.heat)}"' if box.heat else ""
+    size = f'fixedsize="true" width="{max(int(wide) - 4, 1)}"'
+    rows = [f'<tr><td{across} {size} height="{high:.0f}">{words}</td></tr>' for words, high in lines]
+    if box.heat:
+        rows.append(f"<tr>{''.join(f'<td>{_heat(cells, theme)}</td>' for cells in box.heat)}</tr>")
+    return f"<{TABLE}>{''.join(rows)}</table>>"
+
+
+def _line(text: Text, wide: float, high: float) -> str:
+    """Return the label of a text of the surroundings. One that begins at a place stands at the left of its room."""
+    words = _words(text.text)
+    if not text.start:
+        return f"<{words}>" if "<sub>" in words else graphviz.escape(text.text)
+    room = f'fixedsize="true" width="{math.ceil(wide)}" height="{math.ceil(high)}"'
+    return f'<{TABLE} {room}><tr><td align="left">{words}</td></tr></table>>'
 
 
 def _words(text: str) -> str:
     """Escape text for an HTML-like label. Graphviz reads a backslash and a letter there as the name of the node."""
+    return "".join(f"<sub>{_escaped(part)}</sub>" if under else _escaped(part) for part, under in pieces(text))
+
+
+def _escaped(text: str) -> str:
     return html.escape(text).replace("\\", "\\\\")
 
 
 def _tooltip(text: str) -> str:
     """Return a tooltip. Graphviz reads the escapes of a tooltip twice, so a backslash is doubled twice."""
-    escaped: str = graphviz.escape(graphviz.escape(short(text, LONGEST)))  # a kind of str that is never HTML-like
+    escaped: str = graphviz.escape(
+        graphviz.escape(short(plain(text), LONGEST))
+    )  # a kind of str that is never HTML-like
     return escaped
 
 
@@ -160,7 +196,7 @@ def _heat(rows: Heat, theme: Theme) -> str:
     lines = ("".join(cell.format(heat_colour(theme, value)) for value in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     size = f'fixedsize="true" width="{4 * len(rows[0])}" height="{4 * len(rows)}"'
-    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0" {size}>{body}</table>'
+    return f"{TABLE} {size}>{body}</table>"
 
 
 def _behind(around: Furniture) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tinygrad_rnn import files
 from tinygrad_rnn.core.rich import FORMS
 from tinygrad_rnn.draw.dot import digraph
+from tinygrad_rnn.draw.dot_svg import with_own_text
 from tinygrad_rnn.draw.slide import styled
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
@@ -25,8 +26,8 @@ from tinygrad_rnn.tape.full_tape import Tape
 GET_GRAPHVIZ = (
     "to get Graphviz: apt install graphviz, brew install graphviz, winget install graphviz, or https://graphviz.org"
 )
-TIME_LIMIT = 60.0
-"""The maximum number of seconds that `dot` may take."""
+TIME_LIMIT, PATIENCE = 60.0, 10.0
+"""The maximum number of seconds that `dot` may take; and where the grid can take its place."""
 MOST_FOR_DOT = 2_000
 """The maximum number of boxes of an SVG for which "auto" takes `dot`: the grid draws more of them much faster."""
 LONGEST_WORD = 300
@@ -148,7 +149,8 @@ def _drawn(pic: Picture, kind: str, engine: str, theme: str) -> tuple[bytes, str
     grid_will_do = engine == "auto" and kind == "svg"
     if engine != "grid" and not (grid_will_do and len(pic.boxes) > MOST_FOR_DOT):
         try:
-            return by_dot(str(digraph(pic, theme)), kind), "dot"
+            drawn = by_dot(str(digraph(pic, theme)), kind, PATIENCE if grid_will_do else TIME_LIMIT)
+            return with_own_text(drawn, pic, theme) if kind == "svg" else drawn, "dot"
         except RuntimeError as error:
             if not grid_will_do:
                 raise
@@ -177,7 +179,7 @@ def _for_text(options: dict[str, Any]) -> dict[str, Any]:
     return kept if "level" in kept else {**kept, "level": "gates"}
 
 
-def by_dot(text: str, kind: str) -> bytes:
+def by_dot(text: str, kind: str, limit: float = TIME_LIMIT) -> bytes:
     """Draw DOT text by Graphviz. Raises RuntimeError where `dot` is absent, lacks the layout, fails, takes too long."""
     program = shutil.which("dot")
     if program is None:
@@ -187,15 +189,14 @@ def by_dot(text: str, kind: str) -> bytes:
     # The layout nop2 of the text comes with the plugin neato. Without it `dot` fails here, with a message.
     command = [program, "-Kneato", "-n2", f"-T{kind}"]
     try:
-        done = subprocess.run(command, input=text.encode("utf-8"), capture_output=True, timeout=TIME_LIMIT, check=False)
+        done = subprocess.run(command, input=text.encode("utf-8"), capture_output=True, timeout=limit, check=False)
     except OSError as error:
         raise RuntimeError(
             f"render: `dot`, {program}, cannot be run: {error}\nmend or update Graphviz, or {instead}"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(
-            f"render: `dot` took longer than {TIME_LIMIT:.0f} s and was stopped\n"
-            f"draw fewer steps (steps=2), or {instead}"
+            f"render: `dot` took longer than {limit:.0f} s and was stopped\ndraw fewer steps (steps=2), or {instead}"
         ) from error
     if done.returncode or not _is(kind, done.stdout):
         said = "; ".join(done.stderr.decode("utf-8", "replace").splitlines())[:LONGEST_WORD]
@@ -206,8 +207,6 @@ def by_dot(text: str, kind: str) -> bytes:
             )
         said = said or f"exit status {done.returncode}, no {kind}"
         raise RuntimeError(f"render: `dot` failed: {said}\nmend or update Graphviz, or {instead}")
-    if kind == "svg":
-        return done.stdout.replace(b"<svg ", b'<svg role="img" ', 1)
     return done.stdout
 
 

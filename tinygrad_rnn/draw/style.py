@@ -94,7 +94,8 @@ DARK = Theme(
 
 THEMES = {"light": LIGHT, "dark": DARK}
 
-FONT = "Helvetica"
+FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
+"""The fonts of macOS, of Windows, and of Debian with and without an office; a viewer takes the first that it has."""
 
 
 def dark_for_light() -> dict[str, dict[str, str]]:

@@ -11,9 +11,10 @@ from tinygrad_rnn.draw.layout.page import PIXELS
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
 from tinygrad_rnn.draw.layout.side_by_side import Layout
-from tinygrad_rnn.draw.layout.sizes import HEAT_CELL, LINE, short
-from tinygrad_rnn.draw.style import FONT, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.style import FONTS, Theme, level, theme_named, thickness
+from tinygrad_rnn.draw.svg_text import box_text, heat_maps, words_around
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
+from tinygrad_rnn.draw.views.step_numbers import plain
 
 
 def svg(pic: Picture, title: str = "The unrolled graph of a tape", theme: str = "light") -> str:
@@ -36,7 +37,7 @@ class _Sheet:
         parts = [
             '<?xml version="1.0" encoding="UTF-8"?>',
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
-            f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{FONT}, Arial, sans-serif" '
+            f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{FONTS}" '
             f'font-size="11" text-anchor="middle" fill="{theme.text}">',
             f"<title>{html.escape(title)}</title>",
             "<defs>",
@@ -75,9 +76,7 @@ class _Sheet:
             )
         for text in self.around.texts:
             x, y = self._down((text.x, text.y))
-            size = f' font-size="{text.size}"' if text.size != 11 else ""
-            size += ' text-anchor="start"' if text.start else ""
-            parts.append(f'<text x="{x:.1f}" y="{y + 4:.1f}"{size} fill="{text.fill}">{html.escape(text.text)}</text>')
+            parts.append(words_around(text, x, y))
         return parts
 
     def _arrow(self, arrow: Arrow) -> str:
@@ -108,41 +107,16 @@ class _Sheet:
         style, ink, faint = looks(box, self.pic, self.theme, self.scale)
         dash = ' stroke-dasharray="4 3"' if style.dashed else ""
         corner = ' rx="7"' if style.round else ""
-        name = html.escape(short(box.label))
-        if box.detail and not box.scalar:
-            name = f'<tspan font-weight="bold">{html.escape(short(box.title))}</tspan>'
-            name += f'<tspan fill="{faint}"> = {html.escape(box.detail)}</tspan>'
-        small = [line for line in (box.shape, *box.lines) if line]
-        heat = max((len(rows) * HEAT_CELL + 6 for rows in box.heat), default=0.0)
-        line = y - (LINE * len(small) + heat) / 2 + 4
-        color = f' fill="{ink}"' if ink != self.theme.text else ""
-        parts = [f'<text x="{x:.1f}" y="{line:.1f}"{color}>{name}</text>']
-        for words in small:
-            line += LINE + (1 if words is small[0] else 0)
-            parts.append(f'<text x="{x:.1f}" y="{line:.1f}" font-size="8" fill="{faint}">{html.escape(words)}</text>')
-        parts += self._heat(box, x, line + 5)
-        tip = " ".join(part for part in (box.label, box.shape, *box.lines) if part)
+        parts, below = box_text(box, x, y, (ink, faint, self.theme.text))
+        parts += heat_maps(box, x, below, self.theme)
+        tip = plain(" ".join(part for part in (box.label, box.shape, *box.lines) if part))
         if box.tip and box.tip not in (box.detail, box.title):
-            tip += f"\n{box.tip}"
+            tip += f"\n{plain(box.tip)}"
         return (
             f'<g id="{box.id}"><title>{html.escape(tip)}</title>'
             f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}"{corner} '
             f'fill="{style.fill}" stroke="{style.border}"{dash}/>{"".join(parts)}</g>'
         )
-
-    def _heat(self, box: Box, middle: float, top: float) -> list[str]:
-        """Return tiny heat maps side by side: the value, then the gradient."""
-        wide = sum(len(rows[0]) + 1 for rows in box.heat) * HEAT_CELL - HEAT_CELL
-        left, parts = middle - wide / 2, []
-        for rows in box.heat:
-            for i, row in enumerate(rows):
-                for j, value in enumerate(row):
-                    parts.append(
-                        f'<rect x="{left + j * HEAT_CELL:.1f}" y="{top + i * HEAT_CELL:.1f}" width="{HEAT_CELL:.0f}" '
-                        f'height="{HEAT_CELL:.0f}" fill="{heat_colour(self.theme, value)}"/>'
-                    )
-            left += (len(rows[0]) + 1) * HEAT_CELL
-        return parts
 
 
 def _head(name: str, color: str) -> str:

@@ -10,9 +10,10 @@ from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.aligned import width as columns_of
 from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
 from tinygrad_rnn.draw.views.drawn_tape import Band
-from tinygrad_rnn.draw.views.formula import bare, in_ascii
+from tinygrad_rnn.draw.views.formula import in_ascii
 from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.draw.views.selection import left_out
+from tinygrad_rnn.draw.views.step_numbers import bare, plain
 from tinygrad_rnn.tape.full_tape import Tape
 
 WIDTH = 100
@@ -44,12 +45,12 @@ def text(
     A row is one place in the steps: a name, its formula, and the values that it reads of another step, `c_1`. A step
     without an entry there has an empty cell. Without `steps`, as many at either end are shown as fit into `width`
     characters, with the number left out between them. The options are those of `draw.picture`; a textbook's figure is
-    told as the unrolled one. ascii=False keeps Greek letters and subscripts. Raises what `draw.picture` raises, and
+    told as the unrolled one. ascii=False keeps Greek letters and signs. Raises what `draw.picture` raises, and
     ValueError for a width below 20.
     """
     if width < 20:
         raise ValueError(f"draw.text: width={width}\ngive the number of characters of a line, at least 20")
-    said = in_ascii if ascii else str
+    said = in_ascii if ascii else plain
     if options.get("view") == "textbook":
         options["view"] = "unrolled"
     free = steps is None and options.get("view", "unrolled") == "unrolled"
@@ -142,7 +143,7 @@ def _cell(box: Box, longest: int) -> str:
 def _title(column: Hashable, pic: Picture) -> str:
     if isinstance(column, Gap):
         return pic.boxes[str(column)].title
-    return "" if column is None else "every t" if pic.loops else f"t = {column}"
+    return "" if column is None else "every t" if pic.loops else f"t = {pic.numbers.number(column)}"
 
 
 def _after(pic: Picture, said: Said, longest: int) -> list[str]:

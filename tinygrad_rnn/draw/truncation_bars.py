@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from tinygrad_rnn.draw.style import FONT
+from tinygrad_rnn.draw.style import FONTS
 
 Walk = tuple[int, int, int]
 
@@ -64,7 +64,7 @@ def svg(title: str, characters: str, ways: Mapping[str, Sequence[Walk]]) -> str:
     width = max(2 * LEFT + CELL * len(characters), 420)
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" viewBox="0 0 {width} {y}" role="img" '
-        f'font-family="{FONT}" font-size="13"><title>{escape(title)}</title>',
+        f'font-family="{FONTS}" font-size="13"><title>{escape(title)}</title>',
         f'<rect width="{width}" height="{y}" fill="white"/>',
         f'<text x="{LEFT}" y="24" font-size="16">{escape(title)}</text>',
         f'<rect x="{LEFT}" y="38" width="20" height="7" fill="{FROM}"/>'

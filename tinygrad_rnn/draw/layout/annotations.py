@@ -96,7 +96,7 @@ def column_title(column: Time, pic: Picture) -> str:
         return ""
     if isinstance(column, Folded):
         return "every step t"
-    t = short(printable(str(column)))
+    t = short(printable(str(pic.numbers.number(column))))
     return "every step t" if pic.loops and pic.folded is None else f"t = {t}"
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from tinygrad_rnn.draw.layout.columns import LETTER
 from tinygrad_rnn.draw.layout.routes import Point, at
 from tinygrad_rnn.draw.layout.side_by_side import Layout
-from tinygrad_rnn.draw.layout.sizes import letters
+from tinygrad_rnn.draw.layout.sizes import text_width
 
 CELL = 120.0
 """The width of the parts of the drawing by which names and boxes are looked up."""
+ROOM = 2.5
+"""The room that a name keeps free on either side of it, in points."""
+BELOW, ABOVE = 0.78, 0.56
+"""And from its middle downwards and upwards, as parts of its size."""
 TRIES = 8
 SAMPLES = 16
 MOST_LINES = 3_000
@@ -33,14 +36,14 @@ class Labels:
 
     def width(self, words: str) -> float:
         """Return the approximate width of a name."""
-        return LETTER * self.size * letters(words)
+        return text_width(words, self.size)
 
     def place(self, x: float, y: float, words: str) -> Point | None:
         """Return the middle of a name that is wanted at a place; None where the same name stands there already."""
-        wide = self.width(words) / 2
+        wide = self.width(words) / 2 + ROOM
         for k in range(2 * TRIES):
             up = (k + 1) // 2 * (self.size + 1.0) * (1 if k % 2 else -1)
-            area = (x - wide, x + wide, y + up - self.size / 2 + 1, y + up + self.size / 2 - 1, words)
+            area = (x - wide, x + wide, y + up - BELOW * self.size, y + up + ABOVE * self.size, words)
             there = [other[4] for other in self._near(area) if _meet(area, other)]
             if words in there:
                 return None
@@ -51,10 +54,10 @@ class Labels:
 
     def first(self, wanted: Iterable[Point], words: str) -> Point | None:
         """Return the first of several places at which a name is on no box and on the fewest arrows, or None."""
-        wide = self.width(words) / 2
+        wide = self.width(words) / 2 + ROOM
         best: tuple[int, Point, Area] | None = None
         for x, y in wanted:
-            area = (x - wide, x + wide, y - self.size / 2 + 1, y + self.size / 2 - 1, words)
+            area = (x - wide, x + wide, y - BELOW * self.size, y + ABOVE * self.size, words)
             if any(_meet(area, other) for other in self._near(area)):
                 continue
             crossed = self._crossed(area)

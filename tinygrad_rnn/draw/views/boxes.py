@@ -8,6 +8,7 @@ from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.rich import Rich
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 from tinygrad_rnn.draw.views.selection import GAP, Gap
+from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
 from tinygrad_rnn.notebook.html_parts import printable
 from tinygrad_rnn.tape.array_text import Heat
 
@@ -72,6 +73,7 @@ class Picture(Rich):
     arrows: dict[Arrow, str] = field(default_factory=dict)  # with their text
     columns: list[Time] = field(default_factory=list)
     steps: int = 0  # the number of steps of the tape
+    numbers: StepNumbers = LABELS  # what is written for the label of a step
     loops: set[Arrow] = field(default_factory=set)  # from a step to the next, drawn on one step
     flows: dict[Arrow, float] | None = None  # log10 of the norm of the gradient along an arrow; None: not drawn
     cuts: list[Time] = field(default_factory=list)  # steps before which the gradient is cut

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,24 @@ _VIEWS = ("getitem", "transpose", "swapaxes")
 """The views that a copy's label can write: a part, `[2]`, and a transpose, `ᵀ`. Other views are boxes."""
 
 
+class Initial(NamedTuple):
+    """The state that a step reads from outside: the name of the state, and the step in whose place it stands.
+
+    `time` is None where the labels of the steps do not tell it.
+    """
+
+    name: str
+    time: Time
+
+    def title(self, when: Callable[[Time], str]) -> str:
+        """Return the name of the state with its step, `h₋₁`."""
+        return self.name + when(self.time) if self.time is not None else f"initial {self.name}"
+
+    def is_called(self, name: str | None) -> bool:
+        """Say whether code calls the state by that name, which could be taken for the first state: h0."""
+        return name in (self.name, f"{self.name}0", f"{self.name}_0")
+
+
 class Reading:
     """The entries of a tape as they are shown, numbered as on the tape."""
 
@@ -41,8 +60,10 @@ class Reading:
         self.users = self._steps_that_use()
         self.fixed: set[tuple[int, Tensor]] = set()
         """(entry, value that it reads): values of one fixed step, not of a number of steps before the reader."""
+        self.begins: dict[Tensor, list[Initial]] = {}
+        """Values made outside of time that stand for such a state, by name: an h0 that is a part of an array."""
         self.initial = self._initial()
-        """(entry, argument) where a step reads from outside what another step reads of its neighbour: h_0."""
+        """By (entry, argument): a step reads from outside what another step reads of its neighbour."""
         self.shared: set[Tensor] = set()
         """The parameters that a single step reads."""
         self._read_single_steps()
@@ -122,8 +143,14 @@ class Reading:
         outs = {k: self.entries[k].out for k in views}
         return {k for k, out in outs.items() if out in read or leaves[out] in used}
 
-    def _initial(self) -> set[tuple[int, int]]:
-        handed: set[Hashable] = set()
+    def initial_title(self, k: int, position: int, when: Callable[[Time], str]) -> tuple[str, str]:
+        """Return the name of an initial state, `h₋₁`, and that of its Tensor where this one says more, else nothing."""
+        state = self.initial[k, position]
+        given = self.leaf(self.entries[k].args[position])[1]
+        return state.title(when), "" if given == "leaf" or state.is_called(given) else given
+
+    def _initial(self) -> dict[tuple[int, int], Initial]:
+        handed: dict[Hashable, Counter[tuple[str | None, int | None]]] = {}
         outside: list[tuple[int, int, Hashable, Hashable]] = []
         for numbers in self.by_time.values():
             count: dict[Hashable, int] = {}
@@ -137,11 +164,30 @@ class Reading:
                         maker = self.maker(a)
                         what = (place, position, entry.op.name, a.shape)
                         also = (*kind, count[kind], position, a.shape)
-                        if maker is None:
+                        if maker is None or self.time[maker] is None:
                             outside.append((k, position, what, also))
-                        elif self.time[maker] not in (None, self.time[k]):
-                            handed |= {what, also}
-        return {(k, position) for k, position, what, also in outside if what in handed or also in handed}
+                        elif self.time[maker] != self.time[k]:
+                            from_where = a.name, _distance(self.time[maker], self.time[k])
+                            handed.setdefault(what, Counter())[from_where] += 1
+                            handed.setdefault(also, Counter())[from_where] += 1
+        found: dict[tuple[int, int], Initial] = {}
+        for k, position, by_place, by_kind in outside:
+            by = handed.get(by_place) or handed.get(by_kind)
+            if by is not None:
+                ((name, distance), _), *_ = by.most_common(1)
+                state, a = self._as_initial(k, position, name, distance), self.entries[k].args[position]
+                if self.maker(a) is None:
+                    found[k, position] = state
+                elif state.is_called(a.name) and state not in self.begins.setdefault(a, []):
+                    self.begins[a].append(state)
+        return found
+
+    def _as_initial(self, k: int, position: int, name: str | None, distance: int | None) -> Initial:
+        """Return an initial state that stands as many steps from its reader as other steps' states do from theirs."""
+        given = self.leaf(self.entries[k].args[position])[0].name or ""
+        name = name or (given.removesuffix("0").removesuffix("_") if given.endswith("0") else "") or "state"
+        t = self.time[k]
+        return Initial(name, None if distance is None or not isinstance(t, int | np.integer) else int(t) + distance)
 
     def _read_single_steps(self) -> None:
         """Add the initial states and parameters of each layer and direction that has one step."""
@@ -156,7 +202,9 @@ class Reading:
             ((t, numbers),) = times.items()
             outer = {(k, n): self.leaf(a) for k in numbers for n, a in self.outside(k) if isinstance(a, Tensor)}
             initial = initial_states(outer, {self.entries[k].out.name for k in numbers})
-            self.initial |= initial.keys()
+            for (k, n), name in initial.items():
+                backward = dict(self.entries[k].scope).get("direction") == "reverse"
+                self.initial[k, n] = self._as_initial(k, n, name, 1 if backward else -1)
             self.states |= set(initial.values())
             self.shared |= parameters(self.entries, outer, initial, t)
         if self.by_time:  # a readout of all steps at once: hs @ V
@@ -166,11 +214,11 @@ class Reading:
 
     def _all_uses_of_initial_states(self) -> None:
         """Add the other uses of an initial state in its step: the derivative of h_0 @ U reads h_0 as well."""
-        known = {(self.entries[k].args[position], self.time[k]) for k, position in self.initial}
+        known = {(self.entries[k].args[n], self.time[k]): state for (k, n), state in self.initial.items()}
         for k in set(range(len(self.entries))) - self.views:
             for position, a in self.outside(k):
-                if isinstance(a, Tensor) and (self.leaf(a)[0], self.time[k]) in known:
-                    self.initial.add((k, position))
+                if isinstance(a, Tensor) and (state := known.get((self.leaf(a)[0], self.time[k]))) is not None:
+                    self.initial.setdefault((k, position), state)
 
     def _steps_that_use(self) -> dict[tuple[Tensor, str], set[Time]]:
         """Return the steps that read each leaf, or each view of it. A leaf that several steps share is a parameter.
@@ -183,3 +231,10 @@ class Reading:
                 if isinstance(a, Tensor) and self.maker(a) is None and k not in self.views:
                     users.setdefault(self.leaf(a), set()).add(self.time[k])
         return users
+
+
+def _distance(of: Time, reader: Time) -> int | None:
+    """Return how many steps a value was made after its reader, negative where it was made before."""
+    if isinstance(of, int | np.integer) and isinstance(reader, int | np.integer):
+        return int(of) - int(reader)
+    return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
+from tinygrad_rnn.draw.views.step_numbers import StepNumbers, is_whole, plain
 from tinygrad_rnn.draw.views.unstacked import Argument, Operation, Term
 from tinygrad_rnn.tape.notation import BINDS, is_arithmetic, notation_of
 from tinygrad_rnn.tape.printing import index_text
@@ -19,9 +20,6 @@ _LONGEST = 80
 
 _LONGEST_OPERAND = 12
 """The maximum number of characters of an operand in a formula that is cut."""
-
-When = Callable[[Time], str]
-"""The function that writes the subscript of a step: `₂`."""
 
 
 def symbol(reading: Reading, k: int) -> str:
@@ -45,7 +43,7 @@ def _sign(name: str) -> str:
     return notation_of(name).symbol or name
 
 
-def formula(reading: Reading, members: Sequence[int], when: When, longest: int = _LONGEST) -> str:
+def formula(reading: Reading, members: Sequence[int], when: StepNumbers, longest: int = _LONGEST) -> str:
     """Return the last entry as a formula of all that the entries read, in short where it is longer than `longest`."""
     known: dict[Tensor, tuple[str, int]] = {}
     text = ""
@@ -60,7 +58,7 @@ def formula(reading: Reading, members: Sequence[int], when: When, longest: int =
     return _brief(reading, members[-1], known, when, longest)
 
 
-def _brief(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: When, longest: int) -> str:
+def _brief(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: StepNumbers, longest: int) -> str:
     """Return an entry as a formula in which … stands for what is long: `sum(…) ÷ 24`."""
     if _terms(reading, k):
         return symbol(reading, k)
@@ -78,22 +76,28 @@ def unnumbered(text: str) -> str:
     return re.sub(r"#\d+", "·", text)
 
 
-def reads(reading: Reading, members: Sequence[int], when: When) -> str:
+def reads(reading: Reading, members: Sequence[int], when: StepNumbers) -> str:
     """Name what these entries read of others and from outside, without parameters: `x[1], h₀, c₀`."""
     inside = {reading.entries[k].out for k in members}
-    read = [(k, a) for k in members for a in reading.entries[k].args if isinstance(a, Tensor) and a not in inside]
+    read = [
+        (k, n, a)
+        for k in members
+        for n, a in enumerate(reading.entries[k].args)
+        if isinstance(a, Tensor) and a not in inside
+    ]
     t = reading.time[members[-1]]
-    names = [_operand(reading, k, a, t, when) for k, a in read if not _parameter(reading, a)]
+    names = [_operand(reading, (k, n), a, t, when) for k, n, a in read if not _parameter(reading, a)]
     return ", ".join(dict.fromkeys(names))
 
 
-def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: When) -> tuple[str, int]:
+def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: StepNumbers) -> tuple[str, int]:
     """Return an entry's text, and how strongly its operation binds."""
     entry, t = reading.entries[k], reading.time[k]
     name, sign = entry.op.name, symbol(reading, k)
     args = entry.args[:1] if name == "getitem" else entry.args
     parts = [
-        known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, k, a, t, when), _ATOM) for a in args
+        known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, (k, n), a, t, when), _ATOM)
+        for n, a in enumerate(args)
     ]
     if name == "getitem":
         text, strength = (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})") + sign, _ATOM
@@ -123,54 +127,48 @@ def _written(name: str, parts: list[tuple[str, int]]) -> tuple[str, int]:
     return f"{sign}({', '.join(part for part, _ in parts)})", _ATOM
 
 
-def _operand(reading: Reading, reader: int, a: object, t: Time, when: When) -> str:
-    """Name a value that is read, with its step only where that is another one."""
+def _operand(reading: Reading, use: tuple[int, int], a: object, t: Time, when: StepNumbers) -> str:
+    """Name a value that an entry reads as an argument, with its step only where that is another one."""
+    reader, _ = use
     if isinstance(a, Tensor):
         k = reading.maker(a)
         if k is None:
-            return of_step(reading.leaf(a)[1], t, when)
+            return (
+                reading.initial_title(*use, when.under)[0]
+                if use in reading.initial
+                else of_step(reading.leaf(a)[1], t, when)
+            )
         name = a.name or f"#{k}"
+        if a in reading.begins:
+            return ", ".join(state.title(when.under) for state in reading.begins[a])
         if reading.time[k] in (t, None):
             return name
-        return name + (absolute(reading.time[k]) if (reader, a) in reading.fixed else when(reading.time[k]))
+        if t is None:  # a reader of several steps, such as a loss, stands relative to none
+            return name + when.always_under(reading.time[k])
+        return name + (
+            when.always_under(reading.time[k]) if (reader, a) in reading.fixed else when.under(reading.time[k])
+        )
     if isinstance(a, np.ndarray):
         return "array"
     return f"{a:.4g}" if isinstance(a, float | int) else str(a)
 
 
-def of_step(title: str, t: Time, when: When) -> str:
-    """Return `x[2]` of step 2 as `x[t]` where one step stands for all."""
-    one_for_all = when(t) != subscript(t) and isinstance(t, int) and title.endswith(f"[{t}]")
-    return title.removesuffix(f"[{t}]") + "[t]" if one_for_all else title
+def of_step(title: str, t: Time, when: StepNumbers) -> str:
+    """Return `x[2]`, read in step 2, as x with its step below, `x₂`; any other title as it is."""
+    name = title.removesuffix(f"[{t}]")
+    return name + when.under(t) if is_whole(t) and name != title else title
 
 
 def _parameter(reading: Reading, a: Tensor) -> bool:
     return reading.maker(a) is None and reading.outer(a)[0] == "parameter"
 
 
-_ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…": "...", "ₜ": "t"}
-_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊", "0123456789-+")
-
-
-def subscript(t: Time) -> str:
-    """Return the step under a name, for whole numbers: `₂`."""
-    whole = isinstance(t, int | np.integer) and not isinstance(t, bool)
-    return str(t).translate(str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")) if whole else ""
-
-
-def absolute(t: Time) -> str:
-    """Return a single step under a name, where one step stands for all: `₀`, `(a)`."""
-    return subscript(t) or f"({t})"
-
-
-def bare(title: str) -> str:
-    """Return a title without its steps: `h, c` of `h₂, c₂`."""
-    return re.sub("[₀-₉₋₊ₜ]+", "", title)
+_ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…": "..."}
 
 
 def in_ascii(text: str) -> str:
-    """Return a text in ASCII: `c_0`, `sigmoid`, `*`. Other characters become escapes."""
-    text = re.sub("[₀-₉₋₊ₜ]+", lambda found: "_" + found[0].translate(_DIGITS), text)
+    """Return a text in ASCII: `c_0`, `h_{t-1}`, `sigmoid`, `*`. Other characters become escapes."""
+    text = plain(text)
     for sign, word in _ASCII.items():
         text = text.replace(sign, word)
     return text.encode("ascii", "backslashreplace").decode("ascii")

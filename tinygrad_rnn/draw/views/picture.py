@@ -14,6 +14,7 @@ from tinygrad_rnn.draw.views.grouping import LEVELS, TEXTBOOK
 from tinygrad_rnn.draw.views.plan import Plan
 from tinygrad_rnn.draw.views.rolled import rolled
 from tinygrad_rnn.draw.views.selection import BUDGET
+from tinygrad_rnn.draw.views.step_numbers import numbered_from
 from tinygrad_rnn.draw.views.textbook import textbook
 from tinygrad_rnn.draw.views.unrolled import unrolled
 from tinygrad_rnn.tape.full_tape import Tape
@@ -23,7 +24,7 @@ __all__ = ["BUDGET", "GAP", "Box", "Gap", "Picture", "picture"]
 
 SHOWN = ("shape", "scalar", "value", "grad", "heat")
 VIEWS = {"unrolled": unrolled, "rolled": rolled, "textbook": textbook}
-OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget", "slide")
+OPTIONS = ("level", "show", "loss", "grads", "flow", "cuts", "budget", "slide", "first_step")
 
 
 def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options: Any) -> Picture:
@@ -45,6 +46,8 @@ def picture(tape: Tape, steps: Any = None, *, view: str = "unrolled", **options:
     The gradient of the parameter, the sum of these, stands once, below the steps.
     slide: write as little as a projector asks for: parameters by their short names, W for weight_ih; no notes.
     cuts: steps before which the gradient is cut, for truncated BPTT: drawn as cuts, and nothing comes back across them.
+    first_step: the number that is written for the first step, 0 or 1; by default each step has its label. The initial
+    state has the number of the step before it: h_{-1} or h_0. `steps` and `cuts` are labels in any case.
 
     Raises ValueError for an empty tape, unknown options and steps, and what `Tape.gradient` raises for its loss.
     """
@@ -76,6 +79,7 @@ def _planned(
     cuts: Iterable[Any] = (),
     budget: int = BUDGET,
     slide: bool = False,
+    first_step: int | None = None,
 ) -> Plan:
     """Check the options of a drawing. `picture` says what they mean."""
     if not len(tape):
@@ -116,7 +120,8 @@ def _planned(
     if not isinstance(steps, int | None):
         steps = _listed("steps", steps)
     of = printable(given.name or "L") if isinstance(given, Tensor) else "L"
-    return Plan(level, steps, shown, back, flow is not None, cut, budget, of=of, slide=slide)
+    numbers = numbered_from(first_step, steps_of(tape))
+    return Plan(level, steps, shown, back, flow is not None, cut, budget, numbers, of=of, slide=slide)
 
 
 def _listed(name: str, given: Any) -> tuple[Any, ...]:

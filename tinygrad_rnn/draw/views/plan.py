@@ -10,8 +10,8 @@ import numpy as np
 from tinygrad_rnn.core.tensor import Array, Tensor
 from tinygrad_rnn.draw.views.boxes import Box
 from tinygrad_rnn.draw.views.contributions import size_text
-from tinygrad_rnn.draw.views.formula import When, subscript
 from tinygrad_rnn.draw.views.selection import BUDGET, Steps
+from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
 from tinygrad_rnn.tape.array_text import heat, summary
 
 
@@ -26,7 +26,7 @@ class Plan:
     flow: bool = False
     cuts: frozenset[float] = frozenset()
     budget: int = BUDGET
-    when: When = subscript
+    when: StepNumbers = LABELS
     of: str = "L"  # the name of the loss
     slide: bool = False
 

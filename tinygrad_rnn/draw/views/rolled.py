@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
+from tinygrad_rnn.core.recording import Scope
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.elsewhere import Elsewhere, Use
-from tinygrad_rnn.draw.views.formula import absolute, bare, subscript
 from tinygrad_rnn.draw.views.plan import Plan
 from tinygrad_rnn.draw.views.shared_weights import name_of, sign
+from tinygrad_rnn.draw.views.step_numbers import RelativeSteps, StepNumbers, bare
 from tinygrad_rnn.draw.views.unrolled import Drawer
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of
 
+_ENTRY = re.compile(r"^entry \d+, ")
+"""The number of an entry, which a drawing does not show."""
 MOST_NOTES = 4
 """The maximum number of differing steps that are named below the drawing."""
 
@@ -29,15 +33,12 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
     if alike.reference is None:
         raise ValueError('draw: view="rolled", and the tape has no steps\nrecord each step under scope(t=...)')
     here, times = alike.reference, list(steps_of(tape))
+    if plan.when.shift:  # so that its words have the numbers of the drawing
+        alike = likeness(replace(entry, scope=_renumbered(entry.scope, plan.when)) for entry in tape)
     place = times.index(here)
     around = times[max(0, place - 1) : place + 2]
 
-    def when(t: Time) -> str:
-        if t == here or t is None:
-            return "" if t is None else "ₜ"
-        whole = isinstance(t, int) and isinstance(here, int)
-        return f"ₜ{subscript(t - here) if t < here else '₊' + subscript(t - here)}" if whole else f"({t})"
-
+    when = RelativeSteps(plan.when.shift, here)
     reading = Reading(tape)
     lacking = Elsewhere(reading, here)
     reading.fixed |= {(use.reader, reading.entries[use.maker].out) for use in (*lacking.fixed, *lacking.after)}
@@ -50,7 +51,7 @@ def rolled(tape: Tape, plan: Plan) -> Picture:
     loop.legend = full.legend
     if plan.adds:
         loop.sums = drawer.added.sums({here: here}, plan.of, sign if plan.slide else name_of)
-    loop.notes = [*_notes(here, len(times), alike), *told]
+    loop.notes = [*_notes(plan.when.number(here), len(times), alike, _beginnings(reading, plan.when)), *told]
     return loop
 
 
@@ -58,7 +59,8 @@ def _folded(full: Picture, here: Time, fixed: set[tuple[str | None, str | None]]
     """Return one column of an unrolled picture. A loop stands for each arrow from or to a neighbouring step."""
     twin = _twins(full, here)
     kept = {name: box for name, box in full.boxes.items() if box.column in (here, None) and name not in _lonely(full)}
-    loop = Picture(kept, columns=[here], slide=full.slide, flows=None if full.flows is None else {})
+    flows: dict[Arrow, float] | None = None if full.flows is None else {}
+    loop = Picture(kept, columns=[here], numbers=full.numbers, slide=full.slide, flows=flows)
     for (source, target), says in full.arrows.items():
         if target not in kept or isinstance(full.boxes[source].column, Gap):
             continue
@@ -99,7 +101,8 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
         if target not in loop.boxes:
             continue
         if twin is None or twin not in loop.boxes:
-            under = absolute(made) if (use.reader, value) in reading.fixed else drawer.plan.when(made)
+            when = drawer.plan.when
+            under = when.always_under(made) if (use.reader, value) in reading.fixed else when.under(made)
             title = printable((value.name or f"#{use.maker}") + under)
             source = f"v{use.reader}_{use.position}"
             source = next((a for a, b in added if b == target and loop.boxes[a].title == title), source)
@@ -115,7 +118,7 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
                 )
             add(use, twin, target)
         else:
-            add(use, twin, target, (value.name or "") + drawer.plan.when(made) if drawer.whole else "")
+            add(use, twin, target, (value.name or "") + drawer.plan.when.under(made) if drawer.whole else "")
             loop.loops.add((twin, target))
     for use in lacking.before:
         source, target = box_of.get(use.maker, ""), box_of.get(lacking.twin.get(use.reader, -1), "")
@@ -127,7 +130,9 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
             add(use, source, target)
     loop.arrows |= added
     return [
-        f"{name} {what} at {_steps(steps)} alone" if what else f"of the steps {_steps(steps)} alone reads {name}"
+        f"{name} {what} at {_steps(steps, drawer.plan.when)} alone"
+        if what
+        else f"of the steps {_steps(steps, drawer.plan.when)} alone reads {name}"
         for (name, what), steps in [*told.items()][:MOST_NOTES]
     ]
 
@@ -136,9 +141,9 @@ def _bare_or_title(box: Box) -> str:
     return _bare(box) or box.title
 
 
-def _steps(times: list[Time]) -> str:
+def _steps(times: list[Time], numbers: StepNumbers) -> str:
     """Return `t = 3`, `t = 0, 1 and 7 more`."""
-    said = [str(t) for t in dict.fromkeys(times)]
+    said = [str(numbers.number(t)) for t in dict.fromkeys(times)]
     return "t = " + ", ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else "")
 
 
@@ -166,15 +171,32 @@ def _bare(box: Box) -> str:
     return bare(box.title) if box.detail or box.kind == "cell" else ""
 
 
-def _notes(here: Time, count: int, alike: Likeness) -> Iterable[str]:
+def _renumbered(scope: Scope, numbers: StepNumbers) -> Scope:
+    return tuple((key, numbers.number(label) if key == "t" else label) for key, label in scope)
+
+
+def _beginnings(reading: Reading, numbers: StepNumbers) -> dict[Time, str]:
+    """Return the initial states that a step reads, by the number of the step: `h₋₁, c₋₁`."""
+    found: dict[Time, dict[str, None]] = {}
+    for k, position in sorted(reading.initial):
+        title, _ = reading.initial_title(k, position, numbers.under)
+        found.setdefault(numbers.number(reading.time[k]), {})[printable(title)] = None
+    return {t: ", ".join(titles) for t, titles in found.items()}
+
+
+def _notes(here: Time, count: int, alike: Likeness, beginnings: dict[Time, str]) -> Iterable[str]:
     if count == 1:
         yield f"the only step, t = {here}: nothing is carried from step to step"
         return
-    same = count - 1 - len(alike.differences)
-    like = f"{same} of the other {count - 1} steps are like it" if alike.differences else f"all {count} steps are alike"
+    different = {t: words for t, words in alike.differences.items() if t not in beginnings}
+    same = count - 1 - len(different)
+    like = f"{same} of the other {count - 1} steps are like it" if different else f"all {count} steps are alike"
     yield f"drawn: t = {here}; {like}"
-    for number, (t, words) in enumerate(alike.differences.items()):
-        if number == MOST_NOTES and len(alike.differences) > MOST_NOTES + 1:
-            yield f"and {len(alike.differences) - MOST_NOTES} more steps differ"
+    for t in alike.differences:
+        if t in beginnings:
+            yield f"t = {t} reads the initial state {beginnings[t]}"
+    for number, (t, words) in enumerate(different.items()):
+        if number == MOST_NOTES and len(different) > MOST_NOTES + 1:
+            yield f"and {len(different) - MOST_NOTES} more steps differ"
             return
-        yield f"not alike: t = {t}: {words}"
+        yield f"not alike: t = {t}: {re.sub(_ENTRY, '', words)}"

@@ -17,11 +17,12 @@ from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.contributions import Contributions
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
-from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, symbol, unnumbered
+from tinygrad_rnn.draw.views.formula import formula, is_formula, of_step, reads, symbol, unnumbered
 from tinygrad_rnn.draw.views.grouping import TEXTBOOK, groups
 from tinygrad_rnn.draw.views.plan import Plan, numbered
 from tinygrad_rnn.draw.views.selection import Gap, Selection, select
 from tinygrad_rnn.draw.views.shared_weights import acting, legend, name_of, sign
+from tinygrad_rnn.draw.views.step_numbers import StepNumbers
 from tinygrad_rnn.tape.array_text import log10_norm
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -43,7 +44,9 @@ class Drawer:
         self.last_of = {k: last for last, members in self.groups.items() for k in members}
         self.box_of = {k: f"v{last}" for last, members in self.groups.items() for k in members}
         self.selection: Selection = select(reading, plan.steps, list(self.groups), plan.budget)
-        self.picture = Picture(columns=self.selection.columns, steps=len(reading.by_time), slide=plan.slide)
+        self.picture = Picture(
+            columns=self.selection.columns, steps=len(reading.by_time), numbers=plan.when, slide=plan.slide
+        )
         self.sent: dict[Arrow, dict[Hashable, Array]] = {}  # the cotangents along each arrow, by their target
         self.added = Contributions(reading, lines, plan.back or {}, plan.cuts)
         self.shared: dict[Hashable, str] = {}
@@ -72,7 +75,9 @@ class Drawer:
         if any(box.scalar for box in self.picture.boxes.values()):
             self.picture.legend.append("name | data | grad" if self.plan.back else "name | data")
         if self.picture.weights or (self.plan.slide and self._has_copies()):
-            self.picture.legend += legend(self.reading, self.picture, bool(self.picture.sums))
+            self.picture.legend += legend(
+                self.reading, self.picture, bool(self.picture.sums) or not self.picture.weights
+            )
         self._cuts()
         return self.picture
 
@@ -81,7 +86,7 @@ class Drawer:
     def _own(self, last: int, members: list[int]) -> None:
         reading, entry, t = self.reading, self.reading.entries[last], self.reading.time[last]
         name = entry.out.name
-        sub = self.plan.when(t)
+        sub = self.plan.when.under(t)
         kind, title, detail = "op", symbol(reading, last), ""
         shape = _shape(entry.out)
         tip = formula(reading, members, self.plan.when)
@@ -91,6 +96,9 @@ class Drawer:
             names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
             kind, title = "cell", ", ".join(n + sub for n in names)
             tip = f"cell({reads(reading, members, self.plan.when)})"
+        elif entry.out in reading.begins:
+            kind, detail = "named", detail_of(reading, members, self.plan.when, gate=False)
+            title = ", ".join(state.title(self.plan.when.under) for state in reading.begins[entry.out])
         elif name is not None:
             gate = reading.in_gate(last) is not None
             kind = "gate" if gate else "state" if name in reading.states else "named"
@@ -124,8 +132,11 @@ class Drawer:
         t, initial = self.reading.time[k], (k, position) in self.reading.initial
         own = f"v{k}_{position}"
         shape = _shape(a) if isinstance(a, Tensor | np.ndarray) else ""
+        said, given = of_step(title, t, self.plan.when), ""
         if initial:
             kind = "input"
+            said, given = self.reading.initial_title(k, position, self.plan.when.under)
+        said, tip = printable(said), printable(f"{said} = {given}" if given else said)
         if self.whole or initial:
             if kind == "constant" or (kind == "parameter" and not self.plan.flow):
                 return
@@ -134,29 +145,30 @@ class Drawer:
             if initial or (kind == "parameter" and self._is_cell(self.groups[last])):
                 key = (last, "initial" if initial else kind)
             if (one := self.shared.get(key)) is not None and (not part_of_x or _same(a, self.values[one])):
-                self._joined(one, title, shape)
+                self._joined(one, tip, shape)
                 self._arrow(one, f"v{last}", k, position)
                 return
             self.shared[key], self.values[own] = own, a
         if kind == "parameter" and self.plan.slide and leaf is not None:
-            title = sign(leaf) + title.removeprefix(leaf.name or "leaf")
-        title = printable(of_step(title, t, self.plan.when))
-        box = Box(own, kind, title, "", shape, t, self.reading.band(last), tip=title, initial=initial, entries=(k,))
+            said = tip = printable(sign(leaf) + title.removeprefix(leaf.name or "leaf"))
+        band = self.reading.band(last)
+        box = Box(own, kind, said, printable(given), shape, t, band, tip=tip, initial=initial, entries=(k,))
         self._box(box if self.plan.adds and isinstance(a, Tensor) else numbered(self.plan, box, a, None))
         self.values[own] = a
         self._arrow(own, f"v{last}", k, position)
 
-    def _joined(self, one: str, title: str, shape: str) -> None:
-        """Let a box stand for one more value that its cell reads: `h0, c0`, `4 parameters`."""
+    def _joined(self, one: str, tip: str, shape: str) -> None:
+        """Let a box stand for one more value that its cell reads: `h₋₁, c₋₁`, `4 parameters`."""
         box = self.picture.boxes[one]
         names = box.tip.split(", ")
-        if title in names or (box.kind == "input" and not box.initial):
+        if tip in names or (box.kind == "input" and not box.initial):
             return
-        names.append(title)
+        names.append(tip)
         self.joined.add(one)
-        shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(names)
+        titles = (name.split(" = ")[0] for name in names)
+        shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(titles)
         shape = box.shape if shape == box.shape else ""
-        words: dict[str, Any] = {"title": printable(shown), "tip": printable(", ".join(names)), "shape": shape}
+        words: dict[str, Any] = {"title": shown, "detail": "", "tip": ", ".join(names), "shape": shape}
         self.picture.boxes[one] = replace(box, **words, scalar="", lines=(), heat=())  # numbers are of one value
 
     # ------------------------------------------------------------------------------------------ arrows
@@ -269,17 +281,18 @@ class Drawer:
     def _cuts(self) -> None:
         self.picture.cuts = [t for t in self.picture.columns if t in self.plan.cuts]
         if self.plan.cuts:
-            steps = ", ".join(str(t) for t in sorted(self.plan.cuts))
+            number = self.plan.when.number
+            steps = ", ".join(str(number(t)) for t in sorted(self.plan.cuts))
             self.picture.notes.append(f"the gradient is cut before t = {steps}: nothing comes back across a cut")
         if unseen := sorted(self.plan.cuts - set(self.picture.cuts)):
-            told = ", ".join(str(t) for t in unseen)
+            told = ", ".join(str(self.plan.when.number(t)) for t in unseen)
             self.picture.notes.append(f"among the steps left out, and so not drawn: the cut before t = {told}")
 
     def _box(self, box: Box) -> None:
         self.picture.boxes[box.id] = box
 
 
-def detail_of(reading: Reading, members: list[int], when: When, gate: bool) -> str:
+def detail_of(reading: Reading, members: list[int], when: StepNumbers, gate: bool) -> str:
     """Return how a named value is made: its operation, the formula of several entries, or the last sign of a gate."""
     if gate or not is_formula(reading, members):
         return symbol(reading, members[-1])
