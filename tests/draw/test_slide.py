@@ -137,7 +137,9 @@ def test_steps_that_do_not_fit_are_left_out_and_counted(T):
 def test_what_does_not_fit_at_all_is_refused_with_what_to_do(tmp_path):
     tape, loss, _ = recorded("two_bidirectional", 3)
     for options in ({"level": "ops"}, {"level": "ops", "flow": loss}, {"level": "gates", "view": "rolled"}):
-        with pytest.raises(ValueError, match=r"one step of this network has type of [\d.]+ points") as caught:
+        with pytest.raises(
+            ValueError, match=r"one step of this network has type of [\d.]+ points on a slide"
+        ) as caught:
             draw.render(tape, tmp_path / "a.svg", style="slide", **options)
         assert len(str(caught.value).splitlines()) == 2
         assert 'level="cells"' in str(caught.value)
