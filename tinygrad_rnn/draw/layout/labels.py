@@ -52,8 +52,11 @@ class Labels:
                 return x, y + up
         return x, y
 
-    def first(self, wanted: Iterable[Point], words: str) -> Point | None:
-        """Return the first of several places at which a name is on no box and on the fewest arrows, or None."""
+    def first(self, wanted: Iterable[Point], words: str, clear: bool = False) -> Point | None:
+        """Return the first of several places at which a name is on no box and on the fewest arrows, or None.
+
+        clear: on no arrow at all.
+        """
         wide = self.width(words) / 2 + ROOM
         best: tuple[int, Point, Area] | None = None
         for x, y in wanted:
@@ -65,7 +68,7 @@ class Labels:
                 best = crossed, (x, y), area
             if not crossed:
                 break
-        if best is None:
+        if best is None or (clear and best[0]):
             return None
         self._take(best[2])
         return best[1]

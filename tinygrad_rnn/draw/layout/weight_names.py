@@ -19,7 +19,8 @@ def weight_names(found: Furniture, pic: Picture, places: Layout, labels: Labels,
     for arrow, names in sorted(pic.weights.items(), key=lambda item: pic.boxes[item[0][0]].initial):
         words = short(", ".join(names))
         wide = labels.width(words)
-        place = labels.first(_beside(arrow, pic, places, labels.size, wide), words)
+        initial = pic.boxes[arrow[0]].initial
+        place = labels.first(_beside(arrow, pic, places, labels.size, wide), words, clear=initial)
         if place is not None:
             found.texts.append(Text(*place, words, theme.weight, labels.size))
 
