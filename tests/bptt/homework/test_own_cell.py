@@ -99,13 +99,16 @@ def test_rows_and_columns_are_told_apart():
 
 
 def test_what_has_no_such_cell_is_refused_in_words():
-    model = load("wildml")
-    with pytest.raises(ValueError, match="a one-hot x for an index"):
-        bptt.derive(model.OneSentence(7, 5, bptt_truncate=1000), np.array(model.x), np.array(model.y))
     with pytest.raises(ValueError, match="give two steps of data or more"):
         bptt.derive(GRU(), XS[:1], TARGET)
     with pytest.raises(ValueError, match="leave them out"):
         bptt.derive(GRU(), XS, TARGET, layout="columns")
+
+
+def test_columns_of_a_matrix_by_the_number_of_a_word():
+    model = load("wildml")
+    found = bptt.derive(model.OneSentence(7, 5, bptt_truncate=1000), np.array(model.x), np.array(model.y))
+    assert "U e_{x_t}" in found.lines()["z"]
 
 
 def with_an_embedding(p, xs, ys, columns=True):
