@@ -74,3 +74,32 @@ WAYS = {"windows of 3": {"window": 3}, "chunks of 2": {"chunk": 2}, "windows of 
 @pytest.mark.parametrize("way", ["windows of 3", *(pytest.param(w, marks=pytest.mark.slow) for w in [*WAYS][1:])])
 def test_a_mistake_beside_a_truncation_that_was_not_said(way):
     assert f"this is BPTT truncated to {way}" in named(SLIPS["no slope"], slip="no slope", **WAYS[way])
+
+
+def with_an_embedding(p, x, h):
+    return np.tanh(p["E"][x[:, 0]] + h @ p["U"])
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_rows_that_a_batch_reads_twice(once):
+    def example(rng, T, B):
+        p = {"E": rng.normal(0, 0.5, (4, 3)), "U": rng.normal(0, 0.5, (3, 3))}
+        return p, rng.integers(0, 4, (T, B, 1)), rng.normal(size=(B, 3))
+
+    def by_hand(p, xs, state, dhs):
+        hs = [state[0]]
+        for x in xs:
+            hs.append(with_an_embedding(p, x, hs[-1]))
+        dE, dU, carry = np.zeros_like(p["E"]), 0, 0
+        for t in reversed(range(len(xs))):
+            dz = (dhs[t] + carry) * (1 - hs[t + 1] ** 2)
+            dU, carry = dU + hs[t].T @ dz, dz @ p["U"].T
+            if once:
+                dE[xs[t][:, 0]] += dz
+            else:
+                np.add.at(dE, xs[t][:, 0], dz)
+        return {"E": dE, "U": dU}
+
+    found = bptt.doctor(with_an_embedding, by_hand, example=example)
+    assert bool(found) is not once
+    assert not once or str(found.mistake).startswith("in dE, rows that a batch reads twice are added once")
