@@ -12,6 +12,9 @@ from tinygrad_rnn.notebook.html_parts import RULE, Markup
 HIGH = 720
 """The height of the frame in pixels; it can be drawn larger at its lower edge."""
 
+UNTRUSTED = "The player is here once this cell is run, or the notebook is trusted."
+"""What a page shows that takes frames out."""
+
 
 class Played:
     """The page on which a tape plays, as `draw.play` without a path returns it. `page` is its text."""
@@ -27,7 +30,7 @@ class Played:
         style = "width:100%;height:100%;border:0;display:block"
         return Markup(
             f'<div style="{around}"><iframe title="The player" sandbox="allow-scripts" style="{style}" '
-            f'srcdoc="{html.escape(self.page)}"></iframe></div>'
+            f'srcdoc="{html.escape(self.page)}">{UNTRUSTED}</iframe></div>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
