@@ -26,11 +26,10 @@ class Played:
         return f"<Player: {self._summary}; .save('tape.html') writes the page>"
 
     def _repr_html_(self) -> Markup:
-        around = f"max-width:100%;height:{HIGH}px;resize:vertical;overflow:hidden;border:{RULE};box-sizing:border-box"
-        style = "width:100%;height:100%;border:0;display:block"
+        style = f"width:100%;height:{HIGH}px;resize:vertical;border:{RULE};box-sizing:border-box;display:block"
         return Markup(
-            f'<div style="{around}"><iframe title="The player" sandbox="allow-scripts" style="{style}" '
-            f'srcdoc="{html.escape(self.page)}">{UNTRUSTED}</iframe></div>'
+            f'<iframe title="The player" sandbox="allow-scripts" style="{style}" '
+            f'srcdoc="{html.escape(self.page)}">{UNTRUSTED}</iframe>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -14,8 +14,8 @@ COLOURS = ("#1f8fd6", "#e0701a", "#1a9e77", "#cc79a7")
 """Between light and dark, so that each has a contrast above 3 on white and on black."""
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
 MOST_TICKS = 5
-INK, DARK_INK = "#1c1c1c", "#efefef"
-"""The colour of axes and their texts, on a light page and on a dark one."""
+INK, DARK_INK = "#6b6b6b", "#e0e0e0"
+"""The colour of axes and their texts, on a light page and on a dark one, where the first is read as well."""
 
 
 def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, first: int = 0) -> Markup:
