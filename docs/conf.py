@@ -11,7 +11,7 @@ exclude_patterns = ["tools", "extensions"]
 nitpicky = True
 
 myst_enable_extensions = ["dollarmath"]
-myst_heading_anchors = 2
+myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # the docstrings say shapes and types
 autodoc_preserve_defaults = True
@@ -29,3 +29,13 @@ html_search_language = "en-zh"
 html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def setup(app):
+    """Give the captions of the groups the level that a heading needs for a screen reader."""
+
+    def with_levels(app, page, template, context, doctree):
+        for part in ("furo_navigation_tree", "body"):
+            context[part] = context.get(part, "").replace('role="heading">', 'role="heading" aria-level="2">')
+
+    app.connect("html-page-context", with_levels, priority=900)

@@ -40,7 +40,7 @@ class NoGapsAtLineEnds(SphinxTransform):
 
     def apply(self, **kwargs: Any) -> None:
         """Join the lines of every text of a Chinese page."""
-        if not is_chinese(self.env.current_document.docname):
+        if not is_chinese(self.env.docname):
             return
         for paragraph in self.document.findall(nodes.TextElement):
             if isinstance(paragraph, nodes.FixedTextElement | nodes.literal | nodes.math):

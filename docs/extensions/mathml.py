@@ -26,7 +26,7 @@ BREAK_BEFORE = ("=", "+", "\u2212")
 
 
 def mathml(latex: str, display: str = "inline") -> str:
-    """Return a formula in LaTeX as MathML, with its text as the annotation for copying.
+    """Return a formula in LaTeX as MathML.
 
     Raises ValueError for a command that the converter does not know.
     """
@@ -65,7 +65,7 @@ def block(writer: Any, node: nodes.math_block) -> None:
     text = mathml(node.astext(), "block")
     if len(TAG.sub("", html.unescape(text))) > LONG:
         text = "\n".join(in_pieces(text))
-    writer.body.append(f'<div class="formula" tabindex="0">{text}</div>\n')
+    writer.body.append(f'<div class="formula">{text}</div>\n')
     raise nodes.SkipNode
 
 

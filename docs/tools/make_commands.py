@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tinygrad_rnn import cli, files
+from tinygrad_rnn.commands.parser import value_name
 
 PAGE = Path(__file__).parents[1] / "commands.md"
 PARSER = cli._parser()
@@ -66,13 +67,11 @@ def _section(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def _written(action: argparse.Action) -> str:
     """Return an argument as one writes it: `-o FILE`, `--output FILE`."""
-    shown = action.metavar if isinstance(action.metavar, str) else (action.dest or "").upper()
     if not action.option_strings:
-        return f"`{shown if isinstance(action.metavar, str) else action.dest}`"
-    value = "" if action.nargs == 0 else f" {shown}"
-    choices = [str(choice) for choice in action.choices or ()]
-    if choices and action.nargs != 0:
-        value = f" {{{','.join(choices)}}}" if len(choices) < 7 else value
+        return f"`{action.metavar if isinstance(action.metavar, str) else action.dest}`"
+    value = "" if action.nargs == 0 else f" {value_name(action)}"
+    if action.choices is not None and action.metavar is None:
+        value = f" {{{','.join(map(str, action.choices))}}}"
     return ", ".join(f"`{option}{value}`" for option in action.option_strings)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw.slide import styled
 from tinygrad_rnn.draw.svg import svg
-from tinygrad_rnn.draw.views.picture import picture
 
 DOCS = Path(__file__).parents[1]
 FOLDER = DOCS / "images" / "gallery"
@@ -46,6 +46,8 @@ with tg.Tape() as tape:
 
 draw.render(tape, "lstm.svg", level="gates")  # a file; draw.show(tape) in a notebook
 draw.render(tape, "flow.svg", level="cells", flow=L)  # the gradient that comes back
+draw.render(tape, "figure.svg", view="textbook")  # the figure of a textbook
+draw.render(tape, "slide.svg", style="slide", loss=L)  # for a projector
 print(draw.text(tape))  # the same, in a terminal
 ```
 
@@ -73,6 +75,9 @@ def recorded(name: str, T: int) -> tuple[tg.Tape, Any]:
         if name in LAYERS:
             net = LAYERS[name]
             hs, _ = net(net.init(rng), xs)
+        elif name == "numbers":
+            params = {"w": tg.Tensor(0.5, name="w"), "u": tg.Tensor(0.8, name="u")}
+            hs, _ = nn.unroll(scalar, params, np.array([1.0, -0.5, 2.0]), np.array(0.0))
         elif name == "own":
             params = {"W": tg.Tensor(rng.standard_normal((3, 4)), name="W"), "decay": tg.Tensor(0.9, name="decay")}
             hs, _ = nn.unroll(trace, params, xs, np.zeros((2, 4)))
@@ -87,12 +92,18 @@ def trace(params: Any, x: Any, m: Any) -> Any:
     return params["decay"] * m + np.tanh(x @ params["W"])
 
 
+def scalar(params: Any, x: Any, h: Any) -> Any:
+    """Return h_t = tanh(w x_t + u h_{t-1}), of single numbers."""
+    return np.tanh(params["w"] * x + params["u"] * h)
+
+
 LAYERS = {
     "two_layers": nn.GRU(3, 4, num_layers=2),
     "bidirectional": nn.RNN(3, 4, bidirectional=True),
     "two_layers_bidirectional": nn.LSTM(3, 4, num_layers=2, bidirectional=True),
 }
 NETWORKS = {
+    "numbers": "A recurrence of single numbers",
     "rnn": "The simple RNN",
     "lstm": "LSTM",
     "gru": "GRU",
@@ -114,6 +125,9 @@ WORDS = {
     "truncated_dark": "Truncated, in the dark theme",
     "values": "Values and gradients",
     "heat": "Small heat maps of the values and the gradients",
+    "textbook": "The figure of a textbook: rolled and unrolled",
+    "slide": "A slide: 1920 x 1080, type of 18 points or more, the steps that fit",
+    "slide_flow": "A dark slide, with the gradient that comes back",
     "long": "Both ends of a long sequence",
 }
 
@@ -130,7 +144,11 @@ def drawings() -> dict[str, dict[str, str]]:
             "ops": {"level": "ops", "steps": [0, 1] if not small else [1]},
             "rolled": {"level": "gates", "view": "rolled"},
             "flow": {"level": "cells", "flow": loss},
+            "textbook": {"view": "textbook"},
         }
+        if name in ("rnn", "lstm", "gru", "numbers"):
+            options["slide"] = {"style": "slide", "loss": loss}
+            options["slide_flow"] = {"style": "slide", "flow": loss, "theme": "dark"}
         if name == "lstm":
             options["flow_gates"] = {"level": "gates", "flow": loss}
             options["truncated"] = {"level": "gates", "flow": loss, "cuts": [2]}
@@ -149,7 +167,7 @@ def drawings() -> dict[str, dict[str, str]]:
 
 def drawn(tape: tg.Tape, title: str, theme: str = "light", **options: Any) -> str:
     """Return one drawing as the text of an SVG file."""
-    return svg(picture(tape, **options), title, theme)
+    return svg(styled(tape, **options), title, theme)
 
 
 def page() -> str:

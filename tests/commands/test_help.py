@@ -61,7 +61,7 @@ def test_every_example_of_a_help_text_runs(command, folder, capsys):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_help_text_has_two_examples_and_says_what_each_option_does(command):
     parser = COMMANDS[command]
-    assert len(examples(command)) == 2
+    assert len(examples(command)) >= 2
     assert all(line.startswith(f"tinygrad-rnn {command} ") for line in examples(command))
     assert parser.description[0].isupper()
     assert parser.description.endswith(".")
@@ -85,7 +85,7 @@ def said(capsys, *arguments):
         (["comparee"], "did you mean compare?"),
         (["draw", "--stpes", "3"], "unrecognized arguments: --stpes 3; did you mean --steps?"),
         (["flow", "--stesp=3", "--hiden=2"], "; did you mean --steps?; did you mean --hidden?"),
-        (["draw", "--view", "roled"], "'roled': choose from unrolled, rolled; did you mean rolled?"),
+        (["draw", "--view", "roled"], "; did you mean rolled?"),
         (["compare", "--cell", "lsmt"], "example(rng, T, B) -> params, xs, state; did you mean lstm?"),
         (["flow", "--cells", "rnn,GRUU"], "'GRUU': choose from "),
         (["flow", "--cells", "rnn,GRUU"], "; did you mean gru?"),

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from drawings import SVG, recorded
+from drawings import NETWORKS, SVG, options_for, recorded
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
@@ -13,6 +13,8 @@ from tinygrad_rnn.draw.dot import digraph
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.tape.array_text import number
+from tinygrad_rnn.tape.paths import split_gradient
+from tinygrad_rnn.tape.steps import time_of
 
 CELLS = ["rnn", "lstm", "gru", "gru_textbook"]
 T = 4
@@ -201,3 +203,26 @@ def test_a_value_that_is_read_twice_in_one_place_is_counted_once_there(depth):
             assert pic.flows[source, targets[0]] == pytest.approx(np.log10(np.linalg.norm(g))), pic.boxes[source].label
             checked += 1
     assert checked > 3
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("view", ["unrolled", "rolled"])
+def test_the_rows_of_every_network_are_the_parts_of_the_tape_s_gradient(name, view):
+    tape, loss, options = recorded(name, 3)
+    options = options_for(options, view)
+    pic = picture(tape, view=view, level="gates", **({"flow": loss} | options))
+    assert pic.sums
+    for row in pic.sums:
+        leaf = tape.find(row.name.removeprefix("dL/d"))
+        cut = set(options.get("cuts", ()))
+
+        def edge(_, reader, maker, cut=cut):
+            return 0.0 if {time_of(reader)} & cut and time_of(maker) != time_of(reader) else 1.0
+
+        parts = split_gradient(tape, loss, [leaf], lambda tag, labels: time_of(labels), edge)[0]
+        whole = sum(parts.values())
+        written = size(whole) if leaf.size > 1 else number(float(whole))
+        assert row.total == written
+        for t, words in row.parts.items():
+            part = parts.get(t, np.zeros(leaf.shape))
+            assert words == (size(part) if leaf.size > 1 else number(float(part))), (row.name, t)

@@ -260,6 +260,27 @@ def test_a_rule_says_a_reshape_that_matters_and_no_other():
     assert re.fullmatch(r"dL \* 0\.0333\d*", rules["d(x @ w)"])
 
 
+def test_squares_and_powers_are_written_as_such():
+    x = tg.Tensor([0.5, -2.0], name="x")
+    with tg.Tape() as tape:
+        loss = (np.tanh(x) ** 3 + (x - 1.0) * (x - 1.0) + x**-2.0).sum() + (y := x + 3.0) @ y
+    data = film(tape, loss)
+    rules = [e["rule"] for e in data["entries"]]
+    assert {"tanh(x)**3", "x**(-2)"} <= set(rules)
+    with tg.Tape() as tape:
+        e = tg.named("e", x - 1.0)
+        loss = (e * e).sum()
+    data = film(tape, loss)
+    assert data["entries"][-1]["rule"] == "sum(e**2)"
+    sent = [p["rule"] for step in data["back"] for p in step["products"]]
+    assert sent == ["dL", "dL * e", "dL * e", "de"]
+    with tg.Tape() as tape:
+        e = x - 1.0
+        loss = (e * e).sum()
+    sent = [p for step in film(tape, loss)["back"] for p in step["products"]]
+    assert (sent[-1]["rule"], sent[-1]["numbers"]) == ("2 * dL * (x - 1)", "2 * 1 * -0.5")
+
+
 def test_the_numbers_of_a_rule_give_its_first_entry():
     tape, loss = recorded("lstm")
     data = film(tape, loss)

@@ -7,7 +7,8 @@ import cells
 import numpy as np
 import pytest
 
-from tinygrad_rnn import draw
+import tinygrad_rnn as tg
+from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw import player
 from tinygrad_rnn.draw.style import luminance
 
@@ -208,6 +209,33 @@ def test_graph_and_numbers_are_in_the_window_together(opened, lstm, screen):
         assert page.locator("#play-now table").first.bounding_box()["y"] < SIZES[screen][1] - 100
 
 
+@pytest.fixture(scope="module")
+def bidirectional(tmp_path_factory):
+    """The page of two layers in both directions, with more gradients than the window has lines."""
+    rng = np.random.default_rng(0)
+    layer = nn.LSTM(3, 2, num_layers=2, bidirectional=True)
+    with tg.Tape() as tape:
+        out, _ = layer(layer.init(rng), rng.standard_normal((3, 1, 3)))
+        loss = (out**2).sum()
+    return draw.play(tape, loss, tmp_path_factory.mktemp("player") / "two.html")
+
+
+@pytest.mark.needs_chromium
+def test_long_lists_of_gradients_stay_in_the_window_and_layers_are_said_once(opened, bidirectional):
+    with opened(bidirectional, "#400", **size("laptop")) as page:
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        ends = page.locator("#play-side > section").evaluate_all(
+            "(all) => all.map((e) => e.getBoundingClientRect().bottom)"
+        )
+        assert max(ends) < 690
+        said = page.locator("#play-now").inner_text()
+        assert said.startswith("Backward, layer 0, direction reverse, step 0")
+        assert "From c_0 = f_0 * c_1 + i_0 * g_0:" in said
+        assert "dL/dc_1 receives dc_0 * f_0" in said
+        page.locator("#gv129").click()  # of the other layer
+        assert "layer 1, direction forward, step 0" in page.locator("#play-node").inner_text()
+
+
 @pytest.mark.slow
 @pytest.mark.needs_chromium
 def test_on_a_phone_nothing_is_wider_than_the_screen_and_the_buttons_stay(opened, lstm):
@@ -220,6 +248,8 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_the_buttons_stay(opened
             page.evaluate("scrollTo(0, 1e6)")
         page.locator("#play-on").tap()
         assert page.evaluate("position") > 100
+        cut = "(all) => all.filter((e) => e.scrollHeight > e.clientHeight + 1).length"
+        assert page.locator(".scrolls").evaluate_all(cut) == 0
 
 
 @pytest.mark.slow

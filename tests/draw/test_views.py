@@ -454,7 +454,7 @@ def test_the_text_of_an_lstm():
         "c  f * c0 + i * g                          f * c_2 + i * g",
         "h  o * tanh(c)                             o * tanh(c)",
         "hs = stack(h_0, h_1, h_2, h_3)",
-        "L = - * sum /",
+        "L = sum(...) / 32",
     ]
     assert "σ(#7[:, 0:4])" in draw.text(tape, ascii=False)
     whole = draw.text(tape, width=300).splitlines()

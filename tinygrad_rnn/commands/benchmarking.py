@@ -33,10 +33,16 @@ def add(commands: Commands) -> None:
         "--cells lstm,gru --sizes small --seconds 5 --json times.json",
     )
     bench.add_argument(
-        "--cells", type=_some(CELLS), default=list(CELLS), help=f"some of {', '.join(CELLS)}, with commas"
+        "--cells",
+        type=_some(CELLS),
+        default=list(CELLS),
+        help=f"some of {', '.join(CELLS)}, with commas (default: all)",
     )
     bench.add_argument(
-        "--sizes", type=_sizes, default=list(SIZES.items()), help=f"some of {', '.join(SIZES)}, or T:B:I:H, with commas"
+        "--sizes",
+        type=_sizes,
+        default=list(SIZES.items()),
+        help=f"some of {', '.join(SIZES)}, or T:B:I:H, with commas (default: those four)",
     )
     bench.add_argument(
         "--dtype", type=_some(DTYPES), default=["float32"], help="float32 (the default), float64 or both, with commas"
@@ -47,7 +53,12 @@ def add(commands: Commands) -> None:
     bench.add_argument("--seconds", type=seconds, default=12.0, help="time to spend in all, about (default: 12)")
     bench.add_argument("--rounds", type=at_least(1), help="number of rounds of each problem, in place of --seconds")
     others = [name for name in peers.PEERS if name != peers.OURS]
-    bench.add_argument("--peers", type=_some(others), default=[], help=f"some of {', '.join(others)}, with commas")
+    bench.add_argument(
+        "--peers",
+        type=_some(others),
+        default=[],
+        help=f"some of {', '.join(others)}, with commas (default: all that are installed)",
+    )
     bench.add_argument("--coretype", help="OpenBLAS's kernels, by the name of a processor: Haswell, SkylakeX, ...")
     add_json(bench)
     bench.add_argument("--inside", help=argparse.SUPPRESS)

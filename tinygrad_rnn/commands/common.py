@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import math
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,13 @@ LARGEST = 10**8
 def sizes(parser: argparse.ArgumentParser, steps: int, hidden: int = 5) -> None:
     """Add the arguments for the size of a problem, and its seed."""
     for name, default, what in (("steps", steps, "number of steps"), ("batch", 3, "number of sequences")):
-        parser.add_argument(
-            f"--{name}", type=at_least(1), metavar="N", default=default, help=f"{what} (default: {default})"
-        )
+        parser.add_argument(f"--{name}", type=at_least(1), default=default, help=f"{what} (default: {default})")
     parser.set_defaults(usual={"input": 4, "hidden": hidden})
     for name, what in SIZES.items():
         usual = parser.get_default("usual")[name]
-        parser.add_argument(f"--{name}", type=at_least(1), metavar="N", help=f"{what} (default: {usual})")
+        parser.add_argument(f"--{name}", type=at_least(1), help=f"{what} (default: {usual})")
     parser.add_argument(
-        "--seed", type=at_least(0), metavar="N", default=0, help="seed of the random parameters and inputs (default: 0)"
+        "--seed", type=at_least(0), default=0, help="seed of the random parameters and inputs (default: 0)"
     )
 
 
@@ -127,7 +126,7 @@ def wrote(path: files.AnyPath, more: str = "") -> None:
         note(f"wrote {path}{more}")
 
 
-def note(words: str) -> None:
+def note(words: str, to_stderr: bool = False) -> None:
     """Print a note of a command that writes files. An output that is closed or full is no error here."""
     with contextlib.suppress(OSError):
-        print(words)
+        print(words, file=sys.stderr if to_stderr else sys.stdout)

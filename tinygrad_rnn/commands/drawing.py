@@ -64,7 +64,9 @@ def add(commands: Commands) -> None:
         help="all steps, one step with loops, or both side by side with x, h and L alone (default: unrolled)",
     )
     drawing.add_argument(
-        "--level", choices=("ops", "gates", "cells"), help="one box for each of these (default: ops; gates for text)"
+        "--level",
+        choices=("ops", "gates", "cells"),
+        help="one box for each operation, gate or cell (default: ops; gates for text)",
     )
     drawing.add_argument(
         "--ends", type=at_least(1), help="number of steps to show at either end (default: as many as can be read)"

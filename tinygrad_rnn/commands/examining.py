@@ -50,7 +50,7 @@ def add(commands: Commands) -> None:
     examine.add_argument(
         "--names", type=theirs_for_ours, help="names of gradients, and the arrays that they belong to: g1=W,g2=U"
     )
-    examine.add_argument("--step", action="store_true", help="it is one step of time, not a loop over time")
+    examine.add_argument("--step", action="store_true", help="the code is one step of time, and no loop over time")
     add_json(examine)
     examine.set_defaults(run=run)
 

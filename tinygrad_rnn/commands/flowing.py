@@ -72,8 +72,9 @@ def run(options: argparse.Namespace) -> int:
         if path is not None:
             plots.require_drawable(path)
         rows = 100 if path is not None else 0
-        for name, cell, problem in _of_weights(options, *silent) if options.weights else _of_cells(options):
-            with progress(name):
+        chosen_ones = _of_weights(options, *silent) if options.weights else _of_cells(options)
+        for number, (name, cell, problem) in enumerate(chosen_ones, 1):
+            with progress(name, number, 0 if options.weights else len(options.cells)):
                 flows[name] = bptt.flow(cell, *problem, seed=options.seed, rows=rows)
             say(f"{flows[name]}\n", *silent)
         if options.steps > 1:  # at one step there is no distance to compare

@@ -13,6 +13,8 @@ from tinygrad_rnn.commands.common import printable
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The commands of the command line, to which `add_command` adds one."""
 EXAMPLES = "examples:"
+NUMBERS = ("whole", "number", "seconds", "int", "float")
+"""The names of the functions that read a number."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,10 +47,20 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.HelpFormatter):
-    """A formatter that keeps the lines of examples as they are."""
+    """A formatter that keeps the lines of examples as they are, and calls a number N."""
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return value_name(action)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if text.startswith(EXAMPLES) else super()._fill_text(text, width, indent)
+
+
+def value_name(action: argparse.Action) -> str:
+    """Return the word that stands for the value of an option: as it was given, N for a number, or the option's name."""
+    if isinstance(action.metavar, str):
+        return action.metavar
+    return "N" if getattr(action.type, "__name__", "") in NUMBERS else (action.dest or "").upper()
 
 
 def add_command(commands: Commands, name: str, does: str, *examples: str) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from tinygrad_rnn.core.aligned import padded, shortened, width
 from tinygrad_rnn.core.counting import clock
@@ -70,12 +70,14 @@ class Progress:
             yield
             return
         counted = f"{number}/{of}" if of > 1 else ""
-        self._detail, done = "", threading.Event()
+        self._detail, done, stream = "", threading.Event(), sys.stderr
         watching = threading.Thread(target=self._tick, args=(at, counted, done), daemon=True)
         watching.start()
+        sys.stderr = cast(TextIO, _Above(stream, self._line))
         try:
             yield
         finally:
+            sys.stderr = stream
             done.set()
             watching.join()
             self._line.end()
@@ -91,6 +93,21 @@ class Progress:
             seconds = clock(time.perf_counter() - self._line.started)
             parts = {"": f"{self._command}: {seconds}", "counted": counted, "at": at, "detail": self._detail}
             self._line.show({name: part for name, part in parts.items() if part})
+
+
+class _Above:
+    """The standard error while a line is shown: what a file of the user prints wipes the line away first."""
+
+    def __init__(self, stream: TextIO, line: ProgressLine) -> None:
+        self._stream, self._line = stream, line
+
+    def write(self, text: str) -> int:
+        """Write a text in the place of the line."""
+        self._line.end()
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def on_terminal() -> bool:

@@ -101,7 +101,8 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if (options.out / train.CHECKPOINT).exists():
             out = shlex.quote(str(options.out))
-            note(f"stopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {out}")
+            words = f"stopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {out}"
+            note(words, to_stderr=options.json == STANDARD)
         raise
     row = progress.log[-1]
     held_out = row.get("validation_perplexity")

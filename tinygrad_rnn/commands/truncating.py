@@ -50,7 +50,13 @@ def add(commands: Commands) -> None:
         "--text book.txt --steps 24 --cell gru -o cuts.svg",
     )
     truncate.add_argument("--text", type=place, metavar="FILE", help=TEXT_HELP)
-    truncate.add_argument("--cell", choices=list(ALL_CELLS), default="lstm", help="cell (default: lstm)")
+    truncate.add_argument(
+        "--cell",
+        choices=list(ALL_CELLS),
+        default="lstm",
+        metavar="CELL",
+        help=f"one of {', '.join(ALL_CELLS)} (default: lstm)",
+    )
     truncate.add_argument(
         "--steps", type=at_least(1), default=64, help="number of characters from the text's beginning (default: 64)"
     )

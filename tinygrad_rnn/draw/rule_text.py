@@ -149,7 +149,10 @@ class Wording:
     def _written(self, line: Line) -> tuple[Text, Text]:
         op, args, kwargs, out, _ = line
         if op.name == "multiply" and args[0] is args[1]:
-            return _square(self._of(args[0], self._symbols)), _square(self._of(args[0], self._numbers))
+            return _power(self._of(args[0], self._symbols)), _power(self._of(args[0], self._numbers))
+        if op.name == "power" and not isinstance(args[1], Tensor) and np.size(args[1]) == 1:
+            over = number_text(args[1])
+            return _power(self._of(args[0], self._symbols), over), _power(self._of(args[0], self._numbers), over)
         symbols = _call_text(op.name, [self._of(a, self._symbols) for a in args], args, kwargs)
         if op.kind == "elementwise":  # the first entry of the result is made of the first entries of the arguments
             return symbols, _call_text(op.name, [self._of(a, self._numbers) for a in args], args, kwargs)
@@ -174,8 +177,8 @@ def _signed(text: str) -> Text:
     return text, BINDS["*"] if text.startswith("-") else ATOM
 
 
-def _square(text: Text) -> Text:
-    return f"{bracketed(text, ATOM)}**2", 3
+def _power(text: Text, over: str = "2") -> Text:
+    return f"{bracketed(text, ATOM)}**{f'({over})' if over.startswith('-') else over}", 3
 
 
 def _product(factors: list[Text]) -> Text:
@@ -183,7 +186,7 @@ def _product(factors: list[Text]) -> Text:
     found: list[Text] = []
     for text in factors:
         if found and found[-1] == text and text[1] <= ATOM and not text[0].endswith("**2"):
-            found[-1] = _square(text)
+            found[-1] = _power(text)
         else:
             found.append(text)
     return found[0] if len(found) == 1 else (" * ".join(bracketed(text, BINDS["*"]) for text in found), BINDS["*"])

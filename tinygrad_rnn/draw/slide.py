@@ -43,7 +43,7 @@ def styled(tape: Tape, steps: Any = None, style: str = "page", **options: Any) -
         largest = max(largest, size)
     what = "one step of this network" if steps is None else "this drawing"
     raise ValueError(
-        f"draw: {what} has type of {largest:.0f} points on a slide, where {LEAST:.0f} are the fewest to be read\n"
+        f"draw: {what} has type of {largest:.1f} points on a slide, where {LEAST:.0f} are the fewest to be read\n"
         'draw less: level="cells" or "gates", view="rolled", fewer steps, or show=(); or take style="page"'
     )
 

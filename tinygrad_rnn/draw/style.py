@@ -100,7 +100,7 @@ FONT = "Helvetica"
 def dark_for_light() -> dict[str, dict[str, str]]:
     """Return, for each fill and stroke of a light drawing, that of the dark one, for a page that has both."""
     fills = {light.fill: DARK.styles[kind].fill for kind, light in LIGHT.styles.items()}
-    names = ("text", "faint", "ground", "band", "arrow", "carried", "cut", "no_gradient", "not_finite")
+    names = ("text", "faint", "ground", "band", "arrow", "carried", "cut", "no_gradient", "not_finite", "weight")
     plain = {getattr(LIGHT, name): getattr(DARK, name) for name in names}
     scale = dict(zip(LIGHT.scale, DARK.scale, strict=True))
     strokes = {light.border: DARK.styles[kind].border for kind, light in LIGHT.styles.items()}

@@ -54,6 +54,7 @@ def carried(model: CellModel) -> Iterator[Mistake]:
         yield Mistake(
             f"the carry of {what} adds up over the steps (`+=` for `=`)", what, Changes(handed=_added_up(which))
         )
+    yield from _starts(model)
     if len(model.names) > 1:
         swapped = " and ".join(f"d{name}" for name in model.names)
         changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
@@ -62,6 +63,24 @@ def carried(model: CellModel) -> Iterator[Mistake]:
     yield Mistake("the loop leaves step 0 out, the first", first, Changes(skips=lambda t, T: t == 0))
     yield Mistake("the loop leaves step T-1 out, the last", first, Changes(skips=lambda t, T: t == T - 1))
     yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
+
+
+def _starts(model: CellModel) -> Iterator[Mistake]:
+    """Yield mistakes in the carry with which the walk begins, at the last step: it is no zeros."""
+    for k, name in enumerate(model.names):
+        starts: dict[str, Callable[[At, Array], Array]] = {
+            "ones": lambda at, g: np.ones_like(g),
+            f"{name}[T-1], the last state itself": lambda at, g, k=k: at.values.states[k][-1],  # type: ignore[misc]
+        }
+        if k == 0:
+            starts["the upstream gradient of the last step, which is added there too"] = lambda at, g: at.dhs[-1]
+        for words, start in starts.items():
+
+            def carry(t: int, at: At, arriving: list[Array], k: int = k, start: Any = start) -> list[Array]:
+                return [g + start(at, g) if at.is_last and j == k else g for j, g in enumerate(arriving)]
+
+            what = f"d{name}"
+            yield Mistake(f"the carry of {what} begins with {words}, in the place of zeros", what, Changes(carry=carry))
 
 
 def _added_up(which: Callable[[int], bool]) -> Handed:

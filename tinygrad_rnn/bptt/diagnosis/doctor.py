@@ -117,6 +117,9 @@ def _examined(submission: Submission, problems: Problems, title: str, progress: 
             return diagnosis_of(e.truncated(way).under(convention))
         if cut := found_conventions.clipping(e.as_given(), submission.precision):
             return diagnosis_of(e, progress, acquitted_by=cut)
+    for e in examined:
+        if (quiet := found_conventions.beside_clipping(e)) is not None and quiet.finds_fault():
+            return diagnosis_of(quiet, progress)
     shallow = [diagnosis_of(e, progress, deep=False) for e in [*examined, *with_means]]
     for diagnosis in shallow:
         if diagnosis.complete:

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from itertools import islice
 
+from tinygrad_rnn.bptt.diagnosis.clipped_inside import clipped_inside
 from tinygrad_rnn.bptt.diagnosis.conventions import Convention, of_zero
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.failures import told
@@ -119,6 +120,9 @@ def _explained(
         if all(examined.agrees(p, gradients_of(cell, p.case)) for p in examined.problems.tried):
             words = f"this is right for another cell: {what}"
             return dataclasses.replace(report, mistake=Mistake(words, "the cell", Changes()), complete=True)
+    for mistake in clipped_inside(examined):
+        if examined.confirms(mistake):
+            return _placed(dataclasses.replace(report, complete=True), [mistake], mistake, smallest)
     if not deep:
         return report
     for several in islice(sieve.several(), MOST):

@@ -11,7 +11,7 @@ from tinygrad_rnn.bptt.diagnosis.conventions import Convention
 from tinygrad_rnn.bptt.diagnosis.evidence import Seen, Truth, bound_of, clipped, norm_of, own_norm_of
 from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
-from tinygrad_rnn.bptt.diagnosis.problems import Problem
+from tinygrad_rnn.bptt.diagnosis.problems import Problem, louder
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_of, truncation_text
 from tinygrad_rnn.bptt.truncation.ways import Way
@@ -123,6 +123,30 @@ def seen_by_doctor(answers: list[tuple[Gradients, Problem]], names: list[str], p
         for hand, p in answers
         for name in names
     ]
+
+
+def beside_clipping(examined: Examination) -> Examination | None:
+    """Return the examination on problems so quiet that nothing is clipped, of answers that are clipped elsewhere.
+
+    None where the answers do not show one bound, on several loud problems as on the others.
+    """
+    problems, precision = examined.problems, examined.submission.precision
+    answers = examined.as_given()
+    for T, B in ((2, 1), (3, 1)) if problems.volume == 1 else ():
+        loud = louder(problems.problem(T, B, 1))
+        if hand := _answer(examined.submission, loud.case):
+            answers.append((hand, loud))
+    names = [name for name in examined.answers_given() if all(name in hand for hand, _ in answers)]
+    bound = bound_of(seen_by_doctor(answers, names, precision)) if names else None
+    if not bound:
+        return None
+    usual = [(hand, p) for hand, p in answers if not p.loud]
+    largest = max([p.largest for _, p in usual] + [largest_entry(hand.values()) for hand, _ in usual])
+    volume = 2.0 ** np.floor(np.log2(bound / largest) - 3)
+    quiet = Examination(examined.submission, problems.quieter(volume), examined.title)
+    if any(largest_entry(hand.values()) >= bound for hand, _ in quiet.as_given()):
+        return None
+    return quiet.under(_clipped(f"gradients are clipped to values between -{bound:g} and {bound:g}"))
 
 
 def _clipped(words: str) -> Convention:

@@ -98,8 +98,10 @@ class Problems:
         who: str = "doctor",
         zero: tuple[str, ...] = (),
         way: Way | None = None,
+        volume: float = 1.0,
     ) -> None:
         self.way = way  # the way in which gradients are truncated
+        self.volume = volume  # the factor on all upstream gradients
         self._followed: dict[Problem, list[Problem]] = {}
         self.zero = zero  # the parameters and initial states that are zero on all problems
         self.cell, self._example, self._with_dlast = cell, example or _standard(cell, bias, who), with_dlast
@@ -131,19 +133,25 @@ class Problems:
         case.state = tuple(
             np.zeros_like(s) if name in self.zero else s for name, s in zip(case.state_names, case.state, strict=True)
         )
+        if self.volume != 1:
+            case = case.part(0, T, case.dhs * self.volume, tuple(d * self.volume for d in case.dlast))
         return Problem(case, way=self.way)
 
     def with_zero(self, zero: tuple[str, ...]) -> Problems:
         """Return the same problems, with some parameters and initial states zero."""
-        return self._with(zero, self.way)
+        return self._with(zero, self.way, self.volume)
 
     def truncated(self, way: Way) -> Problems:
         """Return the same problems, their gradients truncated."""
-        return self._with(self.zero, way)
+        return self._with(self.zero, way, self.volume)
 
-    def _with(self, zero: tuple[str, ...], way: Way | None) -> Problems:
-        columns = self._columns
-        return Problems(self.cell, self._example, columns, self._with_dlast, who=self._who, zero=zero, way=way)
+    def quieter(self, volume: float) -> Problems:
+        """Return the same problems with smaller upstream gradients, and none that is loud."""
+        return self._with(self.zero, self.way, volume)
+
+    def _with(self, zero: tuple[str, ...], way: Way | None, volume: float) -> Problems:
+        given = self.cell, self._example, self._columns, self._with_dlast
+        return Problems(*given, who=self._who, zero=zero, way=way, volume=volume)
 
     @cached_property
     def searched(self) -> Problem:
@@ -159,7 +167,8 @@ class Problems:
         asked = {(T, B, seed): self.problem(T, B, seed) for T in LENGTHS for B in BATCHES for seed in SEEDS}
         found, middle = [*asked.values()], asked[3, BATCHES[-1], SEEDS[0]]
         alone = [Problem(case, way=self.way) for _, case in one_step_at_a_time(middle.case)]
-        tried = [*found, *alone, _louder(middle), self.problem(LONG, BATCHES[-1], SEEDS[0])]
+        tried = [*found, *alone, *([louder(middle)] if self.volume == 1 else [])]
+        tried.append(self.problem(LONG, BATCHES[-1], SEEDS[0]))
         for p in tried:
             self._finite({f"d{name}": g for name, g in p.true.items()}, p.T, p.B)
         if not any(p.largest for p in tried):
@@ -206,7 +215,7 @@ class Problems:
         return self._followed[stage]
 
 
-def _louder(problem: Problem) -> Problem:
+def louder(problem: Problem) -> Problem:
     """Return the problem with upstream gradients a million times larger."""
     case = problem.case
     return Problem(case.part(0, problem.T, case.dhs * LOUD, tuple(d * LOUD for d in case.dlast)), True, problem.way)

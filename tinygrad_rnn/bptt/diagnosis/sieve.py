@@ -158,29 +158,30 @@ class Sieve:
             yield from self._joined([[self.mistakes[k] for k in local[group][:2]] for group in chosen])
 
     def _within_a_step(self) -> Iterator[list[Mistake]]:
-        """Yield two or three mistakes at different places of one step; or such, and one of what is carried on."""
+        """Yield two or three mistakes at different places of one step; or such, and one that shows elsewhere.
+
+        Elsewhere is where the true gradient of one step is zero, as after a state of zeros, and in what is carried on.
+        """
         problem = self.examined.problems.single
         hand = self.examined.meant(problem) if problem else None
         if problem is None or hand is None or fits(hand, problem.true, problem, self._precision):
             return
-        of_one = [p for p in self._answers if p.T == 1]
-        known = predictions(problem, self.examined.problems)
         names = [name for name, g in hand.items() if g.shape == problem.true[name].shape]
-        every = np.arange(len(self.mistakes))
+        known, every = predictions(problem, self.examined.problems), np.arange(len(self.mistakes))
         known.rows(every, self._progress)
         given, true = (np.concatenate([g[name].ravel() for name in names]) for g in (hand, problem.true))
-        agreement = known.agreement(every, hand, self._precision, self._progress)
-        alone = np.logical_and.reduce([*agreement.values()])
-        bases = [[self.mistakes[k]] for k in np.flatnonzero(alone) if self._agree(self.mistakes[k], of_one)][:BASES]
-        for chosen in islice(products(known.of(every, names), given, true), MOST_TRIED):
+        seen = np.abs(true) > self._precision.relative * np.max(np.abs(true), initial=0)
+        rows, given, true = known.of(every, names)[:, seen], given[seen], true[seen]
+        slack = self._precision.slack(true, problem.largest)
+        bases = [[self.mistakes[k]] for k in np.flatnonzero((np.abs(rows - given) <= slack).all(axis=1))]
+        for chosen in islice(products(rows, given, true), MOST_TRIED):
             several = [self.mistakes[k] for k in chosen]
             together = _all_of(several)
-            if together and self._agree(together, of_one):
+            if together and self._agree(together):
+                yield several
+            elif together:
                 bases.append(several)
-                if self._agree(together):
-                    yield several
-        unchanged = known.unchanged(every, names)
-        later = [self.mistakes[k] for k in np.flatnonzero(np.logical_and.reduce([*unchanged.values()]))]
+        later = [self.mistakes[k] for k in np.flatnonzero((np.abs(rows - true) <= slack).all(axis=1))]
         for base in bases[: 2 * BASES]:
             for more in later:
                 together = _all_of([*base, more])

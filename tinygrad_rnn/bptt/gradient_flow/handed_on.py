@@ -52,13 +52,15 @@ def parameters_of(tape: Tape) -> dict[str, Tensor]:
     """Return the leaves of floats that several steps, or lines outside of the steps, read as a whole, by name.
 
     An initial state, which one step reads, is none, and neither is a sequence of inputs, of which each step reads a
-    part.
+    part, nor what a recorded walk back alone reads.
     """
     readers: dict[Tensor, set[Any]] = {}
     made = {id(out) for _, _, _, out, _ in tape.lines()}
     for op, args, _, _, labels in tape.lines():
+        if op.name == "getitem" or "grad" in dict(labels):
+            continue
         for a in args:
-            if type(a) is Tensor and id(a) not in made and a.dtype.kind == "f" and op.name != "getitem":
+            if type(a) is Tensor and id(a) not in made and a.dtype.kind == "f":
                 readers.setdefault(a, set()).add(time_of(labels))
     return unique({x: x.name or "leaf" for x, times in readers.items() if len(times) > 1 or None in times})
 

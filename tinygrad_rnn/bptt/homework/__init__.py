@@ -1,7 +1,7 @@
 """Code as people have it, examined against its own loss: an object, a function, a pair of forward and backward.
 
-Read in this order. To call the code: array_places (the arrays of a call, how to exchange one), surroundings (globals
-and closures), called (a call that is quiet), source_names (the names in its text), forms (what all forms share),
+Read in this order. To call the code: array_places (the arrays of a call), surroundings (globals and
+closures), called (a call that is quiet), source_names (the names in its text), forms (what all forms share),
 one_function, pair, upstream (names such as dh), recognised (which form code has). Its gradients: given (where they are
 left), gradient_names (which belongs to which array). The problems: entries and prefixes (where time and batch lie in
 the data), trying. The truth: boards (arrays that keep Tensors), own_loss (the derivative of the person's own loss),

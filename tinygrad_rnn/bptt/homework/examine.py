@@ -33,7 +33,7 @@ from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
 from tinygrad_rnn.bptt.homework.array_places import Array
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError
 from tinygrad_rnn.bptt.homework.examined import Examination
-from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, truncate
+from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, single_steps, truncate
 from tinygrad_rnn.bptt.homework.gradient_names import is_data, is_parameter
 from tinygrad_rnn.bptt.homework.judging import (
     Convention,
@@ -159,7 +159,10 @@ class _Examined:
         doubtful = self._doubtful(ran, bad, precision, clip)
         judged = [t for t in ran if t.key not in doubtful]
         bad = {name: tuple(key for key in where if key not in doubtful) for name, where in bad.items()}
-        why = explanation([*handed.values()], self.code.form.name) if any(bad.values()) else None
+        why = None
+        if any(bad.values()):
+            alone = [] if self.truncation else single_steps(ran, handed, self.code.paths, allowed)
+            why = explanation([*alone, *handed.values()], self.code.form.name)
         return Examination(
             name=self.code.form.name,
             gradients=bad,

@@ -22,7 +22,7 @@ from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
 from tinygrad_rnn.bptt.homework.array_places import Array, Path
 from tinygrad_rnn.bptt.homework.judging import Convention, Trial
-from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, steps_of
+from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, first_step, steps_of
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Way
 
 
@@ -91,25 +91,48 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
     return Explanation(tuple(mistakes), str(found.symptom) if found.symptom else "")
 
 
+def single_steps(
+    trials: list[Trial], handed: Mapping[int, Handed], paths: Mapping[str, Path], allowed: list[Convention]
+) -> list[Handed]:
+    """Return, of trials of one step, the step and what was given for it: it is the first one of a longer trial."""
+    longer = {(t.B, t.seed): handed[id(t)].steps for t in trials if id(t) in handed}
+    found = []
+    for t in sorted(trials, key=lambda t: t.B or 1):
+        steps = longer.get((t.B, t.seed)) if t.T == 1 else None
+        if steps is None or t.own is None or t.own.recording is None:
+            continue
+        recording = t.own.recording
+        tensors = {name: recording.tensors[paths[name]] for name in steps.params if paths[name] in recording.tensors}
+        with np.errstate(all="ignore"):
+            first = first_step(steps, recording, tensors) if len(tensors) == len(steps.params) else None
+        given = _undone(t, steps.params, allowed)
+        if first and given:
+            found.append(Handed(first, given))
+    return found
+
+
 def _handed(trial: Trial, paths: Mapping[str, Path], allowed: list[Convention]) -> Handed | None:
     """Return the steps of a trial and what the code gave for them; None without a tape, or a loop on it."""
     recording = trial.own.recording if trial.own else None
-    factor, bound = 1.0, np.inf
-    for convention in allowed:
-        factor = convention.factor(trial) if convention.factor else factor
-        bound = min(bound, convention.bound)
     if recording is None or (trial.T or 0) < 2:
         return None
     tensors = {name: recording.tensors[paths[name]] for name in trial.given if paths[name] in recording.tensors}
     steps = steps_of(recording, trial.T or 0, tensors)
-    if steps is None:
-        return None
-    given = {name: np.asarray(trial.given[name], np.float64) / factor for name in steps.params}
-    if any(g.shape != steps.params[name].shape for name, g in given.items()):
-        return None
-    if not largest_entry(trial.given[name] for name in given) < bound:
+    if steps is None or (given := _undone(trial, steps.params, allowed)) is None:
         return None
     return Handed(steps, given) if _are_the_tape_s(steps, trial) else None
+
+
+def _undone(trial: Trial, params: Mapping[str, Array], allowed: list[Convention]) -> dict[str, Array] | None:
+    """Return what was given for these parameters, without a scale; None where a bound was met, or a shape is wrong."""
+    factor, bound = 1.0, np.inf
+    for convention in allowed:
+        factor = convention.factor(trial) if convention.factor else factor
+        bound = min(bound, convention.bound)
+    given = {name: np.asarray(trial.given[name], np.float64) / factor for name in params}
+    if any(g.shape != params[name].shape for name, g in given.items()):
+        return None
+    return given if largest_entry(trial.given[name] for name in given) < bound else None
 
 
 def _are_the_tape_s(steps: Steps, trial: Trial) -> bool:
@@ -140,7 +163,7 @@ class _Problems:
         self.stages = sorted(self.tried, key=lambda p: p.T)
         long_enough = [p for p in self.stages if p.T >= 3]
         self.searched = (long_enough or self.stages[-1:])[0]
-        self.single = next((p for p in self.tried if p.T == 1), None)
+        self.single = next((p for p in self.tried if p.T == 1), None)  # those of one example come first
 
     def followed(self, stage: Problem) -> list[Problem]:
         """Return no problems: the code is asked about none but those that were tried."""

@@ -24,7 +24,8 @@ def leading_to(lines: Iterable[Line], loss: Tensor) -> list[Line]:
 def labelled(lines: list[Line], steps: int, names: Mapping[int, str]) -> list[Line] | None:
     """Return the lines with the label t on those of the loop; None where no run of calls repeats so often.
 
-    Each step's values get the names of the last one's, to which the person's variables still point at the end.
+    Each step's values get the names of those to which the person's variables still point at the end: of the last step
+    mostly, or of the first, which backward came to last.
     """
     calls = [
         (op.name, out.shape, tuple((k, str(v)) for k, v in sorted(kwargs.items()))) for op, _, kwargs, out, _ in lines
@@ -46,8 +47,8 @@ def labelled(lines: list[Line], steps: int, names: Mapping[int, str]) -> list[Li
             every = [lines[start + s * period + place][1] for s in range(steps)]
             across = zip(*every, strict=False)
             args = tuple(_alike(a, list(each), in_loop, args) for a, each in zip(args, across, strict=False))
-            last = lines[start + (steps - 1) * period + place][3]
-            out.name = names.get(id(last), out.name)
+            each = [lines[start + s * period + place][3] for s in reversed(range(steps))]
+            out.name = next((names[id(o)] for o in each if id(o) in names), out.name)
         made.append((op, args, kwargs, out, (("t", t),) if inside else ()))
     return made
 

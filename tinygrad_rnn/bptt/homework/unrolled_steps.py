@@ -8,7 +8,7 @@ gets from above.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,11 @@ from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Row, Value
 from tinygrad_rnn.graph.outside_values import Places
 from tinygrad_rnn.graph.roll import roll
+from tinygrad_rnn.nn.time_loop import as_tuple
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.spelled_functions import recognised
+
+STATE = "the state after the step"
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,32 @@ def steps_of(recording: Recording, steps: int, params: Mapping[str, Tensor]) -> 
     if len(loops) != 1:
         return None
     return _Recurrence(recording, lines, graph, loops[0], places, params).steps()
+
+
+def first_step(steps: Steps, recording: Recording, params: Mapping[str, Tensor]) -> Steps | None:
+    """Return the step of a pass of one step on the same data, given the steps of a longer one.
+
+    The state after it is found by its value. None where it is not there, or where the parameters' gradients are others
+    than those through the step.
+    """
+    after = np.asarray(as_tuple(steps.cell(steps.params, steps.xs[0], *steps.state))[0])
+    lines = recording.tape.lines()
+    state = next((o for *_, o, _ in lines if o.shape == after.shape and np.allclose(o.data, after, 1e-12, 0)), None)
+    if state is None:
+        return None
+    found = recording.tape.gradient(recording.loss, {**params, STATE: state})
+    dhs, dlast = np.asarray(found.pop(STATE))[None], tuple(np.zeros_like(s) for s in steps.state)
+    with Tape() as tape:
+        leaves = {name: Tensor(p) for name, p in steps.params.items()}
+        loss = (as_tuple(steps.cell(leaves, steps.xs[0], *steps.state))[0] * dhs[0]).sum()
+    own = tape.gradient(loss, leaves)
+    rest = {name: np.asarray(found[name] - own[name]) for name in steps.params}
+    for name, g in rest.items():
+        if not np.any(steps.rest[name]):
+            if np.max(np.abs(g), initial=0) > 1e-7 * (np.max(np.abs(found[name]), initial=0) or 1):
+                return None
+            rest[name] = np.zeros_like(g)
+    return replace(steps, xs=steps.xs[:1], dhs=dhs, dlast=dlast, rest=rest)
 
 
 @dataclass(frozen=True)

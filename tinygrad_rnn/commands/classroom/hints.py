@@ -51,7 +51,7 @@ def _lines(found: Mapping[str, Any], level: int) -> Iterator[str]:
     if not wrong and not missing:
         yield from found.get("remarks", ()) or ["wrong"]
     if level >= 2 and first:
-        yield f"the first wrong quantity: {first[1]}"
+        yield f"the first wrong quantity: {first[1].replace(', or in what is made of it,', ', or what is made of it')}"
     if level >= 3:
         yield from (f"d{name}: {g['seen']}" for name, g in found["gradients"].items() if g.get("seen"))
         yield from (f"mistake: {without_the_right_one(words)}" for words in found.get("mistakes", ()))

@@ -97,7 +97,7 @@ def column_title(column: Time, pic: Picture) -> str:
     if isinstance(column, Folded):
         return "every step t"
     t = short(printable(str(column)))
-    return f"every step (drawn: t = {t})" if pic.loops and pic.folded is None else f"t = {t}"
+    return "every step t" if pic.loops and pic.folded is None else f"t = {t}"
 
 
 def _bands(found: Furniture, places: Layout, theme: Theme) -> float:

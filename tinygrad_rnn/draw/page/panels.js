@@ -86,39 +86,41 @@ function showNow() {
 /** What was computed: the statements of a box, or one operation. */
 function computed(k) {
   const entry = entries[k];
+  const text = (words) => code(brief(words, k));
   const lines = (level.members.get(k) ?? [k]).map((member) => entries[member].line);
   if (level.name === "ops" && entry.head !== undefined) {
-    return [element("p", "rule", code(entry.rule), ", in ", code(statement(k))),
+    return [element("p", "rule", text(entry.rule), ", in ", text(statement(k))),
       ...withNumbers(entry.numbers, entry.value)];
   }
   const parts = (level.members.get(k) ?? [k]).filter((m) => m !== k && entries[m].head === undefined);
-  const before = parts.map((m) => element("p", "rule", code(statement(m))));
-  return [...before, element("p", "rule", element("b", "", code(entry.name ?? entry.rule)),
-    ...(entry.name === undefined || entry.name === entry.rule ? [] : [" = ", code(entry.rule)])),
+  const before = parts.map((m) => element("p", "rule", text(statement(m))));
+  return [...before, element("p", "rule", element("b", "", text(entry.name ?? entry.rule)),
+    ...(entry.name === undefined || entry.name === entry.rule ? [] : [" = ", text(entry.rule)])),
     ...onPaper(lines), ...withNumbers(entry.numbers, entry.value)];
 }
 
 /** What was sent back: for each statement of a box, who receives what. */
 function sentBack(k) {
   const found = leaving(k);
+  const text = (words) => code(brief(words, k));
   const j = backOf.get(k);
-  if (!found.length) return [element("p", "", "From ", code(statement(k)), " nothing goes on: it has no input with a gradient.")];
+  if (!found.length) return [element("p", "", "From ", text(statement(k)), " nothing goes on: it has no input with a gradient.")];
   const shown = [];
   if (isPassedOn(found)) {
     const [[step]] = found;
-    const terms = found.flatMap(([, p], n) => [n ? " and " : "", code(written(p.to))]);
-    shown.push(element("p", "from", "From ", code(statement(step.entry)), ":"),
-      element("p", "rule", "the terms ", ...terms, " receive ", code(step.name), " unchanged: the derivative of a sum by a term is 1"));
+    const terms = found.flatMap(([, p], n) => [n ? " and " : "", text(written(p.to))]);
+    shown.push(element("p", "from", "From ", text(statement(step.entry)), ":"),
+      element("p", "rule", "the terms ", ...terms, " receive ", text(step.name), " unchanged: the derivative of a sum by a term is 1"));
   } else {
     let from = null;
     for (const [step, product] of found) {
       if (statement(step.entry) !== from) {
         from = statement(step.entry);
-        shown.push(element("p", "from", "From ", code(from), ":"));
+        shown.push(element("p", "from", "From ", text(from), ":"));
       }
       const count = which(product);
       shown.push(element("div", "product",
-        element("p", "rule", element("b", "", code(gradient(product.name))), " receives ", code(product.rule),
+        element("p", "rule", element("b", "", text(gradient(product.name))), " receives ", text(product.rule),
           ...(count ? [element("span", "faint", ` ${count}`)] : [])),
         ...onPaper([product.line]), ...withNumbers(product.numbers, product.value, found.length > 1 ? 4 : undefined)));
     }
@@ -126,7 +128,7 @@ function sentBack(k) {
   const own = j === undefined ? found[0][0] : back[j];
   const name = own.name === "dL" ? "dL = dL/dL" : entries[own.entry].head === undefined
     ? `${own.name} = ${gradient(own.name)}` : own.name;
-  shown.push(element("div", "given", element("p", "rule", "where ", code(name), `${madeOf(own.entry)} is`),
+  shown.push(element("div", "given", element("p", "rule", "where ", text(name), `${madeOf(own.entry)} is`),
     arrayTable(own.cotangent)));
   return shown;
 }
@@ -138,7 +140,8 @@ function showNode() {
   if (node.hidden && !matchMedia("print").matches) return; // it is made when it is opened
   if (k === null) { node.replaceChildren(element("p", "faint", "Select a node of the graph to look into it.")); return; }
   const entry = entries[k];
-  const shown = [element("p", "rule", code(statement(k)))];
+  const text = (words) => code(brief(words, k));
+  const shown = [element("p", "rule", text(statement(k)))];
   shown.push(element("p", "faint", [`entry ${k}, ${entry.op}`, whereabouts(entry), entry.code].filter(Boolean).join(" · ")));
   const forward = position > k;
   shown.push(forward ? arrayTable(entry.value) : element("p", "faint", "It has not run yet."));
@@ -146,13 +149,13 @@ function showNode() {
   const passed = j !== undefined && position > entries.length + j;
   const come = arrivals[k].filter(([from]) => position > entries.length + from);
   const name = entry.head === undefined ? `dL/d${entry.name}` : `dL/d(${entry.rule})`;
-  shown.push(element("h3", "", "Its gradient, ", code(name)));
+  shown.push(element("h3", "", "Its gradient, ", text(name)));
   if (j === undefined) shown.push(element("p", "faint", "Zero: the loss does not depend on it."));
   for (const [from, product] of come) {
-    const source = element("span", "faint", " from ", code(statement(back[from].entry)));
+    const source = element("span", "faint", " from ", text(statement(back[from].entry)));
     shown.push(element("p", "rule",
       product.part ? code(product.part, ": ") : product !== come[0][1] ? "+ " : "",
-      code(product.rule), source));
+      text(product.rule), source));
   }
   if (passed) shown.push(arrayTable(back[j].cotangent));
   else if (j !== undefined) {
@@ -216,7 +219,7 @@ function showSums() {
     const norm = array === null ? 0 : arrays[array].norm;
     const nothing = position === last ? "zero" : "nothing yet";
     row.number.textContent = array === null ? nothing
-      : `norm ${said(norm)}` + (grown.length > 1 ? `, ${low} of ${grown.length} terms` : "");
+      : `norm ${said(norm)}` + (grown.length > 1 ? `, ${low} of ${grown.length} ${leaves[row.n].parts ? "parts" : "terms"}` : "");
     row.bar.style.transform = `scaleX(${row.most ? Math.min(Number(norm) / row.most, 1) || 0 : 0})`;
     row.inside.replaceChildren(...(row.more.open && array !== null ? [arrayTable(array)] : []));
   }

@@ -15,14 +15,20 @@ function statement(k) {
   return head.name === undefined || head.name === head.rule ? head.rule : `${head.name} = ${head.rule}`;
 }
 
+/** A name as it is written beside an entry of the same layer: without the layer. */
+function brief(text, k) {
+  const label = (entries[k].where ?? "").split(" ").filter((pair) => pair && !/^(t|gate)=/.test(pair)).join(" ");
+  if (!label || !text.includes(`{${label}}`)) return text;
+  return text.replaceAll(`{${label}}`, "").replace(/\bd\((\w+)\)/g, "d$1");
+}
+
 function code(...text) {
   return element("code", "", ...text);
 }
 
-/** `step 2, gate f, layer 1` for the labels `t=2 gate=f layer=1`. */
+/** `layer 1, direction reverse, step 2, gate f` for the labels of an entry. */
 function whereabouts(entry) {
-  if (!entry.where) return "";
-  return entry.t === undefined ? entry.where : entry.where.replace(`t=${entry.t}`, `step ${entry.t}`).replace(" gate=", ", gate ");
+  return (entry.where ?? "").split(" ").map((pair) => pair.replace(/^t=/, "step ").replace("=", " ")).join(", ");
 }
 
 /** The products of the box at a position that leave it, in the order in which they are sent: [step, product]. */
@@ -70,10 +76,10 @@ function spoken() {
   const where = [whereabouts(entries[k])].filter(Boolean).map((text) => `, ${text}`).join("");
   if (position <= entries.length) {
     const value = entries[k].head === undefined ? statement(k) : `${written(k)}, in ${statement(k)}`;
-    return `Forward${where}: ${value}. Norm ${said(arrays[entries[k].value].norm)}.`;
+    return brief(`Forward${where}: ${value}. Norm ${said(arrays[entries[k].value].norm)}.`, k);
   }
   const found = leaving(k);
   const sent = isPassedOn(found) ? [`its terms receive ${found[0][0].name} unchanged`]
     : found.map(([, p]) => `${gradient(p.name)} receives ${p.rule}`);
-  return `Backward${where}: from ${statement(k)}, ${sent.join("; ") || "nothing goes on"}.`;
+  return brief(`Backward${where}: from ${statement(k)}, ${sent.join("; ") || "nothing goes on"}.`, k);
 }

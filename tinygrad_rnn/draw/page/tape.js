@@ -22,6 +22,7 @@ back.forEach((step, j) => {
     const sum = product.to >= 0 ? arrivals[product.to] : sums[-1 - product.to];
     sum.push(product.to >= 0 ? [j, product] : [entries.length + j + 1, product.total]);
     term.set(product, sum.length);
+    if (product.to < 0 && product.part) leaves[-1 - product.to].parts = true;
   }
 });
 

@@ -17,6 +17,9 @@ _ATOM = 4
 _LONGEST = 80
 """The maximum number of characters. Longer text is cut: it would double at every entry that reads a value twice."""
 
+_LONGEST_OPERAND = 12
+"""The maximum number of characters of an operand in a formula that is cut."""
+
 When = Callable[[Time], str]
 """The function that writes the subscript of a step: `₂`."""
 
@@ -54,7 +57,25 @@ def formula(reading: Reading, members: Sequence[int], when: When, longest: int =
     operations = {reading.entries[k].op.name for k in members}
     if operations == {"matmul", "add"}:
         return f"affine({reads(reading, members, when)})"
-    return " ".join(dict.fromkeys(symbol(reading, k) for k in members))
+    return _brief(reading, members[-1], known, when, longest)
+
+
+def _brief(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when: When, longest: int) -> str:
+    """Return an entry as a formula in which … stands for what is long: `sum(…) ÷ 24`."""
+    if _terms(reading, k):
+        return symbol(reading, k)
+    short = {}
+    for a, (text, strength) in known.items():
+        call = re.match(r"\w+\(", text) if strength == _ATOM and text.endswith(")") else None
+        fits = len(text) <= _LONGEST_OPERAND
+        short[a] = (text, strength) if fits else (f"{call[0]}…)" if call else "…", _ATOM)
+    text, _ = _of_entry(reading, k, short, when)
+    return text if len(text) <= longest else symbol(reading, k)
+
+
+def unnumbered(text: str) -> str:
+    """Return a formula with a dot in the place of the numbers of entries, which a drawing does not show."""
+    return re.sub(r"#\d+", "·", text)
 
 
 def reads(reading: Reading, members: Sequence[int], when: When) -> str:

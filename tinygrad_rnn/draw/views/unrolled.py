@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
 from tinygrad_rnn.draw.views.contributions import Contributions
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
-from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, symbol
+from tinygrad_rnn.draw.views.formula import When, formula, is_formula, of_step, reads, symbol, unnumbered
 from tinygrad_rnn.draw.views.grouping import TEXTBOOK, groups
 from tinygrad_rnn.draw.views.plan import Plan, numbered
 from tinygrad_rnn.draw.views.selection import Gap, Selection, select
@@ -91,7 +90,6 @@ class Drawer:
             states = states or [a for k in reversed(members) if (a := reading.entries[k].out).name in reading.states]
             names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
             kind, title = "cell", ", ".join(n + sub for n in names)
-            shape = f"{shape}  {counted(len(members), 'op')}"
             tip = f"cell({reads(reading, members, self.plan.when)})"
         elif name is not None:
             gate = reading.in_gate(last) is not None
@@ -99,7 +97,8 @@ class Drawer:
             title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
         elif self.whole or is_formula(reading, members):
             title = formula(reading, members, self.plan.when, LONGEST)
-        title, detail, tip = (printable(words) for words in (title, detail, tip))
+        title, detail, tip = (printable(words) for words in (title, unnumbered(detail), tip))
+        title = unnumbered(title) if kind == "op" else title
         band = reading.band(last)
         box = Box(f"v{last}", kind, title, detail, shape, t, band, tip=tip, entries=tuple(members))
         self._box(numbered(self.plan, box, entry.out, self._flow_of(members)))
@@ -227,7 +226,8 @@ class Drawer:
                 parts = of_copy.get(name, {})
                 flow = _together(parts.values()) if self.plan.flow else None
                 if name in self.joined:  # numbers are of one value
-                    self.picture.boxes[name] = replace(box, flow=flow)
+                    shape = box.shape if "shape" in self.plan.show else ""
+                    self.picture.boxes[name] = replace(box, flow=flow, shape=shape)
                 else:
                     gradient, value = next(iter(parts.values()), None), self.values[name]
                     adds = self.reading.leaf(value)[0] in self.added.uses
