@@ -19,7 +19,7 @@ def test_a_block_of_the_page_is_what_the_parser_says(name):
 @pytest.mark.parametrize("command", make_commands.commands())
 def test_the_page_names_each_option_of_a_command_in_its_section(command):
     section = re.split(r"^### ", PAGE, flags=re.M)
-    own = next(part for part in section if part.startswith(f"{command}\n"))
+    own = next(part for part in section if part.startswith(f"tinygrad-rnn {command}\n"))
     words = make_commands.commands()[command].format_help().partition("examples:")[0]
     for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", words.partition("options:")[2]):
         assert option in own or option in ("-h", "--help"), option
