@@ -27,7 +27,7 @@ def test_the_page_names_each_option_of_a_command_in_its_section(command):
 
 def test_the_page_has_the_kind_of_every_result_in_json():
     commands = make_commands.commands()
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", PAGE.partition("## Results as JSON")[2], flags=re.M)
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE.partition("## Results as JSON")[2], flags=re.M)
     takes = {name for name, parser in commands.items() if "--json" in parser.format_help()}
     assert {name for name, _ in rows} == takes
     assert streams.STANDARD == "-"
