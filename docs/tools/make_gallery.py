@@ -27,7 +27,8 @@ PAGE = """# Gallery
 Every picture on this page is drawn from a tape: a cell ran as ordinary forward code, and the tape recorded it. Time
 runs to the right. Each step runs from the bottom to the top, and so do the layers. Blue boxes are states, orange
 boxes gates, violet boxes other named values, and grey boxes operations. Green boxes are inputs. Dashed boxes are
-copies of parameters, one at each use. Blue arrows carry a state from step to step.
+copies of parameters, one at each use. Blue arrows carry a state from step to step. The initial state has the number of
+the step before the first one, and `first_step` says where [the numbers of steps](tape.md#time) begin.
 
 With a box for each gate or cell, the letters on the arrows are parameters: W multiplies what flows along its arrow.
 They are found on the tape, and the line below the steps names them. A parameter is used at every step, so its

@@ -130,3 +130,19 @@ def test_where_dot_fails_a_png_is_refused_with_advice_that_helps(ending, stand_i
         assert len(str(caught.value)) < 500
         assert len(str(caught.value).splitlines()) == 2
     assert not (tmp_path / f"b{ending}").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for dot is a shell script")
+def test_where_dot_leaves_a_box_out_the_grid_draws(stand_in, tmp_path):
+    stand_in('cat > /dev/null; echo \'<svg xmlns="http://www.w3.org/2000/svg"><g id="graph0"/></svg>\'')
+    tape = named_tape("h")
+    assert draw.render(tape, tmp_path / "a.svg").engine == "grid"
+    with pytest.raises(RuntimeError, match="`dot` left out v0"):
+        draw.render(tape, tmp_path / "b.svg", engine="dot")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for dot is a shell script")
+def test_a_dot_that_hangs_is_stopped_and_the_grid_draws(stand_in, tmp_path, monkeypatch):
+    stand_in("exec sleep 60")
+    monkeypatch.setattr(rendering, "PATIENCE", 0.2)
+    assert draw.render(named_tape("h"), tmp_path / "a.svg").engine == "grid"

@@ -49,7 +49,8 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
     for t in pic.cuts:
         at = places.columns[t][0] - places.gutter / 2
         found.lines.append(Line(at, low - FOOT, high + 4, theme.cut))
-        if any(low_end < at + 10 and at - 10 < high_end for low_end, high_end in above):  # then below the line
+        crowded = pic.flows is not None  # broad lines lead to what stands above
+        if crowded or any(low_end < at + 10 and at - 10 < high_end for low_end, high_end in above):  # below the line
             found.texts.append(Text(at, low - FOOT - 7, "cut", theme.cut, label_size(pic)))
             bottom = min(bottom, low - FOOT - 12)
         else:
