@@ -115,7 +115,7 @@ def test_an_output_that_mixes_steps_stays_outside_of_them(readout):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("T", [1, 3, pytest.param(7, marks=pytest.mark.slow)])
 def test_every_network_has_its_figure_and_nothing_stands_on_anything(name, T):
     tape, _, _ = recorded(name, T)
     pic = picture(tape, view="textbook")

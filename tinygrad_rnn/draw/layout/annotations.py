@@ -62,6 +62,9 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
     labels = Labels(places, label_size(pic))
     _carried(found, pic, places, labels, theme)
     weight_names(found, pic, places, labels, theme)
+    for text in found.texts:
+        half = labels.width(text.text) / 2
+        left, right = min(left, text.x - half), max(right, text.x + half)
     left, right, bottom = sum_rows(found, pic, places, theme, left, right, bottom)
     if pic.flows is not None:
         bottom -= 2 * LINE + 10
