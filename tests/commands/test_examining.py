@@ -96,6 +96,14 @@ def test_an_object_is_made_by_a_call_and_arguments_are_expressions(path, capsys)
     assert run(capsys, f"{path}:Net(2, 3)", "DATA[0]", "DATA[1]")[0] == 0
 
 
+@pytest.mark.parametrize("owner", ["Net(2, 3)", "Small", "Small()"])
+def test_two_methods_of_one_object(owner, path, capsys):
+    path.write_text(f"{FILE}\nclass Small(Net):\n    def __init__(self):\n        super().__init__(2, 3)\n")
+    data = ["rng.normal(size=(4, 2))", "rng.normal(size=(4, 3))"]
+    assert cli.main(["examine", f"{path}:{owner}.forward,{owner}.backward", *data]) == 0
+    assert "Small.backward: right" in capsys.readouterr().out.replace("Net.", "Small.")
+
+
 def test_a_pair_is_two_names(path, capsys):
     shapes = ("rng.normal(size=2)", "rng.normal(size=3)", "rng.normal(size=(3, 2))", "rng.normal(size=(3, 3))")
     status, out, _ = run(capsys, f"{path}:forward,backward", *shapes, "--step")

@@ -38,7 +38,9 @@ def add(commands: Commands) -> None:
         "assignment.ipynb:both --names g1=W,g2=U --json findings.json",
     )
     examine.add_argument(
-        "subject", help="FILE.py:name or FILE.ipynb:name; a call, 'GRU(4, 5)'; a pair, forward,backward"
+        "subject",
+        help="FILE.py:name or FILE.ipynb:name; a call, 'GRU(4, 5)'; a pair, forward,backward; two methods, "
+        "'GRU(4, 5).run,GRU(4, 5).back'",
     )
     examine.add_argument(
         "arguments",
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         redirect_stdout(sys.stderr),
     ):  # what the file prints is no part of it
         names = {"np": np, "rng": np.random.default_rng(0)} | vars(module)
-        subject = _value(text, names, module)
+        subject = _methods(text, names, module) or _value(text, names, module)
         arguments = [_value(argument, names, module) for argument in options.arguments] or _example(module)
         try:
             found = bptt.examine(subject, *arguments, names=options.names, step=options.step)
@@ -88,6 +90,17 @@ def _split(text: str) -> tuple[Path, str]:
     if not found:
         raise ValueError(f"{text!r} names nothing in a file\n{SUBJECT}")
     return Path(found[1]), found[2].strip()
+
+
+def _methods(text: str, names: Mapping[str, Any], module: ModuleType) -> tuple[Any, Any] | None:
+    """Return two methods of one object, for OBJECT.forward,OBJECT.backward; a class without arguments makes one."""
+    found = re.fullmatch(r"\(?\s*(.+)\.(\w+)\s*,\s*(.+)\.(\w+)\s*\)?", text, flags=re.DOTALL)
+    if not found or found[1] != found[3]:
+        return None
+    owner = _value(found[1], names, module)
+    if isinstance(owner, type):
+        owner = _value(f"{found[1]}()", names, module)
+    return _value(f"it.{found[2]}", {**names, "it": owner}, module), _value(f"it.{found[4]}", {"it": owner}, module)
 
 
 def _value(text: str, names: Mapping[str, Any], module: ModuleType) -> Any:
