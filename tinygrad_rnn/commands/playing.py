@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
         "--cell own.py:cell -o own.html",
     )
     problem(playing, steps=3)
+    playing.add_argument("--first-step", type=int, choices=(0, 1), help="number of the first step (default: its label)")
     playing.add_argument("--level", choices=LEVELS, help="open with this level of detail (default: gates)")
     playing.add_argument(
         "-o",
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
                 if id(out) in called and op.name != "getitem":  # x[t] stays a part of x
                     named(called[id(out)], out)
             title = f"{found.name}, forward and backward"
-            page = draw.play(tape, loss, path, title=title, level=options.level, lines=_lines(found))
+            more = {"level": options.level, "first_step": options.first_step}
+            page = draw.play(tape, loss, path, title=title, lines=_lines(found), **more)
         size = f" ({page.stat().st_size / 1000:.0f} kB)" if page.is_file() else ""
         wrote(options.output, f"{size}: open it in a browser")
     return 0

@@ -48,6 +48,7 @@ def play(
     title: str = TITLE,
     level: str | None = None,
     lines: Mapping[str, str] | None = None,
+    first_step: int | None = None,
 ) -> Played: ...
 @overload
 def play(
@@ -59,6 +60,7 @@ def play(
     title: str = TITLE,
     level: str | None = None,
     lines: Mapping[str, str] | None = None,
+    first_step: int | None = None,
 ) -> Path: ...
 def play(
     tape: Tape,
@@ -69,6 +71,7 @@ def play(
     title: str = TITLE,
     level: str | None = None,
     lines: Mapping[str, str] | None = None,
+    first_step: int | None = None,
 ) -> Path | Played:
     """Write a page on which the tape runs forward, box by box, and then backward from `loss`; return its path.
 
@@ -86,12 +89,15 @@ def play(
     lines: formulas to show beside what they describe: by the name of a value, `h`, the line that computes it, and by
     `dh` the line of its gradient. `bptt.derive(cell).lines_by_name()` has those of a cell.
 
+    first_step: the number that is written for the first step, as in drawings: 0, and the initial state is h_{-1}, or
+    1, and it is h_0. By default steps have their labels.
+
     Numbers have four digits; an array of more than 60 numbers is a corner, its range and its norm (of more than 8,
     where the tape has more than 300 entries). Within the page a value is called by its name and step, `f_2`; one
     without a name is written as the expression that made it.
 
-    Raises ValueError for another ending than .html, another level, a tape of no or of more than 10,000 entries, and
-    what `Tape.rewind` refuses. Nothing is left half-written.
+    Raises ValueError for another ending than .html, another level or first step, a tape of no or of more than 10,000
+    entries, and what `Tape.rewind` refuses. Nothing is left half-written.
     """
     if path is not None:
         require_playable(path)
@@ -105,8 +111,8 @@ def play(
     if ends is None and len(tape) <= ALL_DRAWN:
         ends = max(1, len(tape))
     level = level or ("gates" if steps(tape) else "ops")
-    drawings = {name: _drawing(tape, name, ends) for name in LEVELS}
-    data = film(tape, loss, seed, lines)
+    drawings = {name: _drawing(tape, name, ends, first_step) for name in LEVELS}
+    data = film(tape, loss, seed, lines, first_step)
     played = Played(_page(tape, level, drawings, data, title), _summary(tape, data))
     return played if path is None else played.save(path)
 
@@ -130,9 +136,9 @@ def _page(tape: Tape, level: str, drawings: dict[str, str], data: Data, title: s
     return text.replace("$policy", policy(text), 1)
 
 
-def _drawing(tape: Tape, level: str, ends: int | None) -> str:
+def _drawing(tape: Tape, level: str, ends: int | None, first_step: int | None) -> str:
     """Return the picture of a level. The ids of that of gates begin with a g, so that none is twice on the page."""
-    drawing = svg(picture(tape, ends, level=level))
+    drawing = svg(picture(tape, ends, level=level, first_step=first_step))
     drawing = _encodable(drawing[drawing.index("<svg") :].rstrip())
     return re.sub(r'(<[^<>]* id="|="url\(#)', r"\1g", drawing) if level == "gates" else drawing
 

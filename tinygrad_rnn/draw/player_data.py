@@ -21,11 +21,12 @@ from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw.rule_text import Wording, rounded
 from tinygrad_rnn.draw.views.grouping import boxes
+from tinygrad_rnn.draw.views.step_numbers import StepNumbers, numbered_from
 from tinygrad_rnn.tape.array_text import norm
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.printing import index_text
 from tinygrad_rnn.tape.products import dense
-from tinygrad_rnn.tape.steps import time_of
+from tinygrad_rnn.tape.steps import steps, time_of
 
 ENTRIES_IN_FULL = 300
 """The maximum number of entries for which arrays have up to `LARGE` numbers; on a longer tape, up to `SMALL`."""
@@ -36,7 +37,13 @@ BUDGET = 500_000
 Data = dict[str, Any]
 
 
-def film(tape: Tape, loss: Any, seed: Any = None, lines: Mapping[str, str] | None = None) -> Data:
+def film(
+    tape: Tape,
+    loss: Any,
+    seed: Any = None,
+    lines: Mapping[str, str] | None = None,
+    first_step: int | None = None,
+) -> Data:
     """Return everything that the player shows, ready for JSON.
 
     "entries": the run forward, in order: op, where, t, gate, code; `box`, the last entry of its box at the level of
@@ -50,20 +57,20 @@ def film(tape: Tape, loss: Any, seed: Any = None, lines: Mapping[str, str] | Non
     "broken": the first position with a NaN or an infinity, None where there is none. Position p of the player is
     after p entries forward, and then after p - len(entries) back.
     "paper": formulas of a derivation, from `lines`: by the name of a value, `h`, the line that computes it, by `dh` the
-    one of its gradient. `line` of an entry or a product is its number.
+    one of its gradient. `line` of an entry or a product is its number. `first_step` as for `draw.picture`.
     """
     with not_recording():
-        return _Camera(tape, loss, lines or {}).film(loss, seed)
+        return _Camera(tape, loss, lines or {}, numbered_from(first_step, steps(tape))).film(loss, seed)
 
 
 class _Camera:
-    def __init__(self, tape: Tape, loss: Any, paper: Mapping[str, str]) -> None:
+    def __init__(self, tape: Tape, loss: Any, paper: Mapping[str, str], numbers: StepNumbers) -> None:
         self.tape = tape
         self.paper = dict(paper)
         self.place = {name: n for n, name in enumerate(self.paper)}
-        self.boxes = boxes(tape)
+        self.boxes, self.numbers = boxes(tape), numbers
         self.lines = tape.lines()
-        self.wording = Wording(tape, loss)
+        self.wording = Wording(tape, loss, numbers)
         self.leaves = tape.leaves()
         self.number = {id(x): -1 - k for k, x in enumerate(self.leaves)}
         self.number |= {id(out): k for k, (_, _, _, out, _) in enumerate(self.lines)}
@@ -95,7 +102,8 @@ class _Camera:
     def _entry(self, k: int) -> Data:
         entry = self.tape[k]
         rule, numbers = self.wording.call(self.lines[k])
-        labels = dict(entry.scope)
+        scope = tuple((key, self.numbers.number(v) if key == "t" else v) for key, v in entry.scope)
+        labels = dict(scope)
         head = self.wording.heads[k]
         about: Data = {
             **({"name": self.wording.names[entry.out]} if head == k else {"head": head}),
@@ -107,7 +115,7 @@ class _Camera:
             "value": self._array(entry.out.data, k + 1),
         }
         if entry.scope:
-            about["where"] = scope_text(entry.scope)[:100]
+            about["where"] = scope_text(scope)[:100]
         about |= {key: str(labels[key])[:40] for key in ("t", "gate") if key in labels}
         if entry.line:
             about["code"] = Path(entry.line).name

@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_rnn.core.table import Args, Kwargs
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.draw.value_names import ValueNames, is_view, short
+from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed, call_text
 from tinygrad_rnn.tape.printing import index_text
@@ -45,7 +46,7 @@ class Wording:
     `learn` adds the values that the rules of a walk back compute, as they are made.
     """
 
-    def __init__(self, tape: Tape, loss: object = None) -> None:
+    def __init__(self, tape: Tape, loss: object = None, numbers: StepNumbers = LABELS) -> None:
         self._symbols: dict[int, Text] = {}
         self._numbers: dict[int, Text] = {}
         self._terms: dict[int, str] = {}  # the terms of a sum or a product of matrices, by the id of its result
@@ -54,7 +55,7 @@ class Wording:
         self.names: dict[Tensor, str] = {}
         self.rules: list[str] = []
         self.heads: list[int] = []
-        found = ValueNames(tape, loss)
+        found = ValueNames(tape, loss, numbers)
         self._name(tape.lines(), found)
         self.bare = found.bare
 
@@ -64,6 +65,8 @@ class Wording:
         named = []
         for k, line in enumerate(lines):
             symbols, _ = self._written(line)
+            if x_t := found.input_of_step(k):
+                symbols = x_t, ATOM
             name = found.of_line(k, symbols[0])
             named.append(name is not None)
             self._call(line[3], *((name, ATOM) if name is not None else symbols))

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from tinygrad_rnn.core.recording import Scope, scope_text
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.draw.views.drawn_tape import Initial, Reading
-from tinygrad_rnn.draw.views.step_numbers import plain, subscript
+from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers, is_whole, plain
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import LETTERS
 from tinygrad_rnn.tape.steps import time_of
@@ -25,12 +25,14 @@ LONGEST_TERM = 80
 class ValueNames:
     """The names of the values of a tape: one that its author gave, with its step, or a letter."""
 
-    def __init__(self, tape: Tape, loss: object) -> None:
-        self._lines, self._loss = tape.lines(), loss
+    def __init__(self, tape: Tape, loss: object, numbers: StepNumbers = LABELS) -> None:
+        self._lines, self._loss, self._numbers = tape.lines(), loss, numbers
         self.leaves = tape.leaves()
-        self._initial = initial_names(tape)
+        self._outside = set(self.leaves)
+        self._initial = initial_names(tape, numbers)
         self._count = Counter(map(self._outer, self.leaves))
-        self._count.update(in_time(out.name, labels) for _, _, _, out, labels in self._lines if out.name is not None)
+        named = [(out.name, labels) for _, _, _, out, labels in self._lines if out.name is not None]
+        self._count.update(self.in_time(name, labels) for name, labels in named)
         self._taken: Counter[str] = Counter()
         names = [x.name for x in self.leaves] + [out.name for _, _, _, out, _ in self._lines]
         self._names = {name for name in names if name}
@@ -60,7 +62,7 @@ class ValueNames:
         _, _, _, out, labels = self._lines[k]
         if out.name is not None:
             self.bare[k] = out.name
-            name = self._once(in_time(out.name, labels), labels)
+            name = self._once(self.in_time(out.name, labels), labels)
             return name if self._taken[name] == 1 else f"{name}#{k}"
         if out is self._loss and "L" not in self._names:
             return "L"
@@ -68,16 +70,33 @@ class ValueNames:
             return None
         if part := self._part(out):
             self.bare[k] = stem = part.partition("_")[0]
-            self._count[in_time(stem, labels)] = self._count[in_time(part, labels)]
-            return self._once(in_time(stem, labels), labels)
+            name = self.in_time(stem, labels)
+            self._count[name] = self._count[self.in_time(part, labels)]
+            return self._once(name, labels)
         place = time_of(labels), _place(labels)
         number = self._given[place]
         self._given[place] += 1
         if number >= len(self._letters):
             return f"v{k}"
-        name = in_time(self._letters[number], labels)
+        name = self.in_time(self._letters[number], labels)
         self._count[name] += self._layered  # with its layer
         return self._once(name, labels)
+
+    def in_time(self, name: str, labels: Scope) -> str:
+        """Return a name with the step of its scope: `h_2`."""
+        t = time_of(labels)
+        return short(name) if t is None else f"{short(name)}_{short(str(self._numbers.number(t)))}"
+
+    def input_of_step(self, k: int) -> str:
+        """Return `x_2` for line k if it takes x[2], the input of its own step; "" for others."""
+        op, args, _, out, labels = self._lines[k]
+        t = time_of(labels)
+        if op.name != "getitem" or len(args) != 2 or out.name is not None or args[0] not in self._outside:
+            return ""
+        bare = self._outer(args[0])
+        name = self.in_time(bare, labels)
+        alone = self._count[bare] == 1 and not self._count[name]
+        return name if alone and is_whole(args[1]) and is_whole(t) and args[1] == t else ""
 
     def _once(self, name: str, labels: Scope) -> str:
         """Return a name with its layer and direction, where the step alone does not tell it from others."""
@@ -102,7 +121,7 @@ class ValueNames:
         return names[0] if alike and not stems & self._names else ""
 
 
-def initial_names(tape: Tape) -> dict[Tensor, str]:
+def initial_names(tape: Tape, numbers: StepNumbers) -> dict[Tensor, str]:
     """Return the names of the initial states that could be taken for first states, as drawings write them: `h_{-1}`."""
     reading = Reading(tape)
     found: dict[Tensor, set[Initial]] = {}
@@ -110,7 +129,7 @@ def initial_names(tape: Tape) -> dict[Tensor, str]:
         a = reading.entries[k].args[position]
         if state.time is not None and state.is_called(a.name):
             found.setdefault(a, set()).add(state)
-    return {a: plain(state.title(subscript)) for a, (state, *others) in found.items() if not others}
+    return {a: plain(state.title(numbers.under)) for a, (state, *others) in found.items() if not others}
 
 
 def _place(labels: Scope) -> Scope:
@@ -124,12 +143,6 @@ def is_view(line: Line) -> bool:
     return (op.name == "transpose" and len(args) == 1 and not any(kwargs.values())) or (
         op.name == "getitem" and type(args[0]) is Tensor
     )
-
-
-def in_time(name: str, labels: Scope) -> str:
-    """Return a name with the step of its scope: `h_2`."""
-    t = time_of(labels)
-    return short(name) if t is None else f"{short(name)}_{short(str(t))}"
 
 
 def short(name: str) -> str:

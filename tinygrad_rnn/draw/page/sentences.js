@@ -19,7 +19,7 @@ function statement(k) {
 function brief(text, k) {
   const label = (entries[k].where ?? "").split(" ").filter((pair) => pair && !/^(t|gate)=/.test(pair)).join(" ");
   if (!label || !text.includes(`{${label}}`)) return text;
-  return text.replaceAll(`{${label}}`, "").replace(/\bd\((\w+)\)/g, "d$1");
+  return text.replaceAll(`{${label}}`, "").replace(/\bd\((\w+(?:_\{-\d+\})?)\)/g, "d$1");
 }
 
 function code(...text) {
