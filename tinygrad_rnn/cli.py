@@ -87,8 +87,8 @@ def _status(run: Callable[[], int]) -> int:
     except Ended as end:
         _say(f"ended by {end}")
         return end.status
-    except KeyboardInterrupt:
-        _say("interrupted")
+    except KeyboardInterrupt as interrupt:
+        _say(str(interrupt) or "interrupted")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return 128 + 13  # SIGPIPE, which not every system has

@@ -45,7 +45,7 @@ def table() -> str:
     rows = ["| command | what it does |", "|---|---|"]
     for name, parser in commands().items():
         more = f" [Read on]({READ_ON[name]})." if READ_ON[name] else ""
-        rows.append(f"| [`{name}`](#{name}) | {_plain(parser.description or '')}{more} |")
+        rows.append(f"| [`{name}`](#tinygrad-rnn-{name}) | {_plain(parser.description or '')}{more} |")
     return "\n".join(rows) + "\n"
 
 
@@ -56,7 +56,7 @@ def reference() -> str:
 
 def _section(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     examples = [line.strip() for line in (parser.epilog or "").splitlines()[1:]]
-    yield from (f"### {name}", "", parser.description or "", "", *(f"    {line}" for line in examples), "")
+    yield from (f"### tinygrad-rnn {name}", "", parser.description or "", "", *(f"    {line}" for line in examples), "")
     yield from ("| argument | meaning |", "|---|---|")
     for action in parser._actions:
         if action.help is argparse.SUPPRESS or "--help" in action.option_strings:

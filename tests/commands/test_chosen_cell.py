@@ -122,6 +122,7 @@ def test_what_the_doctor_and_derive_do_not_find_is_told_with_the_way_to_write_it
     assert "or give FILE.py:cell or FILE.ipynb:cell, where the file has cell(params, x" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cells", [(FILE,), tuple(f"def {part}" for part in FILE.split("def ")[1:])], ids=["one", "many"]
 )

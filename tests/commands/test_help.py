@@ -15,7 +15,7 @@ from tinygrad_rnn.commands.parser import meant
 
 PARSER = cli._parser()
 COMMANDS = next(a for a in PARSER._actions if isinstance(a, argparse._SubParsersAction)).choices
-SLOW = {"mark", "train", "bench", "demo", "flow", "truncate", "sample"}
+SLOW = {"mark", "train", "bench", "demo", "flow", "truncate", "sample", "play"}
 
 
 def examples(command):

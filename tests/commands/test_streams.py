@@ -41,7 +41,7 @@ def strict(text):
     return json.loads(text, parse_constant=refused)
 
 
-@pytest.mark.parametrize("name", WRITING)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n == "play" else ()) for n in WRITING])
 def test_the_standard_output_gets_the_bytes_of_the_file_and_nothing_else(name, own, capfdbinary):
     assert cli.main([*WRITING[name], "-o", f"x.{ENDINGS[name]}"]) == 0
     said = capfdbinary.readouterr().out
@@ -203,6 +203,7 @@ def test_a_result_as_json_in_a_file_beside_the_words_and_in_their_place(kind, ow
     assert found == printed
 
 
+@pytest.mark.slow
 def test_a_wrong_derivation_has_its_status_and_its_json(own, capsys):
     (own / "own.py").write_text(OWN.replace("hs[t].T @ z", "hs[t + 1].T @ z"), encoding="utf-8")
     assert cli.main(["doctor", "own.py:by_hand", "--cell", "cell", "--json", "-"]) == 1
@@ -242,6 +243,7 @@ def test_zero_infinity_and_nan_are_json():
     ]
 
 
+@pytest.mark.slow
 def test_the_ways_of_a_truncation_are_those_of_the_table(own, capsys):
     assert cli.main([*TRUNCATE, "--json", "found.json"]) == 0
     table = capsys.readouterr().out.partition("kilobytes\n")[2].splitlines()

@@ -406,7 +406,7 @@ def test_one_step_has_its_recurrent_edges_and_says_which_steps_differ():
     assert pic.loops == {(named["cₜ"], named["cₜ"]), (named["hₜ"], named["affine(xₜ, hₜ₋₁)"])}
     assert pic.boxes[named["cₜ"]].detail == "f × cₜ₋₁ + i × g"
     assert "xₜ" in named
-    assert pic.notes[0] == "drawn: t = 3; 5 of the other 6 steps are like it"
+    assert pic.notes[0] == "drawn: t = 3; all 7 steps are alike"
     assert pic.notes[1] == "t = 0 reads the initial state h₋₁, c₋₁"
     assert len(pic.notes) == 2
     assert "every step" in svg(pic)

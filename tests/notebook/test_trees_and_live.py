@@ -142,7 +142,7 @@ def test_a_training_is_one_place_that_is_brought_up_to_date(notebook, tmp_path, 
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert place[-1]["text/plain"] == f"after 2 epochs: perplexity {progress.log[-1]['perplexity']:.4g}"
-    assert "<polyline" in place[-1]["text/html"]
+    assert "<img" in place[-1]["text/html"]
     assert not any("\r" in text for shown in place for text in shown.values())
     assert capfd.readouterr() == ("", "")
 

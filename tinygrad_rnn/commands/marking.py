@@ -141,18 +141,22 @@ def _judged(options: argparse.Namespace, submissions: Submissions, state: Path) 
         if line:
             line.step(students[job.result])
 
-    stopped = False
+    stopped: KeyboardInterrupt | None = None
     try:
         processes.run(list(jobs.values()), limits, options.jobs or cores(), done)
-    except KeyboardInterrupt:
-        stopped = True
+    except KeyboardInterrupt as interrupt:
+        stopped = interrupt
         raise
     finally:
         if line:
             line.end()
         if stopped:
             there = sum(where.exists() for where in places.values())
-            _say(f"mark: stopped, {there} of {len(places)} results are kept: the same command goes on from there")
+            words = f"stopped, {there} of {len(places)} results are kept: the same command goes on from there"
+            if type(stopped) is KeyboardInterrupt:
+                stopped.args = (words,)  # the one line that is said
+            else:
+                _say(f"mark: {words}")
     lost = {"status": "crashed", "words": "its result could not be read", "found": {}}
     return {student: results.get(student) or kept.read(where) or lost for student, where in places.items()}
 

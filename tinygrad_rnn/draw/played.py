@@ -12,6 +12,9 @@ from tinygrad_rnn.notebook.html_parts import RULE, Markup
 HIGH = 720
 """The height of the frame in pixels; it can be drawn larger at its lower edge."""
 
+UNTRUSTED = "The player is here once this cell is run, or the notebook is trusted."
+"""What a page shows that takes frames out."""
+
 
 class Played:
     """The page on which a tape plays, as `draw.play` without a path returns it. `page` is its text."""
@@ -23,11 +26,10 @@ class Played:
         return f"<Player: {self._summary}; .save('tape.html') writes the page>"
 
     def _repr_html_(self) -> Markup:
-        around = f"max-width:100%;height:{HIGH}px;resize:vertical;overflow:hidden;border:{RULE};box-sizing:border-box"
-        style = "width:100%;height:100%;border:0;display:block"
+        style = f"width:100%;height:{HIGH}px;resize:vertical;border:{RULE};box-sizing:border-box;display:block"
         return Markup(
-            f'<div style="{around}"><iframe title="The player" sandbox="allow-scripts" style="{style}" '
-            f'srcdoc="{html.escape(self.page)}"></iframe></div>'
+            f'<iframe title="The player" sandbox="allow-scripts" style="{style}" '
+            f'srcdoc="{html.escape(self.page)}">{UNTRUSTED}</iframe>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -20,7 +20,7 @@ from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.terminal import text
 from tinygrad_rnn.draw.views.picture import Picture
 from tinygrad_rnn.notebook.html_parts import Markup, box
-from tinygrad_rnn.notebook.inline_svg import inline, picture_file
+from tinygrad_rnn.notebook.inline_svg import darkened, fitted, picture_file
 from tinygrad_rnn.tape.full_tape import Tape
 
 GET_GRAPHVIZ = (
@@ -69,7 +69,7 @@ class Shown:
         return self.svg
 
     def _repr_html_(self) -> Markup:
-        return inline(self.svg, dark_for_light() if self.adapts else None)
+        return _for_page(self.svg, self.adapts)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": str(self._repr_html_()), "image/svg+xml": self.svg, "text/plain": repr(self)}
@@ -96,7 +96,11 @@ def show(
 
 def picture_form(pic: Picture) -> Markup:
     """Return a picture, drawn by the grid, for a notebook."""
-    return inline(svg(pic), dark_for_light())
+    return _for_page(svg(pic), True)
+
+
+def _for_page(drawn: str, adapts: bool) -> Markup:
+    return fitted(drawn, "the graph of a tape", darkened(drawn, dark_for_light()) if adapts else None)
 
 
 FORMS[Picture] = picture_form

@@ -1,7 +1,8 @@
-"""An SVG within the HTML of a notebook: as wide as it is, but never wider than the cell, and with names of its own.
+"""Pictures within the HTML of a notebook: as wide as they are, but never wider than the cell.
 
-Two pictures in one notebook have the same ids, and an arrow would take the head of the other picture's. So each id
-gets a prefix, which is made of the picture's bytes.
+They stand there as images. So two pictures in one notebook share no id, no style reaches the page, and a notebook that
+is not trusted shows them too: its page takes drawings out of HTML, and leaves images in. On a dark page a second image
+stands in the place of the first.
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ Colours = Mapping[str, Mapping[str, str]]
 """By attribute, `fill` and `stroke`: the dark colour for each light one."""
 
 
-def inline(svg: str, dark: Colours | None = None) -> Markup:
-    """Return an SVG for the HTML of a notebook. With `dark`, a dark page shows it in these colours."""
+def fitted(svg: str, alt: str, dark: str | None = None) -> Markup:
+    """Return an SVG for the HTML of a notebook; `dark` is the one that a dark page shows in its place."""
+    light = _image(svg.encode("utf-8", "replace"), "image/svg+xml", alt)
+    if dark is None:
+        return Markup(f'<div style="max-width:100%">{light}</div>')
     mark = "tg" + hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:10]
-    text = svg[svg.index("<svg") :].rstrip()
-    text = re.sub(r'\bid="([^"]*)"', rf'id="{mark}-\1"', text)
-    text = re.sub(r"url\(#([^)]*)\)", rf"url(#{mark}-\1)", text)
-    text = re.sub(r'href="#([^"]*)"', rf'href="#{mark}-\1"', text)
-    text = text.replace("<svg ", f'<svg style="{FITS}" ', 1)
-    rules = _rules(mark, dark) if dark else ""
-    return Markup(f'<div id="{mark}" style="max-width:100%">{rules}{text}</div>')
+    other = _image(dark.encode("utf-8", "replace"), "image/svg+xml", alt, ";display:none")
+    return Markup(f'<div id="{mark}" style="max-width:100%">{_rules(mark)}{light}{other}</div>')
+
+
+def darkened(svg: str, colours: Colours) -> str:
+    """Return an SVG with each colour in the place of its light one."""
+    return re.sub(
+        r'\b(fill|stroke)="([^"]*)"', lambda found: f'{found[1]}="{colours[found[1]].get(found[2], found[2])}"', svg
+    )
 
 
 def picture_file(path: Path) -> Markup:
@@ -44,16 +50,20 @@ def picture_file(path: Path) -> Markup:
     kind = KINDS.get(path.suffix.lower())
     if kind is None or not path.is_file() or path.stat().st_size > MOST_BYTES:
         return Markup("")
-    content = base64.b64encode(path.read_bytes()).decode()
-    return Markup(f'<img alt="{escaped(path.name)}" src="data:{kind};base64,{content}" style="{FITS}">')
+    return _image(path.read_bytes(), kind, path.name)
 
 
-def _rules(mark: str, dark: Colours) -> str:
+def _image(content: bytes, kind: str, alt: str, more: str = "") -> Markup:
+    source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return Markup(f'<img alt="{escaped(alt)}" src="{source}" style="{FITS}{more}">')
+
+
+def _rules(mark: str) -> str:
     """Return a style sheet whose rules all begin with the picture's own id, so that they reach nothing else."""
-    pairs = [(kind, light, other) for kind, colours in dark.items() for light, other in colours.items()]
 
     def under(page: str) -> str:
-        return "".join(f'{page} #{mark} [{kind}="{light}"]{{{kind}:{other}}}' for kind, light, other in pairs)
+        here = f"{page} #{mark} img"
+        return f"{here}{{display:none!important}}{here}+img{{display:inline!important}}"
 
     unsaid = "body" + "".join(f":not({page})" for page in (*LIGHT_PAGES, *DARK_PAGES))
     said = "".join(map(under, DARK_PAGES))

@@ -1,4 +1,4 @@
-"""Curves over the steps as a small SVG, in the colours of the text around and in tones read on light and dark."""
+"""Curves over the steps as a small SVG, for a light page and for a dark one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from tinygrad_rnn.notebook.html_parts import Markup
+from tinygrad_rnn.notebook.inline_svg import fitted
 
 WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 620, 240, 62, 16, 14, 40
 COLOURS = ("#1f8fd6", "#e0701a", "#1a9e77", "#cc79a7")
 """Between light and dark, so that each has a contrast above 3 on white and on black."""
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
 MOST_TICKS = 5
+INK, DARK_INK = "#6b6b6b", "#e0e0e0"
+"""The colour of axes and their texts, on a light page and on a dark one, where the first is read as well."""
 
 
 def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, first: int = 0) -> Markup:
@@ -37,7 +40,7 @@ def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, fir
     parts = []
     for value in _log_ticks(low, high):
         parts.append(
-            f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDE - RIGHT}" y2="{y(value):.1f}" stroke="currentColor" '
+            f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDE - RIGHT}" y2="{y(value):.1f}" stroke="{INK}" '
             f'stroke-opacity=".2"/><text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">'
             f"{_power(value)}</text>"
         )
@@ -47,13 +50,12 @@ def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, fir
     parts.append(f'<text x="{middle:.1f}" y="{HIGH - 6}" text-anchor="middle">{html.escape(x_label)}</text>')
     for k, curve in enumerate(curves.values()):
         parts += _curve(curve, x, y, COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)])
-    name = html.escape(f"{y_label} over {x_label}: {', '.join(curves)}", quote=True)
     drawn = (
-        f'<svg viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" height="{HIGH}" role="img" aria-label="{name}" '
-        'font-size="12" font-family="inherit" fill="currentColor" style="max-width:100%;height:auto">'
-        f"{''.join(parts)}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" height="{HIGH}" '
+        f'font-size="12" font-family="sans-serif" fill="{INK}">{"".join(parts)}</svg>'
     )
-    return Markup(f'<div style="margin:6px 0"><div>{_legend(curves, y_label)}</div>{drawn}</div>')
+    picture = fitted(drawn, f"{y_label} over {x_label}: {', '.join(curves)}", drawn.replace(INK, DARK_INK))
+    return Markup(f'<div style="margin:6px 0"><div>{_legend(curves, y_label)}</div>{picture}</div>')
 
 
 def _legend(curves: Mapping[str, object], y_label: str) -> str:
@@ -63,10 +65,8 @@ def _legend(curves: Mapping[str, object], y_label: str) -> str:
     found = []
     for k, name in enumerate(curves):
         dash, colour = DASHES[k % len(DASHES)], COLOURS[k % len(COLOURS)]
-        found.append(
-            '<svg width="28" height="10" style="vertical-align:middle"><line x1="0" y1="5" x2="28" y2="5" '
-            f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/></svg> {html.escape(name)}'
-        )
+        line = f'<line x1="0" y1="5" x2="28" y2="5" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>'
+        found.append(f'<svg width="28" height="10" style="vertical-align:middle">{line}</svg> {html.escape(name)}')
     return f"{html.escape(y_label)}: " + "&emsp;".join(found)
 
 

@@ -78,6 +78,14 @@ def test_drawn_cells_are_derived_and_every_line_is_read(start):
             assert plain <= {node.id for node in names if isinstance(node.ctx, ast.Load)}, seed
 
 
+@pytest.mark.parametrize("seed", [169, 229], ids=["parts of an array made twice", "a gradient that is rounding alone"])
+def test_drawn_cells_that_were_refused(seed):
+    cell, example = drawn(seed)
+    derivation = bptt.derive(cell, example=example)
+    assert derivation.numpy()
+    assert derivation.lines()
+
+
 def test_what_stands_in_the_place_of_a_name_keeps_its_brackets():
     def cell(params, x, h):
         return np.tanh(h - (x @ params["W"] + params["b"]))

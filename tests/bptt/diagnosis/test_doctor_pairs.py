@@ -51,7 +51,6 @@ WORDS = {
     "i for f": "in dc, dc[t] * i[t] stands in the place of dc[t] * f[t]",
 }
 TOGETHER = [
-    ("1 - c**2", "c[t] for c[t-1]"),
     ("1 - c**2", "c[t] for c[t-1]", "h[t] for h[t-1]"),
     *(
         pytest.param(slips, marks=pytest.mark.slow)
@@ -61,6 +60,8 @@ TOGETHER = [
             ("1 - c**2", "i for f"),
             ("c[t] for c[t-1]", "no slope", "a sigmoid's slope"),
             ("1 - c**2", "h[t] for h[t-1]"),
+            ("1 - c**2", "c[t] for c[t-1]"),
+            ("c[t] for c[t-1]", "dc handed back"),
         )
     ),
 ]

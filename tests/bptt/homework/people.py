@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 FOLDER = Path(__file__).parent / "pieces"
 PIECES = [
     f"{path.stem}.{name}"
@@ -31,3 +33,8 @@ def examined(piece, old="", new=""):
     """The examination of a piece."""
     file, name = piece.split(".")
     return getattr(load(file, old, new), f"examine_{name}")()
+
+
+def few_fast(cases, fast):
+    """The cases as parameters: those that are not among the fast run in .ci/run alone."""
+    return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]

@@ -99,10 +99,46 @@ def test_rows_and_columns_are_told_apart():
 
 
 def test_what_has_no_such_cell_is_refused_in_words():
-    model = load("wildml")
-    with pytest.raises(ValueError, match="a one-hot x for an index"):
-        bptt.derive(model.OneSentence(7, 5, bptt_truncate=1000), np.array(model.x), np.array(model.y))
     with pytest.raises(ValueError, match="give two steps of data or more"):
         bptt.derive(GRU(), XS[:1], TARGET)
     with pytest.raises(ValueError, match="leave them out"):
         bptt.derive(GRU(), XS, TARGET, layout="columns")
+
+
+def test_columns_of_a_matrix_by_the_number_of_a_word():
+    model = load("wildml")
+    found = bptt.derive(model.OneSentence(7, 5, bptt_truncate=1000), np.array(model.x), np.array(model.y))
+    assert "U e_{x_t}" in found.lines()["z"]
+
+
+def with_an_embedding(p, xs, ys, columns=True):
+    hs, loss = [np.zeros(3)], 0.0
+    for t in range(len(xs)):
+        h = hs[-1]
+        h = np.tanh(p["E"][xs[t]] + (p["U"] @ h if columns else h @ p["U"]))
+        hs.append(h)
+        loss = loss + np.sum((h - ys[t]) ** 2)
+    grads, dh = {name: np.zeros_like(w) for name, w in p.items()}, 0
+    for t in reversed(range(len(xs))):
+        dz = (2 * (hs[t + 1] - ys[t]) + dh) * (1 - hs[t + 1] ** 2)
+        grads["E"][xs[t]] += dz
+        grads["U"] += np.outer(dz, hs[t]) if columns else np.outer(hs[t], dz)
+        dh = p["U"].T @ dz if columns else p["U"] @ dz
+    return loss, grads
+
+
+@pytest.mark.parametrize("columns", [True, False], ids=["U @ h", "h @ U"])
+def test_derive_takes_rows_of_an_embedding(columns):
+    rng = np.random.default_rng(0)
+    p = {"E": rng.normal(0, 0.5, (6, 3)), "U": rng.normal(0, 0.5, (3, 3))}
+
+    def own(p, xs, ys):
+        return with_an_embedding(p, xs, ys, columns)
+
+    given = p, [0, 1, 2, 1, 5], rng.normal(size=(5, 3))
+    assert bptt.examine(own, *given).check()
+    derivation = bptt.derive(own, *given)
+    lines = derivation.lines()
+    assert lines["z"] == f"z_t = Eᵀ e_{{x_t}} + {'U' if columns else 'Uᵀ'} h_{{t-1}}"
+    assert lines["dE"] == "∂L/∂E = Σ_t e_{x_t} δ_tᵀ"
+    assert "np.add.at" in derivation.numpy()

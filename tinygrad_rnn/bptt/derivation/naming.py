@@ -152,6 +152,7 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
         for node, ending in zip(nodes, endings, strict=True):
             if node.out.name is None:
                 node.out.name = names.take(f"{whole.name}_{ending}")
+                invented.add(node.out)
     return invented
 
 

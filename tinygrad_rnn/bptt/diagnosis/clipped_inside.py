@@ -77,7 +77,8 @@ def _bound(problem: Problem, hand: Gradients, place: Ref) -> float | None:
     given = _flat(hand, names)
     spans = pairwise(edges)
     for low, high in [next(spans)] if problem.loud else reversed([*spans]):
-        middle, other = low + 0.5 * (high - low), low + 0.25 * (high - low)
+        part = 1e-3 if problem.loud else 0.5  # what is clipped at a loud one stays far below what is not
+        middle, other = low + part * (high - low), low + 0.5 * part * (high - low)
         made = [predicted(problem.model, _clipping(place, float(b))) for b in (middle, other)]
         if made[0] is None or made[1] is None:
             return None

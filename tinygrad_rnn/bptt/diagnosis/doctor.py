@@ -31,12 +31,21 @@ from tinygrad_rnn.bptt.diagnosis.examination import Examination
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
 from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis
 from tinygrad_rnn.bptt.diagnosis.found_conventions import computes_in_single, unread
+from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
+from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import Example, Problems, problems_of
+from tinygrad_rnn.bptt.diagnosis.search import fits, predicted
+from tinygrad_rnn.bptt.diagnosis.sieve import Sieve
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorTypeError, DoctorValueError, Submission
-from tinygrad_rnn.bptt.truncation.ways import Scaled, Way
+from tinygrad_rnn.bptt.truncation.ways import Chunked, Scaled, Way, Window
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
+
+REACHES = (2, 3, 4, 5, 6, 10)
+"""The numbers of steps of a truncation that is looked for beside a mistake."""
+FEW = 30
+"""The largest number of mistakes that are tried with each of them."""
 
 
 def doctor(
@@ -124,6 +133,34 @@ def _examined(submission: Submission, problems: Problems, title: str, progress: 
     for diagnosis in shallow:
         if diagnosis.complete:
             return diagnosis
+    for e in [*examined, *with_means] if problems.way is None else ():
+        if (beside := _beside_truncation(e, progress)) is not None:
+            return beside
     confirmed = [e for e in with_means if e.mended(examined[0])]
     found = [diagnosis_of(e, progress) for e in [*examined, *confirmed]]
     return next((d for d in found if d.complete), found[len(examined)] if confirmed else found[0])
+
+
+def _beside_truncation(examined: Examination, progress: Callable[[], None]) -> Diagnosis | None:
+    """Return the diagnosis of answers that are truncated and have a mistake besides; None where they are not.
+
+    A truncation to two steps or more does not show on two steps, so the mistake shows there by itself.
+    """
+    smallest = min((p for found in examined.wrong.values() for p in found), key=lambda p: (p.T, -p.B))
+    early = Sieve(examined, smallest, progress).early if smallest.T <= 2 else []
+    for k in REACHES if len(early) <= FEW else ():
+        for way in (Window(k), Chunked(k)):
+            if any(_gives(examined, mistake, way) for mistake in early):
+                cut = examined.truncated(way).under(found_conventions.of_truncation(way))
+                return diagnosis_of(cut, progress, deep=False)
+    return None
+
+
+def _gives(examined: Examination, mistake: Mistake, way: Way) -> bool:
+    """Return whether a mistake gives all answers where gradients are truncated in a way; the longest come first."""
+    for problem in sorted(examined.problems.tried, key=lambda p: -p.T):
+        hand = examined.meant(problem)
+        made = predicted(CellModel(problem.case, way), mistake.changes)
+        if hand is not None and not fits(hand, made, problem, examined.submission.precision):
+            return False
+    return True

@@ -16,6 +16,8 @@ from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_of, truncation_text
 from tinygrad_rnn.bptt.truncation.ways import Way
 
+QUIETER = 3
+"""How often upstream gradients are made a thousand times smaller, for answers that are not clipped."""
 NUDGE = 1e-7
 ROUGH = (1e-9, 1e-5)
 """The bend of an answer in float32 at nudges of that size. A smooth answer bends by NUDGE**2; 1 is noise."""
@@ -140,13 +142,14 @@ def beside_clipping(examined: Examination) -> Examination | None:
     bound = bound_of(seen_by_doctor(answers, names, precision)) if names else None
     if not bound:
         return None
-    usual = [(hand, p) for hand, p in answers if not p.loud]
-    largest = max([p.largest for _, p in usual] + [largest_entry(hand.values()) for hand, _ in usual])
-    volume = 2.0 ** np.floor(np.log2(bound / largest) - 3)
-    quiet = Examination(examined.submission, problems.quieter(volume), examined.title)
-    if any(largest_entry(hand.values()) >= bound for hand, _ in quiet.as_given()):
-        return None
-    return quiet.under(_clipped(f"gradients are clipped to values between -{bound:g} and {bound:g}"))
+    said = _clipped(f"gradients are clipped to values between -{bound:g} and {bound:g}")
+    volume = 2.0 ** np.floor(np.log2(bound / max(p.largest for _, p in answers if not p.loud)) - 3)
+    for _ in range(QUIETER):
+        quiet = Examination(examined.submission, problems.quieter(float(volume)), examined.title)
+        if all(largest_entry(hand.values()) < bound for hand, _ in quiet.as_given()):
+            return quiet.under(said)
+        volume *= 2.0**-10
+    return None
 
 
 def _clipped(words: str) -> Convention:

@@ -38,6 +38,7 @@ def mistakes_in_rules(model: CellModel) -> Iterator[Mistake]:
     yield from _other_values(model)
     yield from _other_cotangents(model)
     yield from handed_as_it_is(model)
+    yield from _rows_added_once(model)
 
 
 def _paths(model: CellModel) -> Iterator[Mistake]:
@@ -174,3 +175,19 @@ def _other_values(model: CellModel) -> Iterator[Mistake]:
         for edited in with_other_values(model, r, rule):
             words = f"in {to}, {edge_text(model, r, slot, edited)} stands in the place of {before}"
             yield edge_mistake(model, (r, slot), words, edited)
+
+
+def _rows_added_once(model: CellModel) -> Iterator[Mistake]:
+    """Yield the reading of rows whose gradient is added by `dE[i] += g`: of equal indices, one alone counts."""
+    for r, slot, target in model.edges():
+        if model.roles[r].op.name == "getitem" and slot == 0:
+
+            def change(at: At, g: Array, r: int = r) -> Array:
+                table, *index = at.arguments(r)
+                found = np.zeros(table.shape)
+                found[tuple(index)] += g
+                return found
+
+            to = quantity(model, target)
+            words = f"in {to}, rows that a batch reads twice are added once: `+=` at an array of indices, for np.add.at"
+            yield Mistake(words, to, Changes(edges={(r, slot): change}), r)

@@ -59,6 +59,17 @@ class Sieve:
             which = which[np.logical_and.reduce([*agreement.values()])]
         return [self.mistakes[k] for k in which]
 
+    @cached_property
+    def early(self) -> list[Mistake]:
+        """The mistakes that give the answers to the problems of one step and of two; none where these are right."""
+        which: Which = np.arange(len(self.mistakes))
+        early = {p: hand for p, hand in self._answers.items() if p.T <= 2}
+        if all(fits(hand, p.true, p, self._precision) for p, hand in early.items()):
+            return []
+        for problem in early:
+            which = which[np.logical_and.reduce([*self._agreement(problem, which).values()])]
+        return [self.mistakes[k] for k in which]
+
     def _agreement(self, problem: Problem, which: Which) -> dict[str, Mask]:
         known = predictions(problem, self.examined.problems)
         return known.agreement(which, self._answers[problem], self._precision, self._progress)

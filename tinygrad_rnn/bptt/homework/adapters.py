@@ -49,6 +49,9 @@ class _Layer:
         self.params = dict(params)
         self._inputs: dict[str, Array] = {}
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} with the parameters {', '.join(self.params)}>"
+
     def forward(self, x: Any, h0: Any = None, c0: Any = None) -> Any:
         """Return the loss, in float64."""
         inputs = {"x": x, "h0": h0, "c0": c0}

@@ -7,7 +7,7 @@ wrote into are a state to begin with: they go onto the tape as a constant, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -113,13 +113,18 @@ def boards(there: dict[str, Any]) -> Iterator[None]:
         made.untouched = Tensor(array.copy()) if maker in (np.zeros, np.zeros_like) else None
         return made
 
-    with new_arrays(there, board):
+    with new_arrays(there, board, {"array": _gathered, "asarray": _gathered}):
         yield
 
 
 @contextmanager
-def new_arrays(there: dict[str, Any], changed: Callable[[Any, Any], Any]) -> Iterator[None]:
-    """Let the code of a module find changed(maker, array) where NumPy makes new arrays of floats, under any name."""
+def new_arrays(
+    there: dict[str, Any], changed: Callable[[Any, Any], Any], others: Mapping[str, Callable[..., Any]] | None = None
+) -> Iterator[None]:
+    """Let the code of a module find changed(maker, array) where NumPy makes new arrays of floats, under any name.
+
+    others: functions in the place of NumPy's, by these names.
+    """
 
     def making(maker: Any) -> Any:
         def make(*arguments: Any, **options: Any) -> Any:
@@ -129,17 +134,32 @@ def new_arrays(there: dict[str, Any], changed: Callable[[Any, Any], Any]) -> Ite
 
         return make
 
-    makers = {name: getattr(np, name) for name in MAKERS}
+    instead = {**{name: making(getattr(np, name)) for name in MAKERS}, **(others or {})}
     numpy = ModuleType("numpy")
-    numpy.__getattr__ = lambda name: making(makers[name]) if name in makers else getattr(np, name)  # type: ignore[method-assign]
+    numpy.__getattr__ = lambda name: instead[name] if name in instead else getattr(np, name)  # type: ignore[method-assign]
     own: dict[str, Any] = {name: numpy for name, value in there.items() if value is np}
-    own |= {name: making(value) for name, value in there.items() if any(value is maker for maker in makers.values())}
+    own |= {name: make for name, value in there.items() for n, make in instead.items() if value is getattr(np, n)}
     before = {name: there[name] for name in own}
     try:
         there.update(own)
         yield
     finally:
         there.update(before)
+
+
+def _gathered(value: Any, *arguments: Any, **options: Any) -> Any:
+    """Return np.array(value), on the tape where value is a Tensor, or a list of some."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Board):
+        return value.copy() if not value.written and value.untouched is None else value.whole()
+    if isinstance(value, list | tuple) and any(isinstance(v, Tensor | Board) for v in value):
+        return np.stack([_gathered(v) for v in value])
+    if isinstance(value, list | tuple) and any(isinstance(v, list | tuple) for v in value):
+        rows = [_gathered(v) if isinstance(v, list | tuple) else v for v in value]
+        if any(isinstance(v, Tensor) for v in rows):
+            return np.stack(rows)
+    return np.array(value, *arguments, **options)
 
 
 def _whole(value: Any) -> Any:

@@ -31,10 +31,14 @@ class StepCell:
         known |= dict.fromkeys(self._xs, x)
         for node in self._nodes:
             arguments = [_known(a, known) for a in node.args]
-            known[node.out] = node.op(*arguments, **node.kwargs)
+            known[node.out] = self.made(node, arguments)
             if isinstance(known[node.out], Tensor) and node.out.name:
                 known[node.out].name = node.out.name
         return tuple(known[carry.after] for carry in self._carries.values())
+
+    def made(self, node: Node, arguments: list[Any]) -> Any:
+        """Return what a call makes of its arguments."""
+        return node.op(*arguments, **node.kwargs)
 
     @property
     def multiplies_from_the_left(self) -> bool:

@@ -17,6 +17,8 @@ BELOW, ABOVE = 0.78, 0.56
 """And from its middle downwards and upwards, as parts of its size."""
 TRIES = 8
 SAMPLES = 16
+MOST_LINES = 3_000
+"""The maximum number of arrows that names are kept away from."""
 
 Area = tuple[float, float, float, float, str]
 """Left, right, below, above, and the words that stand there."""
@@ -50,12 +52,15 @@ class Labels:
                 return x, y + up
         return x, y
 
-    def first(self, wanted: Iterable[Point], words: str) -> Point | None:
-        """Return the first of several places at which a name is on no box and on the fewest arrows, or None."""
-        wide = self.width(words) / 2
+    def first(self, wanted: Iterable[Point], words: str, clear: bool = False) -> Point | None:
+        """Return the first of several places at which a name is on no box and on the fewest arrows, or None.
+
+        clear: on no arrow at all.
+        """
+        wide = self.width(words) / 2 + ROOM
         best: tuple[int, Point, Area] | None = None
         for x, y in wanted:
-            area = (x - wide, x + wide, y - self.size / 2 + 1, y + self.size / 2 - 1, words)
+            area = (x - wide, x + wide, y - BELOW * self.size, y + ABOVE * self.size, words)
             if any(_meet(area, other) for other in self._near(area)):
                 continue
             crossed = self._crossed(area)
@@ -63,7 +68,7 @@ class Labels:
                 best = crossed, (x, y), area
             if not crossed:
                 break
-        if best is None:
+        if best is None or (clear and best[0]):
             return None
         self._take(best[2])
         return best[1]
@@ -71,19 +76,21 @@ class Labels:
     def _crossed(self, area: Area) -> int:
         """Return the number of points of arrows within an area."""
         left, right, low, high, _ = area
-        cells = range(int(left // CELL), int(right // CELL) + 1)
-        points = (point for cell in cells for point in self.lines.get(cell, ()))
+        across, up = (range(int(a // CELL), int(b // CELL) + 1) for a, b in ((left, right), (low, high)))
+        points = (point for i in across for j in up for point in self.lines.get((i, j), ()))
         return sum(left < x < right and low - 1 < y < high + 1 for x, y in points)
 
     @cached_property
-    def lines(self) -> dict[int, list[Point]]:
-        """Return points of all arrows."""
-        found: dict[int, list[Point]] = {}
+    def lines(self) -> dict[tuple[int, int], list[Point]]:
+        """Return points of all arrows; none of very many, where names on arrows are the least worry."""
+        found: dict[tuple[int, int], list[Point]] = {}
+        if len(self.places.curves) > MOST_LINES:
+            return found
         for curve in self.places.curves.values():
             for k in range(0, len(curve) - 3, 3):
                 for step in range(SAMPLES + 1):
                     point = at(curve[k : k + 4], step / SAMPLES)
-                    found.setdefault(int(point[0] // CELL), []).append(point)
+                    found.setdefault((int(point[0] // CELL), int(point[1] // CELL)), []).append(point)
         return found
 
     def _take(self, area: Area) -> None:

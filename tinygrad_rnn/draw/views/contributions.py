@@ -76,7 +76,7 @@ class Contributions:
         and `called` names a leaf.
         """
         found = []
-        for leaf, uses in self.uses.items():
+        for leaf, uses in sorted(self.uses.items(), key=lambda item: -item[0].ndim):  # matrices first
             terms: dict[Time, Array] = {}
             several = 0
             for use in uses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of
 
+_ENTRY = re.compile(r"^entry \d+, ")
+"""The number of an entry, which a drawing does not show."""
 MOST_NOTES = 4
 """The maximum number of differing steps that are named below the drawing."""
 
@@ -186,8 +189,8 @@ def _notes(here: Time, count: int, alike: Likeness, beginnings: dict[Time, str])
         yield f"the only step, t = {here}: nothing is carried from step to step"
         return
     different = {t: words for t, words in alike.differences.items() if t not in beginnings}
-    same = count - 1 - len(alike.differences)
-    like = f"{same} of the other {count - 1} steps are like it" if alike.differences else f"all {count} steps are alike"
+    same = count - 1 - len(different)
+    like = f"{same} of the other {count - 1} steps are like it" if different else f"all {count} steps are alike"
     yield f"drawn: t = {here}; {like}"
     for t in alike.differences:
         if t in beginnings:
@@ -196,4 +199,4 @@ def _notes(here: Time, count: int, alike: Likeness, beginnings: dict[Time, str])
         if number == MOST_NOTES and len(different) > MOST_NOTES + 1:
             yield f"and {len(different) - MOST_NOTES} more steps differ"
             return
-        yield f"not alike: t = {t}: {words}"
+        yield f"not alike: t = {t}: {re.sub(_ENTRY, '', words)}"

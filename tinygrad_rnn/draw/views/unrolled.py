@@ -74,8 +74,10 @@ class Drawer:
             self._flows()
         if any(box.scalar for box in self.picture.boxes.values()):
             self.picture.legend.append("name | data | grad" if self.plan.back else "name | data")
-        if self.picture.weights or (self.plan.slide and self.plan.flow):
-            self.picture.legend += legend(self.reading, self.picture, bool(self.picture.sums))
+        if self.picture.weights or (self.plan.slide and self._has_copies()):
+            self.picture.legend += legend(
+                self.reading, self.picture, bool(self.picture.sums) or not self.picture.weights
+            )
         self._cuts()
         return self.picture
 
@@ -246,6 +248,9 @@ class Drawer:
     def _flows(self) -> None:
         """Set the norms of the cotangents along the arrows."""
         self.picture.flows = {arrow: _together(self.sent.get(arrow, {}).values()) for arrow in self.picture.arrows}
+
+    def _has_copies(self) -> bool:
+        return any(box.kind == "parameter" for box in self.picture.boxes.values())
 
     def _column_of(self) -> dict[Time, Time]:
         """Return the column in which each step is drawn."""
