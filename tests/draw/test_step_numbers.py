@@ -104,7 +104,7 @@ def test_only_the_numbers_of_steps_differ(name, view):
 def test_a_rolled_step_says_its_number_and_the_steps_unlike_it():
     tape, _, _ = recorded("lstm", 7)
     assert picture(tape, view="rolled", level="gates", first_step=1).notes == [
-        "drawn: t = 4; 5 of the other 6 steps are like it",
+        "drawn: t = 4; all 7 steps are alike",
         "t = 1 reads the initial state h₀, c₀",
     ]
     text = draw.text(tape, steps=range(7), first_step=1, width=900)
