@@ -153,9 +153,7 @@ def no_data_setter(x: Described) -> AttributeError:
 
 
 def no_attribute(name: str) -> AttributeError:
-    """Refuse an attribute that a Tensor lacks, with the way to it where an array has it."""
-    if name.startswith("_") or not hasattr(np.ndarray, name):
-        return AttributeError(f"'Tensor' object has no attribute {name!r}")
+    """Refuse an attribute of an array that a Tensor lacks, with the way to it."""
     of_numpy = f"np.{name}(x), or " if callable(getattr(np, name, None)) else ""
     return AttributeError(
         f"x.{name}: a Tensor lacks this part of an array{where_text()}\n"

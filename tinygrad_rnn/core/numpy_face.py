@@ -6,7 +6,7 @@ function of a Tensor is ours from the table.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -153,6 +153,24 @@ class NumPyFace(Values):
 
     def __array_function__(self, function: Function, types: object, args: Args, kwargs: Kwargs) -> Value:
         return dispatch(function, args, kwargs)
+
+
+class Lacking:
+    """An attribute of an array that a Tensor lacks: to read it raises an error that says what to write instead.
+
+    One `__getattr__` would do for all of them, but Python then reads every attribute of a Tensor several times slower.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, x: object, owner: object = None) -> NoReturn:
+        raise errors.no_attribute(self._name)
+
+
+for name in dir(np.ndarray):
+    if not name.startswith("_") and not hasattr(NumPyFace, name):
+        setattr(NumPyFace, name, Lacking(name))
 
 
 def dispatch(function: Function, args: Args, kwargs: Kwargs) -> Value:

@@ -126,9 +126,6 @@ class Values(Rich):
     def __setitem__(self, index: object, value: object) -> NoReturn:
         raise errors.no_assignment(self)
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise errors.no_attribute(name)
-
     def __len__(self) -> int:
         if not self.ndim:
             raise errors.no_length()
