@@ -13,7 +13,6 @@ array([2., 4., 6.])
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, overload
@@ -152,7 +151,8 @@ class Tape:
             errors.require_differentiable(path, x)
         tensors = [x for _, x in leaves]
         start, pending = self._start(loss, seed)
-        deque(self._walk(start, pending, tensors), maxlen=0)  # the whole walk: it changes `pending`
+        for _ in self._walk(start, pending, tensors):  # it changes `pending`
+            pass
         return rebuild([finished(pending.get(x), x) for x in tensors])
 
     def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Cotangent]]:
