@@ -74,7 +74,7 @@ def test_it_is_drawn_by_its_name():
     params, xs, h0 = example(np.random.default_rng(0), 2, 1)
     with tg.Tape() as tape:
         nn.unroll(cell, {name: tg.Tensor(p, name=name) for name, p in params.items()}, xs, h0)
-    assert "softsign(x[0] @ W + h0 @ U + b)" in draw.text(tape)
+    assert "softsign(x_0 @ W + h_{-1} @ U + b)" in draw.text(tape)
     assert "softsign" in str(draw.graph(tape))
 
 

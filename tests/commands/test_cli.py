@@ -84,7 +84,7 @@ def test_draw_as_text_and_in_every_view(tmp_path, capsys):
     assert cli.main(["draw", "--cell", "lstm", "--steps", "9", "--ascii"]) == 0
     text = capsys.readouterr().out
     assert text.isascii()
-    assert "c  f * c0 + i * g" in text
+    assert "c  f * c_{-1} + i * g" in text
     path = tmp_path / "net.svg"
     layers = ["draw", "--layers", "2", "--bidirectional", "--level", "cells", "-o", str(path), "--engine", "grid"]
     assert cli.main(layers) == 0

@@ -128,7 +128,6 @@ def test_the_command_takes_a_cell_of_ones_own_and_the_doctor_marks_the_sheet(tmp
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--cell", "nothing"], "FILE.py:cell, where FILE.py has cell(params, x, *state) -> state and example("),
         (["--cell", "nothing.py:cell"], "there is no such file"),
         (["--cell", "rnn", "--answers", "a.py"], "say what is blank"),
         (["--cell", "rnn", "--to", "numpy", "--steps", "2"], "are for formulas"),
