@@ -107,6 +107,7 @@ def test_draw_as_text_and_in_every_view(tmp_path, capsys):
     assert "'a' is not a list of steps" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_flow_prints_tables_verdicts_and_bars_and_draws(tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the figure needs the extra `plot`")
     path = tmp_path / "flow.svg"
@@ -182,6 +183,7 @@ def test_truncate_draws_the_cuts_and_measures_each_way(tmp_path, capsys):
     assert path.read_bytes() == drawn
 
 
+@pytest.mark.slow
 def test_truncate_takes_a_single_step_and_a_long_text(tmp_path, capsys):
     source = tmp_path / "text.txt"
     source.write_text("so long a text " * 6, encoding="utf-8")

@@ -93,6 +93,7 @@ def said_in_two_lines(error):
 # ---------------------------------------------------------------------------------------------- streams
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [*SMALL, *(pytest.param(command, marks=pytest.mark.slow) for command in MORE)])
 def test_a_reader_that_goes_away_is_no_error(command, tmp_path, book):
     (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
@@ -102,6 +103,7 @@ def test_a_reader_that_goes_away_is_no_error(command, tmp_path, book):
     assert done.returncode in (0, 141)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is full")
 @pytest.mark.parametrize("command", [*SMALL, "--help"])
 def test_output_that_does_not_go_onto_the_disk_is_an_error(command, tmp_path):
@@ -111,6 +113,7 @@ def test_output_that_does_not_go_onto_the_disk_is_an_error(command, tmp_path):
     assert "standard output: No space left on device\nmake room" in said_in_two_lines(done.stderr)
 
 
+@pytest.mark.slow
 def test_streams_that_are_closed(book, tmp_path):
     train = f"train --text {book} --hidden 4 --window 10 --batch 4 --epochs 1 --out"
     for k, closed in enumerate(("2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-")):
@@ -227,6 +230,7 @@ def test_an_empty_path_is_no_path(command, capsys):
     assert "an empty name: give a path" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", WRITING)
 def test_a_disk_that_is_full_halfway_leaves_what_was_there(command, tmp_path):
     pytest.importorskip("matplotlib", reason="the figure of flow needs the extra `plot`")
@@ -408,6 +412,7 @@ def test_no_error_ends_in_a_traceback_nor_with_the_status_of_a_comparison(error,
     assert type(error).__name__ in said or str(error) in said
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_told(book, tmp_path, capsys):
     big = ["--hidden", "300000"]
     for command in (

@@ -84,6 +84,7 @@ def test_the_page_names_every_key():
         assert f"`{key}`" in PAGE, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "status", "words"), [(RENAMED, 0, "1 passed"), (WRONG, 1, "mistake: in dweight_hh")]
 )

@@ -696,6 +696,7 @@ def test_the_program_of_a_tape_keeps_what_is_not_an_input_as_it_was():
     require_agreement((value, gradients), (expected, {"U": expected_gradients["U"]}))
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs_hold_flat_memory():
     import tracemalloc
 

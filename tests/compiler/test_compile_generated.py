@@ -63,6 +63,7 @@ def thresholds(values):
 SMALL = st.tuples(*(st.sampled_from(choices) for _, _, choices in THRESHOLDS))
 
 
+@pytest.mark.slow
 @given(
     program=shaped_programs(),
     seed=SEEDS,
@@ -84,6 +85,7 @@ def test_a_program_of_any_shapes_compiled_is_the_same_program(program, seed, pas
                 require_agreement(fast(*arguments), expected, given=arguments)
 
 
+@pytest.mark.slow
 @given(program=programs(), T=LENGTHS, seed=SEEDS, passes=SOME_PASSES, single=st.booleans(), small=SMALL)
 @examples(40)
 def test_a_program_compiled_is_the_same_program(program, T, seed, passes, single, small):
@@ -98,6 +100,7 @@ def test_a_program_compiled_is_the_same_program(program, T, seed, passes, single
                 require_agreement(fast(*arguments), expected)
 
 
+@pytest.mark.slow
 @given(program=programs(), lengths=st.lists(LENGTHS, min_size=2, max_size=3), seed=SEEDS)
 @examples(15)
 def test_a_program_compiled_for_one_length_is_right_for_others(program, lengths, seed):

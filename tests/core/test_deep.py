@@ -60,6 +60,7 @@ def test_a_hundred_thousand_steps_record_go_backward_print_and_are_freed(no_coll
     assert gone() is None
 
 
+@pytest.mark.slow
 def test_a_long_tape_is_pickled_copied_and_run_again(no_collector):
     tape, loss, leaves = long_rnn(5_000)
     copied, copied_loss, U = pickle.loads(pickle.dumps((tape, loss, leaves["U"])))

@@ -14,6 +14,7 @@ from tinygrad_rnn.draw.views.picture import Gap, picture
 LARGE = ("GRU 3, T = 20", "LSTM 3", "second order gru 15")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ODD])
 def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
     tape = odd_tape(name)
@@ -49,6 +50,7 @@ def assert_room_around_texts(pic):
                 assert max(aside, low - y - tall, y - tall - high) >= 2.5, (text.text, pic.boxes[name].label)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_no_name_of_an_arrow_of_an_odd_tape_touches_a_box(name):
     tape = odd_tape(name)
@@ -67,6 +69,7 @@ def test_no_name_of_an_arrow_and_no_word_at_a_cut_touches_a_box(name, T):
             assert_room_around_texts(picture(tape, view=view, level=depth, **shown))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
     tape = odd_tape(name)

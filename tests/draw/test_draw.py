@@ -147,6 +147,7 @@ def test_the_graph_is_a_digraph_with_the_places_in_it():
     assert re.search(r'v\d+ -> v\d+ \[id="v\d+-v\d+" pos="e,', str(graph))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_HAND)
 def test_two_processes_draw_the_same_bytes(name):
     code = (
@@ -232,6 +233,7 @@ def test_dot_draws_every_box_where_the_layout_puts_it(name, tmp_path):
     assert all(abs(x[box] - offset - places.centre[box][0]) < 1 for box in places.centre)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for dot is a shell script")
 @pytest.mark.parametrize(
     ("does", "message"),

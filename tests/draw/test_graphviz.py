@@ -52,6 +52,7 @@ def test_graphviz_shows_the_backslashes_of_steps_layers_and_numbers(tmp_path):
     assert {r"t = \Lambda", r"layer \Nu", r"layer \Eta", r"\G | 2"} <= set(shown)
 
 
+@pytest.mark.slow
 @needs_dot
 @pytest.mark.needs_dot
 @pytest.mark.parametrize("ends", [96, 97, 195])

@@ -56,6 +56,7 @@ def test_initial_states_stand_beside_their_readers(name, batch, T):
         assert count or view == "rolled"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_initial_states_of_odd_tapes_stand_beside_their_readers(name):
     tape = odd_tape(name)
@@ -132,6 +133,7 @@ def test_vectors_and_scalars_of_a_single_step_are_drawn_where_nothing_tells_what
     assert {box.title for box in boxes if box.kind == "input"} == {"a", "x", "U"}
 
 
+@pytest.mark.slow
 @needs_dot
 @pytest.mark.needs_dot
 @pytest.mark.parametrize("T", [1, 2, 3, 7])

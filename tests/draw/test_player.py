@@ -502,6 +502,7 @@ def test_the_picture_is_in_the_page_with_the_ids_of_the_tape(tmp_path):
     assert len(ids) == len([a for a in page.attributes if "id" in a])  # none twice
 
 
+@pytest.mark.slow
 def test_a_page_of_two_thousand_nodes_is_small(tmp_path):
     tape, loss = recorded("lstm", T=95)
     assert len(tape) > 1990
@@ -549,6 +550,7 @@ def table(page, selector):
     return np.array([[float(text) for text in row.locator("td").all_inner_texts()] for row in rows])
 
 
+@pytest.mark.slow
 @pytest.mark.needs_chromium
 def test_keys_and_scrubber_move_forward_and_then_backward(opened, tmp_path):
     tape, loss = recorded("lstm", T=2)
@@ -644,6 +646,7 @@ def test_the_picture_can_be_zoomed_and_moved(opened, tmp_path):
         assert svg["width"] <= frame["width"] + 1
 
 
+@pytest.mark.slow
 @pytest.mark.needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_on_a_screen_is_not_blank(opened, tmp_path, scheme):

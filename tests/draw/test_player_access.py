@@ -220,6 +220,7 @@ def bidirectional(tmp_path_factory):
     return draw.play(tape, loss, tmp_path_factory.mktemp("player") / "two.html")
 
 
+@pytest.mark.slow
 @pytest.mark.needs_chromium
 def test_long_lists_of_gradients_stay_in_the_window_and_layers_are_said_once(opened, bidirectional):
     with opened(bidirectional, "#400", **size("laptop")) as page:

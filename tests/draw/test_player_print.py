@@ -12,6 +12,7 @@ WIDTH = 1032
 """Of a sheet of A4 on its side without its margins, in CSS pixels."""
 
 
+@pytest.mark.slow
 @pytest.mark.needs_chromium
 @pytest.mark.parametrize(("hidden", "T", "at"), [(4, 3, 100), (15, 12, 400), (2, 1, 0)])
 def test_paper_shows_the_whole_picture_the_bars_and_the_tables_and_no_buttons(hidden, T, at, chromium, tmp_path):

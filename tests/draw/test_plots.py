@@ -38,6 +38,7 @@ def figure_of(monkeypatch, path, **arrays):
     return kept[0]
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_bytes(tmp_path):
     one, two = (draw.plot_flow(tmp_path / name, **data()) for name in ("one.svg", "two.svg"))
     assert one.read_bytes() == two.read_bytes()
@@ -67,6 +68,7 @@ def test_lines_and_maps_show_the_numbers(tmp_path, monkeypatch):
         assert len(ax.images) == 1  # nothing underflowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 7, 8, 10, 20])
 def test_any_two_curves_are_told_apart_without_their_colours(tmp_path, monkeypatch, count):
     figure = figure_of(monkeypatch, tmp_path / "flow.svg", **data(cells=tuple(f"cell {n}" for n in range(count))))
@@ -82,6 +84,7 @@ def test_any_two_curves_are_told_apart_without_their_colours(tmp_path, monkeypat
                 assert sum(same[:2]) + same[3] < 2 or not same[2], "and so does something else"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [7, 10])
 def test_a_long_legend_covers_no_curve(tmp_path, monkeypatch, count):
     figure = figure_of(monkeypatch, tmp_path / "flow.svg", **data(cells=tuple(f"cell {n}" for n in range(count))))
@@ -111,6 +114,7 @@ def test_what_underflowed_is_grey_and_what_is_not_finite_stands_out(tmp_path, mo
     assert np.isnan(figure.axes[0].lines[0].get_ydata()).sum() == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("T", [1, 2, 300])
 @pytest.mark.parametrize("cells", [("a",), tuple("abcdefghi")])
 def test_any_number_of_steps_and_cells(tmp_path, T, cells):

@@ -95,6 +95,7 @@ def test_both_engines_draw_the_same_boxes_and_arrows(name, view, depth):
     assert set(re.findall(r'\bid="(v\w+-v\w+)"', text)) == {"-".join(arrow) for arrow in pic.arrows}
 
 
+@pytest.mark.slow
 @needs_dot
 @pytest.mark.needs_dot
 @pytest.mark.parametrize(("view", "depth"), VIEWS)
@@ -648,6 +649,7 @@ def test_what_goes_forward_is_painted_on_top_of_what_comes_back(name, tmp_path):
             assert back.find(f"{SVG}polygon") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "view", "depth"), EVERY)
 def test_no_arrow_runs_behind_a_box_to_which_it_does_not_belong(name, view, depth):
     for T in (1, 3, 7):

@@ -114,6 +114,7 @@ def test_it_learns_and_writes_its_files(book, tmp_path):
         np.testing.assert_array_equal(progress.params[name].data, p.data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("stop", [17, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (1, 29, 31))])
 def test_a_stopped_run_goes_on_to_the_same_numbers(book, tmp_path, stop, optimizer):
@@ -390,6 +391,7 @@ def test_a_run_is_not_overwritten_nor_changed_by_mistake(book, tmp_path, capsys)
 # ---------------------------------------------------------------------------------------------- compiled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"cell": "rnn"}, {"cell": "lstm", "layers": 2}, {"cell": "gru"}], ids=str)
 def test_compiled_it_learns_what_it_learns_recorded(book, tmp_path, changes):
     logs = [

@@ -463,6 +463,7 @@ def counting(by_hand):
     return counted, calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "upstream"),
     [(299, 299), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((0, 0), (7, 7), (181, 182)))],

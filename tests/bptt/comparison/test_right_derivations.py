@@ -26,6 +26,7 @@ def require_right(number, seed):
     assert worst < 0.5, f"the difference of right gradients comes to {worst:.2f} of what is allowed"
 
 
+@pytest.mark.slow
 def test_no_right_derivation_is_called_wrong():
     require_right(40, seed=0)
 
@@ -55,6 +56,7 @@ def test_a_mistake_of_a_billionth_is_seen_where_nothing_cancels(cell):
             assert tolerance.absolute(1e-12) < 1e-9 * tolerance.largest, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", WELL_CONDITIONED)
 def test_every_edit_of_a_derivation_is_seen(cell):
     case = well_conditioned(cell)

@@ -59,6 +59,7 @@ def drawn(seed):
     return (one, two, three)[seed % 3], example
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 60, 10))
 def test_drawn_cells_are_derived_and_every_line_is_read(start):
     for seed in range(start, start + 10):

@@ -263,6 +263,7 @@ def test_documents_are_whole(name):
     assert found.write("numpy") == found.numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rnn", "residual_rnn", "lstm", "gru_textbook", "three_states", "course"])
 def test_the_latex_is_set_by_a_typesetter(name):
     """matplotlib's, which knows no matrices: they are left out."""

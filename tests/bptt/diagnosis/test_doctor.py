@@ -51,7 +51,11 @@ def case_of(cell, T=4, B=3):
 # ------------------------------------------------------------------------------------------------ wrong ones
 
 
-@pytest.mark.parametrize(("cell", "function", "mistake", "words", "first", "step"), ZOO, ids=short)
+OF_GATES = (nn.lstm, nn.gru)
+ALL = [pytest.param(*row, marks=pytest.mark.slow) if row[0] in OF_GATES else row for row in ZOO]
+
+
+@pytest.mark.parametrize(("cell", "function", "mistake", "words", "first", "step"), ALL, ids=short)
 def test_the_mistake_is_named_with_the_first_wrong_quantity_and_step(cell, function, mistake, words, first, step):
     found = bptt.doctor(cell, with_mistake(function, mistake), **options(cell))
     assert not found
@@ -81,6 +85,7 @@ def test_what_is_wrong_whatever_the_numbers_are(function, mistake, words):
     assert words in str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "function", "mistakes", "first", "second"), PAIRS, ids=short)
 def test_of_two_mistakes_the_first_is_named_and_does_not_explain_all(cell, function, mistakes, first, second):
     found = bptt.doctor(cell, with_mistake(function, mistakes))
@@ -282,6 +287,7 @@ def test_a_mistake_is_named_in_single_precision_too():
     assert "precision: it computes in float32" in str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "function", "words"),
     [
@@ -385,6 +391,7 @@ def test_a_loop_that_leaves_a_step_out(steps):
     assert "the loop leaves step" in str(found.mistake)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_only_far_back_is_wrong():
     def truncated(params, xs, state, dhs):
         answer = dict(bptt.by_hand.rnn(params, xs, state, dhs))
@@ -479,6 +486,7 @@ def my_elman(params, xs, state, dhs, *, mistake="", zero=False, bias=("bias_ih",
     return {"weight_ih": dW, "weight_hh": dU, **dict.fromkeys(bias, db), **({} if zero else {"h0": carry})}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "zero"),
     [
@@ -610,6 +618,7 @@ def by_differences(cell, params, xs, state, dhs):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEGAL)
 def test_legal_cells_are_examined(kind):
     cell, example = LEGAL[kind]
@@ -671,6 +680,7 @@ def logging_lstm(params, xs, state, dhs, log, mistake=""):
     return {"weight_hh": dU}
 
 
+@pytest.mark.slow
 def test_intermediates_say_where_it_goes_wrong_first():
     names = {"U": "weight_hh"}
     assert bptt.doctor(nn.lstm, logging_lstm, names=names)

@@ -429,6 +429,7 @@ def test_problems_that_tell_nothing_are_refused():
         bptt.doctor(lambda p, x, h: np.tanh(p["w"] * x) + 0 * h, mine, example=example)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1e-6, 0.1, 1.0, 3.0])
 def test_where_rounding_is_allowed_for_a_small_mistake_is_still_seen(size):
     def wrong(params, xs, state, dhs):

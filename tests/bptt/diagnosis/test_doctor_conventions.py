@@ -76,6 +76,7 @@ def test_a_mean_of_one_gradient_among_others_is_a_mistake():
     assert "dweight_hh: divided by the number of steps T" in str(found.mistake)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (3, 4, 5, 10))])
 def test_truncation_is_recognised_and_may_be_said(k):
     ways = {bptt.Window(k): partial(rnn, window=k), bptt.Chunked(k): partial(rnn, cut=lambda t: (t + 1) % k == 0)}

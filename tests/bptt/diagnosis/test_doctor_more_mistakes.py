@@ -65,6 +65,7 @@ def test_each_is_named(slip):
     assert found.second is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "slips",
     [
@@ -123,6 +124,7 @@ def lstm(p, xs, state, dhs, *, gates="", once_more=False):
     return {"weight_ih": dW, "weight_hh": dU}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gates", "of"), [("i", "i[t]"), ("f", "f[t]"), ("g", "g[t]"), ("ifg", "i[t], f[t], g[t]")])
 def test_a_missing_bracket(gates, of):
     bptt.doctor(nn.lstm, lstm).check()

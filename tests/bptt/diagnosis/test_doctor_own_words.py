@@ -39,6 +39,7 @@ def by_hand(p, xs, state, dhs, *, slope):
     return {"W": dW, "U": dU}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spelling", [pytest.param(s, marks=[pytest.mark.slow] if k > 1 else []) for k, s in enumerate(SPELLINGS)]
 )

@@ -67,6 +67,7 @@ TOGETHER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slips", TOGETHER, ids=" + ".join)
 def test_each_of_several_is_named(slips):
     found = bptt.doctor(nn.lstm, partial(lstm, slips=slips))

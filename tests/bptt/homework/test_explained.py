@@ -84,6 +84,7 @@ def test_the_right_class_is_right():
     assert bptt.examine(LSTM(slip=""), INPUTS, TARGETS).check().verdict == "right"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "slip", [pytest.param(s, marks=[pytest.mark.slow] if k % 3 else []) for k, s in enumerate(MISTAKES)]
 )

@@ -119,6 +119,7 @@ class Parameter:
         self.__dict__ = {names[0]: value, names[1]: np.zeros_like(value)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [False, True])
 @pytest.mark.parametrize(
     "names", [("v", "d"), ("w", "g"), ("v", "dv"), ("W", "dW"), ("val", "grad"), ("p", "D")], ids=str

@@ -93,6 +93,7 @@ SLIPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize(
     ("piece", "there", "slip", "wrong", "shortest"),

@@ -499,6 +499,7 @@ def test_the_recursion_of_d2l():
     assert math.isclose(bptt.truncated_gradient(tape, losses, w, Scaled(xi)), expected, rel_tol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [Randomized(0.6), RandomChunks(2.5, power=4)], ids=str)
 def test_the_variance_of_seeded_draws_is_that_of_all_outcomes(how):
     tape, loss, params = layered(nn.RNN(I, H), T=6)
