@@ -323,6 +323,13 @@ def test_the_numerical_derivatives_know_known_functions_and_their_own_error():
     assert central_differences(lambda x: np.sum(np.maximum(x, 0)), x, v).value == pytest.approx(v[0] + v[2], rel=1e-9)
 
 
+def test_a_folder_called_torch_is_not_pytorch(tmp_path, monkeypatch):
+    (tmp_path / "torch").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    rng = np.random.default_rng(0)
+    assert bptt.compare(nn.rnn, nn.init.rnn(rng, 4, 5), rng.standard_normal((3, 2, 4)))
+
+
 @pytest.mark.needs_torch
 @pytest.mark.parametrize("cell", WITH_HAND)
 def test_pytorch_has_a_column(cell):

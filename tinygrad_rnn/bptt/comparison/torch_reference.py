@@ -18,7 +18,8 @@ def gradients(case: Case) -> dict[str, Array] | None:
     options = getattr(case.cell, "keywords", {})
     if function not in (cells.rnn, cells.lstm, cells.gru, cells.residual_rnn, cells.gru_textbook):
         return None
-    if importlib.util.find_spec("torch") is None:
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:  # a folder of that name beside a script is no package
         return None
     import torch
 
