@@ -49,6 +49,11 @@ def size(options: argparse.Namespace, name: str) -> int:
     return options.usual[name] if given is None else given
 
 
+def first_step(parser: argparse.ArgumentParser, usual: str) -> None:
+    """Add the option for the number that is written for the first step; `usual` says what it is without it."""
+    parser.add_argument("--first-step", type=int, choices=(0, 1), help=f"number of the first step (default: {usual})")
+
+
 def at_least(least: int) -> Callable[[str], int]:
     """Return a type for argparse: a whole number from `least` to `LARGEST`."""
 

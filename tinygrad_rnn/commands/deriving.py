@@ -11,7 +11,7 @@ from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
-from tinygrad_rnn.commands.common import STANDARD, at_least, place, theirs_for_ours
+from tinygrad_rnn.commands.common import STANDARD, at_least, first_step, place, theirs_for_ours
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import format_of, require_outputs, write
@@ -50,6 +50,7 @@ def add(commands: Commands) -> None:
     )
     for name, does in (("readout", "readout(params, h) -> y"), ("loss", "loss(y, target) -> the loss of a step")):
         derive.add_argument(f"--{name}", help=f"a function of the same file, {does}; example then gives targets too")
+    first_step(derive, "1, as in textbooks")
     derive.add_argument("--steps", type=at_least(1), help="write out the chains of this number of steps too")
     derive.add_argument(
         "--entries", action="store_true", help="name the entries of the tape that each formula comes from"
@@ -76,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
     files.require_apart("derive", source, *(path for path in outputs if path != STANDARD))
     format_of("derive", options.answers, to, ENDINGS, to)
     with _cell(options) as (cell, more), Progress("derive")(options.cell):
+        if options.first_step is not None:
+            more["first_step"] = options.first_step
         derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
         texts = list(_texts(derivation, options, to, blanks))
     for path, text in texts:

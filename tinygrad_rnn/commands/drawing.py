@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn import draw, files, nn
 from tinygrad_rnn.commands.chosen_cell import Chosen, chosen, problem
-from tinygrad_rnn.commands.common import STANDARD, at_least, place, size, wrote
+from tinygrad_rnn.commands.common import STANDARD, at_least, first_step, place, size, wrote
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import file_for, format_of
@@ -82,6 +82,7 @@ def add(commands: Commands) -> None:
         default="page",
         help="as large as it gets, or 1920 x 1080 with type of 18 points or more (default: page)",
     )
+    first_step(drawing, "its label")
     drawing.add_argument("--flow", action="store_true", help="colour by the gradient of the mean square of the outputs")
     drawing.add_argument("--cuts", type=_steps, default=(), help="steps before which the gradient is cut: 2,4")
     drawing.add_argument(
@@ -128,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _wanted(options: argparse.Namespace, loss: Tensor | None) -> dict[str, Any]:
     """Return the options of the picture."""
-    wanted: dict[str, Any] = {"view": options.view, "cuts": options.cuts}
+    wanted: dict[str, Any] = {"view": options.view, "cuts": options.cuts, "first_step": options.first_step}
     if options.show:
         wanted["show"] = options.show
     if options.level:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn import bptt, draw, nn
 from tinygrad_rnn.commands.chosen_cell import Chosen, chosen, problem
-from tinygrad_rnn.commands.common import place, wrote
+from tinygrad_rnn.commands.common import first_step, place, wrote
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import file_for
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
         "--cell own.py:cell -o own.html",
     )
     problem(playing, steps=3)
-    playing.add_argument("--first-step", type=int, choices=(0, 1), help="number of the first step (default: its label)")
+    first_step(playing, "its label")
     playing.add_argument("--level", choices=LEVELS, help="open with this level of detail (default: gates)")
     playing.add_argument(
         "-o",

@@ -31,6 +31,26 @@ def simple():
     return bptt.derive(simple_rnn, example=simple_example, layout="columns")
 
 
+def test_steps_are_counted_from_one_or_from_zero():
+    """All numbers of steps are one less from 0, and nothing else differs: t, t-1 and t+1 stay."""
+    one, zero = (bptt.derive(nn.rnn, first_step=k).write("text", steps=2) for k in (1, 0))
+    assert "t = 1, ..., T." in one
+    assert "t = T, ..., 1. Every term of step T+1 is zero" in one
+    for said in (
+        "t = 0, ..., T-1.",
+        "t = T-1, ..., 0. Every term of step T is zero",
+        "∂L/∂h_{-1} = Uᵀ δ_0",
+        "∂L_0/∂U = diag(1 - h_0²) ∂L_0/∂h_0 h_{-1}ᵀ",
+    ):
+        assert said in zero
+    chains = [text.split("Chains.")[1] for text in (one, zero)]
+    assert re.sub(r"_([0-2])", lambda m: f"_{int(m[1]) - 1}", chains[0]).replace("_-1", "_{-1}") == chains[1]
+    sheet = bptt.derive(nn.rnn, first_step=0).worksheet("text", blanks=["dh0"])
+    assert "h_{-1}" in sheet.answers
+    with pytest.raises(ValueError, match="first_step=2\ngive 0 or 1"):
+        bptt.derive(nn.rnn, first_step=2)
+
+
 def test_the_simple_rnn_is_the_textbooks_term_by_term():
     lines = simple().lines("latex")
     assert {name: lines[name] for name in ("z", "h", "dh/dz", "dz/dh_prev", "dz", "dU", "dW", "db", "dx", "dh0")} == {

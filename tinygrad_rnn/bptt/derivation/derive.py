@@ -38,8 +38,8 @@ from tinygrad_rnn.nn.parameters import Cell
 class Derivation:
     """BPTT of a cell, as formulas and as code. The code is run and compared with the tape before it is returned."""
 
-    def __init__(self, setting: Setting, names: Mapping[str, str] | None) -> None:
-        self._setting = setting
+    def __init__(self, setting: Setting, names: Mapping[str, str] | None, first_step: int = 1) -> None:
+        self._setting, self._first_step = setting, first_step
         self.recorded = setting.small()
         self.recurrence: Recurrence = recurrence(self.recorded, names)
         self._sources: dict[int, str] = {}
@@ -69,7 +69,7 @@ class Derivation:
     @cached_property
     def formulas(self) -> Formulas:
         """The formulas. Each is checked: its sides are the same numbers, and those of the tape."""
-        formulas = Formulas(self.recurrence)
+        formulas = Formulas(self.recurrence, self._first_step)
         require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
         return formulas
 
@@ -162,6 +162,7 @@ def derive(
     names: Mapping[str, str] | None = None,
     layout: str = "rows",
     bias: bool = True,
+    first_step: int = 1,
 ) -> Derivation:
     """Write down BPTT of a cell from its tape.
 
@@ -180,7 +181,11 @@ def derive(
     at the loss, with example(rng, T, B) -> params, xs, state, targets. Without a readout the loss takes h. Without a
     loss the derivation begins at dL_t/dh_t.
 
-    Raises ValueError for a cell whose steps differ, with the first difference, and for a cell without such formulas.
+    first_step: the number that formulas write for the first step: 1, as textbooks do, and the initial state is h_0; or
+    0, as tapes and drawings do, and it is h_{-1}. Names of lines and of chains count from 1 in any case.
+
+    Raises ValueError for another first step, for a cell whose steps differ, with the first difference, and for a cell
+    without such formulas.
     """
     if arguments:
         if example or readout or loss or layout != "rows":
@@ -191,6 +196,8 @@ def derive(
         cell, example, layout = own_cell(cell, arguments)
     if layout not in LAYOUTS:
         raise ValueError(f"derive: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
+    if first_step not in (0, 1):
+        raise ValueError(f"derive: first_step={first_step!r}\ngive 0 or 1")
     columns = layout == "columns"
     if columns and example is None:
         raise ValueError(
@@ -203,4 +210,4 @@ def derive(
             f"derive: {type(cell).__name__} is a layer, not a cell\n"
             "give its cell, nn.lstm for nn.LSTM: every layer and direction runs that cell over its input"
         )
-    return Derivation(Setting(cell, example, columns, bias, readout, loss), names)
+    return Derivation(Setting(cell, example, columns, bias, readout, loss), names, first_step)

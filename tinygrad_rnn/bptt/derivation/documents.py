@@ -17,7 +17,6 @@ CONVENTION = (
     "Each quantity is a column vector, for one example. L is the sum of the losses L_t. The letter d before a quantity "
     "means the derivative of L with respect to it; for a net input this derivative is delta."
 )
-CHAINS = "Chains"
 
 
 class Document:
@@ -43,14 +42,14 @@ class Document:
 
     def sections(self) -> list[tuple[str, str, list[Formula]]]:
         """Return the heading, the note, written out, and the formulas of each section that has formulas."""
-        names = [*SECTIONS, "chains"]
+        names = list(SECTIONS)
         whole = any(f.section == "forward" for f in self.formulas)
         found = []
         for name in names:
             inside = [f for f in self.formulas if f.section == name]
             note = "".join(self._words(part) for part in self.writer.notes.get(name, ()))
             if inside or (whole and note):
-                found.append((SECTIONS.get(name, CHAINS), note, inside))
+                found.append((self.writer.formulas.heading(name), note, inside))
         return found
 
     def _words(self, part: str | Ref | Partial) -> str:

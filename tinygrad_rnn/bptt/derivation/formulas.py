@@ -14,11 +14,12 @@ from tinygrad_rnn.bptt.derivation.step_blocks import step_blocks
 from tinygrad_rnn.tape.notation import is_function
 
 SECTIONS = {
-    "forward": "Forward pass, for t = 1, ..., T",
+    "forward": "Forward pass, for t = {first}, ..., {last}",
     "slopes": "Local derivatives, from the last line to the first",
     "steps": "From one step to the next",
-    "errors": "Error terms, for t = T, ..., 1",
+    "errors": "Error terms, for t = {last}, ..., {first}",
     "gradients": "Gradients",
+    "chains": "Chains",
 }
 
 
@@ -54,15 +55,20 @@ class Formula:
 
 
 class Formulas:
-    """All formulas of a recurrence, in order, and its lines by name."""
+    """All formulas of a recurrence, in order, and its lines by name. Steps are counted from `first_step`, 0 or 1."""
 
-    def __init__(self, rec: Recurrence) -> None:
+    def __init__(self, rec: Recurrence, first_step: int = 1) -> None:
+        self.first_step = first_step
         self.rec = readable(in_columns(rec))
         self.lines = by_line(self.rec.forward)
         self.states = [Ref(state, 0, self.rec.shapes[state]) for state in self.rec.states]
         self.blocks = step_blocks(self.lines, self.states)
         self.net_inputs = self._net_inputs()
         self.all = [*self._forward(), *self._slopes(), *self._steps(), *self._errors(), *self._gradients()]
+
+    def heading(self, section: str) -> str:
+        """Return the heading of a section, with the steps that it is for."""
+        return SECTIONS[section].format(first=self.first_step, last="T" if self.first_step else "T-1")
 
     def section(self, name: str) -> list[Formula]:
         """Return the formulas of one section."""

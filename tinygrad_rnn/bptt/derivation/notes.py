@@ -15,7 +15,7 @@ def notes(formulas: Formulas) -> dict[str, Note]:
         "forward": _of_forward(formulas),
         "slopes": _of_slopes(formulas),
         "steps": _of_steps(formulas),
-        "errors": ["Every term of step T+1 is zero."],
+        "errors": [f"Every term of step {'T+1' if formulas.first_step else 'T'} is zero."],
         "gradients": ["Those of parameters are sums over time, and over the examples of a batch."],
     }
     return {section: note for section, note in found.items() if note}

@@ -68,7 +68,7 @@ class Writer:
     """The writer of formulas in a style. Each `_name` method writes the operation of that name."""
 
     def __init__(self, formulas: Formulas, style: Style) -> None:
-        self.style, self._net, self.notes = style, formulas.net_inputs, notes(formulas)
+        self.style, self.formulas, self._net, self.notes = style, formulas, formulas.net_inputs, notes(formulas)
         self._cotangents, self._output = formulas.rec.cotangents, formulas.rec.states[0]
         self._units = formulas.rec.shapes[self._output][0]
         outside = {*formulas.rec.params.values(), *(t.name for e in formulas.rec.setup for t in e.targets)}
@@ -113,7 +113,9 @@ class Writer:
         s = self.style
         below = self._first(side.below) if f is not None and f.at == "first" else side.below
         d = s.sign("d" if side.kind == "total" else "partial")
-        above = s.symbol("L", str(side.of or "")) if side.above is None else self.ref(side.above)
+        above = (
+            s.symbol("L", self._when(STEP + side.of) if side.of else "") if side.above is None else self.ref(side.above)
+        )
         assert isinstance(below, Ref)
         over = s.raised(d, "+") if side.kind == "alone" else d
         return s.fraction(s.row(over, above), s.row(d, self.ref(below)))
@@ -138,7 +140,7 @@ class Writer:
     def ref(self, x: Ref) -> str:
         """Return a quantity with its step."""
         s = self.style
-        when = _when(x.step)
+        when = self._when(x.step)
         if x.name == UPSTREAM:
             d = s.sign("partial")
             return s.fraction(s.row(d, s.symbol("L", when)), s.row(d, s.symbol(*self._parts(self._output, when))))
@@ -294,7 +296,7 @@ class Writer:
             ref, (first, *_) = at.args[0], dict(at.options)["index"]
             place = f",{(first if isinstance(first, int) else first[0]) + 1}" if ref.shape[0] > 1 else ""
         assert isinstance(ref, Ref)
-        when = _when(ref.step)
+        when = self._when(ref.step)
         e = self.style.symbol("e", f"{ref.name}_{when if len(when) == 1 else f'{{{when}}}'}{place}")
         return (self.style.raised(e, "T"), ATOM - 1) if axis else (e, ATOM)
 
@@ -322,9 +324,8 @@ class Writer:
         label = f"({dict(x.options)['label']})"
         return self.style.symbol(base, ",".join(part for part in (sub, label) if part)), ATOM
 
-
-def _when(step: int | None) -> str:
-    return {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(step, str((step or 0) - STEP))
+    def _when(self, step: int | None) -> str:
+        return {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(step, str((step or 0) - STEP - 1 + self.formulas.first_step))
 
 
 def _split(name: str, timed: bool) -> tuple[str, str]:
