@@ -10,7 +10,10 @@ from drawings import NETWORKS, SVG, hidden_arrows, needs_dot, recorded
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.dot import digraph
+from tinygrad_rnn.draw.layout.annotations import furniture
 from tinygrad_rnn.draw.layout.layout import layout
+from tinygrad_rnn.draw.layout.sizes import text_width
+from tinygrad_rnn.draw.style import THEMES
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.boxes import Folded
 from tinygrad_rnn.draw.views.picture import picture
@@ -166,3 +169,28 @@ def test_long_sequences_show_both_ends_and_wrong_requests_are_refused():
         tg.Tensor(1.0) * 2
     with pytest.raises(ValueError, match="no steps"):
         picture(empty, view="textbook")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_name_stands_on_the_sign_of_equality(name):
+    pic = picture(recorded(name, 3)[0], view="textbook")
+    texts = furniture(pic, layout(pic), THEMES["light"]).texts
+    (equal,) = (text for text in texts if text.text == "=")
+    for text in texts:
+        if text is not equal:
+            half = text_width(text.text, text.size) / 2
+            aside = abs(text.x + (half if text.start else 0) - equal.x) - half - 8
+            assert max(aside, abs(text.y - equal.y) - 12) > 0, text.text
+
+
+@pytest.mark.parametrize("slide", [False, True], ids=["page", "slide"])
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+def test_the_name_of_what_is_carried_stands_at_its_arrow(name, slide):
+    """And not above, where the arrows to the outputs run."""
+    pic = picture(recorded(name, 3)[0], level="cells", slide=slide)
+    places = layout(pic)
+    (height,) = {places.curves[arrow][0][1] for arrow in pic.arrows if pic.carried(*arrow)}
+    texts = furniture(pic, places, THEMES["light"]).texts
+    names = [text for text in texts if text.fill == THEMES["light"].carried]
+    assert len(names) == 2
+    assert all(0 < text.y - height < 12 for text in names)

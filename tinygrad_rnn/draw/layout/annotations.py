@@ -20,6 +20,7 @@ from tinygrad_rnn.draw.views.drawn_tape import Time
 
 MARGIN = 14.0
 FOOT = 26.0
+EQUAL = 26
 """The height of the room below the steps for their titles."""
 SWATCH = 34.0
 LINE = 15.0
@@ -56,10 +57,12 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         else:
             found.texts.append(Text(at, high + 10, "cut", theme.cut, label_size(pic)))
             top = max(top, high + 16)
+    labels = Labels(places, label_size(pic))
     if pic.folded is not None:  # both sides are the same network
         ends = list(places.columns.values())
-        found.texts.append(Text((ends[0][1] + ends[1][0]) / 2, (low + high) / 2, "=", theme.text, 26))
-    labels = Labels(places, label_size(pic))
+        x, y = (ends[0][1] + ends[1][0]) / 2, (low + high) / 2
+        found.texts.append(Text(x, y, "=", theme.text, EQUAL))
+        labels.keep_free(x, y, EQUAL)
     _carried(found, pic, places, labels, theme)
     weight_names(found, pic, places, labels, theme)
     for text in found.texts:
@@ -132,7 +135,8 @@ def _carried(found: Furniture, pic: Picture, places: Layout, labels: Labels, the
         else:
             said.add(what)
             low, high = places.columns[pic.boxes[arrow[0]].column]
-            x = high + 14 if curve[0][0] < curve[-1][0] else low - 14  # beside the column that the arrow leaves
+            away = max(14.0, labels.width(short(words)) / 2 + 4)
+            x = high + away if curve[0][0] < curve[-1][0] else low - away  # beside the column that the arrow leaves
             y = curve[3][1] + 8
         if (place := labels.place(x, y, short(words))) is not None:
             found.texts.append(Text(*place, short(words), theme.carried, labels.size))

@@ -38,6 +38,10 @@ class Labels:
         """Return the approximate width of a name."""
         return text_width(words, self.size)
 
+    def keep_free(self, x: float, y: float, size: float) -> None:
+        """Let no name stand on a square around a place."""
+        self._take((x - size / 2, x + size / 2, y - size / 2, y + size / 2, ""))
+
     def place(self, x: float, y: float, words: str) -> Point | None:
         """Return the middle of a name that is wanted at a place; None where the same name stands there already."""
         wide = self.width(words) / 2 + ROOM
