@@ -333,9 +333,10 @@ def test_the_line_of_progress_fits_the_terminal(columns, monkeypatch):
     for name in ("ann.py", "ben.py", "cat.py"):
         line.step(name)
     line.end()
-    shown = sys.stderr.getvalue().removesuffix("\n").split("\r")[1:]
+    *shown, wiped, after = sys.stderr.getvalue().split("\r")[1:]
     assert [len(each) for each in shown] == [columns - 1] * 3
     assert shown[-1].startswith("3/3"[: columns - 1])
+    assert (wiped, after) == (" " * (columns - 1), "")
 
 
 def test_two_that_import_each_other_and_fail_are_both_marked(small):

@@ -471,10 +471,7 @@ def counting(by_hand):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("step", "upstream"),
-    [(299, 299), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((0, 0), (7, 7), (181, 182)))],
-)
+@pytest.mark.parametrize(("step", "upstream"), [(299, 299), (0, 0), (7, 7), (181, 182)])
 def test_a_fault_in_a_long_sequence_is_found_by_halving(step, upstream):
     """A mistake in the contribution of one step: the first upstream gradient that it shows at is that of the step."""
 
@@ -493,7 +490,7 @@ def test_a_fault_in_a_long_sequence_is_found_by_halving(step, upstream):
     )
     found = f"with an upstream gradient at step {upstream} alone, the contribution of step {step} is the first"
     assert found in report.findings[0]
-    assert len(calls) < 40
+    assert len(calls) < 50  # of 300 steps
 
 
 def three_steps(params, xs, state, dhs, *, before=False):
