@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_rnn.draw.layout.labels import Labels
+from tinygrad_rnn.draw.layout.labels import ROOM, Labels
 from tinygrad_rnn.draw.layout.page import NOTE, label_size, note_size, on_page
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
 from tinygrad_rnn.draw.layout.side_by_side import Layout
@@ -135,7 +135,7 @@ def _carried(found: Furniture, pic: Picture, places: Layout, labels: Labels, the
         else:
             said.add(what)
             low, high = places.columns[pic.boxes[arrow[0]].column]
-            away = max(14.0, labels.width(short(words)) / 2 + 4)
+            away = max(14.0, labels.width(short(words)) / 2 + 2 * ROOM)
             x = high + away if curve[0][0] < curve[-1][0] else low - away  # beside the column that the arrow leaves
             y = curve[3][1] + 8
         if (place := labels.place(x, y, short(words))) is not None:
