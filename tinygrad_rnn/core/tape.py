@@ -13,6 +13,7 @@ array([2., 4., 6.])
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, overload
@@ -151,8 +152,7 @@ class Tape:
             errors.require_differentiable(path, x)
         tensors = [x for _, x in leaves]
         start, pending = self._start(loss, seed)
-        for _ in self._walk(start, pending, tensors):  # it changes `pending`
-            pass
+        deque(self._walk(start, pending, tensors), maxlen=0)  # run the whole walk, which changes `pending`
         return rebuild([finished(pending.get(x), x) for x in tensors])
 
     def _start(self, loss: Any, seed: Any) -> tuple[int, dict[Tensor, Cotangent]]:
