@@ -1,7 +1,10 @@
-"""What all tests share: readable ids, the same in every process."""
+"""What all tests share: readable ids, the same in every process, and a browser."""
 
 import functools
+import shutil
 from typing import Any
+
+import pytest
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:
@@ -29,3 +32,15 @@ def description(val: Any) -> str | None:
         return f"lambda of line {val.__code__.co_firstlineno}"
     text = name if isinstance(name, str) else " ".join(repr(val).split())
     return type(val).__name__ if " at 0x" in text else text
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra `dev`)")
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()

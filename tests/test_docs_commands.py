@@ -4,6 +4,7 @@ import re
 
 import make_commands
 import pytest
+from marked_blocks import place
 
 from tinygrad_rnn.commands import streams
 
@@ -12,7 +13,7 @@ PAGE = make_commands.PAGE.read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", make_commands.BLOCKS)
 def test_a_block_of_the_page_is_what_the_parser_says(name):
-    shown = [text for _, text, _ in make_commands.place(name).findall(PAGE)]
+    shown = [text for _, text, _ in place("make_commands.py", name).findall(PAGE)]
     assert shown == [make_commands.BLOCKS[name]()], "run: python docs/tools/make_commands.py"
 
 

@@ -6,6 +6,7 @@ import ablation
 import make_compiled
 import numpy as np
 import pytest
+from marked_blocks import filled, place
 
 import tinygrad_rnn as tg
 
@@ -16,20 +17,20 @@ PAGE = make_compiled.PAGE.read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", make_compiled.BLOCKS)
 def test_a_block_of_the_page_is_what_the_programs_say(name):
-    shown = [text for _, text, _ in make_compiled.place(name).findall(PAGE)]
+    shown = [text for _, text, _ in place("make_compiled.py", name).findall(PAGE)]
     assert shown == [make_compiled.BLOCKS[name]()], "run: python docs/tools/make_compiled.py"
 
 
-def test_a_block_is_put_between_its_marks_and_nowhere_else(monkeypatch):
-    monkeypatch.setattr(make_compiled, "BLOCKS", {"one": lambda: "new\n", "two": lambda: "\\1\n"})
-    page = "before\n<!-- begin: python docs/tools/make_compiled.py, {} -->\n{}<!-- end -->\nafter\n"
+def test_a_block_is_put_between_its_marks_and_nowhere_else():
+    blocks = {"one": lambda: "new\n", "two": lambda: "\\1\n"}
+    page = "before\n<!-- begin: python docs/tools/a_tool.py, {} -->\n{}<!-- end -->\nafter\n"
     given, wanted = (
         "".join(page.format(*pair) for pair in pairs)
         for pairs in ((("one", "old\n"), ("two", "")), (("one", "new\n"), ("two", "\\1\n")))
     )
-    assert make_compiled.filled(given) == wanted
+    assert filled(given, "a_tool.py", blocks) == wanted
     with pytest.raises(AssertionError, match="0 places for two"):
-        make_compiled.filled(page.format("one", ""))
+        filled(page.format("one", ""), "a_tool.py", blocks)
 
 
 def test_the_program_of_the_page_computes_the_gradients_of_the_tape():

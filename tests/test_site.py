@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -133,22 +132,10 @@ def test_formulas_are_mathml_in_a_box_of_their_own(site):
 # ---------------------------------------------------------------------------------------------- in a browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra `dev`)")
-    with api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
-
-
 @pytest.mark.slow
 @pytest.mark.needs_chromium
-def test_pages_ask_for_nothing_and_fit_a_phone_and_paper(site, browser):
-    context = browser.new_context(viewport={"width": 390, "height": 800})
+def test_pages_ask_for_nothing_and_fit_a_phone_and_paper(site, chromium):
+    context = chromium.new_context(viewport={"width": 390, "height": 800})
     asked = []
     context.route(
         lambda url: not url.startswith("file:"), lambda route: (asked.append(route.request.url), route.abort())
@@ -174,9 +161,9 @@ def test_pages_ask_for_nothing_and_fit_a_phone_and_paper(site, browser):
 @pytest.mark.slow
 @pytest.mark.needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(site, browser, scheme):
+def test_axe_finds_nothing_serious(site, chromium, scheme):
     module = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed (extra `dev`)")
-    tab = browser.new_page(color_scheme=scheme)
+    tab = chromium.new_page(color_scheme=scheme)
     for page in ("index", "tape", "api/draw", "derivations/exercise-02", "zh/README"):
         tab.goto((site / f"{page}.html").as_uri())
         tab.add_script_tag(path=module.__path__[0] + "/axe.min.js")
@@ -199,8 +186,8 @@ def test_axe_finds_nothing_serious(site, browser, scheme):
         pytest.param("梯度", "zh/README.html", id="another Chinese word"),
     ],
 )
-def test_search_finds(site, browser, words, wanted):
-    tab = browser.new_page()
+def test_search_finds(site, chromium, words, wanted):
+    tab = chromium.new_page()
     tab.goto(f"{(site / 'search.html').as_uri()}?q={words}")
     tab.wait_for_function("document.querySelector('.search-summary')?.textContent.includes('finished')")
     links = tab.eval_on_selector_all("#search-results li > a", "found => found.map(a => a.href)")
@@ -210,8 +197,8 @@ def test_search_finds(site, browser, words, wanted):
 
 @pytest.mark.slow
 @pytest.mark.needs_chromium
-def test_search_does_not_find_characters_that_are_no_word_there(site, browser):
-    tab = browser.new_page()
+def test_search_does_not_find_characters_that_are_no_word_there(site, chromium):
+    tab = chromium.new_page()
     tab.goto(f"{(site / 'search.html').as_uri()}?q=断截")
     tab.wait_for_function("document.querySelector('#search-results p')?.textContent.length > 0")
     assert tab.locator("#search-results li").count() == 0

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from marked_blocks import filled
+
 from tinygrad_rnn import cli, files
 from tinygrad_rnn.commands.parser import value_name
 
@@ -83,19 +85,5 @@ def _plain(text: str) -> str:
 BLOCKS: dict[str, Callable[[], str]] = {"table": table, "reference": reference}
 
 
-def place(name: str) -> re.Pattern[str]:
-    """Match a block of the page: the mark, the block, and the mark of its end."""
-    return re.compile(rf"(<!-- begin: python docs/tools/make_commands.py, {name} -->\n)(.*?)(<!-- end -->)", re.S)
-
-
-def filled(page: str) -> str:
-    """Return the page with both blocks between their marks."""
-    for name, block in BLOCKS.items():
-        text = block()
-        page, count = place(name).subn(lambda found, text=text: found[1] + text + found[3], page)
-        assert count == 1, f"{PAGE.name} has {count} places for {name}"
-    return page
-
-
 if __name__ == "__main__":
-    files.write(PAGE, filled(files.read_text(PAGE)))
+    files.write(PAGE, filled(files.read_text(PAGE), "make_commands.py", BLOCKS))

@@ -7,13 +7,13 @@ The tests do the same, and fail if the page differs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from make_tables import plain, what_it_raises
+from marked_blocks import filled
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import compiler, files, nn
@@ -172,19 +172,5 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
-def place(name: str) -> re.Pattern[str]:
-    """Match a block of the page: the mark, the block, and the mark of its end."""
-    return re.compile(rf"(<!-- begin: python docs/tools/make_compiled.py, {name} -->\n)(.*?)(<!-- end -->)", re.S)
-
-
-def filled(page: str) -> str:
-    """Return the page with all blocks between their marks."""
-    for name, block in BLOCKS.items():
-        text = block()
-        page, count = place(name).subn(lambda found, text=text: found[1] + text + found[3], page)
-        assert count == 1, f"{PAGE.name} has {count} places for {name}"
-    return page
-
-
 if __name__ == "__main__":
-    files.write(PAGE, filled(files.read_text(PAGE)))
+    files.write(PAGE, filled(files.read_text(PAGE), "make_compiled.py", BLOCKS))

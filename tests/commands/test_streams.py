@@ -11,7 +11,7 @@ from test_chosen_cell import FILE as OWN
 
 from tinygrad_rnn import bptt, cli, files, nn
 from tinygrad_rnn.commands import streams
-from tinygrad_rnn.core.plain_values import plain
+from tinygrad_rnn.plain_values import plain
 
 SMALL = ("--steps", "5", "--hidden", "2")
 TRUNCATE = ("truncate", "--cell", "rnn", *SMALL, "--draws", "2")

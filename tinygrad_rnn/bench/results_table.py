@@ -10,7 +10,7 @@ from tinygrad_rnn.bench.machine import Facts
 from tinygrad_rnn.bench.measure import clock
 from tinygrad_rnn.bench.peers import OURS, PEERS
 from tinygrad_rnn.bench.run import Row, Settings
-from tinygrad_rnn.core.aligned import padded
+from tinygrad_rnn.text_tables import padded
 
 WIDTH = 11
 """The columns of a number."""

@@ -18,9 +18,9 @@ from tinygrad_rnn.commands.model_weights import recurrent_layers
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, file_for, require_outputs, say, write_json
-from tinygrad_rnn.core.aligned import aligned, padded
 from tinygrad_rnn.draw import plots
 from tinygrad_rnn.nn.parameters import Cell
+from tinygrad_rnn.text_tables import aligned, padded
 
 WIDTH = 64
 """Characters that the bars of one line take together."""

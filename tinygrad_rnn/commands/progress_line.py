@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO, cast
 
-from tinygrad_rnn.core.aligned import padded, shortened, width
 from tinygrad_rnn.core.counting import clock
+from tinygrad_rnn.text_tables import padded, shortened, width
 
 QUIET = 2.0
 """Seconds that a command may take without a word."""

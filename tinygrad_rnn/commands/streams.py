@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_rnn import files
 from tinygrad_rnn.commands.common import STANDARD, place, wrote
-from tinygrad_rnn.core.plain_values import plain
+from tinygrad_rnn.plain_values import plain
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,6 @@ from tinygrad_rnn.commands.common import ALL_CELLS, STANDARD, TEXT_HELP, at_leas
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require_outputs, say, write_json
-from tinygrad_rnn.core.aligned import padded
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.draw.truncation_bars import Walk
@@ -27,6 +26,7 @@ from tinygrad_rnn.lm import text
 from tinygrad_rnn.lm.text import Indices
 from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.text_tables import padded
 
 SHOWN = 72
 """The maximum number of characters to draw."""

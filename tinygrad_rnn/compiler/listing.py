@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygrad_rnn.compiler.lowering import Call, Function
 from tinygrad_rnn.compiler.storage import Layout, LoopCalls, PlainCall, Slot, StepCall
-from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.graph.graph import Argument, Array, Loop, Node, Value
+from tinygrad_rnn.text_tables import aligned
 
 Where = tuple[Loop, str] | None
 """The loop of a call, and "chunk" or "step"; None outside of time."""

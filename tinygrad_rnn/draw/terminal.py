@@ -6,8 +6,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.core.aligned import aligned
-from tinygrad_rnn.core.aligned import width as columns_of
 from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
 from tinygrad_rnn.draw.views.drawn_tape import Band
 from tinygrad_rnn.draw.views.formula import in_ascii
@@ -15,6 +13,8 @@ from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.draw.views.selection import left_out
 from tinygrad_rnn.draw.views.step_numbers import bare, plain
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.text_tables import aligned
+from tinygrad_rnn.text_tables import width as columns_of
 
 WIDTH = 100
 """The default number of characters of a line."""

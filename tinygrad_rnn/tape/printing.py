@@ -9,11 +9,11 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.recording import scope_text
 from tinygrad_rnn.core.table import Args
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.values import bare
+from tinygrad_rnn.text_tables import aligned
 
 HEAD = ("#", "scope", "output", "operation", "inputs", "line")
 """The columns of the table."""

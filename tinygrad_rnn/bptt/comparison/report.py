@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
-from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.notebook.html_parts import badge, box, faint, sentences, strong, table, titled
+from tinygrad_rnn.text_tables import aligned
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
-from tinygrad_rnn.core.aligned import aligned
 from tinygrad_rnn.core.counting import counted
-from tinygrad_rnn.core.plain_values import plain
 from tinygrad_rnn.notebook.html_parts import box, labelled, table
 from tinygrad_rnn.notebook.line_chart import chart
+from tinygrad_rnn.plain_values import plain
+from tinygrad_rnn.text_tables import aligned
 
 FAR = 3.0
 """Powers of ten by which a gradient has changed where it is said to vanish or explode: a factor of a thousand."""

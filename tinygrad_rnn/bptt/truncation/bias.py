@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
-from tinygrad_rnn.core.plain_values import plain
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.notebook.html_parts import box, table
+from tinygrad_rnn.plain_values import plain
 from tinygrad_rnn.tape.full_tape import Tape
 
 Vector = NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_rnn.commands.classroom.hints import hint
 from tinygrad_rnn.commands.classroom.marks import Mark, counts
-from tinygrad_rnn.core.aligned import aligned
+from tinygrad_rnn.text_tables import aligned
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet takes for a formula."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_rnn
-from tinygrad_rnn.core.aligned import aligned, padded, shortened, width
+from tinygrad_rnn.text_tables import aligned, padded, shortened, width
 
 
 @pytest.mark.parametrize(
