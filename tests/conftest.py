@@ -1,10 +1,15 @@
-"""What all tests share: readable ids, the same in every process, and a browser."""
+"""What all tests share: readable ids, the same in every process, English, and a browser."""
 
 import functools
+import os
 import shutil
 from typing import Any
 
 import pytest
+
+from tinygrad_rnn.language.locale_language import VARIABLES
+
+os.environ.update(dict.fromkeys(VARIABLES, "C.UTF-8"))  # commands that a test starts speak English on each machine
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:

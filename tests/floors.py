@@ -1,7 +1,7 @@
 """The rooms of the package, floor by floor."""
 
 LAYERS = [
-    {"core", "files", "interrupted", "notebook", "plain_values", "text_tables"},
+    {"core", "files", "interrupted", "language", "notebook", "plain_values", "text_tables"},
     {"operations"},
     {"tape"},
     {"transforms", "nn", "draw", "graph"},

@@ -12,6 +12,7 @@
 - `sigmoid`, `relu`, `softplus`, `elu`, `gelu`, `gelu_tanh`, `softmax`, `log_softmax`, `logsumexp`: NumPy lacks them;
   `set_at`, `add_at`: in the place of assignment; `stop_gradient`.
 - `primitive(...)` adds an operation, `notation(...)` says how drawings, formulas and NumPy code write it.
+- `speak("zh")`: reports, hints and labels in Chinese, from here on or in a `with` statement.
 - `nn`: cells, `unroll`, losses, initial parameters. `bptt`: derivations by hand, the comparison, how a gradient flows.
   `draw`: the graph.
 """
@@ -26,6 +27,7 @@ from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.table import primitive
 from tinygrad_rnn.core.tape import Entry, Step
 from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.language.current import speak
 from tinygrad_rnn.operations.activations import elu, gelu, gelu_tanh, log_softmax, softmax, softplus
 from tinygrad_rnn.operations.basics import relu, sigmoid
 from tinygrad_rnn.operations.comparisons import stop_gradient
@@ -86,6 +88,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softplus",
+    "speak",
     "stop_gradient",
     "value_and_grad",
     "vjp",

@@ -35,7 +35,9 @@ from tinygrad_rnn.commands import (
     truncating,
 )
 from tinygrad_rnn.commands.common import printable
-from tinygrad_rnn.commands.parser import Parser
+from tinygrad_rnn.commands.parser import Parser, add_language
+from tinygrad_rnn.language.current import speaking
+from tinygrad_rnn.language.locale_language import of_locale
 
 COMMANDS = (
     demo,
@@ -75,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise SystemExit(_status(lambda: 0) or end.code) from None
         except OSError as error:  # a help text that cannot be written
             return _status(partial(_raise, error))
-        return _status(lambda: int(options.run(options)))
+        with speaking(options.lang or of_locale(os.environ, sys.stdout.encoding)):
+            return _status(lambda: int(options.run(options)))
 
 
 def _status(run: Callable[[], int]) -> int:
@@ -196,6 +199,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
+    add_language(commands.choices.values())
     return parser
 
 

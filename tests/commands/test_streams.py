@@ -270,6 +270,6 @@ def test_a_training_and_a_benchmark_as_json(own, capfd):
 
 
 def test_words_are_said_unless_the_standard_output_is_taken(capsys):
-    streams.say("a", None, "x.json")
-    streams.say("b", None, "-")
+    streams.tell("a", None, "x.json")
+    streams.tell("b", None, "-")
     assert capsys.readouterr().out == "a\n"

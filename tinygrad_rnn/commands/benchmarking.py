@@ -18,7 +18,7 @@ from tinygrad_rnn.bench.run import Row, Settings, rows
 from tinygrad_rnn.commands.common import at_least, seconds
 from tinygrad_rnn.commands.parser import Commands, add_command, meant
 from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
-from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
+from tinygrad_rnn.commands.streams import add_json, require_outputs, tell, write_json
 
 DTYPES = ("float32", "float64")
 
@@ -111,10 +111,10 @@ def _measure(settings: Settings, coretype: str | None, path: str | None) -> int:
     _require_kernels(coretype, found["blas"]["kernels"])
     # A line between the rows: a second thread would run while they are timed.
     line, whole = ProgressLine(), len(settings.cells) * len(settings.sizes) * len(settings.dtypes)
-    say(f"{machine.described(found, settings.threads)}\n\n{results_table.legend(settings, absent)}", path)
+    tell(f"{machine.described(found, settings.threads)}\n\n{results_table.legend(settings, absent)}", path)
     everything: list[Row] = []
     for dtype in settings.dtypes:
-        say(results_table.head(settings, dtype), path)
+        tell(results_table.head(settings, dtype), path)
         of_dtype: list[Row] = []
         measured = rows(settings, dtype)
         while True:
@@ -124,12 +124,12 @@ def _measure(settings: Settings, coretype: str | None, path: str | None) -> int:
             line.end()
             if row is None:
                 break
-            say(results_table.line(row, settings), path)
+            tell(results_table.line(row, settings), path)
             of_dtype.append(row)
         if len(of_dtype) > 1:
-            say(results_table.medians(of_dtype, settings), path)
+            tell(results_table.medians(of_dtype, settings), path)
         everything += of_dtype
-    say(f"\n{results_table.advice(found['blas'], settings.threads)}", path)
+    tell(f"\n{results_table.advice(found['blas'], settings.threads)}", path)
     if path is not None:
         plain = {"machine": found, "settings": dataclasses.asdict(settings), "coretype": coretype}
         write_json(path, {"kind": "benchmark", **plain, "rows": [row.data() for row in everything]})

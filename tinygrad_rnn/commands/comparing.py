@@ -9,7 +9,7 @@ from tinygrad_rnn.bptt.comparison.case import DTYPES
 from tinygrad_rnn.commands.chosen_cell import chosen, problem
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
-from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
+from tinygrad_rnn.commands.streams import add_json, require_outputs, tell, write_json
 
 
 def add(commands: Commands) -> None:
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     with chosen(options.cell) as found, Progress("compare")(found.name):
         params, xs, state = found.inputs(options, options.dtype)
         report = bptt.compare(found.cell, params, xs, by_hand, state, seed=options.seed)
-    say(str(report), options.json)
+    tell(str(report), options.json)
     if options.json:
         write_json(options.json, report.to_dict())
     return 0 if report else 1

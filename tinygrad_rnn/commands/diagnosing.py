@@ -14,7 +14,7 @@ from tinygrad_rnn.commands.chosen_cell import HELP, chosen
 from tinygrad_rnn.commands.common import theirs_for_ours
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
-from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
+from tinygrad_rnn.commands.streams import add_json, require_outputs, tell, write_json
 
 
 def add(commands: Commands) -> None:
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
                 progress=lambda: progress.say(f"{next(tried)} mistakes tried"),
             )
         text = str(diagnosis)
-    say(text, options.json)
+    tell(text, options.json)
     if options.json:
         write_json(options.json, diagnosis.to_dict())
     return 0 if diagnosis else 1

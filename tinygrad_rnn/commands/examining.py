@@ -20,7 +20,7 @@ from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.common import theirs_for_ours
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
-from tinygrad_rnn.commands.streams import add_json, require_outputs, say, write_json
+from tinygrad_rnn.commands.streams import add_json, require_outputs, tell, write_json
 
 SUBJECT = "give it as FILE.py:name; the name may be a call, FILE.py:'GRU(4, 5)', or a pair, FILE.py:forward,backward"
 
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
             first = str(error).splitlines()[0]
             raise ValueError(f"{first}\nit was given no arguments: {ARGUMENTS}") from error
         said = str(found)
-    say(said, options.json)
+    tell(said, options.json)
     if options.json:
         write_json(options.json, found.to_dict())
     return 0 if found else 1

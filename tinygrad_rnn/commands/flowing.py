@@ -17,7 +17,7 @@ from tinygrad_rnn.commands.common import ALL_CELLS, place, sizes, wrote
 from tinygrad_rnn.commands.model_weights import recurrent_layers
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
-from tinygrad_rnn.commands.streams import add_json, file_for, require_outputs, say, write_json
+from tinygrad_rnn.commands.streams import add_json, file_for, require_outputs, tell, write_json
 from tinygrad_rnn.draw import plots
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.text_tables import aligned, padded
@@ -76,9 +76,9 @@ def run(options: argparse.Namespace) -> int:
         for number, (name, cell, problem) in enumerate(chosen_ones, 1):
             with progress(name, number, 0 if options.weights else len(options.cells)):
                 flows[name] = bptt.flow(cell, *problem, seed=options.seed, rows=rows)
-            say(f"{flows[name]}\n", *silent)
+            tell(f"{flows[name]}\n", *silent)
         if options.steps > 1:  # at one step there is no distance to compare
-            say(_bars(flows), *silent)
+            tell(_bars(flows), *silent)
         if path is not None:
             with progress("the figure"):
                 draw.plot_flow(
@@ -109,7 +109,7 @@ def _of_weights(options: argparse.Namespace, *silent: str | None) -> Iterator[tu
     refuse_sizes(options)
     rng = np.random.default_rng(options.seed)
     for name, (kind, params) in recurrent_layers(options.weights, options.dtype).items():
-        say(f"{name}, read as {kind}: {', '.join(f'{n} {p.shape}' for n, p in params.items())}", *silent)
+        tell(f"{name}, read as {kind}: {', '.join(f'{n} {p.shape}' for n, p in params.items())}", *silent)
         xs = rng.standard_normal((options.steps, options.batch, params["weight_ih"].shape[1]))
         yield name, ALL_CELLS[kind], (params, xs.astype(options.dtype))
 

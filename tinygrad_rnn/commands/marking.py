@@ -19,7 +19,7 @@ from tinygrad_rnn.commands.common import at_least, folder, place, seconds
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.sources import READ
-from tinygrad_rnn.commands.streams import require_outputs, say, write
+from tinygrad_rnn.commands.streams import require_outputs, tell, write
 from tinygrad_rnn.core.counting import clock
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     marks = marks_of({student: results[student] for student in whole}, points)
     if unseen := [name for name in marks[0].scale if not any(name in mark.gradients for mark in marks)]:
         _say(f"mark: points of {', '.join(unseen)}: no submission has that gradient")
-    say(marks_table.text(marks, options.hints), *outputs)
+    tell(marks_table.text(marks, options.hints), *outputs)
     name = options.task.name
     for path, text in (
         (options.json, marks_table.as_json(marks, options.hints, name)),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn, TypeAlias
 
 from tinygrad_rnn.commands.common import printable
+from tinygrad_rnn.language.current import LANGUAGES
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The commands of the command line, to which `add_command` adds one."""
@@ -69,6 +70,12 @@ def add_command(commands: Commands, name: str, does: str, *examples: str) -> arg
     parser = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog="\n".join(lines))
     parser.set_defaults(parser=parser)
     return parser
+
+
+def add_language(parsers: Iterable[argparse.ArgumentParser]) -> None:
+    """Add to every command, as its last option, the language in which it speaks."""
+    for parser in parsers:
+        parser.add_argument("--lang", choices=LANGUAGES, help="language of the words (default: that of the locale)")
 
 
 def meant(word: str, names: Iterable[str]) -> str:

@@ -79,7 +79,7 @@ def file_for(path: str | None, kind: str) -> Iterator[files.AnyPath | None]:
         write(STANDARD, inside.read_bytes())
 
 
-def say(words: str, *paths: str | None) -> None:
+def tell(words: str, *paths: str | None) -> None:
     """Print the words of a result, unless one of the paths has taken the standard output."""
     if STANDARD not in paths:
         print(words, flush=True)

@@ -18,7 +18,7 @@ from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
 from tinygrad_rnn.commands.common import ALL_CELLS, STANDARD, TEXT_HELP, at_least, place, wrote
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
-from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require_outputs, say, write_json
+from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require_outputs, tell, write_json
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.draw.truncation_bars import Walk
@@ -113,15 +113,15 @@ def _run(options: argparse.Namespace, path: files.AnyPath | None) -> None:
     silent, progress, ways = (options.json, options.output), Progress("truncate"), _ways(options.length)
     rng = np.random.default_rng(options.seed)
     walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
-    say(_bars(characters, walks), *silent)
+    tell(_bars(characters, walks), *silent)
     if path is not None:
         files.write(path, cuts.svg(f"How BPTT cuts a text of {len(characters)} characters", characters[:SHOWN], walks))
         if options.output != STANDARD:
-            say("", *silent)
+            tell("", *silent)
             wrote(options.output)
     problem = _problem(options, letters)
     size = sum(p.size for p in problem[0].values())
-    say(
+    tell(
         f"\n{options.cell}, {options.hidden} units, {size:,} parameters, mean cross "
         f"entropy of the next of {options.steps} characters; random ways: {options.draws} draws.\n"
         "error: |E G - g| / |g|, G the truncated and g the full gradient; deviation: sqrt(E |G - E G|^2) / |g|\n"
@@ -134,7 +134,7 @@ def _run(options: argparse.Namespace, path: files.AnyPath | None) -> None:
     for number, name in enumerate(names, 1):
         with progress(name, number, len(names)):
             rows.append(next(measured))
-        say(str(rows[-1]), *silent)
+        tell(str(rows[-1]), *silent)
     if options.json:
         about = {name: getattr(options, name) for name in ("cell", "steps", "hidden", "length", "seed")}
         found = [{**vars(row), "walks": walks.get(row.name)} for row in rows]

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import badge, box, faint, sentences, strong, table, titled
 from tinygrad_rnn.text_tables import aligned
 
@@ -265,7 +266,7 @@ class Report:
         elif self.unjudged:
             result = f"{len(self.unjudged)} of {len(self.rows)} gradients cannot be judged here, no other disagrees"
         else:
-            result = "all agree"
+            result = say("all agree")
         more = ", or rounding where that is more" if any(row.tolerance for row in self.rows) else ""
         coarse = [f", {row.name} {row.asked:.0e}" for row in self.rows if row.asked > self.rtol]
         return f"{result} (tolerance {self.rtol:.0e} relative{''.join(coarse)}{more})"

@@ -1,0 +1,34 @@
+"""Each command speaks the language that it is asked for, or that of the locale."""
+
+import make_commands
+import pytest
+
+from tinygrad_rnn import cli
+
+COMPARE = ["compare", "--cell", "rnn", "--steps", "2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "locale", "words"),
+    [
+        pytest.param([], "C.UTF-8", "all agree", id="English"),
+        pytest.param([], "zh_CN.UTF-8", "全部一致", id="by the locale"),
+        pytest.param(["--lang", "zh"], "C.UTF-8", "全部一致", id="as asked"),
+        pytest.param(["--lang", "en"], "zh_CN.UTF-8", "all agree", id="English in a Chinese locale"),
+    ],
+)
+def test_a_command_speaks_as_asked_or_as_the_locale_says(arguments, locale, words, monkeypatch, capsys):
+    monkeypatch.setenv("LC_ALL", locale)
+    assert cli.main([*COMPARE, *arguments]) == 0
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", make_commands.commands())
+def test_each_command_takes_a_language(command):
+    assert "--lang {en,zh}" in make_commands.commands()[command].format_help()
+
+
+def test_another_language_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        cli.main([*COMPARE, "--lang", "de"])
+    assert "'de': choose from en, zh" in capsys.readouterr().err

@@ -1,0 +1,12 @@
+"""All Chinese translations in one dict."""
+
+from __future__ import annotations
+
+from tinygrad_rnn.language.chinese.zh_common import COMMON
+from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
+
+CATALOGUES = (COMMON, COMPARISON)
+"""The catalogues of the rooms."""
+
+CHINESE: dict[str, str] = {english: chinese for catalogue in CATALOGUES for english, chinese in catalogue.items()}
+"""The Chinese template for each English one."""

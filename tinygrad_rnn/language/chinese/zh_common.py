@@ -1,0 +1,6 @@
+"""What several rooms say, in Chinese."""
+
+COMMON = {
+    ", ": "、",
+    " and ": " 和 ",
+}
