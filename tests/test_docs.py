@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import make_course
 import make_derivations
 import make_exercises
 import make_tables
@@ -16,6 +17,8 @@ import tinygrad_rnn
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LESSONS = {page for language in make_course.FOLDERS for page in make_course.lessons(language)}
+"""The pages with exercises; tests/test_course.py runs their code."""
 DEMOS = sorted((ROOT / "demos").glob("*.py"))
 SLOW = {
     "docs/zh/examine.md",
@@ -48,7 +51,7 @@ def each(names):
     return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
 
 
-@pytest.mark.parametrize("name", each(map(name_of, PAGES)))
+@pytest.mark.parametrize("name", each(name_of(page) for page in PAGES if page not in LESSONS))
 def test_the_code_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch, capsys):
     page = ROOT / name
     monkeypatch.chdir(tmp_path)

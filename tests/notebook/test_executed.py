@@ -1,24 +1,13 @@
 """Notebooks, executed: those of demos/, and one that shows everything. No raw `repr`, no warning, no broken output."""
 
-import importlib.util
-import json
 import re
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from executed_notebooks import MARKS, executed
 
-MISSING = [name for name in ("nbclient", "ipykernel") if importlib.util.find_spec(name) is None]
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.needs_jupyter,
-    pytest.mark.skipif(
-        bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: pip install 'tinygrad_rnn[notebook]'"
-    ),
-    pytest.mark.filterwarnings("ignore"),  # those of nbclient; a cell's own warnings are outputs of the cell
-]
+pytestmark = [pytest.mark.slow, *MARKS]
 
 DEMOS = sorted((Path(__file__).parents[2] / "demos").glob("*.ipynb"))
 RICH = {"text/html", "image/svg+xml", "text/latex", "text/markdown"}
@@ -91,26 +80,6 @@ EVERYTHING = [
     train.train(settings, Path("run"))
     """,
 ]
-
-
-def executed(cells, folder, monkeypatch):
-    """Execute cells in a kernel of this Python, and return them with their outputs."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    kernel = folder / "jupyter" / "kernels" / "this_python"
-    kernel.mkdir(parents=True)
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (kernel / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "-", "language": "python"}))
-    for name in ("JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(folder / "jupyter"))
-    book = nbformat.v4.new_notebook(cells=cells)
-    (folder / "work").mkdir()
-    NotebookClient(
-        book, timeout=300, kernel_name="this_python", resources={"metadata": {"path": str(folder / "work")}}
-    ).execute()
-    nbformat.validate(book)
-    return book.cells
 
 
 def assert_shown(cells):
