@@ -80,7 +80,7 @@ def gru_textbook(params: Params, x: Array, h: Array = None) -> Array:
     """Compute the gated recurrent unit of textbooks: the reset gate acts *before* the matrix. Gate order r, z, n.
 
     r and z as in `gru`;  n = tanh(W_n x_t + b_in + U_n (r * h_{t-1}) + b_hn);  h_t = (1 - z) * n + z * h_{t-1}
-    (Cho et al. 2014; NNDL (6.59)-(6.62), where n is h~.)
+    (Cho et al. 2014; NNDL (6.65)-(6.69), where n is h~.)
     """
     x_r, x_z, x_n = np.split(from_input(params, x), 3, axis=-1)
     of_r, of_z, of_n = by_gate(params, 3)

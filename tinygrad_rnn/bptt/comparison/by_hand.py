@@ -42,7 +42,7 @@ def rnn(
 
     dz_t = dh_t * f'(z_t), with f' = 1 - h_t^2 for tanh, [h_t > 0] for relu
     dW = sum_t dz_tᵀ x_t,  dU = sum_t dz_tᵀ h_{t-1},  db_ih = db_hh = sum_t dz_t (summed over the batch)
-    dx_t = dz_t W,  dh_{t-1} = dhs_{t-1} + dz_t U          (NNDL (6.37): the error term runs back through U)
+    dx_t = dz_t W,  dh_{t-1} = dhs_{t-1} + dz_t U          (NNDL (6.36): the error term runs back through U)
     """
     W, U, b = params["weight_ih"], params["weight_hh"], params["bias_ih"] + params["bias_hh"]
     hs = [state[0]]

@@ -19,7 +19,7 @@ dL/dU = sum_t sum_{k<=t} delta_{t,k} h_{k-1}^T. Steps are the label `t` of the s
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from tinygrad_rnn.tape.steps import time_of
 
 Loss = Tensor | Mapping[Tensor, Array]
 """A scalar Tensor, or a mapping from several results to their cotangents."""
+
+Numbered = Mapping[int, Loss]
+"""Losses by their numbers: {1: L_1, 2: L_2}, as a book counts them."""
 
 PLACE = ("t", "layer", "direction")
 """The labels that say which step of which recurrence an entry belongs to."""
@@ -65,13 +68,26 @@ def at_steps(tape: Tape, name: str, **labels: object) -> dict[Any, Tensor]:
     return found
 
 
-def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: object) -> Array:
+@overload
+def deltas(tape: Tape, losses: Sequence[Loss], name: str = ..., **labels: object) -> Array: ...
+
+
+@overload
+def deltas(tape: Tape, losses: Numbered, name: str = ..., **labels: object) -> dict[tuple[int, Any], Array]: ...
+
+
+def deltas(
+    tape: Tape, losses: Sequence[Loss] | Numbered, name: str = "z", **labels: object
+) -> Array | dict[tuple[int, Any], Array]:
     """Return the error terms delta_{t,k} = dL_t/d(name at step k): an array [t, k, ...], ... the shape of `name`.
 
     losses: L_t, scalar Tensors of this tape (or mappings from results to cotangents), one for each t. name: any named
     quantity, as z, h, c, f, z_f; labels such as layer=1, direction="reverse" say which. The axis k has the steps that
     have one, in the order of time. Zero where L_t does not depend on it: for k > t, where the loop runs forward.
-    For the simple RNN delta_{t,k} = diag(f'(z_k)) U^T delta_{t,k+1}.
+    For the simple RNN delta_{t,k} = diag(f'(z_k)) U^T delta_{t,k+1} (NNDL (6.36)).
+
+    Of losses by their numbers, {t: L_t}, it returns a dict {(t, k): array}, with k as the tape counts its steps: for a
+    loop over t = 1, ..., T this is delta[t, k] of the book.
 
     Raises LookupError where no step has the name or a step has several; ValueError where it has different shapes, or a
     loss is not on the tape; TypeError for losses that are no sequence.
@@ -83,6 +99,8 @@ def deltas(tape: Tape, losses: Sequence[Loss], name: str = "z", **labels: object
     if len(shapes := {x.shape for x in tensors}) > 1:
         raise ValueError(f"deltas: {name!r} has the shapes {sorted(shapes)}\nan array needs one shape at every step")
     rows = list(delta_rows(tape, listed, tensors))
+    if isinstance(losses, Mapping):
+        return {(t, k): row[n] for t, row in zip(losses, rows, strict=True) for n, k in enumerate(sorted(at))}
     return np.array(rows) if rows else np.zeros((0, len(tensors), *tensors[0].shape), tensors[0].dtype)
 
 
@@ -93,13 +111,16 @@ def delta_rows(tape: Tape, losses: Sequence[Loss], tensors: Sequence[Tensor]) ->
             yield np.array(tape.gradient(loss, tensors))
 
 
-def contributions(tape: Tape, loss: Loss | Sequence[Loss], W: Tensor, by: str | tuple[str, ...] = "t") -> Parts:
+def contributions(
+    tape: Tape, loss: Loss | Sequence[Loss] | Numbered, W: Tensor, by: str | tuple[str, ...] = "t"
+) -> Parts:
     """Split dL/dW into terms: a dict of arrays of W's shape that add up to it.
 
     by: "t", the step in which a path from the loss came to W; "gate", the last gate scope that it passed within its
     step (forgotten where it crosses into another), None where it passed none; "layer", or any other label: the last
-    one that it passed. A tuple, as ("t", "gate"), gives tuples as keys. Of a sequence of losses the key begins with the
-    loss's number: (t, k) for by="t", the double sum above, each term of it an array as large as W.
+    one that it passed. A tuple, as ("t", "gate"), gives tuples as keys. Of several losses the key begins with the
+    number of the loss: (t, k) for by="t", the double sum above, each term of it an array as large as W. A sequence of
+    losses is counted from 0; {t: L_t} gives them numbers of their own, so that the key is the book's (t, k).
 
     W: a parameter, whether it is read as it is, through W.T, in blocks, or prepared outside of time; or an
     intermediate result, as h_{k-1}. A label is None where a path met none. Terms that no path reaches are absent.
@@ -111,10 +132,11 @@ def contributions(tape: Tape, loss: Loss | Sequence[Loss], W: Tensor, by: str | 
     known = {label for entry in tape for label, _ in entry.scope} | {"gate", *PLACE}
     if not labels or not set(labels) <= known:
         raise ValueError(f"contributions: by={by!r}\ngive one or a tuple of the labels {', '.join(sorted(known))}")
-    if isinstance(loss, Tensor | Mapping):
-        return _contributions(tape, loss, W, labels, isinstance(by, str))
+    if isinstance(loss, Tensor | Mapping) and not _numbered(loss):
+        return _contributions(tape, cast(Loss, loss), W, labels, isinstance(by, str))
     found: Parts = {}
-    for number, each in enumerate(_losses("contributions", loss)):
+    listed = _losses("contributions", loss)
+    for number, each in zip(loss if isinstance(loss, Mapping) else range(len(listed)), listed, strict=True):
         terms = _contributions(tape, each, W, labels, one=False)
         found |= {(number, *key): g for key, g in terms.items()}  # type: ignore[misc]
     return found
@@ -218,11 +240,18 @@ def _jacobian(tape: Tape, y: Tensor, x: Tensor) -> Array:
     return rows.reshape(y.shape + x.shape)
 
 
+def _numbered(losses: object) -> bool:
+    """Return whether losses have numbers, {1: L_1}; a mapping from results to their cotangents is one loss."""
+    return isinstance(losses, Mapping) and bool(losses) and not any(isinstance(key, Tensor) for key in losses)
+
+
 def _losses(who: str, losses: object) -> list[Loss]:
+    if isinstance(losses, Mapping) and _numbered(losses):
+        return list(losses.values())
     if isinstance(losses, Tensor | Mapping) or not isinstance(losses, Sequence):
         raise TypeError(
             f"{who}: the losses are a {type(losses).__name__}\n"
-            "give a sequence of scalar Tensors, made while the tape was open: [L_0, L_1, ...]"
+            "give a sequence of scalar Tensors, made while the tape was open: [L_0, L_1, ...], or {1: L_1, 2: L_2}"
         )
     return list(losses)
 
