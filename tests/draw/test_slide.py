@@ -22,9 +22,13 @@ SLIDES = [
     pytest.param("lstm", {"level": "gates", "flow": True}, id="lstm-gates-flow"),
     pytest.param("lstm", {"level": "gates", "view": "rolled"}, id="lstm-rolled"),
     pytest.param("lstm", {"level": "cells", "flow": True}, id="lstm-cells-flow"),
+    pytest.param("lstm", {"level": "ops"}, id="lstm-ops"),
     pytest.param("gru", {"level": "gates"}, id="gru-gates"),
+    pytest.param("gru", {"level": "ops"}, id="gru-ops"),
     pytest.param("bidirectional", {"level": "cells"}, id="bidirectional-cells"),
+    pytest.param("bidirectional", {"level": "cells", "flow": True}, id="bidirectional-cells-flow"),
     pytest.param("two_layers", {"level": "cells"}, id="two-layers-cells"),
+    pytest.param("two_layers", {"level": "gates"}, id="two-layers-gates"),
     pytest.param("two_layers", {"level": "cells", "flow": True}, id="two-layers-cells-flow"),
 ]
 PIXELS_A_POINT = 96 / 72
@@ -60,8 +64,8 @@ def test_the_grid_draws_a_page_of_1920_by_1080_with_large_type(name, options, th
     scale = 1920 / wide
     inherited = float(root.get("font-size"))
     for text in root.iter(f"{SVG}text"):
-        sizes = [float(part.get("font-size", inherited)) for part in text.iter()]
-        assert scale * sizes[0] / PIXELS_A_POINT >= LEAST - 0.05, text.text
+        sizes = [float(part.get("font-size", text.get("font-size", inherited))) for part in text.iter()]
+        assert scale * min(sizes) / PIXELS_A_POINT >= LEAST - 0.05, "".join(text.itertext())
         assert 0 < float(text.get("x")) < wide
         assert 0 < float(text.get("y")) < high
     words = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
@@ -80,7 +84,7 @@ def test_the_grid_draws_a_page_of_1920_by_1080_with_large_type(name, options, th
 
 @needs_dot
 @pytest.mark.needs_dot
-@pytest.mark.parametrize(("name", "options"), [SLIDES[1], SLIDES[3], SLIDES[8]])
+@pytest.mark.parametrize(("name", "options"), [SLIDES[1], SLIDES[3], SLIDES[6], SLIDES[10]])
 def test_dot_draws_the_same_page(name, options, tmp_path):
     tape, loss, _ = recorded(name, 5)
     path = draw.render(tape, tmp_path / "a.svg", style="slide", engine="dot", **asked(options, loss)).path
@@ -89,7 +93,9 @@ def test_dot_draws_the_same_page(name, options, tmp_path):
     assert float(root.get("height").removesuffix("pt")) == pytest.approx(810, abs=3)
     graph = root.find(f"{SVG}g")
     scale = float(re.search(r"scale\(([\d.]+)", graph.get("transform"))[1])
-    sizes = [float(text.get("font-size", root.get("font-size"))) for text in root.iter(f"{SVG}text")]
+    types = [part for text in root.iter(f"{SVG}text") for part in text.iter() if part.get("font-size")]
+    sizes = [float(part.get("font-size")) for part in (root, *types)]
+    assert len(set(sizes)) > 1  # subscripts have a size of their own
     assert min(sizes) * scale >= LEAST - 0.05
     pic = styled(tape, style="slide", **asked(options, loss))
     ids = {g.get("id") for g in root.iter(f"{SVG}g")}
@@ -107,11 +113,13 @@ def test_no_text_is_on_another_and_each_is_as_large_in_a_browser(chromium, name,
         """() => [...document.querySelectorAll('text')].map(t => {
             const b = t.getBoundingClientRect(), m = t.getScreenCTM();
             return {words: t.textContent, left: b.left, right: b.right, top: b.top, bottom: b.bottom,
-                    size: parseFloat(getComputedStyle(t).fontSize) * m.d};
+                    size: parseFloat(getComputedStyle(t).fontSize) * m.d,
+                    smallest: Math.min(...[t, ...t.querySelectorAll('tspan')].map(
+                        part => parseFloat(getComputedStyle(part).fontSize))) * m.d};
         })"""
     )
     page.close()
-    assert min(text["size"] for text in found) >= 24 - 0.1
+    assert min(text["smallest"] for text in found) >= 24 - 0.1
     for k, a in enumerate(found):
         assert 0 <= a["left"] < a["right"] <= 1920, a["words"]
         assert 0 <= a["top"] < a["bottom"] <= 1080, a["words"]
@@ -135,6 +143,47 @@ def test_steps_that_do_not_fit_are_left_out_and_counted(T):
         more = range(len(shown) + 1)
         with pytest.raises(ValueError, match="fewest to be read"):
             styled(tape, more, "slide", level="gates")
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_one_step_at_ops_stands_without_the_loss_and_says_so(name):
+    tape, _, _ = recorded(name, 3)
+    pic = styled(tape, style="slide", level="ops")
+    whole = draw.picture(tape, [0], level="ops")
+    outside = {key for key, box in whole.boxes.items() if box.column is None}
+    assert pic.boxes.keys() == whole.boxes.keys() - outside
+    assert pic.arrows.keys() == {arrow for arrow in whole.arrows if not outside & set(arrow)}
+    assert f"Left out: {len(outside)} boxes outside of the steps." in pic.legend
+    assert not any(line.startswith("name |") for line in pic.legend)  # no number is left to explain
+
+
+def test_a_readout_after_the_steps_is_left_out_with_its_parameters():
+    rng = np.random.default_rng(0)
+    V = tg.Tensor(rng.standard_normal((4, 2)), name="V")
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(nn.gru, nn.init.gru(rng, 3, 4), rng.standard_normal((3, 2, 3)))
+        tg.named("L", nn.mse(hs @ V, np.zeros((3, 2, 2))))
+    for level, there in (("gates", True), ("ops", False)):
+        pic = styled(tape, style="slide", level=level)
+        ends = {name for arrow in (*pic.arrows, *pic.weights) for name in arrow}
+        assert ends <= pic.boxes.keys()
+        assert any("V" in line for line in pic.legend) == there
+        assert svg(pic)
+
+
+def test_steps_without_a_loss_have_nothing_left_out():
+    with tg.Tape() as tape:
+        nn.unroll(nn.lstm, nn.init.lstm(np.random.default_rng(0), 3, 4), np.ones((3, 2, 3)))
+    assert not any(line.startswith("Left out") for line in styled(tape, style="slide", level="gates").legend)
+
+
+def test_what_is_too_large_is_told_what_fits():
+    tape, loss, _ = recorded("lstm", 2)
+    with pytest.raises(ValueError, match="fewest to be read") as caught:
+        styled(tape, style="slide", level="ops", flow=loss)
+    assert str(caught.value).splitlines()[1] == ('draw less: leave out flow=, or level="gates"; or take style="page"')
+    styled(tape, style="slide", level="ops")
+    styled(tape, style="slide", level="gates", flow=loss)
 
 
 @pytest.mark.slow

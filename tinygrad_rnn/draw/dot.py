@@ -14,7 +14,7 @@ import graphviz
 
 from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, scale_of
 from tinygrad_rnn.draw.layout.layout import layout
-from tinygrad_rnn.draw.layout.page import HEIGHT, WIDTH
+from tinygrad_rnn.draw.layout.page import HEIGHT, WIDTH, lowered
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
 from tinygrad_rnn.draw.layout.side_by_side import Layout
@@ -82,7 +82,7 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
     for box in pic.boxes.values():
         _node(dot, box, pic, places, colours, scale)
     for k, text in enumerate(around.texts):
-        wide, high = text_width(text.text, text.size), 1.3 * text.size
+        wide, high = text_width(text.text, text.size, lowered(pic)), 1.3 * text.size
         # A wider one would widen the page.
         wide = min(wide, right - text.x if text.start else 2 * min(right - text.x, text.x - left))
         dot.node(

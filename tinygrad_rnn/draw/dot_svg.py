@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ElementTree
 
 from tinygrad_rnn.draw.layout.annotations import furniture, looks, scale_of
 from tinygrad_rnn.draw.layout.layout import layout
+from tinygrad_rnn.draw.layout.page import lowered
 from tinygrad_rnn.draw.style import FONTS, theme_named
 from tinygrad_rnn.draw.svg_text import box_text, heat_maps, words_around
 from tinygrad_rnn.draw.views.boxes import Picture
@@ -39,11 +40,11 @@ def with_own_text(drawn: bytes, pic: Picture, theme: str) -> bytes:
             continue
         shape = _emptied(group)
         if name in around:
-            lines = [words_around(around[name], around[name].x, -around[name].y)]
+            lines = [words_around(around[name], around[name].x, -around[name].y, lowered(pic))]
         else:
             box, (x, y) = pic.boxes[name], places.centre[name]
             _, ink, faint = looks(box, pic, colours, scale)
-            lines, below = box_text(box, x, -y, (ink, faint, colours.text))
+            lines, below = box_text(box, x, -y, lowered(pic), (ink, faint, colours.text))
             lines += heat_maps(box, x, below, colours)
         shape.extend(ElementTree.fromstring(f'<g xmlns="{SVG}">{"".join(lines)}</g>'))
         found.add(name)

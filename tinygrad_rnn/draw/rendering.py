@@ -122,7 +122,8 @@ def render(
     2,000 boxes, and the grid for a larger one. Where `dot` is absent or fails, "auto" draws the SVG by the grid, and a
     log message says why, once. Both draw the same boxes, of the same ids, at the same places. theme: "light" or "dark".
     style: "page", as large as it gets, or "slide": a page of 1920 x 1080 with type of 18 points or more, on which
-    scalars read `name | data | grad`; steps that do not fit are left out of the middle, and the drawing says so.
+    scalars read `name | data | grad`; steps that do not fit are left out of the middle, and the drawing says so;
+    if one step does not fit, what stands outside of the steps is left out as well.
     `steps` and the options are those of `draw.picture`: view, level, show, loss, grads, flow, cuts, budget.
 
     Raises ValueError for an unknown ending, engine or option, RuntimeError where `dot` is asked for and absent, or

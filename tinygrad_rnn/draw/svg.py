@@ -7,7 +7,7 @@ import math
 
 from tinygrad_rnn.draw.layout.annotations import flow_colour, furniture, looks, scale_of
 from tinygrad_rnn.draw.layout.layout import layout
-from tinygrad_rnn.draw.layout.page import PIXELS
+from tinygrad_rnn.draw.layout.page import PIXELS, lowered
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
 from tinygrad_rnn.draw.layout.side_by_side import Layout
@@ -76,7 +76,7 @@ class _Sheet:
             )
         for text in self.around.texts:
             x, y = self._down((text.x, text.y))
-            parts.append(words_around(text, x, y))
+            parts.append(words_around(text, x, y, lowered(self.pic)))
         return parts
 
     def _arrow(self, arrow: Arrow) -> str:
@@ -107,7 +107,7 @@ class _Sheet:
         style, ink, faint = looks(box, self.pic, self.theme, self.scale)
         dash = ' stroke-dasharray="4 3"' if style.dashed else ""
         corner = ' rx="7"' if style.round else ""
-        parts, below = box_text(box, x, y, (ink, faint, self.theme.text))
+        parts, below = box_text(box, x, y, lowered(self.pic), (ink, faint, self.theme.text))
         parts += heat_maps(box, x, below, self.theme)
         tip = plain(" ".join(part for part in (box.label, box.shape, *box.lines) if part))
         if box.tip and box.tip not in (box.detail, box.title):

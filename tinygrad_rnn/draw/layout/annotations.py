@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from tinygrad_rnn.draw.layout.labels import ROOM, Labels
-from tinygrad_rnn.draw.layout.page import NOTE, label_size, note_size, on_page
+from tinygrad_rnn.draw.layout.page import CLOSE_MARGIN, MARGIN, NOTE, label_size, lowered, note_size, on_page
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
 from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import short
@@ -18,7 +18,6 @@ from tinygrad_rnn.draw.style import Style, Theme, ink, level
 from tinygrad_rnn.draw.views.boxes import Box, Folded, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Time
 
-MARGIN = 14.0
 FOOT = 26.0
 EQUAL = 26
 """The height of the room below the steps for their titles."""
@@ -57,7 +56,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         else:
             found.texts.append(Text(at, high + 10, "cut", theme.cut, label_size(pic)))
             top = max(top, high + 16)
-    labels = Labels(places, label_size(pic))
+    labels = Labels(places, label_size(pic), lowered(pic))
     if pic.folded is not None:  # both sides are the same network
         ends = list(places.columns.values())
         x, y = (ends[0][1] + ends[1][0]) / 2, (low + high) / 2
@@ -80,7 +79,8 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
             right = max(right, left + len(line) * letter)
             bottom -= LINE
         bottom += LINE
-    reach = (left - MARGIN, bottom - MARGIN, right + MARGIN, top + MARGIN)
+    margin = CLOSE_MARGIN if pic.slide else MARGIN
+    reach = (left - margin, bottom - margin, right + margin, top + margin)
     found.reach = on_page(reach) if pic.slide else reach
     return found
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tinygrad_rnn.draw.layout.page import label_size
+from tinygrad_rnn.draw.layout.page import BETWEEN_COLUMNS, CLOSE_COLUMNS, label_size
 from tinygrad_rnn.draw.layout.sizes import letters
 from tinygrad_rnn.draw.views.boxes import Picture
 from tinygrad_rnn.draw.views.drawn_tape import Time
 
-BETWEEN_COLUMNS = 60.0
 LETTER = 0.511
 """The approximate width of a letter of a name, in parts of its size."""
 
@@ -54,7 +53,8 @@ def gutter(pic: Picture) -> float:
     crossing = [arrow for arrow in pic.arrows if pic.carried(*arrow)]
     names = max((letters(", ".join(pic.weights.get(arrow, ()))) for arrow in crossing), default=0.0)
     says = max((letters(pic.arrows[arrow]) for arrow in crossing), default=0.0)
-    return max(BETWEEN_COLUMNS, LETTER * label_size(pic) * (names + says) + 26.0 if names else 0.0)
+    least = CLOSE_COLUMNS if pic.slide else BETWEEN_COLUMNS
+    return max(least, LETTER * label_size(pic) * (names + says) + 26.0 if names else 0.0)
 
 
 def loops_room(pic: Picture) -> float:

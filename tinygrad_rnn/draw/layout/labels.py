@@ -27,8 +27,8 @@ Area = tuple[float, float, float, float, str]
 class Labels:
     """The places of the boxes and of the names placed so far."""
 
-    def __init__(self, places: Layout, size: int) -> None:
-        self.places, self.size = places, size
+    def __init__(self, places: Layout, size: int, lowered: float) -> None:
+        self.places, self.size, self.lowered = places, size, lowered
         self.taken: dict[int, list[Area]] = {}
         for name, (x, y) in places.centre.items():
             wide, high = places.width[name] / 2, places.tall.get(name, places.height) / 2
@@ -36,7 +36,7 @@ class Labels:
 
     def width(self, words: str) -> float:
         """Return the approximate width of a name."""
-        return text_width(words, self.size)
+        return text_width(words, self.size, self.lowered)
 
     def keep_free(self, x: float, y: float, size: float) -> None:
         """Let no name stand on a square around a place."""

@@ -16,13 +16,13 @@ from dataclasses import replace
 from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
 from tinygrad_rnn.draw.layout.columns import beside_gaps, edges, gutter, loops_room
 from tinygrad_rnn.draw.layout.detours import Streets, opposed
+from tinygrad_rnn.draw.layout.page import BETWEEN_ROWS, CLOSE_ROWS, lowered
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.side_by_side import Layout, beside
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
 from tinygrad_rnn.draw.views.boxes import Arrow, Gap, Picture
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 
-BETWEEN_ROWS = 20.0
 LANE = 4.0
 _BEFORE, _BETWEEN, _AFTER, _GAP = "before", "between", "after", "gap"
 
@@ -48,9 +48,10 @@ def layout(pic: Picture) -> Layout:
 class _Placer:
     def __init__(self, pic: Picture) -> None:
         self.pic = pic
-        self.width = {name: box_width(box) for name, box in pic.boxes.items()}
+        self.width = {name: box_width(box, lowered(pic)) for name, box in pic.boxes.items()}
         self.height = max((box_height(box) for box in pic.boxes.values() if box.kind != "gap"), default=BOX_HEIGHT)
-        self.row_height = self.height + BETWEEN_ROWS
+        self.between = CLOSE_ROWS if pic.slide else BETWEEN_ROWS
+        self.row_height = self.height + self.between
         self.below: dict[str, list[str]] = {name: [] for name in pic.boxes}
         self.above: dict[str, list[str]] = {name: [] for name in pic.boxes}
         for source, target in pic.arrows:
@@ -88,7 +89,7 @@ class _Placer:
         steps = (lowest * self.row_height, highest * self.row_height)
         for name in gaps:
             centre[name] = (self.x[name], (steps[0] + steps[1]) / 2)
-        tall = dict.fromkeys(gaps, max(steps[1] - steps[0] - BETWEEN_ROWS, self.height))
+        tall = dict.fromkeys(gaps, max(steps[1] - steps[0] - self.between, self.height))
         reach = max(self.x[name] + self.width[name] / 2 for name in centre)
         reach = max([reach, *(right for _, right in columns.values())])
         in_row: dict[tuple[Time, int], list[float]] = {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
+from tinygrad_rnn.draw.layout.sizes import LOWERED, LOWERED_ON_SLIDE
 from tinygrad_rnn.draw.views.boxes import Picture
+from tinygrad_rnn.draw.views.step_numbers import pieces
 
 PIXELS = 1920, 1080
 WIDTH, HEIGHT = 1440.0, 810.0
@@ -15,6 +17,13 @@ TITLE, SMALL = 11, 8
 """The sizes of the type in boxes."""
 LABEL, NOTE = 9, 10
 """The sizes of the names of arrows and of the text below the steps. On a slide, all type is as large as a title."""
+
+MARGIN, CLOSE_MARGIN = 14.0, 8.0
+"""The room around a drawing: on a page of its own size, and on a slide."""
+BETWEEN_ROWS, CLOSE_ROWS = 20.0, 13.0
+"""The room between two rows, on a page and on a slide."""
+BETWEEN_COLUMNS, CLOSE_COLUMNS = 60.0, 46.0
+"""And between two columns."""
 
 Reach = tuple[float, float, float, float]
 """Left, bottom, right, top."""
@@ -30,6 +39,11 @@ def note_size(pic: Picture) -> int:
     return TITLE if pic.slide else NOTE
 
 
+def lowered(pic: Picture) -> float:
+    """Return the size of subscripts, as a part of the size of their names."""
+    return LOWERED_ON_SLIDE if pic.slide else LOWERED
+
+
 def on_page(reach: Reach) -> Reach:
     """Return the limits of a page of 16:9 with a drawing in its middle."""
     left, bottom, right, top = reach
@@ -41,7 +55,15 @@ def on_page(reach: Reach) -> Reach:
 
 def points(pic: Picture, around: Furniture) -> float:
     """Return the size of the smallest type on the page, in points."""
-    small = any(box.lines or box.shape for box in pic.boxes.values())
-    smallest = min([SMALL if small else TITLE, *(text.size for text in around.texts)])
+    sizes = [_smallest(text.text, text.size) for text in around.texts]
+    for box in pic.boxes.values():
+        sizes.append(_smallest(box.label, TITLE))
+        sizes += [_smallest(line, SMALL) for line in (box.shape, *box.lines) if line]
+    smallest = min(sizes, default=TITLE)
     left, _, right, _ = around.reach
     return smallest * WIDTH / (right - left)
+
+
+def _smallest(words: str, size: float) -> float:
+    """Return the size of the smallest type of a text on a slide: of its subscripts, if it has some."""
+    return size * LOWERED_ON_SLIDE if any(under for _, under in pieces(words)) else size

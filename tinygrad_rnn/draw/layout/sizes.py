@@ -15,8 +15,8 @@ LINE = 10.0
 HEAT_CELL = 4.0
 TITLE, SMALL = 11.0, 8.0
 """The sizes of type: of a box's first line, and of its further lines."""
-LOWERED = 0.73
-"""The size of a subscript, as a part of the size of its name."""
+LOWERED, LOWERED_ON_SLIDE = 0.73, 0.88
+"""The size of a subscript, as a part of the size of its name. On a slide it is the smallest type."""
 LONGEST_TITLE = 40
 """The maximum length of a name in a box. A longer one shows its two ends; the box's title shows all."""
 _WIDTHS = {
@@ -43,12 +43,12 @@ _OTHER, _FULL = 0.85, 1.25
 """The width of another character, and of one of a wide script."""
 
 
-def box_width(box: Box) -> float:
-    """Return a width for the text of a box and for its heat maps."""
+def box_width(box: Box, lowered: float = LOWERED) -> float:
+    """Return a width for the text of a box and for its heat maps. `lowered` is the size of subscripts."""
     heat = sum(len(rows[0]) * HEAT_CELL + HEAT_CELL for rows in box.heat)
-    lines = [text_width(line, SMALL) + 10.0 for line in (box.shape, *box.lines)]
+    lines = [text_width(line, SMALL, lowered) + 10.0 for line in (box.shape, *box.lines)]
     title, rest = label_parts(box)
-    return max(34.0, text_width(title, TITLE) + text_width(rest, TITLE) + 12.0, heat + 8.0, *lines)
+    return max(34.0, sum(text_width(words, TITLE, lowered) for words in (title, rest)) + 12.0, heat + 8.0, *lines)
 
 
 def label_parts(box: Box) -> tuple[str, str]:
@@ -59,10 +59,10 @@ def label_parts(box: Box) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def text_width(text: str, size: float) -> float:
+def text_width(text: str, size: float, lowered: float = LOWERED) -> float:
     """Return the width of a text in the widest of the usual fonts, with its subscripts in their smaller type."""
     return size * sum(
-        (LOWERED if under else 1.0) * sum(_WIDTH[c] if c in _WIDTH else _other(c) for c in part)
+        (lowered if under else 1.0) * sum(_WIDTH[c] if c in _WIDTH else _other(c) for c in part)
         for part, under in pieces(text)
     )
 

@@ -19,6 +19,8 @@ from tinygrad_rnn.tape.notation import SHORT
 
 FARTHEST = 64
 """The maximum number of entries through which a value is followed."""
+ONCE = "Once for all steps"
+"""The beginning of the line on parameters that are read outside of the steps alone."""
 _PASSING = ("elementwise", "view", "join", "linear")
 
 
@@ -76,7 +78,7 @@ def legend(reading: Reading, pic: Picture, sums: bool) -> list[str]:
         name = sign(leaf)
         words = name if name == leaf.name else f"{name} = {name_of(leaf)}"
         words += f" ({'×'.join(map(str, leaf.shape))})" if leaf.shape and not sums else ""
-        if name in once:
+        if name in once or (not pic.weights and steps == {None} and leaf.ndim > 1):
             alone.append(words)
         elif name in by_step or (not pic.weights and leaf.ndim > 1):
             shared[name] = words
@@ -88,7 +90,7 @@ def legend(reading: Reading, pic: Picture, sums: bool) -> list[str]:
         if shared and not sums:
             found.append(f"So dL/d{next(iter(shared))} is the sum of what each step adds to it.")
     if alone:
-        found.append(f"Once for all steps: {', '.join(alone)}.")
+        found.append(f"{ONCE}: {', '.join(alone)}.")
     return found
 
 
