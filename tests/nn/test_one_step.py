@@ -234,7 +234,7 @@ def test_a_cell_broadcasts_nothing(name):
     for key in ("weight_ih", "weight_hh"):
         with refused(f"{name}: the parameters lack {key}; given: ", "\n", "weight_hh"):
             cell({k: v for k, v in params.items() if k != key}, x, h)
-    with refused(f"{name}: the parameters lack weight_ih, weight_hh", "the names of a layer end in _l0"):
+    with refused(f"{name}: the parameters lack weight_hh, weight_ih", "the names of a layer end in _l0"):
         cell(nn.weights.for_layer(params), x, h)
 
 

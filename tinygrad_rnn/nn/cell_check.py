@@ -6,7 +6,6 @@ NumPy would broadcast a state of one row or a bias of one entry, and compute ano
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
@@ -18,7 +17,6 @@ from tinygrad_rnn.nn.parameters import (
     Array,
     Cell,
     Params,
-    Shapes,
     State,
     require_features,
     require_mapping,
@@ -29,6 +27,11 @@ from tinygrad_rnn.nn.parameters import (
 
 Step = TypeVar("Step", bound=Cell)
 
+Spec = Mapping[str, str] | Callable[[Params], Mapping[str, str]]
+"""The shapes of a cell's parameters by name, or a function of the given parameters that returns them."""
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 _STEPS: list[tuple[Cell, Cell]] = []
 """Each checked cell, with its step alone.
 
@@ -37,28 +40,38 @@ something else.
 """
 
 
-def checked(gates: int, own: Mapping[str, int] | None = None, projects: bool = False) -> Callable[[Step], Step]:
+def gated(gates: int, **own: str) -> dict[str, str]:
+    """Return the shapes of PyTorch's parameters, with this number of gates stacked. Biases may be absent.
+
+    `own` are the shapes of the parameters beside these, written as `checked` says.
+    """
+    rows = f"{gates}H"
+    usual = {"weight_hh": f"{rows} H", "weight_ih": f"{rows} I", "bias_ih?": rows, "bias_hh?": rows}
+    return {name: shape for name, shape in usual.items() if name.removesuffix("?") not in own} | own
+
+
+def checked(parameters: Spec, **states: str) -> Callable[[Step], Step]:
     """Make a cell of a function of one step: `step(params, x, *state)`, which then gets inputs that fit.
 
-    `gates` is the number of blocks of H rows. `own` names the parameters beside the matrices and biases, each with its
-    number of blocks of H entries. A cell that `projects` may have `weight_hr` (P, H): its h is of size P.
+    A shape is written as its sizes: "4H I" is (4 H, I), "2 I" is (2, I), "" is one number. The sizes are read off the
+    parameters. `parameters` holds their shapes by name, where "?" ends a name that may be absent. It may be a function
+    of the given parameters, which may then name states too. `states` are the shapes of the states, without the batch.
+    x is of size I; of size H where no parameter has an axis of size I.
 
-    The cell raises ValueError unless all parameters have their shapes, x is (..., I), and each state (..., H), with one
-    batch. A state that is None is zero.
+    The cell raises ValueError unless all parameters, x and states have their shapes, with one batch. A state that is
+    None is zero.
     """
 
     def of(step: Step) -> Step:
         name = step.__name__
-        positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        names = [k for k, p in inspect.signature(step).parameters.items() if p.kind is positional][2:]
 
         @functools.wraps(step)
-        def cell(params: Params, x: Array, *states: Array, **options: object) -> State:
-            if len(states) <= len(names):
-                missing = {state: options.pop(state, None) for state in names[len(states) :]}
-                given = dict(zip(names, states, strict=False)) | missing
-                states = _fitting(name, gates, params, x, own or {}, projects, given)
-            return step(params, x, *states, **options)
+        def cell(params: Params, x: Array, *given: Array, **options: object) -> State:
+            if len(given) <= len(states):
+                missing = {state: options.pop(state, None) for state in list(states)[len(given) :]}
+                by_name = dict(zip(states, given, strict=False)) | missing
+                given = _fitting(name, parameters, params, x, states, by_name)
+            return step(params, x, *given, **options)
 
         _STEPS.append((cell, step))
         return cast(Step, cell)
@@ -76,60 +89,89 @@ def unchecked(cell: Cell) -> Cell:
     return next((step for one, step in _STEPS if one is cell), cell)
 
 
-def initial_state(name: str, state: Array, params: Params, x: Array, size: int) -> Array:
-    """Return the state, or zeros (B, size) where it is None.
-
-    The zeros have the dtype of the parameters, and are a Tensor if the parameters are Tensors.
-    """
+def initial_state(name: str, state: Array, weight: Array, shape: tuple[int, ...]) -> Array:
+    """Return the state, or zeros where it is None, of the dtype of the weight, and a Tensor if this is one."""
     if state is not None:
         return state
-    weight = params["weight_hh"]
-    zeros = np.zeros((*np.shape(x)[:-1], size), weight.dtype)
+    zeros = np.zeros(shape, weight.dtype)
     return Tensor(zeros, name=f"{name}0") if isinstance(weight, Tensor) else zeros
 
 
 def _fitting(
     cell: str,
-    gates: int,
+    spec: Spec,
     params: Params,
     x: Array,
-    own: Mapping[str, int],
-    projects: bool,
-    states: Mapping[str, Array],
+    states: Mapping[str, str],
+    given: Mapping[str, Array],
 ) -> tuple[Array, ...]:
     """Return the states in their order, zeros where they are None. Raise ValueError where anything does not fit."""
     require_mapping(cell, params)
-    matrices = ["weight_ih", "weight_hh"]
-    missing = [name for name in (*matrices, *own) if name not in params]
-    if missing:
+    shapes = dict(spec(params) if callable(spec) else spec)
+    of_states = {name: _factors(shapes.pop(name, shape)) for name, shape in states.items()}
+    written = {name: _factors(shape) for name, shape in shapes.items()}
+    needed = {name: factors for name, factors in written.items() if not name.endswith("?")}
+    if missing := [name for name in needed if name not in params]:
+        lines = ", ".join(f"{name} ({_text(factors)})" for name, factors in needed.items())
+        of_layer = (
+            f"; the names of a layer end in _l0: nn.{cell.upper().split('_')[0]}" if "weight_hh" in needed else ""
+        )
         raise ValueError(
             f"{cell}: the parameters lack {', '.join(missing)}; given: {', '.join(map(str, params)) or 'none'}"
-            f"{where_text()}\nexpected weight_ih ({gates} H, I) and weight_hh ({gates} H, H), with H units; "
-            f"the names of a layer end in _l0: nn.{cell.upper().split('_')[0]}"
+            f"{where_text()}\nexpected {lines}{of_layer}"
         )
-    inputs, size = ((shape_of(params[name]) or (0,))[-1] for name in matrices)
-    projection: tuple[int, ...] = ()
-    if projects and "weight_hr" in params:
-        projection = shape_of(params["weight_hr"]) or (0,)
-    hidden = projection[-1] if projection else size
-    shapes: Shapes = {"weight_hh": (gates * hidden, size), "weight_ih": (gates * hidden, inputs)}
-    shapes |= {name: (gates * hidden,) for name in ("bias_ih", "bias_hh") if name in params}
-    shapes |= {"weight_hr": (size, hidden)} if projection else {}
-    shapes |= {name: (blocks * hidden,) for name, blocks in own.items()}
-    require_parameters(cell, shapes, params)
-    require_features(cell, x, inputs)
-    sizes = {name: size if name == "h" else hidden for name in states}
-    for name, state in states.items():
-        _require_state(cell, name, state, x, sizes[name])
-    return tuple(initial_state(name, state, params, x, sizes[name]) for name, state in states.items())
+    of_params = {name.removesuffix("?"): factors for name, factors in written.items()}
+    of_params = {name: factors for name, factors in of_params.items() if name in params}
+    sizes = _sizes(of_params, params)
+    require_parameters(cell, {name: _shape(factors, sizes) for name, factors in of_params.items()}, params)
+    require_features(cell, x, sizes["I" if "I" in sizes else "H"])
+    batch, weight = shape_of(x)[:-1], params[next(iter(of_params))]
+    found = []
+    for name, state in given.items():
+        shape = (*batch, *_shape(of_states[name], sizes))
+        _require_state(cell, name, state, x, shape)
+        found.append(initial_state(name, state, weight, shape))
+    return tuple(found)
 
 
-def _require_state(cell: str, name: str, state: Array, x: Array, size: int) -> None:
-    """Raise ValueError unless the state has one row of this size for each row of x."""
+@functools.cache
+def _factors(shape: str) -> tuple[tuple[int, str], ...]:
+    """Return each size of a written shape as a number times a letter, which may be empty: "4H I" is (4, H), (1, I)."""
+    parts = [(size.rstrip(LETTERS), size.lstrip("0123456789")) for size in shape.split()]
+    return tuple((int(number or 1), letter) for number, letter in parts)
+
+
+def _sizes(written: Mapping[str, tuple[tuple[int, str], ...]], params: Params) -> dict[str, int]:
+    """Read the value of each letter off the parameters: off an axis of just this size, else off a multiple of it.
+
+    The last axes come first: they are what a matrix reads.
+    """
+    axes = [
+        (number, -k, letter, (shape_of(params[name])[-k:] or (0,))[0])
+        for name, factors in written.items()
+        for k, (number, letter) in enumerate(reversed(factors), 1)
+        if letter
+    ]
+    sizes: dict[str, int] = {}
+    for number, _, letter, size in sorted(axes, key=lambda axis: (axis[0] > 1, -axis[1])):
+        sizes.setdefault(letter, size // number)
+    return sizes
+
+
+def _shape(factors: tuple[tuple[int, str], ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(number * sizes[letter] if letter else number for number, letter in factors)
+
+
+def _text(factors: tuple[tuple[int, str], ...]) -> str:
+    sizes = [(f"{number} {letter}" if number > 1 else letter) if letter else str(number) for number, letter in factors]
+    return ", ".join(sizes) + ("," if len(sizes) == 1 else "")
+
+
+def _require_state(cell: str, name: str, state: Array, x: Array, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the state has this shape: an entry of its own for each row of x."""
     require_numbers(cell, f"the state {name}", state)
-    expected = (*shape_of(x)[:-1], size)
-    if state is not None and shape_of(state) != expected:
+    if state is not None and shape_of(state) != shape:
         raise ValueError(
             f"{cell}: the state {name} has shape {shape_of(state)}, x has shape {shape_of(x)}{where_text()}\n"
-            f"expected {name} of shape {expected}: one row for each row of x"
+            f"expected {name} of shape {shape}: one row for each row of x"
         )

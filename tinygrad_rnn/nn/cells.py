@@ -18,14 +18,22 @@ import numpy as np
 
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.nn.cell_check import checked
+from tinygrad_rnn.nn.cell_check import checked, gated
 from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.operations.basics import relu, sigmoid
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "relu": relu}
 
 
-@checked(gates=1)
+def with_projection(params: Params) -> dict[str, str]:
+    """Return the shapes of an LSTM: with `weight_hr` (H, C) the state h is smaller than c, which is of size C."""
+    if "weight_hr" not in params:
+        return gated(4)
+    of_c = {"weight_hh": "4C H", "weight_ih": "4C I", "bias_ih?": "4C", "bias_hh?": "4C"}
+    return of_c | {"weight_hr": "H C", "c": "C"}
+
+
+@checked(gated(1), h="H")
 def rnn(params: Params, x: Array, h: Array = None, *, nonlinearity: str = "tanh") -> Array:
     """Compute the simple (Elman) RNN: h_t = f(W x_t + b_ih + U h_{t-1} + b_hh), with f tanh or relu.
 
@@ -35,14 +43,14 @@ def rnn(params: Params, x: Array, h: Array = None, *, nonlinearity: str = "tanh"
     return named("h", ACTIVATIONS[nonlinearity](z))
 
 
-@checked(gates=1)
+@checked(gated(1), h="H")
 def residual_rnn(params: Params, x: Array, h: Array = None) -> Array:
     """Compute h_t = h_{t-1} + g_t, g_t = tanh(W x_t + b_ih + U h_{t-1} + b_hh): NNDL (6.50). Parameters of `rnn`."""
     z = named("z", from_input(params, x) + from_state(params, h))
     return named("h", h + named("g", np.tanh(z)))
 
 
-@checked(gates=4, projects=True)
+@checked(with_projection, h="H", c="H")
 def lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
     """Compute long short-term memory (torch.nn.LSTMCell). Gate order i, f, g, o; g is the candidate, c~ in many books.
 
@@ -60,7 +68,7 @@ def lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Ar
     return named("h", h @ params["weight_hr"].T if "weight_hr" in params else h), c
 
 
-@checked(gates=3)
+@checked(gated(3), h="H")
 def gru(params: Params, x: Array, h: Array = None) -> Array:
     """Compute the gated recurrent unit, PyTorch's form: the reset gate acts *after* the matrix. Gate order r, z, n.
 
@@ -75,7 +83,7 @@ def gru(params: Params, x: Array, h: Array = None) -> Array:
     return named("h", (1 - z) * n + z * h)
 
 
-@checked(gates=3)
+@checked(gated(3), h="H")
 def gru_textbook(params: Params, x: Array, h: Array = None) -> Array:
     """Compute the gated recurrent unit of textbooks: the reset gate acts *before* the matrix. Gate order r, z, n.
 

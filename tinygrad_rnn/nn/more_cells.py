@@ -9,16 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_rnn.core.tensor import named
-from tinygrad_rnn.nn.cell_check import checked
+from tinygrad_rnn.nn.cell_check import checked, gated
 from tinygrad_rnn.nn.cells import by_gate, from_input, from_state, gate, normalized
 from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.operations.basics import sigmoid
 
-NORMS = {"bias_ih": 4, "bias_hh": 4, "gain_ih": 4, "gain_hh": 4, "gain_c": 1, "bias_c": 1}
-"""What `layer_norm_lstm` needs beside the matrices, each with its number of blocks of H entries."""
+NORMS = {"bias_ih": "4H", "bias_hh": "4H", "gain_ih": "4H", "gain_hh": "4H", "gain_c": "H", "bias_c": "H"}
+"""What `layer_norm_lstm` needs beside the matrices, with their shapes."""
 
 
-@checked(gates=4, own={"weight_ci": 1, "weight_cf": 1, "weight_co": 1})
+@checked(gated(4, weight_ci="H", weight_cf="H", weight_co="H"), h="H", c="H")
 def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
     """Compute the LSTM with gates that see the cell (Gers, Schraudolph, Schmidhuber 2002). Gate order i, f, g, o.
 
@@ -33,7 +33,7 @@ def peephole_lstm(params: Params, x: Array, h: Array = None, c: Array = None) ->
     return named("h", o * np.tanh(c)), c
 
 
-@checked(gates=3)
+@checked(gated(3), h="H", c="H")
 def coupled_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
     """Compute the LSTM with input and forget gate coupled, i = 1 - f (Greff et al. 2015, CIFG). Gate order f, g, o.
 
@@ -45,7 +45,7 @@ def coupled_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> 
     return named("h", o * np.tanh(c)), c
 
 
-@checked(gates=4, own=NORMS)
+@checked(gated(4, **NORMS), h="H", c="H")
 def layer_norm_lstm(params: Params, x: Array, h: Array = None, c: Array = None) -> tuple[Array, Array]:
     """Compute the LSTM with layer normalization (Ba, Kiros, Hinton 2016, equations 20 to 22). Gate order i, f, g, o.
 
@@ -61,7 +61,7 @@ def layer_norm_lstm(params: Params, x: Array, h: Array = None, c: Array = None) 
     return named("h", o * np.tanh(normalized(c) * params["gain_c"] + params["bias_c"])), c
 
 
-@checked(gates=2)
+@checked(gated(2), h="H")
 def mgu(params: Params, x: Array, h: Array = None) -> Array:
     """Compute the minimal gated unit (Zhou et al. 2016). Gate order f, n.
 
@@ -74,7 +74,7 @@ def mgu(params: Params, x: Array, h: Array = None) -> Array:
     return named("h", (1 - f) * h + f * n)
 
 
-@checked(gates=1)
+@checked(gated(1), h="H")
 def leaky_rnn(params: Params, x: Array, h: Array = None, *, rate: float = 0.2) -> Array:
     """Compute the simple RNN in continuous time, an Euler step of dt / tau = `rate`; `rate` 1 is `nn.rnn`.
 

@@ -23,7 +23,8 @@ def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
 
     @functools.wraps(cell)
     def dropped(params: Params, x: Array, h: Array = None, *state: Array) -> Array | tuple[Array, ...]:
-        h = initial_state("h", h, params, x, np.shape(params["weight_hh"])[1])
+        U = params["weight_hh"]
+        h = initial_state("h", h, U, (*np.shape(x)[:-1], np.shape(U)[1]))
         for name, mask, value in (("on_x", on_x, x), ("on_h", on_h, h)):
             if np.shape(mask) != np.shape(value):
                 raise ValueError(
