@@ -1,4 +1,4 @@
-"""Write the notebooks of the course beside its pages, and the pictures that the pages show.
+"""Write the notebooks of the course beside its pages, and the texts and the pictures that its cells output.
 
     python docs/tools/make_course.py
 
@@ -122,9 +122,8 @@ def _code(text: str, kind: str, whole: str, start: int, code: str) -> Piece:
 
 
 def _output(text: str, offset: int, match: re.Match[str]) -> Piece:
-    image = match.groupdict().get("image")
-    kind, content = ("picture", image) if image else ("text", match["code"])
-    return Piece(kind, match[0], content, text.count("\n", 0, offset + match.start()))
+    kind, group = ("picture", "image") if match.groupdict().get("image") else ("text", "code")
+    return Piece(kind, match[0], match[group], text.count("\n", 0, offset + match.start(group)))
 
 
 def _place(page: Path, text: str, start: int) -> str:
@@ -258,6 +257,15 @@ def walked(page: Path) -> Iterator[tuple[Piece, AssertionError | None]]:
                 execute(again, page, names)
 
 
+def with_outputs(page: Path) -> str:
+    """Run a page, and return its text with each text that it shows as the code outputs it."""
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+    shown = [(piece, ran.text) for _, ran, shown in solved(page) for piece in shown if piece.kind == "text"]
+    for piece, text in reversed(shown):
+        lines[piece.line : piece.line + piece.content.count("\n")] = [text]
+    return "".join(lines)
+
+
 def pictures(page: Path) -> dict[Path, str]:
     """Run a page, and return its pictures: the text of each by its path. Raises ValueError for code that draws none."""
     found = {}
@@ -270,12 +278,13 @@ def pictures(page: Path) -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write the notebooks of both languages, and the pictures of the English pages. Take away those without a page."""
+    """Write the outputs and the notebooks of both languages, and the pictures. Take away those without a page."""
     for language, folder in FOLDERS.items():
         pages = lessons(language)
         for old in folder.glob("*.ipynb"):
             old.unlink()
         for page in pages:
+            page.write_text(with_outputs(page), encoding="utf-8", newline="\n")
             page.with_suffix(".ipynb").write_text(written(page), encoding="utf-8", newline="\n")
     drawn = {path: svg for page in lessons() for path, svg in pictures(page).items()}
     PICTURES.mkdir(parents=True, exist_ok=True)
