@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from tinygrad_rnn.bptt.derivation.expressions import Ref
+from tinygrad_rnn.bptt.derivation.formula_style import Style
 from tinygrad_rnn.bptt.derivation.formulas import SECTIONS, Formula, Partial
 from tinygrad_rnn.bptt.derivation.styles import Latex, MathML, Plain
-from tinygrad_rnn.bptt.derivation.symbols import Style, Writer
+from tinygrad_rnn.bptt.derivation.symbols import Writer
 
 STYLES: Mapping[str, type[Style]] = {"latex": Latex, "markdown": Latex, "html": MathML, "text": Plain}
 BLANK = {"latex": r"\underline{\hspace{8em}}", "html": "<mtext>______________</mtext>", "text": "______________"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from tinygrad_rnn.bptt.derivation.symbols import GREEK
+from tinygrad_rnn.bptt.derivation.formula_style import GREEK
 
 SIGNS = {"odot": "⊙", "partial": "∂", "-": "−", ">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 TOP = r"\top"

@@ -4,61 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
+from tinygrad_rnn.bptt.derivation.formula_style import GREEK, Style
 from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
 from tinygrad_rnn.bptt.derivation.notes import notes
 from tinygrad_rnn.bptt.derivation.wording import number
 from tinygrad_rnn.tape.notation import BINDS, notation_of
-
-NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega "
-    "Gamma Delta Theta Lambda Sigma Phi Psi Omega"
-)
-GREEK = dict(zip(NAMES.split(), "αβγδεζηθκλμνξρστφχψωΓΔΘΛΣΦΨΩ", strict=True))
-
-
-class Style(Protocol):
-    """The style of a formula: LaTeX, MathML or plain text."""
-
-    def symbol(self, base: str, sub: str) -> str:
-        """Return a letter or a word with its index."""
-
-    def indexed(self, text: str, sub: str) -> str:
-        """Return a part of an array."""
-
-    def number(self, text: str) -> str:
-        """Return a number."""
-
-    def sign(self, name: str) -> str:
-        """Return a sign: +, -, =, odot, and so on."""
-
-    def row(self, *parts: str) -> str:
-        """Return the parts one after the other."""
-
-    def bracketed(self, inner: str, kind: str = "(") -> str:
-        """Return `inner` in round or square brackets."""
-
-    def fraction(self, above: str, below: str) -> str:
-        """Return a quotient."""
-
-    def raised(self, base: str, exponent: str) -> str:
-        """Return a power; the exponent `T` means the transpose."""
-
-    def function(self, name: str) -> str:
-        """Return the name of a function."""
-
-    def applied(self, function: str, inner: str) -> str:
-        """Return a function applied to `inner`."""
-
-    def stacked(self, parts: list[str]) -> str:
-        """Return a column of parts."""
-
-    def over_time(self, inner: str) -> str:
-        """Return the sum over t."""
-
 
 SUM, TIMES, ATOM = 1, 2, 9
 Text = tuple[str, int]
