@@ -15,7 +15,7 @@ class Style(Protocol):
     """The style of a formula: LaTeX, MathML or plain text."""
 
     def symbol(self, base: str, sub: str) -> str:
-        """Return a letter or a word with its index."""
+        """Return a letter or a word with its index; `c~` is a c with a tilde above."""
 
     def indexed(self, text: str, sub: str) -> str:
         """Return a part of an array."""
@@ -47,5 +47,5 @@ class Style(Protocol):
     def stacked(self, parts: list[str]) -> str:
         """Return a column of parts."""
 
-    def over_time(self, inner: str) -> str:
-        """Return the sum over t."""
+    def summed(self, inner: str, over: tuple[str, str, str]) -> str:
+        """Return a sum over a letter, from its first to its last value: ("t", "1", "T")."""

@@ -13,17 +13,17 @@ from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, sh
 from tinygrad_rnn.bptt.derivation.reading import Find, Unwritable, read
 from tinygrad_rnn.bptt.derivation.repeated import made_once
 from tinygrad_rnn.bptt.derivation.tidying import tidied
-from tinygrad_rnn.bptt.derivation.trace import Recorded
+from tinygrad_rnn.bptt.derivation.trace import OF_STEP, Recorded
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Value
 from tinygrad_rnn.graph.outside_values import Places
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.nn.time_loop import cell_name
-from tinygrad_rnn.tape.steps import likeness
+from tinygrad_rnn.tape.steps import likeness, time_of
 
 
 def recurrence(recorded: Recorded, names: Mapping[str, str] | None = None) -> Recurrence:
-    """Return the recurrence of a recorded cell. `names` gives the cell's name of a parameter by its new name.
+    """Return the recurrence of a recorded cell. `names` gives the cell's name of a parameter or value by its new name.
 
     Raises ValueError for a cell whose steps differ, with the first difference, and for a cell without a formula.
     """
@@ -34,11 +34,14 @@ class _Reading:
     def __init__(self, recorded: Recorded, names: dict[str, str]) -> None:
         self.recorded = recorded
         given = {ours: theirs for theirs, ours in names.items()}
-        if unknown := set(given) - set(recorded.params):
+        inside = {v.name for _, _, _, v, scope in recorded.tape.lines() if v.name and time_of(scope) is not None}
+        values = sorted(inside - {OF_STEP, *recorded.states, *recorded.params})
+        if unknown := set(given) - set(recorded.params) - set(values):
             raise ValueError(
                 f"derive: names has {sorted(unknown)}, but the cell has no such parameters\n"
-                f"its parameters are {', '.join(recorded.params)}"
+                f"its parameters are {', '.join(recorded.params)}; its other names are {', '.join(values) or '(none)'}"
             )
+        self.renamed = {theirs: ours for theirs, ours in given.items() if theirs not in recorded.params}
         taken = Names(())
         display = taken.of_states(recorded.states, recorded.params)
         states = tuple(display.values())
@@ -59,6 +62,8 @@ class _Reading:
         after = {c.after: state for state, c in carried.items()}
         for key, v in zip(self.recorded.params, graph.inputs, strict=False):
             v.name = self.rec.params[key]
+        for node in loop.body:
+            node.out.name = self.renamed.get(node.out.name or "", node.out.name)
         invented = name_values(loop, after, self.names)
         graph, by_us = made_once(graph, invented)
         self.instead = {v: by_us.get(first, first) for v, first in by_author.items()} | by_us
