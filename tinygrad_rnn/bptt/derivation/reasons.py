@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
+from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Op, Ref, refs, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
@@ -135,7 +135,7 @@ def _read_by(formulas: Formulas, name: str, f: Formula) -> SpokenWords | None:
         readers: list[object] = [_of(formulas, r, 1) for r in later]
         readers += [_of(formulas, r) for r in here]
         if name == formulas.rec.states[0] and not formulas.rec.target and f.at != "k" and _has_loss(f):
-            readers.append(sentence("the loss"))
+            readers.append(Ref(LOSS, 0))
         if readers:
             v = _of(formulas, name)
             alone = sentence("{value} is read by {readers} alone.", value=v, readers=and_last(readers))

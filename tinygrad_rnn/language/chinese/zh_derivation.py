@@ -91,7 +91,6 @@ DERIVATION = {
     "The sum over the paths from {below} to {above}: {through} read {below}.": (
         "对从 {below} 到 {above} 的各条路径求和：{through} 都用到 {below}。"
     ),
-    "the loss": "损失",
     "{value} is read by {readers} alone.": "用到 {value} 的只有 {readers}。",
     "{value} is read by {readers}: one term for each.": "用到 {value} 的有 {readers}，每处贡献一项。",
     "{value} is cut into {parts}: their gradients, one below the other.": (
