@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tinygrad_rnn import bptt, files
-from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
+from tinygrad_rnn.bptt.derivation.printed_as import NOTATIONS, layouts
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
 from tinygrad_rnn.commands.common import STANDARD, at_least, first_step, place, theirs_for_ours
@@ -44,7 +44,20 @@ def add(commands: Commands) -> None:
     )
     derive.add_argument("--nonlinearity", choices=("tanh", "relu"), help="nonlinearity of the cell rnn (default: tanh)")
     derive.add_argument("--no-bias", dest="bias", action="store_false", help="leave out the biases")
-    derive.add_argument("--layout", choices=LAYOUTS, default="rows", help="layout of the cell's arrays (default: rows)")
+    derive.add_argument(
+        "--layout",
+        type=_layout,
+        default="rows",
+        metavar="LAYOUT",
+        help="rows or columns for the cell's arrays (default: rows), numerator or denominator for derivatives "
+        "(default: numerator), or both: columns,denominator",
+    )
+    derive.add_argument(
+        "--notation",
+        choices=NOTATIONS,
+        default="own",
+        help="own, the letters of the cell's author, or nndl, those of the book (default: own)",
+    )
     derive.add_argument(
         "--names", type=theirs_for_ours, default={}, help="other names for the parameters: Wax=weight_ih,Waa=weight_hh"
     )
@@ -55,10 +68,20 @@ def add(commands: Commands) -> None:
     derive.add_argument(
         "--entries", action="store_true", help="name the entries of the tape that each formula comes from"
     )
+    derive.add_argument("--reasons", action="store_true", help="say under each formula why it holds")
     derive.add_argument("--blank", help="write a worksheet: the number of lines to leave blank, or their names: dz,dU")
     derive.add_argument("--seed", type=at_least(0), default=0, help="seed of the choice of blank lines (default: 0)")
     derive.add_argument("--answers", type=place, metavar="FILE", help="write the worksheet's answers into this file")
     derive.set_defaults(run=run)
+
+
+def _layout(text: str) -> str:
+    """Check one or two words for the layout."""
+    try:
+        layouts(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("derive: ")) from None
+    return text
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,10 +90,10 @@ def run(options: argparse.Namespace) -> int:
     if options.answers and not blanks:
         raise ValueError("--answers: there is no worksheet\nsay what is blank: --blank 3")
     to = format_of("derive", options.out, options.to, ENDINGS, "text")
-    if to == "numpy" and (options.steps or options.entries):
-        raise ValueError("--steps and --entries are for formulas\nleave them out for NumPy code")
-    if blanks and (options.steps or options.entries):
-        raise ValueError("--steps and --entries are not for worksheets\nleave them out with --blank")
+    if to == "numpy" and (options.steps or options.entries or options.reasons):
+        raise ValueError("--steps, --entries and --reasons are for formulas\nleave them out for NumPy code")
+    if blanks and (options.steps or options.entries or options.reasons):
+        raise ValueError("--steps, --entries and --reasons are not for worksheets\nleave them out with --blank")
     source = user_code.split(options.cell)[0] if ":" in options.cell else None
     outputs = (options.out or STANDARD, options.answers)
     require_outputs("derive", *outputs)
@@ -79,7 +102,8 @@ def run(options: argparse.Namespace) -> int:
     with _cell(options) as (cell, more), Progress("derive")(options.cell):
         if options.first_step is not None:
             more["first_step"] = options.first_step
-        derivation = bptt.derive(cell, names=options.names, layout=options.layout, bias=options.bias, **more)
+        more |= {"layout": options.layout, "bias": options.bias, "notation": options.notation}
+        derivation = bptt.derive(cell, names=options.names, **more)
         texts = list(_texts(derivation, options, to, blanks))
     for path, text in texts:
         write(path or STANDARD, text)
@@ -91,7 +115,8 @@ def _texts(
 ) -> Iterator[tuple[str | None, str]]:
     """Return the texts to write and their paths: the derivation, or the worksheet and its answers."""
     if not blanks:
-        yield options.out, derivation.write(to, steps=options.steps or 0, entries=options.entries)
+        said = {"steps": options.steps or 0, "entries": options.entries, "reasons": options.reasons}
+        yield options.out, derivation.write(to, **said)
         return
     sheet = derivation.worksheet(to, blanks=blanks, seed=options.seed)
     yield options.out, sheet.sheet

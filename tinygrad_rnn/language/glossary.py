@@ -83,7 +83,7 @@ TERMS = (
     Term("rounding", "舍入"),
     Term("tolerance", "容差"),
     Term("shape", "形状"),
-    Term("entry", "元素", other=("entries",)),
+    Term("entry", "元素", also=("条目",), other=("entries",)),
     Term("transposed", "转置"),
     Term("factor", "因子", also=("倍",)),
     Term("sum", "和", also=("求和", "相加", "总和")),

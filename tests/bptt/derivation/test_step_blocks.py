@@ -102,7 +102,7 @@ def test_the_page_says_what_the_total_derivative_runs_through():
 
 
 def test_parts_of_a_matrix_are_explained_where_they_stand():
-    words = "An index in brackets means the part of a matrix"
+    words = "An index in brackets stands for the part of a matrix"
     assert words in str(bptt.derive(nn.lstm))
     assert words not in str(bptt.derive(nn.gru_textbook))
 

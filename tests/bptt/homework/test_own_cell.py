@@ -53,6 +53,14 @@ def test_formulas_have_the_person_s_names(derivation):
     assert str(derivation).startswith("BPTT of GRU")
 
 
+def test_derivatives_have_the_layout_that_is_asked_for(derivation):
+    turned = bptt.derive(GRU(), XS, TARGET, layout="denominator").lines()
+    assert derivation.lines()["dz_z/dh_prev"] == "∂z_{z,t}/∂h_{t-1} = U_z"
+    assert turned["dz_z/dh_prev"] == "∂z_{z,t}/∂h_{t-1} = U_zᵀ"
+    with pytest.raises(ValueError, match="layout of arrays"):
+        bptt.derive(GRU(), XS, TARGET, layout="columns")
+
+
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_the_code_gives_the_complex_step_of_the_person_s_own_step(derivation, T, batch):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, made, product, rebuilt, total, walk
-from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial, with_diagonal
+from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
+from tinygrad_rnn.bptt.derivation.formulas import Formulas, with_diagonal
 
 MOST = 40
 """The maximum number of terms in one formula."""

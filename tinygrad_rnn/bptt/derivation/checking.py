@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, rebuilt
-from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
+from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, largest_entry
@@ -71,14 +72,9 @@ def _in_time(values: Array, columns: bool) -> Array:
 
 def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
     """Raise ArithmeticError where the sides of a formula differ at any step."""
+    of_loss = [numbers.of_loss(t) for t in range(numbers.T)] if formulas.printed_as.each_loss else []
     for f in formulas.all:
-        for t in {"slopes": (1,), "steps": range(1, numbers.T)}.get(f.section, range(numbers.T)):
-            if f.section == "slopes":
-                sides = _by_differences(formulas, numbers, f, t)
-            elif f.section == "steps":
-                sides = _by_tape(numbers, f, t)
-            else:
-                sides = numbers.sides(f, t)
+        for t, sides in _sides(formulas, numbers, of_loss, f):
             if f.right == (Num(0),):  # of several quantities, each of its own shape
                 whole = np.concatenate([np.ravel(side) for side in sides[: len(f.left)]])
                 sides = [whole, np.zeros_like(whole)]
@@ -96,15 +92,37 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
                     )
 
 
-def _by_tape(numbers: Numbers, f: Formula, t: int) -> list[Array]:
+def _sides(
+    formulas: Formulas, numbers: Numbers, of_loss: Sequence[Numbers], f: Formula
+) -> Iterator[tuple[int, list[Array]]]:
+    """Yield the numbers of the sides of a formula, left sides first, at each step that it is for."""
+    turn = np.transpose if formulas.printed_as.denominator else np.asarray
+    if f.section == "slopes":
+        found, mine = _by_differences(formulas, numbers, f, 1)
+        yield 1, mine if found is None else [turn(found), *mine]
+    elif f.section == "steps":
+        for t in range(1, numbers.T):
+            blocks, mine = _by_tape(numbers, f, t)
+            yield t, [*map(turn, blocks), *mine]
+    elif of_loss and f.section in ("errors", "gradients"):
+        for t, one in enumerate(of_loss):
+            if f.summed or f.at in ("first", "t"):
+                yield t, one.sides(f, t)
+            else:
+                yield from ((k, one.sides(f, k)) for k in range(t + (f.section == "gradients")))
+    else:
+        yield from ((t, numbers.sides(f, t)) for t in range(numbers.T))
+
+
+def _by_tape(numbers: Numbers, f: Formula, t: int) -> tuple[list[Array], list[Array]]:
     """Return blocks of the step Jacobian of the first example: by the tape, and by formula."""
     blocks = numbers.step_blocks(t)
     found = [blocks[side.above.name, side.below.name] for side in f.left if isinstance(side, Partial) and side.above]
-    return [*found, *(evaluate(right, _of_one(numbers, t, {})) for right in f.right)]
+    return found, [evaluate(right, _of_one(numbers, t, {})) for right in f.right]
 
 
-def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> list[Array]:
-    """Return a local derivative of the first example: by differences, except at a kink, and by formula."""
+def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) -> tuple[Array | None, list[Array]]:
+    """Return a local derivative of the first example: by differences, None at a kink, and by formula."""
     side = f.left[0]
     assert isinstance(side, Partial)
     at = _of_one(numbers, t, {})(side.below)
@@ -113,9 +131,9 @@ def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) ->
     for k in range(len(at)):
         below, here, above = (_moved(formulas, numbers, side, t, at, k, by) for by in (-STEP_SIZE, 0, STEP_SIZE))
         if np.abs(below + above - 2 * here).max() > COARSE * STEP_SIZE:
-            return mine
+            return None, mine
         columns.append((above - below) / (2 * STEP_SIZE))
-    return [np.concatenate(columns, axis=1), *mine]
+    return np.concatenate(columns, axis=1), mine
 
 
 def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Array, k: int, by: float) -> Array:

@@ -23,8 +23,10 @@ from tinygrad_rnn.bptt.derivation.code import Code
 from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
 from tinygrad_rnn.bptt.derivation.equations import Recurrence
 from tinygrad_rnn.bptt.derivation.formatting import WIDTH
-from tinygrad_rnn.bptt.derivation.formulas import Formulas, Partial
+from tinygrad_rnn.bptt.derivation.formula_line import Partial
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
+from tinygrad_rnn.bptt.derivation.printed_as import NOTATIONS, PrintedAs, layouts, nndl_names
 from tinygrad_rnn.bptt.derivation.recurrence import recurrence
 from tinygrad_rnn.bptt.derivation.symbols import Writer
 from tinygrad_rnn.bptt.derivation.trace import Setting
@@ -38,8 +40,8 @@ from tinygrad_rnn.nn.parameters import Cell
 class Derivation:
     """BPTT of a cell, as formulas and as code. The code is run and compared with the tape before it is returned."""
 
-    def __init__(self, setting: Setting, names: Mapping[str, str] | None, first_step: int = 1) -> None:
-        self._setting, self._first_step = setting, first_step
+    def __init__(self, setting: Setting, names: Mapping[str, str] | None, printed_as: PrintedAs) -> None:
+        self._setting, self._printed_as = setting, printed_as
         self.recorded = setting.small()
         self.recurrence: Recurrence = recurrence(self.recorded, names)
         self._sources: dict[int, str] = {}
@@ -69,7 +71,7 @@ class Derivation:
     @cached_property
     def formulas(self) -> Formulas:
         """The formulas. Each is checked: its sides are the same numbers, and those of the tape."""
-        formulas = Formulas(self.recurrence, self._first_step)
+        formulas = Formulas(self.recurrence, self._printed_as)
         require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
         return formulas
 
@@ -87,7 +89,7 @@ class Derivation:
         writer, found = Writer(self.formulas, STYLES[_known(to)]()), {}
         theirs = {short: name for name, short in self.recurrence.params.items()}
         for f in self.formulas.all:
-            if f.section not in ("forward", "errors", "gradients") or f.at:
+            if f.section not in ("forward", "errors", "gradients") or f.at in ("first", "t"):
                 continue
             for left in f.left:
                 gradient = isinstance(left, Partial)
@@ -103,16 +105,17 @@ class Derivation:
         writer = Writer(self.formulas, STYLES[_known(to)]())
         return {f.name: writer.formula(f) for f in chains(self.formulas, T)}
 
-    def write(self, to: str = "markdown", *, steps: int = 0, entries: bool = False) -> str:
+    def write(self, to: str = "markdown", *, steps: int = 0, entries: bool = False, reasons: bool = False) -> str:
         """Return the derivation as a document: "latex", "markdown", "html" or "text"; "numpy" is the code.
 
         steps: the number of first steps whose chains are added. entries: add to every formula the entries of
-        `recorded.tape` that it came from.
+        `recorded.tape` that it came from. reasons: say under every formula why it holds.
         """
         if to == "numpy":
             return self.numpy()
         formulas = [*self.formulas.all, *(chains(self.formulas, steps) if steps else [])]
-        return Document(self.title, formulas, Writer(self.formulas, STYLES[_known(to)]()), to, entries=entries).text()
+        writer = Writer(self.formulas, STYLES[_known(to)]())
+        return Document(self.title, formulas, writer, to, entries=entries, reasons=reasons).text()
 
     def worksheet(self, to: str = "markdown", *, blanks: int | Sequence[str] = 3, seed: int = 0) -> Worksheet:
         """Return the derivation with some lines left blank, and the answers.
@@ -160,9 +163,10 @@ def derive(
     readout: Cell | None = None,
     loss: Cell | None = None,
     names: Mapping[str, str] | None = None,
-    layout: str = "rows",
+    layout: str | Sequence[str] = "rows",
     bias: bool = True,
     first_step: int = 1,
+    notation: str = "own",
 ) -> Derivation:
     """Write down BPTT of a cell from its tape.
 
@@ -171,7 +175,8 @@ def derive(
 
     cell: any `cell(params, x, *state)` of matrix products, arithmetic, elementwise functions, sums over an axis, and
     parts of arrays. Formulas use its author's names: of parameters, of states, of its local variables, and those
-    given by `named`. Parameters of nn are W, U, b_ih and b_hh. `names` gives other names: {"Wax": "weight_ih"}.
+    given by `named`; c_tilde is written as c with a tilde above. Parameters of nn are W, U, b_ih and b_hh. `names`
+    gives other names for parameters and local variables: {"Wax": "weight_ih", "c_tilde": "g"}.
 
     example(rng, T, B) -> params, xs (T, B, I), state: a problem of a length and a batch size. Cells of nn have their
     own, with biases unless bias=False. With layout="columns" it returns xs (I, B, T), and the cell takes x (I, B) and
@@ -184,21 +189,29 @@ def derive(
     first_step: the number that formulas write for the first step: 1, as textbooks do, and the initial state is h_0; or
     0, as tapes and drawings do, and it is h_{-1}. Names of lines and of chains count from 1 in any case.
 
+    layout has one word for the arrays of the cell, "rows" or "columns", or one for derivatives, or both, as
+    "columns,denominator". With "numerator" dh/dz has a row for each entry of h; with "denominator" one for each entry
+    of z, so that all local derivatives and step Jacobians are transposed.
+
+    notation: "own", or "nndl" for that of NNDL, chapter 6: denominator layout, unless layout says another; error terms
+    delta_{t,k} = dL_t/dz_k of each loss, and double sums of them; in cells of nn the candidates c~ and h~.
+
     Raises ValueError for another first step, for a cell whose steps differ, with the first difference, and for a cell
     without such formulas.
     """
+    of_data, of_derivatives = layouts(layout)
     if arguments:
-        if example or readout or loss or layout != "rows":
+        if example or readout or loss or of_data != LAYOUTS[0]:
             raise ValueError(
-                "derive: example, readout, loss and layout are for a cell(params, x, *state)\n"
+                "derive: example, readout, loss and the layout of arrays are for a cell(params, x, *state)\n"
                 "leave them out: code that is given with its arguments has its own"
             )
-        cell, example, layout = own_cell(cell, arguments)
-    if layout not in LAYOUTS:
-        raise ValueError(f"derive: layout {layout!r}\ngive one of {', '.join(LAYOUTS)}")
+        cell, example, of_data = own_cell(cell, arguments)
+    if notation not in NOTATIONS:
+        raise ValueError(f"derive: notation {notation!r}\ngive one of {', '.join(NOTATIONS)}")
     if first_step not in (0, 1):
         raise ValueError(f"derive: first_step={first_step!r}\ngive 0 or 1")
-    columns = layout == "columns"
+    columns = of_data == "columns"
     if columns and example is None:
         raise ValueError(
             "derive: layout='columns' is for a cell of your own\ngive example(rng, T, B), or leave out layout"
@@ -210,4 +223,8 @@ def derive(
             f"derive: {type(cell).__name__} is a layer, not a cell\n"
             "give its cell, nn.lstm for nn.LSTM: every layer and direction runs that cell over its input"
         )
-    return Derivation(Setting(cell, example, columns, bias, readout, loss), names, first_step)
+    setting = Setting(cell, example, columns, bias, readout, loss)
+    each_loss = notation == "nndl"
+    denominator = of_derivatives == "denominator" or (each_loss and of_derivatives is None)
+    names = {**(nndl_names(cell) if each_loss else {}), **(names or {})}
+    return Derivation(setting, names, PrintedAs(first_step, denominator, each_loss))

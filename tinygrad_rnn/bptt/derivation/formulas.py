@@ -3,72 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.derivation.column_vectors import in_columns
+from tinygrad_rnn.bptt.derivation.each_loss import of_each_loss
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
+from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
+from tinygrad_rnn.bptt.derivation.printed_as import PrintedAs, turned
 from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function
 from tinygrad_rnn.bptt.derivation.step_blocks import step_blocks
 from tinygrad_rnn.tape.notation import is_function
 
-SECTIONS = {
-    "forward": "Forward pass, for t = {first}, ..., {last}",
-    "slopes": "Local derivatives, from the last line to the first",
-    "steps": "From one step to the next",
-    "errors": "Error terms, for t = {last}, ..., {first}",
-    "gradients": "Gradients",
-    "chains": "Chains",
-}
-
-
-@dataclass(frozen=True)
-class Partial:
-    """The derivative dabove/dbelow. Where `above` is None it is a gradient of the loss L, or of L_t for the step `of`.
-
-    kind: "" for a partial derivative; "alone" for that through one line, where the step has other ways from the one to
-    the other; "total" for that over the unrolled net.
-    """
-
-    above: Ref | None
-    below: Ref
-    kind: str = ""
-    of: int = 0
-
-
-@dataclass(frozen=True)
-class Formula:
-    """One printed line: left = right = right ...; a sum over all t where `summed`.
-
-    name: its name in worksheets. entries: the entries of the tape, at each step, that made its left side; for an error
-    term or a gradient, the entries that it came back through.
-    """
-
-    section: str
-    name: str
-    left: tuple[Ref | Partial, ...]
-    right: tuple[Expr, ...]
-    summed: bool = False
-    entries: tuple[int, ...] = ()
-    at: str = ""  # "" for every t; "first" for the gradient of an initial state
+SECTIONS = ("forward", "slopes", "steps", "errors", "gradients", "chains")
+"""The sections of a derivation, in order."""
 
 
 class Formulas:
-    """All formulas of a recurrence, in order, and its lines by name. Steps are counted from `first_step`, 0 or 1."""
+    """All formulas of a recurrence, in order, and its lines by name, for one way to print them."""
 
-    def __init__(self, rec: Recurrence, first_step: int = 1) -> None:
-        self.first_step = first_step
+    def __init__(self, rec: Recurrence, printed_as: PrintedAs) -> None:
+        self.printed_as, self.first_step = printed_as, printed_as.first_step
         self.rec = readable(in_columns(rec))
         self.lines = by_line(self.rec.forward)
         self.states = [Ref(state, 0, self.rec.shapes[state]) for state in self.rec.states]
         self.blocks = step_blocks(self.lines, self.states)
         self.net_inputs = self._net_inputs()
-        self.all = [*self._forward(), *self._slopes(), *self._steps(), *self._errors(), *self._gradients()]
-
-    def heading(self, section: str) -> str:
-        """Return the heading of a section, with the steps that it is for."""
-        return SECTIONS[section].format(first=self.first_step, last="T" if self.first_step else "T-1")
+        back = [*self._errors(), *self._gradients()]
+        if printed_as.each_loss:
+            back = of_each_loss(back)
+        self.all = [*self._forward(), *self._slopes(), *self._steps(), *back]
 
     def section(self, name: str) -> list[Formula]:
         """Return the formulas of one section."""
@@ -124,6 +88,7 @@ class Formulas:
                     continue
                 key = f"d{name}/d{by.name}{'_prev' if by.step else ''}"
                 rights: tuple[Expr, ...] = (Num(0),) if slope is None else (*self._primed(slope), slope)
+                rights = tuple(map(self._laid_out, rights))
                 alone = any(b[:2] == (target, by) and b.right != slope for b in self.blocks)
                 left = (Partial(target, by, "alone" if alone else ""),)
                 found.append(Formula("slopes", key, left, rights, entries=self._entries(name)))
@@ -137,7 +102,7 @@ class Formulas:
             if right is None:
                 zero.append((key, side))
             elif not isinstance(right, str):
-                found.append(Formula("steps", key, (side,), (right,)))
+                found.append(Formula("steps", key, (side,), (self._laid_out(right),)))
         if zero:
             found.append(Formula("steps", zero[0][0], tuple(side for _, side in zero), (Num(0),)))
         return found
@@ -152,7 +117,11 @@ class Formulas:
             found.append(Formula("errors", e.target.name, e.targets, (*self._primed(right), right), entries=entries))
         return found
 
-    def _readers(self, name: str, step: int = 0) -> list[str]:
+    def _laid_out(self, x: Expr) -> Expr:
+        """Return the derivative of a vector by a vector in the layout that is asked for."""
+        return turned(x) if self.printed_as.denominator else x
+
+    def readers(self, name: str, step: int = 0) -> list[str]:
         """Return the lines that read a value of their own step, or (-1) of the step before."""
         return [
             n for n, (right, _, _) in self.lines.items() if any(r.name == name and r.step == step for r in refs(right))
@@ -160,11 +129,11 @@ class Formulas:
 
     def _read_at(self, name: str, step: int = 0) -> tuple[int, ...]:
         """Return the entries of these lines on the tape, at each step."""
-        return tuple(sorted(n for line in self._readers(name, step) for n in self._entries(line)))
+        return tuple(sorted(n for line in self.readers(name, step) for n in self._entries(line)))
 
     def _handed(self, name: str) -> list[tuple[int, ...]]:
         """Return the entries of each line that reads the value of the step before."""
-        return [self._entries(line) for line in self._readers(name, -1)]
+        return [self._entries(line) for line in self.readers(name, -1)]
 
     def _primed(self, right: Expr) -> tuple[Expr, ...]:
         """Return the right side with f'(z) in the place of its formula, or nothing where it has none."""

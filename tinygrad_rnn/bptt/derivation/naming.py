@@ -129,8 +129,8 @@ def name_values(loop: Loop, states: dict[Value, str], names: Names) -> set[Value
     for node in nonlinear:
         if node.args[0].name:  # two functions of one
             continue
-        alone = len(nonlinear) == 1
-        node.args[0].name = names.take("z" if alone or node.out.name is None else f"z_{node.out.name}")  # a net input
+        alone, of = len(nonlinear) == 1, (node.out.name or "").removesuffix("_tilde")
+        node.args[0].name = names.take("z" if alone or not of else f"z_{of}")  # a net input
         invented.add(node.args[0])
     for node in loop.body:
         if node.op.name == "matmul":

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
-from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X
+from tinygrad_rnn.bptt.derivation.equations import LOSS, UPSTREAM, Equation, Recurrence, X
 from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, rebuilt
-from tinygrad_rnn.bptt.derivation.formulas import Formula
+from tinygrad_rnn.bptt.derivation.formula_line import Formula
 from tinygrad_rnn.bptt.derivation.trace import Recorded
 from tinygrad_rnn.bptt.gradient_flow.jacobians import step_parts
 
 
 class Numbers:
-    """The number of every quantity at every step on the tape, in column vectors: values and cotangents dL/dv."""
+    """The number of every quantity at every step on the tape, in column vectors: values and cotangents dL/dv.
 
-    def __init__(self, recorded: Recorded, rec: Recurrence) -> None:
+    of: the step of the one loss whose cotangents these are, dL_t/dv; None for those of the sum of the losses.
+    """
+
+    def __init__(self, recorded: Recorded, rec: Recurrence, of: int | None = None) -> None:
         self.T = len(recorded.xs)
+        self._recorded, self._rec = recorded, rec
         turn = _as_it_is if recorded.columns else _turn
         self._by_name: dict[str, list[Array]] = {}
         self._tape, self._columns = recorded.tape, recorded.columns
@@ -32,18 +37,25 @@ class Numbers:
             if f"d{name}" in rec.cotangents or name in rec.states:
                 repeats = rec.repeats.get(name) or [[]] * len(at)
                 wanted[name] = [[n, *more] for n, more in zip(at, repeats, strict=True)]
+        loss: Any = recorded.upstream_loss
+        if of is not None and rec.target:
+            loss = results[rec.entries[LOSS][of]]
+        elif of is not None:
+            loss = {results[rec.entries[rec.states[0]][of]]: recorded.per_step.data[of]}
         every = [results[n] for steps in wanted.values() for same in steps for n in same]
-        gradients = iter(recorded.tape.gradient(recorded.upstream_loss, every))
+        gradients = iter(recorded.tape.gradient(loss, every))
         for name, steps in wanted.items():
             self._by_name[f"d{name}"] = [turn(sum(next(gradients) for _ in same)) for same in steps]
-        self._by_name[rec.target or UPSTREAM] = [turn(g) for g in recorded.per_step.data]
+        given = recorded.per_step.data
+        of_other_losses = [0 * g if of not in (None, t) and not rec.target else g for t, g in enumerate(given)]
+        self._by_name[rec.target or UPSTREAM] = [turn(g) for g in of_other_losses]
         self._by_name[X] = [turn(x) for x in recorded.xs.data]
         self._first = {name: turn(recorded.states[key].data) for name, key in rec.keys.items()}
         own = _as_it_is if recorded.columns else _own
         self._outside = {rec.params[key]: own(p.data) for key, p in recorded.params.items()}
         first = {f"{name}0": recorded.states[key] for name, key in rec.keys.items()}
         leaves = {**recorded.params, **({} if rec.indices else {X: recorded.xs}), **first}
-        of_leaves = recorded.tape.gradient(recorded.upstream_loss, leaves)
+        of_leaves = recorded.tape.gradient(loss, leaves)
         self.gradients = {rec.params[key]: own(of_leaves[key]) for key in recorded.params}
         self.dx = [turn(g) for g in of_leaves.get(X, [])]
         self.d_first = {name: turn(of_leaves[f"{name}0"]) for name in rec.states}
@@ -51,6 +63,10 @@ class Numbers:
             self._add_outside(e)
         self._add(rec.forward, range(self.T))
         self._add(rec.backward, reversed(range(self.T)))
+
+    def of_loss(self, t: int) -> Numbers:
+        """Return the same quantities, with the cotangents of the loss of step t = 0, ..., T - 1."""
+        return Numbers(self._recorded, self._rec, t)
 
     def _add_outside(self, e: Equation) -> None:
         """Add the number of a quantity that is made of parameters alone."""

@@ -8,21 +8,22 @@ import numpy as np
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Equation, Recurrence, X, following
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, is_cheap, rebuilt, refs, walk
+from tinygrad_rnn.bptt.derivation.loop_lines import of_this_step, whole_array, without_dead_lines
 from tinygrad_rnn.bptt.derivation.naming import Names, name_values, parts_of, short
 from tinygrad_rnn.bptt.derivation.reading import Find, Unwritable, read
 from tinygrad_rnn.bptt.derivation.repeated import made_once
 from tinygrad_rnn.bptt.derivation.tidying import tidied
-from tinygrad_rnn.bptt.derivation.trace import Recorded
+from tinygrad_rnn.bptt.derivation.trace import OF_STEP, Recorded
 from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Value
 from tinygrad_rnn.graph.outside_values import Places
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.nn.time_loop import cell_name
-from tinygrad_rnn.tape.steps import likeness
+from tinygrad_rnn.tape.steps import likeness, time_of
 
 
 def recurrence(recorded: Recorded, names: Mapping[str, str] | None = None) -> Recurrence:
-    """Return the recurrence of a recorded cell. `names` gives the cell's name of a parameter by its new name.
+    """Return the recurrence of a recorded cell. `names` gives the cell's name of a parameter or value by its new name.
 
     Raises ValueError for a cell whose steps differ, with the first difference, and for a cell without a formula.
     """
@@ -33,11 +34,14 @@ class _Reading:
     def __init__(self, recorded: Recorded, names: dict[str, str]) -> None:
         self.recorded = recorded
         given = {ours: theirs for theirs, ours in names.items()}
-        if unknown := set(given) - set(recorded.params):
+        inside = {v.name for _, _, _, v, scope in recorded.tape.lines() if v.name and time_of(scope) is not None}
+        values = sorted(inside - {OF_STEP, *recorded.states, *recorded.params})
+        if unknown := set(given) - set(recorded.params) - set(values):
             raise ValueError(
                 f"derive: names has {sorted(unknown)}, but the cell has no such parameters\n"
-                f"its parameters are {', '.join(recorded.params)}"
+                f"its parameters are {', '.join(recorded.params)}; its other names are {', '.join(values) or '(none)'}"
             )
+        self.renamed = {theirs: ours for theirs, ours in given.items() if theirs not in recorded.params}
         taken = Names(())
         display = taken.of_states(recorded.states, recorded.params)
         states = tuple(display.values())
@@ -58,6 +62,8 @@ class _Reading:
         after = {c.after: state for state, c in carried.items()}
         for key, v in zip(self.recorded.params, graph.inputs, strict=False):
             v.name = self.rec.params[key]
+        for node in loop.body:
+            node.out.name = self.renamed.get(node.out.name or "", node.out.name)
         invented = name_values(loop, after, self.names)
         graph, by_us = made_once(graph, invented)
         self.instead = {v: by_us.get(first, first) for v, first in by_author.items()} | by_us
@@ -115,7 +121,7 @@ class _Reading:
                     f"derive: the steps of {self.rec.title} read {row.outer.name or 'a value'} that differs "
                     "from step to step\nonly x may differ: give the value as a part of x"
                 )
-        self.rec.left_out = _without_dead_lines(loop)
+        self.rec.left_out = without_dead_lines(loop)
         return graph
 
     def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
@@ -143,7 +149,7 @@ class _Reading:
         after = {carry.after: state for state, carry in carried.items()}
         stacked = {out.outer: out.inner for out in loop.stacks}
         needed = {stacked[row.outer] for row in back.rows if row.outer in stacked}
-        needed |= {_base(v, loop) for v in needed}
+        needed |= {whole_array(v, loop) for v in needed}
         splits = parts_of(loop.body)
         part_of = {node.out: key for key, nodes in splits.items() for node in nodes}
         for node in loop.body:
@@ -241,7 +247,7 @@ class _Reading:
             inside += [part for part in refs(right) if part.name in {following(s) for s in rec.states}]
             of_result = name is not None and name[1:] in outside_names
             handed_on = node.out in handed and not any(p.name == UPSTREAM for p in inside)
-            handed_on = handed_on and not _of_this_step(node.out, back)
+            handed_on = handed_on and not of_this_step(node.out, back)
             complete = name is not None and name[1:] in rec.shapes
             if isinstance(right, Ref | Num) or not (inside or complete) or of_result or handed_on:
                 known[node.out] = right
@@ -291,48 +297,10 @@ class _Reading:
         return find
 
 
-def _without_dead_lines(loop: Loop) -> list[str]:
-    """Leave out lines of a loop that none of its results reads, and return the names of their values, "" for none."""
-    wanted = {out.inner for out in loop.outs()} | {carry.after for carry in loop.carries}
-    dead = []
-    for node in reversed(loop.body):
-        if node.out in wanted:
-            wanted.update(node.reads())
-        elif node.op.name != "positive":  # the cell was given each state so
-            dead.append(node)
-    loop.body = [node for node in loop.body if node.out in wanted]
-    return list(dict.fromkeys(node.out.name or "" for node in reversed(dead)))
-
-
-def _of_this_step(v: Value, back: Loop) -> bool:
-    """Return whether a cotangent that is handed on is that of a state of this step: with what arrives from step t+1.
-
-    A cotangent that only its own state is handed is that of the step before.
-    """
-    nodes = {node.out: node for node in back.body}
-    pending, terms = [v], set[Value]()
-    while pending:
-        a = pending.pop()
-        terms.add(a)
-        if a in nodes and nodes[a].op.name in ("add", "subtract"):
-            pending += nodes[a].reads()
-    arrived = any(carry.before in terms and carry.before.name == v.name for carry in back.carries)
-    read = {a for node in back.body for a in node.reads()} | {o.inner for o in (*back.stacks, *back.sums)}
-    return arrived and (v in read or {c.before.name for c in back.carries if c.after is v} != {v.name})
-
-
 def _title(cell: Callable[..., object]) -> str:
     """Return the name of a cell; for an object that of its class, so that the name is the same in every run."""
     named = hasattr(getattr(cell, "func", cell), "__name__")
     return cell_name(cell) if named else type(cell).__name__
-
-
-def _base(v: Value, loop: Loop) -> Value:
-    """Return the array of which a value is a view."""
-    nodes = {node.out: node for node in loop.body}
-    while v in nodes and nodes[v].op.name == "getitem" and isinstance(nodes[v].args[0], Value):
-        v = nodes[v].args[0]
-    return v
 
 
 def _some(x: Expr) -> Expr | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 
-from tinygrad_rnn.bptt.derivation.symbols import GREEK
+from tinygrad_rnn.bptt.derivation.formula_style import GREEK
 
 SIGNS = {"odot": "⊙", "partial": "∂", "-": "−", ">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 TOP = r"\top"
+TILDE = "\u0303"
+"""The character that sets a tilde above the letter before it."""
 KNOWN = frozenset({"tanh", "exp", "log", "sin", "cos", "max", "min"})
 
 
@@ -18,10 +20,9 @@ class Latex:
         """Return a letter or a word with its index."""
         if base == "1" and not sub:
             return r"\mathbf{1}"
-        if base in GREEK:
-            text = "\\" + base
-        else:
-            text = base if len(base) < 2 else rf"\mathrm{{{base}}}"
+        letter = base.removesuffix("~")
+        text = "\\" + letter if letter in GREEK else letter if len(letter) < 2 else rf"\mathrm{{{letter}}}"
+        text = rf"\tilde{{{text}}}" if letter != base else text
         index = ",".join(p if len(p) < 2 or not p.isalpha() else rf"\mathrm{{{p}}}" for p in sub.split(","))
         return f"{text}_{{{index}}}" if sub else text
 
@@ -73,9 +74,10 @@ class Latex:
         """Return a column of parts."""
         return r"\begin{bmatrix} " + r" \\ ".join(parts) + r" \end{bmatrix}"
 
-    def over_time(self, inner: str) -> str:
-        """Return the sum over t."""
-        return rf"\sum_{{t=1}}^{{T}} {inner}"
+    def summed(self, inner: str, over: tuple[str, str, str]) -> str:
+        """Return a sum over a letter, from its first to its last value."""
+        letter, first, last = over
+        return rf"\sum_{{{letter}={first}}}^{{{last}}} {inner}"
 
 
 class Plain:
@@ -83,8 +85,9 @@ class Plain:
 
     def symbol(self, base: str, sub: str) -> str:
         """Return a letter or a word with its index."""
-        index = f"{{{sub}}}" if len(sub) > 1 else sub
-        return f"{GREEK.get(base, base)}_{index}" if sub else GREEK.get(base, base)
+        letter = base.removesuffix("~")
+        text = GREEK.get(letter, letter) + TILDE * (letter != base)
+        return text + (f"_{{{sub}}}" if len(sub) > 1 else f"_{sub}" if sub else "")
 
     def indexed(self, text: str, sub: str) -> str:
         """Return a part of an array."""
@@ -127,9 +130,10 @@ class Plain:
         """Return a column of parts."""
         return f"[{'; '.join(parts)}]"
 
-    def over_time(self, inner: str) -> str:
-        """Return the sum over t."""
-        return f"Σ_t {inner}"
+    def summed(self, inner: str, over: tuple[str, str, str]) -> str:
+        """Return a sum over a letter, up to its last value where this is a letter of the line."""
+        letter, _, last = over
+        return f"Σ_{letter} {inner}" if last.startswith("T") else f"Σ_{{{letter}≤{last}}} {inner}"
 
 
 class MathML:
@@ -137,7 +141,9 @@ class MathML:
 
     def symbol(self, base: str, sub: str) -> str:
         """Return a letter or a word with its index."""
-        text = f"<mi>{html.escape(GREEK.get(base, base))}</mi>"
+        letter = base.removesuffix("~")
+        text = f"<mi>{html.escape(GREEK.get(letter, letter))}</mi>"
+        text = f"<mover accent='true'>{text}<mo>~</mo></mover>" if letter != base else text
         if not sub:
             return text
         return f"<msub>{text}<mrow><mtext>{html.escape(sub.replace('-', '−'))}</mtext></mrow></msub>"
@@ -186,7 +192,8 @@ class MathML:
         rows = "".join(f"<mtr><mtd>{part}</mtd></mtr>" for part in parts)
         return f"<mrow><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></mrow>"
 
-    def over_time(self, inner: str) -> str:
-        """Return the sum over t."""
-        below = "<mrow><mi>t</mi><mo>=</mo><mn>1</mn></mrow>"
-        return f"<mrow><munderover><mo>∑</mo>{below}<mi>T</mi></munderover>{inner}</mrow>"
+    def summed(self, inner: str, over: tuple[str, str, str]) -> str:
+        """Return a sum over a letter, from its first to its last value."""
+        letter, first, last = over
+        below = f"<mrow><mi>{letter}</mi><mo>=</mo><mn>{first}</mn></mrow>"
+        return f"<mrow><munderover><mo>∑</mo>{below}<mi>{last}</mi></munderover>{inner}</mrow>"

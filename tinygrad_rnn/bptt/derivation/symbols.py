@@ -4,61 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
-from tinygrad_rnn.bptt.derivation.formulas import Formula, Formulas, Partial
-from tinygrad_rnn.bptt.derivation.notes import notes
+from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
+from tinygrad_rnn.bptt.derivation.formula_style import GREEK, Style
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.wording import number
 from tinygrad_rnn.tape.notation import BINDS, notation_of
-
-NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega "
-    "Gamma Delta Theta Lambda Sigma Phi Psi Omega"
-)
-GREEK = dict(zip(NAMES.split(), "αβγδεζηθκλμνξρστφχψωΓΔΘΛΣΦΨΩ", strict=True))
-
-
-class Style(Protocol):
-    """The style of a formula: LaTeX, MathML or plain text."""
-
-    def symbol(self, base: str, sub: str) -> str:
-        """Return a letter or a word with its index."""
-
-    def indexed(self, text: str, sub: str) -> str:
-        """Return a part of an array."""
-
-    def number(self, text: str) -> str:
-        """Return a number."""
-
-    def sign(self, name: str) -> str:
-        """Return a sign: +, -, =, odot, and so on."""
-
-    def row(self, *parts: str) -> str:
-        """Return the parts one after the other."""
-
-    def bracketed(self, inner: str, kind: str = "(") -> str:
-        """Return `inner` in round or square brackets."""
-
-    def fraction(self, above: str, below: str) -> str:
-        """Return a quotient."""
-
-    def raised(self, base: str, exponent: str) -> str:
-        """Return a power; the exponent `T` means the transpose."""
-
-    def function(self, name: str) -> str:
-        """Return the name of a function."""
-
-    def applied(self, function: str, inner: str) -> str:
-        """Return a function applied to `inner`."""
-
-    def stacked(self, parts: list[str]) -> str:
-        """Return a column of parts."""
-
-    def over_time(self, inner: str) -> str:
-        """Return the sum over t."""
-
 
 SUM, TIMES, ATOM = 1, 2, 9
 Text = tuple[str, int]
@@ -68,7 +21,8 @@ class Writer:
     """The writer of formulas in a style. Each `_name` method writes the operation of that name."""
 
     def __init__(self, formulas: Formulas, style: Style) -> None:
-        self.style, self.formulas, self._net, self.notes = style, formulas, formulas.net_inputs, notes(formulas)
+        self.style, self.formulas, self._net = style, formulas, formulas.net_inputs
+        self._at = ""  # the place of the formula that is written: `Formula.at`
         self._cotangents, self._output = formulas.rec.cotangents, formulas.rec.states[0]
         self._units = formulas.rec.shapes[self._output][0]
         outside = {*formulas.rec.params.values(), *(t.name for e in formulas.rec.setup for t in e.targets)}
@@ -83,6 +37,7 @@ class Writer:
 
     def with_blank(self, f: Formula, blank: str) -> str:
         """Return a formula with a blank in the place of its right side."""
+        self._at = f.at
         return self.style.row(*self._joined([*self._lefts(f), blank]))
 
     def _lefts(self, f: Formula) -> list[str]:
@@ -91,13 +46,13 @@ class Writer:
 
     def formula(self, f: Formula) -> str:
         """Return the sides of a formula with signs of equality between them."""
-        s = self.style
+        s, self._at = self.style, f.at
         if f.section == "forward" and isinstance(f.right[0], Op) and f.right[0].name == "split":
             rights = [self.text(f.right[0].args[0])]
         else:
             rights = [self.text(self._first(r) if f.at == "first" else r) for r in f.right]
         if f.summed:
-            rights = [s.over_time(self._summand(r)) for r in f.right]
+            rights = [self._sum_over_steps(self._summand(r)) for r in f.right]
         return s.row(*self._joined([*self._lefts(f), *rights]))
 
     def _joined(self, sides: list[str]) -> list[str]:
@@ -106,16 +61,23 @@ class Writer:
             parts += [self.style.sign("="), side]
         return parts
 
+    def _sum_over_steps(self, inner: str) -> str:
+        """Return the sum over t, and for the terms of each loss over the steps k until t."""
+        first, last = str(self.formulas.first_step), "T" if self.formulas.first_step else "T-1"
+        if self._at == "k":
+            inner = self.style.summed(inner, ("k", first, "t"))
+        return self.style.summed(inner, ("t", first, last))
+
     def left(self, side: Ref | Partial, f: Formula | None = None) -> str:
         """Return a left side."""
+        self._at = f.at if f is not None else ""
         if isinstance(side, Ref):
             return self.ref(side)
         s = self.style
         below = self._first(side.below) if f is not None and f.at == "first" else side.below
         d = s.sign("d" if side.kind == "total" else "partial")
-        above = (
-            s.symbol("L", self._when(STEP + side.of) if side.of else "") if side.above is None else self.ref(side.above)
-        )
+        of_loss = self._when(STEP + side.of) if side.of else "t" if side.kind == "each" else ""
+        above = s.symbol("L", of_loss) if side.above is None else self.ref(side.above)
         assert isinstance(below, Ref)
         over = s.raised(d, "+") if side.kind == "alone" else d
         return s.fraction(s.row(over, above), s.row(d, self.ref(below)))
@@ -145,7 +107,7 @@ class Writer:
             d = s.sign("partial")
             return s.fraction(s.row(d, s.symbol("L", when)), s.row(d, s.symbol(*self._parts(self._output, when))))
         if x.name in self._cotangents:
-            of = self._cotangents[x.name]
+            of, when = self._cotangents[x.name], f"t,{when}" if self.formulas.printed_as.each_loss else when
             if of in self._net:
                 return s.symbol("delta", ",".join(part for part in (self._deltas[of], when) if part))
             if of.isdigit():  # the cotangent of a value without a name
@@ -220,6 +182,8 @@ class Writer:
                 pending = [*a.args, *pending]
             elif isinstance(a, Op) and a.name == "scaled":
                 pending = [Op("diag", a.args[:1]), a.args[1], *pending]
+            elif isinstance(a, Op) and a.name == "later":
+                pending = [*a.args, *pending]
             else:
                 factors.append(a)
         return self.style.row(*(self._within(a, TIMES + 1) for a in factors)), TIMES
@@ -325,14 +289,20 @@ class Writer:
         return self.style.symbol(base, ",".join(part for part in (sub, label) if part)), ATOM
 
     def _when(self, step: int | None) -> str:
-        return {None: "", 0: "t", -1: "t-1", 1: "t+1"}.get(step, str((step or 0) - STEP - 1 + self.formulas.first_step))
+        now = "k" if self._at == "k" else "t"
+        return {None: "", 0: now, -1: f"{now}-1", 1: f"{now}+1"}.get(
+            step, str((step or 0) - STEP - 1 + self.formulas.first_step)
+        )
 
 
 def _split(name: str, timed: bool) -> tuple[str, str]:
-    """Split a name into a letter or a word and its index: W_ih and Wih, h1, z_i.
+    """Split a name into a letter or a word and its index: W_ih and Wih, h1, z_i. c_tilde is c with a tilde above.
 
     A quantity with a step (`timed`) keeps words whole: ft is not f_t.
     """
+    if name.endswith("_tilde"):
+        base, sub = _split(name.removesuffix("_tilde"), timed)
+        return f"{base}~", sub
     base, _, sub = name.partition("_")
     found = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
     if not sub and not timed and not found and name not in GREEK:
