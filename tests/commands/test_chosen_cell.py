@@ -1,5 +1,8 @@
 """One way to name a cell, in all commands: one of `nn`, or FILE.py:cell."""
 
+import json
+
+import numpy as np
 import pytest
 from test_notebooks import write
 
@@ -148,3 +151,42 @@ def test_an_example_that_fails_is_told(path, capsys):
     status, _, err = run(capsys, "compare", "--cell", f"{path}:cell")
     assert status == 2
     assert f"{path}: example(rng, T=7, B=3) failed: ZeroDivisionError: division by zero\nit returns" in err
+
+
+def truncated_by_hand(length, T=12):
+    """The gradient of the cell of FILE, cut every `length` steps, as `truncate` poses the problem: one long vector."""
+    rng = np.random.default_rng(0)
+    params = {"W": rng.normal(0, 0.5, (2, 3)), "U": rng.normal(0, 0.5, (3, 3))}
+    xs, hs = rng.standard_normal((T, 1, 2)), [np.zeros((1, 3))]
+    for x in xs:
+        hs.append(np.tanh(x @ params["W"] + hs[-1] @ params["U"]))
+    targets = np.random.default_rng(0).standard_normal((T, 1, 3))
+    W, U, d = 0, 0, 0
+    for t in reversed(range(T)):
+        if (t + 1) % length == 0:
+            d = 0
+        z = (2 * (hs[t + 1] - targets[t]) / 3 / T + d) * (1 - hs[t + 1] ** 2)
+        W, U, d = W + xs[t].T @ z, U + hs[t].T @ z, z @ params["U"].T
+    return np.concatenate([W.ravel(), U.ravel()])
+
+
+@pytest.mark.slow
+def test_truncate_measures_a_cell_of_a_file(path, tmp_path, capsys):
+    report = tmp_path / "found.json"
+    asked_for = ["truncate", "--cell", f"{path}:cell", "--steps", 12, "--length", 4, "--draws", 2, "--rtrl"]
+    status, out, _ = run(capsys, *asked_for, "--json", report)
+    assert status == 0
+    assert "chunks of 4\n012345678901\n[===[===[===\n" in out
+    assert "cell, 15 parameters, on its example, mean squared distance" in out
+    ways = {row["name"]: row for row in json.loads(report.read_text())["ways"]}
+    full, cut = truncated_by_hand(100), truncated_by_hand(4)
+    assert ways["chunks of 4"]["error"] == pytest.approx(np.linalg.norm(cut - full) / np.linalg.norm(full), rel=1e-9)
+    assert ways["chunks of 4"]["error"] > 0.01
+    for name in ("full", "checkpointed, every sqrt(T) steps", "real-time recurrent learning"):
+        assert ways[name]["error"] < 1e-12
+    status, out, err = run(capsys, "truncate", "--cell", f"{path}:cell", "--hidden", 3)
+    assert (status, out) == (2, "")
+    assert "--hidden: the file decides that" in err
+    status, out, err = run(capsys, "truncate", "--cell", f"{path}:cell", "--text", path)
+    assert (status, out) == (2, "")
+    assert "--text: the example of the file decides the inputs" in err

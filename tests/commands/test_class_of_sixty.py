@@ -14,6 +14,7 @@ from tinygrad_rnn.commands.classroom import processes
 TASK = "cell, function = 'lstm', 'my_bptt'\n"
 MISTAKES = [mistake for cell, function, mistake, *_ in zoo.ZOO if cell is nn.lstm]
 HANGS = "while True:\n    pass\n"
+WAITS = "import time\nwhile True:\n    time.sleep(1)\n"
 EATS = "import numpy as np\nx = np.ones(10 * 2**30 // 8)\n"
 
 
@@ -35,7 +36,7 @@ def make(folder):
     for name, mistake in made.items():
         (folder / name).write_text(source(mistake), encoding="utf-8")
     write(folder / "student_56.ipynb", *source(MISTAKES[0]).split("\n\n\n"))
-    for name, text in (("student_57.py", HANGS), ("student_58.py", source("") + HANGS), ("student_59.py", EATS)):
+    for name, text in (("student_57.py", HANGS), ("student_58.py", source("") + WAITS), ("student_59.py", EATS)):
         (folder / name).write_text(text, encoding="utf-8")
     return made | {"student_56.ipynb": MISTAKES[0]}
 

@@ -1,9 +1,11 @@
 """The commands, as a person types them."""
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
 from tinygrad_rnn import bptt, cli
@@ -23,6 +25,36 @@ def test_demo_compares_and_draws_the_five_cells_on_real_text(tmp_path, capsys):
         ET.parse(tmp_path / "made" / "out" / f"{name}.svg")
     assert said.count("all agree") == 10
     assert said.rstrip().endswith("Every comparison agrees.")
+
+
+@pytest.mark.slow
+def test_the_verdicts_of_the_demo_as_json(tmp_path, capsys, monkeypatch):
+    asked_for = ["demo", "--out", str(tmp_path), "--json"]
+    assert cli.main([*asked_for, str(tmp_path / "verdicts.json")]) == 0
+    assert cli.main([*asked_for, "-"]) == 0
+    out = capsys.readouterr().out
+    found = json.loads((tmp_path / "verdicts.json").read_text())
+    assert json.loads(out[out.index("\n{") :]) == found  # nothing but JSON follows the words of the first run
+    assert (found["kind"], found["right"], [*found["cells"]]) == ("demo", True, [*common.CELLS])
+    for cell in found["cells"].values():
+        assert [report["right"] for report in cell["comparisons"]] == [True, True]
+        assert 0 < cell["loss"] < 10
+    right = bptt.by_hand.rnn
+    monkeypatch.setattr(
+        bptt.by_hand, "rnn", lambda *args, **kwargs: {**right(*args, **kwargs), "weight_hh": np.ones(1)}
+    )
+    assert cli.main([*asked_for, "-"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["right"] is False
+    assert {name for name, cell in found["cells"].items() if not all(r["right"] for r in cell["comparisons"])} == {
+        "rnn"
+    }
+
+
+def test_demo_refuses_json_in_the_place_of_a_drawing(tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path), "--json", str(tmp_path / "rnn.svg")]) == 2
+    assert "are the same file" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_demo_reads_a_utf8_file(tmp_path, capsys):

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from drawings import recorded
 from odd_tapes import ODD, W, first, odd_tape
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
+from tinygrad_rnn.draw.layout.annotations import furniture
+from tinygrad_rnn.draw.layout.layout import layout
+from tinygrad_rnn.draw.layout.sizes import text_width
+from tinygrad_rnn.draw.style import LIGHT
 from tinygrad_rnn.draw.views.picture import picture
 
 LEVELS = ["ops", "gates", "cells"]
@@ -102,3 +107,22 @@ def test_what_reads_something_in_the_unrolled_picture_does_in_the_rolled_one(nam
     whole = picture(tape, list(dict.fromkeys(dict(s)["t"] for s in steps if "t" in dict(s))), level=level)
     reading, rolled = ({b for _, b in p.arrows} for p in (whole, pic))
     assert reading & pic.boxes.keys() <= rolled
+
+
+@pytest.mark.parametrize("level", ["cells", "gates", "ops"])
+@pytest.mark.parametrize("slide", [False, True], ids=["page", "slide"])
+def test_the_title_of_a_step_stands_on_its_ground(level, slide):
+    tape, _, _ = recorded("rnn", 3)
+    for view in ("rolled", "unrolled"):
+        pic = picture(tape, view=view, level=level, slide=slide)
+        around = furniture(pic, layout(pic), LIGHT)
+        titles = [text for text in around.texts if not text.start and text.text.startswith(("t =", "every step"))]
+        assert len(titles) == len(pic.columns)
+        for text in titles:
+            half = text_width(text.text, text.size) / 2
+            assert any(
+                rect.fill == LIGHT.band
+                and rect.x - rect.width / 2 <= text.x - half
+                and text.x + half <= rect.x + rect.width / 2
+                for rect in around.rects
+            ), text.text

@@ -26,6 +26,7 @@ from tinygrad_rnn.draw.layout.sizes import box_width
 from tinygrad_rnn.draw.style import THEMES, heat_colour, ink, level
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.boxes import Box
+from tinygrad_rnn.draw.views.formula import in_ascii
 from tinygrad_rnn.draw.views.picture import Gap, picture
 from tinygrad_rnn.tape.array_text import heat, log10_norm, norm, summary
 
@@ -456,7 +457,7 @@ def test_the_text_of_an_lstm():
         "c  f * c_{-1} + i * g                         f * c_2 + i * g",
         "h  o * tanh(c)                                o * tanh(c)",
         "hs = stack(h_0, h_1, h_2, h_3)",
-        "L = sum(...) / 32",
+        "L = sum((hs - array)**2) / 32",
     ]
     assert "σ(#7[:, 0:4])" in draw.text(tape, ascii=False)
     whole = draw.text(tape, width=300).splitlines()
@@ -736,3 +737,38 @@ def test_a_box_has_room_for_wide_letters():
         assert box_width(replace(box, title="n", lines=(text,))) >= 8 * 0.9 * em * len(text), text
         under = box_width(replace(box, title=f"{text}₀₁₂")) - box_width(box)
         assert 11 * 0.73 * 0.696 * 3 <= under < 11 * 0.696 * 3  # digits, in the smaller type
+
+
+@pytest.mark.parametrize("view", ["unrolled", "rolled"])
+@pytest.mark.parametrize("name", ["bidirectional", "two_bidirectional"])
+def test_the_states_of_a_direction_say_which(name, view):
+    tape, _, _ = recorded(name, 3)
+    for depth in ("cells", "gates", "ops"):
+        said = [box.label for box in picture(tape, view=view, level=depth).boxes.values() if box.detail == "stack"]
+        assert sorted(label for label in said if label.startswith("hs")) == ["hs forward = stack", "hs reverse = stack"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "written", "ascii"),
+    [
+        pytest.param(lambda h: ((h - 1) ** 2).sum(), "sum((h₁ − 1)²)", "sum((h_1 - 1)**2)", id="square"),
+        pytest.param(lambda h: ((h - 1) * (h - 1)).sum(), "sum((h₁ − 1) × (h₁ − 1))", None, id="two-differences"),
+        pytest.param(lambda h: nn.mse(h, np.zeros(4)), "sum((h₁ − array)²) ÷ 4", None, id="mean-square"),
+        pytest.param(lambda h: (h**3).sum(), "sum(h₁³)", "sum(h_1**3)", id="cube"),
+        pytest.param(lambda h: (2 * h**4).sum(), "sum(2 × h₁^4)", "sum(2 * h_1**4)", id="fourth"),
+        pytest.param(lambda h: ((h + 2) ** -0.5).sum(), "sum((h₁ + 2)^(-0.5))", None, id="negative"),
+        pytest.param(lambda h: (2**h).sum(), "sum(2^h₁)", None, id="exponential"),
+        pytest.param(lambda h: (2 ** (h + 1)).sum(), "sum(2^(h₁ + 1))", None, id="sum-above"),
+        pytest.param(lambda h: (-(h**2)).sum(), "sum(−(h₁²))", None, id="minus"),
+        pytest.param(lambda h: ((h**2) ** 3).sum(), "sum((h₁²)³)", None, id="power-of-power"),
+        pytest.param(lambda h: (1 / h**2).sum(), "sum(1 ÷ h₁²)", "sum(1 / h_1**2)", id="below"),
+    ],
+)
+def test_powers_are_written_as_on_paper(loss, written, ascii):
+    with tg.Tape() as tape:
+        _, h = nn.unroll(nn.rnn, nn.init.rnn(np.random.default_rng(0), 3, 4), np.ones((2, 3)))
+        tg.named("L", loss(h))
+    box = next(box for box in picture(tape, level="gates").boxes.values() if box.title == "L")
+    assert box.tip == written
+    if ascii is not None:
+        assert in_ascii(box.tip) == ascii

@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
         "--cells",
         type=_some(CELLS),
         default=list(CELLS),
-        help=f"some of {', '.join(CELLS)}, with commas (default: all)",
+        help=f"some of {', '.join(CELLS)}, which all that is timed has, with commas (default: all)",
     )
     bench.add_argument(
         "--sizes",

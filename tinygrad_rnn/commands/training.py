@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
     )
     kept = {field.name: field.default for field in dataclasses.fields(train.Settings)}
     training.add_argument("--text", type=place, help='a UTF-8 text file, or "timemachine" (the default)')
-    training.add_argument("--cell", choices=list(LAYERS), help=f"cell (default: {kept['cell']})")
+    training.add_argument("--cell", choices=list(LAYERS), help=f"cell, one that has layers (default: {kept['cell']})")
     for name, what in WHOLE.items():
         training.add_argument(f"--{name}", type=at_least(1), help=f"{what} (default: {kept[name]})")
     training.add_argument("--optimizer", choices=list(OPTIMIZERS), help=f"optimizer (default: {kept['optimizer']})")

@@ -15,21 +15,25 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn import bptt, files, nn
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
-from tinygrad_rnn.commands.common import ALL_CELLS, STANDARD, TEXT_HELP, at_least, place, wrote
+from tinygrad_rnn.commands.chosen_cell import HELP, Chosen, a_cell, chosen
+from tinygrad_rnn.commands.common import STANDARD, TEXT_HELP, at_least, place, wrote
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require_outputs, tell, write_json
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.draw.truncation_bars import Walk
 from tinygrad_rnn.lm import text
-from tinygrad_rnn.lm.text import Indices
 from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.text_tables import padded
 
 SHOWN = 72
 """The maximum number of characters to draw."""
+HIDDEN = 16
+DIGITS = "0123456789"
+"""The characters that stand for steps where no text is read."""
 
 NAME = 38
 COLUMNS = {"error": 9, "cosine": 9, "deviation": 11, "seconds": 10, "kilobytes": 11}
@@ -48,19 +52,19 @@ def add(commands: Commands) -> None:
         "draw the ways to truncate BPTT on a text; measure gradient error, variance, time, memory",
         "--steps 32 --length 8 --draws 20",
         "--text book.txt --steps 24 --cell gru -o cuts.svg",
+        "--cell own.py:cell --steps 24 --draws 20",
     )
     truncate.add_argument("--text", type=place, metavar="FILE", help=TEXT_HELP)
     truncate.add_argument(
         "--cell",
-        choices=list(ALL_CELLS),
+        type=a_cell,
         default="lstm",
-        metavar="CELL",
-        help=f"one of {', '.join(ALL_CELLS)} (default: lstm)",
+        help=f"{HELP}, whose inputs stand in the place of the text (default: lstm)",
     )
     truncate.add_argument(
         "--steps", type=at_least(1), default=64, help="number of characters from the text's beginning (default: 64)"
     )
-    truncate.add_argument("--hidden", type=at_least(1), default=16, help="number of hidden units (default: 16)")
+    truncate.add_argument("--hidden", type=at_least(1), help=f"number of hidden units (default: {HIDDEN})")
     truncate.add_argument(
         "--length", type=at_least(2), default=8, help="length of a chunk or window, 2 or more (default: 8)"
     )
@@ -94,6 +98,23 @@ class _Row:
         return _line(self.name, f"{self.error:.2g}", *shown, f"{self.seconds:.3f}", f"{self.peak_bytes / 1e3:,.0f}")
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """A cell, its parameters, inputs, and the loss of a step; the losses add up to the mean.
+
+    characters: one for each step, under which the cuts are drawn. words: what is measured. cut: what is cut.
+    """
+
+    cell: Any
+    params: Params
+    xs: Values
+    loss: Loss
+    state: Any
+    characters: str
+    words: str
+    cut: str
+
+
 def run(options: argparse.Namespace) -> int:
     """Draw the ways, then measure each."""
     require_outputs("truncate", options.json, options.output)
@@ -107,57 +128,57 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, path: files.AnyPath | None) -> None:
-    whole = text.load(options.text) if options.text != STANDARD else text.clean(read_text(STANDARD))
-    letters = text.windows(whole, options.steps, 1)
-    characters = "".join(text.ALPHABET[k] for k in letters[:-1, 0])
+    with chosen(options.cell) as cell:
+        _compare(options, path, _on_text(options, cell) if cell.module is None else _of_example(options, cell))
+
+
+def _compare(options: argparse.Namespace, path: files.AnyPath | None, problem: _Problem) -> None:
+    characters = problem.characters
     silent, progress, ways = (options.json, options.output), Progress("truncate"), _ways(options.length)
     rng = np.random.default_rng(options.seed)
     walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
     tell(_bars(characters, walks), *silent)
     if path is not None:
-        files.write(path, cuts.svg(f"How BPTT cuts a text of {len(characters)} characters", characters[:SHOWN], walks))
+        files.write(path, cuts.svg(f"How BPTT cuts {problem.cut}", characters[:SHOWN], walks))
         if options.output != STANDARD:
             tell("", *silent)
             wrote(options.output)
-    problem = _problem(options, letters)
-    size = sum(p.size for p in problem[0].values())
     tell(
-        f"\n{options.cell}, {options.hidden} units, {size:,} parameters, mean cross "
-        f"entropy of the next of {options.steps} characters; random ways: {options.draws} draws.\n"
+        f"\n{problem.words}; random ways: {options.draws} draws.\n"
         "error: |E G - g| / |g|, G the truncated and g the full gradient; deviation: sqrt(E |G - E G|^2) / |g|\n"
         "(a random way is unbiased: its error here is what a mean of so many draws leaves, deviation / sqrt(draws));\n"
         f"memory: at its highest, with a tape for each walk that is dropped after it.\n\n{_line('', *COLUMNS)}",
         *silent,
     )
     names = [*ways, *(name for name, _ in _exact_ways(options.rtrl))]
-    rows, measured = [], _measured(options, ways, *problem)
+    rows, measured = [], _measured(options, ways, problem)
     for number, name in enumerate(names, 1):
         with progress(name, number, len(names)):
             rows.append(next(measured))
         tell(str(rows[-1]), *silent)
     if options.json:
         about = {name: getattr(options, name) for name in ("cell", "steps", "hidden", "length", "seed")}
+        about |= {} if options.hidden or ":" in options.cell else {"hidden": HIDDEN}
         found = [{**vars(row), "walks": walks.get(row.name)} for row in rows]
         write_json(options.json, {"kind": "truncation", **about, "ways": found})
 
 
-def _measured(
-    options: argparse.Namespace, ways: dict[str, AnyWay], params: Params, xs: Values, loss: Loss
-) -> Iterator[_Row]:
+def _measured(options: argparse.Namespace, ways: dict[str, AnyWay], problem: _Problem) -> Iterator[_Row]:
     """Yield a row for each way, and for each that computes the full gradient."""
-    tape, losses = _one_tape(options, params, xs, loss)
+    tape, losses = _one_tape(problem)
+    cell, params, xs, loss, state = problem.cell, problem.params, problem.xs, problem.loss, problem.state
     for name, how in ways.items():
         rng = np.random.default_rng(options.seed)
         found = bptt.bias_and_variance(tape, losses, params, how, rng=rng, draws=options.draws)
-        cost = _cost(partial(_truncated, options, params, xs, loss, how))
+        cost = _cost(partial(_truncated, options, problem, how))
         yield _Row(name, found.relative, found.cosine, found.spread, found.draws, *cost)
-    cell, full = ALL_CELLS[options.cell], tape.gradient(dict.fromkeys(losses, 1.0), params)
+    full = tape.gradient(dict.fromkeys(losses, 1.0), params)
     for name, exact in _exact_ways(options.rtrl):
-        gradients = exact(cell, params, xs, loss)[1]
+        gradients = exact(cell, params, xs, loss, state)[1]
         size, apart = (_norm(g) for g in (full, {k: gradients[k] - full[k] for k in full}))
         # What RTRL holds is the same at every step, and to trace it is slow: four steps show it.
         traced = xs[:4] if exact is bptt.rtrl else xs
-        cost = _cost(*(partial(exact, cell, params, x, loss) for x in (xs, traced)))
+        cost = _cost(*(partial(exact, cell, params, x, loss, state) for x in (xs, traced)))
         yield _Row(name, apart / size if size else 0.0, 1.0, 0.0, 1, *cost, exact=True)
 
 
@@ -191,33 +212,61 @@ def _bars(characters: str, walks: Mapping[str, Sequence[Walk]]) -> str:
     return "\n".join([*lines, *(f"\n{name}\n{cuts.as_text(shown, spans)}" for name, spans in walks.items())])
 
 
-def _problem(options: argparse.Namespace, letters: Indices) -> tuple[Params, Values, Loss]:
-    """Return parameters with a readout, the text one-hot, and the loss of a step. The losses add up to the mean."""
-    rng = np.random.default_rng(options.seed)
+def _on_text(options: argparse.Namespace, chosen: Chosen) -> _Problem:
+    """Return a cell of `nn` with a readout of its state. It reads a text, one-hot, and predicts the next character."""
+    whole = text.load(options.text) if options.text != STANDARD else text.clean(read_text(STANDARD))
+    letters = text.windows(whole, options.steps, 1)
+    rng, hidden = np.random.default_rng(options.seed), options.hidden or HIDDEN
     size = len(text.ALPHABET)
-    params = getattr(nn.init, options.cell)(rng, size, options.hidden)
-    params["V"] = Tensor(rng.normal(0, 0.5, (size, options.hidden)), name="V")
+    params = getattr(nn.init, chosen.name)(rng, size, hidden)
+    params["V"] = Tensor(rng.normal(0, 0.5, (size, hidden)), name="V")
     params["c"] = Tensor(np.zeros(size), name="c")
 
     def loss(t: int, h: Array) -> Array:
         return nn.cross_entropy(h @ params["V"].T + params["c"], letters[t + 1]) / options.steps
 
-    return params, text.one_hot(letters[:-1]), loss
+    words = f"{chosen.name}, {hidden} units, {_size(params):,} parameters, mean cross entropy of the next of "
+    words += f"{options.steps} characters"
+    characters = "".join(text.ALPHABET[k] for k in letters[:-1, 0])
+    cut = f"a text of {options.steps} characters"
+    return _Problem(chosen.cell, params, text.one_hot(letters[:-1]), loss, None, characters, words, cut)
 
 
-def _one_tape(options: argparse.Namespace, params: Params, xs: Values, loss: Loss) -> tuple[Tape, list[Tensor]]:
+def _of_example(options: argparse.Namespace, chosen: Chosen) -> _Problem:
+    """Return a cell of a file, with the inputs of its example and random targets for its first state."""
+    if options.text is not None:
+        raise ValueError("--text: the example of the file decides the inputs\nleave it out")
+    sizes = argparse.Namespace(seed=options.seed, steps=options.steps, batch=1, input=None, hidden=options.hidden)
+    params, xs, state = chosen.inputs(sizes, "float64")
+    hs, _ = nn.unroll(chosen.cell, params, xs, state)
+    targets = np.random.default_rng(options.seed).standard_normal(hs.shape)
+
+    def loss(t: int, h: Array) -> Array:
+        return nn.mse(h, targets[t]) / options.steps
+
+    words = (
+        f"{chosen.name}, {_size(params):,} parameters, on its example, mean squared distance of its state to random "
+    )
+    words += f"targets over {counted(options.steps, 'step')}"
+    characters = (DIGITS * options.steps)[: options.steps]
+    return _Problem(chosen.cell, params, xs, loss, state, characters, words, counted(options.steps, "step"))
+
+
+def _size(params: Params) -> int:
+    return sum(p.size for p in params.values())
+
+
+def _one_tape(problem: _Problem) -> tuple[Tape, list[Tensor]]:
     """Record all steps on one tape. Return it, and the loss of each step."""
     with Tape() as tape:
-        hs, _ = nn.unroll(ALL_CELLS[options.cell], params, xs)
-        losses = [loss(t, hs[t]) for t in range(options.steps)]
+        hs, _ = nn.unroll(problem.cell, problem.params, problem.xs, problem.state)
+        losses = [problem.loss(t, hs[t]) for t in range(len(problem.xs))]
     return tape, losses
 
 
-def _truncated(
-    options: argparse.Namespace, params: Params, xs: Values, loss: Loss, how: AnyWay
-) -> tuple[float, dict[str, Values]]:
+def _truncated(options: argparse.Namespace, problem: _Problem, how: AnyWay) -> tuple[float, dict[str, Values]]:
     rng = np.random.default_rng(options.seed)
-    return bptt.truncated_bptt(ALL_CELLS[options.cell], params, xs, loss, how, rng=rng)
+    return bptt.truncated_bptt(problem.cell, problem.params, problem.xs, problem.loss, how, problem.state, rng=rng)
 
 
 def _norm(gradients: dict[str, Values]) -> float:

@@ -11,7 +11,7 @@ from tinygrad_rnn.draw.layout.labels import ROOM, Labels
 from tinygrad_rnn.draw.layout.page import CLOSE_MARGIN, MARGIN, NOTE, label_size, lowered, note_size, on_page
 from tinygrad_rnn.draw.layout.shapes_around import Furniture, Line, Rect, Text
 from tinygrad_rnn.draw.layout.side_by_side import Layout
-from tinygrad_rnn.draw.layout.sizes import short
+from tinygrad_rnn.draw.layout.sizes import TITLE, short, text_width
 from tinygrad_rnn.draw.layout.sum_rows import sum_rows
 from tinygrad_rnn.draw.layout.weight_names import weight_names
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
@@ -19,6 +19,8 @@ from tinygrad_rnn.draw.views.boxes import Box, Folded, Gap, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Time
 
 FOOT = 26.0
+BESIDE = 12.0
+"""The room between a step and the edge of its ground."""
 EQUAL = 26
 """The height of the room below the steps for their titles."""
 SWATCH = 34.0
@@ -37,11 +39,12 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
     grounds = _grounds(places)
     for column, (a, b) in places.columns.items():
         title = column_title(column, pic)
+        wide = max(b - a + 2 * BESIDE, text_width(title, TITLE, lowered(pic)) + BESIDE)
         for foot, head in grounds:
-            found.rects.append(Rect((a + b) / 2, (foot + head) / 2, b - a + 24, head - foot, theme.band, 8.0))
+            found.rects.append(Rect((a + b) / 2, (foot + head) / 2, wide, head - foot, theme.band, 8.0))
         if title:
             found.texts.append(Text((a + b) / 2, low - 15, title, theme.faint))
-        left, right = min(left, a - 12), max(right, b + 12)
+        left, right = min(left, (a + b - wide) / 2), max(right, (a + b + wide) / 2)
     first = min((y for _, y in places.centre.values() if y > high), default=0.0)  # the row above the steps
     above = [
         (x - places.width[name] / 2, x + places.width[name] / 2) for name, (x, y) in places.centre.items() if y == first

@@ -13,7 +13,7 @@ LETTER = 0.56
 """The approximate width of a letter of these rows, in parts of its size."""
 MOST, MOST_ON_SLIDE = 16, 6
 """The maximum number of parameters whose sums are written."""
-WHAT = "Each step adds to the gradient of a shared parameter."
+WHAT, WITHOUT_STEPS = (f"Each {one} adds to the gradient of a shared parameter." for one in ("step", "use"))
 NORMS = " Of an array, the norm is written."
 TOTAL = "norm of the sum"
 
@@ -41,7 +41,11 @@ def sum_rows(
         found.texts.append(Text(x, y, words, colour, size, begin))
         right = max(right, x + letters(words) * letter * (1.0 if begin else 0.5))
 
-    write(start, WHAT + ("" if all(row.single for row in rows) else NORMS), theme.faint)
+    write(
+        start,
+        (WHAT if places.columns else WITHOUT_STEPS) + ("" if all(row.single for row in rows) else NORMS),
+        theme.faint,
+    )
     for row, name in zip(rows, names, strict=True):
         y -= row_height
         write(start, name, theme.text)

@@ -14,7 +14,8 @@ from tinygrad_rnn.draw.views.unstacked import Argument, Operation, Term
 from tinygrad_rnn.tape.notation import BINDS, is_arithmetic, notation_of
 from tinygrad_rnn.tape.printing import index_text
 
-_ATOM = 4
+_ATOM, _BINDS_POWER = 4, 3
+_RAISED = {"2": "²", "3": "³"}
 _LONGEST = 80
 """The maximum number of characters. Longer text is cut: it would double at every entry that reads a value twice."""
 
@@ -65,8 +66,9 @@ def _brief(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], when:
     short = {}
     for a, (text, strength) in known.items():
         call = re.match(r"\w+\(", text) if strength == _ATOM and text.endswith(")") else None
+        power = re.search(r"[²³]$|\^\S+$", text) if strength == _BINDS_POWER else None
         fits = len(text) <= _LONGEST_OPERAND
-        short[a] = (text, strength) if fits else (f"{call[0]}…)" if call else "…", _ATOM)
+        short[a] = (text, strength) if fits else (f"{call[0]}…)" if call else f"(…){power[0]}" if power else "…", _ATOM)
     text, _ = _of_entry(reading, k, short, when)
     return text if len(text) <= longest else symbol(reading, k)
 
@@ -99,7 +101,9 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
         known[a] if isinstance(a, Tensor) and a in known else (_operand(reading, (k, n), a, t, when), _ATOM)
         for n, a in enumerate(args)
     ]
-    if name == "getitem":
+    if name == "multiply" and args[0] is args[1] and parts[0][1] < _ATOM:
+        text, strength = _written("power", [parts[0], ("2", _ATOM)])
+    elif name == "getitem":
         text, strength = (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})") + sign, _ATOM
     else:
         stack: list[tuple[str, int]] = []
@@ -115,6 +119,9 @@ def _of_entry(reading: Reading, k: int, known: dict[Tensor, tuple[str, int]], wh
 
 def _written(name: str, parts: list[tuple[str, int]]) -> tuple[str, int]:
     """Return an operation on operands as text, with brackets where they are needed, and how strongly it binds."""
+    if name == "power" and len(parts) == 2:
+        (base, a), (over, b) = parts
+        return (base if a == _ATOM else f"({base})") + _raised(over, b), _BINDS_POWER
     sign = _sign(name)
     if is_arithmetic(name) and len(parts) == 2:
         strength = BINDS[notation_of(name).sign]
@@ -125,6 +132,13 @@ def _written(name: str, parts: list[tuple[str, int]]) -> tuple[str, int]:
     if name == "negative":
         return "−" + (parts[0][0] if parts[0][1] == _ATOM else f"({parts[0][0]})"), 3
     return f"{sign}({', '.join(part for part, _ in parts)})", _ATOM
+
+
+def _raised(over: str, strength: int) -> str:
+    """Return an exponent as text: ² and ³, which every font has, else after a ^."""
+    if over in _RAISED:
+        return _RAISED[over]
+    return f"^{over}" if strength == _ATOM and not over.startswith("-") else f"^({over})"
 
 
 def _operand(reading: Reading, use: tuple[int, int], a: object, t: Time, when: StepNumbers) -> str:
@@ -163,7 +177,7 @@ def _parameter(reading: Reading, a: Tensor) -> bool:
     return reading.maker(a) is None and reading.outer(a)[0] == "parameter"
 
 
-_ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…": "..."}
+_ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…": "...", "²": "**2", "³": "**3", "^": "**"}
 
 
 def in_ascii(text: str) -> str:

@@ -102,7 +102,9 @@ class Drawer:
         elif name is not None:
             gate = reading.in_gate(last) is not None
             kind = "gate" if gate else "state" if name in reading.states else "named"
-            title, detail = name + sub, detail_of(reading, members, self.plan.when, gate)
+            direction = dict(reading.band(last)).get("direction") if t is None else None
+            title = f"{name} {direction}" if direction else name + sub
+            detail = detail_of(reading, members, self.plan.when, gate)
         elif self.whole or is_formula(reading, members):
             title = formula(reading, members, self.plan.when, LONGEST)
         title, detail, tip = (printable(words) for words in (title, unnumbered(detail), tip))
