@@ -2,6 +2,7 @@
 
 The gradient of the shared weight is a sum of one contribution from each step, dL_t/dU = sum_k delta_{t,k} h_{k-1}^T.
 Where the far terms vanish the sum does not: it is dL_t/dh_k that vanishes, not dL_t/dU.
+Where the error terms explode, dL_t/dU explodes only if the states h_{k-1} are not small at the same steps.
 """
 
 import sys
@@ -48,11 +49,54 @@ for gamma in (0.7, 1.0, 1.3):
     assert np.linalg.norm(dU) > by_gap[0]
 assert ratio > 1e4  # where U stretches, it explodes
 
+
+# When does dL_T/dU itself explode? An error term is multiplied by diag(f') U^T at each step. Where U is random with
+# entries N(0, gain^2 / H), this multiplies its length by about gain * rms f', the root of the mean of f'^2.
+
+
+def network(H, U, input_size, T):
+    """Run T steps; the loss is the sum of h_T. Return U's gradient, |delta_{T,k}| for k = T ... 1, and rms of f'."""
+    p = {"weight_hh": tg.Tensor(U, name="U"), "weight_ih": tg.Tensor(np.random.default_rng(11).standard_normal((H, 2)))}
+    with tg.Tape() as tape:
+        hs, h = nn.unroll(nn.rnn, p, input_size * np.random.default_rng(12).standard_normal((T, 2)), np.zeros(H))
+        loss = h.sum()
+    slope, product, lengths, by_hand = 1 - hs.data**2, np.ones(H), [], np.zeros((H, H))
+    for k in reversed(range(T)):
+        product = slope[k] * product  # delta_{T,k}
+        lengths.append(np.linalg.norm(product))
+        by_hand += np.outer(product, hs.data[k - 1]) if k else 0
+        product = U.T @ product
+    dU = tape.gradient(loss, p["weight_hh"])
+    assert np.allclose(dU, by_hand, rtol=0, atol=1e-12 * np.abs(dU).max())
+    return np.linalg.norm(dU), lengths, np.sqrt((slope**2).mean())
+
+
+small, large = np.linalg.qr(rng.standard_normal((3, 3)))[0], rng.standard_normal((64, 64)) / 8
+networks = {
+    "3 units, 1.5 times a rotation, inputs of 1e-5": (3, 1.5 * small, 1.5, 1e-5),
+    "3 units, 1.5 times a rotation, inputs of 1": (3, 1.5 * small, 1.5, 1),
+    **{f"64 units, random with a gain of {gain:g}": (64, gain * large, gain, 1) for gain in (0.5, 1, 2, 4)},
+}
+print("\n" + " " * 46 + "|dL_T/dU| after T steps     |delta_(T,k)| grows a step by")
+print(f"{'':46}{'10':>8}{'25':>8}{'50':>8}    measured  gain * rms f'")
+gains = {}
+for name, (H, U, gain, input_size) in networks.items():
+    runs = [network(H, U, input_size, T) for T in (10, 25, 50)]
+    _, lengths, slopes = runs[-1]
+    growth, said = (lengths[-1] / lengths[0]) ** (1 / 49), gain * slopes
+    print(f"{name:<46}" + "".join(f"{run[0]:8.0e}" for run in runs) + f"{growth:12.2f}{said:15.2f}")
+    if H == 64:
+        gains[f"gain {gain:g}:"] = np.array(lengths) / lengths[0]
+        assert abs(np.log(growth / said)) < 0.15
+    assert runs[-1][0] > 1e8 if gain == 4 else runs[-1][0] < 1e3
+print(f"measured: |dL_T/dU| with a gain of 4 after 100 steps: {network(64, 4 * large, 1, 100)[0]:.1e}")
+
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out")
 out.mkdir(parents=True, exist_ok=True)
 for name, title, curves in (
     ("error_terms", "|delta_{T,k}| / |delta_{T,T}|, U = γ rotation", error_terms),
     ("contributions", "|delta_{T,k} h_{k-1}^T|, relative to k = T, U = γ rotation", contributions),
+    ("gains", "|delta_{T,k}| / |delta_{T,T}|, 64 units, U random", gains),
 ):
     picture = curve.svg(title, curves, x_label="T - k + 1: steps back from the loss")
     (out / f"exercise_03_{name}.svg").write_text(picture, encoding="utf-8", newline="\n")

@@ -24,6 +24,7 @@ SLOW = {
     "docs/zh/examine.md",
     "docs/doctor.md",
     "exercise_09_three_ways_to_truncate.py",
+    "exercise_11_clipping_and_weight_decay.py",
     "exercise_12_why_vanishing_matters.py",
     "exercise_14_character_language_model.py",
     "ablation.py",

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 400, 64, 120, 48, 48
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by the colour-blind (Okabe and Ito)
-DASHES = ("", "6 4", "2 3", "8 3 2 3")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9")  # for the colour-blind (Okabe and Ito)
+DASHES = ("", "6 4", "2 3", "8 3 2 3", "12 4", "1 4")
 
 
 def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch") -> str:

@@ -94,7 +94,7 @@ def _curve(
     return drawn
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Return round numbers between two bounds."""
     power = 10.0 ** math.floor(math.log10(high - low))
     step = next(power * m for m in (0.2, 0.5, 1, 2, 5, 10) if (high - low) / (power * m) <= MOST_TICKS)
@@ -104,7 +104,7 @@ def _ticks(low: float, high: float) -> list[float]:
 def _log_ticks(low: float, high: float) -> list[float]:
     """Return the log10 of round numbers: of 1, 2 and 5 times powers of ten, or of a few powers of ten."""
     if high - low > 2:
-        return [v for v in _ticks(low, high) if v == round(v)]
+        return [v for v in round_ticks(low, high) if v == round(v)]
     powers = range(math.floor(low), math.ceil(high) + 1)
     fine = [power + math.log10(m) for power in powers for m in (1, 1.2, 1.5, 2, 3, 5, 7)]
     found = [v for v in fine if low <= v <= high]
@@ -118,6 +118,6 @@ def _power(value: float) -> str:
 
 def _whole_ticks(first: int, last: int) -> list[int]:
     """Return round whole numbers from `first` to `last`."""
-    ticks = _ticks(first, last)
+    ticks = round_ticks(first, last)
     step = max(1, round(ticks[1] - ticks[0]))
     return [first, *(k for k in range(step, last + 1, step) if k - first > step / 2)]
