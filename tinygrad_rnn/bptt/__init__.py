@@ -14,6 +14,7 @@ from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.bptt.homework import adapters
 from tinygrad_rnn.bptt.homework.examine import examine
 from tinygrad_rnn.bptt.homework.examined import Examination
+from tinygrad_rnn.bptt.scans.scan_gradient import Scanned, scan_gradient
 from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
 from tinygrad_rnn.bptt.truncation.checkpoint import checkpointed
 from tinygrad_rnn.bptt.truncation.rtrl import Cost, Rtrl, rtrl
@@ -44,6 +45,7 @@ __all__ = [
     "Report",
     "Rtrl",
     "Scaled",
+    "Scanned",
     "Span",
     "WilliamsPeng",
     "Window",
@@ -65,6 +67,7 @@ __all__ = [
     "log10_product",
     "paths",
     "rtrl",
+    "scan_gradient",
     "shares",
     "singular_values",
     "spectral_radius",
