@@ -15,6 +15,7 @@ from tinygrad_rnn.bptt.homework import adapters
 from tinygrad_rnn.bptt.homework.examine import examine
 from tinygrad_rnn.bptt.homework.examined import Examination
 from tinygrad_rnn.bptt.scans.scan_gradient import Scanned, scan_gradient
+from tinygrad_rnn.bptt.scans.two_paths import Parted, compare_paths
 from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
 from tinygrad_rnn.bptt.truncation.checkpoint import checkpointed
 from tinygrad_rnn.bptt.truncation.rtrl import Cost, Rtrl, rtrl
@@ -40,6 +41,7 @@ __all__ = [
     "Examination",
     "Flow",
     "Full",
+    "Parted",
     "RandomChunks",
     "Randomized",
     "Report",
@@ -56,6 +58,7 @@ __all__ = [
     "checkpointed",
     "compare",
     "compare_gradients",
+    "compare_paths",
     "contributions",
     "deltas",
     "derive",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tinygrad_rnn.bptt.scans.chains import Chain
-from tinygrad_rnn.language.saying import say
+from tinygrad_rnn.bptt.scans.state_chains import Chain
+from tinygrad_rnn.language.saying import Words, say, sentence
 from tinygrad_rnn.nn.associative import rounds
 from tinygrad_rnn.text_tables import aligned
 
@@ -16,7 +16,7 @@ from tinygrad_rnn.text_tables import aligned
 class Way(NamedTuple):
     """One way: multiply-adds in all, rounds one after another, numbers held at once; `each` are those of each round."""
 
-    name: str
+    name: Words
     work: int
     depth: int
     held: int
@@ -42,7 +42,7 @@ class Cost:
 
     def __str__(self) -> str:
         head = (say("way"), say("multiply-adds"), say("rounds"), say("numbers held"))
-        rows = [(say(way.name), f"{way.work:,}", f"{way.depth:,}", f"{way.held:,}") for way in self.ways]
+        rows = [(str(way.name), f"{way.work:,}", f"{way.depth:,}", f"{way.held:,}") for way in self.ways]
         table = "\n".join(aligned([head, *rows], right=[1, 2, 3]))
         if self.pays_from is None:
             return table + "\n" + say("The scan takes no less time with any number of processors.")
@@ -56,7 +56,9 @@ def cost_of(chains: Sequence[Chain]) -> Cost:
     m^3, so a scan does more work in fewer rounds: Sklansky's in log2 T, with T/2 products in each; a work-efficient one
     (Blelloch 1990) in 2 log2 T, with about 2 T products in all.
     """
-    walks, fast, lean = [0] * 0, [0] * 0, [0] * 0
+    walks: list[int] = []
+    fast: list[int] = []
+    lean: list[int] = []
     held = [0, 0, 0]
     for chain in chains:
         T, m, width = len(chain.states), chain.size, chain.width
@@ -65,7 +67,9 @@ def cost_of(chains: Sequence[Chain]) -> Cost:
         fast += [len(i) * product for i, _ in rounds(T)]
         lean += [pairs * product for pairs in _lean(T)]
         held = [held[0] + 2 * width * m, held[1] + T * width * m * (m + 1), held[2] + T * width * m * (m + 1)]
-    ways = zip(("walk", "scan", "work-efficient scan"), (walks, fast, lean), held, strict=True)
+    ways = zip(
+        (sentence("walk"), sentence("scan"), sentence("work-efficient scan")), (walks, fast, lean), held, strict=True
+    )
     return Cost(tuple(Way(name, sum(each), len(each), numbers, tuple(each)) for name, each, numbers in ways))
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.terms import require_tape
-from tinygrad_rnn.bptt.scans.chains import Chain, chains_of
 from tinygrad_rnn.bptt.scans.scan_cost import Cost, cost_of
+from tinygrad_rnn.bptt.scans.state_chains import Chain, chains_of
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.backward import Products, pull_arrays, walk
 from tinygrad_rnn.core.sparse import Cotangent

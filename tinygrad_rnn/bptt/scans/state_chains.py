@@ -24,8 +24,8 @@ from tinygrad_rnn.bptt.gradient_flow.jacobians import (
     side_by_side,
     step_parts,
 )
-from tinygrad_rnn.core.backward import dependent
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.by_place import between, stays_in_place
 from tinygrad_rnn.tape.full_tape import Tape
 
 
@@ -139,17 +139,7 @@ def _by_place(part: Tape, before: State, after: State) -> bool:
     shape = before[0].shape
     if any(s.shape != shape for s in (*before, *after)):
         return False
-    lines = part.lines()
-    from_before, wanted = dependent(lines, before), {id(s) for s in after}
-    for op, args, _, out, _ in reversed(lines):
-        if id(out) not in wanted or id(out) not in from_before:
-            continue
-        if op.kind != "elementwise" or out.shape != shape:
-            return False
-        wanted |= {id(a) for a in args if type(a) is Tensor}
-        if any(id(a) in from_before and a.shape != shape for a in args if type(a) is Tensor):
-            return False
-    return True
+    return all(stays_in_place(line, read, shape) for line, read in between(part.lines(), before, after))
 
 
 def _jacobian(t: object, part: Tape, before: State, after: State, diagonal: bool) -> Array:
