@@ -500,9 +500,9 @@ def test_a_notebook_shows_the_drawing_with_text_beside_it(engine):
 
 def test_a_notebook_shows_gradients_of_a_loss_with_text_beside_them():
     tape, loss, _ = recorded("rnn")
-    for level in ("gates", "ops"):
-        shown = draw.show(tape, level=level, show=("grad",), loss=loss, engine="grid")
-        assert str(shown) == draw.text(tape, level=level, show=("grad",), loss=loss, ascii=False)
+    for depth in ("gates", "ops"):
+        shown = draw.show(tape, level=depth, show=("grad",), loss=loss, engine="grid")
+        assert str(shown) == draw.text(tape, level=depth, show=("grad",), loss=loss, ascii=False)
     for view in ("rolled", "textbook"):
         assert str(draw.show(tape, view=view, engine="grid")) == draw.text(tape, view=view, ascii=False)
 
