@@ -1,6 +1,7 @@
 """The course: its notebooks are those of its pages, its code runs, and its checks mark what they say."""
 
 import ast
+import itertools
 import json
 import re
 from pathlib import Path
@@ -81,8 +82,11 @@ def test_a_chinese_page_has_the_code_of_the_english_one(name):
 def test_a_lesson_asks_has_something_to_predict_and_something_to_mend(name):
     text = LESSONS["en"][name].read_text(encoding="utf-8")
     assert re.search(r"^\*\*Question\.\*\* [^?]+\?", text, flags=re.M)
-    assert "**Predict.**" in text
-    assert any(piece.kind == "check" for piece in make_course.pieces(LESSONS["en"][name]))
+    found = make_course.pieces(LESSONS["en"][name])
+    asked = [after.kind for before, after in itertools.pairwise(found) if "**Predict.**" in before.text]
+    assert asked, "nothing to predict"
+    assert set(asked) <= {"python", "exercise"}, "a cell shows the answer to a prediction"
+    assert any(piece.kind == "check" for piece in found)
     minutes = re.search(r"^\*For .+\. (\d+) minutes\.\*$", text, flags=re.M)
     assert 10 <= int(minutes[1]) <= 15
     index = (make_course.FOLDERS["en"] / "index.md").read_text(encoding="utf-8")
