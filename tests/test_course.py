@@ -64,12 +64,12 @@ def test_no_page_of_the_course_exists_in_one_language_only():
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_chinese_page_has_the_code_of_the_english_one(name):
-    """Comments and the messages of asserts may be translated."""
+    """Comments and the messages of asserts may be translated. So its code runs, and outputs the same."""
     english, chinese = (folder / name for folder in make_course.FOLDERS.values())
     assert code_of(chinese) == code_of(english)
     shown = [
         [
-            (p.kind, Path(p.content).name if p.kind == "picture" else p.content)
+            (p.kind, (page.parent / p.content).resolve() if p.kind == "picture" else p.content)
             for p in make_course.pieces(page)
             if p.kind in ("text", "picture")
         ]
@@ -117,7 +117,7 @@ def test_a_chinese_lesson_has_the_same_parts_and_one_paragraph_a_line(name):
 # ------------------------------------------------------------------------------------------------ the code
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [param for param in RUN if param.id.startswith("en")])
 def test_the_code_of_a_lesson_runs_and_shows_what_the_page_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _, ran, shown in make_course.solved(page):
