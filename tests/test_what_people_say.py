@@ -24,7 +24,7 @@ def without_numbers(verdict):
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_experiment_holds_and_its_verdict_stands_on_the_page(name):
-    verdict, shown = tool.EXPERIMENTS[name]() + "\n", tool.shown_verdict(name, "en")
+    verdict, shown = tool.EXPERIMENTS[name](), tool.shown_verdict(name, "en")
     if name in tool.VARY:
         verdict, shown = without_numbers(verdict), without_numbers(shown)
     assert shown == verdict, f"run: python docs/tools/{tool.TOOL} {name}"
@@ -39,10 +39,11 @@ def test_a_block_of_the_page_is_the_code_of_the_demo(name, language):
 
 @pytest.mark.parametrize("name", tool.EXPERIMENTS)
 def test_the_chinese_verdict_has_the_numbers_of_the_english_one(name):
-    english, chinese = (tool.shown_verdict(name, language).removesuffix("\n") for language in ("en", "zh"))
+    english, chinese = (tool.shown_verdict(name, language) for language in ("en", "zh"))
     assert chinese == tool.in_chinese(name, english)
     first, *program = chinese.splitlines()
     assert HAN.search(first)
+    assert not set("*`\\~") & set(first + english.splitlines()[0])  # Markdown would take them for marks
     assert program == english.splitlines()[1:]  # what the program prints stays as it is
     number = r"\d+(?:\.\d+)?"
     assert sorted(re.findall(number, english)) == sorted(re.findall(number, chinese))

@@ -87,8 +87,8 @@ CHINESE = {
         "错。LSTM 的门的取值中，离 0 或 1 不到 0.1 的，占：{shares}。",
     ),
     "better_and_faster": (
-        "It depends. Error / variance: {errors}. Seconds here: {seconds}.",
-        "看任务。误差 / 方差：{errors}。在这台机器上的秒数：{seconds}。",
+        "It depends. Error, adding: {sums}; error, recall: {first}; seconds here: {seconds}.",
+        "看任务。加法任务的误差：{sums}；回忆任务的误差：{first}；在这台机器上的秒数：{seconds}。",
     ),
     "recency": (
         "At first. Three nouns mislead it in {early} of the phrases after 10 updates, in {late} after 60.",

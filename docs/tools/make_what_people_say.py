@@ -86,17 +86,20 @@ def block(name: str, language: str, verdict: str | None) -> str:
     if name == "setup":
         return text
     if verdict is None:
-        return text + f"\n```text\n{shown_verdict(name, language)}```\n"
-    return text + f"\n```text\n{verdict if language == 'en' else in_chinese(name, verdict)}\n```\n"
+        said = shown_verdict(name, language)
+    else:
+        said = verdict if language == "en" else in_chinese(name, verdict)
+    first, _, rest = said.partition("\n")
+    return text + f"\n> {first}\n" + (f"\n```text\n{rest}\n```\n" if rest else "")
 
 
 def shown_verdict(name: str, language: str) -> str:
-    """Return the verdict that stands on the page."""
+    """Return the verdict that stands on the page: a quotation, and under it what the program prints besides."""
     found = place(TOOL, name).search(files.read_text(PAGES[language]))
     assert found is not None, f"the page has no place for {name}"
-    verdict = re.search(r"```text\n(.*?)```", found[2], re.S)
+    verdict = re.search(r"\n> (.*)\n(?:\n```text\n((?s:.*?))\n```\n)?", found[2])
     assert verdict is not None, f"the page has no verdict of {name}: run python docs/tools/{TOOL} {name}"
-    return verdict[1]
+    return verdict[1] if verdict[2] is None else f"{verdict[1]}\n{verdict[2]}"
 
 
 def in_chinese(name: str, verdict: str) -> str:
