@@ -33,8 +33,8 @@ def record(cell, params, xs):
 
 
 def listed(numbers, form):
-    """Write numbers by what they belong to, `a: 1, b: 2`."""
-    return ", ".join(f"{key}: {format(number, form)}" for key, number in numbers.items())
+    """Write numbers and what they belong to, `1 (a), 2 (b)`."""
+    return ", ".join(f"{format(number, form)} ({key})" for key, number in numbers.items())
 
 
 # The path of the gradient
@@ -393,13 +393,13 @@ def unrelated(rng, count):
 def a_gate_is_0_or_1():
     """A gate is 0 or 1."""
     layer, shares = nn.LSTM(2, 12), {}
-    for name, p in (("before", start(layer, 0)[0]), ("after", learn(layer, adding, 0, 1000)[0])):
+    for name, p in (("before training", start(layer, 0)[0]), ("after it", learn(layer, adding, 0, 1000)[0])):
         with tg.Tape() as tape:
             layer({key: tg.Tensor(value) for key, value in p.items()}, adding(np.random.default_rng(1), 100)[0])
         gates = np.array([tape.find(gate, t=t).data for gate in "ifo" for t in range(12)])
         shares[name] = np.mean((gates < 0.1) | (gates > 0.9))
-    assert shares["before"] == 0 < shares["after"] < 0.7
-    return f"False. Of an LSTM's gate values, these lie within 0.1 of 0 or 1, by the training: {listed(shares, '.1%')}."
+    assert shares["before training"] == 0 < shares["after it"] < 0.7
+    return f"False. Within 0.1 of 0 or 1 lie {listed(shares, '.1%')}, of the values of an LSTM's gates."
 
 
 def thousand_steps():

@@ -16,19 +16,19 @@ CHINESE = {
     ),
     "eigenvalue_below_one": (
         "In the end, not before. The eigenvalues are 0.8; log10 |dh_t/dh_k| by the gap is {log10}.",
-        "最终会，此前不会。特征值都是 0.8；log10 |dh_t/dh_k| 随间隔的变化：{log10}。",
+        "最终会，此前不会。特征值都是 0.8；log10 |dh_t/dh_k| 随间隔（括号内）的变化：{log10}。",
     ),
     "eigenvalue_above_one": (
         "It depends on tanh'. log10 |dh_40/dh_0| by the size of the inputs is {log10}.",
-        "要看 tanh'。log10 |dh_40/dh_0| 随输入大小的变化：{log10}。",
+        "要看 tanh'。log10 |dh_40/dh_0| 随输入的大小（括号内）的变化：{log10}。",
     ),
     "bounded_states": (
         "False. Over 100 steps, log10 |dL/dU| by the size of U is {norms}; |h| stays below 1.",
-        "错。经过 100 个时刻，log10 |dL/dU| 随 U 的大小的变化：{norms}；而 |h| 始终不超过 1。",
+        "错。经过 100 个时刻，log10 |dL/dU| 随 U 的大小（括号内）的变化：{norms}；而 |h| 始终不超过 1。",
     ),
     "an_lstm_cannot_explode": (
         "False. log10 of |dL/dh_0| / |dL/dh_99| by the factor of U is {log10}.",
-        "错。|dL/dh_0| / |dL/dh_99| 的 log10 随 U 的倍数的变化：{log10}。",
+        "错。|dL/dh_0| / |dL/dh_99| 的 log10 随 U 的倍数（括号内）的变化：{log10}。",
     ),
     "between_two_cell_states": (
         "False. dc_t/dc_(t-1) and diag(f_t) differ by up to {off}: h_(t-1) and the gates are a way as well.",
@@ -83,8 +83,8 @@ CHINESE = {
         "错。256 个单元的简单循环网络用了 {lines} 行磁带、{mebibytes} MiB 内存，在这台机器上用时 {seconds} 秒。",
     ),
     "a_gate_is_0_or_1": (
-        "False. Of an LSTM's gate values, these lie within 0.1 of 0 or 1, by the training: {shares}.",
-        "错。LSTM 的门的取值中，离 0 或 1 不到 0.1 的，占：{shares}。",
+        "False. Within 0.1 of 0 or 1 lie {shares}, of the values of an LSTM's gates.",
+        "错。LSTM 的门的取值中，离 0 或 1 不到 0.1 的占 {shares}。",
     ),
     "better_and_faster": (
         "It depends. Error, adding: {sums}; error, recall: {first}; seconds here: {seconds}.",
@@ -116,8 +116,8 @@ WORDS = {
     "neither": "两者都不用",
     "plain": "不裁剪",
     "clipped": "裁剪",
-    "before": "训练前",
-    "after": "训练后",
+    "before training": "训练前",
+    "after it": "训练后",
     "nowhere": "不截断",
     "regularly": "定期截断",
     "by_chance": "随机截断",

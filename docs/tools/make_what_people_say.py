@@ -115,7 +115,7 @@ def in_chinese(name: str, verdict: str) -> str:
 def _translated(part: str) -> str:
     for english, chinese in WORDS.items():
         part = re.sub(rf"\b{re.escape(english)}\b", chinese, part)
-    return part if "\n" in part else part.replace(", ", "，").replace(": ", "：")
+    return part if "\n" in part else part.replace(", ", "、").replace(" (", "（").replace(")", "）")
 
 
 def _names(node: ast.Import | ast.ImportFrom) -> set[str]:
