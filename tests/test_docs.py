@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LESSONS = {page for language in make_course.FOLDERS for page in make_course.lessons(language)}
 """The pages with exercises; tests/test_course.py runs their code."""
-DEMOS = sorted((ROOT / "demos").glob("*.py"))
+DEMOS = sorted(set((ROOT / "demos").glob("*.py")) - {ROOT / "demos" / "what_people_say.py"})
+"""The scripts; tests/test_what_people_say.py runs the experiments of that one, one by one."""
 SLOW = {
     "docs/zh/examine.md",
     "docs/doctor.md",
@@ -98,7 +99,9 @@ def test_there_is_a_script_for_each_of_the_fourteen_exercises():
     ]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/exercises.md", "docs/examine.md", "docs/marking.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/exercises.md", "docs/examine.md", "docs/marking.md", "docs/what-people-say.md"]
+)
 def test_a_chinese_page_has_the_same_code(page):
     """Comments may be translated; the code may not differ."""
     english = ROOT / page
