@@ -23,10 +23,12 @@ DEMOS = sorted((ROOT / "demos").glob("*.py"))
 SLOW = {
     "docs/zh/examine.md",
     "docs/doctor.md",
+    "exercise_08_when_lstm_when_gru.py",
     "exercise_09_three_ways_to_truncate.py",
     "exercise_11_clipping_and_weight_decay.py",
     "exercise_12_why_vanishing_matters.py",
     "exercise_14_character_language_model.py",
+    "exercise_15_rtrl.py",
     "ablation.py",
 }
 """The pages, demos and benchmarks that take seconds."""
@@ -92,9 +94,9 @@ def test_a_page_does_not_show_what_differs_between_machines():
     assert make_exercises.shown("a\nPyTorch's too\nmeasured: 1 s\nb\n") == "a\nb\n"
 
 
-def test_there_is_a_script_for_each_of_the_fourteen_exercises():
+def test_there_is_a_script_for_each_of_the_fifteen_exercises():
     assert [demo.name[: len("exercise_00")] for demo in make_exercises.DEMOS] == [
-        f"exercise_{number:02}" for number in range(1, 15)
+        f"exercise_{number:02}" for number in range(1, 16)
     ]
 
 
