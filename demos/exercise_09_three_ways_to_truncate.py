@@ -24,6 +24,10 @@ from tinygrad_rnn.lm import text
 T, H, TAU, PI = 36, 8, 6, 5 / 6
 book = sys.argv[2] if len(sys.argv) > 2 else None
 whole_text = text.load(book)
+if len(whole_text) <= 10 * T:
+    sys.exit(
+        f"{book}: {len(whole_text)} letters and spaces\ngive a text of more than {10 * T} (a to z and spaces count)"
+    )
 source = whole_text[: T + 1]
 characters = text.indices(source)
 print("the text:", Path(book).name if book else "Python's own help; give a file as second argument for another")

@@ -94,6 +94,19 @@ def test_a_page_does_not_show_what_differs_between_machines():
     assert make_exercises.shown("a\nPyTorch's too\nmeasured: 1 s\nb\n") == "a\nb\n"
 
 
+@pytest.mark.slow
+def test_the_exercise_on_truncation_takes_a_text_of_your_own(tmp_path):
+    demo = ROOT / "demos" / "exercise_09_three_ways_to_truncate.py"
+    (tmp_path / "mine.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely. " * 8, "utf-8")
+    said = make_exercises.run(demo, tmp_path, "out", "mine.txt")
+    assert "the text: mine.txt" in said
+    assert "\ncall me ishmael some years ago never\n" in said
+    assert "bias 0.000" in said
+    (tmp_path / "short.txt").write_text("too short", "utf-8")
+    with pytest.raises(AssertionError, match="short.txt: 9 letters and spaces"):
+        make_exercises.run(demo, tmp_path, "out", "short.txt")
+
+
 def test_there_is_a_script_for_each_of_the_fifteen_exercises():
     assert [demo.name[: len("exercise_00")] for demo in make_exercises.DEMOS] == [
         f"exercise_{number:02}" for number in range(1, 16)
