@@ -112,10 +112,10 @@ def to_stdout(path: AnyPath) -> bool:
     return (found := _stat(Path(path))) is not None and _own_stream(found) == _descriptor(sys.stdout) is not None
 
 
-def read_text(path: AnyPath, stream: BinaryIO | None = None) -> str:
-    """Return the text of a UTF-8 file, or of `stream`, which `path` then names; errors name the first wrong byte.
+def read_text(path: AnyPath, stream: BinaryIO | None = None, encoding: str = "utf-8") -> str:
+    """Return the text of a file, or of `stream`, which `path` then names; without a byte order mark.
 
-    Raises OSError where it cannot be read, ValueError where it is not UTF-8 or never ends.
+    Raises OSError where it cannot be read, ValueError where it never ends or has a byte that is wrong in the encoding.
     """
     _require_name(path)
     path = Path(path)
@@ -132,10 +132,10 @@ def read_text(path: AnyPath, stream: BinaryIO | None = None) -> str:
     if not regular and len(data) > MOST_READ:
         raise ValueError(f"{path}: more than {MOST_READ:,} bytes, and no end\ngive the path of a text file")
     try:
-        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return data.decode(encoding).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}: not UTF-8 text (byte {error.start} is 0x{data[error.start]:02x})\nsave it as UTF-8"
+            f"{path}: not {encoding.upper()} text (byte {error.start} is 0x{data[error.start]:02x})\nsave it as UTF-8"
         ) from error
 
 

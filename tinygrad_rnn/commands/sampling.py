@@ -7,6 +7,7 @@ import argparse
 from tinygrad_rnn.commands.common import at_least, folder, number
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
+from tinygrad_rnn.commands.streams import add_json, require_outputs, tell, write_json
 from tinygrad_rnn.lm import train
 
 
@@ -17,28 +18,38 @@ def add(commands: Commands) -> None:
         "sample",
         "write text with a trained language model",
         "--from run",
-        '--from run --prompt "the time" --temperature 0.5',
+        '--from run --prompt "the time" --temperature 0.5 --json written.json',
     )
     sampling.add_argument("--from", dest="folder", type=folder, required=True, help="folder that train wrote")
-    sampling.add_argument(
-        "--prompt", default="time traveller", help="beginning of the text (default: 'time traveller')"
-    )
+    sampling.add_argument("--prompt", help="beginning of the text (default: the prompt of the run)")
     sampling.add_argument(
         "--length", type=at_least(1), default=500, help="number of characters to write (default: 500)"
+    )
+    sampling.add_argument(
+        "--lines", type=at_least(1), help="number of lines after which to end, where the network knows line ends"
     )
     sampling.add_argument(
         "--temperature", type=number, default=0.8, help="0 takes the likeliest character (default: 0.8)"
     )
     sampling.add_argument("--seed", type=at_least(0), default=0, help="seed of the draws (default: 0)")
+    add_json(sampling)
     sampling.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what the model writes."""
+    require_outputs("sample", options.json)
     settings, progress = train.load(options.folder)
-    with Progress("sample")(f"{options.length} characters"):
-        written = settings.model().sample(
-            progress.params, options.prompt, options.length, options.temperature, options.seed
+    prompt = settings.prompt if options.prompt is None else options.prompt
+    if options.lines is not None and "\n" not in settings.symbols:
+        raise ValueError(
+            "sample: --lines, but the network knows no line ends\ntrain it with --alphabet all, or give --length"
         )
-    print(written)
+    given = {"length": options.length, "temperature": options.temperature, "seed": options.seed, "lines": options.lines}
+    with Progress("sample")(f"{options.length} characters"):
+        written = settings.model().sample(progress.params, prompt, before=settings.before, **given)
+    if options.json:
+        whole = {"kind": "sample", "folder": str(options.folder), "prompt": prompt, **given}
+        write_json(options.json, {**whole, "text": written})
+    tell(written, options.json)
     return 0

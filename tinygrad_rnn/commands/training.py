@@ -13,7 +13,9 @@ from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.streams import add_json, require_outputs, write_json
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.lm import train
+from tinygrad_rnn.lm.alphabet import KINDS
 from tinygrad_rnn.lm.language_model import LAYERS
+from tinygrad_rnn.lm.prepare import EMBEDDING
 from tinygrad_rnn.lm.progress_parts import ProgressParts
 from tinygrad_rnn.lm.train import OPTIMIZERS
 
@@ -36,13 +38,29 @@ def add(commands: Commands) -> None:
         "train",
         "train a character language model by truncated BPTT",
         "--text book.txt --epochs 1 --out run",
+        "--text poems.txt --batch 2 --window 8 --epochs 1 --optimizer adam --rate 0.003 --out poems",
         "--resume --epochs 2 --out run",
     )
     kept = {field.name: field.default for field in dataclasses.fields(train.Settings)}
-    training.add_argument("--text", type=place, help='a UTF-8 text file, or "timemachine" (the default)')
+    training.add_argument("--text", type=place, help='a text file in any alphabet, or "timemachine" (the default)')
+    training.add_argument(
+        "--alphabet",
+        choices=["auto", *KINDS],
+        help="letters: lower case a to z and spaces; all: every character as it is, line ends too; "
+        "auto (the default): all where most letters of the text are not a to z",
+    )
+    training.add_argument("--encoding", metavar="NAME", help=f"encoding of the text (default: {kept['encoding']})")
+    training.add_argument(
+        "--least", type=at_least(1), help="characters that occur fewer times are unknown (default: 1, which keeps all)"
+    )
     training.add_argument("--cell", choices=list(LAYERS), help=f"cell (default: {kept['cell']})")
     for name, what in WHOLE.items():
         training.add_argument(f"--{name}", type=at_least(1), help=f"{what} (default: {kept[name]})")
+    training.add_argument(
+        "--embedding",
+        type=at_least(0),
+        help=f"number of features of a character, 0 for one-hot (default: 0 for letters, {EMBEDDING} for all)",
+    )
     training.add_argument("--optimizer", choices=list(OPTIMIZERS), help=f"optimizer (default: {kept['optimizer']})")
     training.add_argument("--rate", type=number, help=f"learning rate (default: {kept['rate']:g})")
     training.add_argument("--clip", type=number, help=f"largest norm of the gradient (default: {kept['clip']:g})")
@@ -53,7 +71,7 @@ def add(commands: Commands) -> None:
     training.add_argument("--validate", type=number, help="share of the text to hold out at its end (default: 0)")
     training.add_argument("--seed", type=at_least(0), help="seed of parameters, offsets and masks (default: 0)")
     training.add_argument("--eager", action="store_const", const=True, help="record each step instead of compiling one")
-    training.add_argument("--prompt", help=f"beginning of each sample (default: {kept['prompt']!r})")
+    training.add_argument("--prompt", help=f"beginning of each sample (default: {kept['prompt']!r}, or the text's)")
     training.add_argument("--out", type=folder, required=True, help="folder for checkpoint, log, curve and samples")
     add_json(training)
     training.add_argument("--resume", action="store_true", help="continue the run in --out, up to --epochs")
@@ -71,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    names = [field.name for field in dataclasses.fields(train.Settings)]
+    names = [field.name for field in dataclasses.fields(train.Settings) if hasattr(options, field.name)]
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     progress = None
     if options.resume:
@@ -91,10 +109,13 @@ def _run(options: argparse.Namespace) -> int:
         settings = train.Settings(**{"text": "timemachine", **given})
         if (options.out / train.CHECKPOINT).exists() and not options.overwrite:
             raise ValueError(f"train: {options.out} holds a run\ngo on with --resume, or begin anew with --overwrite")
+    prepared = train.prepare(settings)
+    if words := prepared.words():
+        note(words, to_stderr=options.json == STANDARD)
     line = _Line() if on_terminal() else None
     try:
         try:
-            progress = train.run(settings, options.out, progress, line)
+            progress = train.run(settings, options.out, progress, line, prepared)
         finally:
             if line:
                 line.end()
@@ -107,8 +128,8 @@ def _run(options: argparse.Namespace) -> int:
     row = progress.log[-1]
     held_out = row.get("validation_perplexity")
     if options.json:
-        whole = {"kind": "training", "folder": str(options.out), "settings": dataclasses.asdict(settings)}
-        write_json(options.json, {**whole, "epochs": progress.epoch, "log": progress.log})
+        whole = {"kind": "training", "folder": str(options.out), "settings": dataclasses.asdict(prepared.settings)}
+        write_json(options.json, {**whole, **prepared.facts(), "epochs": progress.epoch, "log": progress.log})
     if options.json == STANDARD:
         return 0
     note(

@@ -23,7 +23,7 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.draw.truncation_bars import Walk
 from tinygrad_rnn.lm import text
-from tinygrad_rnn.lm.text import Indices
+from tinygrad_rnn.lm.alphabet import Indices
 from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.text_tables import padded

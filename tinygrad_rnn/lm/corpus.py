@@ -1,4 +1,4 @@
-"""The text of a file, or of *The Time Machine*, which is fetched once, checked and kept."""
+"""The text of a file, or of *The Time Machine*, which is fetched once, checked and kept; a part of it held out."""
 
 from __future__ import annotations
 
@@ -9,22 +9,52 @@ import urllib.request
 from pathlib import Path
 
 from tinygrad_rnn import files
+from tinygrad_rnn.lm.alphabet import kind_of
+from tinygrad_rnn.lm.decoding import read
 from tinygrad_rnn.lm.text import clean
 
 TIME_MACHINE = "http://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt"
 TIME_MACHINE_SHA1 = "090b5e7e70c295757f55df93cb0a180b9691891a"
 
 
-def load(source: str | os.PathLike[str], characters: int | None = None) -> str:
-    """Return the cleaned text of a UTF-8 file, or of *The Time Machine* for "timemachine"; at most `characters` of it.
+def load(
+    source: str | os.PathLike[str], characters: int | None = None, alphabet: str = "auto", encoding: str = "utf-8"
+) -> str:
+    """Return the text of a file, or of *The Time Machine* for "timemachine"; at most `characters` of it.
 
-    Raises ValueError for a text without letters; OSError where a file cannot be read or fetched.
+    alphabet: "letters" cleans it to a to z and spaces, "all" keeps each character, "auto" takes what suits the text.
+
+    Raises ValueError for a text of which nothing is kept; OSError where a file cannot be read or fetched.
     """
-    path = time_machine() if str(source) == "timemachine" else source
-    text = clean(files.read_text(path))[:characters]
+    whole = read(time_machine() if str(source) == "timemachine" else source, encoding)
+    if (kind_of(whole) if alphabet == "auto" else alphabet) == "all":
+        if not (text := whole[:characters]):
+            raise ValueError(f"{source}: an empty text\ngive a text of several lines")
+        return text
+    text = clean(whole)[:characters]
     if not text.strip():
-        raise ValueError(f"{source}: a text without letters\nonly a to z count, and what is between them is one space")
+        raise ValueError(
+            f"{source}: a text without letters\n"
+            "only a to z count, and what is between them is one space; keep every character by --alphabet all"
+        )
     return text
+
+
+def held_out_from(text: str, share: float, alphabet: str) -> int:
+    """Return the place at which the held-out part of a text begins.
+
+    In letters it is the last `share` of the text. In a text of all characters it begins at the nearest empty line, or
+    else the nearest line, so that no poem and no line is torn into a part to learn and a part to be tested on.
+    """
+    cut = len(text) - int(len(text) * share)
+    if alphabet == "letters" or cut == len(text):
+        return cut
+    for end in ("\n\n", "\n"):
+        places = [found for found in (text.rfind(end, 0, cut), text.find(end, cut)) if found >= 0]
+        near = min((place + len(end) for place in places), key=lambda place: abs(place - cut), default=0)
+        if 0 < near < len(text) and abs(near - cut) <= len(text) * share / 2:
+            return near
+    return cut
 
 
 def time_machine(cache: Path | None = None) -> Path:

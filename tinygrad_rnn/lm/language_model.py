@@ -1,10 +1,11 @@
-"""A character language model: one-hot characters, a recurrent layer, and a score for every next character."""
+"""A character language model: characters as vectors, a recurrent layer, and a score for every next character."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -12,31 +13,44 @@ from numpy.typing import DTypeLike, NDArray
 from tinygrad_rnn import nn
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import text
-from tinygrad_rnn.lm.text import Indices
+from tinygrad_rnn.lm.alphabet import LETTERS, Alphabet, Indices
 from tinygrad_rnn.nn.parameters import Array, Params, State
 from tinygrad_rnn.operations.activations import log_softmax
 
 Layer = nn.RNN | nn.LSTM | nn.GRU
 LAYERS: dict[str, Callable[..., Layer]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-SYMBOLS = len(text.ALPHABET) + 1
+SYMBOLS = LETTERS.size
 """The letters, the space, and one for an unknown character, as in D2L."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A layer of `nn` (cell "rnn", "lstm" or "gru") and a linear readout of its hidden state."""
+    """A layer of `nn` (cell "rnn", "lstm" or "gru") and a linear readout of its hidden state.
+
+    `embedding`: the number of features by which the layer reads a character, learned as rows of a matrix; 0 reads it
+    one-hot.
+    """
 
     cell: str
     hidden: int
     layers: int = 1
     dropout: float = 0.0
+    alphabet: Alphabet = LETTERS
+    embedding: int = 0
 
     def _layer(self) -> Layer:
-        return LAYERS[self.cell](SYMBOLS, self.hidden, self.layers, dropout=self.dropout)
+        features = self.embedding or self.alphabet.size
+        return LAYERS[self.cell](features, self.hidden, self.layers, dropout=self.dropout)
+
+    def _rows(self) -> nn.Embedding:
+        return nn.Embedding(self.alphabet.size, self.embedding)
 
     def init(self, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> dict[str, Tensor]:
-        """Draw parameters as PyTorch would: those of the layer under `rnn.`, of the readout under `head.`."""
-        parts = {"rnn": self._layer().init(rng, dtype), "head": nn.Linear(self.hidden, SYMBOLS).init(rng, dtype)}
+        """Draw parameters as PyTorch would: of the layer under `rnn.`, then `head.` and `embedding.`."""
+        head = nn.Linear(self.hidden, self.alphabet.size)
+        parts = {"rnn": self._layer().init(rng, dtype), "head": head.init(rng, dtype)}
+        if self.embedding:
+            parts["embedding"] = self._rows().init(rng, dtype)
         found = {f"{part}.{name}": p for part, params in parts.items() for name, p in params.items()}
         return {name: Tensor(p.data, name=name) for name, p in found.items()}
 
@@ -47,7 +61,15 @@ class Model:
 
         `rng` draws the dropout masks; without it there is no dropout.
         """
-        return self._scores(params, text.one_hot(characters, SYMBOLS, _dtype(params)), state, rng)
+        return self._scores(params, self._features(params, self._inputs(params, characters)), state, rng)
+
+    def _inputs(self, params: Params, characters: Indices) -> NDArray[Any]:
+        """Return characters (...) as constants: one-hot (..., symbols), or as they are for an embedding."""
+        return characters if self.embedding else text.one_hot(characters, self.alphabet.size, _dtype(params))
+
+    def _features(self, params: Params, inputs: Array) -> Array:
+        """Return what the layer reads, (..., features): its inputs, or their rows of the embedding."""
+        return self._rows()({"weight": params["embedding.weight"]}, inputs) if self.embedding else inputs
 
     def _scores(self, params: Params, xs: Array, state: State, rng: np.random.Generator | None) -> tuple[Array, State]:
         own = {name.removeprefix("rnn."): p for name, p in params.items() if name.startswith("rnn.")}
@@ -60,15 +82,18 @@ class Model:
         """Compute the mean cross entropy of a window (T + 1, B), each character from those before; and the state."""
         return self.cross_entropy(params, *self.examples(params, window), state, rng)
 
-    def examples(self, params: Params, window: Indices) -> tuple[NDArray[np.floating], Indices]:
-        """Return the characters of a window one-hot (T, B, symbols), of the parameters' dtype, and the next ones."""
-        return text.one_hot(window[:-1], SYMBOLS, _dtype(params)), window[1:]
+    def examples(self, params: Params, window: Indices) -> tuple[NDArray[Any], Indices]:
+        """Return the characters of a window one-hot (T, B, symbols), of the parameters' dtype, and the next ones.
+
+        For an embedding the characters stay indices, (T, B).
+        """
+        return self._inputs(params, window[:-1]), window[1:]
 
     def cross_entropy(
         self, params: Params, xs: Array, targets: Array, state: State, rng: np.random.Generator | None = None
     ) -> tuple[Array, State]:
         """Compute the same as `loss` from `examples`: a function of arrays, which can be compiled."""
-        scores, last = self._scores(params, xs, state, rng)
+        scores, last = self._scores(params, self._features(params, xs), state, rng)
         return nn.cross_entropy(scores, targets), last
 
     def perplexity(self, params: Params, windows: Indices) -> float:
@@ -79,8 +104,21 @@ class Model:
             total += float(loss)
         return perplexity(total / len(windows))
 
-    def sample(self, params: Params, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
+    def sample(
+        self,
+        params: Params,
+        prompt: str,
+        length: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        *,
+        before: str = "",
+        lines: int | None = None,
+    ) -> str:
         """Continue the prompt by `length` characters drawn from softmax(logits / temperature); 0 takes the likeliest.
+
+        before: characters that are read before the prompt and not returned. lines: the text ends where it has as many
+        lines, and sooner than after `length` characters; its last line end is not returned.
 
         Raises ValueError for an empty prompt, for characters that are not in the alphabet, or a negative temperature.
         """
@@ -89,10 +127,10 @@ class Model:
         if not 0 <= temperature < math.inf:
             raise ValueError(f"sample: temperature {temperature}\n0 takes the likeliest character, 1 draws as trained")
         values, rng = nn.weights.arrays(params), np.random.default_rng(seed)
-        found, given, state = prompt, text.indices(prompt)[:, None], None
+        found, given, state = prompt, self.alphabet.indices(before + prompt)[:, None], None
         for _ in range(length):
             scores, state = self.scores(values, given, state)
-            last = np.asarray(scores[-1, 0, : len(text.ALPHABET)], np.float64)  # never the unknown character
+            last = np.asarray(scores[-1, 0, : self.alphabet.unknown], np.float64)  # never the unknown character
             if not np.isfinite(last).all():
                 raise ValueError(
                     "sample: the scores of the next character are not finite: the model diverged\n"
@@ -102,7 +140,9 @@ class Model:
                 chosen = int(last.argmax())
             else:
                 chosen = int(rng.choice(len(last), p=np.exp(log_softmax((last - last.max()) / temperature))))
-            found += text.ALPHABET[chosen]
+            found += self.alphabet.characters[chosen]
+            if lines is not None and found.count("\n") >= lines:
+                return found[:-1]
             given = np.array([[chosen]])
         return found
 

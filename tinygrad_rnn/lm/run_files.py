@@ -7,6 +7,7 @@ import io
 import json
 import warnings
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def load(out: Path) -> tuple[Settings, Progress]:
 
 def _read(arrays: nn.weights.Arrays) -> tuple[Settings, Progress]:
     plain = json.loads(arrays["plain"].tobytes().decode())
-    settings = Settings(**plain["settings"])
+    settings = Settings(**{"alphabet": "letters", **plain["settings"]})  # which older runs do not say
     check(settings)
     groups: dict[str, nn.weights.Arrays] = {}
     for key, value in arrays.items():
@@ -132,9 +133,9 @@ def write_log(out: Path, settings: Settings, progress: Progress) -> None:
         series["validation"] = [row["validation_perplexity"] for row in progress.log]
     title = f"Perplexity of a character {settings.cell.upper()}, {settings.hidden} hidden units"
     files.write(out / CURVE, curve.svg(title, series))
-    sample = settings.model().sample
+    sample = partial(settings.model().sample, progress.params, settings.prompt, 200, before=settings.before)
     shown = [
-        f"temperature {temperature}: {sample(progress.params, settings.prompt, 200, temperature, settings.seed)}\n"
+        f"temperature {temperature}: {sample(temperature=temperature, seed=settings.seed)}\n"
         for temperature in (0.0, 0.8)
     ]
     files.write(out / SAMPLES, _samples_begin(progress) + "".join(shown))

@@ -11,7 +11,8 @@ import numpy as np
 
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.lm import text
+from tinygrad_rnn.lm.alphabet import KINDS, LETTERS, Alphabet
+from tinygrad_rnn.lm.decoding import require_encoding
 from tinygrad_rnn.lm.language_model import LAYERS, Model
 from tinygrad_rnn.nn.optim import SGD, Adam
 from tinygrad_rnn.nn.parameters import Array
@@ -19,6 +20,7 @@ from tinygrad_rnn.notebook.html_parts import Markup, box, faint, table
 
 Moments = dict[str, Any]
 """The state of the optimiser."""
+PROMPT = "time traveller"
 LAST = 12
 """The number of epochs that a notebook shows."""
 Optimizer = SGD | Adam
@@ -30,7 +32,12 @@ OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that decide a run; kept in its checkpoint."""
+    """The settings that decide a run; kept in its checkpoint.
+
+    alphabet: "letters" or "all", or "auto" for what suits the text. least: characters that occur fewer times are
+    unknown. embedding: as in `Model`; None takes 0 for letters and 64 for all characters. symbols: the alphabet itself.
+    `prepare` decides what the text decides: alphabet, embedding, symbols, and a prompt that the text knows.
+    """
 
     text: str
     cell: str = "gru"
@@ -46,12 +53,23 @@ class Settings:
     characters: int | None = None
     validate: float = 0.0
     seed: int = 0
-    prompt: str = "time traveller"
+    prompt: str = PROMPT
     eager: bool = False
+    alphabet: str = "auto"
+    encoding: str = "utf-8"
+    least: int = 1
+    embedding: int | None = None
+    symbols: str = LETTERS.characters
 
     def model(self) -> Model:
         """Return the network of these settings."""
-        return Model(self.cell, self.hidden, self.layers, self.dropout)
+        alphabet = Alphabet(self.symbols)
+        return Model(self.cell, self.hidden, self.layers, self.dropout, alphabet, self.embedding or 0)
+
+    @property
+    def before(self) -> str:
+        """What a sample reads before its prompt: a line end, where the network knows one, so that a line begins."""
+        return "\n" if "\n" in self.symbols else ""
 
 
 @dataclass
@@ -91,11 +109,12 @@ class Progress:
 
 def check(settings: Settings) -> None:
     """Raise ValueError for settings that no run can have."""
-    for name in ("hidden", "layers", "window", "batch", "epochs", "seed", "characters"):
-        value, least = getattr(settings, name), 0 if name == "seed" else 1
-        if not (isinstance(value, int) and value >= least) and not (name == "characters" and value is None):
+    for name in ("hidden", "layers", "window", "batch", "epochs", "seed", "characters", "least", "embedding"):
+        value, least = getattr(settings, name), 0 if name in ("seed", "embedding") else 1
+        absent = name in ("characters", "embedding") and value is None
+        if not (isinstance(value, int) and value >= least) and not absent:
             raise ValueError(f"train: {name} {value!r}\nexpected an integer from {least} on")
-    for name, known in (("cell", LAYERS), ("optimizer", OPTIMIZERS)):
+    for name, known in (("cell", LAYERS), ("optimizer", OPTIMIZERS), ("alphabet", ("auto", *KINDS))):
         if getattr(settings, name) not in known:
             raise ValueError(f"train: {name} {getattr(settings, name)!r}\nthere are {', '.join(known)}")
     within = {
@@ -109,7 +128,11 @@ def check(settings: Settings) -> None:
     for name, (fits, expected) in within.items():
         if not fits:
             raise ValueError(f"train: {name} {getattr(settings, name)!r}\nexpected {expected}")
-    text.indices(settings.prompt)
+    if len(set(settings.symbols)) != len(settings.symbols) or not settings.symbols:
+        raise ValueError(f"train: symbols {settings.symbols[:20]!r}\nexpected characters, each of them once")
+    require_encoding(settings.encoding)
+    if settings.alphabet != "auto":
+        Alphabet(settings.symbols).indices(settings.prompt)
 
 
 def start(settings: Settings) -> Progress:

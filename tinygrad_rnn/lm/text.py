@@ -14,11 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_rnn import files
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.lm.alphabet import LETTERS, Indices
 
-Indices = NDArray[np.intp]
-"""Characters as numbers: the places of the characters in the alphabet."""
-
-ALPHABET = " abcdefghijklmnopqrstuvwxyz"
+ALPHABET = LETTERS.characters
 
 
 def load(path: str | os.PathLike[str] | None = None) -> str:
@@ -52,21 +50,16 @@ def windows(text: str, steps: int, count: int) -> Indices:
 
 def indices(text: str) -> Indices:
     """Return the index of each character in the alphabet. Raise ValueError with the characters that are not in it."""
-    unknown = sorted(set(text) - set(ALPHABET))
-    if unknown:
-        raise ValueError(
-            f"characters that the network does not know: {' '.join(map(repr, unknown[:8]))}\n"
-            "use small letters a to z and spaces"
-        )
-    return np.array([ALPHABET.index(c) for c in text], dtype=np.intp)
+    return LETTERS.indices(text)
 
 
-def streams(text: str, batch: int, window: int, offset: int = 0) -> Indices:
-    """Cut a cleaned text into `batch` streams, and these into windows: indices (windows, window + 1, batch).
+def streams(text: str | Indices, batch: int, window: int, offset: int = 0) -> Indices:
+    """Cut a text into `batch` streams, and these into windows: indices (windows, window + 1, batch).
 
-    Stream b reads its own part of the text from the beginning to the end, a window after the other, so that the state
-    after one window is the one to begin the next with. A window's last character is the next one's first: inputs are
-    `w[:-1]`, targets `w[1:]`. The first `offset` characters are left out. Raises ValueError for too short a text.
+    text: cleaned to letters and spaces, or the indices of its characters in another alphabet, (n,). Stream b reads its
+    own part of the text from the beginning to the end, a window after the other, so that the state after one window is
+    the one to begin the next with. A window's last character is the next one's first: inputs are `w[:-1]`, targets
+    `w[1:]`. The first `offset` characters are left out. Raises ValueError for too short a text.
     """
     length = (len(text) - offset - 1) // batch
     if length < window:
@@ -74,7 +67,7 @@ def streams(text: str, batch: int, window: int, offset: int = 0) -> Indices:
             f"streams: {len(text)} characters are too few for {counted(batch, 'stream')} of windows of {window}\n"
             f"give a text of at least {batch * window + offset + 1} characters, or a smaller batch or window"
         )
-    values = indices(text)
+    values = indices(text) if isinstance(text, str) else text
     starts = offset + length * np.arange(batch)
     count = length // window
     places = starts[None, None, :] + window * np.arange(count)[:, None, None] + np.arange(window + 1)[None, :, None]

@@ -7,7 +7,6 @@ resumed gives the same numbers as one that was not.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,12 +16,12 @@ import numpy as np
 
 from tinygrad_rnn import files
 from tinygrad_rnn.compiler.compiled import compile
-from tinygrad_rnn.lm import corpus, text
+from tinygrad_rnn.lm.alphabet import Indices
 from tinygrad_rnn.lm.language_model import Model, perplexity
 from tinygrad_rnn.lm.notebook_progress import NotebookProgress
+from tinygrad_rnn.lm.prepare import Prepared, prepare
 from tinygrad_rnn.lm.run_files import CHECKPOINT, CURVE, LOG, SAMPLES, is_logged, load, save, write_log
 from tinygrad_rnn.lm.run_state import OPTIMIZERS, Optimizer, Progress, Settings, check, start
-from tinygrad_rnn.lm.text import Indices
 from tinygrad_rnn.nn.optim import clip_by_norm
 from tinygrad_rnn.nn.parameters import Array, State, Tree
 from tinygrad_rnn.nn.time_loop import as_tuple
@@ -35,12 +34,14 @@ __all__ = [
     "LOG",
     "OPTIMIZERS",
     "SAMPLES",
+    "Prepared",
     "Progress",
     "Settings",
     "check",
     "gradients_of",
     "is_logged",
     "load",
+    "prepare",
     "run",
     "save",
     "start",
@@ -76,22 +77,27 @@ def train(
         return run(settings, out, progress, watch)
 
 
-def run(settings: Settings, out: Path, progress: Progress | None, watch: Watch | None = None) -> Progress:
-    """Train as `train` does, in a folder that the caller holds. Raises FloatingPointError where the run diverges."""
-    check(settings)
+def run(
+    settings: Settings,
+    out: Path,
+    progress: Progress | None,
+    watch: Watch | None = None,
+    prepared: Prepared | None = None,
+) -> Progress:
+    """Train as `train` does, in a folder that the caller holds. `prepared` is what `prepare` makes of the settings.
+
+    Raises FloatingPointError where the run diverges.
+    """
+    prepared = prepared or prepare(settings)
+    settings = prepared.settings
     watch = watch or (NotebookProgress() if in_notebook() else lambda *_: None)
-    whole = corpus.load(settings.text, settings.characters)
-    digest = hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest()
-    if progress is not None and progress.digest != digest:
+    if progress is not None and progress.digest != prepared.digest:
         raise ValueError(
             f"train: {settings.text} is not the text that this run began with\nput that text back, or begin a new run"
         )
-    cut = len(whole) - int(len(whole) * settings.validate)
-    held_out = _held_out(settings, whole[cut:]) if settings.validate else None
-    text.streams(whole[:cut], settings.batch, settings.window, settings.window)  # long enough at every offset
     for name in (CHECKPOINT, LOG, CURVE, SAMPLES):  # found out here, not after an epoch
         files.require_place(out / name)
-    progress = progress or replace(start(settings), digest=digest)
+    progress = progress or replace(start(settings), digest=prepared.digest)
     save(out, settings, progress)
     if not is_logged(out, progress):  # stopped while it was written
         write_log(out, settings, progress)
@@ -99,12 +105,11 @@ def run(settings: Settings, out: Path, progress: Progress | None, watch: Watch |
     model = settings.model()
     try:
         while progress.epoch < settings.epochs:
-            offset = int(np.random.default_rng([settings.seed, progress.epoch]).integers(settings.window))
-            windows = text.streams(whole[:cut], settings.batch, settings.window, offset)
+            windows = prepared.streams(progress.epoch)
             while progress.window < len(windows):
                 progress = _after_window(settings, step, optimizer, progress, windows[progress.window])
                 watch(settings, progress, progress.total / progress.window, len(windows))
-            progress = _after_epoch(settings, model, progress, len(windows), held_out)
+            progress = _after_epoch(settings, model, progress, len(windows), prepared.windows)
             save(out, settings, progress)
             write_log(out, settings, progress)
     except KeyboardInterrupt:
@@ -113,17 +118,6 @@ def run(settings: Settings, out: Path, progress: Progress | None, watch: Watch |
     if isinstance(watch, NotebookProgress):
         watch.end(settings, progress)
     return progress
-
-
-def _held_out(settings: Settings, part: str) -> Indices:
-    try:
-        return text.streams(part, min(settings.batch, 8), settings.window)
-    except ValueError as error:
-        first = str(error).splitlines()[0].removeprefix("streams: ")
-        raise ValueError(
-            f"train: validate {settings.validate:g}: of the text that is held out, {first}\n"
-            "hold out a larger share, or give a longer text"
-        ) from error
 
 
 def gradients_of(settings: Settings) -> Step:
