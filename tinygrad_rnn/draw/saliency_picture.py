@@ -9,10 +9,10 @@ from xml.sax.saxutils import escape
 from tinygrad_rnn.draw.style import FONTS, LIGHT, heat_colour, ink
 from tinygrad_rnn.notebook.html_parts import printable
 
-CELL, LEFT, TOP, LINE, IN_LINE = 24, 24, 40, 40, 30
+CELL, LEFT, TOP, LINE, IN_LINE = 24, 24, 56, 40, 30
 SIGNS = {"\n": "↵", " ": "␣", "\t": "⇥"}
-LEAST = 1 / 256
-"""A share that no colour shows."""
+LEAST = 1 / 50
+"""The least share that has a colour: smaller ones could not be told from white."""
 LEGEND = 236
 
 
@@ -24,11 +24,14 @@ def shown(name: str) -> str:
 def triangle(title: str, read: Sequence[str], predicted: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
     """Draw a row for each prediction and a column for each input, coloured by its share: shares[t][k], 0 to 1.
 
-    A share that is not a number has a colour of its own; one that no colour shows is left out.
+    A share that is not a number has a colour of its own; one below a fiftieth is left out.
     """
-    left, top = LEFT + 2 * CELL, TOP + 2 * CELL
+    left, top = LEFT + 2 * CELL, TOP + CELL
     bottom = top + CELL * len(predicted)
-    parts = [_words(left - 8, top - CELL / 2 + 5, "predicted", "end", 12)]
+    parts = [
+        _words(left - 4, top - CELL - 4, "read →", "end", 12),
+        _words(left - 4, top - 8, "predicted ↓", "end", 12),
+    ]
     for k, name in enumerate(read):
         parts.append(_words(left + CELL * (k + 0.5), top - 8, shown(name), "middle"))
     for t, (name, row) in enumerate(zip(predicted, shares, strict=True)):
@@ -39,23 +42,25 @@ def triangle(title: str, read: Sequence[str], predicted: Sequence[str], shares: 
                 parts.append(_cell(left + CELL * k, y, heat_colour(LIGHT, share)))
     frame = f'<rect x="{left}" y="{top}" width="{CELL * len(read)}" height="{CELL * len(predicted)}" fill="none" '
     parts.append(f'{frame}stroke="#bbbbbb"/>')
-    return _drawn(title, left + CELL * len(read) + LEFT, bottom + LEFT, parts)
+    return _drawn(title, "0 to the largest of its row", left + CELL * len(read) + LEFT, bottom + LEFT, parts)
 
 
 def coloured(title: str, read: Sequence[str], predicted: str, shares: Sequence[float]) -> str:
     """Draw the text that one prediction read, each character on a ground of its share, then the prediction, framed."""
     parts = []
     for k, name in enumerate([*read, predicted]):
-        x, y = LEFT + CELL * (k % IN_LINE), TOP + CELL + LINE * (k // IN_LINE)
+        x, y = LEFT + CELL * (k % IN_LINE), TOP + LINE * (k // IN_LINE)
         last = k == len(read)
         ground = "#ffffff" if last or shares[k] < LEAST else heat_colour(LIGHT, shares[k])
         parts.append(_cell(x, y, ground, ' stroke="#222222" stroke-width="2"' if last else ""))
         parts.append(_words(x + CELL / 2, y + 17, shown(name), "middle", fill=ink(LIGHT, ground)))
     rows = len(read) // IN_LINE + 1
-    return _drawn(title, 2 * LEFT + CELL * min(len(read) + 1, IN_LINE), TOP + CELL + LINE * rows + 8, parts)
+    return _drawn(
+        title, "0 to the largest", 2 * LEFT + CELL * min(len(read) + 1, IN_LINE), TOP + LINE * rows + 8, parts
+    )
 
 
-def _drawn(title: str, width: float, height: float, parts: Sequence[str]) -> str:
+def _drawn(title: str, legend: str, width: float, height: float, parts: Sequence[str]) -> str:
     width = max(width, 2 * LEFT + LEGEND, 2 * LEFT + 8 * len(title))
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
@@ -67,7 +72,7 @@ def _drawn(title: str, width: float, height: float, parts: Sequence[str]) -> str
             f'<rect x="{LEFT + 12 * k}" y="34" width="12" height="10" fill="{heat_colour(LIGHT, k / 5)}"/>'
             for k in range(6)
         ),
-        _words(LEFT + 80, 43, "0 to the largest of its row", "start", 12),
+        _words(LEFT + 80, 43, legend, "start", 12),
     ]
     return "\n".join([*head, *parts, "</svg>", ""])
 
