@@ -9,6 +9,7 @@ from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis
 from tinygrad_rnn.bptt.gradient_flow.flow import butterfly, flow
 from tinygrad_rnn.bptt.gradient_flow.jacobians import log10_product, singular_values, spectral_radius, step_jacobians
 from tinygrad_rnn.bptt.gradient_flow.magnitude import log10_norm
+from tinygrad_rnn.bptt.gradient_flow.saliency import Saliency, saliency
 from tinygrad_rnn.bptt.gradient_flow.terms import contributions, deltas, immediate, paths, shares, total
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.bptt.homework import adapters
@@ -46,6 +47,7 @@ __all__ = [
     "Randomized",
     "Report",
     "Rtrl",
+    "Saliency",
     "Scaled",
     "Scanned",
     "Span",
@@ -70,6 +72,7 @@ __all__ = [
     "log10_product",
     "paths",
     "rtrl",
+    "saliency",
     "scan_gradient",
     "shares",
     "singular_values",
