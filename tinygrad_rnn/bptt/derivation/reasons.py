@@ -30,6 +30,8 @@ def _forward(formulas: Formulas, f: Formula) -> SpokenWords | None:
         return sentence("The net input.")
     if isinstance(right, Op) and is_function(right.name):
         return sentence("The activation function, entry by entry.")
+    if isinstance(right, Op) and right.name == "multiply":
+        return sentence("A product, entry by entry.")
     return sentence("The new state.") if left.name in formulas.rec.states else None
 
 
