@@ -12,7 +12,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn, sigmoid
 
 rng = np.random.default_rng(6)
-T, M, D = 5, 3, 4  # steps, inputs, units of the hidden layer
+T, M, D = 4, 2, 3  # steps, inputs, units of the hidden layer
 shapes = {"U": (D, D), "W": (D, M), "b": (D,)}
 U, W, b = (tg.Tensor(0.6 * rng.standard_normal(shape), name=name) for name, shape in shapes.items())
 x = {t: tg.Tensor(rng.standard_normal(M), name="x") for t in range(1, T + 1)}
