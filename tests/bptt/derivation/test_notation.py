@@ -177,7 +177,10 @@ def test_the_layout_is_one_word_or_two():
     assert text == "∂h_t/∂h_{t-1} = Uᵀ diag(1 - h_t²)"
     assert bptt.derive(nn.rnn, layout="rows, denominator").lines()["step_h"] == text
     assert bptt.derive(nn.rnn, layout=("denominator", "rows")).lines()["step_h"] == text
-    assert bptt.derive(nn.rnn, notation="nndl").lines()["step_h"] == text
+    nndl = bptt.derive(nn.rnn, notation="nndl")
+    assert nndl.lines()["step_h"] == text
+    assert nndl.chains(3) == bptt.derive(nn.rnn).chains(3), "a chain of gradients is a column in both layouts"
+    assert nndl.lines_by_name()["dz"].startswith("δ_{t,k} = ")
     numerator = bptt.derive(nn.rnn).lines()["step_h"]
     assert numerator == "∂h_t/∂h_{t-1} = diag(1 - h_t²) U"
     assert bptt.derive(nn.rnn, notation="nndl", layout="numerator").lines()["step_h"] == numerator
