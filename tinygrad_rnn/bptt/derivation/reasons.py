@@ -30,7 +30,10 @@ def _forward(formulas: Formulas, f: Formula) -> SpokenWords | None:
         return sentence("The net input.")
     if isinstance(right, Op) and is_function(right.name):
         return sentence("The activation function, entry by entry.")
-    return sentence("The new state.") if left.name in formulas.rec.states else None
+    if left.name in formulas.rec.states:
+        return sentence("The new state.")
+    product = isinstance(right, Op) and right.name == "multiply"
+    return sentence("A product, entry by entry.") if product else None
 
 
 def _slope(formulas: Formulas, f: Formula) -> SpokenWords | None:

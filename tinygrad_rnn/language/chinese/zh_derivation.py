@@ -70,7 +70,12 @@ DERIVATION = {
     # Reasons
     "The net input.": "净输入。",
     "The activation function, entry by entry.": "逐元素的激活函数。",
+    "A product, entry by entry.": "逐元素相乘。",
     "The new state.": "新的状态。",
+    # Worksheets
+    "{title}: answers": "{title}：答案",
+    "Worksheet: fill in {blanks}": "练习单：填写 {blanks}",
+    "answers": "答案",
     "Its parts.": "它的各部分。",
     "The path from {below} is cut.": "从 {below} 出发的路径被切断。",
     "{above} has {below} as a term: the identity.": "{below} 是 {above} 中的一项，所以是单位矩阵。",
