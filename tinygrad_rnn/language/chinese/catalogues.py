@@ -5,8 +5,18 @@ from __future__ import annotations
 from tinygrad_rnn.language.chinese.zh_common import COMMON
 from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
+from tinygrad_rnn.language.chinese.zh_diagnosis import DIAGNOSIS
+from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
+from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
 
-CATALOGUES = (COMMON, COMPARISON, DERIVATION)
+CATALOGUES = (
+    COMMON,
+    COMPARISON,
+    DIAGNOSIS,
+    MISTAKES,
+    HOMEWORK,
+    DERIVATION,
+)
 """The catalogues of the rooms."""
 
 CHINESE: dict[str, str] = {english: chinese for catalogue in CATALOGUES for english, chinese in catalogue.items()}
