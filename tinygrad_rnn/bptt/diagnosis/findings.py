@@ -77,7 +77,7 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         verdict = None if self.silent and not self.right and not self.wrong and self.answered else self.right
-        return box(titled(self.title, self._in_its_names(self.verdict), verdict), labelled(str(self).split("\n")[1:]))
+        return box(titled(self.title, self.in_its_names(self.verdict), verdict), labelled(str(self).split("\n")[1:]))
 
     def __str__(self) -> str:
         title, verdict, tried, wrong = self.title, self.verdict, self.tried, self.wrong
@@ -99,7 +99,7 @@ class Diagnosis:
         elif wrong and self.considered:
             lines.append(sentence("none of {n} known mistakes gives these numbers; term by term:", n=self.considered))
             lines += self.table
-        return self._in_its_names("\n".join(map(str, [*lines, *self.remarks])))
+        return self.in_its_names("\n".join(map(str, [*lines, *self.remarks])))
 
     def _how_much(self) -> Sentence:
         """Return how much the mistakes explain."""
@@ -118,7 +118,7 @@ class Diagnosis:
         no_answer (lengths), first, quantity and step (of the first symptom; "" and null where there is none), mistakes,
         explained (whether they explain every gradient), remarks.
         """
-        own = self._in_its_names
+        own = self.in_its_names
         wrong = self.wrong
         gradients = dict.fromkeys([*self.compared, *wrong])
         return {
@@ -137,7 +137,7 @@ class Diagnosis:
             "remarks": [own(remark) for remark in self.remarks],
         }
 
-    def _in_its_names(self, text: str) -> str:
+    def in_its_names(self, text: str) -> str:
         """Return a text with the derivation's own names for the cell's."""
         if not self.names:
             return text

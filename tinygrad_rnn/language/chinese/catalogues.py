@@ -7,6 +7,7 @@ from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
 from tinygrad_rnn.language.chinese.zh_diagnosis import DIAGNOSIS
 from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
+from tinygrad_rnn.language.chinese.zh_marking import MARKING
 from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
 
 CATALOGUES = (
@@ -15,6 +16,7 @@ CATALOGUES = (
     DIAGNOSIS,
     MISTAKES,
     HOMEWORK,
+    MARKING,
     DERIVATION,
 )
 """The catalogues of the rooms."""
