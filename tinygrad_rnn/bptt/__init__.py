@@ -14,6 +14,8 @@ from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.bptt.homework import adapters
 from tinygrad_rnn.bptt.homework.examine import examine
 from tinygrad_rnn.bptt.homework.examined import Examination
+from tinygrad_rnn.bptt.scans.scan_gradient import Scanned, scan_gradient
+from tinygrad_rnn.bptt.scans.two_paths import Parted, compare_paths
 from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
 from tinygrad_rnn.bptt.truncation.checkpoint import checkpointed
 from tinygrad_rnn.bptt.truncation.rtrl import Cost, Rtrl, rtrl
@@ -39,11 +41,13 @@ __all__ = [
     "Examination",
     "Flow",
     "Full",
+    "Parted",
     "RandomChunks",
     "Randomized",
     "Report",
     "Rtrl",
     "Scaled",
+    "Scanned",
     "Span",
     "WilliamsPeng",
     "Window",
@@ -54,6 +58,7 @@ __all__ = [
     "checkpointed",
     "compare",
     "compare_gradients",
+    "compare_paths",
     "contributions",
     "deltas",
     "derive",
@@ -65,6 +70,7 @@ __all__ = [
     "log10_product",
     "paths",
     "rtrl",
+    "scan_gradient",
     "shares",
     "singular_values",
     "spectral_radius",

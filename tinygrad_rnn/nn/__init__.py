@@ -4,6 +4,7 @@ from tinygrad_rnn.nn import init, optim, weights
 from tinygrad_rnn.nn.cells import gru, gru_textbook, lstm, residual_rnn, rnn
 from tinygrad_rnn.nn.elementwise_cells import ind_rnn, min_gru, min_lstm, qrnn, sru
 from tinygrad_rnn.nn.layers import Embedding, LayerNorm, Linear
+from tinygrad_rnn.nn.linear_scan import scan
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, mse
 from tinygrad_rnn.nn.matrix_memory import gated_delta_net, linear_attention
 from tinygrad_rnn.nn.more_cells import coupled_lstm, layer_norm_lstm, leaky_rnn, mgu, peephole_lstm
@@ -49,6 +50,7 @@ __all__ = [
     "qrnn",
     "residual_rnn",
     "rnn",
+    "scan",
     "selective_ssm",
     "slstm",
     "sru",

@@ -28,7 +28,8 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: objec
 
     names: all the states that a step hands on, as ("h", "c") for an LSTM: S is their size together, h first. Entry
     [t, b, i, j] is d s_{t+1}[b, i] / d s_t[b, j]. labels: layer=, direction=. The steps are in the order in which they
-    were run, which is against time for direction="reverse". States are (B, H), examples as rows, or (H,), where B = 1.
+    were run, which is against time for direction="reverse". States are (B, ...), one example after another, and their
+    entries are laid side by side; where a state is (H,) all are of one example, and B = 1.
     Simple RNN: diag(1 - h_t^2) U; residual RNN: I + diag(1 - g_t^2) U.
 
     Raises LookupError where no step has a name; ValueError where steps hand on more than the states named, where a
@@ -43,17 +44,28 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: objec
     if any(list(other) != steps for other in at):
         raise ValueError(f"step_jacobians: {names} are not all there at every step\nname the states that each step has")
     states = [tuple(of[t] for of in at) for t in steps]
-    shapes = {s.shape for state in states for s in state}
-    if any(len(shape) not in (1, 2) or shape[:-1] != states[0][0].shape[:-1] for shape in shapes):
-        raise ValueError(f"step_jacobians: states of shapes {sorted(shapes)}\ngive states (B, H), or (H,)")
+    batches = {batch_of(state) for state in states} | {s.shape[0] for s in states[0] if batch_of(states[0]) > 1}
+    if len(batches) > 1:
+        shapes = sorted({s.shape for state in states for s in state})
+        raise ValueError(f"step_jacobians: states of shapes {shapes}\ngive states of one batch, (B, H), or (H,)")
     _require_whole(tape, names, states, labels)
-    _require_first_order(tape, steps, states)
+    require_first_order("step_jacobians", tape, steps, states)
     parts = step_parts(tape, states)
     with not_recording():
         pairs = zip(steps[1:], parts[1:], states[:-1], states[1:], strict=True)
-        found = [_jacobian(t, part, before, after) for t, part, before, after in pairs]
-    rows, size = _rows(states[0][0].data).shape[0], sum(s.shape[-1] for s in states[0])
+        found = [dense_jacobian("step_jacobians", t, part, before, after) for t, part, before, after in pairs]
+    rows, size = batch_of(states[0]), sum(s.size for s in states[0]) // batch_of(states[0])
     return np.array(found) if found else np.zeros((0, rows, size, size), states[0][0].dtype)
+
+
+def batch_of(state: State) -> int:
+    """Return the number of examples: states are (B, ...), or all is of one example where a state is (H,)."""
+    return 1 if min(s.ndim for s in state) < 2 else int(state[0].shape[0])
+
+
+def side_by_side(parts: Sequence[Array], rows: int) -> Array:
+    """Return what belongs to the states of a step as one array (B, S)."""
+    return np.concatenate([np.asarray(part).reshape(rows, -1) for part in parts], axis=-1)
 
 
 def step_parts(tape: Tape, states: Sequence[State]) -> list[Tape]:
@@ -99,30 +111,31 @@ def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> 
         return np.log10(singular_values(product)[..., 0]) + exponents * LOG10_2
 
 
-def _jacobian(t: object, part: Tape, before: State, after: State) -> Array:
+def dense_jacobian(who: str, t: object, part: Tape, before: State, after: State) -> Array:
     """Return (B, S, S), by one walk for each entry of the new state: examples do not meet, so they share the walk."""
-    _require_rows_apart(t, part, before, after)
-    rows = []
+    _require_rows_apart(who, t, part, before, after)
+    rows, batch = [], batch_of(after)
     for s in after:
-        for i in range(s.shape[-1]):
-            seed = np.zeros(s.shape, s.dtype)
-            seed[..., i] = 1
-            rows.append(_joined(part.gradient({s: seed}, before)))
+        for i in range(s.size // batch):
+            seed = np.zeros((batch, s.size // batch), s.dtype)
+            seed[:, i] = 1
+            rows.append(side_by_side(part.gradient({s: seed.reshape(s.shape)}, before), batch))
     return np.stack(rows, axis=1)
 
 
-def _require_rows_apart(t: object, part: Tape, before: State, after: State) -> None:
+def _require_rows_apart(who: str, t: object, part: Tape, before: State, after: State) -> None:
+    """Raise ValueError where a row of the states depends on another row of the states before."""
     rng = np.random.default_rng(0)
-    count = _rows(after[0].data).shape[0]
+    count = batch_of(after)
     for row in range(count) if count > 1 else ():
         seeds = {}
         for s in after:
             seeds[s] = np.zeros(s.shape, s.dtype)
             seeds[s][row] = rng.uniform(0.5, 1.5, s.shape[1:])
-        others = np.delete(_joined(part.gradient(seeds, before)), row, axis=0)
+        others = np.delete(side_by_side(part.gradient(seeds, before), count), row, axis=0)
         if np.any(others[np.isfinite(others)]):
             raise ValueError(
-                f"step_jacobians: at step {t}, row {row} of the state depends on other rows of the step before\n"
+                f"{who}: at step {t}, row {row} of the state depends on other rows of the step before\n"
                 "examples must be rows that do not meet (batch normalization joins them): run one example, B = 1"
             )
 
@@ -143,7 +156,7 @@ def _require_whole(tape: Tape, names: tuple[str, ...], states: Sequence[State], 
             )
 
 
-def _require_first_order(tape: Tape, steps: Sequence[object], states: Sequence[State]) -> None:
+def require_first_order(who: str, tape: Tape, steps: Sequence[object], states: Sequence[State]) -> None:
     """Raise ValueError where a path leads from one state to a later one past all states of the steps between them."""
     place = {id(s): n for n, state in enumerate(states) for s in state}
     oldest: dict[int, int] = {}  # of each value the earliest step whose state it depends on by such a path
@@ -155,7 +168,7 @@ def _require_first_order(tape: Tape, steps: Sequence[object], states: Sequence[S
         here = place.get(id(out))
         if here is not None and first < here - 1:
             raise ValueError(
-                f"step_jacobians: in {scope_text(labels)}, {out.describe()} depends on the state of t={steps[first]} "
+                f"{who}: in {scope_text(labels)}, {out.describe()} depends on the state of t={steps[first]} "
                 f"past that of t={steps[here - 1]}, the step just before: a product of step Jacobians misses it\n"
                 "name all that a step hands on, each part under its own name; bptt.total gives one whole derivative"
             )
@@ -176,11 +189,3 @@ def _scaled(matrices: Array) -> tuple[Array, NDArray[np.int64]]:
     largest = np.abs(matrices).max(axis=(-2, -1))
     shifts = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
     return np.ldexp(matrices, -shifts[:, None, None]), shifts.astype(np.int64)
-
-
-def _joined(parts: Sequence[Array]) -> Array:
-    return np.concatenate([_rows(g) for g in parts], axis=-1)
-
-
-def _rows(s: Array) -> Array:
-    return s.reshape(-1, s.shape[-1])

@@ -9,6 +9,7 @@ from tinygrad_rnn.language.chinese.zh_diagnosis import DIAGNOSIS
 from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
 from tinygrad_rnn.language.chinese.zh_marking import MARKING
 from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
+from tinygrad_rnn.language.chinese.zh_scans import SCANS
 
 CATALOGUES = (
     COMMON,
@@ -18,6 +19,7 @@ CATALOGUES = (
     HOMEWORK,
     MARKING,
     DERIVATION,
+    SCANS,
 )
 """The catalogues of the rooms."""
 

@@ -1,0 +1,185 @@
+"""The gradient by a scan: equal to the walk for every cell, at any length, through layers and odd losses."""
+
+import numpy as np
+import pytest
+from cells import EVERY
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import bptt, nn
+from tinygrad_rnn.nn.associative import prefixes, rounds
+
+TODAY = ["ind_rnn", "min_gru", "min_lstm", "qrnn", "sru", "slstm", "mlstm", "linear_attention", "gated_delta_net"]
+TODAY += ["lru", "selective_ssm"]
+DIAGONAL = {"ind_rnn", "min_gru", "min_lstm", "qrnn", "sru", "linear_attention", "lru", "selective_ssm", "mlstm"}
+
+
+def recorded(name, T, batch=2, I=3, H=3, dtype="float64"):
+    rng = np.random.default_rng(T)
+    params = getattr(nn.init, name)(rng, I, H, dtype)
+    x = tg.Tensor(rng.standard_normal((T, batch, I)).astype(dtype), name="x")
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(getattr(nn, name), params, x)
+        loss = (hs * rng.standard_normal(hs.shape).astype(dtype)).sum()
+    return tape, loss, params | {"x": x}
+
+
+def require_equal(found, expected, tolerance=1e-12):
+    for name, g in expected.items():
+        assert found[name].shape == g.shape
+        assert found[name].dtype == g.dtype
+        assert np.abs(found[name] - g).max() <= tolerance * max(np.abs(g).max(), 1e-30), name
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", [*EVERY, *TODAY])
+def test_the_scan_gives_the_gradient_of_the_walk(name, T):
+    tape, loss, wrt = recorded(name, T)
+    found = bptt.scan_gradient(tape, loss, wrt)
+    require_equal(found.gradients, tape.gradient(loss, wrt))
+    assert all(chain.diagonal == (name in DIAGONAL) for chain in found.chains)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("T", [64, 200])
+@pytest.mark.parametrize("name", [*EVERY, *TODAY])
+def test_a_long_scan_gives_the_gradient_of_the_walk(name, T):
+    tape, loss, wrt = recorded(name, T)
+    require_equal(bptt.scan_gradient(tape, loss, wrt).gradients, tape.gradient(loss, wrt))
+
+
+@pytest.mark.slow
+def test_a_thousand_steps_of_32_units():
+    tape, loss, wrt = recorded("rnn", 1000, 1, 3, 32)
+    found = bptt.scan_gradient(tape, loss, wrt)
+    require_equal(found.gradients, tape.gradient(loss, wrt))
+    assert found.cost.ways[0].depth == 999
+    assert found.cost.ways[1].depth == 10
+
+
+@pytest.mark.parametrize("name", ["rnn", "lru", "lstm"])
+@pytest.mark.parametrize(("batch", "H"), [(1, 1), (3, 1), (1, 4)])
+def test_sizes_of_one(name, batch, H):
+    tape, loss, wrt = recorded(name, 3, batch, 1, H)
+    require_equal(bptt.scan_gradient(tape, loss, wrt).gradients, tape.gradient(loss, wrt))
+
+
+def test_float32_stays_float32():
+    tape, loss, wrt = recorded("lstm", 7, dtype="float32")
+    require_equal(bptt.scan_gradient(tape, loss, wrt).gradients, tape.gradient(loss, wrt), 2e-6)
+
+
+@pytest.mark.parametrize("T", [1, 2, 5])
+@pytest.mark.parametrize(
+    "layer", [nn.LSTM(3, 2, num_layers=2), nn.GRU(3, 2, bidirectional=True), nn.RNN(3, 2, num_layers=3)], ids=repr
+)
+def test_layers_and_directions_are_chains_of_their_own(layer, T):
+    rng = np.random.default_rng(0)
+    params, x = layer.init(rng), tg.Tensor(rng.standard_normal((T, 2, 3)), name="x")
+    with tg.Tape() as tape:
+        out, _ = layer(params, x)
+        loss = (out**3).sum()
+    wrt = params | {"x": x}
+    found = bptt.scan_gradient(tape, loss, wrt)
+    require_equal(found.gradients, tape.gradient(loss, wrt))
+    assert len(found.chains) == (0 if T == 1 else {"LSTM": 2, "GRU": 2, "RNN": 3}[type(layer).__name__])
+
+
+def own_loop(T=6):
+    """A loop by hand: the output reads what c is made of, a loss in each step, and two layers that take turns."""
+    rng = np.random.default_rng(1)
+    p = {k: tg.Tensor(rng.standard_normal((2, 2)), name=k) for k in "UVWA"}
+    x = tg.Tensor(rng.standard_normal((T, 3, 2)), name="x")
+    h, c, g, total = np.zeros((3, 2)), np.zeros((3, 2)), np.zeros((3, 2)), 0.0
+    with tg.Tape() as tape:
+        for t in range(T):
+            with tg.scope(t=t):
+                gate = tg.sigmoid(x[t] @ p["W"] + h @ p["U"])
+                c = tg.named("c", gate * c + (1 - gate) * np.tanh(x[t]))
+                bent = np.tanh(c)
+                h = tg.named("h", gate * bent)
+                total = total + ((bent @ p["A"]) ** 2).sum()  # reads c, past h
+            with tg.scope(t=t, layer=1):
+                g = tg.named("g", np.sin(g @ p["V"] + bent))  # the layer above reads what is no state
+                total = total + (g * h).sum()
+        loss = total + (h * h).sum()
+    return tape, loss, p | {"x": x}
+
+
+def test_a_loop_of_ones_own():
+    tape, loss, wrt = own_loop()
+    inner = {"c": tape.find("c", t=3), "h": tape.find("h", t=2), "g": tape.find("g", t=1, layer=1)}
+    wrt = wrt | inner | {"bent": tape.find("h", t=4)}
+    found = bptt.scan_gradient(tape, loss, wrt)
+    require_equal(found.gradients, tape.gradient(loss, wrt))
+    assert {("h", "c"), ("g",)} <= {chain.names for chain in found.chains}
+
+
+def test_several_results_with_cotangents_of_their_own():
+    tape, _, wrt = own_loop()
+    rng = np.random.default_rng(2)
+    seeds = {tape.find(name, t=t): rng.standard_normal((3, 2)) for name, t in (("h", 5), ("h", 2), ("c", 4))}
+    require_equal(bptt.scan_gradient(tape, seeds, wrt).gradients, tape.gradient(seeds, wrt))
+
+
+def test_what_a_scan_cannot_do_is_refused():
+    with tg.Tape() as tape:
+        h = [tg.Tensor(np.ones((2, 2))), tg.Tensor(np.ones((2, 2)))]
+        for t in range(5):
+            with tg.scope(t=t):
+                h.append(tg.named("h", np.tanh(h[-1] + h[-2])))
+        loss = h[-1].sum()
+    with pytest.raises(ValueError, match=r"scan_gradient: in t=2, 'h' .* depends on the state of t=0 past that of t=1"):
+        bptt.scan_gradient(tape, loss, h[0])
+    with tg.Tape() as tape:
+        s = tg.Tensor(np.arange(6.0).reshape(3, 2))
+        for t in range(3):
+            with tg.scope(t=t):
+                s = tg.named("s", s - s.mean(axis=0))
+        loss = (s**2).sum()
+    with pytest.raises(ValueError, match="scan_gradient: at step 1, row 0 of the state depends on other rows"):
+        bptt.scan_gradient(tape, loss, tape.find("s", t=0))
+    tape, loss, wrt = recorded("rnn", 3)
+    tape.hook(lambda step, g: g, "h")
+    with pytest.raises(ValueError, match="the tape has hooks"):
+        bptt.scan_gradient(tape, loss, wrt)
+    with pytest.raises(TypeError, match="scan_gradient: the tape is a list"):
+        bptt.scan_gradient([], loss, wrt)
+
+
+def test_the_cost_is_counted():
+    tape, loss, wrt = recorded("rnn", 8, 1, 3, 2)
+    found = bptt.scan_gradient(tape, loss, wrt)
+    walk, scan, lean = found.cost.ways
+    assert (walk.work, walk.depth) == (7 * 4, 7)  # seven products of a 2 x 2 matrix and a vector
+    assert (scan.work, scan.depth) == (12 * 12, 3)  # three rounds of four products of 2 x 2 matrices
+    assert (lean.work, lean.depth) == (11 * 12, 5)  # 4 + 2 + 1 up, and 1 + 3 down
+    assert found.cost.pays_from == 32
+    assert scan.time(32) == 6 < walk.time(32) == 7
+    assert str(found).endswith("The scan takes less time from 32 processors on.")
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 5, 8, 13])
+def test_the_rounds_are_those_of_sklansky(T):
+    """Each place holds an interval that ends there; what it takes in ends just before."""
+    begins = list(range(T))
+    count = 0
+    for i, j in rounds(T):
+        before = list(begins)
+        for place, other in zip(i.tolist(), j.tolist(), strict=True):
+            assert other == before[place] - 1
+            begins[place] = before[other]
+        count += 1
+    assert begins == [0] * T
+    assert count == int(np.ceil(np.log2(T)))
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 5, 8, 13])
+def test_the_prefixes_are_those_of_the_loop(T):
+    rng = np.random.default_rng(T)
+    A, b, s = rng.standard_normal((T, 2, 3, 3)), rng.standard_normal((T, 2, 3)), np.zeros((2, 3))
+    products, states = prefixes(A, b)
+    P = np.eye(3)
+    for t in range(T):
+        P, s = A[t] @ P, (A[t] @ s[..., None])[..., 0] + b[t]
+        np.testing.assert_allclose(products[t], P, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(states[t], s, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,153 @@
+"""Two ways to compute one recurrence: right ones agree in every style, and a wrong one is told by its terms."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import bptt, nn
+
+RNG = np.random.default_rng(0)
+T, B, H = 8, 2, 3
+PARAMS = {k: p.data for k, p in nn.init.min_gru(RNG, H, H).items()}
+XS = RNG.standard_normal((T, B, H))
+RESET = np.ones((T, 1, 1))
+RESET[5] = 0
+
+
+def gates(p, xs):
+    z, n = np.split(xs @ p["weight_ih"].T + p["bias_ih"], 2, axis=-1)
+    z = tg.sigmoid(z)
+    return 1 - z, z * n
+
+
+def loop(p, xs, keep=None):
+    A, b = gates(p, xs)
+    h, hs = np.zeros(b.shape[1:]), []
+    for t in range(len(xs)):
+        h = A[t] * (h if keep is None else h * keep[t]) + b[t]
+        hs.append(h)
+    return np.stack(hs)
+
+
+def hillis_steele(p, xs, keep=None, operator=lambda A2, b2, A1, b1: (A2 * A1, A2 * b1 + b2), change=None):
+    A, b = gates(p, xs)
+    A = A if keep is None else A * keep
+    A, b = change(A, b) if change else (A, b)
+    d = 1
+    while d < len(xs):
+        later, step = operator(A[d:], b[d:], A[:-d], b[:-d])
+        A, b = np.concatenate([A[:d], later]), np.concatenate([b[:d], step])
+        d *= 2
+    return b
+
+
+def by_quotients(p, xs):
+    """h_t = P_t * sum_k b_k / P_k with P the products of A: right, and poor where P is small."""
+    A, b = gates(p, xs)
+    P = np.exp(np.cumsum(np.log(A), axis=0))
+    return P * np.cumsum(b / P, axis=0)
+
+
+def powers(p, xs):
+    """The whole sum, written out with a matrix of weights for each pair of steps."""
+    A, b = gates(p, xs)
+    logs = np.cumsum(np.log(A), axis=0)
+    n = len(xs)
+    weights = np.where(np.tri(n)[:, :, None, None] > 0, np.exp(np.minimum(logs[:, None] - logs[None], 0)), 0)
+    return (weights * b[None]).sum(axis=1)
+
+
+RIGHT = [hillis_steele, by_quotients, powers, partial(nn.scan, nn.min_gru), partial(nn.unroll, nn.min_gru)]
+NAMES = ["Hillis and Steele", "quotients", "written out", "nn.scan", "nn.unroll"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 8])
+@pytest.mark.parametrize("path", RIGHT, ids=NAMES)
+def test_right_paths_of_any_style_agree(path, steps, dtype):
+    params = {k: p.astype(dtype) for k, p in PARAMS.items()}
+    found = bptt.compare_paths(loop, path, params, XS[:steps].astype(dtype))
+    assert found, str(found)
+    assert "agree at all" in str(found)
+
+
+@pytest.mark.parametrize("name", ["min_lstm", "qrnn", "linear_attention", "lru", "selective_ssm"])
+def test_the_cells_agree_with_their_scans(name):
+    cell, params = getattr(nn, name), getattr(nn.init, name)(np.random.default_rng(1), 3, 4)
+    state = nn.unroll(cell, params, XS[:2])[1]
+    state = tuple(s.data for s in state) if isinstance(state, tuple) else state.data
+    paths = partial(nn.unroll, cell), partial(nn.scan, cell)
+    assert bptt.compare_paths(*paths, params, XS[:4])
+    assert bptt.compare_paths(*paths, params, XS[:3], state)
+
+
+def with_reset(p, xs):
+    return loop(p, xs, RESET)
+
+
+@pytest.mark.parametrize(
+    ("path", "reference", "first", "words"),
+    [
+        (
+            partial(hillis_steele, operator=lambda A2, b2, A1, b1: (A2 * A1, A1 * b1 + b2)),
+            loop,
+            1,
+            "look at A, what a step keeps of the state",
+        ),
+        (
+            partial(hillis_steele, operator=lambda A2, b2, A1, b1: (A2 + A1, A2 * b1 + b2)),
+            loop,
+            2,
+            "look at the associative operator",
+        ),
+        (
+            partial(hillis_steele, operator=lambda A2, b2, A1, b1: (A2, A2 * b1 + b2)),
+            loop,
+            2,
+            "look at the associative operator",
+        ),
+        (partial(hillis_steele, change=lambda A, b: (A, 1.1 * b)), loop, 0, "look at b, what a step adds"),
+        (partial(hillis_steele, change=lambda A, b: (0.9 * A, b)), loop, 1, "look at A, what a step keeps"),
+        (hillis_steele, with_reset, 5, "the second path carries the state past step 5"),
+        (partial(hillis_steele, keep=RESET), loop, 5, "the first path carries the state past step 5"),
+        (lambda p, xs: loop(p, xs) + 0.1 * loop(p, xs)[::-1], loop, 0, "it is not causal"),
+        (lambda p, xs: loop(p, xs) + 0.01, loop, 0, "look at the initial state, or at a constant"),
+    ],
+    ids=["order", "sum of A", "A dropped", "b", "A", "no reset", "one reset too many", "not causal", "constant"],
+)
+def test_a_wrong_path_is_told_by_its_terms(path, reference, first, words):
+    found = bptt.compare_paths(reference, path, PARAMS, XS)
+    assert not found
+    assert found.first == first
+    assert words in str(found)
+    with tg.speak("zh"):
+        assert "the" not in str(found)
+    assert found._repr_html_().count(f"part at step {first}") == 1
+
+
+def test_a_path_without_a_gradient_is_told_by_its_terms():
+    def cut(p, xs):
+        return loop(p, xs) - loop(p, xs) + loop(p, xs).detach()
+
+    found = bptt.compare_paths(loop, cut, PARAMS, XS)
+    assert found.first is None
+    assert str(found).startswith("the outputs of the two paths agree, and their gradients do not")
+
+
+def test_a_path_in_float32_that_overflows_is_called_rounding():
+    """The quotients of products underflow in float32 after some hundred steps."""
+    single = {k: p.astype("float32") for k, p in PARAMS.items()}
+    xs = np.random.default_rng(3).standard_normal((300, 1, H)).astype("float32")
+    found = bptt.compare_paths(loop, by_quotients, single, xs)
+    assert not found
+    assert 50 < found.first < 300
+    assert not found.precise or "in float64 the two paths agree" in str(found)
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ValueError, match=r"outputs of shapes \(8, 2, 3\) and \(2, 3\), for 8 steps"):
+        bptt.compare_paths(loop, lambda p, xs: loop(p, xs)[-1], PARAMS, XS)
+    with pytest.raises(TypeError, match="the outputs are a ndarray"):
+        bptt.compare_paths(loop, lambda p, xs: loop(p, xs).data, PARAMS, XS)

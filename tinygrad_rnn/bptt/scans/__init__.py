@@ -1,0 +1,1 @@
+"""BPTT as an associative scan, and one recurrence computed in two ways."""

@@ -1,0 +1,149 @@
+"""The chains of states of a tape: which states hand on what, and the Jacobians from step to step.
+
+States that depend on one another from step to step form one chain, as h and c of an LSTM do. The states of two layers
+are two chains. Where each entry of the states depends on its own place alone, the Jacobians are diagonal: then there is
+one small matrix for each place, in the place of a large one for each example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.gradient_flow.handed_on import states_of
+from tinygrad_rnn.bptt.gradient_flow.jacobians import (
+    State,
+    batch_of,
+    dense_jacobian,
+    require_first_order,
+    side_by_side,
+    step_parts,
+)
+from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.tape.by_place import between, stays_in_place
+from tinygrad_rnn.tape.full_tape import Tape
+
+
+@dataclass(frozen=True)
+class Chain:
+    """States that depend on one another, by step in the order of the run.
+
+    diagonal: each entry depends on its own place alone. jacobians: (T - 1, ..., m, m). For a diagonal chain `...` is
+    the shape of a state, and m the number of states; else `...` is the batch, and m the size of all states together.
+    """
+
+    names: tuple[str, ...]
+    states: tuple[State, ...]
+    diagonal: bool
+    jacobians: Array
+
+    @property
+    def size(self) -> int:
+        """m, the number of rows of a Jacobian."""
+        return int(self.jacobians.shape[-1])
+
+    @property
+    def width(self) -> int:
+        """The number of Jacobians of a step."""
+        return int(np.prod(self.jacobians.shape[1:-2]))
+
+    def packed(self, of: Mapping[Tensor, Any]) -> Array:
+        """Return the cotangents of all states as one array (T, ..., m). One that is not there is zero."""
+        rows = [[of.get(s, np.zeros(s.shape, s.dtype)) for s in state] for state in self.states]
+        return np.array([_joined(row, self.states[0], self.diagonal) for row in rows])
+
+    def unpacked(self, g: Array) -> dict[Tensor, Array]:
+        """Return an array (T, ..., m) as the cotangents of the states."""
+        found: dict[Tensor, Array] = {}
+        for row, state in zip(g, self.states, strict=True):
+            sizes = [1] * len(state) if self.diagonal else [s.size // batch_of(self.states[0]) for s in state]
+            parts = np.split(row, np.cumsum(sizes)[:-1], axis=-1)
+            found |= {s: part.reshape(s.shape) for s, part in zip(state, parts, strict=True)}
+        return found
+
+
+def chains_of(tape: Tape) -> list[Chain]:
+    """Return the chains of a tape with a label t for each step, those first whose states others are made of.
+
+    Raises ValueError where steps hand on nothing, where a state depends on an earlier one past the step just before,
+    and where rows of the batch depend on each other.
+    """
+    by_name = states_of(tape)
+    found = []
+    for names in _connected(tape, by_name):
+        times = [*by_name[names[0]]]
+        if any([*by_name[name]] != times for name in names):
+            raise ValueError(
+                f"scan_gradient: the states {', '.join(names)} are not all there at every step\n"
+                "hand on the same states at each step"
+            )
+        states = tuple(tuple(by_name[name][t] for name in names) for t in times)
+        require_first_order("scan_gradient", tape, times, states)
+        parts = step_parts(tape, states)
+        diagonal = all(_by_place(part, *pair) for part, pair in zip(parts[1:], _pairs(states), strict=True))
+        steps = zip(times[1:], parts[1:], _pairs(states), strict=True)
+        jacobians = [_jacobian(t, part, before, after, diagonal) for t, part, (before, after) in steps]
+        found.append(Chain(names, states, diagonal, np.array(jacobians)))
+    return found
+
+
+def _joined(parts: Sequence[Array], state: State, diagonal: bool) -> Array:
+    """Return what belongs to the states of a step as one array (..., m)."""
+    return np.stack(parts, axis=-1) if diagonal else side_by_side(parts, batch_of(state))
+
+
+def _pairs(states: Sequence[State]) -> list[tuple[State, State]]:
+    return [*pairwise(states)]
+
+
+def _connected(tape: Tape, by_name: Mapping[str, Mapping[Any, Tensor]]) -> list[tuple[str, ...]]:
+    """Return the names of states that depend on one another, group by group, in the order in which they are made."""
+    names = [*by_name]
+    bit = {id(s): 1 << k for k, name in enumerate(names) for s in by_name[name].values()}
+    reads = [1 << k for k in range(len(names))]
+    from_state: dict[int, int] = {}
+    order: list[int] = []
+    for _, args, _, out, _ in tape.lines():
+        mask = 0
+        for a in args:
+            if type(a) is Tensor:
+                mask |= bit.get(id(a)) or from_state.get(id(a), 0)
+        own = bit.get(id(out))
+        if own:
+            k = own.bit_length() - 1
+            reads[k] |= mask
+            order += [k] if k not in order else []
+        from_state[id(out)] = mask
+    for _ in names:  # paths of any length
+        for k, mask in enumerate(reads):
+            for j in range(len(names)):
+                if mask >> j & 1:
+                    reads[k] |= reads[j]
+    groups: list[list[int]] = []
+    for k in order:
+        mates = next((g for g in groups if reads[k] >> g[0] & 1 and reads[g[0]] >> k & 1), None)
+        if mates is None:
+            groups.append([k])
+        else:
+            mates.append(k)
+    return [tuple(names[k] for k in sorted(group)) for group in groups]
+
+
+def _by_place(part: Tape, before: State, after: State) -> bool:
+    """Is each entry of the new states made of the entries at its own place of the old ones alone?"""
+    shape = before[0].shape
+    if any(s.shape != shape for s in (*before, *after)):
+        return False
+    return all(stays_in_place(line, read, shape) for line, read in between(part.lines(), before, after))
+
+
+def _jacobian(t: object, part: Tape, before: State, after: State, diagonal: bool) -> Array:
+    if not diagonal:
+        return dense_jacobian("scan_gradient", t, part, before, after)
+    rows = [np.stack(part.gradient({s: np.ones(s.shape, s.dtype)}, before), axis=-1) for s in after]
+    return np.stack(rows, axis=-2)

@@ -1,0 +1,137 @@
+"""The loop over time as a scan, for cells that are linear in their states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinygrad_rnn.core.backward import dependent
+from tinygrad_rnn.core.recording import current
+from tinygrad_rnn.core.tensor import Line, Tensor, named
+from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.nn.associative import prefixes
+from tinygrad_rnn.nn.parameters import Array, Cell, Params, State
+from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names
+from tinygrad_rnn.tape.by_place import between, is_affine, stays_in_place
+from tinygrad_rnn.tape.full_tape import Tape
+
+
+def scan(cell: Cell, params: Params, xs: Array, state: State = None) -> tuple[Array, State]:
+    """Run `cell` over time by an associative scan. Return what `unroll` returns, to rounding.
+
+    The cell is the definition of both. It runs on all steps at once, from states of zero: this gives b, and its
+    derivative by the states gives A, of s_t = A_t s_{t-1} + b_t. The states of all steps come from a scan in log2 T
+    rounds. With these the cell runs once more, where it has outputs, or states that depend on them.
+
+    xs: (T, B, I). The cell takes x of any leading axes, so that it counts axes from the last. state: as for `unroll`.
+    What is recorded has no label t, since no step is alone. The outputs are (T, B, H), as those of `unroll`.
+
+    Raises ValueError for a cell in which a new state is not linear in the old one, or is made of entries at other
+    places, as U h is: the error names the operation. So it does for one that does not take all steps at once.
+    """
+    if not isinstance(xs, np.ndarray | Tensor) or not len(xs):
+        raise ValueError("scan: xs is no array of steps\ngive (T, B, I) with T >= 1")
+    given, names = as_tuple(state), state_names(cell)
+    recorded = bool(current()[0]) or any(isinstance(a, Tensor) for a in (xs, *params.values(), *given))
+    first = _first_step(cell, params, xs, given)
+    starts = given or tuple(np.zeros_like(s) for s in first)
+    zeros = [Tensor(np.zeros((len(xs), *np.shape(s)), s.dtype)) for s in starts]
+    before: list[Array] = [*zeros]
+    known: dict[int, Array] = {}
+    while True:
+        with Tape() as tape:
+            new = as_tuple(cell(params, xs, *before))
+            if not known:
+                _require_all_steps(cell, new, _first_step(cell, params, xs, [z[0] for z in zeros]))
+            groups = _ready(tape.lines(), zeros, new, known)
+            for group in groups:
+                _require_linear(cell, names, tape.lines(), zeros, new, group)
+                for k, s in zip(group, _solved(tape, zeros, new, starts, group), strict=True):
+                    known[k], before[k] = s, np.concatenate([np.reshape(starts[k], (1, *s.shape[1:])), s[:-1]])
+        if not groups or len(known) == len(names):
+            break
+    states = [known.get(k, s) for k, s in enumerate(new)]
+    states = [named(name, s) if recorded else _values(s) for name, s in zip(names, states, strict=True)]
+    last = tuple(s[-1] for s in states)
+    return named("hs", states[0]) if recorded else states[0], last if len(last) > 1 else last[0]
+
+
+def _solved(
+    tape: Tape, zeros: Sequence[Tensor], new: Sequence[Tensor], starts: Sequence[Array], group: Sequence[int]
+) -> list[Array]:
+    """Return the states of a group at all steps, each (T, ...)."""
+    slopes = [tape.gradient(new[i].sum(), [zeros[j] for j in group]) for i in group]
+    if len(group) == 1:
+        (k,), A = group, slopes[0][0]
+        return [prefixes(A, _from_start(new[k], A[:1] * starts[k]))[1]]
+    A = np.stack([np.stack(row, axis=-1) for row in slopes], axis=-2)
+    start = np.stack([starts[k] for k in group], axis=-1)
+    b = _from_start(np.stack([new[k] for k in group], axis=-1), (A[:1] @ start[..., None])[..., 0])
+    s = prefixes(A, b)[1]
+    return [s[..., k] for k in range(len(group))]
+
+
+def _from_start(b: Array, first: Array) -> Array:
+    """Return b with what the initial state adds to the first step."""
+    return np.concatenate([b[:1] + first, b[1:]])
+
+
+def _ready(
+    lines: Sequence[Line], zeros: Sequence[Tensor], new: Sequence[Array], known: dict[int, Array]
+) -> list[list[int]]:
+    """Return groups of states that depend on one another, and on no other state that is not known.
+
+    A state that no step reads belongs to none.
+    """
+    open_ones = [k for k in range(len(zeros)) if k not in known]
+    after = {j: dependent(lines, [zeros[j]]) for j in open_ones}
+    reads = {i: {j for j in open_ones if id(new[i]) in after[j]} for i in open_ones}
+    for _ in open_ones:  # along paths of any length
+        reads = {i: found.union(*(reads[j] for j in found)) for i, found in reads.items()}
+    read = set().union(*reads.values())
+    groups = {frozenset({i} | {j for j in reads[i] if i in reads[j]}) for i in read}
+    return sorted(sorted(group) for group in groups if all(reads[i] <= group for i in group))
+
+
+def _require_linear(
+    cell: Cell,
+    names: Sequence[str],
+    lines: Sequence[Line],
+    zeros: Sequence[Tensor],
+    new: Sequence[Array],
+    group: Sequence[int],
+) -> None:
+    """Raise ValueError unless the states of a group are affine in their old values, each entry at its own place."""
+    old, shape = [zeros[k] for k in group], zeros[group[0]].shape
+    which = ", ".join(names[k] for k in group)
+    for line, read in between(lines, old, [new[k] for k in group]):
+        kept = stays_in_place(line, read, shape)
+        if not kept or not is_affine(line, read):
+            why = "is not linear" if kept else "mixes entries of different places"
+            raise ValueError(
+                f"scan: {cell_name(cell)} makes the new {which} of the old by {line[0].name}, which {why}\n"
+                "a scan needs s_t = A_t * s_{t-1} + b_t, entry by entry, with A and b made of x alone: use unroll"
+            )
+
+
+def _first_step(cell: Cell, params: Params, xs: Array, given: Sequence[Array]) -> tuple[Array, ...]:
+    """Return the states after the first step, as arrays."""
+    with not_recording():
+        return tuple(_values(s) for s in as_tuple(cell(params, xs[0], *given)))
+
+
+def _require_all_steps(cell: Cell, new: Sequence[Array], first: Sequence[Array]) -> None:
+    """Raise ValueError unless the run on all steps begins with the numbers of the first step alone."""
+    for s, alone in zip(new, first, strict=True):
+        here = _values(s)[0] if s.ndim else _values(s)
+        near = np.finfo(alone.dtype).eps ** 0.75 * (1 + np.max(np.abs(alone), initial=0))
+        if here.shape != alone.shape or not np.allclose(here, alone, rtol=0, atol=near, equal_nan=True):
+            raise ValueError(
+                f"scan: {cell_name(cell)} gives other numbers on all steps at once, x (T, B, I), than on the first\n"
+                "count axes from the last (axis=-1, x @ W.T), and reduce no axis of the batch: or use unroll"
+            )
+
+
+def _values(s: Array) -> Array:
+    return s.data if isinstance(s, Tensor) else s
