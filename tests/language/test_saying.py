@@ -38,16 +38,17 @@ def test_a_sentence_speaks_when_it_is_shown_with_the_sentences_in_it():
     whole = sentence(PATH, to=inside, path=listed(["dU", inside]))
     assert str(whole) == f"{whole}" == "in right, the path dU, right is forgotten"
     with speaking("zh"):
-        assert str(whole) == f"{whole}" == "正确 中漏掉了 dU、正确"
+        assert str(whole) == f"{whole}" == "正确中漏掉了 dU、正确"
         assert f"{inside:>4}" == "  正确"
-        assert str(joined(["dU", inside])) == "dU 和 正确"
+        assert str(joined(["dU", inside])) == "dU 和正确"
 
 
 def test_sentences_are_equal_by_what_they_say():
     assert sentence("right") == Sentence("right", {}) != sentence("wrong")
     assert len({sentence(PATH, to="dh", path="a"), sentence(PATH, to="dh", path="a")}) == 1
     assert sentence("right") != "right"
-    assert listed(["a"]) == listed(["a"]) != joined(["a"])
+    assert listed(["a", "b"]) == listed(["a", "b"]) != joined(["a", "b"])
+    assert listed(["a"]) == joined(["a"]) == "a"
 
 
 def test_speak_holds_for_the_process_and_in_a_block_for_the_block():

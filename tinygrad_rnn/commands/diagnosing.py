@@ -15,6 +15,7 @@ from tinygrad_rnn.commands.common import theirs_for_ours
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, require_outputs, tell, write_json
+from tinygrad_rnn.language.saying import say
 
 
 def add(commands: Commands) -> None:
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
                 names=options.names,
                 layout=options.layout,
                 bias=options.bias,
-                progress=lambda: progress.say(f"{next(tried)} mistakes tried"),
+                progress=lambda: progress.say(say("{n} mistakes tried", n=next(tried))),
             )
         text = str(diagnosis)
     tell(text, options.json)

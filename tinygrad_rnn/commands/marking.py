@@ -21,6 +21,7 @@ from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.sources import READ
 from tinygrad_rnn.commands.streams import require_outputs, tell, write
 from tinygrad_rnn.core.counting import clock
+from tinygrad_rnn.language.saying import listed, say
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 LEAST = 256 * UNITS["M"]
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     whole = [s for s, result in results.items() if result in judged or str(submissions[s].resolve()) not in parts]
     marks = marks_of({student: results[student] for student in whole}, points)
     if unseen := [name for name in marks[0].scale if not any(name in mark.gradients for mark in marks)]:
-        _say(f"mark: points of {', '.join(unseen)}: no submission has that gradient")
+        _say(say("mark: points of {names}: no submission has that gradient", names=listed(unseen)))
     tell(marks_table.text(marks, options.hints), *outputs)
     name = options.task.name
     for path, text in (
@@ -131,7 +132,8 @@ def _judged(options: argparse.Namespace, submissions: Submissions, state: Path) 
         if student not in results
     }
     if results:
-        _say(f"mark: {len(results)} of {len(submissions)} results are there from an earlier run")
+        there, of = len(results), len(submissions)
+        _say(say("mark: {n} of {all} results are there from an earlier run", n=there, all=of))
     students = {where: student for student, where in places.items()}
     line = _Line(len(jobs)) if on_terminal() else None
 
@@ -152,12 +154,14 @@ def _judged(options: argparse.Namespace, submissions: Submissions, state: Path) 
             line.end()
         if stopped:
             there = sum(where.exists() for where in places.values())
-            words = f"stopped, {there} of {len(places)} results are kept: the same command goes on from there"
+            words = say(
+                "stopped, {n} of {all} results are kept: the same command goes on from there", n=there, all=len(places)
+            )
             if type(stopped) is KeyboardInterrupt:
                 stopped.args = (words,)  # the one line that is said
             else:
                 _say(f"mark: {words}")
-    lost = {"status": "crashed", "words": "its result could not be read", "found": {}}
+    lost = {"status": "crashed", "words": say("its result could not be read"), "found": {}, "told": {}}
     return {student: results.get(student) or kept.read(where) or lost for student, where in places.items()}
 
 
@@ -176,7 +180,7 @@ class _Line:
             {
                 "done": f"{self._done}/{self._jobs}",
                 "bar": f"[{'#' * full}{'.' * (20 - full)}]",
-                "left": f"{clock(left)} left",
+                "left": say("{time} left", time=clock(left)),
                 "name": name,
             }
         )

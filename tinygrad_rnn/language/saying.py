@@ -30,10 +30,14 @@ class Sentence:
         self.template, self.parts = template, parts
 
     def __str__(self) -> str:
-        return translated(self.template).format_map(self.parts)
+        return _said(self.template, self.parts)
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+    def but(self, **parts: object) -> Sentence:
+        """Return the sentence with other parts."""
+        return Sentence(self.template, {**self.parts, **parts})
 
     def __repr__(self) -> str:
         return f"<Sentence: {self}>"
@@ -47,20 +51,23 @@ class Sentence:
         return hash(self.template)
 
 
-Words: TypeAlias = str | Sentence
-"""Words of the program: a sentence, or what is the same in each language, such as a name or a formula."""
-
-
 class Listed:
-    """Words one after another, with what stands between them: a comma, or as `between` says."""
+    """Words one after another, with what stands between them."""
 
     __slots__ = ("between", "parts")
 
-    def __init__(self, parts: Iterable[object], between: Words) -> None:
+    def __init__(self, parts: Iterable[object], between: str | Sentence) -> None:
         self.parts, self.between = tuple(parts), between
 
     def __str__(self) -> str:
-        return str(self.between).join(map(str, self.parts))
+        if current() == "en":
+            return str(self.between).join(map(str, self.parts))
+        between, pieces = str(self.between), list[str]()
+        for part in self.parts:
+            pieces += [between, str(part)] if pieces else [str(part)]
+        from tinygrad_rnn.language.chinese.spacing import together
+
+        return together(pieces)
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
@@ -77,6 +84,15 @@ class Listed:
         return hash(self.parts)
 
 
+Words: TypeAlias = str | Sentence | Listed
+"""Words of the program: sentences, or what is the same in each language, such as a name or a formula."""
+
+
+def template(text: str) -> str:
+    """Return the template of a sentence that is made elsewhere, where its parts are known: in a table, for example."""
+    return text
+
+
 def sentence(template: str, /, **parts: object) -> Sentence:
     """Return a sentence that is said later, with these parts in the places of its placeholders."""
     return Sentence(template, parts)
@@ -84,23 +100,36 @@ def sentence(template: str, /, **parts: object) -> Sentence:
 
 def say(template: str, /, **parts: object) -> str:
     """Return a sentence in the language that is spoken, with these parts in the places of its placeholders."""
-    return translated(template).format_map(parts)
+    return _said(template, parts)
 
 
-def listed(parts: Iterable[object]) -> Listed:
-    """Return words with commas between them: `dU, dW`, in Chinese `dU、dW`."""
-    return Listed(parts, sentence(", "))
+def listed(parts: Iterable[object]) -> Words:
+    """Return words with commas between them: `dU, dW`, in Chinese `dU、dW`. One alone stays as it is."""
+    return _between(parts, sentence(", "))
 
 
-def joined(parts: Iterable[object]) -> Listed:
-    """Return words with "and" between them: `dU and dW`, in Chinese `dU 和 dW`."""
-    return Listed(parts, sentence(" and "))
+def joined(parts: Iterable[object]) -> Words:
+    """Return words with "and" between them: `dU and dW`, in Chinese `dU 和 dW`. One alone stays as it is."""
+    return _between(parts, sentence(" and "))
 
 
-def translated(template: str) -> str:
-    """Return the template in the language that is spoken; the English one where there is no translation."""
+def _between(parts: Iterable[object], between: Sentence) -> Words:
+    every = tuple(parts)
+    if len(every) == 1 and isinstance(every[0], str | Sentence | Listed):
+        return every[0]
+    return Listed(every, between)
+
+
+def after_each_other(parts: Iterable[object]) -> Listed:
+    """Return sentences that follow each other, with a space between English ones."""
+    return Listed(parts, sentence(" "))
+
+
+def _said(template: str, parts: Mapping[str, object]) -> str:
+    """Fill the template of the language that is spoken; the English one where there is no translation."""
     if current() == "en":
-        return template
+        return template.format_map(parts)
     from tinygrad_rnn.language.chinese.catalogues import CHINESE
+    from tinygrad_rnn.language.chinese.spacing import filled
 
-    return CHINESE.get(template, template)
+    return filled(CHINESE.get(template, template), parts)

@@ -82,11 +82,17 @@ def sentences(texts: Iterable[object]) -> Markup:
 
 
 def labelled(lines: Iterable[str]) -> Markup:
-    """Return lines of text as rows: where a line begins with `label: `, of one or two words, the label stands apart."""
+    """Return lines of text as rows: where a line begins with `label: `, of one or two words, the label stands apart.
+
+    In Chinese the colon is a wide one, and the label has up to four characters.
+    """
     rows = []
     for line in lines:
         label, colon, rest = line.partition(": ")
-        if colon and len(label.split()) <= 2 and not line.startswith(" "):
+        wide, wide_colon, wide_rest = line.partition("：")
+        if wide_colon and len(wide) <= 4:
+            rows.append(_row(wide, wide_rest))
+        elif colon and len(label.split()) <= 2 and not line.startswith(" "):
             rows.append(_row(label, rest))
         else:
             rows.append(_row("", line.strip()))

@@ -5,24 +5,30 @@ import io
 import json
 
 import pytest
-from zoo import PAIRS, ZOO
+from said_sentences import CALLS
 
 from tinygrad_rnn.commands.classroom import marks_page, marks_table
-from tinygrad_rnn.commands.classroom.hints import LEVELS, hint, without_the_right_one
-from tinygrad_rnn.commands.classroom.marks import counts, marks_of, shortened
+from tinygrad_rnn.commands.classroom.hints import LEVELS, hint
+from tinygrad_rnn.commands.classroom.marks import counts, marks_of
+from tinygrad_rnn.commands.classroom.told_mistakes import WITHOUT, shortened, without_the_right_one
+from tinygrad_rnn.language.current import speaking
+from tinygrad_rnn.language.saying import Sentence, sentence
 
 
 def result(status="judged", words="", **found):
     return {"status": status, "words": words, "found": found}
 
 
-def findings(first="", mistakes=(), missing=(), remarks=(), **rights):
+def slip(to, given, meant):
+    return sentence("in {to}, {given} stands in the place of {meant}", to=to, given=given, meant=meant)
+
+
+def findings(mistakes=(), missing=(), remarks=(), **rights):
     return {
         "kind": "examination",
         "right": all(rights.values()) and not missing and not remarks,
         "gradients": {name: {"right": right} for name, right in rights.items()},
-        "first": first,
-        "mistakes": list(mistakes),
+        "mistakes": [str(said) for said in mistakes],
         "missing": list(missing),
         "remarks": list(remarks),
     }
@@ -32,9 +38,23 @@ def of(points=None, **results):
     return {mark.student: mark for mark in marks_of(results, points)}
 
 
-def one(**found):
+def told(first=None, mistakes=()):
+    """What a class is told: first is (quantity, step, steps), mistakes are sentences."""
+    return {
+        "first": dict(zip(("quantity", "step", "steps"), first, strict=True)) if first else None,
+        "mistakes": [str(without_the_right_one(said)) for said in mistakes],
+        "counted": [str(shortened(said)) for said in mistakes],
+    }
+
+
+def one(first=None, mistakes=(), **found):
     """A result with one question."""
-    return {"status": "judged", "words": "", "found": {"": findings(**found)}}
+    return {
+        "status": "judged",
+        "words": "",
+        "found": {"": findings(mistakes=mistakes, **found)},
+        "told": {"": told(first, mistakes)},
+    }
 
 
 def test_points_are_those_of_the_task():
@@ -72,7 +92,7 @@ def test_a_gradient_on_which_the_loss_depends_and_that_is_missing_is_wrong():
 
 
 def test_several_questions_have_their_names_before_the_gradients():
-    found = result(rnn=findings(W=True), gru=findings(W=False, first="dz at step 1, of T = 2 steps: dz is 1 by hand"))
+    found = result(rnn=findings(W=True), gru=findings(W=False)) | {"told": {"rnn": told(), "gru": told(("dz", 1, 2))}}
     mark = of({"rnn.W": 1, "gru.W": 4}, ann=found)["ann"]
     assert (mark.points, mark.gradients) == (1, {"rnn.W": True, "gru.W": False})
     assert hint(mark, 2).splitlines() == [
@@ -83,12 +103,12 @@ def test_several_questions_have_their_names_before_the_gradients():
 
 
 def test_counts():
-    slip = "in dU, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]"
+    wrong = slip("dU", "dz[t].T @ h[t]", "dz[t].T @ h[t-1]")
     carry = "the carry of dh from step t+1 is missing"
     marks = marks_of(
         {
-            "a": one(U=False, mistakes=[slip, carry]),
-            "b": one(U=False, mistakes=[slip]),
+            "a": one(U=False, mistakes=[wrong, carry]),
+            "b": one(U=False, mistakes=[wrong]),
             "c": one(U=True),
             "d": one(U=False, W=False),
             "e": one(W=True),
@@ -112,29 +132,39 @@ def test_counts():
 
 
 @pytest.mark.parametrize(
-    ("words", "short"),
+    ("said", "short", "chinese"),
     [
-        ("in dU, dz[t].T @ h[t] stands in the place of dz[t].T @ h[t-1]", "in dU: h[t] for h[t-1]"),
-        ("in da, Waa @ dz[t] stands in the place of Waa.T @ dz[t]", "in da: Waa for Waa.T"),
-        ("in df, dc[t] stands in the place of dc[t] * c[t-1]", None),
-        ("in dW, W stands in the place of W", None),
-        ("in dW, a / b stands in the place of a * b", None),
-        ("every gradient: the wrong sign", None),
+        pytest.param(
+            slip("dU", "dz[t].T @ h[t]", "dz[t].T @ h[t-1]"),
+            "in dU: h[t] for h[t-1]",
+            "dU 中用了 h[t]，应当用 h[t-1]",
+            id="another step",
+        ),
+        pytest.param(
+            slip("da", "Waa @ dz[t]", "Waa.T @ dz[t]"),
+            "in da: Waa for Waa.T",
+            "da 中用了 Waa，应当用 Waa.T",
+            id="not transposed",
+        ),
+        pytest.param(slip("df", "dc[t]", "dc[t] * c[t-1]"), None, None, id="a factor less"),
+        pytest.param(slip("dW", "W", "W"), None, None, id="the same"),
+        pytest.param(slip("dW", "a / b", "a * b"), None, None, id="another sign"),
+        pytest.param(sentence("every gradient"), None, None, id="of another kind"),
     ],
 )
-def test_a_mistake_is_shortened_where_one_factor_differs(words, short):
-    assert shortened(words) == (short or words)
+def test_a_mistake_is_shortened_where_one_factor_differs(said, short, chinese):
+    found = shortened(said)
+    assert str(found) == (short or str(said))
+    with speaking("zh"):
+        assert str(found) == (chinese or str(said))
 
 
 # ------------------------------------------------------------------------------------------------ hints
 
 
 def test_each_level_tells_more():
-    first = (
-        "dz at step 2, of T = 3 steps, with an upstream gradient at step 2 alone: dz[0] is 1 by hand and 2 on the tape"
-    )
-    slip = "in dz, dh[t] stands in the place of dh[t] * (1 - h[t]**2)"
-    mark = of(None, ann=one(W=True, U=False, first=first, mistakes=[slip]))["ann"]
+    wrong = slip("dz", "dh[t]", "dh[t] * (1 - h[t]**2)")
+    mark = of(None, ann=one(W=True, U=False, first=("dz", 2, 3), mistakes=[wrong]))["ann"]
     told = [hint(mark, level) for level in LEVELS]
     assert told == [
         "wrong",
@@ -147,17 +177,27 @@ def test_each_level_tells_more():
     assert [hint(right, level) for level in LEVELS] == ["right"] * 4
 
 
-@pytest.mark.parametrize(
-    "words", [words for *_, words, _, _ in ZOO] + [w for pair in PAIRS for w in pair if isinstance(w, str)]
-)
-def test_no_words_of_the_doctor_keep_what_belongs_there(words):
-    said = without_the_right_one(words)
-    assert "in the place of" not in said
-    assert without_the_right_one("in da, a stands in the place of b") == "in da, a does not belong there"
-    assert (
-        without_the_right_one("backward uses a in the place of b for h")
-        == "backward uses a, which does not belong there"
-    )
+PARTS = {"given": "GIVEN", "meant": "MEANT", "said": slip("dh", "GIVEN", "MEANT"), "joined": "MEANT", "more": ""}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("template", [pytest.param(t, id=t[:50]) for t in WITHOUT])
+def test_no_sentence_of_a_mistake_keeps_what_belongs_there(template, language):
+    names = ("to", "of", "what", "whole")
+    said = Sentence(template, {**dict.fromkeys(names, "dh"), **PARTS})
+    with speaking(language):
+        words = str(without_the_right_one(said))
+        assert "MEANT" not in words
+        assert "in the place of" not in words
+        assert "应当" not in words.replace("不应当", "")
+        assert ("GIVEN" in words) == ("GIVEN" in str(said))
+
+
+def test_each_sentence_that_says_what_belongs_there_has_one_that_does_not():
+    said = {template for where, template, _, _ in CALLS if where.startswith("bptt/diagnosis") and template}
+    inside = {template for template in said if template.startswith(" (")}  # is left out with the sentence around it
+    saying = {template for template in said if "{meant}" in template or "in the place of" in template}
+    assert saying - inside == WITHOUT.keys() - {"{said} (backward has it right)"}
 
 
 def test_what_is_seen_at_once_in_a_gradient_is_told_with_the_mistake():

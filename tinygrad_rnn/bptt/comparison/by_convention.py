@@ -17,11 +17,12 @@ from tinygrad_rnn.bptt.comparison.report import Difference
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
 from tinygrad_rnn.bptt.diagnosis.conventions import Convention, means
 from tinygrad_rnn.bptt.diagnosis.evidence import Seen, Truth, bound_of, clipped, norm_of
-from tinygrad_rnn.bptt.diagnosis.found_conventions import computes_in_single
+from tinygrad_rnn.bptt.diagnosis.found_conventions import computes_in_single, of_truncation
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, SINGLE, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of, truncation_text
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
+from tinygrad_rnn.language.saying import Words, joined, sentence
 
 Agrees = Callable[[Gradients], bool]
 LOUD = 8.0
@@ -36,7 +37,7 @@ class Meant:
 
     case: Case
     hand: Gradients
-    said: list[str]
+    said: list[Words]
     rtol: float
 
 
@@ -55,9 +56,9 @@ def by_convention(case: Case, by_hand: ByHand, rtol: float, in_single: float) ->
             for mean in means(hand, case.params, "sum" if _losses(case) > 1 else "one"):
                 if agrees(found := mean.undone(hand, other)) and _at_another_length(mean, other, by_hand, tolerance):
                     return Meant(other, found, [*remarks, mean.remark], tolerance)
-            for expected, words in _changed(other, by_hand, hand, tape, SINGLE if precision else DOUBLE):
+            for expected, told in _changed(other, by_hand, hand, tape, SINGLE if precision else DOUBLE):
                 if agrees(found := _instead(hand, expected, tape)):
-                    return Meant(other, found, [*remarks, words], tolerance)
+                    return Meant(other, found, [*remarks, told], tolerance)
     return None
 
 
@@ -81,7 +82,8 @@ def _at_another_length(mean: Convention, case: Case, by_hand: ByHand, rtol: floa
 def under(case: Case, hand: Gradients, way: AnyWay, rtol: float) -> Meant:
     """Return a derivation that is meant to be truncated, set against the truncated gradient."""
     _, tape = _judged(case, rtol)
-    return Meant(case, _instead(hand, truncated(case, way), tape), [f"convention: {truncation_text(way)}"], rtol)
+    said = sentence("convention: {said}", said=truncation_text(way))
+    return Meant(case, _instead(hand, truncated(case, way), tape), [said], rtol)
 
 
 def _instead(hand: Gradients, expected: Gradients, tape: Gradients) -> Gradients:
@@ -106,7 +108,7 @@ def _judged(case: Case, rtol: float) -> tuple[Agrees, Gradients]:
 
 def _precisions(
     case: Case, hand: Gradients, by_hand: ByHand, rtol: float, in_single: float
-) -> Iterator[tuple[float, list[str]]]:
+) -> Iterator[tuple[float, list[Words]]]:
     """Yield the tolerance that was asked for, and that of float32 where the derivation computes in it."""
     yield rtol, []
     tape = case.tape_gradients()
@@ -114,7 +116,7 @@ def _precisions(
     off = [largest_entry([g - true]) / (largest_entry([true]) or 1) for g, true in fit]
     coarse = rtol < in_single and case.dtype == np.float64 and max(off, default=0) > COARSE
     if coarse and computes_in_single(Submission(by_hand), case):
-        yield in_single, ["precision: it computes in float32 somewhere, and is judged at that"]
+        yield in_single, [sentence("precision: it computes in float32 somewhere, and is judged at that")]
 
 
 def _lengths_of_truncation(case: Case, by_hand: ByHand, precision: Precision) -> list[int]:
@@ -147,20 +149,21 @@ def _is_right(case: Case, by_hand: ByHand, steps: int, precision: Precision) -> 
 
 def _changed(
     case: Case, by_hand: ByHand, hand: Gradients, tape: Gradients, precision: Precision
-) -> Iterator[tuple[Gradients, str]]:
+) -> Iterator[tuple[Gradients, Words]]:
     """Yield the clipped and the truncated gradients that the ones by hand may be, and words for each."""
     seen = _also_louder(case, by_hand, hand, precision)
     if bound := bound_of(seen):
         cut = {name: clipped(g, bound) for name, g in tape.items()}
-        yield cut, f"convention: gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
+        said = sentence("gradients are clipped to [-{bound:.6g}, {bound:.6g}]", bound=bound)
+        yield cut, sentence("convention: {said}", said=said)
     if by_norm := norm_of(seen):
         norm, factors = by_norm
         cut = {name: g * factors[case] for name, g in tape.items()}
-        yield cut, f"convention: gradients are scaled down to a norm of {norm:.6g} at most"
+        said = sentence("gradients are scaled down to a norm of {norm:.6g} at most", norm=norm)
+        yield cut, sentence("convention: {said}", said=said)
     lengths = _lengths_of_truncation(case, by_hand, precision)
     if lengths and (way := truncation_of([(hand, case)], precision, lengths)):
-        said = f"convention: {truncation_text(way)}; if that is meant, say truncation=bptt.{way!r}"
-        yield truncated(case, way), said
+        yield truncated(case, way), of_truncation(way).remark
 
 
 def _also_louder(case: Case, by_hand: ByHand, hand: Gradients, precision: Precision) -> list[Seen]:
@@ -181,7 +184,7 @@ def _first_steps(case: Case, steps: int) -> Case:
     return case.part(0, steps, case.dhs[:steps], tuple(np.zeros_like(d) for d in case.dlast))
 
 
-def as_it_begins(case: Case, by_hand: ByHand) -> tuple[Case, list[str]]:
+def as_it_begins(case: Case, by_hand: ByHand) -> tuple[Case, list[Words]]:
     """Return the problem on which a wrong derivation is judged: with zeros for what it does not read, and what is said.
 
     None of its gradients can be right where it begins at another state.
@@ -189,7 +192,7 @@ def as_it_begins(case: Case, by_hand: ByHand) -> tuple[Case, list[str]]:
     return [*_problems(case, by_hand)][-1]
 
 
-def _problems(case: Case, by_hand: ByHand) -> Iterator[tuple[Case, list[str]]]:
+def _problems(case: Case, by_hand: ByHand) -> Iterator[tuple[Case, list[Words]]]:
     """Yield the problem, and the one in which the initial states and biases are zero that are not read."""
     yield case, []
     first = case.hand_gradients(by_hand)
@@ -199,8 +202,8 @@ def _problems(case: Case, by_hand: ByHand) -> Iterator[tuple[Case, list[str]]]:
     unread = [name for name in unread if case.inputs()[name].any()]
     if unread:
         zero = _with(case, {name: 0 * case.inputs()[name] for name in unread})
-        what = " and ".join(unread)
-        yield zero, [f"convention: it does not read {what}, so {what} is zero here"]
+        said = sentence("convention: it does not read {what}, so {what} is zero here", what=joined(unread))
+        yield zero, [said]
 
 
 def _with(case: Case, values: Gradients) -> Case:

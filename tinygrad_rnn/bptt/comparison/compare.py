@@ -14,6 +14,8 @@ from tinygrad_rnn.bptt.comparison.numerical_gradients import Numerical
 from tinygrad_rnn.bptt.comparison.report import Difference, Report, Row
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
+from tinygrad_rnn.language.saying import Words, sentence
+from tinygrad_rnn.language.spoken_fields import changed
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
 
@@ -73,18 +75,17 @@ def compare(
     if said:
         report = _compared(case, case.hand_gradients(by_hand), by_hand, exhaustive, rtol, torch)
         wrong = [row for row in report.rows if "HAND" in row.verdict(rtol)]
-        report.findings.extend(said)
     locator = Locator(case, by_hand, Judge(case), rtol)
-    report.findings.extend(locator.first_fault(row) for row in wrong)
-    report.findings.append("bptt.doctor(cell, by_hand) names the mistake.")
-    return report
+    faults = [locator.first_fault(row) for row in wrong]
+    return changed(
+        report, findings=[*said, *faults, sentence("{call} names the mistake.", call="bptt.doctor(cell, by_hand)")]
+    )
 
 
 def _meant(meant: Meant, by_hand: ByHand, exhaustive: bool, torch: bool | None) -> Report:
     """Return the report under a convention."""
     report = _compared(meant.case, meant.hand, by_hand, exhaustive, meant.rtol, torch)
-    report.findings.extend(meant.said)
-    return report
+    return changed(report, findings=meant.said)
 
 
 def _compared(
@@ -102,12 +103,13 @@ def _compared(
     numeric = Numerical(case, exhaustive, loss_rounding)
     rows = []
     for name, gradient in tape.items():
-        difference, fault = None, ""
+        difference: Difference | None = None
+        fault: Words = ""
         if name in hand:
             if hand[name].shape == gradient.shape:
                 difference = Difference.between(hand[name], gradient)
             else:
-                fault = f"shape {hand[name].shape}"
+                fault = sentence("shape {shape}", shape=hand[name].shape)
         finite = bool(np.isfinite(gradient).all())
         rows.append(
             Row(
@@ -116,17 +118,22 @@ def _compared(
                 difference,
                 fault,
                 numeric.against(name, gradient, tolerances[name]) if finite else None,
-                Difference.between(reference[name], gradient) if reference else None,
+                torch=Difference.between(reference[name], gradient) if reference else None,
                 time_axis=name == "x",
                 tolerance=tolerances[name],
                 finite=finite,
             )
         )
     T, B, *_ = case.xs.shape
-    title = f"{cell_name(cell)}: T={T} B={B} {case.dtype.name}, tape against " + (
-        "the derivation by hand" if by_hand else "a numerical derivative"
+    title = sentence(
+        "{cell}: T={T} B={B} {dtype}, tape against {other}",
+        cell=cell_name(cell),
+        T=T,
+        B=B,
+        dtype=case.dtype.name,
+        other=sentence("the derivation by hand") if by_hand else sentence("a numerical derivative"),
     )
-    return Report(title, rows, rtol)
+    return Report(title, rows, rtol, [])
 
 
 def compare_gradients(
@@ -146,9 +153,9 @@ def compare_gradients(
         if gradient.shape == other.shape:
             rows.append(Row(name, gradient.shape, Difference.between(other, gradient), asked=asked))
         else:
-            rows.append(Row(name, gradient.shape, fault=f"shape {other.shape}"))
+            rows.append(Row(name, gradient.shape, fault=sentence("shape {shape}", shape=other.shape)))
     finest = min((row.asked for row in rows if row.asked), default=RTOL["float64"])
-    return Report(title, rows, finest if rtol is None else rtol)
+    return Report(title, rows, finest if rtol is None else rtol, [])
 
 
 def _real(name: str, gradient: Numbers) -> Array:

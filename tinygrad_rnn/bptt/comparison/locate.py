@@ -21,6 +21,8 @@ from tinygrad_rnn.bptt.comparison.case import Array, ByHand, Case, Gradients
 from tinygrad_rnn.bptt.comparison.report import Difference, Row
 from tinygrad_rnn.bptt.comparison.tolerance import Judge, Tolerance
 from tinygrad_rnn.bptt.diagnosis.failures import told
+from tinygrad_rnn.language.saying import Sentence, Words, sentence
+from tinygrad_rnn.language.spoken_fields import stored
 
 TRIED_ALONE = 64
 """The number of steps to try alone where halving finds none. A sequence that is not longer is tried whole."""
@@ -48,23 +50,40 @@ class Locator:
         self._tolerances = lru_cache(maxsize=None)(self._compute_tolerances)
         self._cut = lru_cache(maxsize=None)(self._compute_cut)
 
-    def first_fault(self, row: Row) -> str:
+    def first_fault(self, row: Row) -> Sentence:
         """Name the upstream step s at which the gradient `row.name` is wrong, and the wrong contribution k."""
         name, T = row.name, len(self._case.xs)
         if row.fault:
-            return f"{name}: the derivation by hand gave {row.fault}, the parameter has {row.shape}."
+            return sentence(
+                "{name}: the derivation by hand gave {fault}, the parameter has {shape}.",
+                name=name,
+                fault=stored(row, "fault"),
+                shape=row.shape,
+            )
         if self._is_wrong(name, 0, T):
             s = _first(T, lambda s: self._is_wrong(name, 0, s + 1))
             if self._is_wrong(name, s, s + 1):
-                return f"{name}: with an upstream gradient at step {s} alone, {self._first_step(name, s)}"
+                return self._alone(name, s)
         tried = sorted({round(s) for s in np.linspace(0, T - 1, min(T, TRIED_ALONE))})
         for s in tried:
             if self._is_wrong(name, s, s + 1):
-                return f"{name}: with an upstream gradient at step {s} alone, {self._first_step(name, s)}"
+                return self._alone(name, s)
         if any(d.any() for d in self._case.dlast) and self._is_wrong(name, T, T + 1):
-            return f"{name}: with the last state's gradient alone, {self._first_step(name, T)}"
-        at = "any one step" if len(tried) == T else f"each of {len(tried)} steps that were tried"
-        return f"{name}: right for an upstream gradient at {at} alone; wrong only where several steps have one."
+            return sentence(
+                "{name}: with the last state's gradient alone, {first}", name=name, first=self._first_step(name, T)
+            )
+        at = (
+            sentence("any one step") if len(tried) == T else sentence("each of {n} steps that were tried", n=len(tried))
+        )
+        return sentence(
+            "{name}: right for an upstream gradient at {at} alone; wrong only where several steps have one.",
+            name=name,
+            at=at,
+        )
+
+    def _alone(self, name: str, s: int) -> Sentence:
+        first = self._first_step(name, s)
+        return sentence("{name}: with an upstream gradient at step {s} alone, {first}", name=name, s=s, first=first)
 
     @cached_property
     def _reads_state(self) -> bool:
@@ -102,7 +121,7 @@ class Locator:
 
     # ------------------------------------------------------------------------------ contributions of the steps before
 
-    def _first_step(self, name: str, s: int) -> str:
+    def _first_step(self, name: str, s: int) -> Sentence:
         """Return in words the first step, from step s down, whose part of the gradient is wrong, with both numbers."""
         alone, hand, tape = self._run(s, s + 1)
         last = min(s, len(alone.xs) - 1)
@@ -112,31 +131,46 @@ class Locator:
             return not Difference.between(*pair).absolute <= allowed
 
         if name == "x":
-            what, pairs = "dx", list(zip(hand["x"], tape["x"], strict=True))
+            what: Words = "dx"
+            pairs = list(zip(hand["x"], tape["x"], strict=True))
             found = next((k for k in reversed(range(len(pairs))) if wrong(pairs[k])), None)
             pair = pairs[found or 0]
         elif name in alone.state_names:
-            return f"the gradient of the initial state is the first that is wrong: {_numbers(hand[name], tape[name])}."
+            return sentence(
+                "the gradient of the initial state is the first that is wrong: {numbers}.",
+                numbers=_numbers(hand[name], tape[name]),
+            )
         elif not self._reads_state:
             return self._from_zeros(name, s, last, wrong)
         else:
-            what = "the contribution"
+            what = sentence("the contribution")
             try:
                 below = _first(last + 1, lambda n: wrong(self._cut(name, s, last - n)))
             except Exception as error:
-                return (
-                    f"it is wrong: {_numbers(hand[name], tape[name])}; in a term of step {last} or of one before. "
-                    f"Which it is, other lengths would tell, for which the derivation fails: {told(error)}."
+                return sentence(
+                    "it is wrong: {numbers}; in a term of step {last} or of one before. "
+                    "Which it is, other lengths would tell, for which the derivation fails: {error}.",
+                    numbers=_numbers(hand[name], tape[name]),
+                    last=last,
+                    error=told(error),
                 )
             found = last - below
             pair = self._contribution(name, s, found)
             if not wrong(pair):
                 found = None
         if found is None:
-            return f"it is wrong as a whole: each contribution of the steps up to {last} is right by itself."
-        return f"{what} of step {found} is the first that is wrong: {_numbers(*pair)}."
+            return sentence(
+                "it is wrong as a whole: each contribution of the steps up to {last} is right by itself.", last=last
+            )
+        return sentence(
+            "{what} of step {k} is the first that is wrong{where}: {numbers}.",
+            what=what,
+            k=found,
+            where="",
+            numbers=_numbers(*pair),
+        )
 
-    def _from_zeros(self, name: str, s: int, last: int, wrong: Callable[[tuple[Array, Array]], bool]) -> str:
+    def _from_zeros(self, name: str, s: int, last: int, wrong: Callable[[tuple[Array, Array]], bool]) -> Sentence:
         """Return the same for a derivation that begins at zeros: from the shortest sequence to step s that is wrong.
 
         One step less is right. So what is wrong is what the first step adds; if that is zero, since the state before it
@@ -146,9 +180,12 @@ class Locator:
         try:
             n = 1 + _first(last + 1, lambda n: wrong(self._zero_cut(name, s, last - n)))
         except Exception as error:
-            return (
-                f"it is wrong: {_numbers(hand[name], tape[name])}; in a term of step {last} or of one before. The "
-                f"derivation begins at zeros, and fails for other lengths, which would tell which: {told(error)}."
+            return sentence(
+                "it is wrong: {numbers}; in a term of step {last} or of one before. The derivation begins at zeros, "
+                "and fails for other lengths, which would tell which: {error}.",
+                numbers=_numbers(hand[name], tape[name]),
+                last=last,
+                error=told(error),
             )
         begun = last + 1 - n
         at_zeros = self._alone_from_zeros(s, begun)
@@ -158,10 +195,16 @@ class Locator:
             rest = at_zeros.part(k, len(at_zeros.xs), at_zeros.dhs[k:], at_zeros.dlast)
             own = [*own[:-1], own[-1] - rest.tape_gradients()[name], rest.tape_gradients()[name]]
         found = 0 if n == 1 or np.any(np.abs(own[0]) > 1e-12 * np.max(np.abs(tape_there))) else 1
-        where = f", in the sequence that begins at step {begun} with zeros" if begun else ""
+        where = sentence(", in the sequence that begins at step {begun} with zeros", begun=begun) if begun else ""
         with np.errstate(invalid="ignore"):
             pair = own[found] + (hand_there - tape_there), own[found]
-        return f"the contribution of step {begun + found} is the first that is wrong{where}: {_numbers(*pair)}."
+        return sentence(
+            "{what} of step {k} is the first that is wrong{where}: {numbers}.",
+            what=sentence("the contribution"),
+            k=begun + found,
+            where=where,
+            numbers=_numbers(*pair),
+        )
 
     def _zero_cut(self, name: str, s: int, k: int) -> tuple[Array, Array]:
         """Return the gradient of the steps from k on, begun with zeros there, by hand and on the tape."""
@@ -209,6 +252,8 @@ def _first(n: int, wrong: Callable[[int], bool]) -> int:
     return known
 
 
-def _numbers(hand: Array, tape: Array) -> str:
+def _numbers(hand: Array, tape: Array) -> Sentence:
     at = Difference.between(hand, tape).at
-    return f"at {list(at)} by hand {hand[at]:.6g}, on the tape {tape[at]:.6g}"
+    return sentence(
+        "at {at} by hand {hand}, on the tape {tape}", at=list(at), hand=f"{hand[at]:.6g}", tape=f"{tape[at]:.6g}"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
-from tinygrad_rnn.language.saying import say
+from tinygrad_rnn.language.saying import Sentence, after_each_other, listed, say, sentence
+from tinygrad_rnn.language.spoken_fields import Spoken
 from tinygrad_rnn.notebook.html_parts import badge, box, faint, sentences, strong, table, titled
 from tinygrad_rnn.text_tables import aligned
 
@@ -72,6 +73,12 @@ class Numeric:
         return self.excess <= 0
 
 
+WHO = {"HAND": sentence("HAND"), "NUMERIC": sentence("NUMERIC"), "TORCH": "TORCH"}
+"""Who may disagree with the tape, as the table says it."""
+METHODS = {"complex step": sentence("complex step"), "differences": sentence("differences")}
+"""The numerical derivatives."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One gradient: the tape against the derivation by hand, a numerical derivative and PyTorch, as far as given."""
@@ -79,7 +86,7 @@ class Row:
     name: str
     shape: tuple[int, ...]
     hand: Difference | None = None
-    fault: str = ""  # what is wrong with what the hand derivation gave, before any number was compared
+    fault: Spoken[str] = Spoken("")  # what is wrong with what the hand derivation gave, before any number was compared
     numeric: Numeric | None = None
     torch: Difference | None = None
     time_axis: bool = False
@@ -111,34 +118,51 @@ class Row:
         return self.tolerance is None or self.tolerance.judged or self.tolerance.zero
 
     def told(self, rtol: float) -> str:
-        """Return the verdict of the table. A gradient that cannot be judged is not called right."""
+        """Return the verdict of the table, in words. A gradient that cannot be judged is not called right."""
         verdict = self.verdict(rtol)
-        return verdict if self.judged or verdict != "ok" else "cannot be judged"
+        if verdict == "ok":
+            return say("ok") if self.judged else say("cannot be judged")
+        if not self.finite:
+            return say("NOT FINITE")
+        against = [WHO[who] for who in verdict.removeprefix("WRONG: ").split(", ")]
+        return say("WRONG: {against}", against=listed(against))
 
     def note(self, rtol: float) -> str:
         """Return a sentence on the effect of rounding or of a corner on this gradient; empty where there is none."""
         if not self.finite:
-            return (
-                f"{self.name}: the tape's gradient holds NaN or infinity, so nothing can be compared. "
-                "Tape(check_finite=True) says where it comes from."
+            return say(
+                "{name}: the tape's gradient holds NaN or infinity, so nothing can be compared. "
+                "{call} says where it comes from.",
+                name=self.name,
+                call="Tape(check_finite=True)",
             )
-        said, t = [], self.tolerance
+        said: list[Sentence] = []
+        t = self.tolerance
         if t is not None and t.zero and t.rounding > rtol * t.largest:
             said.append(
-                f"as small as rounding (entries of at most {t.largest:.1e}, rounding makes {t.rounding:.1e}): "
-                "a wrong factor cannot be seen here."
+                sentence(
+                    "as small as rounding (entries of at most {largest:.1e}, rounding makes {rounding:.1e}): "
+                    "a wrong factor cannot be seen here.",
+                    largest=t.largest,
+                    rounding=t.rounding,
+                )
             )
         elif t is not None and not self.judged:
             said.append(
-                f"cannot be judged here: rounding alone moves it by {t.relative:.1e} of its largest entry. "
-                "Compare at fewer steps, smaller weights or in float64."
+                sentence(
+                    "cannot be judged here: rounding alone moves it by {part:.1e} of its largest entry. "
+                    "Compare at fewer steps, smaller weights or in float64.",
+                    part=t.relative,
+                )
             )
         if self.numeric and self.numeric.corner:
             said.append(
-                "a corner (of relu, maximum, abs) lies at these values, or nearer than a step: the numerical "
-                "derivative does not tell which slope is right."
+                sentence(
+                    "a corner (of relu, maximum, abs) lies at these values, or nearer than a step: the numerical "
+                    "derivative does not tell which slope is right."
+                )
             )
-        return f"{self.name}: {' '.join(said)}" if said else ""
+        return say("{name}: {notes}", name=self.name, notes=after_each_other(said)) if said else ""
 
 
 @dataclass(frozen=True)
@@ -151,10 +175,10 @@ class Report:
     `unjudged` names the gradients that rounding moves as much as a mistake would: they are not called right.
     """
 
-    title: str
-    rows: list[Row]
-    rtol: float
-    findings: list[str] = field(default_factory=list)
+    title: Spoken[str] = Spoken()
+    rows: list[Row]  # type: ignore[misc]  # a Spoken without a default is none to dataclass either
+    rtol: float  # type: ignore[misc]
+    findings: Spoken[list[str]] = Spoken()
 
     def __bool__(self) -> bool:
         return all(row.verdict(self.rtol) == "ok" for row in self.rows)
@@ -168,7 +192,10 @@ class Report:
             if row.tolerance and row.finite and row.tolerance.judged and row.tolerance.relative > self.rtol
         ]
         told = [
-            f"Tolerances here, in parts of the largest entry, since rounding alone makes that much: {', '.join(wide)}."
+            say(
+                "Tolerances here, in parts of the largest entry, since rounding alone makes that much: {each}.",
+                each=listed(wide),
+            )
         ]
         return [*(told if wide else []), *(note for row in self.rows if (note := row.note(self.rtol)))]
 
@@ -212,7 +239,7 @@ class Report:
         return next(row for row in self.rows if row.name == name)
 
     def __repr__(self) -> str:
-        return f"<Report: {self.title.splitlines()[0]}: {self._result()}>"
+        return say("<Report: {title}: {result}>", title=self.title.splitlines()[0], result=self._result())
 
     def _repr_html_(self) -> str:
         head, cells = self._columns()
@@ -220,11 +247,10 @@ class Report:
             [strong(line[0]), *line[1:], badge(row.told(self.rtol), self._right(row))]
             for line, row in zip(cells, self.rows, strict=True)
         ]
-        whole = table([*head, "verdict"], rows)
-        words, _, tolerance = self._result().partition(" (")
+        whole = table([*head, say("verdict")], rows)
         right = None if self and self.unjudged else bool(self)
-        notes = map(faint, [*self.notes, tolerance.removesuffix(")")])
-        return box(titled(self.title, words, right), whole, sentences([*self.findings, *notes]))
+        notes = map(faint, [*self.notes, self._tolerance()])
+        return box(titled(self.title, self._outcome(), right), whole, sentences([*self.findings, *notes]))
 
     def _right(self, row: Row) -> bool | None:
         """Return whether a gradient is right; None where it cannot be judged."""
@@ -237,39 +263,52 @@ class Report:
 
     def _columns(self) -> tuple[list[str], list[list[str]]]:
         """Return the heads of the columns, and their cells for each gradient, without the verdict."""
-        head, cells = ["gradient", "shape"], [[row.name, str(row.shape)] for row in self.rows]
+        head, cells = [say("gradient"), say("shape")], [[row.name, str(row.shape)] for row in self.rows]
         if any(row.hand or row.fault for row in self.rows):
-            head += ["hand: abs", "rel", "ulps", "at"]
+            head += [say("hand: abs"), say("rel"), "ulps", say("at")]
             for line, row in zip(cells, self.rows, strict=True):
                 line += _difference_cells(row)
         if any(row.numeric for row in self.rows):
             method = next(row.numeric.method for row in self.rows if row.numeric)
-            head += [f"{method}: rel"]
+            head += [say("{who}: rel", who=METHODS[method])]
             for line, row in zip(cells, self.rows, strict=True):
                 line += [f"{row.numeric.relative:.1e}" if row.numeric else "-"]
         if any(row.torch for row in self.rows):
-            head += ["torch: rel"]
+            head += [say("{who}: rel", who="torch")]
             for line, row in zip(cells, self.rows, strict=True):
                 line += [f"{row.torch.relative:.1e}" if row.torch else "-"]
         if any(row.tolerance for row in self.rows):
-            head += ["rounding: rel"]
+            head += [say("{who}: rel", who=sentence("rounding"))]
             for line, row in zip(cells, self.rows, strict=True):
                 line += [_rounding_cell(row)]
         return head, cells
 
     def _result(self) -> str:
+        return say("{outcome} ({tolerance})", outcome=self._outcome(), tolerance=self._tolerance())
+
+    def _outcome(self) -> str:
         bad = sum(row.verdict(self.rtol).startswith("WRONG") for row in self.rows)
         if overflown := sum(not row.finite for row in self.rows):
-            result = f"{overflown} of {len(self.rows)} gradients on the tape are not finite: nothing to compare with"
-        elif bad:
-            result = f"{bad} of {len(self.rows)} gradients do not agree"
-        elif self.unjudged:
-            result = f"{len(self.unjudged)} of {len(self.rows)} gradients cannot be judged here, no other disagrees"
-        else:
-            result = say("all agree")
-        more = ", or rounding where that is more" if any(row.tolerance for row in self.rows) else ""
-        coarse = [f", {row.name} {row.asked:.0e}" for row in self.rows if row.asked > self.rtol]
-        return f"{result} (tolerance {self.rtol:.0e} relative{''.join(coarse)}{more})"
+            return say(
+                "{n} of {all} gradients on the tape are not finite: nothing to compare with",
+                n=overflown,
+                all=len(self.rows),
+            )
+        if bad:
+            return say("{n} of {all} gradients do not agree", n=bad, all=len(self.rows))
+        if self.unjudged:
+            return say(
+                "{n} of {all} gradients cannot be judged here, no other disagrees",
+                n=len(self.unjudged),
+                all=len(self.rows),
+            )
+        return say("all agree")
+
+    def _tolerance(self) -> str:
+        coarse = [f"{row.name} {row.asked:.0e}" for row in self.rows if row.asked > self.rtol]
+        tolerance = sentence("tolerance {rtol:.0e} relative", rtol=self.rtol)
+        rounding = say(", or rounding where that is more") if any(row.tolerance for row in self.rows) else ""
+        return f"{listed([tolerance, *coarse])}{rounding}"
 
 
 def _values(value: Any) -> Any:
@@ -283,7 +322,7 @@ def _values(value: Any) -> Any:
 
 def _difference_cells(row: Row) -> list[str]:
     if row.hand is None:
-        return [row.fault or "not given", "", "", ""]
+        return [row.fault or say("not given"), "", "", ""]
     d = row.hand
     if not d.absolute:
         at = "-"
@@ -295,4 +334,4 @@ def _difference_cells(row: Row) -> list[str]:
 def _rounding_cell(row: Row) -> str:
     if row.tolerance is None or not row.finite:
         return "-"
-    return f"{row.tolerance.relative:.1e}" if row.tolerance.relative <= 1 else "all of it"
+    return f"{row.tolerance.relative:.1e}" if row.tolerance.relative <= 1 else say("all of it")

@@ -85,11 +85,11 @@ def notes(formulas: Formulas) -> dict[str, SpokenWords]:
 
 def _of_forward(formulas: Formulas) -> list[SpokenWords]:
     left_out = formulas.rec.left_out
-    names = listed(name for name in left_out if name)
+    names = [name for name in left_out if name]
     sentences: list[SpokenWords] = []
-    if left_out and names.parts:
-        of_loss = sentence("Lines that do not reach the loss are left out: {names}.", names=names)
-        of_state = sentence("Lines that do not reach a state are left out: {names}.", names=names)
+    if names:
+        of_loss = sentence("Lines that do not reach the loss are left out: {names}.", names=listed(names))
+        of_state = sentence("Lines that do not reach a state are left out: {names}.", names=listed(names))
         sentences.append(of_loss if formulas.rec.target else of_state)
     elif left_out:
         of_loss = sentence("Lines that do not reach the loss are left out.")

@@ -13,37 +13,39 @@ from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
 from tinygrad_rnn.bptt.diagnosis.model import At, Carry, CellModel, Changes, EdgeChange, Handed
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, value_text
+from tinygrad_rnn.language.saying import Sentence, Words, joined, listed, sentence
 from tinygrad_rnn.tape.notation import is_function
 
-Group = tuple[str, Callable[[int], bool]]
+Group = tuple[Words, Callable[[int], bool]]
 """The name of some states' gradients, and a test for these states."""
 
 
 def state_groups(model: CellModel) -> list[Group]:
     """Return each state, and all of them together."""
     groups: list[Group] = [(f"d{name}", k.__eq__) for k, name in enumerate(model.names)]
-    together = (" and ".join(what for what, _ in groups), lambda k: True)
+    together = (joined(what for what, _ in groups), lambda k: True)
     return [*groups, together] if len(groups) > 1 else groups
 
 
 def carried(model: CellModel) -> Iterator[Mistake]:
     """Yield mistakes in the carry from step t+1 to step t, with and without dlast, the carry of the last step."""
+    ways: tuple[tuple[Sentence, Callable[[Array], Array]], ...] = (
+        (sentence("is missing: nothing comes back from later steps"), np.zeros_like),
+        (sentence("has the wrong sign"), np.negative),
+        (sentence("is counted twice"), lambda g: 2 * g),
+        (sentence("is halved"), lambda g: g / 2),
+    )
     for what, which in state_groups(model):
         for with_last in (True, False):
-            also = " (dlast too)" if with_last else ""
-            for words, change in (
-                (f"is missing: nothing comes back from later steps{also}", np.zeros_like),
-                (f"has the wrong sign{also}", np.negative),
-                (f"is counted twice{also}", lambda g: 2 * g),
-                (f"is halved{also}", lambda g: g / 2),
-            ):
+            for how, change in ways:
+                also: Words = sentence(" (dlast too)") if with_last else ""
                 yield Mistake(
-                    f"the carry of {what} from step t+1 {words}",
+                    sentence("the carry of {what} from step t+1 {how}{also}", what=what, how=how, also=also),
                     what,
                     Changes(carry=_carry(which, change, with_last)),
                 )
         yield Mistake(
-            f"the carry of {what} is not updated: every step adds dlast again",
+            sentence("the carry of {what} is not updated: every step adds dlast again", what=what),
             what,
             Changes(
                 carry=lambda t, at, g, which=which: [  # type: ignore[misc]
@@ -52,35 +54,41 @@ def carried(model: CellModel) -> Iterator[Mistake]:
             ),
         )
         yield Mistake(
-            f"the carry of {what} adds up over the steps (`+=` for `=`)", what, Changes(handed=_added_up(which))
+            sentence("the carry of {what} adds up over the steps (`+=` for `=`)", what=what),
+            what,
+            Changes(handed=_added_up(which)),
         )
     yield from _starts(model)
     if len(model.names) > 1:
-        swapped = " and ".join(f"d{name}" for name in model.names)
+        swapped = joined(f"d{name}" for name in model.names)
         changes = Changes(carry=lambda t, at, g: g if at.is_last else [*g[1:], g[0]])
-        yield Mistake(f"the carries of {swapped} are exchanged", f"d{model.names[0]}", changes)
+        yield Mistake(sentence("the carries of {what} are exchanged", what=swapped), f"d{model.names[0]}", changes)
     first = f"d{model.names[0]}"
-    yield Mistake("the loop leaves step 0 out, the first", first, Changes(skips=lambda t, T: t == 0))
-    yield Mistake("the loop leaves step T-1 out, the last", first, Changes(skips=lambda t, T: t == T - 1))
-    yield Mistake("the loop runs from the first step to the last: BPTT runs backward", first, Changes(in_time=True))
+    yield Mistake(sentence("the loop leaves step 0 out, the first"), first, Changes(skips=lambda t, T: t == 0))
+    yield Mistake(sentence("the loop leaves step T-1 out, the last"), first, Changes(skips=lambda t, T: t == T - 1))
+    runs = sentence("the loop runs from the first step to the last: BPTT runs backward")
+    yield Mistake(runs, first, Changes(in_time=True))
 
 
 def _starts(model: CellModel) -> Iterator[Mistake]:
     """Yield mistakes in the carry with which the walk begins, at the last step: it is no zeros."""
     for k, name in enumerate(model.names):
-        starts: dict[str, Callable[[At, Array], Array]] = {
-            "ones": lambda at, g: np.ones_like(g),
-            f"{name}[T-1], the last state itself": lambda at, g, k=k: at.values.states[k][-1],  # type: ignore[misc]
+        last = sentence("{state}, the last state itself", state=f"{name}[T-1]")
+        starts: dict[Sentence, Callable[[At, Array], Array]] = {
+            sentence("ones"): lambda at, g: np.ones_like(g),
+            last: lambda at, g, k=k: at.values.states[k][-1],  # type: ignore[misc]
         }
         if k == 0:
-            starts["the upstream gradient of the last step, which is added there too"] = lambda at, g: at.dhs[-1]
-        for words, start in starts.items():
+            above = sentence("the upstream gradient of the last step, which is added there too")
+            starts[above] = lambda at, g: at.dhs[-1]
+        for given, start in starts.items():
 
             def carry(t: int, at: At, arriving: list[Array], k: int = k, start: Any = start) -> list[Array]:
                 return [g + start(at, g) if at.is_last and j == k else g for j, g in enumerate(arriving)]
 
             what = f"d{name}"
-            yield Mistake(f"the carry of {what} begins with {words}, in the place of zeros", what, Changes(carry=carry))
+            said = sentence("the carry of {what} begins with {given}, in the place of zeros", what=what, given=given)
+            yield Mistake(said, what, Changes(carry=carry))
 
 
 def _added_up(which: Callable[[int], bool]) -> Handed:
@@ -109,9 +117,9 @@ def handed_as_it_is(model: CellModel) -> Iterator[Mistake]:
     for what, which in state_groups(model):
         made = [k for k, after in enumerate(model.after) if which(k) and after.kind == "line"]
         if made:
+            at_t = joined(f"d{name}[t]" for k, name in enumerate(model.names) if which(k))
             yield Mistake(
-                f"{what.replace(' and', '[t] and')}[t] is handed to step t-1 as it is: "
-                "the way back through the step is missing",
+                sentence("{what} is handed to step t-1 as it is: the way back through the step is missing", what=at_t),
                 what,
                 Changes(handed=_as_it_is(made)),
             )
@@ -123,7 +131,10 @@ def overwritten(model: CellModel) -> Iterator[Mistake]:
         name = model.names[k]
         if ref.kind == "line":
             yield Mistake(
-                f"what step t+1 hands back to d{name} overwrites what comes to it in step t (`=` for `+=`)",
+                sentence(
+                    "what step t+1 hands back to {what} overwrites what comes to it in step t (`=` for `+=`)",
+                    what=f"d{name}",
+                ),
                 f"d{name}",
                 Changes(cotangents={ref.index: _carry_alone(k)}),
                 ref.index,
@@ -136,8 +147,12 @@ def late_carries(model: CellModel) -> Iterator[Mistake]:
         for r, slot, target in model.edges():
             if after == Ref("line", r) and model.likes[target].shape == model.roles[r].like.shape:
                 to, rule = quantity(model, target), model.rule(r, slot)
-                words = f"in {to}, what comes back from step t+1 is added after the derivative of {model.names[k]}[t]"
-                yield edge_mistake(model, (r, slot), f"{words}, not before", _with_late_carry(rule, k))
+                said = sentence(
+                    "in {to}, what comes back from step t+1 is added after the derivative of {of}, not before",
+                    to=to,
+                    of=f"{model.names[k]}[t]",
+                )
+                yield edge_mistake(model, (r, slot), said, _with_late_carry(rule, k))
 
     yield from _brackets(model)
     yield from _in_the_order_of_time(model)
@@ -152,11 +167,15 @@ def _brackets(model: CellModel) -> Iterator[Mistake]:
     for k, after in enumerate(model.after):
         lines = [r for r in _nonlinear(model) if after != Ref("line", r) and _reaches(model, after, r)]
         for group in [[r] for r in lines] + ([lines] if len(lines) > 1 else []):
-            to = ", ".join(quantity(model, model.roles[r].args[0]) for r in group)
-            of = ", ".join(value_text(model, Ref("line", r)) for r in group)
+            to = listed(quantity(model, model.roles[r].args[0]) for r in group)
             yield Mistake(
-                f"in {to}, what comes back from step t+1 (d{model.names[k]}) is added after the derivative of {of}, "
-                "not before: a bracket is missing",
+                sentence(
+                    "in {to}, what comes back from step t+1 ({carry}) is added after the derivative of {of}, "
+                    "not before: a bracket is missing",
+                    to=to,
+                    carry=f"d{model.names[k]}",
+                    of=listed(value_text(model, Ref("line", r)) for r in group),
+                ),
                 to,
                 Changes(edges={(r, 0): _out_of_the_bracket(model.rule(r, 0), k, r) for r in group}),
                 max(group),
@@ -190,9 +209,13 @@ def _in_the_order_of_time(model: CellModel) -> Iterator[Mistake]:
             role = model.roles[r]
             if role.op.name == "matmul" and target == Ref("state", k) and role.like.shape == model.likes[target].shape:
                 to, made = quantity(model, target), f"{model.names[k]}[t]"
-                words = f"in {to}, the matrix comes before the derivative of {made}: Jacobians in the order of time"
+                said = sentence(
+                    "in {to}, the matrix comes before the derivative of {of}: Jacobians in the order of time",
+                    to=to,
+                    of=made,
+                )
                 change = _first_the_matrix(outer, model.rule(r, slot), after)
-                yield edge_mistake(model, (r, slot), words, change)
+                yield edge_mistake(model, (r, slot), said, change)
 
 
 def _first_the_matrix(outer: Rule, inner: Rule, after: Ref) -> EdgeChange:

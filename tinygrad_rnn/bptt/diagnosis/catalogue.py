@@ -15,10 +15,11 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.carry_mistakes import carried, overwritten, state_groups
-from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
+from tinygrad_rnn.bptt.diagnosis.mistake import NEVER_FILLED, Mistake, parameter_groups
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Result, Summed, Upstream
 from tinygrad_rnn.bptt.diagnosis.rule_mistakes import mistakes_in_rules
 from tinygrad_rnn.bptt.diagnosis.value_mistakes import forward, saved
+from tinygrad_rnn.language.saying import Sentence, joined, listed, sentence
 
 
 def catalogue(model: CellModel) -> Iterator[Mistake]:
@@ -36,17 +37,17 @@ def catalogue(model: CellModel) -> Iterator[Mistake]:
 
 # ------------------------------------------------------------------------------------------------ factors
 
-SCALES: dict[str, Callable[[int, int], float]] = {
-    "the wrong sign": lambda T, B: -1.0,
-    "divided by the number of steps T": lambda T, B: 1 / T,
-    "multiplied by the number of steps T": lambda T, B: T,
-    "divided by the batch size B (a mean over the batch where there should be a sum)": lambda T, B: 1 / B,
-    "multiplied by the batch size B": lambda T, B: B,
-    "divided by T * B (a mean where there should be a sum)": lambda T, B: 1 / (T * B),
-    "multiplied by T * B": lambda T, B: T * B,
-    "a factor 2 too many": lambda T, B: 2.0,
-    "a factor 1/2 too many": lambda T, B: 0.5,
-    "never filled in (all zero)": lambda T, B: 0.0,
+SCALES: dict[Sentence, Callable[[int, int], float]] = {
+    sentence("the wrong sign"): lambda T, B: -1.0,
+    sentence("divided by the number of steps T"): lambda T, B: 1 / T,
+    sentence("multiplied by the number of steps T"): lambda T, B: T,
+    sentence("divided by the batch size B (a mean over the batch where there should be a sum)"): lambda T, B: 1 / B,
+    sentence("multiplied by the batch size B"): lambda T, B: B,
+    sentence("divided by T * B (a mean where there should be a sum)"): lambda T, B: 1 / (T * B),
+    sentence("multiplied by T * B"): lambda T, B: T * B,
+    sentence("a factor 2 too many"): lambda T, B: 2.0,
+    sentence("a factor 1/2 too many"): lambda T, B: 0.5,
+    NEVER_FILLED: lambda T, B: 0.0,
 }
 
 
@@ -64,10 +65,12 @@ def _size(case: Case) -> tuple[int, int]:
 
 def _everything_scaled(model: CellModel) -> Iterator[Mistake]:
     parameters = set(model.case.params)
-    for words, scale in SCALES.items():
-        yield Mistake(f"every gradient: {words}", "every gradient", _scaled(lambda name: True, scale))
-    for words, scale in SCALES.items():
-        yield Mistake(f"every parameter's gradient: {words}", "dW", _scaled(parameters.__contains__, scale))
+    every = sentence("every gradient")
+    for how, scale in SCALES.items():
+        yield Mistake(sentence("every gradient: {how}", how=how), every, _scaled(lambda name: True, scale))
+    for how, scale in SCALES.items():
+        said = sentence("every parameter's gradient: {how}", how=how)
+        yield Mistake(said, "dW", _scaled(parameters.__contains__, scale))
 
 
 # ------------------------------------------------------------------------------------------------ upstream
@@ -76,31 +79,38 @@ def _everything_scaled(model: CellModel) -> Iterator[Mistake]:
 def _from_above(model: CellModel) -> Iterator[Mistake]:
     """Yield mistakes in the upstream gradients dhs and dlast."""
     first = f"d{model.names[0]}"
-    for words, change in (
-        ("is used at the last step only: that of the other steps is not added", _only(-1)),
-        ("is used at the first step only", _only(0)),
-        ("of step t-1 is used at step t", lambda d: np.roll(d, 1, axis=0)),
-        ("of step t+1 is used at step t", lambda d: np.roll(d, -1, axis=0)),
-        ("is used in the wrong order: that of step T-1-t at step t", lambda d: d[::-1]),
-        ("of the last step is used at every step", lambda d: np.broadcast_to(d[-1], d.shape)),
-        ("of the first step is used at every step", lambda d: np.broadcast_to(d[0], d.shape)),
-        ("is counted twice", lambda d: 2 * d),
-        ("has the wrong sign", np.negative),
-        ("is not used", np.zeros_like),
-        ("is averaged over the steps", lambda d: np.broadcast_to(d.mean(axis=0), d.shape)),
-        ("is added up over the steps, and used at every step", lambda d: np.broadcast_to(d.sum(axis=0), d.shape)),
-        ("is added up over the steps, and used at the last step", lambda d: _last_of(d.sum(axis=0), d)),
-    ):
-        yield Mistake(f"the upstream gradient dhs {words}", first, Changes(upstream=_with_dhs(change)))
+    unused, twice = sentence("is not used"), sentence("is counted twice")
+    turned = sentence("has the wrong sign")
+    changes: tuple[tuple[Sentence, Callable[[Array], Array]], ...] = (
+        (sentence("is used at the last step only: that of the other steps is not added"), _only(-1)),
+        (sentence("is used at the first step only"), _only(0)),
+        (sentence("of step t-1 is used at step t"), lambda d: np.roll(d, 1, axis=0)),
+        (sentence("of step t+1 is used at step t"), lambda d: np.roll(d, -1, axis=0)),
+        (sentence("is used in the wrong order: that of step T-1-t at step t"), lambda d: d[::-1]),
+        (sentence("of the last step is used at every step"), lambda d: np.broadcast_to(d[-1], d.shape)),
+        (sentence("of the first step is used at every step"), lambda d: np.broadcast_to(d[0], d.shape)),
+        (twice, lambda d: 2 * d),
+        (turned, np.negative),
+        (unused, np.zeros_like),
+        (sentence("is averaged over the steps"), lambda d: np.broadcast_to(d.mean(axis=0), d.shape)),
+        (
+            sentence("is added up over the steps, and used at every step"),
+            lambda d: np.broadcast_to(d.sum(axis=0), d.shape),
+        ),
+        (sentence("is added up over the steps, and used at the last step"), lambda d: _last_of(d.sum(axis=0), d)),
+    )
+    for how, change in changes:
+        said = sentence("the upstream gradient dhs {how}", how=how)
+        yield Mistake(said, first, Changes(upstream=_with_dhs(change)))
+    of_last: tuple[tuple[Sentence, Callable[[Array], Array]], ...] = (
+        (unused, np.zeros_like),
+        (twice, lambda g: 2 * g),
+        (turned, np.negative),
+    )
     for what, which in state_groups(model):
-        for words, change in (
-            ("is not used", np.zeros_like),
-            ("is counted twice", lambda g: 2 * g),
-            ("has the wrong sign", np.negative),
-        ):
-            yield Mistake(
-                f"the last state's gradient dlast ({what}) {words}", what, Changes(upstream=_with_dlast(which, change))
-            )
+        for how, change in of_last:
+            said = sentence("the last state's gradient dlast ({what}) {how}", what=what, how=how)
+            yield Mistake(said, what, Changes(upstream=_with_dlast(which, change)))
 
 
 def _with_dhs(change: Callable[[Array], Array]) -> Upstream:
@@ -128,28 +138,29 @@ def _last_of(value: Array, like: Array) -> Array:
 
 # ------------------------------------------------------------------------------------------------ sums over the steps
 
-SUMS: dict[str, Callable[[list[Array]], Array]] = {
+SUMS: dict[Sentence, Callable[[list[Array]], Array]] = {
     # The terms come as backward makes them: the last step's first.
-    "only the first step counts (`=` for `+=`)": lambda terms: terms[-1],
-    "only the last step counts": lambda terms: terms[0],
-    "the first step is left out": lambda terms: sum(terms[:-1], np.zeros_like(terms[0])),
-    "the last step is left out": lambda terms: sum(terms[1:], np.zeros_like(terms[0])),
-    "the last step counts twice": lambda terms: sum(terms, terms[0]),
-    "subtracted step by step (`-=` for `+=`)": lambda terms: -sum(terms, np.zeros_like(terms[0])),
+    sentence("only the first step counts (`=` for `+=`)"): lambda terms: terms[-1],
+    sentence("only the last step counts"): lambda terms: terms[0],
+    sentence("the first step is left out"): lambda terms: sum(terms[:-1], np.zeros_like(terms[0])),
+    sentence("the last step is left out"): lambda terms: sum(terms[1:], np.zeros_like(terms[0])),
+    sentence("the last step counts twice"): lambda terms: sum(terms, terms[0]),
+    sentence("subtracted step by step (`-=` for `+=`)"): lambda terms: -sum(terms, np.zeros_like(terms[0])),
 }
 
 
 def _sums(model: CellModel) -> Iterator[Mistake]:
     """Yield mistakes in the sum of the terms over the steps: of every parameter, then of each."""
     params = list(model.case.params)
-    for words, add_up in SUMS.items():
+    for how, add_up in SUMS.items():
         if len(params) > 1:
             changes = Changes(summed=lambda name, terms, add_up=add_up: add_up(terms))  # type: ignore[misc]
-            yield Mistake(f"the gradient of every parameter: {words}", "dW", changes)
-    for words, add_up in SUMS.items():
+            yield Mistake(sentence("the gradient of every parameter: {how}", how=how), "dW", changes)
+    for how, add_up in SUMS.items():
         for names in parameter_groups(model):
-            what = " and ".join(f"d{name}" for name in names)
-            yield Mistake(f"{what}: {words}", what, Changes(summed=_summed(names, add_up)))
+            what = joined(f"d{name}" for name in names)
+            said = sentence("{what}: {how}", what=what, how=how)
+            yield Mistake(said, what, Changes(summed=_summed(names, add_up)))
 
 
 def _summed(names: tuple[str, ...], add_up: Callable[[list[Array]], Array]) -> Summed:
@@ -164,39 +175,49 @@ def _answers(model: CellModel) -> Iterator[Mistake]:
     case = model.case
     names = list(case.inputs())
     for group in [*parameter_groups(model), ("x",), *((name,) for name in case.state_names)]:
-        what = " and ".join(f"d{name}" for name in group)
-        for words, scale in SCALES.items():
-            yield Mistake(f"{what}: {words}", what, _scaled(group.__contains__, scale))
+        what = joined(f"d{name}" for name in group)
+        for how, scale in SCALES.items():
+            said = sentence("{what}: {how}", what=what, how=how)
+            yield Mistake(said, what, _scaled(group.__contains__, scale))
     for one in names:
         shape = case.inputs()[one].shape
         if len(shape) == 2 and shape[0] == shape[1]:
-            yield Mistake(f"d{one} is transposed", f"d{one}", _replaced(one, lambda g, answer: g.T))
+            said = sentence("{what} is transposed", what=f"d{one}")
+            yield Mistake(said, f"d{one}", _replaced(one, lambda g, answer: g.T))
     for a in names:
         for b in names:
             if a != b and case.inputs()[a].shape == case.inputs()[b].shape:
+                of, to = f"d{a}", f"d{b}"
                 if a < b:
-                    yield Mistake(f"d{a} and d{b} are exchanged", f"d{a}", _exchanged(a, b))
-                yield Mistake(f"d{a} is given as d{b} too", f"d{b}", _replaced(b, lambda g, answer, a=a: answer[a]))  # type: ignore[misc]
-                yield Mistake(f"d{a} is added to d{b}", f"d{b}", _replaced(b, lambda g, answer, a=a: g + answer[a]))  # type: ignore[misc]
-    for words, change in (
-        ("of step t-1 stands at step t", lambda g: np.roll(g, 1, axis=0)),
-        ("of step t+1 stands at step t", lambda g: np.roll(g, -1, axis=0)),
-        ("is in the order of the backward loop: step T-1 comes first", lambda g: g[::-1]),
-        ("is filled in at the last step only", _only(-1)),
-        ("is filled in at the first step only", _only(0)),
-        ("is the same at every step: that of the first", lambda g: np.broadcast_to(g[0], g.shape)),
-        ("is added up over the steps", lambda g: np.cumsum(g[::-1], axis=0)[::-1]),
-    ):
-        yield Mistake(f"dx {words}", "dx", _replaced("x", lambda g, answer, change=change: change(g)))  # type: ignore[misc]
+                    yield Mistake(sentence("{of} and {to} are exchanged", of=of, to=to), of, _exchanged(a, b))
+                copied = _replaced(b, lambda g, answer, a=a: answer[a])  # type: ignore[misc]
+                yield Mistake(sentence("{of} is given as {to} too", of=of, to=to), to, copied)
+                added = _replaced(b, lambda g, answer, a=a: g + answer[a])  # type: ignore[misc]
+                yield Mistake(sentence("{of} is added to {to}", of=of, to=to), to, added)
+    changes: tuple[tuple[Sentence, Callable[[Array], Array]], ...] = (
+        (sentence("of step t-1 stands at step t"), lambda g: np.roll(g, 1, axis=0)),
+        (sentence("of step t+1 stands at step t"), lambda g: np.roll(g, -1, axis=0)),
+        (sentence("is in the order of the backward loop: step T-1 comes first"), lambda g: g[::-1]),
+        (sentence("is filled in at the last step only"), _only(-1)),
+        (sentence("is filled in at the first step only"), _only(0)),
+        (sentence("is the same at every step: that of the first"), lambda g: np.broadcast_to(g[0], g.shape)),
+        (sentence("is added up over the steps"), lambda g: np.cumsum(g[::-1], axis=0)[::-1]),
+    )
+    for how, change in changes:
+        other = _replaced("x", lambda g, answer, change=change: change(g))  # type: ignore[misc]
+        yield Mistake(sentence("dx {how}", how=how), "dx", other)
     for k, name in enumerate(model.names):
+        begin = f"d{name}0"
         yield Mistake(
-            f"d{name}0 is the gradient of the state after step 0: the way back through step 0 is missing",
-            f"d{name}0",
+            sentence(
+                "{what} is the gradient of the state after step 0: the way back through step 0 is missing", what=begin
+            ),
+            begin,
             Changes(result=_state_after(k, f"{name}0")),
         )
         yield Mistake(
-            f"d{name}0 holds what comes from above at step 0 as well",
-            f"d{name}0",
+            sentence("{what} holds what comes from above at step 0 as well", what=begin),
+            begin,
             _replaced(f"{name}0", lambda g, answer: g, also=lambda at: at.dhs[0]),
         )
     yield from _gates(model)
@@ -213,13 +234,18 @@ def _gates(model: CellModel) -> Iterator[Mistake]:
         if any(gated[name] != n for name in names):
             continue
         what = (
-            "the gates' blocks of every parameter's gradient" if len(names) > 1 else f"the gates' blocks of d{names[0]}"
+            sentence("the gates' blocks of every parameter's gradient")
+            if len(names) > 1
+            else sentence("the gates' blocks of {what}", what=f"d{names[0]}")
         )
         for order in list(permutations(range(n)))[1:]:
-            told = ", ".join(str(k) for k in order)
             yield Mistake(
-                f"{what} are in another order than the parameters': block {told} stands in the place of "
-                f"{', '.join(map(str, range(n)))}",
+                sentence(
+                    "{what} are in another order than the parameters': block {given} stands in the place of {meant}",
+                    what=what,
+                    given=listed(order),
+                    meant=listed(range(n)),
+                ),
                 f"d{names[0]}",
                 Changes(result=_reordered(names, order)),
             )

@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.search import predicted
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity
+from tinygrad_rnn.language.saying import Words, sentence
 
 MOST_ENTRIES = 64
 """The largest number of entries of a quantity between which a bound is looked for."""
@@ -58,10 +59,14 @@ def _clipping(place: Ref, bound: float) -> Changes:
 
 
 def _mistake(model: CellModel, place: Ref, bound: float) -> Mistake:
-    handed = ", as it is handed to step t-1," if place.kind == "state" else ""
-    what = quantity(model, place)
-    words = f"{what}{handed} is clipped to [-{bound:.6g}, {bound:.6g}] at every step, inside of the loop"
-    return Mistake(words, what, _clipping(place, bound))
+    quantity_text = quantity(model, place)
+    what: Words = quantity_text
+    if place.kind == "state":
+        what = sentence("{quantity}, as it is handed to step t-1,", quantity=what)
+    said = sentence(
+        "{what} is clipped to [-{bound:.6g}, {bound:.6g}] at every step, inside of the loop", what=what, bound=bound
+    )
+    return Mistake(said, quantity_text, _clipping(place, bound))
 
 
 def _bound(problem: Problem, hand: Gradients, place: Ref) -> float | None:

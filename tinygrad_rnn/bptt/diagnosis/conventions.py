@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.evidence import Kind, Scale, scales
+from tinygrad_rnn.language.saying import Sentence, Words, joined, sentence
 
 
 @dataclass(frozen=True)
 class Convention:
-    """A convention: as a verdict, "right, ...", and as a remark say it; and the way from its gradients to ours."""
+    """A convention: as a verdict, "right; ...", and as a remark say it; and the way from its gradients to ours."""
 
-    verdict: str
-    remark: str
+    verdict: Words
+    remark: Words
     undone: Callable[[Gradients, Case], Gradients] = lambda answer, case: answer
 
 
@@ -24,12 +25,13 @@ def means(given: Iterable[str], params: Iterable[str], steps: Kind = "sum") -> I
     steps: what the loss is over the steps.
     """
     given, params = set(given), set(params)
-    groups = {"gradients": given, "gradients of parameters": given & params}
+    groups = {sentence("gradients"): given, sentence("gradients of parameters"): given & params}
     for what, names in groups.items():
-        if what == "gradients" or (names and names != given):
+        if names is given or (names and names != given):
             for scale in scales(steps, "sum"):
-                remark = f"convention: {what} are {scale.words}, where a sum was asked for"
-                yield Convention(f"{what} are {scale.words}", remark, _undoing(names, scale))
+                said = sentence("{what} are {scale}", what=what, scale=scale.said)
+                remark = sentence("convention: {said}, where a sum was asked for", said=said)
+                yield Convention(sentence("; {said}", said=said), remark, _undoing(names, scale))
 
 
 def _undoing(names: set[str], scale: Scale) -> Callable[[Gradients, Case], Gradients]:
@@ -40,9 +42,9 @@ def _undoing(names: set[str], scale: Scale) -> Callable[[Gradients, Case], Gradi
     return undone
 
 
-def of_zero(zero: Iterable[str]) -> str:
-    """Return in a verdict that initial states or a bias are zero; empty where none is."""
+def of_zero(zero: Iterable[str]) -> Sentence | None:
+    """Return in a verdict that initial states or a bias are zero; None where none is."""
     zero = list(zero)
-    said = ["for an initial state of zero"] if any(not name.startswith("bias") for name in zero) else []
-    said += ["for one bias"] if any(name.startswith("bias") for name in zero) else []
-    return " and ".join(said)
+    said = [sentence("for an initial state of zero")] if any(not name.startswith("bias") for name in zero) else []
+    said += [sentence("for one bias")] if any(name.startswith("bias") for name in zero) else []
+    return sentence(", {said}", said=joined(said)) if said else None

@@ -39,6 +39,7 @@ from tinygrad_rnn.bptt.diagnosis.search import fits, predicted
 from tinygrad_rnn.bptt.diagnosis.sieve import Sieve
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorTypeError, DoctorValueError, Submission
 from tinygrad_rnn.bptt.truncation.ways import Chunked, Scaled, Way, Window
+from tinygrad_rnn.language.saying import Words, sentence
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.nn.time_loop import cell_name
 
@@ -89,7 +90,8 @@ def doctor(
         problems = problems_of(cell, example, layout == "columns", takes_dlast(by_hand), bias)
         if truncation is not None:
             problems = problems.truncated(_of_whole_steps(truncation))
-        return _examined(submission, problems, f"{submission.name}, BPTT of {cell_name(cell)}", progress)
+        title = sentence("{name}, BPTT of {cell}", name=submission.name, cell=cell_name(cell))
+        return _examined(submission, problems, title, progress)
 
 
 def _of_whole_steps(way: object) -> Way:
@@ -99,7 +101,7 @@ def _of_whole_steps(way: object) -> Way:
     return way
 
 
-def _examined(submission: Submission, problems: Problems, title: str, progress: Callable[[], None]) -> Diagnosis:
+def _examined(submission: Submission, problems: Problems, title: Words, progress: Callable[[], None]) -> Diagnosis:
     """Return the diagnosis, under the derivation's own conventions where these make it right or explain it."""
     examination = Examination(submission, problems, title)
     if not examination.finds_fault() or examination.searched is None:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.language.saying import Sentence, Words, joined, sentence
 
 EXCEEDS = 1e-2
 """How far, at least, true entries exceed the bound of a clipping: farther than rounding to half precision does."""
@@ -87,7 +88,7 @@ class Seen:
 class Scale:
     """A size that gradients may have: in words, "gradients are ...", and the factor for T steps and a batch of B."""
 
-    words: str
+    said: Sentence
     factor: Callable[[int, int], float]
     squares: bool = False
 
@@ -95,8 +96,8 @@ class Scale:
 _POWERS: dict[Kind, tuple[int, ...]] = {"sum": (0, -1), "mean": (0, 1), "one": (0,), "unknown": (0, -1, 1)}
 """By what power of n gradients may be off where a loss is that over n entries."""
 _HALVES = {
-    0.5: "half of the loss's: those of a loss with a factor 1/2",
-    2.0: "twice the loss's: those of a loss without its factor 1/2",
+    0.5: sentence("half of the loss's: those of a loss with a factor 1/2"),
+    2.0: sentence("twice the loss's: those of a loss without its factor 1/2"),
 }
 
 
@@ -111,20 +112,21 @@ def scales(steps: Kind, examples: Kind, squares: bool = False) -> Iterator[Scale
         over = _words(t, b)
         if over:
             yield Scale(over, _factor(t, b))
-    for half, words in _HALVES.items() if squares else ():
+    for half, said in _HALVES.items() if squares else ():
         for t, b in powers:
             over = _words(t, b)
-            yield Scale(f"{words}; {over}" if over else words, _factor(t, b, half), squares=True)
+            both = sentence("{half}; {over}", half=said, over=over) if over else said
+            yield Scale(both, _factor(t, b, half), squares=True)
 
 
-def _words(t: int, b: int) -> str:
-    axes = (("T", t), ("the batch", b))
-    parts = []
+def _words(t: int, b: int) -> Sentence | None:
+    axes: tuple[tuple[Words, int], ...] = (("T", t), (sentence("the batch"), b))
+    mean = total = None
     if means := [axis for axis, power in axes if power < 0]:
-        parts.append(f"a mean over {' and '.join(means)}")
+        mean = sentence("a mean over {axes}", axes=joined(means))
     if sums := [axis for axis, power in axes if power > 0]:
-        parts.append(f"a sum over {' and '.join(sums)}, the loss is a mean")
-    return "; ".join(parts)
+        total = sentence("a sum over {axes}, the loss is a mean", axes=joined(sums))
+    return sentence("{mean}; {total}", mean=mean, total=total) if mean and total else mean or total
 
 
 def _factor(t: int, b: int, constant: float = 1.0) -> Callable[[int, int], float]:

@@ -19,16 +19,17 @@ from tinygrad_rnn.bptt.diagnosis.symptoms import (
     quantities,
 )
 from tinygrad_rnn.bptt.truncation.ways import Way
+from tinygrad_rnn.language.saying import Sentence, Words
 
 
 class Examination:
     """One derivation on all problems: its answers, asked for once, and their verdicts."""
 
-    def __init__(self, submission: Submission, problems: Problems, title: str) -> None:
+    def __init__(self, submission: Submission, problems: Problems, title: Words) -> None:
         self.submission, self.problems, self.title = submission, problems, title
         self.answers: dict[Problem, tuple[Gradients, Log]] = {}
         self.failed: dict[Problem, Exception] = {}
-        self.shapes: dict[str, str] = {}  # what is wrong with shapes, in words, and with which gradient
+        self.shapes: dict[Sentence, str] = {}  # what is wrong with shapes, in words, and with which gradient
         submission.check_names({**problems.searched.case.inputs(), **quantities(problems.searched.model)})
 
     def under(self, convention: Convention) -> Examination:
@@ -117,9 +118,9 @@ class Examination:
             true, order = problem.true[name], self._orders().get(name)
             if order and g.shape == true.shape:  # as for a square, where the shape does not show it
                 g = g.transpose(order)
-            words, meant[name] = reshaped(name, g, true) or ("", g)
-            if words and problem is self.searched:
-                self.shapes[words] = f"d{name}"
+            said, meant[name] = reshaped(name, g, true) or (None, g)
+            if said and problem is self.searched:
+                self.shapes[said] = f"d{name}"
         return meant
 
     def _orders(self) -> dict[str, tuple[int, ...]]:

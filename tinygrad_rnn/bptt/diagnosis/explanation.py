@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from itertools import islice
@@ -27,6 +26,8 @@ from tinygrad_rnn.bptt.diagnosis.symptoms import (
     place_of,
     terms_table,
 )
+from tinygrad_rnn.language.saying import Listed, Words, listed, sentence
+from tinygrad_rnn.language.spoken_fields import changed
 
 MOST = 20
 """The number of sets of mistakes that are tried on every problem."""
@@ -68,14 +69,12 @@ def diagnosis_of(
         answered=answered,
         silent=silent,
         compared=tuple(compared),
-        by=tuple(text for text in (of_zero(examined.problems.zero), *(c.verdict for c in conventions)) if text),
+        by=tuple(said for said in (of_zero(examined.problems.zero), *(c.verdict for c in conventions)) if said),
     )
     if not wrong:
         return report
     smallest = min((p for found in wrong.values() for p in found), key=lambda p: (p.T, -p.B))
-    return _explained(
-        examined, dataclasses.replace(report, symptom=_symptom(examined, smallest)), smallest, progress, deep
-    )
+    return _explained(examined, changed(report, symptom=_symptom(examined, smallest)), smallest, progress, deep)
 
 
 def _symptom(examined: Examination, problem: Problem) -> Symptom | None:
@@ -102,27 +101,29 @@ def _explained(
     if searched is None or hand is None:
         return report
     if whole := {name: dtype for name, dtype in examined.submission.integers.items() if name in report.wrong}:
-        words = f"it returns integers: {', '.join(f'{dtype} for d{name}' for name, dtype in whole.items())}"
-        return dataclasses.replace(report, mistake=Mistake(words, ", ".join(whole), Changes()))
+        each = [sentence("{dtype} for {name}", dtype=dtype, name=f"d{name}") for name, dtype in whole.items()]
+        said = sentence("it returns integers: {each}", each=listed(each))
+        return changed(report, mistake=Mistake(said, listed(whole), Changes()))
     sieve = Sieve(examined, smallest, progress)
-    report = dataclasses.replace(report, considered=len(sieve.mistakes))
-    shapes = (
-        Mistake("; ".join(examined.shapes), ", ".join(examined.shapes.values()), Changes()) if examined.shapes else None
-    )
+    report = changed(report, considered=len(sieve.mistakes))
+    shapes = None
+    if examined.shapes:
+        every = Listed(examined.shapes, sentence("; "))
+        shapes = Mistake(every, listed(examined.shapes.values()), Changes())
     if shapes and examined.confirms(shapes):
-        return dataclasses.replace(report, mistake=shapes, complete=True)
+        return changed(report, mistake=shapes, complete=True)
     empty = never_filled(hand, searched)
     for mistake in [*([empty] if empty else []), *sieve.singles]:
         if examined.confirms(mistake):
             found = [shapes, mistake] if shapes else [mistake]
-            return _placed(dataclasses.replace(report, complete=True), found, mistake, smallest)
+            return _placed(changed(report, complete=True), found, mistake, smallest)
     for what, cell in similar_cells(examined.problems.cell):
         if all(examined.agrees(p, gradients_of(cell, p.case)) for p in examined.problems.tried):
-            words = f"this is right for another cell: {what}"
-            return dataclasses.replace(report, mistake=Mistake(words, "the cell", Changes()), complete=True)
+            said = sentence("this is right for another cell: {cell}", cell=what)
+            return changed(report, mistake=Mistake(said, sentence("the cell"), Changes()), complete=True)
     for mistake in clipped_inside(examined):
         if examined.confirms(mistake):
-            return _placed(dataclasses.replace(report, complete=True), [mistake], mistake, smallest)
+            return _placed(changed(report, complete=True), [mistake], mistake, smallest)
     if not deep:
         return report
     for several in islice(sieve.several(), MOST):
@@ -130,12 +131,12 @@ def _explained(
         if examined.confirms(together):
             several = sorted(several, key=lambda m: place_of(smallest.model, m.changes))
             found = [shapes, *several] if shapes else several
-            return _placed(dataclasses.replace(report, complete=True), found, together, smallest)
+            return _placed(changed(report, complete=True), found, together, smallest)
     if shapes:
-        return dataclasses.replace(report, mistake=shapes)
+        return changed(report, mistake=shapes)
     if sieve.firsts:
-        return _named(dataclasses.replace(report, mistake=sieve.firsts[0]))
-    return dataclasses.replace(report, table=_table(examined, smallest))
+        return _named(changed(report, mistake=sieve.firsts[0]))
+    return changed(report, table=_table(examined, smallest))
 
 
 def _reads_state(examined: Examination) -> bool:
@@ -143,7 +144,7 @@ def _reads_state(examined: Examination) -> bool:
     return all(name.startswith("bias") for name in examined.problems.zero)
 
 
-def _table(examined: Examination, problem: Problem) -> tuple[str, ...]:
+def _table(examined: Examination, problem: Problem) -> tuple[Words, ...]:
     """Return the wrong terms, as lines of text."""
     if problem.way is not None:
         return ()
@@ -152,7 +153,7 @@ def _table(examined: Examination, problem: Problem) -> tuple[str, ...]:
     except DoctorError:
         raise
     except Exception as error:
-        return (f"  no terms: the derivation fails on shorter sequences ({told(error)})",)
+        return (sentence("  no terms: the derivation fails on shorter sequences ({error})", error=told(error)),)
 
 
 def _placed(report: Diagnosis, mistakes: list[Mistake], together: Mistake, smallest: Problem) -> Diagnosis:
@@ -161,16 +162,16 @@ def _placed(report: Diagnosis, mistakes: list[Mistake], together: Mistake, small
     A symptom that the derivation itself logged stays.
     """
     first, *others = mistakes
-    report = dataclasses.replace(report, mistake=first, others=tuple(others))
+    report = changed(report, mistake=first, others=tuple(others))
     if report.symptom and report.symptom.logged:
         return report
     found = first_changed(smallest.model, together.changes)
-    return dataclasses.replace(report, symptom=found) if found else _named(report)
+    return changed(report, symptom=found) if found else _named(report)
 
 
 def _named(report: Diagnosis) -> Diagnosis:
     """Return the diagnosis, its first symptom named after the mistake's quantity where several look alike."""
     symptom, mistake = report.symptom, report.mistake
     if symptom and mistake and (mistake.quantity in symptom.also or (report.complete and not symptom.seen)):
-        symptom = dataclasses.replace(symptom, quantity=mistake.quantity, seen=symptom.seen or report.complete)
-    return dataclasses.replace(report, symptom=symptom)
+        symptom = changed(symptom, quantity=mistake.quantity, seen=symptom.seen or report.complete)
+    return changed(report, symptom=symptom)

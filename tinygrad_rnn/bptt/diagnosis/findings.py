@@ -14,11 +14,12 @@ from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Problem
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
-from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.language.saying import Listed, Sentence, Words, joined, listed, say, sentence
+from tinygrad_rnn.language.spoken_fields import Spoken
 from tinygrad_rnn.notebook.html_parts import box, labelled, titled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """The doctor's findings. `print(diagnosis)` says it in words; `bool(diagnosis)` is whether the derivation is right.
 
@@ -27,22 +28,22 @@ class Diagnosis:
     whether they explain every gradient on every problem. remarks: what else was noticed.
     """
 
-    title: str
+    title: Spoken[str] = Spoken()
     right: bool
-    tried: str
-    wrong: dict[str, str]  # by gradient: on which problems
+    tried: Spoken[str] = Spoken()
+    wrong: Spoken[dict[str, str]] = Spoken()  # by gradient: on which problems
     symptom: Symptom | None = None
     mistake: Mistake | None = None
     others: tuple[Mistake, ...] = ()
     complete: bool = False
     considered: int = 0
-    remarks: tuple[str, ...] = ()
-    table: tuple[str, ...] = ()
+    remarks: Spoken[tuple[str, ...]] = Spoken(())
+    table: Spoken[tuple[str, ...]] = Spoken(())
     names: Mapping[str, str] = field(default_factory=dict)  # the derivation's own, for the cell's: so it is spoken to
     answered: tuple[int, ...] = ()  # the lengths for which it gave gradients
     silent: tuple[int, ...] = ()  # those for which it failed
     compared: tuple[str, ...] = ()  # the gradients that it gave
-    by: tuple[str, ...] = ()  # the conventions by which it was judged, as a verdict says them
+    by: Spoken[tuple[str, ...]] = Spoken(())  # the conventions by which it was judged, as a verdict says them
 
     def __bool__(self) -> bool:
         return self.right
@@ -56,10 +57,14 @@ class Diagnosis:
     def verdict(self) -> str:
         """The verdict in a few words."""
         if self.right:
-            return "".join(["right", *(f"{',' if by.startswith(('for', 'if')) else ';'} {by}" for by in self.by)])
+            return "".join([say("right"), *self.by])
         if self.wrong or not self.silent or not self.answered:
-            return "WRONG"
-        return f"right at T = {_listed(self.answered)}; no answer at T = {_listed(self.silent)}"
+            return say("WRONG")
+        return say(
+            "right at T = {lengths}; no answer at T = {silent}",
+            lengths=listed(self.answered),
+            silent=listed(self.silent),
+        )
 
     def check(self) -> Diagnosis:
         """Return the diagnosis itself where the derivation is right. Raise AssertionError with its words otherwise."""
@@ -68,30 +73,43 @@ class Diagnosis:
         return self
 
     def __repr__(self) -> str:
-        return f"<Diagnosis of {self.title}: {self.verdict}>"
+        return say("<Diagnosis of {title}: {verdict}>", title=self.title, verdict=self.verdict)
 
     def _repr_html_(self) -> str:
         verdict = None if self.silent and not self.right and not self.wrong and self.answered else self.right
-        return box(titled(self.title, self._in_its_names(self.verdict), verdict), labelled(str(self).split("\n")[1:]))
+        return box(titled(self.title, self.in_its_names(self.verdict), verdict), labelled(str(self).split("\n")[1:]))
 
     def __str__(self) -> str:
-        lines = [f"{self.title}: {self.verdict}", f"tried: {self.tried}"]
-        for where in dict.fromkeys(self.wrong.values()):
-            names = [f"d{name}" for name, found in self.wrong.items() if found == where]
-            lines.append(f"wrong: {', '.join(names)}, {where}")
-        lines += [f"{'first:' if self.symptom.seen else 'somewhere in'} {self.symptom}"] if self.symptom else []
+        title, verdict, tried, wrong = self.title, self.verdict, self.tried, self.wrong
+        lines: list[object] = [
+            sentence("{title}: {verdict}", title=title, verdict=verdict),
+            sentence("tried: {what}", what=tried),
+        ]
+        for where in dict.fromkeys(wrong.values()):
+            names = listed(f"d{name}" for name, found in wrong.items() if found == where)
+            lines.append(sentence("wrong: {names}, {where}", names=names, where=where))
+        if self.symptom and self.symptom.seen:
+            lines.append(sentence("first: {symptom}", symptom=self.symptom.said))
+        elif self.symptom:
+            lines.append(sentence("somewhere in {symptom}", symptom=self.symptom.said))
         if self.mistake:
-            lines.append(f"mistake: {self.mistake.words}")
-            lines += [f"and then: {other.words}" for other in self.others]
-            if self.complete:
-                whole = ("this explains", "both together explain", "all together explain")[min(len(self.others), 2)]
-                lines.append(f"{whole} every gradient on every problem, to rounding")
-            else:
-                lines.append("this explains the first symptom, not everything: correct it and run the doctor again")
-        elif self.wrong and self.considered:
-            lines.append(f"none of {self.considered} known mistakes gives these numbers; term by term:")
+            lines.append(sentence("mistake: {mistake}", mistake=self.mistake.said))
+            lines += [sentence("and then: {mistake}", mistake=other.said) for other in self.others]
+            lines.append(self._how_much())
+        elif wrong and self.considered:
+            lines.append(sentence("none of {n} known mistakes gives these numbers; term by term:", n=self.considered))
             lines += self.table
-        return self._in_its_names("\n".join([*lines, *self.remarks]))
+        return self.in_its_names("\n".join(map(str, [*lines, *self.remarks])))
+
+    def _how_much(self) -> Sentence:
+        """Return how much the mistakes explain."""
+        if not self.complete:
+            return sentence("this explains the first symptom, not everything: correct it and run the doctor again")
+        if not self.others:
+            return sentence("this explains every gradient on every problem, to rounding")
+        if len(self.others) == 1:
+            return sentence("both together explain every gradient on every problem, to rounding")
+        return sentence("all together explain every gradient on every problem, to rounding")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the findings as plain values, for JSON. Names are those of the derivation.
@@ -100,14 +118,15 @@ class Diagnosis:
         no_answer (lengths), first, quantity and step (of the first symptom; "" and null where there is none), mistakes,
         explained (whether they explain every gradient), remarks.
         """
-        own = self._in_its_names
-        gradients = dict.fromkeys([*self.compared, *self.wrong])
+        own = self.in_its_names
+        wrong = self.wrong
+        gradients = dict.fromkeys([*self.compared, *wrong])
         return {
             "kind": "diagnosis",
             "name": self.title,
             "right": self.right,
             "verdict": self.verdict,
-            "gradients": {own(g): {"right": g not in self.wrong, "wrong": self.wrong.get(g, "")} for g in gradients},
+            "gradients": {own(g): {"right": g not in wrong, "wrong": wrong.get(g, "")} for g in gradients},
             "tried": own(self.tried),
             "no_answer": [int(T) for T in self.silent],
             "first": own(str(self.symptom)) if self.symptom else "",
@@ -118,7 +137,7 @@ class Diagnosis:
             "remarks": [own(remark) for remark in self.remarks],
         }
 
-    def _in_its_names(self, text: str) -> str:
+    def in_its_names(self, text: str) -> str:
         """Return a text with the derivation's own names for the cell's."""
         if not self.names:
             return text
@@ -127,32 +146,36 @@ class Diagnosis:
         return re.sub(rf"\b(d?)({known})\b", lambda found: found[1] + theirs[found[2]], text)
 
 
-def tried_text(names: list[str], known: list[str], batches: list[int]) -> str:
+def tried_text(names: list[str], known: list[str], batches: list[int]) -> Sentence:
     """Write the problems that were tried, the gradients that were compared, and those that were not given."""
-    what = ", ".join(f"d{name}" for name in names) or "nothing, for it returned no gradient"
-    missing = ", ".join(f"d{name}" for name in known if name not in names)
-    return (
-        f"T = {', '.join(map(str, [*LENGTHS, LONG]))}; batch {_listed(batches)}; {len(SEEDS)} seeds; "
-        f"upstream gradients at every step, at one alone, and large ones; {what}"
-        + (f"; not given: {missing}" if missing else "")
+    what = listed(f"d{name}" for name in names) if names else sentence("nothing, for it returned no gradient")
+    tried = sentence(
+        "T = {lengths}; batch {batches}; {seeds} seeds; upstream gradients at every step, at one alone, "
+        "and large ones; {what}",
+        lengths=listed([*LENGTHS, LONG]),
+        batches=listed(batches),
+        seeds=len(SEEDS),
+        what=what,
     )
+    missing = [f"d{name}" for name in known if name not in names]
+    return sentence("{tried}; not given: {missing}", tried=tried, missing=listed(missing)) if missing else tried
 
 
-def where_text(found: list[Problem], silent: tuple[int, ...], tried: list[int]) -> str:
+def where_text(found: list[Problem], silent: tuple[int, ...], tried: list[int]) -> Sentence:
     """Write the problems on which a gradient is wrong, and those on which it is right."""
     if all(p.loud for p in found):
-        return "where the upstream gradients are large (right where they are not)"
+        return sentence("where the upstream gradients are large (right where they are not)")
     lengths = sorted({p.T for p in found})
     batches = {p.B for p in found}
     right = [T for T in (*LENGTHS, LONG) if T not in (*lengths, *silent)]
-    rest = [f"right at T = {_listed(right)}"] if right else []
-    rest += [f"no answer at T = {_listed(silent)}"] if silent else []
-    text = f"at T = {_listed(lengths)}" + (f" ({'; '.join(rest)})" if rest else "")
-    return text if len(batches) == len(tried) or lengths == [LONG] else f"{text}, batch {batches.pop()} only"
-
-
-def _listed(lengths: Iterable[int]) -> str:
-    return ", ".join(map(str, lengths))
+    rest = [sentence("right at T = {lengths}", lengths=listed(right))] if right else []
+    rest += [sentence("no answer at T = {lengths}", lengths=listed(silent))] if silent else []
+    where = sentence("at T = {lengths}", lengths=listed(lengths))
+    if rest:
+        where = sentence("{where} ({rest})", where=where, rest=Listed(rest, sentence("; ")))
+    if len(batches) == len(tried) or lengths == [LONG]:
+        return where
+    return sentence("{where}, batch {batch} only", where=where, batch=batches.pop())
 
 
 def remarks(
@@ -164,48 +187,56 @@ def remarks(
     unjudged: list[str],
     batches: list[int],
     conventions: Iterable[Convention],
-) -> Iterator[str]:
+) -> Iterator[Words]:
     """Yield the remarks.
 
     zero: the initial states and biases that it does not read. empty: the gradients that are zero on every problem.
     unjudged: those that rounding alone changes as much as they are large. batches: the batch sizes that were tried.
     """
     if batches != [*BATCHES]:
-        yield (
-            f"note: example(rng, T, B) gave a batch of {_listed(batches)} where B = {_listed(BATCHES)} was asked for, "
-            "so what shows at another batch size was not tried, such as a mean over the batch"
+        yield sentence(
+            "note: example(rng, T, B) gave a batch of {batches} where B = {asked} was asked for, "
+            "so what shows at another batch size was not tried, such as a mean over the batch",
+            batches=listed(batches),
+            asked=listed(BATCHES),
         )
-    the_rest = "wrong as said above" if wrong else "right by themselves"
     if submission.changed:
-        yield (
-            f"habit: it changes its argument {', '.join(sorted(submission.changed))} in place, so later code gets "
-            f"other numbers; work on a copy. (It was given copies here, on which its gradients are {the_rest}.)"
+        yield sentence(
+            "habit: it changes its argument {names} in place, so later code gets other numbers; work on a copy. "
+            "(It was given copies here, on which its gradients are {rest}.)",
+            names=listed(sorted(submission.changed)),
+            rest=sentence("wrong as said above") if wrong else sentence("right by themselves"),
         )
     if submission.unsteady:
-        yield (
+        yield sentence(
             "habit: it gives two answers to one problem: it uses a value of an earlier call again, such as an array "
             "made outside of the function or a changed default argument"
         )
     if submission.precision is SINGLE:
-        yield (
+        yield sentence(
             "precision: it computes in float32 somewhere, so it agrees to about 6 digits at best and was judged at "
             "that; float64 shows smaller errors"
         )
     if zero:
-        what = " and ".join(zero)
-        yield f"convention: it does not read {what}, so {what} was zero on all problems"
+        what = joined(zero)
+        yield sentence("convention: it does not read {what}, so {what} was zero on all problems", what=what)
     yield from (convention.remark for convention in conventions)
     if empty:
-        what = ", ".join(f"d{name}" for name in empty)
-        yield f"note: {what} is zero on every problem, so comparing it tests little"
+        what = listed(f"d{name}" for name in empty)
+        yield sentence("note: {what} is zero on every problem, so comparing it tests little", what=what)
     if unjudged:
-        what = ", ".join(f"d{name}" for name in unjudged)
-        yield f"note: {what} was not judged: on every problem rounding alone makes errors as large as it is"
+        what = listed(f"d{name}" for name in unjudged)
+        yield sentence(
+            "note: {what} was not judged: on every problem rounding alone makes errors as large as it is", what=what
+        )
     if failed:
         error = next(iter(failed.values()))
         sizes = sorted({(p.T, p.B) for p in failed})
         where = line_of(error, submission.file)
-        yield (
-            f"failure: it fails on {counted(len(failed), 'problem')}, (T, batch) = {', '.join(map(str, sizes))}; "
-            f"first: {told(error)}{where and f' ({where})'}"
+        n = len(failed)
+        yield sentence(
+            "failure: it fails on {problems}, (T, batch) = {sizes}; first: {error}",
+            problems=sentence("{n:,} problem", n=n) if n == 1 else sentence("{n:,} problems", n=n),
+            sizes=listed(sizes),
+            error=told(error) + (where and f" ({where})"),
         )

@@ -15,6 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.problems import Problem, louder
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Submission
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_of, truncation_text
 from tinygrad_rnn.bptt.truncation.ways import Way
+from tinygrad_rnn.language.saying import Sentence, listed, sentence
 
 QUIETER = 3
 """How often upstream gradients are made a thousand times smaller, for answers that are not clipped."""
@@ -96,8 +97,10 @@ def truncation(examined: Examination) -> Way | None:
 
 def of_truncation(way: Way) -> Convention:
     """Return the convention that gradients are truncated."""
-    meant = f"convention: {truncation_text(way)}; if that is meant, say truncation=bptt.{way}"
-    return Convention("if the truncation is meant", meant)
+    remark = sentence(
+        "convention: {said}; if that is meant, say {code}", said=truncation_text(way), code=f"truncation=bptt.{way}"
+    )
+    return Convention(sentence(", if the truncation is meant"), remark)
 
 
 def clipping(answers: list[tuple[Gradients, Problem]], precision: Precision) -> Convention | None:
@@ -106,15 +109,21 @@ def clipping(answers: list[tuple[Gradients, Problem]], precision: Precision) -> 
     names = [name for name in given if any(not p.same(name, h[name], precision) for h, p in answers)]
     if not names:
         return None
-    what = ", ".join(f"d{name}" for name in names)
+    what = listed(f"d{name}" for name in names)
     seen = seen_by_doctor(answers, names, precision)
     bound = bound_of(seen)
     if bound and all(s.same(clipped(s.true.values, bound)) for s in seen):
-        return _clipped(f"{what}: clipped to values between -{bound:g} and {bound:g}")
+        return _clipped(sentence("{what}: clipped to values between -{bound:g} and {bound:g}", what=what, bound=bound))
     if found := norm_of(seen):
-        return _clipped(f"{what}: scaled down to a norm of at most {found[0]:g} (gradient clipping)")
+        return _clipped(
+            sentence("{what}: scaled down to a norm of at most {norm:g} (gradient clipping)", what=what, norm=found[0])
+        )
     if bound := own_norm_of(seen):
-        return _clipped(f"{what}: each scaled down to a norm of at most {bound:g} (gradient clipping)")
+        return _clipped(
+            sentence(
+                "{what}: each scaled down to a norm of at most {norm:g} (gradient clipping)", what=what, norm=bound
+            )
+        )
     return None
 
 
@@ -142,7 +151,7 @@ def beside_clipping(examined: Examination) -> Examination | None:
     bound = bound_of(seen_by_doctor(answers, names, precision)) if names else None
     if not bound:
         return None
-    said = _clipped(f"gradients are clipped to values between -{bound:g} and {bound:g}")
+    said = _clipped(sentence("gradients are clipped to values between -{bound:g} and {bound:g}", bound=bound))
     volume = 2.0 ** np.floor(np.log2(bound / max(p.largest for _, p in answers if not p.loud)) - 3)
     for _ in range(QUIETER):
         quiet = Examination(examined.submission, problems.quieter(float(volume)), examined.title)
@@ -152,5 +161,5 @@ def beside_clipping(examined: Examination) -> Examination | None:
     return None
 
 
-def _clipped(words: str) -> Convention:
-    return Convention("gradients are clipped", f"convention: {words}")
+def _clipped(said: Sentence) -> Convention:
+    return Convention(sentence("; gradients are clipped"), sentence("convention: {said}", said=said))

@@ -15,6 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text
+from tinygrad_rnn.language.saying import Words, listed, sentence
 from tinygrad_rnn.operations.basics import at
 
 
@@ -24,10 +25,14 @@ def gates_in_another_order(model: CellModel) -> Iterator[Mistake]:
         names, to = [quantity(model, Ref("line", r)) for r in lines], quantity(model, source)
         rules = [model.rule(r, 0) for r in lines]
         for order in list(permutations(range(len(lines))))[1:]:
-            said = ", ".join(names[k] for k in order)
             back = {(lines[k], 0): replace(rules[k], place=rule.place) for rule, k in zip(rules, order, strict=True)}
             yield Mistake(
-                f"in {to}, the gates are put together in another order: {said} in the place of {', '.join(names)}",
+                sentence(
+                    "in {to}, the gates are put together in another order: {given} in the place of {meant}",
+                    to=to,
+                    given=listed(names[k] for k in order),
+                    meant=listed(names),
+                ),
                 to,
                 Changes(edges=back),
                 max(lines),
@@ -36,8 +41,11 @@ def gates_in_another_order(model: CellModel) -> Iterator[Mistake]:
                 (r, 0): replace(rule, place=rules[k].place) for r, rule, k in zip(lines, rules, order, strict=True)
             }
             yield Mistake(
-                "the gates are read in another order than the parameters have them: "
-                f"{', '.join(n[1:] for n in names)} where {', '.join(names[k][1:] for k in order)} stand",
+                sentence(
+                    "the gates are read in another order than the parameters have them: {given} where {meant} stand",
+                    given=listed(n[1:] for n in names),
+                    meant=listed(names[k][1:] for k in order),
+                ),
                 names[0],
                 Changes(
                     forward={r: _read(model.roles[lines[k]]) for r, k in zip(lines, order, strict=True)}, edges=there
@@ -57,12 +65,18 @@ def forgotten_gates(model: CellModel) -> Iterator[Mistake]:
                 name, to = quantity(model, Ref("line", piece)), quantity(model, target)
                 rule, place = model.rule(r, slot), model.rule(piece, 0).place
                 change = _with_block(rule, place, None)
-                yield edge_mistake(model, (r, slot), f"in {to}, the part of {name} is forgotten", change)
+                forgotten = sentence("in {to}, the part of {name} is forgotten", to=to, name=name)
+                yield edge_mistake(model, (r, slot), forgotten, change)
                 for q, side, read in model.edges():
                     if read == Ref("line", piece) and model.roles[q].op.name == "multiply":
                         other, right = Ref("cotangent", q), rule_text(model, q, model.rule(q, side))
-                        words = f"in {to}, {value_text(model, other)} stands in the place of {right}"
-                        yield edge_mistake(model, (r, slot), words, _with_block(rule, place, other))
+                        said = sentence(
+                            "in {to}, {given} stands in the place of {meant}",
+                            to=to,
+                            given=value_text(model, other),
+                            meant=right,
+                        )
+                        yield edge_mistake(model, (r, slot), said, _with_block(rule, place, other))
 
 
 def parts_at_another_place(model: CellModel) -> Iterator[Mistake]:
@@ -79,11 +93,17 @@ def parts_at_another_place(model: CellModel) -> Iterator[Mistake]:
             for (start, stop), order in places.items():
                 if (start, stop) != right:
                     to, joined = quantity(model, target), "; ".join(names[k] for k in order)
-                    words = (
-                        f"in {to}, entries {start}:{stop} of {whole} stand in the place of {right[0]}:{right[1]}, "
-                        f"as if it were [{joined}]{_of_matrix(model, r, start, stop, right)}"
+                    said = sentence(
+                        "in {to}, entries {given} of {whole} stand in the place of {meant}, "
+                        "as if it were [{joined}]{of}",
+                        to=to,
+                        given=f"{start}:{stop}",
+                        whole=whole,
+                        meant=f"{right[0]}:{right[1]}",
+                        joined=joined,
+                        of=_of_matrix(model, r, start, stop, right),
                     )
-                    yield edge_mistake(model, (r, slot), words, _taken(at(axis, role.like.ndim, slice(start, stop))))
+                    yield edge_mistake(model, (r, slot), said, _taken(at(axis, role.like.ndim, slice(start, stop))))
 
 
 def _place(sizes: list[int], order: Iterable[int], slot: int) -> list[int]:
@@ -93,15 +113,17 @@ def _place(sizes: list[int], order: Iterable[int], slot: int) -> list[int]:
     return [start, start + sizes[slot]]
 
 
-def _of_matrix(model: CellModel, r: int, start: int, stop: int, right: tuple[int, ...]) -> str:
+def _of_matrix(model: CellModel, r: int, start: int, stop: int, right: tuple[int, ...]) -> Words:
     """Write the same of the matrix that the joined array is multiplied with, where it is a parameter."""
     for role in model.roles:
         if role.op.name == "matmul" and Ref("line", r) in role.args:
             side = role.args.index(Ref("line", r))
             matrix = role.args[1 - side]
             if isinstance(matrix, Ref) and matrix.kind == "param":
-                what = "columns" if side else "rows"
-                return f" ({what} {start}:{stop} of {matrix.index} for {what} {right[0]}:{right[1]})"
+                there = {"given": f"{start}:{stop}", "matrix": matrix.index, "meant": f"{right[0]}:{right[1]}"}
+                if side:
+                    return sentence(" (columns {given} of {matrix} for columns {meant})", **there)
+                return sentence(" (rows {given} of {matrix} for rows {meant})", **there)
     return ""
 
 

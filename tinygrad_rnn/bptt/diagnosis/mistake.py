@@ -7,16 +7,25 @@ from dataclasses import dataclass
 from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients
 from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Edge, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity
+from tinygrad_rnn.language.saying import Words, sentence
+
+NEVER_FILLED = sentence("never filled in (all zero)")
+"""What is said of a gradient that is zero and should not be."""
 
 
 @dataclass(frozen=True)
 class Mistake:
     """One mistake: its words, the first quantity that it makes wrong, and its change to BPTT."""
 
-    words: str
-    quantity: str
+    said: Words
+    quantity: Words
     changes: Changes
     line: int = -1  # of the step, where it is one line's; backward comes to the last line first
+
+    @property
+    def words(self) -> str:
+        """The words, in the language that is spoken."""
+        return str(self.said)
 
     def __str__(self) -> str:
         return self.words
@@ -34,8 +43,8 @@ def parameter_groups(model: CellModel) -> list[tuple[str, ...]]:
     return [*dict.fromkeys(g for g in groups if 1 < len(g) < len(names)), *((name,) for name in names)]
 
 
-def edge_mistake(model: CellModel, edge: Edge, words: str, change: EdgeChange) -> Mistake:
+def edge_mistake(model: CellModel, edge: Edge, said: Words, change: EdgeChange) -> Mistake:
     """Return the mistake that changes the rule of one edge."""
     r, slot = edge
     target = model.roles[r].args[slot]
-    return Mistake(words, quantity(model, target), Changes(edges={edge: change}), r)
+    return Mistake(said, quantity(model, target), Changes(edges={edge: change}), r)

@@ -10,28 +10,37 @@ import numpy as np
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.bptt.comparison.case import Case, Gradients
+from tinygrad_rnn.language.saying import Words, sentence
 from tinygrad_rnn.nn.parameters import Cell
 
 
-def similar_cells(cell: Cell) -> Iterator[tuple[str, Cell]]:
+def similar_cells(cell: Cell) -> Iterator[tuple[Words, Cell]]:
     """Yield the names of cells with the parameters of one of `nn`, and the cells."""
     if cell in (nn.gru, nn.gru_textbook):
         other = nn.gru if cell is nn.gru_textbook else nn.gru_textbook
-        where = "after" if other is nn.gru else "before"
-        yield f"{other.__name__}, whose reset gate acts {where} the matrix", other
+        name = other.__name__
+        after = sentence("{cell}, whose reset gate acts after the matrix", cell=name)
+        before = sentence("{cell}, whose reset gate acts before the matrix", cell=name)
+        yield after if other is nn.gru else before, other
         for of in (cell, other):
             yield (
-                f"{of.__name__} with its update gate the other way round, h[t] = z * n + (1 - z) * h[t-1] "
-                "(Chung et al., 2014)",
+                sentence(
+                    "{cell} with its update gate the other way round, h[t] = z * n + (1 - z) * h[t-1] "
+                    "(Chung et al., 2014)",
+                    cell=of.__name__,
+                ),
                 partial(_with_gate_turned, of),
             )
     elif cell is nn.rnn:
         yield "residual_rnn", nn.residual_rnn
-        yield 'rnn with nonlinearity="relu"', partial(nn.rnn, nonlinearity="relu")
+        yield (
+            sentence("{cell} with {option}", cell="rnn", option='nonlinearity="relu"'),
+            partial(nn.rnn, nonlinearity="relu"),
+        )
     elif cell is nn.residual_rnn:
         yield "rnn", nn.rnn
     elif getattr(cell, "func", None) is nn.rnn:
-        yield "rnn with tanh", nn.rnn
+        yield sentence("{cell} with {option}", cell="rnn", option="tanh"), nn.rnn
 
 
 def gradients_of(cell: Cell, case: Case) -> Gradients:

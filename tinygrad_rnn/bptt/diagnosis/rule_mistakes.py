@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, value_text, wrapped_text
 from tinygrad_rnn.bptt.diagnosis.slope_mistakes import mistakes_in_slopes
+from tinygrad_rnn.language.saying import Sentence, Words, sentence
 from tinygrad_rnn.tape.notation import is_arithmetic
 
 
@@ -45,16 +46,19 @@ def _paths(model: CellModel) -> Iterator[Mistake]:
     """Yield the products of one line that are forgotten, or have a wrong factor."""
     for r, slot, target in model.edges():
         to, of = quantity(model, target), edge_text(model, r, slot, model.rule(r, slot))
-        for words, factor in (
-            ("is forgotten", None),
-            ("has the wrong sign", -1.0),
-            ("is counted twice", 2.0),
-            ("is halved", 0.5),
+        for how, factor in (
+            (sentence("is forgotten"), None),
+            (sentence("has the wrong sign"), -1.0),
+            (sentence("is counted twice"), 2.0),
+            (sentence("is halved"), 0.5),
         ):
             change = _nothing if factor is None else _times(model.rule(r, slot), factor)
             bare = not model.rule(r, slot).instructions
-            through = f"{of} (back through {value_text(model, Ref('line', r))})" if bare else of
-            yield edge_mistake(model, (r, slot), f"in {to}, the path {through} {words}", change)
+            path: Words = of
+            if bare:
+                path = sentence("{path} (back through {value})", path=of, value=value_text(model, Ref("line", r)))
+            said = sentence("in {to}, the path {path} {how}", to=to, path=path, how=how)
+            yield edge_mistake(model, (r, slot), said, change)
 
 
 def _wrapped(model: CellModel) -> Iterator[Mistake]:
@@ -64,8 +68,13 @@ def _wrapped(model: CellModel) -> Iterator[Mistake]:
         for k, name in enumerate(model.names):
             edited = with_value(rule, Ref("state", k), Ref("wrapped", k))
             if edited != rule:
-                words = f"in {to} at step 0, {wrapped_text(name)} stands in the place of {name}0"
-                yield edge_mistake(model, (r, slot), words, edited)
+                said = sentence(
+                    "in {to} at step 0, {given} stands in the place of {meant}",
+                    to=to,
+                    given=wrapped_text(name),
+                    meant=f"{name}0",
+                )
+                yield edge_mistake(model, (r, slot), said, edited)
 
 
 def _nothing(at: At, g: Array) -> None:
@@ -82,9 +91,12 @@ def _edited_rules(model: CellModel) -> Iterator[Mistake]:
         rule = model.rule(r, slot)
         before = edge_text(model, r, slot, rule)
         for edited in edits(rule):
-            to = quantity(model, target)
-            words = f"in {to}, {edge_text(model, r, slot, edited)} stands in the place of {before}"
-            yield edge_mistake(model, (r, slot), words, edited)
+            said = _instead(quantity(model, target), edge_text(model, r, slot, edited), before)
+            yield edge_mistake(model, (r, slot), said, edited)
+
+
+def _instead(to: str, given: str, meant: str) -> Sentence:
+    return sentence("in {to}, {given} stands in the place of {meant}", to=to, given=given, meant=meant)
 
 
 def _exchanged(model: CellModel) -> Iterator[Mistake]:
@@ -94,7 +106,9 @@ def _exchanged(model: CellModel) -> Iterator[Mistake]:
             a, b = (quantity(model, ref) for ref in role.args)
             product = value_text(model, Ref("line", r))
             yield Mistake(
-                f"{a} and {b} are exchanged, the gradients of the factors of {product}",
+                sentence(
+                    "{a} and {b} are exchanged, the gradients of the factors of {product}", a=a, b=b, product=product
+                ),
                 a,
                 Changes(edges={(r, 0): model.rule(r, 1), (r, 1): model.rule(r, 0)}),
                 r,
@@ -111,12 +125,18 @@ def _batch_sums(model: CellModel) -> Iterator[Mistake]:
         to = quantity(model, target)
         extra = out.ndim - like.ndim
         axes = (*range(extra), *(k for k in range(extra, out.ndim) if like.shape[k - extra] != out.shape[k]))
-        for words, reduce in (
-            ("averaged over the batch where it should be summed", np.mean),
-            ("taken from the last example only, where it should be summed over the batch", _pick(-1)),
-            ("taken from the first example only, where it should be summed over the batch", _pick(0)),
+        for said, reduce in (
+            (sentence("{to} is averaged over the batch where it should be summed", to=to), np.mean),
+            (
+                sentence("{to} is taken from the last example only, where it should be summed over the batch", to=to),
+                _pick(-1),
+            ),
+            (
+                sentence("{to} is taken from the first example only, where it should be summed over the batch", to=to),
+                _pick(0),
+            ),
         ):
-            yield edge_mistake(model, (r, slot), f"{to} is {words}", _reduced(model.rule(r, slot), reduce, axes))
+            yield edge_mistake(model, (r, slot), said, _reduced(model.rule(r, slot), reduce, axes))
 
 
 def _pick(k: int) -> Callable[..., Array]:
@@ -132,29 +152,29 @@ def _other_cotangents(model: CellModel) -> Iterator[Mistake]:
     for r in reversed(range(len(model.roles))):
         ref = Ref("line", r)
         what = quantity(model, ref)
-        for words, factor in FACTORS.items():
-            yield Mistake(f"{what} {words}", what, Changes(cotangents={r: _by(factor)}), r)
+        for how, factor in FACTORS.items():
+            yield Mistake(sentence("{what} {how}", what=what, how=how), what, Changes(cotangents={r: _by(factor)}), r)
         for k, after in enumerate(model.after):
             if ref != after:
-                words = f"in {what}, the factor d{model.names[k]}[t] is missing"
-                yield Mistake(words, what, Changes(cotangents={r: _of_ones(after, ref)}), r)
+                said = sentence("in {to}, the factor {factor} is missing", to=what, factor=f"d{model.names[k]}[t]")
+                yield Mistake(said, what, Changes(cotangents={r: _of_ones(after, ref)}), r)
         for other in cotangents_alike(model, r):
             yield Mistake(
-                f"{value_text(model, other)} stands in the place of {what}[t]",
+                sentence("{given} stands in the place of {meant}", given=value_text(model, other), meant=f"{what}[t]"),
                 what,
                 Changes(cotangents={r: lambda at, g, other=other: at.value(other)}),  # type: ignore[misc]
                 r,
             )
 
 
-FACTORS: dict[str, Callable[[int, int], float]] = {
-    "has the wrong sign": lambda T, B: -1.0,
-    "is counted twice": lambda T, B: 2.0,
-    "is halved": lambda T, B: 0.5,
-    "is divided by T": lambda T, B: 1 / T,
-    "is multiplied by T": lambda T, B: T,
-    "is divided by B": lambda T, B: 1 / B,
-    "is multiplied by B": lambda T, B: B,
+FACTORS: dict[Sentence, Callable[[int, int], float]] = {
+    sentence("has the wrong sign"): lambda T, B: -1.0,
+    sentence("is counted twice"): lambda T, B: 2.0,
+    sentence("is halved"): lambda T, B: 0.5,
+    sentence("is divided by T"): lambda T, B: 1 / T,
+    sentence("is multiplied by T"): lambda T, B: T,
+    sentence("is divided by B"): lambda T, B: 1 / B,
+    sentence("is multiplied by B"): lambda T, B: B,
 }
 
 
@@ -173,8 +193,8 @@ def _other_values(model: CellModel) -> Iterator[Mistake]:
         rule = model.rule(r, slot)
         before, to = edge_text(model, r, slot, rule), quantity(model, target)
         for edited in with_other_values(model, r, rule):
-            words = f"in {to}, {edge_text(model, r, slot, edited)} stands in the place of {before}"
-            yield edge_mistake(model, (r, slot), words, edited)
+            said = _instead(to, edge_text(model, r, slot, edited), before)
+            yield edge_mistake(model, (r, slot), said, edited)
 
 
 def _rows_added_once(model: CellModel) -> Iterator[Mistake]:
@@ -189,5 +209,8 @@ def _rows_added_once(model: CellModel) -> Iterator[Mistake]:
                 return found
 
             to = quantity(model, target)
-            words = f"in {to}, rows that a batch reads twice are added once: `+=` at an array of indices, for np.add.at"
-            yield Mistake(words, to, Changes(edges={(r, slot): change}), r)
+            said = sentence(
+                "in {to}, rows that a batch reads twice are added once: `+=` at an array of indices, for np.add.at",
+                to=to,
+            )
+            yield Mistake(said, to, Changes(edges={(r, slot): change}), r)

@@ -17,10 +17,11 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
 from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients, terms_of
-from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
+from tinygrad_rnn.bptt.diagnosis.mistake import NEVER_FILLED, Mistake
 from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes, Result
 from tinygrad_rnn.bptt.diagnosis.precision import Mask, Precision
 from tinygrad_rnn.bptt.diagnosis.problems import Problem, Problems
+from tinygrad_rnn.language.saying import Sentence, listed, sentence
 
 Which = np.ndarray[Any, np.dtype[np.intp]]
 """Numbers of mistakes in the list of known ones."""
@@ -137,8 +138,9 @@ def never_filled(hand: Gradients, problem: Problem) -> Mistake | None:
     names = {name for name, g in hand.items() if not g.any() and not problem.is_zero(name)}
     if not names or len(names) == len(hand):
         return None
-    what = ", ".join(f"d{name}" for name in sorted(names))
-    return Mistake(f"{what}: never filled in (all zero)", what, Changes(result=_zeroed(names)))
+    what = listed(f"d{name}" for name in sorted(names))
+    said = sentence("{what}: {how}", what=what, how=NEVER_FILLED)
+    return Mistake(said, what, Changes(result=_zeroed(names)))
 
 
 def _zeroed(names: set[str]) -> Result:
@@ -153,19 +155,24 @@ def axis_order(hand: Array, true: Array) -> tuple[int, ...] | None:
     return next(fitting, None)
 
 
-def reshaped(name: str, hand: Array, true: Array) -> tuple[str, Array] | None:
+def reshaped(name: str, hand: Array, true: Array) -> tuple[Sentence, Array] | None:
     """Return the fault of a gradient's shape in words, and the gradient in the right shape.
 
     None where the shape is right, or cannot be understood.
     """
     if hand.shape == true.shape:
         return None
+    what = f"d{name}"
+    shapes: dict[str, object] = {"what": what, "given": hand.shape, "meant": true.shape}
     if hand.shape == true.shape[::-1]:
-        return f"d{name} is transposed: its shape is that of d{name}.T", hand.T
+        return sentence("{what} is transposed: its shape is that of {what}.T", what=what), hand.T
     if hand.ndim == true.ndim + 1 and hand.shape[1:] == true.shape:
-        return f"d{name} is not summed over the batch: it has a row for each example", hand.sum(axis=0)
+        said = sentence("{what} is not summed over the batch: it has a row for each example", what=what)
+        return said, hand.sum(axis=0)
     if order := axis_order(hand, true):
-        return f"the axes of d{name} are in another order: {hand.shape} for {true.shape}", hand.transpose(order)
+        said = sentence("the axes of {what} are in another order: {given} for {meant}", **shapes)
+        return said, hand.transpose(order)
     if hand.size == true.size:
-        return f"the shape of d{name} is {hand.shape} in the place of {true.shape}", hand.reshape(true.shape)
+        said = sentence("the shape of {what} is {given} in the place of {meant}", **shapes)
+        return said, hand.reshape(true.shape)
     return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Made, Ref, Rule
+from tinygrad_rnn.language.saying import Sentence, sentence
 from tinygrad_rnn.tape.notation import ATOM, Text, bracketed, call_text
 
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
@@ -24,9 +25,9 @@ def factor_text(model: CellModel, ref: object) -> str:
     return bracketed(_value(model, ref, DEPTH), ATOM)
 
 
-def wrapped_text(name: str) -> str:
+def wrapped_text(name: str) -> Sentence:
     """Write the last state of a sequence where an index of -1 reads it."""
-    return f"{name}[T-1] (the last state: index -1)"
+    return sentence("{state} (the last state: index -1)", state=f"{name}[T-1]")
 
 
 def quantity(model: CellModel, ref: Ref) -> str:

@@ -20,34 +20,53 @@ from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Mask, Precision, large
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity
 from tinygrad_rnn.bptt.diagnosis.submission import Log, Submission
+from tinygrad_rnn.language.saying import Sentence, Words, joined, listed, sentence
+from tinygrad_rnn.language.spoken_fields import Spoken, stored
 
-HANDED = " as it is handed to step t-1"
 LAST = 10**6
 RIGHT = 10**9
 """The penalty of a quantity that reaches a right gradient."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Symptom:
     """The first quantity that is wrong, at step k of T, for an upstream gradient at step s alone (T: dlast alone)."""
 
-    quantity: str
+    quantity: Spoken[str] = Spoken()
     k: int
     s: int | None
     T: int
-    detail: str
+    detail: Spoken[str] = Spoken()
     wrong: tuple[str, ...]  # the gradients whose term of step k is wrong
-    also: tuple[str, ...] = ()  # other quantities that would spoil the same
+    also: tuple[Words, ...] = ()  # other quantities that would spoil the same
     logged: bool = False  # whether the derivation gave the quantity itself
     seen: bool = True  # whether the quantity itself was seen to be wrong; else one that is made of it may be the first
 
     def __str__(self) -> str:
-        alone = ""
-        if self.s is not None:
-            what = f"an upstream gradient at step {self.s}" if self.s < self.T else "the last state's gradient"
-            alone = f", with {what} alone"
-        or_later = "" if self.seen else ", or in what is made of it,"
-        return f"{self.quantity}{or_later} at step {self.k}, of T = {self.T} steps{alone}: {self.detail}"
+        return str(self.said)
+
+    @property
+    def place(self) -> Words:
+        """The quantity, or those among which the first wrong one is."""
+        quantity = stored(self, "quantity")
+        return quantity if self.seen else sentence("{quantity}, or in what is made of it,", quantity=quantity)
+
+    @property
+    def said(self) -> Sentence:
+        """The symptom as a sentence."""
+        alone: Words = ""
+        if self.s is not None and self.s < self.T:
+            alone = sentence(", with an upstream gradient at step {s} alone", s=self.s)
+        elif self.s is not None:
+            alone = sentence(", with the last state's gradient alone")
+        return sentence(
+            "{place} at step {k}, of T = {T} steps{alone}: {detail}",
+            place=self.place,
+            k=self.k,
+            T=self.T,
+            alone=alone,
+            detail=stored(self, "detail"),
+        )
 
 
 def first_wrong(case: Case, submission: Submission, reads_state: bool = True) -> Symptom | None:
@@ -63,29 +82,33 @@ def first_wrong(case: Case, submission: Submission, reads_state: bool = True) ->
     return None
 
 
-def terms_table(case: Case, submission: Submission, reads_state: bool = True, lines: int = 12) -> Iterator[str]:
+def terms_table(case: Case, submission: Submission, reads_state: bool = True, lines: int = 12) -> Iterator[Words]:
     """Yield for every wrong term (s, k) the largest error of each wrong gradient, over its largest true entry.
 
     A derivation that reads no initial state has no terms by themselves: then all steps k count together.
     """
     count = 0
     for s, k, _, hand, true in _terms(case, submission, reads_state):
-        largest, cells = largest_entry(true.values()), []
+        largest = largest_entry(true.values())
+        cells: list[Words] = []
         for name, g in hand.items():
             if g.shape != true[name].shape:
-                cells.append(f"d{name} shape {g.shape}")
+                cells.append(sentence("{name} shape {shape}", name=f"d{name}", shape=g.shape))
             elif submission.precision.apart(g, true[name], largest).any():
                 of = np.abs(true[name]).max() or largest or 1.0
                 cells.append(f"d{name} {np.abs(g - true[name]).max() / of:.1e}")
         if cells:
             count += 1
-            above = f"upstream at step {s}" if s < len(case.xs) else "dlast alone"
+            above = sentence("upstream at step {s}", s=s) if s < len(case.xs) else sentence("dlast alone")
+            term = sentence("term of step {k}", k=k) if reads_state else sentence("all terms")
             if count <= lines:
-                yield f"  {above}, {f'term of step {k}' if reads_state else 'all terms'}: {', '.join(cells)}"
+                yield sentence("  {above}, {term}: {cells}", above=above, term=term, cells=listed(cells))
     if count > lines:
-        yield f"  ... and {count - lines} more"
+        yield sentence("  ... and {n} more", n=count - lines)
     if not count:
-        yield "  each term by itself is right: only several together are wrong, as where gradients are clipped"
+        yield sentence(
+            "  each term by itself is right: only several together are wrong, as where gradients are clipped"
+        )
 
 
 def _terms(
@@ -134,10 +157,15 @@ def first_logged(model: CellModel, submission: Submission, log: Log) -> Symptom 
             true = seen.get((t % T, ref), np.zeros(model.likes[ref].shape))
             wrong = submission.precision.apart(hand, true, largest_entry(seen.values()))
             if hand.shape != true.shape:
-                detail = f"its shape is {np.shape(value)}, and should be that of {name.removeprefix('d')}"
-                return Symptom(name, t, None, T, detail, (name,), logged=True)
+                detail = sentence(
+                    "its shape is {shape}, and should be that of {name}",
+                    shape=np.shape(value),
+                    name=name.removeprefix("d"),
+                )
+                return Symptom(quantity=name, k=t, s=None, T=T, detail=detail, wrong=(name,), logged=True)
             if wrong.any():
-                return Symptom(name, t, None, T, _numbers(name, hand, true, wrong), (name,), logged=True)
+                detail = _numbers(name, hand, true, wrong)
+                return Symptom(quantity=name, k=t, s=None, T=T, detail=detail, wrong=(name,), logged=True)
     return None
 
 
@@ -149,10 +177,16 @@ def first_changed(model: CellModel, changes: Changes) -> Symptom | None:
     of them is not.
     """
     for t, ref, hand, true, wrong in _changed(model, changes):
-        what = quantity(model, ref) + (HANDED if ref.kind == "state" else "")
+        what: Words = quantity(model, ref)
+        if ref.kind == "state":
+            what = _handed(what)
         detail = _numbers(quantity(model, ref), hand, true, wrong)
-        return Symptom(what, t, None, len(model.case.xs), detail, ())
+        return Symptom(quantity=what, k=t, s=None, T=len(model.case.xs), detail=detail, wrong=())
     return None
+
+
+def _handed(what: Words) -> Sentence:
+    return sentence("{quantity} as it is handed to step t-1", quantity=what)
 
 
 def place_of(model: CellModel, changes: Changes) -> tuple[int, int]:
@@ -217,15 +251,23 @@ def _symptom(
     misfit = [name for name in names if hand[name].shape != true[name].shape]
     if misfit:
         name = misfit[0]
-        return Symptom(f"d{name}", k, s, T, f"its shape is {hand[name].shape}, and should be {true[name].shape}", names)
+        detail = sentence("its shape is {shape}, and should be {right}", shape=hand[name].shape, right=true[name].shape)
+        return Symptom(quantity=f"d{name}", k=k, s=s, T=T, detail=detail, wrong=names)
     sources, seen = _sources(CellModel(rest.part(0, 1, rest.dhs[:1], _zeros(rest.dlast))), wrong, names)
     name = max(names, key=lambda name: wrong[name].mean())
     return Symptom(
-        sources[0], k, s, T, _numbers(f"d{name}", hand[name], true[name], wrong[name]), names, sources[1:], seen=seen
+        quantity=sources[0],
+        k=k,
+        s=s,
+        T=T,
+        detail=_numbers(f"d{name}", hand[name], true[name], wrong[name]),
+        wrong=names,
+        also=sources[1:],
+        seen=seen,
     )
 
 
-def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[tuple[Words, ...], bool]:
     """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first.
 
     And whether the first of them is in the answer, so that it is seen.
@@ -233,27 +275,37 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
     candidates = [Ref("param", name) for name in model.case.params] + [Ref("x")]
     candidates += [Ref("state", k) for k in range(len(model.names))]
     candidates += [Ref("line", r) for r in range(len(model.roles)) if model.roles[r].op.name != "transpose"]
-    found = [(sum(wrong[name].size for name in names), 2 * LAST, " and ".join(f"d{name}" for name in names), True)]
+    all_entries = sum(wrong[name].size for name in names)
+    found: list[tuple[int, int, Words, bool]] = [(all_entries, 2 * LAST, joined(f"d{name}" for name in names), True)]
     for number, ref in enumerate(candidates):
         reached = {name: g != 0 for name, g in reach(model, ref).items() if name in wrong}
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
-            handed = HANDED if ref.kind == "state" else ""
+            what: Words = quantity(model, ref)
+            if ref.kind == "state":
+                what = _handed(what)
             unnamed = LAST if ref.kind == "line" and not model.roles[ref.index].name else 0
             accused = sum(mask.any() and not wrong[name].any() for name, mask in reached.items())
             size = RIGHT * int(accused) + sum(int(mask.sum()) for mask in reached.values())
-            found.append((size, unnamed + number, quantity(model, ref) + handed, ref.kind != "line"))
+            found.append((size, unnamed + number, what, ref.kind != "line"))
     least = min(size for size, *_ in found)
-    nearest = [(text, seen) for size, _, text, seen in sorted(found) if size == least]
+    nearest = [(text, seen) for size, _, text, seen in sorted(found, key=lambda each: each[:2]) if size == least]
     return tuple(dict.fromkeys(text for text, _ in nearest)), nearest[0][1]
 
 
-def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> str:
+def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> Sentence:
     """Write one entry with both numbers, and the ratio where all wrong entries share it."""
     at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
     where = f"{name}{[int(k) for k in at]}" if at else name
     digits = next((n for n in (6, 9, 12, 17) if f"{hand[at]:.{n}g}" != f"{true[at]:.{n}g}"), 17)
-    text = f"{where} is {hand[at] + 0.0:.{digits}g} by hand and {true[at] + 0.0:.{digits}g} on the tape"
+    text = sentence(
+        "{where} is {hand} by hand and {true} on the tape",
+        where=where,
+        hand=f"{hand[at] + 0.0:.{digits}g}",
+        true=f"{true[at] + 0.0:.{digits}g}",
+    )
     ratios = hand[wrong & (true != 0)] / true[wrong & (true != 0)]
     if ratios.size > 1 and np.ptp(ratios) + abs(ratios[0]) > 0 and np.ptp(ratios) <= 1e-6 * abs(ratios[0] - 1):
-        return f"{text}; by hand it is {ratios[0]:.6g} times the tape's wherever it is wrong"
+        return sentence(
+            "{text}; by hand it is {ratio:.6g} times the tape's wherever it is wrong", text=text, ratio=ratios[0]
+        )
     return text

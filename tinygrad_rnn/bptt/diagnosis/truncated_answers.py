@@ -8,6 +8,7 @@ from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.truncation.truncation import truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Chunked, Way, Window
+from tinygrad_rnn.language.saying import Sentence, sentence
 
 
 def truncated(case: Case, way: AnyWay) -> Gradients:
@@ -42,10 +43,10 @@ def truncation_of(
     return None
 
 
-def truncation_text(way: AnyWay) -> str:
+def truncation_text(way: AnyWay) -> Sentence:
     """Write a truncation in words."""
     if isinstance(way, Window):
-        return f"this is BPTT truncated to windows of {way.k}"
+        return sentence("this is BPTT truncated to windows of {k}", k=way.k)
     if isinstance(way, Chunked):
-        return f"this is BPTT truncated to chunks of {way.k}"
-    return f"this is BPTT truncated by {way!r}"
+        return sentence("this is BPTT truncated to chunks of {k}", k=way.k)
+    return sentence("this is BPTT truncated by {way!r}", way=way)

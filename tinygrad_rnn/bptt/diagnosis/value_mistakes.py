@@ -14,6 +14,7 @@ from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, parameter_groups
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
 from tinygrad_rnn.bptt.diagnosis.rules import Instruction, Made, Ref, Role, Rule, operation_of
 from tinygrad_rnn.bptt.diagnosis.sentences import quantity, rule_text, value_text, wrapped_text
+from tinygrad_rnn.language.saying import Sentence, Words, joined, listed, sentence
 from tinygrad_rnn.operations.basics import relu, sigmoid
 from tinygrad_rnn.tape.notation import is_function
 
@@ -22,11 +23,11 @@ Step = Callable[[int, int], int]
 
 Saved = Callable[[Values], Values]
 
-STEPS: dict[str, Step] = {
-    "step t-1": lambda t, T: (t - 1) % T,
-    "step t+1": lambda t, T: (t + 1) % T,
-    "the last step, at every step (one array was overwritten, not kept)": lambda t, T: T - 1,
-    "the first step, at every step": lambda t, T: 0,
+STEPS: dict[Sentence, Step] = {
+    sentence("step t-1"): lambda t, T: (t - 1) % T,
+    sentence("step t+1"): lambda t, T: (t + 1) % T,
+    sentence("the last step, at every step (one array was overwritten, not kept)"): lambda t, T: T - 1,
+    sentence("the first step, at every step"): lambda t, T: 0,
 }
 
 
@@ -35,25 +36,34 @@ def saved(model: CellModel) -> Iterator[Mistake]:
     states = {ref.index for ref in model.after if ref.kind == "line"}
     inner = [r for r, role in enumerate(model.roles) if role.op.name != "transpose" and r not in states]
     named = [r for r in inner if model.roles[r].name]
-    told = "of " + ", ".join(str(model.roles[r].name) for r in named)
-    groups = [(told, named), (f"{told} and all else that is kept", inner)] if len(named) > 1 else []
-    groups += [(f"of {value_text(model, Ref('line', r))}", [r]) for r in inner]
+    told = listed(str(model.roles[r].name) for r in named)
+    groups: list[tuple[Words, list[int]]] = []
+    if len(named) > 1:
+        groups = [(told, named), (sentence("{names} and all else that is kept", names=told), inner)]
+    groups += [(value_text(model, Ref("line", r)), [r]) for r in inner]
     places = [(what, quantity(model, Ref("line", lines[-1])), _lines_of(lines), max(lines)) for what, lines in groups]
-    places += [(f"of {name}", f"d{name}", _states_of(k), -1) for k, name in enumerate(model.names)]
+    places += [(name, f"d{name}", _states_of(k), -1) for k, name in enumerate(model.names)]
     places += [
-        (f"of {name}, wherever it stands,", f"d{name}", _both(_states_of(k), _lines_of([after.index])), -1)
+        (
+            sentence("{name}, wherever it stands,", name=name),
+            f"d{name}",
+            _both(_states_of(k), _lines_of([after.index])),
+            -1,
+        )
         for k, (name, after) in enumerate(zip(model.names, model.after, strict=True))
         if after.kind == "line"
     ]
-    places += [("of x", "dW", _xs_of(), -1)]
+    places += [("x", "dW", _xs_of(), -1)]
     for k, name in enumerate(model.names):
-        words = f"backward reads {wrapped_text(name)} at step 0, in the place of {name}0"
-        yield Mistake(words, f"d{name}", Changes(saved=_states_of(k)(lambda t, T: t or T - 1)), -1)
+        said = sentence(
+            "backward reads {given} at step 0, in the place of {meant}", given=wrapped_text(name), meant=f"{name}0"
+        )
+        yield Mistake(said, f"d{name}", Changes(saved=_states_of(k)(lambda t, T: t or T - 1)), -1)
     unnamed = [r for r in inner if not model.roles[r].name and by_entries(model.roles[r].op)]
     again = _again(model, unnamed)
     for what, first, move, line in places:
-        for words, step in STEPS.items():
-            said = f"backward reads the value {what} that belongs to {words}"
+        for when, step in STEPS.items():
+            said = sentence("backward reads the value of {what} that belongs to {step}", what=what, step=when)
             yield Mistake(said, first, Changes(saved=move(step)), line)
             if unnamed:
                 yield Mistake(said, first, Changes(saved=_then(move(step), again)), line)
@@ -62,7 +72,11 @@ def saved(model: CellModel) -> Iterator[Mistake]:
             for other in alike(model, role.args[0], r):
                 text = f"{role.op.name}({value_text(model, other)})"
                 yield Mistake(
-                    f"backward uses {text} in the place of {value_text(model, Ref('line', r))}",
+                    sentence(
+                        "backward uses {given} in the place of {meant}",
+                        given=text,
+                        meant=value_text(model, Ref("line", r)),
+                    ),
                     quantity(model, role.args[0]),
                     Changes(saved=_recomputed(model, r, other)),
                     r,
@@ -139,33 +153,42 @@ def forward(model: CellModel) -> Iterator[Mistake]:
         if role.op.variadic or role.op.name == "getitem":
             continue
         line = as_rule(role)
-        before, what = rule_text(model, r, line), role.name or "it"
+        before = rule_text(model, r, line)
+        first = sentence("forward {name}", name=role.name) if role.name else sentence("forward it")
         others = [
             op for op in (operation_of(np.tanh), sigmoid, relu) if op is not role.op and is_function(role.op.name)
         ]
         swapped = [Rule((Instruction(op, role.args, {}),), Made(0)) for op in others]
         backward = [None, _again(model, [r])] if by_entries(role.op) and not role.name else [None]
         for edited in [*edits(line), *swapped, *with_other_values(model, r, line)]:
-            words = f"the forward pass computes {rule_text(model, r, edited)} in the place of {before}"
-            words += f" for {what}" if role.name else ""
+            said = sentence(
+                "the forward pass computes {given} in the place of {meant}{more}",
+                given=rule_text(model, r, edited),
+                meant=before,
+                more=sentence(" for {name}", name=role.name) if role.name else "",
+            )
             for saved in backward:
                 yield Mistake(
-                    words + (" (backward has it right)" if saved else ""),
-                    f"forward {what}",
+                    sentence("{said} (backward has it right)", said=said) if saved else said,
+                    first,
                     Changes(forward={r: _computed(edited)}, saved=saved),
                     len(model.roles),
                 )
     for group in parameter_groups(model):
-        for words, factor in (("without", 0.0), ("with the wrong sign of", -1.0), ("with twice", 2.0)):
+        what = joined(group)
+        for said, factor in (
+            (sentence("the forward pass computes the cell without {what}", what=what), 0.0),
+            (sentence("the forward pass computes the cell with the wrong sign of {what}", what=what), -1.0),
+            (sentence("the forward pass computes the cell with twice {what}", what=what), 2.0),
+        ):
             readers = {
                 r: role for r, role in enumerate(model.roles) if any(_param(name) in _refs(role.args) for name in group)
             }
             forward = {r: _with_factor(role, set(map(_param, group)), factor) for r, role in readers.items()}
-            told = f"the forward pass computes the cell {words} {' and '.join(group)}"
             without = factor == 0 and all(name.startswith("bias") for name in group)
             yield Mistake(
-                f"{told} (if that is meant: bias=False)" if without else told,
-                f"forward {group[0]}",
+                sentence("{said} (if that is meant: {option})", said=said, option="bias=False") if without else said,
+                sentence("forward {name}", name=group[0]),
                 Changes(forward=forward),
                 len(model.roles),
             )

@@ -54,6 +54,7 @@ from tinygrad_rnn.bptt.homework.trying import QUIET, Trying
 from tinygrad_rnn.bptt.homework.upstream import upstream_of
 from tinygrad_rnn.bptt.homework.value_kinds import described
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
+from tinygrad_rnn.language.saying import Sentence, Words, listed, sentence
 
 
 def examine(
@@ -129,7 +130,9 @@ class _Examined:
             )
         names = [name for name in self.code.first if all(name in t.given for t in ran)]
         precision, narrow = precision_of(ran)
-        conventions = [f"it computes in {narrow}, and is judged at that"] if narrow else []
+        conventions: list[Words] = []
+        if narrow:
+            conventions.append(sentence("it computes in {dtype}, and is judged at that", dtype=narrow))
         loud = largest_as_bound(ran, names)
         scale = rate_of(ran, names, precision) or self._scale(ran, names, precision, loud)
         clip = clip_of(ran, names, precision, scale)
@@ -139,10 +142,10 @@ class _Examined:
         if uneven and (whole := norm_of(ran, uneven)):
             allowed, bad = [whole], dict.fromkeys(names, ())
         elif uneven and (c := own_norm_of(ran, uneven)):
-            conventions.append(f"each gradient is scaled down to a norm of {c:.6g} at most")
+            conventions.append(sentence("each gradient is scaled down to a norm of {norm:.6g} at most", norm=c))
             bad = dict.fromkeys(names, ())
         self._refuse_an_optimiser(ran, bad)
-        conventions += [c.words for c in allowed]
+        conventions += [c.said for c in allowed]
         handed = handed_in(ran, self.code.paths, allowed) if any(bad.values()) or self.truncation else {}
         if self.truncation and not handed:
             raise ExamineValueError(
@@ -224,9 +227,9 @@ class _Examined:
         """Return, by gradient, the trials on which it is wrong."""
         return {name: tuple(t.key for t in trials if not t.same(name, precision, allowed)) for name in names}
 
-    def _details(self, trials: list[Trial], bad: Mapping[str, Any]) -> dict[str, str]:
+    def _details(self, trials: list[Trial], bad: Mapping[str, Any]) -> dict[str, Words]:
         """Return what is seen at once in a wrong gradient: its shape, NaN, zeros, another sign, a factor."""
-        found = {}
+        found: dict[str, Words] = {}
         for name, where in bad.items():
             words = {_seen(t.given[name], t.true[name]) for t in trials if (t.T, t.B, t.seed) in where}
             if len(words) == 1 and (word := words.pop()):
@@ -256,44 +259,53 @@ class _Examined:
 
     def _remarks(
         self, trials: list[Trial], doubtful: list[Trial], precision: Precision, clip: Convention | None
-    ) -> Iterable[str]:
+    ) -> Iterable[Words]:
         named = [name for name in self.code.unmatched if upstream_of(name)]
         if named:
-            yield f"note: not compared, since no array of floats has that name: {', '.join(named)}"
+            yield sentence("note: not compared, since no array of floats has that name: {names}", names=listed(named))
         if not self.code.step and not self.code.axes.steps:
-            yield "note: one length alone was tried: no axis of time was found that can be cut"
+            yield sentence("note: one length alone was tried: no axis of time was found that can be cut")
         for t in trials:
             if t.failure:
                 called = ", ".join(map(described, self.code.axes.cut(self.code.world, t.T, t.B).arguments))
-                yield f"could not be run at {_sizes_text(t)}: {t.failure}; it was called with {called}"
+                yield sentence(
+                    "could not be run at {sizes}: {error}; it was called with {arguments}",
+                    sizes=_sizes_text(t),
+                    error=t.failure,
+                    arguments=called,
+                )
                 break
         unclear = [t for t in doubtful if any(t.unclear(name, precision, clip) for name in t.true)]
         if unclear:
-            yield (
-                f"note: not judged at {_sizes_text(unclear[0])}: the true gradient is not known well enough there, "
-                "by rounding or by clipping; give smaller parameters or data"
+            yield sentence(
+                "note: not judged at {sizes}: the true gradient is not known well enough there, "
+                "by rounding or by clipping; give smaller parameters or data",
+                sizes=_sizes_text(unclear[0]),
             )
         if cut := [t for t in doubtful if t not in unclear]:
-            yield (
-                f"note: at {_sizes_text(cut[0])}, cut from the data, a gradient is not that of the loss, though "
-                "it is on the data as given: the parts may not belong together; give shorter data to judge them"
+            yield sentence(
+                "note: at {sizes}, cut from the data, a gradient is not that of the loss, though "
+                "it is on the data as given: the parts may not belong together; give shorter data to judge them",
+                sizes=_sizes_text(cut[0]),
             )
 
 
-def _seen(hand: Array, truth: Any) -> str:
+def _seen(hand: Array, truth: Any) -> Sentence | None:
     if hand.shape != truth.shape:
-        return f"it has shape {hand.shape}, the array {truth.shape}"
+        return sentence("it has shape {given}, the array {right}", given=hand.shape, right=truth.shape)
     if not np.isfinite(hand).all():
-        return "it has NaN or infinity"
+        return sentence("it has NaN or infinity")
     if not hand.any():
-        return "it is zero"
+        return sentence("it is zero")
     seen, values = truth.seen(hand), truth.values
     size = float(np.sum(values * values))
     factor = float(np.sum(seen * values)) / size if size else 0.0
     if factor and np.allclose(seen, factor * values, rtol=1e-6, atol=1e-9 * truth.largest):
-        return f"it is {factor:.4g} times the true one"
-    return ""
+        return sentence("it is {factor} times the true one", factor=f"{factor:.4g}")
+    return None
 
 
-def _sizes_text(t: Trial) -> str:
-    return ", ".join(f"{what} = {n}" for what, n in (("T", t.T), ("batch", t.B)) if n is not None) or "all values"
+def _sizes_text(t: Trial) -> Words:
+    sizes = [f"T = {t.T}"] if t.T is not None else []
+    more = [sentence("batch = {n}", n=t.B)] if t.B is not None else []
+    return listed([*sizes, *more]) if sizes or more else sentence("all values")

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_rnn.language.saying import Listed, listed, say, sentence
+from tinygrad_rnn.language.spoken_fields import Spoken
 from tinygrad_rnn.notebook.html_parts import box, labelled, titled
 
 TrialKey = tuple[int | None, int | None, int]
 """The length, the size of the batch and the seed of a trial; None where it has no such axis."""
 
 
-@dataclass(frozen=True)
+AGAINST = {
+    "tape": sentence("against the tape of the same forward pass, and differences"),
+    "complex step": sentence("against the complex step of the same loss, and differences"),
+    "differences": sentence("against differences of the same loss, along random directions"),
+}
+"""By the method, with what gradients are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Examination:
     """The findings of `examine`. `print(examination)` says them; `bool(examination)` is whether all is right.
 
@@ -29,12 +39,12 @@ class Examination:
     silent: tuple[TrialKey, ...] = ()
     doubtful: tuple[TrialKey, ...] = ()
     method: str = "tape"
-    conventions: tuple[str, ...] = ()
-    mistakes: tuple[str, ...] = ()
-    first: str = ""
-    details: Mapping[str, str] = field(default_factory=dict)
+    conventions: Spoken[tuple[str, ...]] = Spoken(())
+    mistakes: Spoken[tuple[str, ...]] = Spoken(())
+    first: Spoken[str] = Spoken("")
+    details: Spoken[dict[str, str]] = Spoken()
     missing: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    remarks: Spoken[tuple[str, ...]] = Spoken(())
 
     def __bool__(self) -> bool:
         return not self.wrong and not self.missing
@@ -84,82 +94,82 @@ class Examination:
     @property
     def verdict(self) -> str:
         """The verdict in a few words."""
-        under = f", where {'; '.join(self.conventions)}" if self.conventions else ""
         if self.wrong:
-            return f"WRONG{self._since()}"
+            return self._wrong_since()
         if self.missing:
-            return f"INCOMPLETE: right so far, without {', '.join(f'd{name}' for name in self.missing)}"
-        rest = [
-            f"{words} at {where}"
-            for words, trials in (("could not be run", self.silent), ("not judged", self.doubtful))
-            if (where := self._apart(trials))
-        ]
-        at = f" at T = {_listed(_lengths(self.trials))}" if rest and _lengths(self.trials) else ""
-        return "; ".join([f"right{at}{under}", *rest])
+            names = listed(f"d{name}" for name in self.missing)
+            return say("INCOMPLETE: right so far, without {names}", names=names)
+        rest = [say("could not be run at {where}", where=where)] if (where := self._apart(self.silent)) else []
+        rest += [say("not judged at {where}", where=where)] if (where := self._apart(self.doubtful)) else []
+        lengths = _lengths(self.trials)
+        right = say("right at T = {lengths}", lengths=listed(lengths)) if rest and lengths else say("right")
+        under = self.conventions and say(", where {conventions}", conventions=Listed(self.conventions, sentence("; ")))
+        return say("; ").join([f"{right}{under or ''}", *rest])
 
     def _apart(self, trials: tuple[TrialKey, ...]) -> str:
         """Return the lengths, or the batches, of which no trial was judged; the remarks tell of single trials."""
-        for name, place in (("T", 0), ("batch", 1)):
+        for name, place in (("T", 0), (say("batch"), 1)):
             judged = {t[place] for t in self.trials}
             values = sorted({n for t in trials if (n := t[place]) is not None and n not in judged})
             if values:
-                return f"{name} = {_listed(values)}"
+                return f"{name} = {listed(values)}"
         return ""
 
-    def _since(self) -> str:
-        """Say from which length on something is wrong, where shorter sequences are right."""
+    def _wrong_since(self) -> str:
+        """Say that something is wrong, and from which length on, where shorter sequences are right."""
         bad = _lengths(t for where in self.wrong.values() for t in where)
         good = [n for n in _lengths(self.trials) if bad and n < bad[0]]
         if not good:
-            return ""
-        return f" from T = {bad[0]} on (right at T = {_listed(good)})"
+            return say("WRONG")
+        return say("WRONG from T = {T} on (right at T = {right})", T=bad[0], right=listed(good))
 
     def __repr__(self) -> str:
-        return f"<Examination of {self.name}: {self.verdict}>"
+        return say("<Examination of {name}: {verdict}>", name=self.name, verdict=self.verdict)
 
     def _repr_html_(self) -> str:
         right = None if self and (self.silent or self.doubtful) else bool(self)
         return box(titled(self.name, self.verdict, right), labelled(str(self).split("\n")[1:]))
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.verdict}", f"tried: {self._tried()}"]
+        lines = [
+            say("{title}: {verdict}", title=self.name, verdict=self.verdict),
+            say("tried: {what}", what=self._tried()),
+        ]
         right = [f"d{name}" for name, where in self.gradients.items() if not where]
         if right and not self:
-            lines.append(f"right: {', '.join(right)}")
+            lines.append(say("right: {names}", names=listed(right)))
         for where in dict.fromkeys(self.wrong.values()):
-            names = [f"d{name}" for name, found in self.wrong.items() if found == where]
-            lines.append(f"wrong: {', '.join(names)}{self._where(where)}")
-        lines += [f"  d{name}: {words}" for name, words in self.details.items()]
+            names = listed(f"d{name}" for name, found in self.wrong.items() if found == where)
+            lines.append(say("wrong: {names}{where}", names=names, where=self._where(where)))
+        lines += [say("  {name}: {seen}", name=f"d{name}", seen=seen) for name, seen in self.details.items()]
         if self.missing:
-            lines.append(f"missing: {', '.join(f'd{name}' for name in self.missing)}, though the loss depends on it")
+            names = listed(f"d{name}" for name in self.missing)
+            lines.append(say("missing: {names}, though the loss depends on it", names=names))
         if not self and self.conventions:
-            lines.append(f"convention: {'; '.join(self.conventions)}")
-        lines += [f"first: {self.first}"] if self.first else []
-        lines += [f"{'mistake' if k == 0 else 'and'}: {words}" for k, words in enumerate(self.mistakes)]
+            lines.append(say("convention: {said}", said=Listed(self.conventions, sentence("; "))))
+        lines += [say("first: {symptom}", symptom=self.first)] if self.first else []
+        first, *others = [*self.mistakes, ""]
+        lines += [say("mistake: {mistake}", mistake=first)] if first else []
+        lines += [say("and: {mistake}", mistake=other) for other in others if other]
         return "\n".join([*lines, *self.remarks])
 
     def _tried(self) -> str:
         lengths, batches = _lengths(self.trials), sorted({b for _, b, _ in self.trials if b is not None})
         seeds = len({seed for *_, seed in self.trials})
-        parts = [f"T = {_listed(lengths)}"] if lengths else []
-        parts += [f"batch {_listed(batches)}"] if batches else []
-        parts += [f"{seeds} sets of values" if seeds > 1 else "the values given"]
-        given = ", ".join(f"d{name}" for name in self.gradients)
-        against = {
-            "tape": "the tape of the same forward pass, and differences",
-            "complex step": "the complex step of the same loss, and differences",
-            "differences": "differences of the same loss, along random directions",
-        }[self.method]
-        return f"{'; '.join(parts)}; {given}; against {against}"
+        parts = [f"T = {listed(lengths)}"] if lengths else []
+        parts += [say("batch {batches}", batches=listed(batches))] if batches else []
+        parts += [say("{n} sets of values", n=seeds) if seeds > 1 else say("the values given")]
+        parts += [str(listed(f"d{name}" for name in self.gradients)), str(AGAINST[self.method])]
+        return say("; ").join(parts)
 
     def _where(self, where: tuple[TrialKey, ...]) -> str:
         bad, all_of = _lengths(where), _lengths(self.trials)
         good = [n for n in all_of if n not in bad]
         batches = {b for _, b, _ in where}
-        text = f", at T = {_listed(bad)}" if bad and len(all_of) > 1 else ""
-        text += f" (right at T = {_listed(good)})" if bad and good else ""
+        text = say(", at T = {lengths}", lengths=listed(bad)) if bad and len(all_of) > 1 else ""
+        text += say(" (right at T = {lengths})", lengths=listed(good)) if bad and good else ""
         if len(batches) == 1 and len({b for _, b, _ in self.trials}) > 1:
-            text += f", with a batch of {batches.pop()} only"
+            text += say(", with a batch of {n} only", n=batches.pop())
         return text
 
 
@@ -169,7 +179,3 @@ def _trial(trial: TrialKey) -> dict[str, int | None]:
 
 def _lengths(trials: Iterable[TrialKey]) -> list[int]:
     return sorted({T for T, _, _ in trials if T is not None})
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, numbers))

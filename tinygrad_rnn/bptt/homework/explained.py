@@ -16,6 +16,7 @@ from tinygrad_rnn.bptt.comparison.case import Case, Gradients
 from tinygrad_rnn.bptt.diagnosis.evidence import Truth
 from tinygrad_rnn.bptt.diagnosis.examination import Examination as Answers
 from tinygrad_rnn.bptt.diagnosis.explanation import diagnosis_of
+from tinygrad_rnn.bptt.diagnosis.mistake import NEVER_FILLED
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
@@ -24,14 +25,15 @@ from tinygrad_rnn.bptt.homework.array_places import Array, Path
 from tinygrad_rnn.bptt.homework.judging import Convention, Trial
 from tinygrad_rnn.bptt.homework.unrolled_steps import Steps, first_step, steps_of
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Way
+from tinygrad_rnn.language.saying import Sentence, Words, sentence
 
 
 @dataclass(frozen=True)
 class Explanation:
     """Mistakes that explain the wrong gradients, in words, and the first quantity that is wrong."""
 
-    mistakes: tuple[str, ...]
-    first: str
+    mistakes: tuple[Words, ...]
+    first: Words
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,26 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
             found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
     except (DoctorError, ValueError, LookupError):  # a step that the doctor has no model of
         return None
-    mistakes = [m.words for m in (found.mistake, *found.others) if m]
+    mistakes = [m.said for m in (found.mistake, *found.others) if m]
     if not mistakes:
         return None
     if not found.complete:  # what explains the first numbers alone may be false
         mistakes = []
-    if mistakes and any(np.any(g) for one in handed for g in one.steps.rest.values()):
-        mistakes = [
-            m.replace(": never filled in (all zero)", ": what comes through the steps is missing") for m in mistakes
-        ]
-    mistakes = [words.replace(" (dlast too)", "") for words in mistakes]  # people have no dlast
-    return Explanation(tuple(mistakes), str(found.symptom) if found.symptom else "")
+    besides = any(np.any(g) for one in handed for g in one.steps.rest.values())
+    told = tuple(_as_people_have_it(said, besides) for said in mistakes)
+    return Explanation(told, found.symptom.said if found.symptom else "")
+
+
+def _as_people_have_it(said: Words, besides: bool) -> Words:
+    """Return a mistake without dlast, which people have not.
+
+    besides: whether parameters have gradients by other ways too, so that what looks empty lacks the steps alone.
+    """
+    if isinstance(said, Sentence) and "also" in said.parts:
+        return said.but(also="")
+    if isinstance(said, Sentence) and besides and said.parts.get("how") == NEVER_FILLED:
+        return said.but(how=sentence("what comes through the steps is missing"))
+    return said
 
 
 def single_steps(

@@ -15,6 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.evidence import Scale, Seen, Truth
 from tinygrad_rnn.bptt.diagnosis.precision import SINGLE, Precision
 from tinygrad_rnn.bptt.homework.array_places import Array
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
+from tinygrad_rnn.language.saying import Words, sentence
 
 USUAL = Precision(1e-7, 1e-11)
 """Wider than the doctor's: the loss, and so the rounding of its derivative, is the person's own."""
@@ -89,12 +90,12 @@ def precision_of(trials: list[Trial]) -> tuple[Precision, str]:
 
 @dataclass(frozen=True)
 class Convention:
-    """A way to hand gradients in that is no mistake: in words, and as a change of the true gradient on a trial.
+    """A way to hand gradients in that is no mistake: as a sentence, and as a change of the true gradient on a trial.
 
     factor: by what it multiplies on a trial, where that is all it does. bound: to what it cuts each entry.
     """
 
-    words: str
+    said: Words
     change: Callable[[Trial, Array], Array]
     factor: Callable[[Trial], float] | None = None
     bound: float = np.inf
@@ -102,11 +103,12 @@ class Convention:
 
 def scaled_by(scale: Scale) -> Convention:
     """Return the convention that gradients have another size."""
-    return _scaled(f"gradients are {scale.words}", lambda t: scale.factor(t.T or 1, t.B or 1))
+    said = sentence("{what} are {scale}", what=sentence("gradients"), scale=scale.said)
+    return _scaled(said, lambda t: scale.factor(t.T or 1, t.B or 1))
 
 
-def _scaled(words: str, factor: Callable[[Trial], float]) -> Convention:
-    return Convention(words, lambda trial, g: g * factor(trial), factor)
+def _scaled(said: Words, factor: Callable[[Trial], float]) -> Convention:
+    return Convention(said, lambda trial, g: g * factor(trial), factor)
 
 
 def _always(factor: float) -> Callable[[Trial], float]:
@@ -152,7 +154,8 @@ def rate_of(trials: list[Trial], names: list[str], precision: Precision) -> Conv
     most = _rights(trials, names, precision, None)
     best = None
     for rate in (rate for rate in rates if rate > 0):
-        convention = _scaled(f"parameters move by {rate:.4g} times the gradient", _always(rate))
+        said = sentence("parameters move by {rate:.4g} times the gradient", rate=rate)
+        convention = _scaled(said, _always(rate))
         if (right := _rights(trials, names, precision, convention)) > most:
             best, most = convention, right
     return best
@@ -179,8 +182,8 @@ def clip_of(trials: list[Trial], names: list[str], precision: Precision, scale: 
 
 
 def _clipping(bound: float) -> Convention:
-    words = f"gradients are clipped to [-{bound:.6g}, {bound:.6g}]"
-    return Convention(words, lambda t, g: evidence.clipped(g, bound), bound=bound)
+    said = sentence("gradients are clipped to [-{bound:.6g}, {bound:.6g}]", bound=bound)
+    return Convention(said, lambda t, g: evidence.clipped(g, bound), bound=bound)
 
 
 def own_norm_of(trials: list[Trial], names: list[str]) -> float | None:
@@ -194,7 +197,8 @@ def norm_of(trials: list[Trial], names: list[str]) -> Convention | None:
     if found is None:
         return None
     norm, factors = found
-    return _scaled(f"gradients are scaled down to a norm of {norm:.6g} at most", lambda t: factors[t.key])
+    said = sentence("gradients are scaled down to a norm of {norm:.6g} at most", norm=norm)
+    return _scaled(said, lambda t: factors[t.key])
 
 
 def _seen(trials: list[Trial], names: list[str], precision: Precision, scale: Convention | None = None) -> list[Seen]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinygrad_rnn.commands.classroom.marks import Mark
 from tinygrad_rnn.commands.common import printable
+from tinygrad_rnn.language.saying import listed, say
 
 LEVELS = {
     0: "right or wrong",
@@ -27,37 +27,34 @@ def _hint(mark: Mark, level: int) -> str:
         return mark.words if level else mark.words.splitlines()[0]
     if level == 0 or mark.right:
         right = all(found["right"] for found in mark.found.values())
-        return ("incomplete" if mark.absent else "right") if right else "wrong"
+        return (say("incomplete") if mark.absent else say("right")) if right else say("wrong")
     lines = [
-        f"{question}: {line}" if question else line
+        say("{question}: {line}", question=question, line=line) if question else line
         for question, found in mark.found.items()
-        for line in _lines(found, level)
+        for line in _lines(found, mark.told.get(question, {}), level)
     ]
-    absent = f"not given: {', '.join(f'd{name}' for name in mark.absent)}"
+    absent = say("not given: {names}", names=listed(f"d{name}" for name in mark.absent))
     return "\n".join([*lines, absent] if mark.absent else lines)
 
 
-def _lines(found: Mapping[str, Any], level: int) -> Iterator[str]:
+def _lines(found: Mapping[str, Any], told: Mapping[str, Any], level: int) -> Iterator[str]:
     if found["right"]:
-        yield "right"
+        yield say("right")
         return
     wrong = [f"d{name}" for name, g in found["gradients"].items() if not g["right"]]
-    first = re.match(r"(.+?) at step (\d+), of T = (\d+) steps", found.get("first", ""))
-    since = f", first at step {first[2]} of T = {first[3]} steps" if first else ""
+    first, since = told.get("first"), ""
+    if first:
+        since = say(", first at step {step} of T = {steps} steps", step=first["step"], steps=first["steps"])
     if wrong:
-        yield f"wrong: {', '.join(wrong)}{since}"
+        yield say("wrong: {names}{where}", names=listed(wrong), where=since)
     if missing := found.get("missing"):
-        yield f"missing: {', '.join(f'd{name}' for name in missing)}"
+        yield say("missing: {names}", names=listed(f"d{name}" for name in missing))
     if not wrong and not missing:
-        yield from found.get("remarks", ()) or ["wrong"]
+        yield from found.get("remarks", ()) or [say("wrong")]
     if level >= 2 and first:
-        yield f"the first wrong quantity: {first[1].replace(', or in what is made of it,', ', or what is made of it')}"
+        yield say("the first wrong quantity: {quantity}", quantity=first["quantity"])
     if level >= 3:
-        yield from (f"d{name}: {g['seen']}" for name, g in found["gradients"].items() if g.get("seen"))
-        yield from (f"mistake: {without_the_right_one(words)}" for words in found.get("mistakes", ()))
-
-
-def without_the_right_one(words: str) -> str:
-    """Return the words of a mistake without what belongs in the place of what was written."""
-    said = re.sub(r" stands in the place of\b.*", " does not belong there", words, flags=re.DOTALL)
-    return re.sub(r",? ?\bin the place of\b.*", ", which does not belong there", said, flags=re.DOTALL)
+        for name, g in found["gradients"].items():
+            if g.get("seen"):
+                yield say("{question}: {line}", question=f"d{name}", line=g["seen"])
+        yield from (say("mistake: {mistake}", mistake=words) for words in told.get("mistakes", ()))

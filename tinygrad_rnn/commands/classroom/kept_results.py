@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_rnn import files
 from tinygrad_rnn.commands.classroom.processes import Limits, Result
 from tinygrad_rnn.commands.sources import digest
+from tinygrad_rnn.language.current import current
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,22 @@ class Kept:
 
     def place(self, submission: Path, name: str) -> Path:
         """Return the path of a submission's result. Its name is made of what every result depends on."""
-        parts = [_judges(), platform.python_version(), np.__version__, name, digest(submission), digest(self.task)]
+        parts = [
+            current(),
+            _judges(),
+            platform.python_version(),
+            np.__version__,
+            name,
+            digest(submission),
+            digest(self.task),
+        ]
         return self.folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json"
 
     def read(self, place: Path) -> Result | None:
         """Return a result that holds; None where there is none, or what it depends on has changed."""
         try:
             result = json.loads(place.read_text(encoding="utf-8"))
-            holds = {"status", "words", "found"} <= set(result)
+            holds = {"status", "words", "found", "told"} <= set(result)
             holds = holds and (result["status"] == "judged" or result["limits"] == asdict(self.limits))
             holds = holds and all(digest(Path(path)) == was for path, was in result["used"].items())
         except (OSError, ValueError, TypeError, AttributeError, KeyError):

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tinygrad_rnn.commands.classroom.processes import Result
-
-STANDS_FOR = " stands in the place of "
-"""What stands in the words of a mistake between what was written and what was meant."""
+from tinygrad_rnn.language.saying import listed, say
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One submission as it was judged. found: the findings, by question; scale: the points of each gradient."""
+    """One submission as it was judged. scale: the points of each gradient.
+
+    found: the findings, by question. told: what a class is told of them, by question, see `told_mistakes.told`.
+    """
 
     student: str
     status: str
     words: str
     found: Mapping[str, Any]
+    told: Mapping[str, Any] = field(default_factory=dict)
     scale: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -66,7 +67,7 @@ class Mark:
 
 def marks_of(results: Mapping[str, Result], points: Mapping[str, float] | None) -> list[Mark]:
     """Return the marks by the results of students. points: those of each gradient, where the task says them."""
-    marks = [Mark(student, r["status"], r["words"], r["found"]) for student, r in results.items()]
+    marks = [Mark(student, r["status"], r["words"], r["found"], r.get("told", {})) for student, r in results.items()]
     scale = _scale(marks, points)
     return [replace(mark, scale=scale) for mark in marks]
 
@@ -95,29 +96,14 @@ def counts(marks: list[Mark]) -> list[tuple[int, str]]:
 
 def _kinds(mark: Mark) -> Iterator[str]:
     if mark.status != "judged":
-        yield "could not be run" if mark.status == "failed" else mark.words.partition(";")[0]
+        yield say("could not be run") if mark.status == "failed" else mark.words.partition(say("; ").strip())[0]
     elif mark.right:
-        yield "right"
-    elif mark.mistakes:
-        yield from map(shortened, mark.mistakes)
+        yield say("right")
+    elif counted := [words for told in mark.told.values() for words in told["counted"]]:
+        yield from counted
     elif wrong := [f"d{name}" for name, right in mark.gradients.items() if not right]:
-        yield f"no known mistake: {', '.join(sorted(wrong))}"
+        yield say("no known mistake: {names}", names=listed(sorted(wrong)))
     elif mark.absent:
-        yield f"not given: {', '.join(f'd{name}' for name in mark.absent)}"
+        yield say("not given: {names}", names=listed(f"d{name}" for name in mark.absent))
     else:
-        yield "fails, or has a bad habit; no gradient that it gives is wrong"
-
-
-def shortened(words: str) -> str:
-    """Return the words of a mistake, of two products only the factors that differ: in dU: h[t] for h[t-1]."""
-    found = re.fullmatch(rf"in (.+?), (.+){STANDS_FOR}(.+)", words)
-    if not found:
-        return words
-    hand, meant = (re.findall(r"\w+(?:\[[^\]]*\])?(?:\.T)?|\S", text) for text in found.groups()[1:])
-    while hand and meant and hand[0] == meant[0]:
-        hand, meant = hand[1:], meant[1:]
-    while hand and meant and hand[-1] == meant[-1]:
-        hand, meant = hand[:-1], meant[:-1]
-    if len(hand) != 1 or len(meant) != 1 or not re.match(r"\w", hand[0]):
-        return words
-    return f"in {found[1]}: {hand[0]} for {meant[0]}"
+        yield say("fails, or has a bad habit; no gradient that it gives is wrong")

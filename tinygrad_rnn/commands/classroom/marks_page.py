@@ -9,9 +9,11 @@ from string import Template
 from tinygrad_rnn.commands.classroom.hints import hint
 from tinygrad_rnn.commands.classroom.marks import Mark, counts
 from tinygrad_rnn.draw.player import policy
+from tinygrad_rnn.language.current import current
+from tinygrad_rnn.language.saying import listed, say, sentence
 
 PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
+<html lang="$language">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="$policy">
@@ -40,16 +42,16 @@ p { margin: .5rem 0 1.5rem; }
 <body>
 <h1>$title</h1>
 <p>$summary</p>
-<h2>What happened how often</h2>
+<h2>$how_often</h2>
 <table>
-<thead><tr><th class="number">How many</th><th>What</th></tr></thead>
+<thead><tr><th class="number">$how_many</th><th>$what</th></tr></thead>
 <tbody>
 $counts
 </tbody>
 </table>
-<h2>Students</h2>
+<h2>$students</h2>
 <table>
-<thead><tr><th>Student</th><th class="number">Points</th>$heads<th>Told to the student</th><th>Mistake</th></tr></thead>
+<thead><tr><th>$student</th><th class="number">$points</th>$heads<th>$told</th><th>$mistake</th></tr></thead>
 <tbody>
 $rows
 </tbody>
@@ -64,16 +66,32 @@ def page(marks: list[Mark], level: int, task: str) -> str:
     scale = marks[0].scale
     right = sum(mark.right for mark in marks)
     silent = sum(mark.status != "judged" for mark in marks)
-    points = ", ".join(f"d{name} {p:g}" for name, p in scale.items())
+    points = [f"d{name} {p:g}" for name, p in scale.items()]
     text = PAGE.substitute(
         policy="$policy",
-        title=_text(f"Marks: {task}"),
+        language=current(),
+        title=_text(say("Marks: {task}", task=task)),
         summary=_text(
-            f"{len(marks)} submissions: {right} right, {len(marks) - right - silent} wrong, {silent} without an answer."
-            f" Points: {points or 'none'}."
+            say(
+                "{all} submissions: {right} right, {wrong} wrong, {silent} without an answer. Points: {points}.",
+                all=len(marks),
+                right=right,
+                wrong=len(marks) - right - silent,
+                silent=silent,
+                points=listed(points) if points else sentence("none"),
+            )
         ),
+        how_often=say("What happened how often"),
+        how_many=say("How many"),
+        what=say("What"),
+        students=say("Students"),
+        student=say("Student"),
+        points=say("Points"),
+        told=say("Told to the student"),
+        mistake=say("Mistake"),
         counts="\n".join(
-            f'<tr><td class="number">{count} of {len(marks)}</td><td>{_text(words)}</td></tr>'
+            f'<tr><td class="number">{say("{count} of {all}", count=count, all=len(marks))}</td>'
+            f"<td>{_text(words)}</td></tr>"
             for count, words in counts(marks)
         ),
         heads="".join(f'<th class="number">d{_text(name)}</th>' for name in scale),

@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_rnn.commands.classroom.hints import hint
 from tinygrad_rnn.commands.classroom.marks import Mark, counts
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.text_tables import aligned
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -18,7 +19,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def text(marks: list[Mark], level: int) -> str:
     """Return a line for each student, and one for each mistake."""
     rows = [(mark.student, mark.whole, "; ".join(hint(mark, level).splitlines())) for mark in marks]
-    mistakes = [f"{count:4} of {len(marks)}: {words}" for count, words in counts(marks)]
+    mistakes = [
+        say("{count:4} of {all}: {words}", count=count, all=len(marks), words=words) for count, words in counts(marks)
+    ]
     return "\n".join([*aligned(rows, right=[1]), "", *mistakes])
 
 

@@ -19,7 +19,9 @@ from tinygrad_rnn import files
 from tinygrad_rnn.bptt.diagnosis.failures import told
 from tinygrad_rnn.commands import user_code
 from tinygrad_rnn.commands.classroom import task
+from tinygrad_rnn.commands.classroom.told_mistakes import told as told_of
 from tinygrad_rnn.commands.sources import READ, digest
+from tinygrad_rnn.language.current import speaking
 
 GRACE = 10
 """Seconds beyond the time of a submission, after which it is ended from outside: for the start of its process."""
@@ -29,7 +31,7 @@ def judged(submission: Path, asked: Path) -> dict[str, Any]:
     """Return the result of one submission: status, words, found, and the hashes of the files that it imported."""
     try:
         with task.opened(asked) as what, user_code.opened(submission) as module:
-            return _result("judged", "", what.findings(module), submission, asked)
+            return _result("judged", "", what.answers(module), submission, asked)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -43,7 +45,8 @@ def _result(status: str, words: str, found: task.Findings, submission: Path, ask
     return {
         "status": status,
         "words": words,
-        "found": found,
+        "found": {question: part.to_dict() for question, part in found.items()},
+        "told": {question: told_of(part) for question, part in found.items()},
         "used": {path: digest(Path(path)) for path in sorted(paths)},
     }
 
@@ -70,7 +73,8 @@ def main() -> None:
     limit(**asked["limits"])
     with open(asked["trace"], "w", encoding="utf-8") as trace:
         faulthandler.dump_traceback_later(asked["limits"]["seconds"], exit=True, file=trace)  # it says where it hangs
-        _judge(asked)
+        with speaking(asked["language"]):
+            _judge(asked)
     end(0)
 
 

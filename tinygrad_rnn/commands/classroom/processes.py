@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 from tinygrad_rnn.bench.machine import environment
 from tinygrad_rnn.bptt.diagnosis.failures import CELL
 from tinygrad_rnn.commands.classroom.one_submission import GRACE
+from tinygrad_rnn.language.current import current
+from tinygrad_rnn.language.saying import say
 
 Result = dict[str, Any]
 
@@ -50,7 +53,11 @@ class Job:
             return None
         file = re.escape(str(self.submission.resolve()))
         found = re.search(rf'File "{file}(?:{CELL}(\d+))?", line (\d+)', trace)
-        return f"; it was at {f'cell {found[1]}, ' if found[1] else ''}line {found[2]}" if found else ""
+        if not found:
+            return ""
+        if found[1]:
+            return say("; it was at cell {cell}, line {line}", cell=found[1], line=found[2])
+        return say("; it was at line {line}", line=found[2])
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,9 @@ def run(jobs: list[Job], limits: Limits, at_once: int, done: Callable[[Job, Resu
         except BaseException as error:
             finished.put(error)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(jobs)))]
+    threads = [  # each in a copy of this context, which says what language is spoken
+        threading.Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(min(at_once, len(jobs)))
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -152,7 +161,7 @@ class _Running:
 
 def _said(job: Job, limits: Limits) -> str:
     paths = {"task": job.task, "result": job.result, "trace": job.trace}
-    asked = {"submission": job.submission.name, "limits": asdict(limits)}
+    asked = {"submission": job.submission.name, "limits": asdict(limits), "language": current()}
     return json.dumps(asked | {name: str(path.resolve()) for name, path in paths.items()})
 
 
@@ -181,13 +190,14 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _without_a_result(status: int | None, limits: Limits, where: str | None) -> Result:
     by_limits = (getattr(signal, "SIGXCPU", None), getattr(signal, "SIGALRM", None))
     if where is not None or status is None or -status in by_limits:
-        return _nothing("timeout", f"no answer within {limits.seconds:g} s{where or ''}", limits)
+        late = say("no answer within {seconds:g} s{where}", seconds=limits.seconds, where=where or "")
+        return _nothing("timeout", late, limits)
     try:
-        how = signal.Signals(-status).name if status and status < 0 else f"status {status}"
+        how = signal.Signals(-status).name if status and status < 0 else say("status {n}", n=status)
     except ValueError:
-        how = f"signal {-status}" if status else "status 0"
-    return _nothing("crashed", f"its process ended by {how}, without an answer", limits)
+        how = say("signal {n}", n=-status) if status else say("status {n}", n=0)
+    return _nothing("crashed", say("its process ended by {how}, without an answer", how=how), limits)
 
 
 def _nothing(status: str, words: str, limits: Limits) -> Result:
-    return {"status": status, "words": words, "found": {}, "used": {}, "limits": asdict(limits)}
+    return {"status": status, "words": words, "found": {}, "told": {}, "used": {}, "limits": asdict(limits)}

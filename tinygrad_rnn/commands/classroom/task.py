@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinygrad_rnn import bptt
 from tinygrad_rnn.bptt.diagnosis.failures import line_of, told
@@ -19,8 +19,8 @@ from tinygrad_rnn.commands.sources import from_source
 
 FORMS = "write def examine(module): return bptt.examine(module.f, ...), or cell = ... and function = ... for the doctor"
 FINDINGS = (bptt.Diagnosis, bptt.Examination, bptt.Report)
-Findings = dict[str, Any]
-"""Findings as plain values, by the name of the question; "" where there is one question."""
+Findings: TypeAlias = "dict[str, bptt.Diagnosis | bptt.Examination | bptt.Report]"
+"""Findings by the name of the question; "" where there is one question."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,22 @@ class Task:
     judge: Callable[[ModuleType], Any]
     points: Mapping[str, float] | None
 
-    def findings(self, module: ModuleType) -> Findings:
+    def findings(self, module: ModuleType) -> dict[str, dict[str, Any]]:
+        """Judge a submission, and return what was found as plain values, by the name of the question."""
+        return {question: part.to_dict() for question, part in self.answers(module).items()}
+
+    def answers(self, module: ModuleType) -> Findings:
         """Judge a submission, and return what was found.
 
         Raises ValueError or TypeError where it cannot be judged, or where the task returns something else.
         """
         found = self.judge(module)
         if isinstance(found, FINDINGS):
-            return {"": found.to_dict()}
+            return {"": found}
         if isinstance(found, list | tuple):
             found = {str(k + 1): part for k, part in enumerate(found)}
         if isinstance(found, Mapping) and found and all(isinstance(part, FINDINGS) for part in found.values()):
-            return {str(name): part.to_dict() for name, part in found.items()}
+            return {str(name): part for name, part in found.items()}
         raise TypeError(
             f"{self.path.name}: examine(module) returned {type(found).__name__}\n"
             "return what bptt.examine, bptt.doctor or bptt.compare returns, or a dict of these by question"

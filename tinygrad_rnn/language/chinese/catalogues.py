@@ -5,11 +5,19 @@ from __future__ import annotations
 from tinygrad_rnn.language.chinese.zh_common import COMMON
 from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
+from tinygrad_rnn.language.chinese.zh_diagnosis import DIAGNOSIS
+from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
+from tinygrad_rnn.language.chinese.zh_marking import MARKING
+from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
 from tinygrad_rnn.language.chinese.zh_scans import SCANS
 
 CATALOGUES = (
     COMMON,
     COMPARISON,
+    DIAGNOSIS,
+    MISTAKES,
+    HOMEWORK,
+    MARKING,
     DERIVATION,
     SCANS,
 )

@@ -1,7 +1,6 @@
 """What a derivation says in words, in Chinese."""
 
 DERIVATION = {
-    " ": "",
     "BPTT of {title}": "{title} 的 BPTT 推导",
     "{heading}.": "{heading}。",
     "{heading}. {note}": "{heading}。{note}",
