@@ -462,7 +462,7 @@ def test_the_text_of_an_lstm():
     assert "σ(#7[:, 0:4])" in draw.text(tape, ascii=False)
     whole = draw.text(tape, width=300).splitlines()
     assert "#7 = x_0 @ weight_ih.T + bias_ih + h_{-1} @ weight_hh.T + bias_hh" in whole[1]
-    assert whole[-1] == "L = sum((hs - array) * (hs - array)) / 32"
+    assert whole[-1] == "L = sum((hs - array)**2) / 32"
 
 
 @pytest.mark.parametrize(("name", "view", "depth"), EVERY)

@@ -115,6 +115,7 @@ class _Placer:
                 lanes,
                 self.pic.carried(*arrow),
                 self.height,
+                self.between,
                 nested.get(arrow, 0),
                 self._far(arrow),
             )
