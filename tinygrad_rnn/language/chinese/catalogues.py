@@ -5,12 +5,14 @@ from __future__ import annotations
 from tinygrad_rnn.language.chinese.zh_common import COMMON
 from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
+from tinygrad_rnn.language.chinese.zh_online import ONLINE
 from tinygrad_rnn.language.chinese.zh_scans import SCANS
 
 CATALOGUES = (
     COMMON,
     COMPARISON,
     DERIVATION,
+    ONLINE,
     SCANS,
 )
 """The catalogues of the rooms."""
