@@ -44,7 +44,7 @@ TERMS = (
     Term("last state", "最后的状态", also=("最后状态", "末状态")),
     Term("net input", "净输入"),
     Term("weight", "权重"),
-    Term("bias", "偏置", other=("biases",)),
+    Term("bias", "偏置", also=("偏差",), other=("biases",)),
     Term("parameter", "参数"),
     Term("layer", "层"),
     Term("gate", "门"),

@@ -97,7 +97,7 @@ class Influences:
         return step, inputs or tuple(Tensor(np.zeros(s.shape, s.dtype)) for s in after), after
 
     def _carried(self) -> list[int]:
-        """Return the numbers of the states that a step reads; of the first one too, unless it is made of these alone."""
+        """Return the numbers of the states that a step reads, and of the first one, unless it is made of these."""
         with not_recording():
             first = self._recorded(0, self.run.state)[2]
             step, inputs, after = self._recorded(min(1, self.run.T - 1), tuple(s.data for s in first))
