@@ -105,7 +105,7 @@ def test_the_exercise_on_truncation_takes_a_text_of_your_own(tmp_path):
     assert "\ncall me ishmael some years ago never\n" in said
     assert "bias 0.000" in said
     (tmp_path / "short.txt").write_text("too short", "utf-8")
-    with pytest.raises(AssertionError, match="short.txt: 9 letters and spaces"):
+    with pytest.raises(AssertionError, match=r"short\.txt: 9 letters and spaces"):
         make_exercises.run(demo, tmp_path, "out", "short.txt")
 
 

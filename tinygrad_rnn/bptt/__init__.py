@@ -15,6 +15,9 @@ from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.bptt.homework import adapters
 from tinygrad_rnn.bptt.homework.examine import examine
 from tinygrad_rnn.bptt.homework.examined import Examination
+from tinygrad_rnn.bptt.online.compare_online import OnlineComparison, compare_online
+from tinygrad_rnn.bptt.online.online_gradient import Online, online_gradient
+from tinygrad_rnn.bptt.online.ways_online import KFRTRL, RFLO, UORO, EProp, Exact, SnAp
 from tinygrad_rnn.bptt.scans.scan_gradient import Scanned, scan_gradient
 from tinygrad_rnn.bptt.scans.two_paths import Parted, compare_paths
 from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
@@ -34,14 +37,21 @@ from tinygrad_rnn.bptt.truncation.ways import (
 )
 
 __all__ = [
+    "KFRTRL",
+    "RFLO",
+    "UORO",
     "Chunked",
     "Cost",
     "Derivation",
     "Deviation",
     "Diagnosis",
+    "EProp",
+    "Exact",
     "Examination",
     "Flow",
     "Full",
+    "Online",
+    "OnlineComparison",
     "Parted",
     "RandomChunks",
     "Randomized",
@@ -50,6 +60,7 @@ __all__ = [
     "Saliency",
     "Scaled",
     "Scanned",
+    "SnAp",
     "Span",
     "WilliamsPeng",
     "Window",
@@ -60,6 +71,7 @@ __all__ = [
     "checkpointed",
     "compare",
     "compare_gradients",
+    "compare_online",
     "compare_paths",
     "contributions",
     "deltas",
@@ -70,6 +82,7 @@ __all__ = [
     "immediate",
     "log10_norm",
     "log10_product",
+    "online_gradient",
     "paths",
     "rtrl",
     "saliency",

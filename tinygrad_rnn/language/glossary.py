@@ -87,6 +87,7 @@ TERMS = (
     Term(
         "bias",
         "偏置",
+        also=("偏差",),
         other=("biases",),
         nndl="b",
         d2l="b_h",

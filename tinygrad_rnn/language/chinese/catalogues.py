@@ -9,6 +9,7 @@ from tinygrad_rnn.language.chinese.zh_diagnosis import DIAGNOSIS
 from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
 from tinygrad_rnn.language.chinese.zh_marking import MARKING
 from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
+from tinygrad_rnn.language.chinese.zh_online import ONLINE
 from tinygrad_rnn.language.chinese.zh_scans import SCANS
 
 CATALOGUES = (
@@ -19,6 +20,7 @@ CATALOGUES = (
     HOMEWORK,
     MARKING,
     DERIVATION,
+    ONLINE,
     SCANS,
 )
 """The catalogues of the rooms."""
