@@ -9,7 +9,7 @@ import make_vocabulary
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-IN_BOTH = ["nndl.md", "d2l.md", "cs224n.md", "vocabulary.md"]
+IN_BOTH = ["derive.md", "nndl.md", "d2l.md", "cs224n.md", "vocabulary.md"]
 IN_BOTH += [f"derivations/{page.name}" for page in sorted((DOCS / "derivations").glob("*.md"))]
 
 

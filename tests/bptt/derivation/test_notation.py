@@ -219,7 +219,10 @@ def test_the_lines_of_the_walk_back_have_reasons(name):
 def test_reasons_say_which_line_reads_what():
     text = derived("lstm").write("text", reasons=True)
     for line, why in (
-        ("∂c_t/∂c_{t-1} = diag(f_t)", "In c_t, c_{t-1} is multiplied entry by entry: a diagonal matrix of what it is"),
+        (
+            "∂c_t/∂c_{t-1} = diag(f_t)",
+            "c_t multiplies c_{t-1} entry by entry: the other factor stands on the diagonal.",
+        ),
         ("∂z_t/∂h_{t-1} = U", "z_t is linear in h_{t-1}: the matrix before it."),
         ("∂h_t/∂c_t = ", "h_t reads c_t entry by entry: a diagonal matrix."),
         ("dc_t = ", "c_t is read by c_{t+1} and h_t: one term for each."),

@@ -54,7 +54,7 @@ def _slope(formulas: Formulas, f: Formula) -> SpokenWords | None:
         return sentence("{above} reads {below} entry by entry: a diagonal matrix.", above=side.above, below=below)
     if diagonal:
         return sentence(
-            "In {above}, {below} is multiplied entry by entry: a diagonal matrix of what it is multiplied by.",
+            "{above} multiplies {below} entry by entry: the other factor stands on the diagonal.",
             above=side.above,
             below=below,
         )
