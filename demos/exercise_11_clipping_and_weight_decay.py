@@ -43,9 +43,9 @@ for T in (10, 20, 40):
     xs[T] = np.random.default_rng(12).standard_normal((T, 1, 2))
     norms["3 units"].append(norm_of(recurrence(3, 1.5 * rotation, xs[T])[1]))
     norms["64 units"].append(norm_of(recurrence(64, 4 * normal / 8, xs[T])[1]))  # entries N(0, 4^2 / H)
-print("norm of the gradient after          T = 10   T = 20   T = 40")
-print("  3 units, U = 1.5 times a rotation " + " ".join(f"{norm:8.1e}" for norm in norms["3 units"]))
-print("  64 units, U random with a gain of 4" + " ".join(f"{norm:8.1e}" for norm in norms["64 units"]))
+print("norm of the gradient after           T = 10   T = 20   T = 40")
+print("  3 units, U = 1.5 times a rotation  " + " ".join(f"{norm:8.1e}" for norm in norms["3 units"]))
+print("  64 units, U random, gain of 4      " + " ".join(f"{norm:8.1e}" for norm in norms["64 units"]))
 assert max(norms["3 units"]) < 10 < 1e6 < norms["64 units"][-1]
 
 # 2. Clipping, against its formula, where the gradient does explode.
