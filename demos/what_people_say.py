@@ -74,7 +74,10 @@ def eigenvalue_below_one():
     J = bptt.step_jacobians(tape)
     log10 = {gap: bptt.log10_product(J, 0, gap)[0] for gap in (1, 10, 40, 100, 200)}
     assert np.allclose(J[0, 0], U) and log10[40] > 6 and log10[200] < 0
-    return f"In the end, not before. The eigenvalues are 0.8; log10 |dh_t/dh_k| by the gap is {listed(log10, '+.1f')}."
+    return (
+        f"In the end, not before. The eigenvalues are 0.8, the norm of U is {np.linalg.norm(U, 2):.1f}; log10 |dh_t/dh_k| "
+        f"by the gap is {listed(log10, '+.1f')}."
+    )
 
 
 def eigenvalue_above_one():

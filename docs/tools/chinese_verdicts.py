@@ -15,8 +15,8 @@ CHINESE = {
         "总和是 {gradient}。",
     ),
     "eigenvalue_below_one": (
-        "In the end, not before. The eigenvalues are 0.8; log10 |dh_t/dh_k| by the gap is {log10}.",
-        "最终会，此前不会。特征值都是 0.8；log10 |dh_t/dh_k| 随间隔（括号内）的变化：{log10}。",
+        "In the end, not before. The eigenvalues are 0.8, the norm of U is {norm}; log10 |dh_t/dh_k| by the gap is {log10}.",
+        "最终会，此前不会。特征值都是 0.8，U 的范数是 {norm}；log10 |dh_t/dh_k| 随间隔（括号内）的变化：{log10}。",
     ),
     "eigenvalue_above_one": (
         "It depends on tanh'. log10 |dh_40/dh_0| by the size of the inputs is {log10}.",
