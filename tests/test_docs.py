@@ -66,7 +66,7 @@ def test_the_code_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch, cap
     if page.name == "README.md":
         assert "t=4" in capsys.readouterr().out
         assert (tmp_path / "rnn.svg").exists()
-    if page.name in ("doctor.md", "derive.md", "examine.md", "worksheets.md"):
+    if page.name in ("doctor.md", "derive.md", "examine.md", "worksheets.md", "scan.md", "online.md"):
         said = capsys.readouterr().out
         for shown in re.findall(r"^```text\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S):
             assert shown in said
