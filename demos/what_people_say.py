@@ -75,8 +75,8 @@ def eigenvalue_below_one():
     log10 = {gap: bptt.log10_product(J, 0, gap)[0] for gap in (1, 10, 40, 100, 200)}
     assert np.allclose(J[0, 0], U) and log10[40] > 6 and log10[200] < 0
     return (
-        f"In the end, not before. The eigenvalues are 0.8, the norm of U is {np.linalg.norm(U, 2):.1f}; log10 |dh_t/dh_k| "
-        f"by the gap is {listed(log10, '+.1f')}."
+        f"In the end, not before. The eigenvalues are 0.8, the norm of U is {np.linalg.norm(U, 2):.1f}; "
+        f"log10 |dh_t/dh_k| by the gap is {listed(log10, '+.1f')}."
     )
 
 
@@ -472,7 +472,8 @@ def no_dependency_or_wrong_parameters():
         errors[task.__name__] = max(learn(nn.GRU(2, 12), task, seed, 150, keep=4.0)[1] for seed in range(3))
     assert max(reach.values()) < 1e-3 and errors["recall"] < 0.1 and errors["unrelated"] > 0.9
     return (
-        f"True of |dL/dh_1| / |dL/dh_16|: {listed(reach, '.0e')}. Errors with open gates tell: {listed(errors, '.2f')}."
+        f"One can. |dL/dh_1| / |dL/dh_16| does not tell: {listed(reach, '.0e')}. "
+        f"Errors of a GRU with open gates do: {listed(errors, '.2f')}."
     )
 
 
