@@ -1,6 +1,7 @@
 """Where it is: each exercise and each statement has a page, a script and a test, and all of them exist."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def links(cell):
     return re.findall(r"\[([^\]]*)\]\(([^)]*)\)", cell)
 
 
+@functools.cache
+def tests_of(place):
+    """Return the names of the functions of a file of tests; none where there is no such file."""
+    tree = ast.parse(place.read_text(encoding="utf-8")) if place.exists() else ast.Module([], [])
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
 def missing(page, row):
     """Return what of a row does not exist: headings of pages, scripts, experiments and tests."""
     _, pages, demo, test = row
@@ -35,9 +43,8 @@ def missing(page, row):
     lost += [target for _, target in links(demo) if not (page.parent / target).exists()]
     lost += [name for name in re.findall(r"`(\w+)`", demo) if name not in what_people_say.EXPERIMENTS]
     ((words, target),) = links(test)
-    place, name = page.parent / target, f"test_{words.replace(' ', '_')}"
-    tests = ast.parse(place.read_text(encoding="utf-8")).body if place.exists() else []
-    if not any(isinstance(node, ast.FunctionDef) and node.name == name for node in tests):
+    place, name = (page.parent / target).resolve(), f"test_{words.replace(' ', '_')}"
+    if name not in tests_of(place):
         lost.append(f"{target}::{name}")
     return lost
 
