@@ -6,6 +6,7 @@ English sentence of some template, and in none of the Chinese ones.
 
 import re
 import string
+from functools import partial
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_compare_speaks_chinese(mistake):
 
 FLOWS = {
     "vanishes": (nn.rnn, 60, 0.3),
-    "explodes": (nn.residual_rnn, 60, 3.0),
+    "explodes": (partial(nn.rnn, nonlinearity="relu"), 60, 3.0),
     "survives": (nn.gru, 6, 1.0),
     "one step": (nn.lstm, 1, 1.0),
     "two steps": (nn.lstm, 2, 1.0),
@@ -119,10 +120,14 @@ FLOWS = {
 def test_flow_speaks_chinese(kind):
     cell, T, scale = FLOWS[kind]
     rng = np.random.default_rng(0)
-    params = {name: scale * p.data for name, p in getattr(nn.init, cell.__name__)(rng, 3, 4).items()}
+    params = {
+        name: scale * p.data for name, p in getattr(nn.init, getattr(cell, "func", cell).__name__)(rng, 3, 4).items()
+    }
     flow = bptt.flow(cell, params, rng.standard_normal((T, 2, 3)))
     with speaking("zh"):
-        assert_chinese(f"{flow}\n{flow!r}\n{re.sub('<[^>]*>', ' ', flow._repr_html_())}")
+        html = re.sub(r"<style>.*?</style>|<[^>]*>", " ", flow._repr_html_(), flags=re.S)
+        assert_chinese(f"{flow}\n{flow!r}\n{html}")
+        assert {"vanishes": "梯度消失", "explodes": "梯度爆炸"}.get(kind, "状态：") in str(flow)
 
 
 CELL = "def cell(p, x, h):\n    return np.tanh(x @ p['W'] + h @ p['U'])\n"
@@ -149,7 +154,7 @@ SUBMISSIONS = {
     "cat.py": ANSWER.replace(', "U": dU', ""),
     "dan.py": ANSWER.replace("dhs[t] + carry", "dhs[t] + 0.3 * carry * carry"),
     "eve.py": "import numpy as np\nwhile True:\n    pass\n",
-    "fay.py": "import os\nos._exit(3)\n",
+    "fay.py": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
     "gus.py": ANSWER.replace("(1 - hs[t + 1] ** 2)", "(1 - hs[t + 1])"),
 }
 
@@ -169,7 +174,7 @@ def test_mark_speaks_chinese_and_keeps_the_results_of_each_language_apart(tmp_pa
     assert "ben.py  1/3  有错：dU，首先出错在时刻 0（共 T = 1 步）" in chinese.out
     assert "dU 中不应当出现 h[t].T @ d(x @ W + h @ U)[t]" in chinese.out
     assert re.search("eve.py +0/3 +3 秒之内没有结果；当时运行到第 [23] 行", chinese.out)
-    assert_chinese(chinese.out + chinese.err.replace("mark", ""))
+    assert_chinese((chinese.out + chinese.err).replace(str(tmp_path), ""))
     text = page.read_text(encoding="utf-8")
     assert '<html lang="zh">' in text
     assert_chinese(re.sub(r"<style>.*?</style>|<[^>]*>", " ", text, flags=re.S))
