@@ -120,9 +120,8 @@ FLOWS = {
 def test_flow_speaks_chinese(kind):
     cell, T, scale = FLOWS[kind]
     rng = np.random.default_rng(0)
-    params = {
-        name: scale * p.data for name, p in getattr(nn.init, getattr(cell, "func", cell).__name__)(rng, 3, 4).items()
-    }
+    drawn = getattr(nn.init, getattr(cell, "func", cell).__name__)(rng, 3, 4)
+    params = {name: scale * p.data for name, p in drawn.items()}
     flow = bptt.flow(cell, params, rng.standard_normal((T, 2, 3)))
     with speaking("zh"):
         html = re.sub(r"<style>.*?</style>|<[^>]*>", " ", flow._repr_html_(), flags=re.S)
