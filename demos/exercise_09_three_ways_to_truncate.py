@@ -3,6 +3,10 @@
 Of the path from L_t back to z_k what passes from step s + 1 to step s is multiplied by xi_s. The full sum: every xi is
 1. Regular truncation after tau steps: xi is 0 at every tau-th step. Randomized: xi is 0 with probability 1 - pi, else
 1/pi; its expectation is 1, so that of the estimate is the full gradient.
+
+python demos/exercise_09_three_ways_to_truncate.py out timemachine.txt      (any UTF-8 text: D2L takes this novel)
+
+Without a file the text is Python's own help, which every Python has. The text changes the numbers, not what they say.
 """
 
 import sys
@@ -18,8 +22,15 @@ from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.lm import text
 
 T, H, TAU, PI = 36, 8, 6, 5 / 6
-source = text.load()[: T + 1]
+book = sys.argv[2] if len(sys.argv) > 2 else None
+whole_text = text.load(book)
+if len(whole_text) <= 10 * T:
+    sys.exit(
+        f"{book}: {len(whole_text)} letters and spaces\ngive a text of more than {10 * T} (a to z and spaces count)"
+    )
+source = whole_text[: T + 1]
 characters = text.indices(source)
+print("the text:", Path(book).name if book else "Python's own help; give a file as second argument for another")
 xs, targets, V = text.one_hot(characters[:-1]), text.one_hot(characters[1:]), len(text.ALPHABET)
 
 rng = np.random.default_rng(9)
@@ -89,7 +100,7 @@ print(f"six steps, all 32 drawings by their probability: bias {exact.relative:.3
 assert exact.relative < 1e-12 < 0.01 < cut.relative
 
 # What it is for: a tape no longer than the gradient reaches, on ten times the text.
-long = text.indices(text.load()[: 10 * T + 1])
+long = text.indices(whole_text[: 10 * T + 1])
 inputs, answers = text.one_hot(long[:-1]), text.one_hot(long[1:])
 for name, how in ways.items():
     tracemalloc.start()

@@ -2,6 +2,7 @@
 
 A text is an opening bracket of four kinds, a gap of letters, a full stop, and the bracket that closes it: "(abba.)".
 The model reads a character at a time; trained and counted is the last one that it predicts. Guessing gives a quarter.
+The simple RNN runs twice: with PyTorch's initial weights, and with an orthogonal U and small W, which keep lengths.
 """
 
 import sys
@@ -27,8 +28,8 @@ def texts(rng, gap, count=BATCH):
     return np.concatenate([kind[None], letters, stop[None], len(OPEN) + kind[None]])
 
 
-def init(layer, rng):
-    """Parameters; the gates begin so that they keep the state, as is usual where a gap is long."""
+def init(layer, rng, orthogonal):
+    """Draw parameters. Gates begin so that they keep the state, as is usual where a gap is long."""
     params = {**layer.init(rng), "V": tg.Tensor(0.3 * rng.standard_normal((len(ALPHABET), HIDDEN)), name="V")}
     if layer.gates > 1:
         bias = params["bias_ih_l0"].data.copy()
@@ -36,6 +37,13 @@ def init(layer, rng):
         if layer.gates == 4:
             bias[:HIDDEN] = -2  # the LSTM's input gate
         params["bias_ih_l0"] = tg.Tensor(bias, name="bias_ih_l0")
+    if orthogonal:
+        # U^T U = I, and |z| is small: dh_t/dh_{t-1} = diag(1 - h_t^2) U nearly keeps lengths.
+        U = np.linalg.qr(rng.standard_normal((HIDDEN, HIDDEN)))[0]
+        assert np.allclose(U.T @ U, np.eye(HIDDEN), rtol=0, atol=1e-12)
+        W, zeros = 0.3 * params["weight_ih_l0"].data, np.zeros(HIDDEN)
+        own = {"weight_hh_l0": U, "weight_ih_l0": W, "bias_ih_l0": zeros, "bias_hh_l0": zeros}
+        params |= {name: tg.Tensor(value, name=name) for name, value in own.items()}
     return params
 
 
@@ -45,10 +53,10 @@ def last_scores(layer, params, text):
     return hs[-1] @ params["V"].T
 
 
-def learn(layer, gap):
+def learn(layer, gap, orthogonal):
     """Train. Return the share of new texts closed right, and, from before, |dL/dh_t| / |dL/dh_last|, t downwards."""
     rng = np.random.default_rng(3)
-    params = init(layer, rng)
+    params = init(layer, rng, orthogonal)
     adam = Adam(rate=0.02)
     state = adam.init(params)
     for update in range(UPDATES):
@@ -68,17 +76,19 @@ def learn(layer, gap):
 print(f"a text with a gap of 8: {''.join(ALPHABET[k] for k in texts(np.random.default_rng(0), 8)[:, 0])}")
 print("closed right after training, and before it |dL/dh_first| / |dL/dh_last|\n")
 GAPS = (1, 5, 10, 20)
-print("gap   " + "".join(f"{gap:17}" for gap in GAPS))
+print("gap             " + "".join(f"{gap:17}" for gap in GAPS))
 right, norms = {}, {}
-for kind in (nn.RNN, nn.GRU, nn.LSTM):
-    name = kind.__name__
-    right[name], by_gap = zip(*[learn(kind(len(ALPHABET), HIDDEN), gap) for gap in GAPS], strict=True)
-    print(f"{name:<6}" + "".join(f"{r:8.0%}  {n[-1]:.1e}" for r, n in zip(right[name], by_gap, strict=True)))
+for name, kind in (("RNN", nn.RNN), ("RNN, orthogonal", nn.RNN), ("GRU", nn.GRU), ("LSTM", nn.LSTM)):
+    layer, orthogonal = kind(len(ALPHABET), HIDDEN), name == "RNN, orthogonal"
+    right[name], by_gap = zip(*[learn(layer, gap, orthogonal) for gap in GAPS], strict=True)
+    print(f"{name:<16}" + "".join(f"{r:8.0%}  {n[-1]:.1e}" for r, n in zip(right[name], by_gap, strict=True)))
     norms[name] = by_gap[-1]
 assert all(right[name][0] == 1 for name in right)
-assert right["RNN"][-1] < 0.6 < 0.9 < min(right["GRU"][-1], right["LSTM"][-1])
+assert right["RNN"][-1] < 0.6 < 0.9 < min(right[name][-1] for name in right if name != "RNN")
+assert norms["RNN"][-1] < 1e-4 < 0.1 < norms["RNN, orthogonal"][-1]
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out")
 out.mkdir(parents=True, exist_ok=True)
+norms = {name.replace("RNN, ", ""): each for name, each in norms.items()}  # short names fit beside the curves
 picture = curve.svg("|dL/dh_t| / |dL/dh_last| before training, gap 20", norms, x_label="steps from the end of the text")
 (out / "exercise_12.svg").write_text(picture, encoding="utf-8", newline="\n")

@@ -12,7 +12,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn, sigmoid
 
 rng = np.random.default_rng(6)
-T, M, D = 5, 3, 4  # steps, inputs, units of the hidden layer
+T, M, D = 4, 2, 3  # steps, inputs, units of the hidden layer
 shapes = {"U": (D, D), "W": (D, M), "b": (D,)}
 U, W, b = (tg.Tensor(0.6 * rng.standard_normal(shape), name=name) for name, shape in shapes.items())
 x = {t: tg.Tensor(rng.standard_normal(M), name="x") for t in range(1, T + 1)}
@@ -162,7 +162,7 @@ for t in range(1, T + 1):
     assert same(v["o", t], sigmoid(W_["o"] @ X[t] + U_["o"] @ v["h", t - 1] + b_["o"]))
     one = np.vstack([np.hstack([W_[gate], U_[gate]]) for gate in "goif"])  # one matrix, on [x_t; h_{t-1}]
     net = np.split(one @ np.hstack([X[t], v["h", t - 1]]) + np.hstack([b_[gate] for gate in "goif"]), 4)
-    # (6.57) [\tilde{c}_t; o_t; i_t; f_t] = [\tanh; \sigma; \sigma; \sigma](W [x_t; h_{t-1}] + b)
+    # (6.57) [\tilde{c}_t; o_t; i_t; f_t] = [\tanh; \sigma; \sigma; \sigma] \left(W [x_t; h_{t-1}] + b\right)
     assert same([v[gate, t] for gate in "goif"], [np.tanh(net[0]), *(sigmoid(part) for part in net[1:])])
     # (6.58) c_t = f_t \odot c_{t-1} + i_t \odot \tilde{c}_t
     assert same(v["c", t], sigmoid(net[3]) * v["c", t - 1] + sigmoid(net[2]) * np.tanh(net[0]))

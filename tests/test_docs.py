@@ -19,14 +19,18 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LESSONS = {page for language in make_course.FOLDERS for page in make_course.lessons(language)}
 """The pages with exercises; tests/test_course.py runs their code."""
-DEMOS = sorted((ROOT / "demos").glob("*.py"))
+DEMOS = sorted(set((ROOT / "demos").glob("*.py")) - {ROOT / "demos" / "what_people_say.py"})
+"""The scripts; tests/test_what_people_say.py runs the experiments of that one, one by one."""
 SLOW = {
+    "docs/zh/cs224n.md",
     "docs/zh/examine.md",
     "docs/doctor.md",
+    "exercise_08_when_lstm_when_gru.py",
     "exercise_09_three_ways_to_truncate.py",
     "exercise_11_clipping_and_weight_decay.py",
     "exercise_12_why_vanishing_matters.py",
     "exercise_14_character_language_model.py",
+    "exercise_15_rtrl.py",
     "ablation.py",
 }
 """The pages, demos and benchmarks that take seconds."""
@@ -92,13 +96,28 @@ def test_a_page_does_not_show_what_differs_between_machines():
     assert make_exercises.shown("a\nPyTorch's too\nmeasured: 1 s\nb\n") == "a\nb\n"
 
 
-def test_there_is_a_script_for_each_of_the_fourteen_exercises():
+@pytest.mark.slow
+def test_the_exercise_on_truncation_takes_a_text_of_your_own(tmp_path):
+    demo = ROOT / "demos" / "exercise_09_three_ways_to_truncate.py"
+    (tmp_path / "mine.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely. " * 8, "utf-8")
+    said = make_exercises.run(demo, tmp_path, "out", "mine.txt")
+    assert "the text: mine.txt" in said
+    assert "\ncall me ishmael some years ago never\n" in said
+    assert "bias 0.000" in said
+    (tmp_path / "short.txt").write_text("too short", "utf-8")
+    with pytest.raises(AssertionError, match=r"short\.txt: 9 letters and spaces"):
+        make_exercises.run(demo, tmp_path, "out", "short.txt")
+
+
+def test_there_is_a_script_for_each_of_the_fifteen_exercises():
     assert [demo.name[: len("exercise_00")] for demo in make_exercises.DEMOS] == [
-        f"exercise_{number:02}" for number in range(1, 15)
+        f"exercise_{number:02}" for number in range(1, 16)
     ]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/exercises.md", "docs/examine.md", "docs/marking.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/exercises.md", "docs/examine.md", "docs/marking.md", "docs/what-people-say.md"]
+)
 def test_a_chinese_page_has_the_same_code(page):
     """Comments may be translated; the code may not differ."""
     english = ROOT / page

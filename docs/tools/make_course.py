@@ -281,7 +281,7 @@ def main() -> None:
     """Write the outputs and the notebooks of both languages, and the pictures. Take away those without a page."""
     for language, folder in FOLDERS.items():
         pages = lessons(language)
-        for old in folder.glob("*.ipynb"):
+        for old in set(folder.glob("*.ipynb")) - {page.with_suffix(".ipynb") for page in pages}:
             old.unlink()
         for page in pages:
             page.write_text(with_outputs(page), encoding="utf-8", newline="\n")

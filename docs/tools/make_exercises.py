@@ -21,11 +21,11 @@ PAGES = [DOCS / "exercises.md", DOCS / "zh" / "exercises.md"]
 DEMOS = sorted((DOCS.parent / "demos").glob("exercise_*.py"))
 
 
-def run(demo: Path, folder: Path) -> str:
+def run(demo: Path, folder: Path, *arguments: str) -> str:
     """Run a script in a folder of its own, and return what it prints. It draws into `out`; warnings are errors."""
     package = str(Path(tinygrad_rnn.__file__).parent.parent)
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(demo)],
+        [sys.executable, "-W", "error", str(demo), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -2,7 +2,7 @@
 
 import pytest
 from drawings import NETWORKS, VIEWS, assert_no_overlaps, hidden_arrows, recorded, shared_lines
-from odd_tapes import ODD, encoder_and_decoder, odd_tape
+from odd_tapes import ODD, attention, encoder_and_decoder, odd_tape
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.draw.layout.annotations import furniture
@@ -108,6 +108,16 @@ def test_a_way_back_between_two_boxes_has_a_line_of_its_own(name):
     pic.arrows[b, a] = ""
     assert layout(pic).detours & {(a, b), (b, a)}
     assert shared_lines(pic) == set()
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_arrows_of_attention_share_no_line_in_opposite_directions(steps):
+    with tg.Tape() as tape:
+        tg.named("L", attention(steps, steps))
+    for depth in ("ops", "gates", "cells"):
+        pic = picture(tape, level=depth)
+        assert shared_lines(pic) == set(), depth
+        assert hidden_arrows(pic) == []
 
 
 @pytest.mark.parametrize("T", [1, 2, 3, 7])

@@ -241,3 +241,16 @@ def test_the_command_draws_slides_and_textbook_figures(tmp_path, capsys):
     assert "=" in words
     assert main([*asked_for, "--layers", "2", "--level", "ops", "--style", "slide"]) == 2
     assert "fewest to be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layer", [nn.RNN(2, 2), nn.LSTM(2, 2), nn.RNN(2, 2, num_layers=2)], ids=repr)
+def test_the_weights_on_the_input_stand_at_their_arrows_on_a_slide_too(layer, tmp_path):
+    rng = np.random.default_rng(0)
+    with tg.Tape() as tape:
+        hs, _ = layer(layer.init(rng), rng.standard_normal((3, 1, 2)))
+        loss = tg.named("L", (hs * hs).sum())
+    drawn = draw.render(tape, tmp_path / "a.svg", loss=loss, level="gates", style="slide", engine="grid").path
+    text = drawn.read_text(encoding="utf-8")
+    for k in range(layer.num_layers):
+        assert text.count(f">W_l{k}</text>") >= 2
+        assert text.count(f">U_l{k}</text>") >= 2

@@ -462,7 +462,7 @@ def test_the_text_of_an_lstm():
     assert "σ(#7[:, 0:4])" in draw.text(tape, ascii=False)
     whole = draw.text(tape, width=300).splitlines()
     assert "#7 = x_0 @ weight_ih.T + bias_ih + h_{-1} @ weight_hh.T + bias_hh" in whole[1]
-    assert whole[-1] == "L = sum((hs - array) * (hs - array)) / 32"
+    assert whole[-1] == "L = sum((hs - array)**2) / 32"
 
 
 @pytest.mark.parametrize(("name", "view", "depth"), EVERY)
@@ -496,6 +496,15 @@ def test_a_notebook_shows_the_drawing_with_text_beside_it(engine):
     assert bundle["text/plain"] == repr(shown) == f"<Shown: a graph drawn by {engine}; print it for the text>"
     assert str(shown) == draw.text(tape, level="cells", ascii=False)
     json.dumps(bundle)
+
+
+def test_a_notebook_shows_gradients_of_a_loss_with_text_beside_them():
+    tape, loss, _ = recorded("rnn")
+    for depth in ("gates", "ops"):
+        shown = draw.show(tape, level=depth, show=("grad",), loss=loss, engine="grid")
+        assert str(shown) == draw.text(tape, level=depth, show=("grad",), loss=loss, ascii=False)
+    for view in ("rolled", "textbook"):
+        assert str(draw.show(tape, view=view, engine="grid")) == draw.text(tape, view=view, ascii=False)
 
 
 # ---------------------------------------------------------------------------------------------- colours

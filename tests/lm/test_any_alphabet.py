@@ -222,3 +222,23 @@ def test_settings_that_no_text_can_have_are_refused(poems, changes, words):
 def test_the_text_is_read_by_the_encoding_of_the_settings(poems):
     poems.write_bytes("月落烏啼霜滿天".encode("big5"))
     assert corpus.load(poems, encoding="big5") == "月落烏啼霜滿天"
+
+
+def test_a_sample_is_drawn_with_what_each_character_leans_on(poems, tmp_path, capsys):
+    out, picture = str(tmp_path / "run"), tmp_path / "leans.svg"
+    assert main(["train", "--text", str(poems), *SMALL, "--out", out]) == 0
+    capsys.readouterr()
+    command = ["sample", "--from", out, "--prompt", "山", "--length", "9"]
+    assert main([*command, "--saliency", str(picture), "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "".join(found["saliency"]["read"]) == "\n" + found["text"][:-1]
+    assert "".join(found["saliency"]["predicted"]) == found["text"]
+    drawn = picture.read_text(encoding="utf-8")
+    assert ">山</text>" in drawn
+    assert main([*command, "--saliency", "-"]) == 0
+    assert capsys.readouterr().out == drawn
+    assert main([*command, "--saliency", str(tmp_path / "leans.png")]) == 2
+    assert "does not end in .svg" in capsys.readouterr().err
+    assert main(["sample", "--from", out, "--length", "90", "--saliency", str(tmp_path / "long.svg")]) == 2
+    assert "draw at most 80" in capsys.readouterr().err
+    assert not (tmp_path / "long.svg").exists()

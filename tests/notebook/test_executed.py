@@ -1,5 +1,7 @@
 """Notebooks, executed: those of demos/, and one that shows everything. No raw `repr`, no warning, no broken output."""
 
+import base64
+import html
 import re
 import textwrap
 from pathlib import Path
@@ -99,10 +101,54 @@ def assert_shown(cells):
     return shown
 
 
-def test_a_notebook_that_shows_everything_has_no_raw_repr_and_no_warning(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """The cells of the notebook that shows everything, executed once for all tests."""
     import nbformat
 
-    cells = executed([nbformat.v4.new_code_cell(textwrap.dedent(c)) for c in EVERYTHING], tmp_path, monkeypatch)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cells = [nbformat.v4.new_code_cell(textwrap.dedent(c)) for c in EVERYTHING]
+        return executed(cells, tmp_path_factory.mktemp("everything"), monkeypatch)
+
+
+def as_html(data):
+    """The form of an output that a notebook shows: HTML, else a picture, else text."""
+    if "text/html" in data:
+        return data["text/html"]
+    if "image/svg+xml" in data:  # JupyterLab and VS Code show it as an image
+        picture = base64.b64encode(data["image/svg+xml"].encode()).decode()
+        return f'<img style="max-width:100%" src="data:image/svg+xml;base64,{picture}">'
+    words = data.get("text/markdown", data.get("text/latex", data.get("text/plain", "")))
+    return f'<pre style="white-space:pre-wrap">{html.escape(words)}</pre>'
+
+
+WIDER = """() => [...document.querySelectorAll('.output')].flatMap((output, k) => {
+    const right = output.getBoundingClientRect().right + 1;
+    const scrolls = e => e !== output && (getComputedStyle(e).overflowX !== 'visible' || scrolls(e.parentElement));
+    return [...output.querySelectorAll('*')]
+        .filter(e => e.getBoundingClientRect().right > right && !scrolls(e.parentElement))
+        .map(e => [k, e.tagName, e.getBoundingClientRect().right - right, e.textContent.slice(0, 60)]);
+})"""
+"""The elements that reach beyond their output, unless an element around them scrolls or hides that."""
+
+
+@pytest.mark.needs_chromium
+@pytest.mark.parametrize("width", [pytest.param(900, id="JupyterLab"), pytest.param(600, id="VS-Code")])
+def test_no_output_is_wider_than_its_cell(width, everything, chromium):
+    outputs = [output.data for cell in everything for output in cell.outputs]
+    shown = "".join(f'<div class="output" style="width:{width}px">{as_html(data)}</div>' for data in outputs)
+    page = chromium.new_page(viewport={"width": width + 100, "height": 1000})
+    page.set_content(f'<!doctype html><body style="margin:50px;font-family:sans-serif;font-size:14px">{shown}</body>')
+    assert page.evaluate(WIDER) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width + 100
+    wide = '<div class="output" style="width:9px"><hr style="width:20px"></div>'
+    page.evaluate("wide => document.body.insertAdjacentHTML('beforeend', wide)", wide)
+    assert len(page.evaluate(WIDER)) == 1  # what is too wide is found
+    page.close()
+
+
+def test_a_notebook_that_shows_everything_has_no_raw_repr_and_no_warning(everything):
+    cells = everything
     assert len(cells) == 15
     assert assert_shown(cells) >= 30
     live, result = cells[-1].outputs

@@ -9,11 +9,15 @@ from tinygrad_rnn.bptt.diagnosis.findings import Diagnosis
 from tinygrad_rnn.bptt.gradient_flow.flow import butterfly, flow
 from tinygrad_rnn.bptt.gradient_flow.jacobians import log10_product, singular_values, spectral_radius, step_jacobians
 from tinygrad_rnn.bptt.gradient_flow.magnitude import log10_norm
+from tinygrad_rnn.bptt.gradient_flow.saliency import Saliency, saliency
 from tinygrad_rnn.bptt.gradient_flow.terms import contributions, deltas, immediate, paths, shares, total
 from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.bptt.homework import adapters
 from tinygrad_rnn.bptt.homework.examine import examine
 from tinygrad_rnn.bptt.homework.examined import Examination
+from tinygrad_rnn.bptt.online.compare_online import OnlineComparison, compare_online
+from tinygrad_rnn.bptt.online.online_gradient import Online, online_gradient
+from tinygrad_rnn.bptt.online.ways_online import KFRTRL, RFLO, UORO, EProp, Exact, SnAp
 from tinygrad_rnn.bptt.scans.scan_gradient import Scanned, scan_gradient
 from tinygrad_rnn.bptt.scans.two_paths import Parted, compare_paths
 from tinygrad_rnn.bptt.truncation.bias import Deviation, bias_and_variance
@@ -33,21 +37,30 @@ from tinygrad_rnn.bptt.truncation.ways import (
 )
 
 __all__ = [
+    "KFRTRL",
+    "RFLO",
+    "UORO",
     "Chunked",
     "Cost",
     "Derivation",
     "Deviation",
     "Diagnosis",
+    "EProp",
+    "Exact",
     "Examination",
     "Flow",
     "Full",
+    "Online",
+    "OnlineComparison",
     "Parted",
     "RandomChunks",
     "Randomized",
     "Report",
     "Rtrl",
+    "Saliency",
     "Scaled",
     "Scanned",
+    "SnAp",
     "Span",
     "WilliamsPeng",
     "Window",
@@ -58,6 +71,7 @@ __all__ = [
     "checkpointed",
     "compare",
     "compare_gradients",
+    "compare_online",
     "compare_paths",
     "contributions",
     "deltas",
@@ -68,8 +82,10 @@ __all__ = [
     "immediate",
     "log10_norm",
     "log10_product",
+    "online_gradient",
     "paths",
     "rtrl",
+    "saliency",
     "scan_gradient",
     "shares",
     "singular_values",

@@ -180,7 +180,7 @@ def _require_engine(engine: str) -> None:
 
 def _for_text(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a drawing that change its text. The colours of gradients do not."""
-    kept = {key: value for key, value in options.items() if key not in ("flow", "cuts") and value != "textbook"}
+    kept = {key: value for key, value in options.items() if key not in ("flow", "cuts")}
     return kept if "level" in kept else {**kept, "level": "gates"}
 
 

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_rnn import nn
+from tinygrad_rnn.bptt.gradient_flow.saliency import Saliency, saliency
+from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.lm.alphabet import LETTERS, Alphabet, Indices
 from tinygrad_rnn.nn.parameters import Array, Params, State
 from tinygrad_rnn.operations.activations import log_softmax
+from tinygrad_rnn.tape.full_tape import Tape
 
 Layer = nn.RNN | nn.LSTM | nn.GRU
 LAYERS: dict[str, Callable[..., Layer]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -145,6 +148,27 @@ class Model:
                 return found[:-1]
             given = np.array([[chosen]])
         return found
+
+    def saliency(self, params: Params, written: str, before: str = "") -> Saliency:
+        """Return which characters the prediction of each next one leans on, in a text: `bptt.saliency`, in float64.
+
+        The loss is the cross entropy of each character of `written` from those before it, `before` among them. What the
+        network reads of a character, x_k, is its row of the embedding, or its one-hot vector.
+
+        Raises ValueError for fewer than two characters, and for characters that are not in the alphabet.
+        """
+        whole = before + written
+        if len(whole) < 2:
+            raise ValueError(f"saliency: a text of {counted(len(whole), 'character')}\ngive two or more")
+        values = {name: value.astype(np.float64) for name, value in nn.weights.arrays(params).items()}
+        ids = self.alphabet.indices(whole)[:, None]
+        features = Tensor(self._features(values, self._inputs(values, ids[:-1])), name="x")
+        first = max(len(before) - 1, 0)
+        with Tape() as tape:
+            scores, _ = self._scores(values, features, None, None)
+            each = nn.cross_entropy(scores, ids[1:], reduction="none")
+            losses = [each[t, 0] for t in range(first, len(each))]
+        return saliency(tape, losses, features, whole[:-1], whole[first + 1 :])
 
 
 def perplexity(loss: float) -> float:

@@ -128,11 +128,12 @@ def _once(training: Indices, alphabet: Alphabet) -> NDArray[np.bool_] | None:
 
 
 def _windows(settings: Settings, values: Indices) -> Indices:
-    count = min(settings.batch, MOST_STREAMS)
-    if settings.alphabet != "letters":  # a small collection of poems is read in few streams, which lose little
-        count = max(1, min(count, len(values) // (4 * settings.window)))
+    count, window = min(settings.batch, MOST_STREAMS), settings.window
+    if settings.alphabet != "letters":  # of a small collection of poems, few and short windows leave little unread
+        window = max(1, min(window, len(values) - 1))
+        count = max(1, min(count, len(values) // (4 * window)))
     try:
-        return text.streams(values, count, settings.window)
+        return text.streams(values, count, window)
     except ValueError as error:
         first = str(error).splitlines()[0].removeprefix("streams: ")
         raise ValueError(

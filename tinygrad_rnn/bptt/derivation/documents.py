@@ -146,8 +146,7 @@ class Document:
             body += [f"<h2>{heading}</h2>", *([f"<p>{note}</p>"] if note else [])]
             for f in formulas:
                 source = f"<small>{self._source(f)}</small>" if self._source(f) else ""
-                reason = f"<br>{self.reason(f)}" if self.reason(f) else ""
-                line = f"<math display='block'>{self.line(f)}</math>{source}{reason}"
+                line = f"<math display='block'>{self.line(f)}</math>{source}{self.reason(f)}"
                 body.append(f"<p id='{html.escape(f.name)}'>{line}</p>")
         language = f"<html lang='{current()}'>"
         head = f"<!doctype html>\n{language}<head><meta charset='utf-8'><title>{title}</title>"

@@ -17,7 +17,7 @@ NOTATIONS = ("own", "nndl")
 """The notations: that of the cell's author, or that of NNDL, chapter 6."""
 
 CANDIDATES = {
-    **{name: {"c_tilde": "g", "z_c": "z_g"} for name in ("lstm", "peephole_lstm", "coupled_lstm")},
+    **{name: {"c_tilde": "g", "z_c": "z_g"} for name in ("lstm", "peephole_lstm", "coupled_lstm", "layer_norm_lstm")},
     **{name: {"h_tilde": "n", "z_h": "z_n", "x_h": "x_n"} for name in ("gru", "gru_textbook", "mgu")},
 }
 """By the cells of nn that have a candidate: the book's names for it and for what it is made of."""

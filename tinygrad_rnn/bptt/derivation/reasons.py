@@ -30,7 +30,10 @@ def _forward(formulas: Formulas, f: Formula) -> SpokenWords | None:
         return sentence("The net input.")
     if isinstance(right, Op) and is_function(right.name):
         return sentence("The activation function, entry by entry.")
-    return sentence("The new state.") if left.name in formulas.rec.states else None
+    if left.name in formulas.rec.states:
+        return sentence("The new state.")
+    product = isinstance(right, Op) and right.name == "multiply"
+    return sentence("A product, entry by entry.") if product else None
 
 
 def _slope(formulas: Formulas, f: Formula) -> SpokenWords | None:
@@ -51,7 +54,7 @@ def _slope(formulas: Formulas, f: Formula) -> SpokenWords | None:
         return sentence("{above} reads {below} entry by entry: a diagonal matrix.", above=side.above, below=below)
     if diagonal:
         return sentence(
-            "In {above}, {below} is multiplied entry by entry: a diagonal matrix of what it is multiplied by.",
+            "{above} multiplies {below} entry by entry: the other factor stands on the diagonal.",
             above=side.above,
             below=below,
         )

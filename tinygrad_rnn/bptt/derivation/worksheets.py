@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
 from tinygrad_rnn.bptt.derivation.equations import Recurrence
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.symbols import Writer
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import box, code, folded
 
 SECTIONS = ("slopes", "errors", "gradients")
@@ -38,8 +39,8 @@ class Worksheet:
     def _repr_html_(self) -> str | None:
         if self.sheet.startswith("# "):  # Markdown, whose formulas a notebook sets
             return None
-        title = f"Worksheet: fill in {', '.join(self.blanks)}"
-        return box(title, code(self.sheet), folded("answers", code(self.answers)))
+        title = say("Worksheet: fill in {blanks}", blanks=", ".join(self.blanks))
+        return box(title, code(self.sheet), folded(say("answers"), code(self.answers)))
 
 
 def of_formulas(formulas: Formulas, to: str, blanks: int | Sequence[str], seed: int) -> Worksheet:
@@ -49,7 +50,9 @@ def of_formulas(formulas: Formulas, to: str, blanks: int | Sequence[str], seed: 
     writer = Writer(formulas, STYLES[to]())
     title = formulas.rec.title
     sheet = Document(title, formulas.all, writer, to, blank=chosen).text()
-    answers = Document(f"{title}: answers", [f for f in formulas.all if f.name in chosen], writer, to).text()
+    answers = Document(
+        say("{title}: answers", title=title), [f for f in formulas.all if f.name in chosen], writer, to
+    ).text()
     return Worksheet(sheet, answers, chosen)
 
 

@@ -93,7 +93,7 @@ def deltas(
     loss is not on the tape; TypeError for losses that are no sequence.
     """
     require_tape("deltas", tape)
-    listed = _losses("deltas", losses)
+    listed = require_losses("deltas", losses)
     at = at_steps(tape, name, **labels)
     tensors = [at[k] for k in sorted(at)]
     if len(shapes := {x.shape for x in tensors}) > 1:
@@ -128,14 +128,14 @@ def contributions(
     Raises LookupError where W is not on the tape, ValueError for a label that the tape does not have.
     """
     labels = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, tuple | list) else ()
-    _require_on_tape("contributions", tape, W)
+    require_on_tape("contributions", tape, W)
     known = {label for entry in tape for label, _ in entry.scope} | {"gate", *PLACE}
     if not labels or not set(labels) <= known:
         raise ValueError(f"contributions: by={by!r}\ngive one or a tuple of the labels {', '.join(sorted(known))}")
     if isinstance(loss, Tensor | Mapping) and not _numbered(loss):
         return _contributions(tape, cast(Loss, loss), W, labels, isinstance(by, str))
     found: Parts = {}
-    listed = _losses("contributions", loss)
+    listed = require_losses("contributions", loss)
     for number, each in zip(loss if isinstance(loss, Mapping) else range(len(listed)), listed, strict=True):
         terms = _contributions(tape, each, W, labels, one=False)
         found |= {(number, *key): g for key, g in terms.items()}  # type: ignore[misc]
@@ -180,7 +180,7 @@ def paths(tape: Tape, y: Loss, x: Tensor, seed: Numbers | None = None) -> Parts:
 
     Raises LookupError where x is not on the tape.
     """
-    _require_on_tape("paths", tape, x)
+    require_on_tape("paths", tape, x)
     with not_recording():
         return split_gradient(tape, y, [x], last_gate, seed=seed)[0]
 
@@ -214,7 +214,7 @@ def immediate(tape: Tape, y: Tensor, x: Tensor) -> Array:
     Raises what `total` raises.
     """
     _require_made("immediate", tape, y)
-    _require_on_tape("immediate", tape, x)
+    require_on_tape("immediate", tape, x)
     step = next(time_of(entry.scope) for entry in tape if entry.out is y)
     own = (k for k, entry in enumerate(tape) if time_of(entry.scope) in (None, step))
     return _jacobian(tape.part(own), y, x)
@@ -226,7 +226,7 @@ def total(tape: Tape, y: Tensor, x: Tensor) -> Array:
     Raises LookupError where y was not made on the tape or x is not on it.
     """
     _require_made("total", tape, y)
-    _require_on_tape("total", tape, x)
+    require_on_tape("total", tape, x)
     return _jacobian(tape, y, x)
 
 
@@ -245,7 +245,8 @@ def _numbered(losses: object) -> bool:
     return isinstance(losses, Mapping) and bool(losses) and not any(isinstance(key, Tensor) for key in losses)
 
 
-def _losses(who: str, losses: object) -> list[Loss]:
+def require_losses(who: str, losses: object) -> list[Loss]:
+    """Return the losses as a list. Raise TypeError where they are no sequence and no dict by number."""
     if isinstance(losses, Mapping) and _numbered(losses):
         return list(losses.values())
     if isinstance(losses, Tensor | Mapping) or not isinstance(losses, Sequence):
@@ -269,7 +270,8 @@ def _require_made(who: str, tape: Tape, y: object) -> None:
         raise LookupError(f"{who}: {which} was not made on this tape\ntake a Tensor from it: tape.find(name, t=3)")
 
 
-def _require_on_tape(who: str, tape: Tape, x: object) -> None:
+def require_on_tape(who: str, tape: Tape, x: object) -> None:
+    """Raise LookupError unless x is a Tensor that the tape has read or made."""
     require_tape(who, tape)
     if not isinstance(x, Tensor) or all(entry.out is not x and all(a is not x for a in entry.args) for entry in tape):
         which = x.describe() if isinstance(x, Tensor) else f"a {type(x).__name__}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,33 +89,44 @@ def bias_and_variance(
         raise ValueError("bias_and_variance: nothing to differentiate by\ngive wrt: a Tensor, or several")
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer):
         raise TypeError(f"bias_and_variance: draws = {draws!r}\ngive a number of drawings, 2 or more")
-    full = _vector(truncated_gradient(tape, loss, wrt, Full()))
+    full = vector(truncated_gradient(tape, loss, wrt, Full()))
     if not isinstance(how, RandomWay):
-        return _deviation(full, _vector(truncated_gradient(tape, loss, wrt, how)), 0.0, 1)
+        return deviation(full, vector(truncated_gradient(tape, loss, wrt, how)), 0.0, 1)
     T = number_of_steps(tape)
     if exact:
-        pairs = [(p, _vector(truncated_gradient(tape, loss, wrt, drawing))) for p, drawing in how.outcomes(T)]
+        pairs = [(p, vector(truncated_gradient(tape, loss, wrt, drawing))) for p, drawing in how.outcomes(T)]
         mean = sum((p * g for p, g in pairs), np.zeros_like(full))
-        return _deviation(full, mean, math.fsum(p * float(np.sum((g - mean) ** 2)) for p, g in pairs), 0)
+        return deviation(full, mean, math.fsum(p * float(np.sum((g - mean) ** 2)) for p, g in pairs), 0)
     if rng is None or draws < 2:
         what = "no rng" if rng is None else f"draws = {draws}"
         raise ValueError(
             f"bias_and_variance: {how} is random, and {what}\ngive rng= and 2 draws or more, or exact=True"
         )
-    mean, squares = np.zeros_like(full), 0.0
-    for count in range(1, draws + 1):  # Welford's recursion: no gradient is kept
-        apart = _vector(truncated_gradient(tape, loss, wrt, how, rng=rng)) - mean
+    mean, variance = moments(vector(truncated_gradient(tape, loss, wrt, how, rng=rng)) for _ in range(draws))
+    return deviation(full, mean, variance, draws)
+
+
+def moments(drawn: Iterable[Vector]) -> tuple[Vector, float]:
+    """Return the mean of vectors, two or more, and the sum of the variances of their entries, divided by draws - 1.
+
+    Welford's recursion: no vector is kept.
+    """
+    mean, squares, count = np.zeros(1), 0.0, 0
+    for count, x in enumerate(drawn, 1):
+        apart = x - mean
         mean = mean + apart / count
         squares += float(np.sum(apart**2)) * (count - 1) / count
-    return _deviation(full, mean, squares / (draws - 1), draws)
+    return mean, squares / (count - 1)
 
 
-def _vector(gradients: Any) -> Vector:
+def vector(gradients: Any) -> Vector:
+    """Return all entries of all gradients as one vector."""
     leaves, _ = flattened(gradients)
     return np.concatenate([np.ravel(g).astype(np.float64) for _, g in leaves])
 
 
-def _deviation(full: Vector, mean: Vector, variance: float, draws: int) -> Deviation:
+def deviation(full: Vector, mean: Vector, variance: float, draws: int) -> Deviation:
+    """Return how far a gradient with this mean and variance is from the full one; `draws` as in `Deviation`."""
     size, bias, length = (float(np.linalg.norm(v)) for v in (full, mean - full, mean))
     return Deviation(
         full=size,

@@ -16,7 +16,7 @@ from dataclasses import replace
 from tinygrad_rnn.draw.layout.arrangement import BETWEEN_BOXES, Spot, arranged
 from tinygrad_rnn.draw.layout.columns import beside_gaps, edges, gutter, loops_room
 from tinygrad_rnn.draw.layout.detours import Streets, opposed
-from tinygrad_rnn.draw.layout.page import BETWEEN_ROWS, CLOSE_ROWS, lowered
+from tinygrad_rnn.draw.layout.page import between_rows, lowered
 from tinygrad_rnn.draw.layout.routes import Place, Point, route
 from tinygrad_rnn.draw.layout.side_by_side import Layout, beside
 from tinygrad_rnn.draw.layout.sizes import BOX_HEIGHT, box_height, box_width
@@ -50,7 +50,7 @@ class _Placer:
         self.pic = pic
         self.width = {name: box_width(box, lowered(pic)) for name, box in pic.boxes.items()}
         self.height = max((box_height(box) for box in pic.boxes.values() if box.kind != "gap"), default=BOX_HEIGHT)
-        self.between = CLOSE_ROWS if pic.slide else BETWEEN_ROWS
+        self.between = between_rows(pic)
         self.row_height = self.height + self.between
         self.below: dict[str, list[str]] = {name: [] for name in pic.boxes}
         self.above: dict[str, list[str]] = {name: [] for name in pic.boxes}
@@ -115,6 +115,7 @@ class _Placer:
                 lanes,
                 self.pic.carried(*arrow),
                 self.height,
+                self.between,
                 nested.get(arrow, 0),
                 self._far(arrow),
             )

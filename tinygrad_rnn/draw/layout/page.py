@@ -20,8 +20,8 @@ LABEL, NOTE = 9, 10
 
 MARGIN, CLOSE_MARGIN = 14.0, 8.0
 """The room around a drawing: on a page of its own size, and on a slide."""
-BETWEEN_ROWS, CLOSE_ROWS = 20.0, 13.0
-"""The room between two rows, on a page and on a slide."""
+BETWEEN_ROWS, CLOSE_ROWS, ROWS_OF_NAMES = 20.0, 13.0, 15.0
+"""The room between two rows, on a page, on a slide, and on a slide where names of weights stand between the rows."""
 BETWEEN_COLUMNS, CLOSE_COLUMNS = 60.0, 46.0
 """And between two columns."""
 
@@ -37,6 +37,13 @@ def label_size(pic: Picture) -> int:
 def note_size(pic: Picture) -> int:
     """Return the size of the text below the steps."""
     return TITLE if pic.slide else NOTE
+
+
+def between_rows(pic: Picture) -> float:
+    """Return the room between two rows."""
+    if not pic.slide:
+        return BETWEEN_ROWS
+    return ROWS_OF_NAMES if pic.weights else CLOSE_ROWS
 
 
 def lowered(pic: Picture) -> float:

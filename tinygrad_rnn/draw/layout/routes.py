@@ -11,6 +11,8 @@ Point = tuple[float, float]
 
 WIDE = 30.0
 """The width from which an arrow between two rows is level in its middle."""
+MIDDLE, HIGHER = 0.5, 0.65
+"""The places between two rows, as parts of the room there, of arrows to the right and to the left."""
 HEAD = 6.0
 """The length of the straight part at each end of an arrow, where its head is."""
 
@@ -31,14 +33,22 @@ class Place:
 
 
 def route(
-    source: Place, target: Place, lanes: list[Point], carried: bool, height: float, loop: int, far: int = 0
+    source: Place,
+    target: Place,
+    lanes: list[Point],
+    carried: bool,
+    height: float,
+    room: float,
+    loop: int,
+    far: int = 0,
 ) -> list[Point]:
     """Return the way of an arrow: over its lanes, between steps if `carried`, or around a step as its `loop`-th loop.
 
+    height: that of the boxes; room: that between two rows.
     `far`: 1 or 2, the height at which the arrow passes over the boxes of steps in between; 0 where there are none.
     """
     if carried and source.column is not None and target.column is not None:
-        return _across(source, target, height, loop, far)
+        return _across(source, target, height, room, loop, far)
     if source.y == target.y and source.column == target.column:  # an initial state beside its reader
         side = 1 if source.x < target.x else -1
         start, end = source.x + side * source.width / 2, target.x - side * target.width / 2
@@ -63,21 +73,21 @@ def rise(start: Point, end: Point) -> list[Point]:
     return [(x0, y0 + leave * (y1 - y0)), (x1, y1 - enter * (y1 - y0)), end]
 
 
-def _across(source: Place, target: Place, height: float, loop: int, far: int) -> list[Point]:
+def _across(source: Place, target: Place, height: float, room: float, loop: int, far: int) -> list[Point]:
     """Return the way from step to step: along the row to the gutter, through it, along the row of the reader.
 
-    Where another box of the row is in the way, the arrow runs above the row it leaves and below the one it enters.
+    Where another box of the row is in the way, the arrow runs above the row it leaves and below the one it enters,
+    in the middle between two rows, or, to the left, a little higher: opposite arrows share no stretch of line.
     A loop leaves and enters at the left, and runs around outside of the step.
     """
     assert source.column is not None
     assert target.column is not None
-    between = 10.0
     (x0, y0), (x1, y1) = (source.x, source.y), (target.x, target.y)
     side = 1 if x0 < x1 and not loop else -1
     into_side = side if not loop else 1
     out, into = source.column[side > 0], target.column[into_side < 0]
     if source.blocked(side):
-        high, low = y0 + height / 2 + between, y0 + height / 2
+        high, low = y0 + height / 2 + room * (MIDDLE if side > 0 or loop else HIGHER), y0 + height / 2
         leave = [
             (x0, low),
             (x0, (low + high) / 2),
@@ -91,7 +101,7 @@ def _across(source: Place, target: Place, height: float, loop: int, far: int) ->
         edge = x0 + side * source.width / 2
         leave = [(edge, y0), (edge + HEAD * side, y0), (out, y0), (out, y0)]
     if target.blocked(-into_side):
-        low, high = y1 - height / 2 - between, y1 - height / 2
+        low, high = y1 - height / 2 - room * (1 - (MIDDLE if into_side > 0 else HIGHER)), y1 - height / 2
         before = x1 - 12 * into_side
         enter = [(into, low), (before, low), (before, low), (before, low), (x1, low), (x1, high)]
         y1 = low
@@ -105,7 +115,7 @@ def _across(source: Place, target: Place, height: float, loop: int, far: int) ->
         middle = [(around, y0), (around, y0), (around, y0 - turn), (around, y0 - turn), (around, y1 + turn)]
         return [*leave, *middle, (around, y1 + turn), (around, y1), (around, y1), (into, y1), *enter]
     if far:
-        over = (max(y0, y1) if abs(y0 - y1) < height else y0) + height / 2 + 1.0 + 3.0 * far
+        over = (max(y0, y1) if abs(y0 - y1) < height else y0) + height / 2 + 3.0 * far + (1.0 if side > 0 else 2.5)
         a, b = out + 20.0 * side, into - 20.0 * side
         up = [((out + a) / 2, y0), ((out + a) / 2, over), (a, over), (a, over), (b, over), (b, over)]
         return [*leave, *up, ((into + b) / 2, over), ((into + b) / 2, y1), (into, y1), *enter]

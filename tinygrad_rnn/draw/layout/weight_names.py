@@ -41,7 +41,9 @@ def _beside(arrow: Arrow, pic: Picture, places: Layout, size: int, wide: float) 
             return [((curve[0][0] + x) / 2, y + up * (places.height / 2 + 7)) for up in (1, -1)]
         return [(place, y + up) for place in sideways for up in (BELOW * size + 2.5, -ABOVE * size - 2.5)]
     found = []
-    for share in (0.55, 0.4, 0.7, 0.25, 0.85):
+    middle = (curve[0][1] + y) / 2 + (BELOW - ABOVE) * size / 2  # the name as far from the box above as from that below
+    for share in (0.5, 0.4, 0.7, 0.25, 0.85):
         px, py = at(curve[-4:], share)
+        py = middle if share == 0.5 and len(curve) == 4 else py
         found += [(px + 4 + wide / 2, py), (px - 4 - wide / 2, py), (px + 14 + wide / 2, py), (px - 14 - wide / 2, py)]
     return found

@@ -10,6 +10,7 @@ from tinygrad_rnn.language.chinese.zh_flow import FLOW
 from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
 from tinygrad_rnn.language.chinese.zh_marking import MARKING
 from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
+from tinygrad_rnn.language.chinese.zh_online import ONLINE
 from tinygrad_rnn.language.chinese.zh_scans import SCANS
 
 CATALOGUES = (
@@ -21,6 +22,7 @@ CATALOGUES = (
     HOMEWORK,
     MARKING,
     DERIVATION,
+    ONLINE,
     SCANS,
 )
 """The catalogues of the rooms."""

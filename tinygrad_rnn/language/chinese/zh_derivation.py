@@ -69,13 +69,18 @@ DERIVATION = {
     # Reasons
     "The net input.": "净输入。",
     "The activation function, entry by entry.": "逐元素的激活函数。",
+    "A product, entry by entry.": "逐元素相乘。",
     "The new state.": "新的状态。",
+    # Worksheets
+    "{title}: answers": "{title}：答案",
+    "Worksheet: fill in {blanks}": "练习单：填写 {blanks}",
+    "answers": "答案",
     "Its parts.": "它的各部分。",
     "The path from {below} is cut.": "从 {below} 出发的路径被切断。",
     "{above} has {below} as a term: the identity.": "{below} 是 {above} 中的一项，所以是单位矩阵。",
     "{above} reads {below} entry by entry: a diagonal matrix.": "{above} 逐元素地用到 {below}，所以是对角矩阵。",
-    "In {above}, {below} is multiplied entry by entry: a diagonal matrix of what it is multiplied by.": (
-        "在 {above} 中 {below} 被逐元素相乘，所以是对角矩阵，对角线上是与它相乘的量。"
+    "{above} multiplies {below} entry by entry: the other factor stands on the diagonal.": (
+        "{above} 中 {below} 与另一个因子逐元素相乘，所以那个因子排在对角线上。"
     ),
     "{above} is linear in {below}: the matrix before it, transposed.": (
         "{above} 对 {below} 是线性的，所以是它前面矩阵的转置。"

@@ -1,0 +1,225 @@
+"""Methods forward in time: what is exact is exact, what is random is right on average, the rest as its paper says."""
+
+import numpy as np
+import pytest
+from cells import EVERY
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import bptt, nn
+
+TODAY = ["ind_rnn", "min_gru", "min_lstm", "qrnn", "sru", "slstm", "mlstm", "linear_attention", "gated_delta_net"]
+TODAY += ["lru", "selective_ssm"]
+
+
+def problem(name, T, batch=2, I=2, H=3, dtype="float64"):
+    """(cell, parameters, inputs, a loss that reads a parameter V itself)."""
+    rng = np.random.default_rng(T)
+    params = getattr(nn.init, name)(rng, I, H, dtype)
+    xs = rng.standard_normal((T, batch, I)).astype(dtype)
+    size = nn.unroll(getattr(nn, name), params, xs)[0].shape[-1]
+    V = tg.Tensor(rng.standard_normal((size, 2)).astype(dtype), name="V")
+
+    def loss(t, h):
+        return ((h @ V) ** 3).sum() * (t % 3 != 1)  # a step without a loss too
+
+    return getattr(nn, name), params | {"V": V}, xs, loss
+
+
+def by_tape(cell, params, xs, loss):
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(cell, params, xs)
+        total = sum(loss(t, hs[t]) for t in range(len(xs)))
+    return tape.gradient(total, params), float(total.data)
+
+
+def require_equal(found, expected, tolerance=1e-12):
+    largest = max(np.abs(g).max() for g in expected.values())
+    for name, g in expected.items():
+        assert found[name].dtype == g.dtype
+        assert np.abs(found[name] - g).max() <= tolerance * largest, name
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+@pytest.mark.parametrize("name", [*EVERY, *TODAY])
+def test_exact_is_bptt_for_every_cell(name, T):
+    cell, params, xs, loss = problem(name, T)
+    found = bptt.online_gradient(cell, params, xs, loss, bptt.Exact())
+    gradients, value = by_tape(cell, params, xs, loss)
+    require_equal(found.gradients, gradients)
+    assert found.value == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize(("batch", "H"), [(1, 1), (3, 1), (1, 3)])
+def test_sizes_of_one_and_float32(batch, H):
+    cell, params, xs, loss = problem("lstm", 3, batch, 1, H)
+    require_equal(
+        bptt.online_gradient(cell, params, xs, loss, bptt.Exact()).gradients, by_tape(cell, params, xs, loss)[0]
+    )
+    cell, params, xs, loss = problem("lstm", 3, batch, 1, H, "float32")
+    found = bptt.online_gradient(cell, params, xs, loss, bptt.Exact())
+    require_equal(found.gradients, by_tape(cell, params, xs, loss)[0], 1e-5)
+
+
+def chain_of_units(T=6):
+    """A simple RNN whose unit i reads the units i and i - 1 alone, so that influence travels a unit a step."""
+    cell, params, xs, loss = problem("rnn", T, H=5)
+    U = np.tril(np.triu(params["weight_hh"].data, -1))
+    return cell, params | {"weight_hh": tg.Tensor(U, name="weight_hh")}, xs, loss
+
+
+def test_snap_of_as_many_steps_as_there_are_is_exact():
+    cell, params, xs, loss = chain_of_units()
+    expected = by_tape(cell, params, xs, loss)[0]
+    apart, held = [], []
+    for n in range(1, 7):
+        found = bptt.online_gradient(cell, params, xs, loss, bptt.SnAp(n))
+        apart.append(max(np.abs(found.gradients[k] - g).max() for k, g in expected.items()))
+        held.append(found.held)
+    assert apart[5] < 1e-12 < 1e-6 < apart[0]
+    assert sorted(held) == held
+    assert held[0] < held[1] < held[2]
+
+
+def test_snap_1_keeps_what_a_parameter_does_to_its_own_unit():
+    """Independent: M of one row for each unit, with the diagonal of J alone."""
+    cell, params, xs, loss = problem("rnn", 5, 1)
+    W, U, b, c, V = (params[k].data for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "V"))
+    h, e, g = np.zeros(3), np.zeros((3, 5 + 2)), np.zeros((3, 7))
+    for t, x in enumerate(xs[:, 0]):
+        new = np.tanh(W @ x + b + U @ h + c)
+        slope = 1 - new**2
+        e = slope[:, None] * (np.concatenate([x, h, [1, 1]]) + np.diag(U)[:, None] * e)
+        h = new
+        g = g + (3 * V @ (h @ V) ** 2 * (t % 3 != 1))[:, None] * e
+    found = bptt.online_gradient(cell, params, xs, loss, bptt.SnAp(1)).gradients
+    expected = {"weight_ih": g[:, :2], "weight_hh": g[:, 2:5], "bias_ih": g[:, 5], "bias_hh": g[:, 6]}
+    require_equal({k: found[k] for k in expected}, expected)
+
+
+@pytest.mark.parametrize("name", ["ind_rnn", "min_gru", "qrnn", "lru", "selective_ssm"])
+@pytest.mark.parametrize("how", [bptt.SnAp(1), bptt.EProp()], ids=repr)
+def test_where_units_do_not_meet_nothing_is_lost(name, how):
+    cell, params, xs, loss = problem(name, 6)
+    found = bptt.online_gradient(cell, params, xs, loss, how if name != "lru" else bptt.EProp())
+    require_equal(found.gradients, by_tape(cell, params, xs, loss)[0])
+
+
+def test_rflo_is_the_trace_that_leaks():
+    """Murray 2019, equation 8: p = (1 - 1/tau) p + (1/tau) phi'(u) h_{t-1}, with the exact feedback."""
+    cell, params, xs, loss = problem("leaky_rnn", 6, 1)
+    W, U, b, c, V = (params[k].data for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "V"))
+    h, p, dU = np.zeros(3), np.zeros((3, 3)), np.zeros((3, 3))
+    for t, x in enumerate(xs[:, 0]):
+        u = W @ x + b + U @ h + c
+        p = 0.8 * p + 0.2 * np.outer(1 - np.tanh(u) ** 2, h)
+        h = 0.8 * h + 0.2 * np.tanh(u)
+        dU = dU + (3 * V @ (h @ V) ** 2 * (t % 3 != 1))[:, None] * p
+    for how in (bptt.RFLO(), bptt.EProp()):
+        require_equal({"U": bptt.online_gradient(cell, params, xs, loss, how).gradients["weight_hh"]}, {"U": dU})
+
+
+def test_eprop_of_an_lstm_is_its_eligibility_trace():
+    """Bellec et al. 2020, LSTM: the trace of c is e = f e + dc/dtheta, h_{t-1} held; h_t reads c_t through o_t."""
+    cell, params, xs, loss = problem("lstm", 6, 1)
+    W, U, b, d, V = (params[k].data for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "V"))
+    h, c, e, dU = np.zeros(3), np.zeros(3), np.zeros((3, 12, 3)), np.zeros((12, 3))
+
+    def s(z):
+        return 1 / (1 + np.exp(-z))
+
+    for t, x in enumerate(xs[:, 0]):
+        i, f, g, o = np.split(W @ x + b + U @ h + d, 4)
+        i, f, g, o = s(i), s(f), np.tanh(g), s(o)
+        new = f * c + i * g
+        by_gate = np.array([i * (1 - i) * g, f * (1 - f) * c, i * (1 - g * g), 0 * o])
+        e = f[:, None, None] * e
+        for unit in range(3):
+            for k in range(4):
+                e[unit, 3 * k + unit] += by_gate[k, unit] * h
+        of_h = (o * (1 - np.tanh(new) ** 2))[:, None, None] * e
+        for unit in range(3):
+            of_h[unit, 9 + unit] += o[unit] * (1 - o[unit]) * np.tanh(new)[unit] * h
+        c, h = new, o * np.tanh(new)
+        dU = dU + np.einsum("u,urk->rk", 3 * V @ (h @ V) ** 2 * (t % 3 != 1), of_h)
+    require_equal({"U": bptt.online_gradient(cell, params, xs, loss, bptt.EProp()).gradients["weight_hh"]}, {"U": dU})
+
+
+@pytest.mark.parametrize(("how", "T", "bias"), [(bptt.UORO(), 3, True), (bptt.KFRTRL(), 3, False)], ids=["UORO", "KF"])
+def test_the_mean_over_all_signs_is_the_full_gradient(how, T, bias):
+    cell, params, xs, loss = problem("rnn", T, 1, 2, 2)
+    params = {k: p for k, p in params.items() if bias or "bias" not in k}
+    if how == bptt.KFRTRL():
+        params = {k: p for k, p in params.items() if k != "V"}
+        V = np.array([[1.0, 0.5], [-0.3, 0.8]])
+
+        def loss(t, h):
+            return ((h @ V) ** 3).sum()
+
+    row = bptt.compare_online(cell, params, xs, loss, [how], exact=True).rows[0]
+    assert row.deviation.draws == 0
+    assert row.deviation.relative < 1e-12
+    assert row.deviation.spread > 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm", "gru", "lru", "mlstm", "selective_ssm"])
+@pytest.mark.parametrize("how", [bptt.UORO(), bptt.KFRTRL()], ids=["UORO", "KF"])
+def test_the_mean_of_draws_lies_within_four_standard_errors(name, how):
+    cell, params, xs, loss = problem(name, 4, 2)
+    row = bptt.compare_online(cell, params, xs, loss, [how], rng=np.random.default_rng(5), draws=300).rows[0]
+    if row.deviation is None:
+        assert name in ("lru", "selective_ssm")
+        assert "is no product of a matrix and one vector" in row.refused or "give matrices and vectors" in row.refused
+    else:
+        assert row.deviation.bias < 4 * row.deviation.uncertainty
+
+
+def test_the_comparison_says_which_term_is_lost_first():
+    cell, params, xs, loss = chain_of_units()
+    found = bptt.compare_online(cell, params, xs, loss, draws=2)
+    rows = {str(row.how): row for row in found.rows}
+    assert rows["Exact()"].first_dropped is None
+    assert rows["SnAp(n=1)"].first_dropped == (2, 1)  # at step 0 the state before is zero, at step 1 there is no loss
+    assert rows["SnAp(n=2)"].first_dropped == (2, 0)
+    assert rows["RFLO()"].deviation is None
+    assert "does not leak" in rows["RFLO()"].refused
+    np.testing.assert_allclose(rows["Exact()"].terms, found.terms)
+    assert rows["SnAp(n=1)"].by_lag[0] == pytest.approx(1)
+    text = str(found)
+    assert "RFLO()     not defined for this cell" in text
+    assert "(2, 1)" in text
+    with tg.speak("zh"):
+        assert "最先丢失的项" in str(found)
+    assert "<" in found._repr_html_()
+
+
+def test_the_terms_add_up_to_the_gradient_by_lag():
+    """delta_{t,k} times what step k reads: the terms of the full gradient are those of `contributions` of each loss."""
+    cell, params, xs, loss = problem("rnn", 5, 1)
+    found = bptt.compare_online(cell, params, xs, loss, [bptt.Exact()])
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(cell, params, xs)
+        losses = [loss(t, hs[t]) for t in range(5)]
+    recurrent = [p for k, p in params.items() if k != "V"]
+    for t, one in enumerate(losses):
+        terms = [bptt.contributions(tape, one, p) for p in recurrent]
+        for k in range(t + 1):
+            size = np.sqrt(sum(np.sum(of.get(k, np.zeros(1)) ** 2) for of in terms))
+            assert found.terms[t, k] == pytest.approx(size, rel=1e-12, abs=1e-15)
+
+
+def test_what_is_wrong_is_refused():
+    cell, params, xs, loss = problem("rnn", 4)
+    with pytest.raises(ValueError, match=r"UORO\(\) is random\ngive rng="):
+        bptt.online_gradient(cell, params, xs, loss, bptt.UORO())
+    with pytest.raises(ValueError, match="RFLO: the state does not leak"):
+        bptt.online_gradient(cell, params, xs, loss, bptt.RFLO())
+    with pytest.raises(ValueError, match="SnAp: n = 0"):
+        bptt.SnAp(0)
+    with pytest.raises(ValueError, match="give 2 or more, or exact=True"):
+        bptt.compare_online(cell, params, xs, loss, [bptt.UORO()], draws=1)
+    with pytest.raises(ValueError, match="draws 24 signs, too many to count through"):
+        bptt.compare_online(cell, params, xs, loss, [bptt.UORO()], exact=True)
+    cell, params, xs, loss = problem("gru_textbook", 4)
+    with pytest.raises(ValueError, match="KFRTRL: what weight_hh does to the state is no product"):
+        bptt.online_gradient(cell, params, xs, loss, bptt.KFRTRL(), rng=np.random.default_rng(0))

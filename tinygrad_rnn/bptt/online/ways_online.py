@@ -1,0 +1,194 @@
+"""The methods that learn forward in time: what each keeps of the influence matrix M_t = I_t + J_t M_{t-1}.
+
+All carry something of M for each example from step to step, and give dL_t/dtheta = dL_t/ds_t M_t, with what they carry
+in the place of M (Marschall, Cho, Savin 2020 compare them in this form). `Exact` is real-time recurrent learning.
+`SnAp`, `EProp` and `RFLO` leave terms out; `UORO` and `KFRTRL` are random, and right on average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.online.influence import NotDefinedError, StepInfluence
+from tinygrad_rnn.bptt.online.kronecker import Factor, factors_of
+
+Signs = Callable[[tuple[int, ...]], Array]
+"""A function of a shape that returns -1 or 1 for each entry: drawn, or counted through."""
+
+
+@dataclass(frozen=True)
+class OnlineWay:
+    """A method. What it carries from step to step begins as None."""
+
+    random: ClassVar[bool] = False
+
+    def step(self, carried: Any, at: StepInfluence, signs: Signs, shapes: dict[str, tuple[int, ...]]) -> Any:
+        """Return what is carried on after a step."""
+        raise NotImplementedError
+
+    def influence(self, carried: Any, at: StepInfluence) -> Array:
+        """Return what stands in the place of M, (B, S, P)."""
+        raise NotImplementedError
+
+    def held(self, carried: Any) -> int:
+        """Return how many numbers are held from step to step, for one example."""
+        raise NotImplementedError
+
+
+class LinearWay(OnlineWay):
+    """A method that is not random: M = I + what it lets pass of J M."""
+
+    def remembered(self, memory: Any, at: StepInfluence) -> Any:
+        """Return what a step adds to the memory that decides what may pass."""
+        return None
+
+    def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
+        """Return what passes from the step before: of J M, (B, S, P)."""
+        return np.asarray(at.J @ M)
+
+    def step(self, carried: Any, at: StepInfluence, signs: Signs, shapes: dict[str, tuple[int, ...]]) -> Any:
+        """Return M, and the memory."""
+        memory = self.remembered(carried[1] if carried else None, at)
+        return at.I + self.passed(carried[0], at, memory) if carried else at.I, memory
+
+    def influence(self, carried: Any, at: StepInfluence) -> Array:
+        """Return M."""
+        return np.asarray(carried[0])
+
+    def held(self, carried: Any) -> int:
+        """Return the number of entries that are not zero."""
+        return int(np.count_nonzero(carried[0][0]))
+
+
+@dataclass(frozen=True)
+class Exact(LinearWay):
+    """Real-time recurrent learning (Williams and Zipser 1989): M itself, S P numbers; a step costs S^2 P."""
+
+
+@dataclass(frozen=True)
+class SnAp(LinearWay):
+    """Sparse n-step approximation (Menick et al. 2020): entries of M that a parameter reaches within n steps.
+
+    An entry is kept where M would not be zero if no influence were older than n steps; all others are zero. SnAp-1
+    keeps what a parameter does to the unit that reads it. SnAp-n is RTRL once n reaches the number of steps, and for a
+    dense matrix U from n = 2 on.
+    """
+
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
+            raise ValueError(f"SnAp: n = {self.n!r}\ngive a number of steps, 1 or more")
+
+    def remembered(self, memory: Any, at: StepInfluence) -> Any:
+        """Return where M may not be zero, if no influence is older than 1, ..., n steps."""
+        own, flows = at.I != 0, (at.J != 0).astype(np.float64)
+        return [own, *(own | (flows @ before.astype(np.float64) > 0) for before in (memory or [])[: self.n - 1])]
+
+    def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
+        """Return J M where its pattern allows it."""
+        return np.asarray((at.J @ M) * memory[-1])
+
+
+@dataclass(frozen=True)
+class EProp(LinearWay):
+    """Eligibility propagation (Bellec et al. 2020): what a parameter does to a unit lives on within the unit alone.
+
+    M = I + D M, with D the part of J along elementwise operations: f_t of an LSTM, from c to c; z_t of a GRU. All that
+    passes from unit to unit through a matrix is left out. The learning signal is dL_t/dh_t, exact.
+    """
+
+    def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
+        """Return D M."""
+        return np.asarray(at.within @ M)
+
+
+@dataclass(frozen=True)
+class RFLO(EProp):
+    """Random feedback local online learning (Murray 2019), for leaky units: h_t = (1 - a) h_{t-1} + a f(z_t).
+
+    M = I + (1 - a) M: the influence leaks away in its unit, and U is left out. The feedback is dL_t/dh_t here, exact,
+    so that the figures show what this approximation leaves out, without what random feedback adds.
+    """
+
+    def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
+        """Return (1 - a) M. Raise NotDefinedError for units that do not leak at a constant rate."""
+        if not at.leak:
+            raise NotDefinedError(
+                "RFLO: the state does not leak at a constant rate\n"
+                "it is defined for h = (1 - a) h + a f(...), as nn.leaky_rnn; EProp is its like for gates"
+            )
+        return super().passed(M, at, memory)
+
+
+@dataclass(frozen=True)
+class UORO(OnlineWay):
+    """Unbiased online recurrent optimization (Tallec and Ollivier 2017): M = s v^T on average, S + P numbers.
+
+    With random signs nu: s = r0 J s + r1 nu, v = v / r0 + nu^T I / r1; r0 and r1 make both parts equally long.
+    """
+
+    random: ClassVar[bool] = True
+
+    def step(self, carried: Any, at: StepInfluence, signs: Signs, shapes: dict[str, tuple[int, ...]]) -> Any:
+        """Return the two vectors of each example."""
+        B, S, P = at.I.shape
+        s, v = carried if carried else (np.zeros((B, S), at.I.dtype), np.zeros((B, P), at.I.dtype))
+        nu = signs((B, S)).astype(at.I.dtype)
+        moved, own = (at.J @ s[..., None])[..., 0], (nu[:, None] @ at.I)[:, 0]
+        r0, r1 = _balance(v, moved), _balance(own, nu)
+        return r0 * moved + r1 * nu, v / r0 + own / r1
+
+    def influence(self, carried: Any, at: StepInfluence) -> Array:
+        """Return the product of the two vectors."""
+        return np.asarray(carried[0][..., :, None] * carried[1][..., None, :])
+
+    def held(self, carried: Any) -> int:
+        """Return S + P."""
+        return int(carried[0].shape[1] + carried[1].shape[1])
+
+
+@dataclass(frozen=True)
+class KFRTRL(OnlineWay):
+    """Kronecker-factored RTRL (Mujika, Meier, Steger 2018): by each parameter, M = A (x) a on average.
+
+    A is (S, R) and a (C,), for a parameter (R, C) that acts as z = W a: its immediate derivative is D (x) a_t, with
+    D = ds/dz. With two random signs A = p c J A + q d D and a = p a / c + q a_t / d; c and d make the parts of both
+    equally long. Here each parameter has a product of its own, where the authors join those with the same D.
+    """
+
+    random: ClassVar[bool] = True
+
+    def step(self, carried: Any, at: StepInfluence, signs: Signs, shapes: dict[str, tuple[int, ...]]) -> list[Factor]:
+        """Return the factors by each parameter. Raise NotDefinedError for parameters that act in another way."""
+        own = factors_of(at.I, shapes)
+        if carried is None:
+            return own
+        found = []
+        for new, old in zip(own, carried, strict=True):
+            p, q = signs((2, len(at.J), 1)).astype(at.I.dtype)
+            moved = at.J @ old.A
+            c, d = _balance(old.a, moved), _balance(new.a, new.A)
+            A = (p * c)[..., None] * moved + (q * d)[..., None] * new.A
+            found.append(Factor(A, p * old.a / c + q * new.a / d))
+        return found
+
+    def influence(self, carried: Any, at: StepInfluence) -> Array:
+        """Return the products, parameter by parameter."""
+        return np.concatenate([factor.product() for factor in carried], axis=-1)
+
+    def held(self, carried: Any) -> int:
+        """Return the number of entries of the factors."""
+        return sum(f.A[0].size + f.a[0].size for f in carried)
+
+
+def _balance(a: Array, b: Array) -> Array:
+    """Return sqrt(|a| / |b|) for each example, (B, 1); 1 where one of them is zero."""
+    lengths = [np.sqrt(np.square(x.reshape(len(x), -1)).sum(axis=1, keepdims=True)) for x in (a, b)]
+    both = (lengths[0] > 0) & (lengths[1] > 0)
+    return np.sqrt(np.where(both, lengths[0], 1) / np.where(both, lengths[1], 1))

@@ -1,0 +1,16 @@
+"""What bptt/online says, in Chinese."""
+
+ONLINE = {
+    "method": "方法",
+    "bias": "偏差",
+    "deviation": "标准差",
+    "cosine": "余弦",
+    "lag {lag}": "相隔 {lag}",
+    "first term lost": "最先丢失的项",
+    "not defined for this cell": "对这个循环单元没有定义",
+    "bias |E G - g| / |g|, deviation sqrt(E |G - E G|^2) / |g|, cosine of E G and g; steps count from 0": (
+        "偏差为 |E G - g| / |g|，标准差为 sqrt(E |G - E G|^2) / |g|，余弦为 E G 与 g 的夹角余弦；时刻从 0 数起"
+    ),
+    "Methods forward in time, beside the full gradient": "沿时间向前的各种方法与完整梯度的比较",
+}
+"""English template -> Chinese template."""
