@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn import draw, files, nn
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -122,13 +123,13 @@ def printable(words: str) -> str:
 def write_drawing(tape: Tape, path: files.AnyPath, engine: str = "auto", **options: Any) -> None:
     """Draw a tape into a file, and say so."""
     drawn = draw.render(tape, path, engine=engine, **options)
-    wrote(drawn.path, f" (drawn by {drawn.engine})" if drawn.engine != "text" else "")
+    wrote(drawn.path, say(" (drawn by {engine})", engine=drawn.engine) if drawn.engine != "text" else "")
 
 
 def wrote(path: files.AnyPath, more: str = "") -> None:
     """Say what was written, unless it was written into the standard output."""
     if path != STANDARD and not files.to_stdout(path):
-        note(f"wrote {path}{more}")
+        note(say("wrote {path}{more}", path=path, more=more))
 
 
 def note(words: str, to_stderr: bool = False) -> None:

@@ -14,6 +14,7 @@ from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import file_for, format_of
 from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.tape.full_tape import Tape
 
 ENDINGS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot", ".txt": "text"}
@@ -123,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
                 by = ""
             else:
                 by = _render(options, tape, path, wanted)
-        wrote(options.output, f" (drawn by {by})" if by in ("dot", "grid") else "")
+        wrote(options.output, say(" (drawn by {engine})", engine=by) if by in ("dot", "grid") else "")
     return 0
 
 

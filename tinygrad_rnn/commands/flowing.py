@@ -19,6 +19,7 @@ from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, file_for, require_outputs, tell, write_json
 from tinygrad_rnn.draw import plots
+from tinygrad_rnn.language.saying import listed, say
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.text_tables import aligned, padded
 
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         if options.steps > 1:  # at one step there is no distance to compare
             tell(_bars(flows), *silent)
         if path is not None:
-            with progress("the figure"):
+            with progress(say("the figure")):
                 draw.plot_flow(
                     path,
                     norms={name: flow.norms for name, flow in flows.items()},
@@ -109,7 +110,8 @@ def _of_weights(options: argparse.Namespace, *silent: str | None) -> Iterator[tu
     refuse_sizes(options)
     rng = np.random.default_rng(options.seed)
     for name, (kind, params) in recurrent_layers(options.weights, options.dtype).items():
-        tell(f"{name}, read as {kind}: {', '.join(f'{n} {p.shape}' for n, p in params.items())}", *silent)
+        shapes = listed(f"{n} {p.shape}" for n, p in params.items())
+        tell(say("{name}, read as {kind}: {shapes}", name=name, kind=kind, shapes=shapes), *silent)
         xs = rng.standard_normal((options.steps, options.batch, params["weight_ih"].shape[1]))
         yield name, ALL_CELLS[kind], (params, xs.astype(options.dtype))
 
@@ -126,11 +128,16 @@ def _bars(flows: dict[str, Flow]) -> str:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     low = min(low, high - 1)
     width = max(WIDTH // len(flows), 12)
-    rows = [["distance", *flows]]
+    rows = [[say("distance"), *flows]]
     for distance in spread(T, 12):
         column = values[:, T - 1 - distance]
         bars = ["#" * round(width * (v - low) / (high - low)) if np.isfinite(v) else power_text(v) for v in column]
         rows.append([f"{distance:8}", *bars])
     rows = [[cell if k == 0 else padded(cell, width) for k, cell in enumerate(row)] for row in rows]
-    scale = f"from {power_text(low)} (no bar) to {power_text(high)} (full), logarithmic"
-    return "\n".join([f"|dL_T/ds_k| by distance, {scale}:", *aligned(rows)])
+    title = say(
+        "{norm} by distance, from {low} (no bar) to {high} (full), logarithmic:",
+        norm="|dL_T/ds_k|",
+        low=power_text(low),
+        high=power_text(high),
+    )
+    return "\n".join([title, *aligned(rows)])

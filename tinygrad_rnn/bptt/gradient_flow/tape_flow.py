@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.gradient_flow.verdict import Flow
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.language.saying import Sentence, sentence
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps, time_of
 
@@ -178,8 +179,9 @@ def _listed(params: Any) -> dict[str, Tensor]:
     return unique({x: x.name or f"leaf {k}" for k, (_, x) in enumerate(leaves)})
 
 
-def _called(losses: Sequence[Loss]) -> str:
+def _called(losses: Sequence[Loss]) -> Sentence:
     if len(losses) > 1:
-        return f"the sum of {len(losses)} losses"
+        return sentence("the sum of {n} losses", n=len(losses))
     (loss,) = losses
-    return f"the loss {loss.name}" if isinstance(loss, Tensor) and loss.name else "the loss"
+    named = isinstance(loss, Tensor) and loss.name
+    return sentence("the loss {name}", name=named) if named else sentence("the loss")

@@ -18,7 +18,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def text(marks: list[Mark], level: int) -> str:
     """Return a line for each student, and one for each mistake."""
-    rows = [(mark.student, mark.whole, "; ".join(hint(mark, level).splitlines())) for mark in marks]
+    rows = [(mark.student, mark.whole, say("; ").join(hint(mark, level).splitlines())) for mark in marks]
     mistakes = [
         say("{count:4} of {all}: {words}", count=count, all=len(marks), words=words) for count, words in counts(marks)
     ]
@@ -32,7 +32,7 @@ def as_csv(marks: list[Mark], level: int) -> str:
     writer.writerow(["student", "status", "points", "of", *(f"d{name}" for name in scale), "hint"])
     for mark in marks:
         points = [mark.points, sum(scale.values()), *map(mark.points_of, scale)]
-        told = "; ".join(hint(mark, level).splitlines())
+        told = say("; ").join(hint(mark, level).splitlines())
         writer.writerow([_plain(cell) for cell in (mark.student, mark.status, *points, told)])
     return out.getvalue()
 

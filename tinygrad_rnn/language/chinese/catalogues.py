@@ -6,6 +6,7 @@ from tinygrad_rnn.language.chinese.zh_common import COMMON
 from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
 from tinygrad_rnn.language.chinese.zh_diagnosis import DIAGNOSIS
+from tinygrad_rnn.language.chinese.zh_flow import FLOW
 from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
 from tinygrad_rnn.language.chinese.zh_marking import MARKING
 from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
@@ -16,6 +17,7 @@ CATALOGUES = (
     COMMON,
     COMPARISON,
     DIAGNOSIS,
+    FLOW,
     MISTAKES,
     HOMEWORK,
     MARKING,

@@ -15,6 +15,8 @@ COMMON = {
     "mistake: {mistake}": "错误：{mistake}",
     "right at T = {lengths}": "T = {lengths} 时正确",
     "tried: {what}": "检查范围：{what}",
+    "wrote {path}{more}": "已写入：{path}{more}",
+    " (drawn by {engine})": "（用 {engine} 绘制）",
     "{title}: {verdict}": "{title}：{verdict}",
     "{what} are {scale}": "{what}是{scale}",
     "gradients are clipped to [-{bound:.6g}, {bound:.6g}]": "梯度裁剪到 [-{bound:.6g}, {bound:.6g}]",
