@@ -24,7 +24,7 @@ def links(cell):
 
 
 @functools.cache
-def tests_of(place):
+def functions_of(place):
     """Return the names of the functions of a file of tests; none where there is no such file."""
     tree = ast.parse(place.read_text(encoding="utf-8")) if place.exists() else ast.Module([], [])
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -44,7 +44,7 @@ def missing(page, row):
     lost += [name for name in re.findall(r"`(\w+)`", demo) if name not in what_people_say.EXPERIMENTS]
     ((words, target),) = links(test)
     place, name = (page.parent / target).resolve(), f"test_{words.replace(' ', '_')}"
-    if name not in tests_of(place):
+    if name not in functions_of(place):
         lost.append(f"{target}::{name}")
     return lost
 
