@@ -22,6 +22,8 @@ LESSONS = {page for language in make_course.FOLDERS for page in make_course.less
 DEMOS = sorted(set((ROOT / "demos").glob("*.py")) - {ROOT / "demos" / "what_people_say.py"})
 """The scripts; tests/test_what_people_say.py runs the experiments of that one, one by one."""
 SLOW = {
+    "docs/course/teacher.md",
+    "docs/zh/course/teacher.md",
     "docs/zh/cs224n.md",
     "docs/zh/examine.md",
     "docs/doctor.md",
