@@ -65,7 +65,9 @@ def shown(found):
     kept = {name: value for name, value in plain.items() if name not in ("kind", "method", "dtype", "gradients")}
     seen = [str(v) for g in plain["gradients"].values() for k, v in g.items() if isinstance(v, str)]
     values = [str(v) for v in kept.values() if isinstance(v, str | list)]
-    html = re.sub(r"<[^>]*>", " ", found._repr_html_())
+    html = found._repr_html_()
+    assert ' lang="zh">' in html.partition("<b>")[0]
+    html = re.sub(r"<[^>]*>", " ", html)
     mistakes = told(found)
     return "\n".join([str(found), repr(found), html, *seen, *values, *mistakes["mistakes"], *mistakes["counted"]])
 
