@@ -26,11 +26,14 @@ SLOW = {
     "docs/zh/examine.md",
     "docs/doctor.md",
     "exercise_08_when_lstm_when_gru.py",
+    "docs/language-model.md",
+    "docs/zh/language-model.md",
     "exercise_09_three_ways_to_truncate.py",
     "exercise_11_clipping_and_weight_decay.py",
     "exercise_12_why_vanishing_matters.py",
     "exercise_14_character_language_model.py",
     "exercise_15_rtrl.py",
+    "poems.py",
     "ablation.py",
 }
 """The pages, demos and benchmarks that take seconds."""
@@ -66,7 +69,7 @@ def test_the_code_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch, cap
     if page.name == "README.md":
         assert "t=4" in capsys.readouterr().out
         assert (tmp_path / "rnn.svg").exists()
-    if page.name in ("doctor.md", "derive.md", "examine.md", "worksheets.md"):
+    if page.name in ("doctor.md", "derive.md", "examine.md", "worksheets.md", "scan.md", "online.md"):
         said = capsys.readouterr().out
         for shown in re.findall(r"^```text\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S):
             assert shown in said
@@ -116,7 +119,15 @@ def test_there_is_a_script_for_each_of_the_fifteen_exercises():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/exercises.md", "docs/examine.md", "docs/marking.md", "docs/what-people-say.md"]
+    "page",
+    [
+        "README.md",
+        "docs/exercises.md",
+        "docs/examine.md",
+        "docs/language-model.md",
+        "docs/marking.md",
+        "docs/what-people-say.md",
+    ],
 )
 def test_a_chinese_page_has_the_same_code(page):
     """Comments may be translated; the code may not differ."""

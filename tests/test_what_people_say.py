@@ -74,6 +74,15 @@ def test_each_experiment_has_its_place_and_its_line_in_the_table(language):
     assert len(said) == len(tool.EXPERIMENTS)
 
 
+@pytest.mark.parametrize(("language", "true", "false"), [("en", "true", "false"), ("zh", "对", "错")], ids=PAGES)
+def test_the_table_calls_true_and_false_what_the_verdict_does(language, true, false):
+    cells = re.findall(r"^\| .*? \| (.*) \|$", PAGES[language], flags=re.M)[1:]
+    for name, cell in zip(tool.order(), cells, strict=True):
+        verdict = tool.shown_verdict(name, language).lower()
+        for word in (true, false):
+            assert verdict.startswith(word) == cell.startswith(word), name
+
+
 def test_a_name_that_no_experiment_has_is_answered_with_all_names():
     with pytest.raises(SystemExit, match=r"no experiment of this name: gates\nthere are one_walk, "):
         DEMO.main(["gates"])

@@ -154,7 +154,7 @@ def public() -> frozenset[str]:
             names.add(f"{module.__name__}.{name}")
             if isinstance(found, type):
                 own = (n for n, value in vars(found).items() if n[0] != "_" and getattr(value, "__doc__", None))
-                names |= {f"{module.__name__}.{name}.{n}" for n in own if callable(getattr(found, n))}
+                names |= {f"{module.__name__}.{name}.{n}" for n in own if callable(getattr(found, n, None))}
     return frozenset(names)
 
 

@@ -15,8 +15,9 @@ CHINESE = {
         "总和是 {gradient}。",
     ),
     "eigenvalue_below_one": (
-        "In the end, not before. The eigenvalues are 0.8; log10 |dh_t/dh_k| by the gap is {log10}.",
-        "最终会，此前不会。特征值都是 0.8；log10 |dh_t/dh_k| 随间隔（括号内）的变化：{log10}。",
+        "In the end, not before. The eigenvalues are 0.8, the norm of U is {norm}; "
+        "log10 |dh_t/dh_k| by the gap is {log10}.",
+        "最终会，此前不会。特征值都是 0.8，U 的范数是 {norm}；log10 |dh_t/dh_k| 随间隔（括号内）的变化：{log10}。",
     ),
     "eigenvalue_above_one": (
         "It depends on tanh'. log10 |dh_40/dh_0| by the size of the inputs is {log10}.",
@@ -95,8 +96,8 @@ CHINESE = {
         "开始时如此。更新 10 次之后，三个干扰名词使它在 {early} 的短语上出错；更新 60 次之后是 {late}。",
     ),
     "no_dependency_or_wrong_parameters": (
-        "True of |dL/dh_1| / |dL/dh_16|: {reach}. Errors with open gates tell: {errors}.",
-        "只看 |dL/dh_1| / |dL/dh_16| 确实如此：{reach}。把门打开再训练，误差就能回答：{errors}。",
+        "One can. |dL/dh_1| / |dL/dh_16| does not tell: {reach}. Errors of a GRU with open gates do: {errors}.",
+        "可以知道。|dL/dh_1| / |dL/dh_16| 看不出来：{reach}。把 GRU 的门打开再训练，从误差看得出来：{errors}。",
     ),
     "truncation_regularises": (
         "True here, a little. Training: {training}; held out: {held_out}; at its best: {means}, lower with cuts in "

@@ -15,6 +15,7 @@ A page `docs/course/NN-name.md` is the one source of its notebook. The tests do 
 | ```` ```text ```` or an image, straight after code, or both in `<details>` | nothing: running the cell shows them |
 
 What code outputs as text is what it prints, then `str` of its last expression. Its picture is the `_repr_svg_` of that.
+A Chinese page has the same code, and `tg.speak("zh")` besides; so it shows texts and pictures of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tinygrad_rnn import speak
 
 DOCS = Path(__file__).parents[1]
 FOLDERS = {"en": DOCS / "course", "zh": DOCS / "zh" / "course"}
@@ -211,23 +214,32 @@ def execute(piece: Piece, page: Path, names: dict[str, Any]) -> Ran:
     return Ran(printed.getvalue() + text, value)
 
 
+@contextlib.contextmanager
+def page_names() -> Iterator[dict[str, Any]]:
+    """Give the names with which a page begins; when it ends, the process speaks English again."""
+    try:
+        yield {"__name__": "__main__"}
+    finally:
+        speak("en")
+
+
 def solved(page: Path) -> Iterator[tuple[Piece, Ran, list[Piece]]]:
     """Run the code of a page in order, each solution in the place of its exercise.
 
     Yield each piece of code, what it did, and the outputs that the page shows of it. An exercise whose output is shown
     runs as it stands first.
     """
-    names: dict[str, Any] = {"__name__": "__main__"}
     found = pieces(page)
-    for place, piece in enumerate(found):
-        if piece.kind not in CODE or piece.kind == "solution":
-            continue
-        shown = list(itertools.takewhile(lambda p: p.kind in ("text", "picture"), found[place + 1 :]))
-        if piece.kind != "exercise" or shown:
-            yield piece, execute(piece, page, names), shown
-        if piece.kind == "exercise":
-            solution = next(p for p in found[place:] if p.kind == "solution")
-            yield solution, execute(solution, page, names), []
+    with page_names() as names:
+        for place, piece in enumerate(found):
+            if piece.kind not in CODE or piece.kind == "solution":
+                continue
+            shown = list(itertools.takewhile(lambda p: p.kind in ("text", "picture"), found[place + 1 :]))
+            if piece.kind != "exercise" or shown:
+                yield piece, execute(piece, page, names), shown
+            if piece.kind == "exercise":
+                solution = next(p for p in found[place:] if p.kind == "solution")
+                yield solution, execute(solution, page, names), []
 
 
 def walked(page: Path) -> Iterator[tuple[Piece, AssertionError | None]]:
@@ -235,62 +247,61 @@ def walked(page: Path) -> Iterator[tuple[Piece, AssertionError | None]]:
 
     The exercise runs as it stands, then what follows up to the check; then the solution, and the same once more.
     """
-    names: dict[str, Any] = {"__name__": "__main__"}
     since: list[Piece] = []
-    for piece in pieces(page):
-        if piece.kind == "exercise":
-            since = []
-            execute(piece, page, names)
-        elif piece.kind == "python":
-            since.append(piece)
-            execute(piece, page, names)
-        elif piece.kind == "solution":
-            since.insert(0, piece)
-        elif piece.kind == "check":
-            failure = None
-            try:
+    with page_names() as names:
+        for piece in pieces(page):
+            if piece.kind == "exercise":
+                since = []
                 execute(piece, page, names)
-            except AssertionError as error:
-                failure = error
-            yield piece, failure
-            for again in (*since, piece):
-                execute(again, page, names)
+            elif piece.kind == "python":
+                since.append(piece)
+                execute(piece, page, names)
+            elif piece.kind == "solution":
+                since.insert(0, piece)
+            elif piece.kind == "check":
+                failure = None
+                try:
+                    execute(piece, page, names)
+                except AssertionError as error:
+                    failure = error
+                yield piece, failure
+                for again in (*since, piece):
+                    execute(again, page, names)
 
 
-def with_outputs(page: Path) -> str:
-    """Run a page, and return its text with each text that it shows as the code outputs it."""
-    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
-    shown = [(piece, ran.text) for _, ran, shown in solved(page) for piece in shown if piece.kind == "text"]
-    for piece, text in reversed(shown):
-        lines[piece.line : piece.line + piece.content.count("\n")] = [text]
-    return "".join(lines)
+def outputs(page: Path) -> tuple[str, dict[Path, str]]:
+    """Run a page. Return its text with the texts that its cells output, and its pictures by their paths.
 
-
-def pictures(page: Path) -> dict[Path, str]:
-    """Run a page, and return its pictures: the text of each by its path. Raises ValueError for code that draws none."""
-    found = {}
+    Raises ValueError for a picture after code that draws none.
+    """
+    lines, texts, pictures = page.read_text(encoding="utf-8").splitlines(keepends=True), [], {}
     for code, ran, shown in solved(page):
+        texts += [(piece, ran.text) for piece in shown if piece.kind == "text"]
         for picture in (piece for piece in shown if piece.kind == "picture"):
             if not hasattr(ran.value, "_repr_svg_"):
                 raise ValueError(f"{page.name}, line {code.line}: the last line must be a drawing, as draw.show(tape)")
-            found[(page.parent / picture.content).resolve()] = ran.value._repr_svg_()
-    return found
+            pictures[(page.parent / picture.content).resolve()] = ran.value._repr_svg_()
+    for piece, text in reversed(texts):
+        lines[piece.line : piece.line + piece.content.count("\n")] = [text]
+    return "".join(lines), pictures
 
 
 def main() -> None:
     """Write the outputs and the notebooks of both languages, and the pictures. Take away those without a page."""
+    drawn: dict[Path, str] = {}
     for language, folder in FOLDERS.items():
         pages = lessons(language)
         for old in set(folder.glob("*.ipynb")) - {page.with_suffix(".ipynb") for page in pages}:
             old.unlink()
         for page in pages:
-            page.write_text(with_outputs(page), encoding="utf-8", newline="\n")
+            text, pictures = outputs(page)
+            page.write_text(text, encoding="utf-8", newline="\n")
             page.with_suffix(".ipynb").write_text(written(page), encoding="utf-8", newline="\n")
-    drawn = {path: svg for page in lessons() for path, svg in pictures(page).items()}
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    for old in set(PICTURES.glob("*.svg")) - set(drawn):
+            drawn |= pictures
+    for old in set(PICTURES.rglob("*.svg")) - set(drawn):
         old.unlink()
     for path, svg in drawn.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(svg, encoding="utf-8", newline="\n")
 
 

@@ -36,13 +36,15 @@ def test_a_character_outside_is_refused_or_unknown():
     ("written", "kind"),
     [
         ("The Time Traveller, 1895", "letters"),
-        ("Être à Noël, où ça ?", "letters"),
+        ("Il était une fois une forêt où vivait un loup", "letters"),
         ("1234 !", "letters"),
         ("", "letters"),
         ("白日依山尽，", "all"),
         ("RNN 是循环神经网络", "all"),
         ("Я вас любил", "all"),
-        ("LSTM and GRU: 门控", "letters"),
+        ("LSTM and GRU: 门控", "all"),
+        ("The long short-term memory, 门", "letters"),
+        ("Příliš žluťoučký kůň", "all"),
     ],
 )
 def test_the_alphabet_suits_the_text(written, kind):

@@ -122,6 +122,7 @@ def test_what_occurs_once_is_unknown_in_half_of_the_epochs(tmp_path):
 # ---------------------------------------------------------------------------------------------- a run and its files
 
 
+@pytest.mark.slow
 def test_poems_are_learned_and_written_in_their_form(poems, tmp_path):
     out = tmp_path / "run"
     done = train.train(settings(poems, hidden=24, embedding=16, rate=0.05, epochs=5), out)
@@ -133,6 +134,7 @@ def test_poems_are_learned_and_written_in_their_form(poems, tmp_path):
     assert "日出山林静，\n" in (out / "samples.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_one_text_in_four_encodings_is_one_run(poems, tmp_path, capsys):
     whole, logs = poems.read_text(encoding="utf-8"), []
     changed = {
@@ -182,6 +184,7 @@ def test_the_commands_say_what_they_keep_and_write_poems(poems, tmp_path, capsys
     assert "knows no line ends" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_from_before_there_were_alphabets_goes_on(tmp_path, capsys):
     """Its checkpoint says nothing of an alphabet: it reads letters, whatever its text would suit today."""
     book, out = tmp_path / "book.txt", tmp_path / "run"
@@ -224,6 +227,7 @@ def test_the_text_is_read_by_the_encoding_of_the_settings(poems):
     assert corpus.load(poems, encoding="big5") == "月落烏啼霜滿天"
 
 
+@pytest.mark.slow
 def test_a_sample_is_drawn_with_what_each_character_leans_on(poems, tmp_path, capsys):
     out, picture = str(tmp_path / "run"), tmp_path / "leans.svg"
     assert main(["train", "--text", str(poems), *SMALL, "--out", out]) == 0

@@ -40,13 +40,18 @@ def test_a_mark_within_a_text_stays(tmp_path):
     [
         (LINES.encode("gb18030"), "utf-8", "x: not UTF-8 text (byte 0 is 0xb0); it can be read as GB18030\n" + REMEDY),
         (LINES.encode("utf-16"), "utf-8", "x: not UTF-8 text (byte 0 is 0xff); it begins as UTF-16 does\n" + REMEDY),
+        (
+            (LINES * 20 + "鹳曛").encode("gb18030"),
+            "utf-8",
+            "x: not UTF-8 text (byte 0 is 0xb0); it can be read as GB18030\n" + REMEDY,
+        ),
         (b"abc\xe9", "utf-8", "x: not UTF-8 text (byte 3 is 0xe9)\n" + REMEDY),
         (b"na\xefve", "utf-8", "x: not UTF-8 text (byte 2 is 0xef)\n" + REMEDY),
         (b"\xff" + LINES.encode(), "utf-8", "x: not UTF-8 text (byte 0 is 0xff)\n" + REMEDY),
         ("海上".encode(), "ascii", "x: not ASCII text (byte 0 is 0xe6); it can be read as UTF-8\n" + REMEDY),
         ("海上生明月".encode() + b"\xff", "gb18030", "x: not GB18030 text (byte 14 is 0x88)\n" + REMEDY),
     ],
-    ids=["gb18030", "utf-16", "latin", "latin and a letter", "broken", "ascii", "not gb18030"],
+    ids=["gb18030", "utf-16", "rare characters", "latin", "latin and a letter", "broken", "ascii", "not gb18030"],
 )
 def test_a_wrong_encoding_is_told_with_the_one_that_fits(tmp_path, monkeypatch, data, encoding, words):
     monkeypatch.chdir(tmp_path)

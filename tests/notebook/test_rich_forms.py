@@ -178,6 +178,7 @@ def test_hostile_names_in_tables_and_verdicts():
 
 
 PLAIN = {"Span", "Chunked", "Full", "RandomChunks", "Randomized", "Scaled", "WilliamsPeng", "Window"}
+PLAIN |= {"Exact", "SnAp", "EProp", "RFLO", "UORO", "KFRTRL"}
 PLAIN |= {"RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "Embedding", "LayerNorm", "Linear"}
 """Descriptions, whose text is the call that makes them: `Chunked(k=2)`."""
 

@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
         "--alphabet",
         choices=["auto", *KINDS],
         help="letters: lower case a to z and spaces; all: every character as it is, line ends too; "
-        "auto (the default): all where most letters of the text are not a to z",
+        "auto (the default): all where more than a tenth of the letters of the text are not a to z",
     )
     training.add_argument("--encoding", metavar="NAME", help=f"encoding of the text (default: {kept['encoding']})")
     training.add_argument(

@@ -26,7 +26,7 @@ def triangle(title: str, read: Sequence[str], predicted: Sequence[str], shares: 
 
     A share that is not a number has a colour of its own; one below a fiftieth is left out.
     """
-    left, top = LEFT + 2 * CELL, TOP + CELL
+    left, top = LEFT + 2 * CELL, TOP + CELL + 14
     bottom = top + CELL * len(predicted)
     parts = [
         _words(left - 4, top - CELL - 4, "read →", "end", 12),

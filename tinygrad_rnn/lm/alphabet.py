@@ -74,9 +74,12 @@ LETTERS = Alphabet()
 
 
 def kind_of(text: str) -> str:
-    """Return what suits a text: "all" where most of its letters, Chinese characters too, are not a to z or A to Z."""
+    """Return what suits a text: "all" where more than a tenth of its letters are not a to z or A to Z.
+
+    A Chinese character is a letter. English and French texts stay "letters"; Czech, Russian and Chinese ones are "all".
+    """
     letters = [c for c in text if c.isalpha()]
-    return "all" if sum(c.isascii() for c in letters) < len(letters) / 2 else "letters"
+    return "all" if sum(not c.isascii() for c in letters) > len(letters) / 10 else "letters"
 
 
 def _codes(text: str) -> NDArray[np.uint32]:

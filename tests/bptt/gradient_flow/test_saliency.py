@@ -127,7 +127,7 @@ def test_the_picture_has_a_coloured_cell_for_each_share_and_every_character():
     assert texts[2:] == ["read →", "predicted ↓", "月", "↵", "<", "a", "␣", "。"]
     cells = [cell for cell in drawing.iter(f"{SVG}rect") if cell.get("width") == cell.get("height") == "24"]
     assert len(cells) == 5  # of nine, three are zero, and one is too small to be seen
-    places = {(int(c.get("x")) // 24 - 3, (int(c.get("y")) - 80) // 24): c.get("fill") for c in cells}
+    places = {(int(c.get("x")) // 24 - 3, (int(c.get("y")) - 94) // 24): c.get("fill") for c in cells}
     full, half = "#2166ac", "#8caed2"
     assert places[0, 0] == places[1, 1] == places[1, 2] == full
     assert places[0, 1] == places[2, 2] == half

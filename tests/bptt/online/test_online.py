@@ -1,11 +1,15 @@
 """Methods forward in time: what is exact is exact, what is random is right on average, the rest as its paper says."""
 
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
 import numpy as np
 import pytest
 from cells import EVERY
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
+from tinygrad_rnn.draw import term_maps
 
 TODAY = ["ind_rnn", "min_gru", "min_lstm", "qrnn", "sru", "slstm", "mlstm", "linear_attention", "gated_delta_net"]
 TODAY += ["lru", "selective_ssm"]
@@ -223,3 +227,24 @@ def test_what_is_wrong_is_refused():
     cell, params, xs, loss = problem("gru_textbook", 4)
     with pytest.raises(ValueError, match="KFRTRL: what weight_hh does to the state is no product"):
         bptt.online_gradient(cell, params, xs, loss, bptt.KFRTRL(), rng=np.random.default_rng(0))
+
+
+def test_the_terms_are_drawn(tmp_path):
+    """The picture of docs/online.md: the full gradient and five methods that are not random, 12 steps each."""
+    rng = np.random.default_rng(0)
+    params = nn.init.leaky_rnn(rng, 2, 4)
+    xs, ys = rng.standard_normal((12, 2, 2)), rng.standard_normal((12, 2, 4))
+    found = bptt.compare_online(nn.leaky_rnn, params, xs, lambda t, h: ((h - ys[t]) ** 2).sum(), draws=2)
+    path = found.draw(tmp_path / "terms.svg")
+    kept = Path(__file__).parents[3] / "docs" / "images" / "online-terms.svg"
+    assert path.read_text(encoding="utf-8") == found.svg() == kept.read_text(encoding="utf-8")
+    drawn = ET.parse(path).getroot()
+    rects = drawn.findall("{http://www.w3.org/2000/svg}rect")
+    assert len(rects) == 1 + 7 + 6 * 78
+    assert (
+        len(drawn.findall("{http://www.w3.org/2000/svg}path")) == 3 * 66
+    )  # SnAp-1, e-prop, RFLO: all off the diagonal
+    assert term_maps.colour(1.0) == term_maps.colour(0.5) != term_maps.colour(0.3)
+    assert term_maps.colour(1e-9) != term_maps.colour(0.0)
+    with pytest.raises(ValueError, match=r"does not end in \.svg"):
+        found.draw(tmp_path / "terms.pdf")

@@ -1,5 +1,8 @@
 """The gradient by a scan: equal to the walk for every cell, at any length, through layers and odd losses."""
 
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
 import numpy as np
 import pytest
 from cells import EVERY
@@ -183,3 +186,29 @@ def test_the_prefixes_are_those_of_the_loop(T):
         P, s = A[t] @ P, (A[t] @ s[..., None])[..., 0] + b[t]
         np.testing.assert_allclose(products[t], P, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(states[t], s, rtol=1e-12, atol=1e-12)
+
+
+def test_the_tree_is_drawn_for_a_slide(tmp_path):
+    tape, loss, wrt = recorded("rnn", 8, 1, 3, 2)
+    found = bptt.scan_gradient(tape, loss, wrt)
+    path = found.draw(tmp_path / "scan.svg")
+    drawn = ET.parse(path).getroot()
+    namespace = "{http://www.w3.org/2000/svg}"
+    assert (drawn.get("width"), drawn.get("height")) == ("1920", "1080")
+    # 7 arrows of the walk; in each of 3 rounds a line down for each of 8 steps, and 4 products from the side
+    assert len(drawn.findall(f"{namespace}line")) == 7 + 3 * (8 + 4)
+    assert len(drawn.findall(f"{namespace}circle")) == 8 + 4 * 8
+    kept = Path(__file__).parents[3] / "docs" / "images" / "scan.svg"
+    assert found.svg() == path.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")
+    sizes = [float(e.get("font-size")) for e in drawn.iter() if e.get("font-size")]
+    assert min(sizes) >= 24 * 0.75  # 24 pixels of 1920 are 18 points of a slide
+    assert "<img" in found._repr_html_()
+    with tg.speak("zh"):
+        assert "第 1 轮：同时 4 次乘积" in found.svg()
+    with pytest.raises(ValueError, match=r"does not end in \.svg"):
+        found.draw(tmp_path / "scan.png")
+    tape, loss, wrt = recorded("rnn", 17, 1, 1, 1)
+    longer = bptt.scan_gradient(tape, loss, wrt)
+    assert "<img" not in longer._repr_html_()
+    with pytest.raises(ValueError, match="draw at most 16"):
+        longer.svg()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,12 @@ from tinygrad_rnn.bptt.online.ways_online import KFRTRL, RFLO, UORO, EProp, Exac
 from tinygrad_rnn.bptt.truncation.bias import Deviation, deviation, moments
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.draw import term_maps
+from tinygrad_rnn.draw.svg_file import written
+from tinygrad_rnn.draw.term_maps import MOST
 from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import box, code
+from tinygrad_rnn.notebook.inline_svg import fitted
 from tinygrad_rnn.text_tables import aligned
 
 OUTCOMES = 2**16
@@ -26,6 +32,9 @@ OUTCOMES = 2**16
 
 NEAR = 1e-9
 """A term is left out where it differs by more than this part of the largest term."""
+
+ROUNDING = 1e-12
+"""A bias below it is shown as zero."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -79,13 +88,32 @@ class OnlineComparison:
             of = row.deviation
             cosines = ["-" if row.by_lag is None else f"{row.by_lag[lag]:.3f}" for lag in lags]
             first = "-" if row.first_dropped is None else "({}, {})".format(*row.first_dropped)
-            sizes = [f"{of.relative:.2g}", f"{of.spread:.2g}", f"{of.cosine:.3f}"]
+            # What is left of an exact method is rounding, which differs from machine to machine.
+            sizes = ["0" if of.relative < ROUNDING else f"{of.relative:.2g}", f"{of.spread:.2g}", f"{of.cosine:.3f}"]
             lines.append([str(row.how), *sizes, *cosines, first, f"{row.held:,}"])
         note = say("bias |E G - g| / |g|, deviation sqrt(E |G - E G|^2) / |g|, cosine of E G and g; steps count from 0")
         return "\n".join([*aligned(lines, right=range(1, len(head))), note])
 
     def _repr_html_(self) -> str:
-        return box(say("Methods forward in time, beside the full gradient"), code(str(self)))
+        title = say("Methods forward in time, beside the full gradient")
+        drawn = [fitted(self.svg(), title)] if len(self.terms) <= MOST else []
+        return box(title, *drawn, code(str(self)))
+
+    def svg(self) -> str:
+        """Return the sizes of the terms (t, k), of the full gradient and of each method that is not random, as an SVG.
+
+        Raises ValueError for more than 32 steps.
+        """
+        maps = {say("full gradient"): (self.terms, np.zeros(self.terms.shape, np.bool_))}
+        for row in self.rows:
+            if row.terms is not None and row.dropped is not None:
+                maps[str(row.how)] = (row.terms, row.dropped)
+        legend = say("10^-3 and less"), say("largest term"), say("what the method changes")
+        return term_maps.svg(say("The terms (t, k) of the gradient"), maps, legend)
+
+    def draw(self, path: str | os.PathLike[str]) -> Path:
+        """Write the drawing of `svg` into a file that ends in .svg, and return its path."""
+        return written(self.svg(), path)
 
 
 def compare_online(

@@ -12,6 +12,9 @@ from tinygrad_rnn.bptt.online.influence import Influences, StepInfluence
 from tinygrad_rnn.bptt.online.ways_online import OnlineWay, Signs
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.language.saying import say
+from tinygrad_rnn.notebook.html_parts import box, sentences
+from tinygrad_rnn.tape.rich_values import tree_form
 
 
 class Online(NamedTuple):
@@ -24,6 +27,11 @@ class Online(NamedTuple):
     def __repr__(self) -> str:
         names = ", ".join(self.gradients)
         return f"<Online: loss {self.value:.6g}, gradients of {names}; {self.held:,} numbers held>"
+
+    def _repr_html_(self) -> str:
+        title = say("A gradient forward in time: the loss is {value}", value=f"{self.value:.6g}")
+        held = say("{count} numbers are held from step to step, for one example", count=f"{self.held:,}")
+        return box(title, sentences([held]), tree_form(self.gradients, say("its gradients")))
 
 
 def online_gradient(

@@ -6,10 +6,12 @@ past the next state. That is a linear recurrence, so all g_k come from one scan 
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,17 +27,26 @@ from tinygrad_rnn.core.tape import finished
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.trees import Tree, flattened
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.nn.associative import prefixes
+from tinygrad_rnn.draw import scan_tree
+from tinygrad_rnn.draw.scan_tree import MOST
+from tinygrad_rnn.draw.svg_file import written
+from tinygrad_rnn.language.saying import say
+from tinygrad_rnn.nn.associative import prefixes, rounds
 from tinygrad_rnn.notebook.html_parts import box, code
+from tinygrad_rnn.notebook.inline_svg import fitted
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """The gradients of a scan, built as `wrt`, the chains of states, and what it costs beside the walk."""
+    """The gradients of a scan, built as `wrt`, the chains of states, and what it costs beside the walk.
+
+    steps: the labels of the steps, in the order of the run. cotangents: of each state, what the scan found.
+    """
 
     gradients: Tree
+    steps: tuple[Any, ...]
     chains: tuple[Chain, ...]
     cotangents: dict[Tensor, Array] = field(repr=False)
     cost: Cost
@@ -48,7 +59,25 @@ class Scanned:
         return str(self.cost)
 
     def _repr_html_(self) -> str:
-        return box("BPTT as an associative scan", code(str(self)))
+        drawn = [fitted(self.svg(), say("BPTT as an associative scan"))] if 1 < len(self.steps) <= MOST else []
+        return box(say("BPTT as an associative scan"), *drawn, code(str(self)))
+
+    def svg(self) -> str:
+        """Return the tree of products below the chain of the walk, as an SVG for a slide.
+
+        Raises ValueError for more than 16 steps.
+        """
+        each = [[*zip(i.tolist(), j.tolist(), strict=True)] for i, j in rounds(len(self.steps))]
+        titles = (
+            say("The walk: {count} products, one after another", count=len(self.steps) - 1),
+            say("The scan: {count} rounds", count=len(each)),
+        )
+        beside = [say("round {n}: {count} products at once", n=n, count=len(pairs)) for n, pairs in enumerate(each, 1)]
+        return scan_tree.svg(self.steps, each, titles, [*beside, say("a pair (A, b) for each step")])
+
+    def draw(self, path: str | os.PathLike[str]) -> Path:
+        """Write the drawing of `svg` into a file that ends in .svg, and return its path."""
+        return written(self.svg(), path)
 
 
 def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned:
@@ -83,7 +112,7 @@ def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned
             within.add(dict(own), chain, tensors, sums, arrived)
             cotangents |= own
         gradients = rebuild([finished(sums.get(x), x) for x in tensors])
-    return Scanned(gradients, tuple(chains), cotangents, cost_of(chains))
+    return Scanned(gradients, tuple(steps(tape)), tuple(chains), cotangents, cost_of(chains))
 
 
 def solved(chain: Chain, arrived: dict[Tensor, Array]) -> dict[Tensor, Array]:

@@ -1,6 +1,14 @@
 """What bptt/online says, in Chinese."""
 
 ONLINE = {
+    "A gradient forward in time: the loss is {value}": "沿时间向前的梯度：损失为 {value}",
+    "{count} numbers are held from step to step, for one example": "对每个样本，各时刻之间保存 {count} 个数",
+    "its gradients": "梯度",
+    "full gradient": "完整梯度",
+    "10^-3 and less": "10^-3 及以下",
+    "largest term": "最大的项",
+    "what the method changes": "方法改变的项",
+    "The terms (t, k) of the gradient": "梯度的各项 (t, k)",
     "method": "方法",
     "bias": "偏差",
     "deviation": "标准差",
