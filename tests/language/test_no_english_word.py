@@ -1,46 +1,19 @@
-"""What is said in Chinese holds no English word: of every mistake, and of wrong code of all kinds.
-
-Names, formulas and what Python itself says of an error stay as they are. An English word is one that stands in the
-English sentence of some template, and in none of the Chinese ones.
-"""
+"""What is said in Chinese holds no English word: of every mistake, and of wrong code of all kinds."""
 
 import re
-import string
 from functools import partial
 
 import numpy as np
 import pytest
-from said_sentences import CALLS
+from chinese_words import ENGLISH, assert_chinese, shown
 from zoo import CONVENTIONS, HABITS, PAIRS, ZOO, column_cell, column_example, with_mistake
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, cli, nn
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
-from tinygrad_rnn.commands.classroom.told_mistakes import shortened, told, without_the_right_one
-from tinygrad_rnn.language.chinese.catalogues import CHINESE
+from tinygrad_rnn.commands.classroom.told_mistakes import shortened, without_the_right_one
 from tinygrad_rnn.language.current import speaking
-
-
-def words_of(text):
-    """The words of a text that may be English: of two letters or more, without names that hold a _ or a digit."""
-    found = re.findall(r"(?<![\w.])[A-Za-z]{2,}(?![\w(\[.])", text, flags=re.ASCII)
-    return {word.lower() for word in found}
-
-
-def literals(templates):
-    return " ".join(text for template in templates for text, *_ in string.Formatter().parse(template))
-
-
-ENGLISH = (
-    words_of(literals(said for _, said, _, _ in CALLS)) - words_of(literals(CHINESE.values())) - {"dlast", "dhs", "do"}
-)
-
-
-def assert_chinese(text, *names):
-    """Fail for an English word, besides errors in Python's words and these names."""
-    text = re.sub(r"[A-Z]\w*(?:Error|Warning): [^\n（；]*|bptt\.doctor\(cell, by_hand\)|\b\w+=\w+", "", text)
-    assert words_of(text) & ENGLISH - {*names} == set(), text
 
 
 def test_the_english_words_are_known():
@@ -57,17 +30,6 @@ def test_every_mistake_that_the_doctor_knows_is_said_in_chinese(cell):
         for mistake in mistakes:
             for said in (mistake.said, mistake.quantity, without_the_right_one(mistake.said), shortened(mistake.said)):
                 assert_chinese(str(said))
-
-
-def shown(found):
-    """All that findings say: words, the notebook's form, JSON, what a class is told."""
-    plain = found.to_dict()
-    kept = {name: value for name, value in plain.items() if name not in ("kind", "method", "dtype", "gradients")}
-    seen = [str(v) for g in plain["gradients"].values() for k, v in g.items() if isinstance(v, str)]
-    values = [str(v) for v in kept.values() if isinstance(v, str | list)]
-    html = re.sub(r"<[^>]*>", " ", found._repr_html_())
-    mistakes = told(found)
-    return "\n".join([str(found), repr(found), html, *seen, *values, *mistakes["mistakes"], *mistakes["counted"]])
 
 
 def options(cell):

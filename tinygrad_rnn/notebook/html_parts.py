@@ -47,9 +47,13 @@ def printable(name: str) -> str:
     return "".join("\ufffd" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in name)
 
 
-def box(title: object, *parts: str) -> Markup:
-    """Return the whole form of an object: its title in bold, and its parts below."""
-    return Markup(f'<div class="{NO_FORMULAS}" style="{BOX}"><div>{strong(title)}</div>{"".join(parts)}</div>')
+def box(title: object, *parts: str, language: str = "en") -> Markup:
+    """Return the whole form of an object: its title in bold, and its parts below.
+
+    language: of its words; another one than English is said to the browser.
+    """
+    lang = f' lang="{language}"' if language != "en" else ""
+    return Markup(f'<div class="{NO_FORMULAS}" style="{BOX}"{lang}><div>{strong(title)}</div>{"".join(parts)}</div>')
 
 
 def strong(text: object) -> Markup:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.comparison.tolerance import Tolerance
+from tinygrad_rnn.language.current import current
 from tinygrad_rnn.language.saying import Sentence, after_each_other, listed, say, sentence
 from tinygrad_rnn.language.spoken_fields import Spoken
 from tinygrad_rnn.notebook.html_parts import badge, box, faint, sentences, strong, table, titled
@@ -250,7 +251,8 @@ class Report:
         whole = table([*head, say("verdict")], rows)
         right = None if self and self.unjudged else bool(self)
         notes = map(faint, [*self.notes, self._tolerance()])
-        return box(titled(self.title, self._outcome(), right), whole, sentences([*self.findings, *notes]))
+        title, below = titled(self.title, self._outcome(), right), sentences([*self.findings, *notes])
+        return box(title, whole, below, language=current())
 
     def _right(self, row: Row) -> bool | None:
         """Return whether a gradient is right; None where it cannot be judged."""

@@ -14,6 +14,7 @@ from tinygrad_rnn.bptt.diagnosis.precision import SINGLE
 from tinygrad_rnn.bptt.diagnosis.problems import BATCHES, LENGTHS, LONG, SEEDS, Problem
 from tinygrad_rnn.bptt.diagnosis.submission import Submission
 from tinygrad_rnn.bptt.diagnosis.symptoms import Symptom
+from tinygrad_rnn.language.current import current
 from tinygrad_rnn.language.saying import Listed, Sentence, Words, joined, listed, say, sentence
 from tinygrad_rnn.language.spoken_fields import Spoken
 from tinygrad_rnn.notebook.html_parts import box, labelled, titled
@@ -77,7 +78,8 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         verdict = None if self.silent and not self.right and not self.wrong and self.answered else self.right
-        return box(titled(self.title, self.in_its_names(self.verdict), verdict), labelled(str(self).split("\n")[1:]))
+        title = titled(self.title, self.in_its_names(self.verdict), verdict)
+        return box(title, labelled(str(self).split("\n")[1:]), language=current())
 
     def __str__(self) -> str:
         title, verdict, tried, wrong = self.title, self.verdict, self.tried, self.wrong

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.magnitude import power_text
+from tinygrad_rnn.language.current import current
 from tinygrad_rnn.language.saying import Listed, Sentence, Words, listed, say, sentence
 from tinygrad_rnn.notebook.html_parts import box, labelled, table
 from tinygrad_rnn.notebook.line_chart import chart
@@ -77,7 +78,7 @@ class Flow:
         }
         drawn = chart({name: a.tolist() for name, a in curves.items()}, say("step k"), say("norms"))
         numbers = table(head, rows, right=range(len(head)))
-        return box(self._title(), labelled(self.verdict()), drawn, numbers)
+        return box(self._title(), labelled(self.verdict()), drawn, numbers, language=current())
 
     def __str__(self) -> str:
         return "\n".join([self.table(), *self.verdict()])

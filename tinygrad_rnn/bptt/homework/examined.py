@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_rnn.language.current import current
 from tinygrad_rnn.language.saying import Listed, listed, say, sentence
 from tinygrad_rnn.language.spoken_fields import Spoken
 from tinygrad_rnn.notebook.html_parts import box, labelled, titled
@@ -128,7 +129,7 @@ class Examination:
 
     def _repr_html_(self) -> str:
         right = None if self and (self.silent or self.doubtful) else bool(self)
-        return box(titled(self.name, self.verdict, right), labelled(str(self).split("\n")[1:]))
+        return box(titled(self.name, self.verdict, right), labelled(str(self).split("\n")[1:]), language=current())
 
     def __str__(self) -> str:
         lines = [

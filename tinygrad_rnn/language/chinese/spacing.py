@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from string import Formatter
 
+WIDE = "，。、；：？！（）"
+"""Full-width marks."""
+
 
 def filled(template: str, parts: Mapping[str, object]) -> str:
     """Return a template with its parts, and the right spaces around these.
 
     >>> filled("{to}中用了{given}", {"to": "dU", "given": "h[t]"}), filled("在 {who} 上", {"who": "磁带"})
     ('dU 中用了 h[t]', '在磁带上')
+    >>> filled("{who} 在 {step}", {"who": "h（各处）", "step": "t"})
+    'h（各处）在 t'
     """
     pieces = []
     for text, name, spec, conversion in Formatter().parse(template):
@@ -26,13 +31,18 @@ def together(pieces: Iterable[str]) -> str:
     whole = ""
     for piece in filter(None, pieces):
         left, right = whole.rstrip(" "), piece.lstrip(" ")
-        if left and right and _is_chinese(left[-1]) and _is_chinese(right[0]):
+        if left and right and _meet(left[-1], right[0]):
             whole = left + right
         elif whole and _apart(whole[-1], piece[0]):
             whole = f"{whole} {piece}"
         else:
             whole += piece
     return whole
+
+
+def _meet(left: str, right: str) -> bool:
+    """Return whether no space stands between two characters: both are Chinese, or one is a full-width mark."""
+    return (_is_chinese(left) and _is_chinese(right)) or left in WIDE or right in WIDE
 
 
 def _apart(left: str, right: str) -> bool:
