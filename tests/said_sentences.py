@@ -1,6 +1,7 @@
 """The sentences of the program, read from its source."""
 
 import ast
+import re
 from pathlib import Path
 
 import tinygrad_rnn
@@ -20,6 +21,10 @@ def calls():
                 names = {keyword.arg for keyword in node.keywords}
                 known = None not in names and node.func.id != "template"
                 found.append((where, said, names if known else None, len(node.args)))
+    for path in sorted((PACKAGE / "draw" / "page").iterdir()):
+        pattern = r"\{\{(.*?)\}\}" if path.suffix == ".html" else r'\b(?:say|phrase)\(\s*"([^"]*)"'
+        for said in re.findall(pattern, path.read_text(encoding="utf-8")) if path.suffix != ".css" else ():
+            found.append((path.name, said, None, 1))
     return found
 
 

@@ -17,19 +17,21 @@ import tinygrad_rnn
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CHINESE_PAGES = sorted((ROOT / "docs" / "zh").rglob("*.md"))
+PAIRS = {
+    "README.md" if page.name == "README.md" else f"docs/{page.relative_to(ROOT / 'docs' / 'zh').as_posix()}": page
+    for page in CHINESE_PAGES
+}
+"""The English page of each Chinese one."""
 LESSONS = {page for language in make_course.FOLDERS for page in make_course.lessons(language)}
 """The pages with exercises; tests/test_course.py runs their code."""
 DEMOS = sorted(set((ROOT / "demos").glob("*.py")) - {ROOT / "demos" / "what_people_say.py"})
 """The scripts; tests/test_what_people_say.py runs the experiments of that one, one by one."""
 SLOW = {
     "docs/course/teacher.md",
-    "docs/zh/course/teacher.md",
-    "docs/zh/cs224n.md",
-    "docs/zh/examine.md",
     "docs/doctor.md",
     "exercise_08_when_lstm_when_gru.py",
     "docs/language-model.md",
-    "docs/zh/language-model.md",
     "exercise_09_three_ways_to_truncate.py",
     "exercise_11_clipping_and_weight_decay.py",
     "exercise_12_why_vanishing_matters.py",
@@ -39,6 +41,10 @@ SLOW = {
     "ablation.py",
 }
 """The pages, demos and benchmarks that take seconds."""
+
+
+SHOWN = ("doctor.md", "derive.md", "examine.md", "worksheets.md", "scan.md", "online.md")
+"""The pages that show what their code prints."""
 
 
 def blocks(page):
@@ -61,7 +67,7 @@ def each(names):
     return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
 
 
-@pytest.mark.parametrize("name", each(name_of(page) for page in PAGES if page not in LESSONS))
+@pytest.mark.parametrize("name", each(name_of(page) for page in PAGES if page not in {*LESSONS, *CHINESE_PAGES}))
 def test_the_code_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch, capsys):
     page = ROOT / name
     monkeypatch.chdir(tmp_path)
@@ -71,7 +77,7 @@ def test_the_code_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch, cap
     if page.name == "README.md":
         assert "t=4" in capsys.readouterr().out
         assert (tmp_path / "rnn.svg").exists()
-    if page.name in ("doctor.md", "derive.md", "examine.md", "worksheets.md", "scan.md", "online.md"):
+    if page.name in SHOWN:
         said = capsys.readouterr().out
         for shown in re.findall(r"^```text\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S):
             assert shown in said
@@ -120,23 +126,67 @@ def test_there_is_a_script_for_each_of_the_fifteen_exercises():
     ]
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "docs/exercises.md",
-        "docs/examine.md",
-        "docs/language-model.md",
-        "docs/marking.md",
-        "docs/what-people-say.md",
-    ],
-)
+ENGLISH_ONLY = {
+    "api/bptt": "the reference is made of docstrings, which are English",
+    "api/draw": "as api/bptt",
+    "api/nn": "as api/bptt",
+    "api/tg": "as api/bptt",
+    "benchmark": "a table of measurements",
+    "commands": "made of the help texts of commands, which are English",
+    "compiled": "for those who change the compiler, whose code speaks English",
+    "contributing": "as compiled: for those who change the code",
+    "debugging": "a reference of calls, for those who read docstrings",
+    "derivatives": "a table of code",
+    "design": "as contributing",
+    "errors": "a table of error messages, which are English",
+    "from-keras": "as debugging",
+    "from-pytorch": "as debugging",
+    "index": "both tables of contents stand on it",
+    "transforms": "as debugging",
+}
+"""The pages that exist in English alone, each with the reason."""
+
+
+def test_no_page_exists_in_one_language_only():
+    english = {
+        page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in PAGES[1:] if "zh" not in page.parts
+    }
+    chinese = {page.relative_to(ROOT / "docs" / "zh").with_suffix("").as_posix() for page in CHINESE_PAGES}
+    assert english - chinese == set(ENGLISH_ONLY)
+    assert chinese - english == {"README"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAIRS if ROOT / page not in LESSONS])
 def test_a_chinese_page_has_the_same_code(page):
-    """Comments may be translated; the code may not differ."""
-    english = ROOT / page
-    chinese = ROOT / "docs" / "zh" / english.name
-    of_each = [[ast.dump(ast.parse(block)) for block in blocks(page)] for page in (english, chinese)]
+    """Comments may be translated; the code may not differ, nor what it prints. So the code of one of both is run."""
+    of_each = [[ast.dump(ast.parse(block)) for block in blocks(each)] for each in (ROOT / page, PAIRS[page])]
     assert of_each[0] == of_each[1]
+    if (ROOT / page).name in SHOWN:
+        texts = [each.read_text(encoding="utf-8") for each in (ROOT / page, PAIRS[page])]
+        printed = [re.findall(r"^```text\n.*?^```", text, flags=re.M | re.S) for text in texts]
+        assert printed[0] == printed[1]
+
+
+def test_a_chinese_page_has_a_paragraph_on_a_line():
+    """A line end within a paragraph would be a gap between two characters."""
+    broken = []
+    for page in CHINESE_PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        found = re.search(r"^(?![-|#>$<:*\d ]).*[一-鿿，。：；、]\n(?![-|#>$<:*\d ]).*[一-鿿]", text, flags=re.M)
+        broken += [(name_of(page), found[0])] if found else []
+    assert broken == []
+
+
+def test_chinese_pages_link_to_chinese_pages():
+    """A page links to its own English original, and to English pages that have no Chinese one."""
+    docs = ROOT / "docs"
+    for page in CHINESE_PAGES:
+        own = page.relative_to(docs / "zh")
+        for target in re.findall(r"\]\((?!http)([^)#]+\.md)", page.read_text(encoding="utf-8")):
+            there = (page.parent / target).resolve()
+            if docs in there.parents and docs / "zh" not in there.parents and there.relative_to(docs) != own:
+                better = docs / "zh" / there.relative_to(docs)
+                assert not better.exists(), f"{name_of(page)} links to {target}, and there is {name_of(better)}"
 
 
 @pytest.mark.parametrize("name", each(["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py"]))
@@ -147,7 +197,6 @@ def test_a_benchmark_runs_and_prints_ratios(name):
     assert "ours / it" in done.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/zh/README.md"])
 def test_the_first_page_gives_two_commands_for_each_system(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     commands = re.findall(r"^    (python3 -m venv .*)$", text, flags=re.M)

@@ -1,4 +1,6 @@
-"""Write the gallery of the docs: `gallery.md` and its drawings, every view of every network, by the project's own grid.
+"""Write the galleries of the docs, `gallery.md` and `zh/gallery.md`, and their drawings, by the project's own grid.
+
+Each has every view of every network, with words in its language.
 
     python docs/tools/make_gallery.py
 
@@ -11,14 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from chinese_gallery import NETWORKS as CHINESE_NETWORKS
+from chinese_gallery import PAGE as CHINESE_PAGE
+from chinese_gallery import TERMINAL as CHINESE_TERMINAL
+from chinese_gallery import WORDS as CHINESE_WORDS
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
 from tinygrad_rnn.draw.slide import styled
 from tinygrad_rnn.draw.svg import svg
+from tinygrad_rnn.language.saying import sentence
 
 DOCS = Path(__file__).parents[1]
-FOLDER = DOCS / "images" / "gallery"
+FOLDERS = {"en": DOCS / "images" / "gallery", "zh": DOCS / "images" / "gallery" / "zh"}
+"""The folder of the drawings in each language."""
+PAGES = {"en": DOCS / "gallery.md", "zh": DOCS / "zh" / "gallery.md"}
 
 PAGE = """# Gallery
 
@@ -131,10 +140,19 @@ WORDS = {
     "slide_flow": "A dark slide, with the gradient that comes back",
     "long": "Both ends of a long sequence",
 }
+TITLES = {"en": (NETWORKS, WORDS), "zh": (CHINESE_NETWORKS, CHINESE_WORDS)}
+"""What networks and views are called in each language."""
 
 
-def drawings() -> dict[str, dict[str, str]]:
+def drawings(language: str = "en") -> dict[str, dict[str, str]]:
     """Return the text of every SVG file, by network and view."""
+    with tg.speak(language):
+        return _drawings(
+            NETWORKS if language == "en" else CHINESE_NETWORKS, WORDS if language == "en" else CHINESE_WORDS
+        )
+
+
+def _drawings(networks: dict[str, str], words: dict[str, str]) -> dict[str, dict[str, str]]:
     pages: dict[str, dict[str, str]] = {}
     for name in NETWORKS:
         tape, loss = recorded(name, 3)
@@ -159,10 +177,10 @@ def drawings() -> dict[str, dict[str, str]]:
             options["values"] = {"level": "gates", "show": shown, "loss": loss, "steps": [0, 1]}
             options["heat"] = {"level": "gates", "show": (*shown, "heat"), "loss": loss, "steps": [1]}
         pages[name] = {
-            view: drawn(tape, f"{NETWORKS[name]}: {WORDS[view]}", **wanted) for view, wanted in options.items()
+            view: drawn(tape, _title(networks[name], words[view]), **wanted) for view, wanted in options.items()
         }
     tape, _ = recorded("lstm", 200)
-    pages["lstm"]["long"] = drawn(tape, WORDS["long"], level="cells")
+    pages["lstm"]["long"] = drawn(tape, words["long"], level="cells")
     return pages
 
 
@@ -171,25 +189,34 @@ def drawn(tape: tg.Tape, title: str, theme: str = "light", **options: Any) -> st
     return svg(styled(tape, **options), title, theme)
 
 
-def page() -> str:
-    """Return the text of `gallery.md`."""
-    parts = [PAGE]
-    for name, views in drawings().items():
-        parts.append(f"## {NETWORKS[name]}\n")
-        for view in views:
-            parts.append(f"{WORDS[view]}:\n\n![{NETWORKS[name]}: {WORDS[view]}](images/gallery/{name}_{view}.svg)\n")
-    tape, _ = recorded("lstm", 4)
-    parts.append(f"## In a terminal\n\n`print(draw.text(tape))` of an LSTM:\n\n```text\n{draw.text(tape)}\n```\n")
+def _title(network: str, words: str) -> str:
+    return str(sentence("{title}: {verdict}", title=network, verdict=words))
+
+
+def page(language: str = "en") -> str:
+    """Return the text of the gallery in a language."""
+    english, (networks, words) = language == "en", TITLES[language]
+    parts, folder = [PAGE if english else CHINESE_PAGE], "images/gallery" if english else "../images/gallery/zh"
+    with tg.speak(language):
+        for name, views in drawings(language).items():
+            parts.append(f"## {networks[name]}\n")
+            for view in views:
+                title, colon = _title(networks[name], words[view]), ":" if english else "："
+                parts.append(f"{words[view]}{colon}\n\n![{title}]({folder}/{name}_{view}.svg)\n")
+        tape, _ = recorded("lstm", 4)
+        ending = "## In a terminal\n\n`print(draw.text(tape))` of an LSTM:" if english else CHINESE_TERMINAL
+        parts.append(f"{ending}\n\n```text\n{draw.text(tape)}\n```\n")
     return "\n".join(parts)
 
 
 def main() -> None:
-    """Write the page and its drawings."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, views in drawings().items():
-        for view, text in views.items():
-            (FOLDER / f"{name}_{view}.svg").write_text(text, encoding="utf-8")
-    (DOCS / "gallery.md").write_text(page(), encoding="utf-8")
+    """Write the pages and their drawings."""
+    for language, folder in FOLDERS.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, views in drawings(language).items():
+            for view, text in views.items():
+                (folder / f"{name}_{view}.svg").write_text(text, encoding="utf-8")
+        PAGES[language].write_text(page(language), encoding="utf-8")
 
 
 if __name__ == "__main__":

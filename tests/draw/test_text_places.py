@@ -1,15 +1,20 @@
 """The places of texts, by the widths of real fonts: no text over text, none beyond its box, in both engines."""
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 from drawings import SVG, needs_dot, recorded
 
+import tinygrad_rnn as tg
 from tinygrad_rnn import draw
+from tinygrad_rnn.draw.layout.annotations import _wrapped
 from tinygrad_rnn.draw.layout.layout import layout
+from tinygrad_rnn.draw.slide import styled
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import picture
+from tinygrad_rnn.text_tables import width
 
 NAMES = ["rnn", "lstm", "gru", "bidirectional", "two_layers", "own"]
 LEVELS = ["ops", "gates", "cells"]
@@ -28,7 +33,8 @@ def measure():
 
     def width(text, size, bold):
         known, metrics, em = tables[bold]
-        return sum(metrics[known[ord(c)]][0] for c in text if ord(c) in known) / em * size
+        wide = sum(metrics[known[ord(c)]][0] for c in text if ord(c) in known) / em
+        return size * (wide + sum("\u3000" <= c <= "\uffef" for c in text))  # of Chinese characters, squares
 
     return width
 
@@ -71,6 +77,54 @@ def test_no_text_is_on_another_or_leaves_its_box(name, level, T, measure):
             for left, right, _, _, words in areas(group, measure):
                 assert right - left <= wide - 2, (words, options)
         assert_apart(areas(root, measure))
+
+
+CHINESE = {
+    "parameters": ("lstm", {"level": "gates"}),
+    "sums": ("gru", {"level": "gates", "show": ("shape", "value", "grad"), "flow": ...}),
+    "layers": ("two_bidirectional", {"level": "cells", "flow": ...}),
+    "rolled": ("lstm", {"level": "gates", "view": "rolled"}),
+    "textbook": ("own", {"view": "textbook"}),
+    "cut": ("lstm", {"level": "gates", "flow": ..., "cuts": [1]}),
+    "slide": ("lstm", {"style": "slide", "loss": ...}),
+    "long": ("rnn", {"level": "cells", "steps": 1}),
+}
+"""Networks and options; the loss stands where they have three dots."""
+
+
+@pytest.mark.parametrize("kind", CHINESE)
+def test_chinese_pictures_have_no_text_on_another_and_no_english_word(kind, measure):
+    name, options = CHINESE[kind]
+    tape, loss, _ = recorded(name, 9 if kind == "long" else 3)
+    options = {key: loss if value is ... else value for key, value in options.items()}
+    english = svg(styled(tape, **options))
+    with tg.speak("zh"):
+        pic = styled(tape, **options)
+        drawn, places = svg(pic), layout(pic)
+    root = ET.fromstring(drawn)
+    wide, high = (float(number) for number in root.get("viewBox").split()[2:])
+    for group in root.findall(f"{SVG}g"):
+        for left, right, _, _, words in areas(group, measure):
+            assert right - left <= places.width[group.get("id")] - 2, words
+    found = areas(root, measure)
+    assert_apart(found)
+    assert all(left >= -1 and right <= wide + 1 and top >= -1 and low <= high + 1 for left, right, top, low, _ in found)
+    notes = ["".join(text.itertext()) for text in root.findall(f"{SVG}text")]
+    parameters = {
+        d + name for leaf in tape.leaves() for name in re.findall(r"[a-z]+", leaf.name or "") for d in ("", "d")
+    }
+    assert set(re.findall(r"[a-z]{3,}", " ".join(notes))) - parameters <= {"log"}
+    assert any("一" <= c <= "鿿" for c in "".join(notes))
+    assert svg(styled(tape, **options)) == english
+    assert "Noto Sans CJK SC" in root.get("font-family")
+    assert "CJK" not in english
+
+
+def test_a_long_chinese_note_is_broken_between_characters_and_no_mark_begins_a_line():
+    lines = _wrapped("梯度在 t = 2 之前截断：没有梯度越过截断处传回，" * 8, 60)
+    assert len(lines) > 4
+    assert all(width(line) <= 60 and line[0] not in "，：。、 " for line in lines)
+    assert "".join(lines).replace(" ", "") == ("梯度在t=2之前截断：没有梯度越过截断处传回，" * 8)
 
 
 @needs_dot

@@ -623,16 +623,20 @@ def test_without_time_there_is_no_step_to_stand_for_all():
 # ---------------------------------------------------------------------------------------------- the gallery
 
 
-def test_the_gallery_is_what_the_code_draws():
+@pytest.mark.parametrize("language", ["en", pytest.param("zh", marks=pytest.mark.slow)])
+def test_the_gallery_is_what_the_code_draws(language):
     drawings = {
-        f"{name}_{view}.svg": text for name, views in make_gallery.drawings().items() for view, text in views.items()
+        f"{name}_{view}.svg": text
+        for name, views in make_gallery.drawings(language).items()
+        for view, text in views.items()
     }
-    written = {path.name: path.read_text(encoding="utf-8") for path in make_gallery.FOLDER.iterdir()}
+    folder = make_gallery.FOLDERS[language]
+    written = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")}
     assert sorted(written) == sorted(drawings), "run: python docs/tools/make_gallery.py"
     for name, text in drawings.items():
         assert written[name] == text, f"{name} is another drawing\nrun: python docs/tools/make_gallery.py"
         ET.fromstring(text)
-    assert (make_gallery.DOCS / "gallery.md").read_text(encoding="utf-8") == make_gallery.page()
+    assert make_gallery.PAGES[language].read_text(encoding="utf-8") == make_gallery.page(language)
 
 
 # ---------------------------------------------------------------------------------------------- what meets the eye

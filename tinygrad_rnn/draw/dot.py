@@ -20,7 +20,7 @@ from tinygrad_rnn.draw.layout.shapes_around import Furniture, Text
 from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import LINE, SMALL, TITLE, label_parts, short, text_width
 from tinygrad_rnn.draw.slide import styled
-from tinygrad_rnn.draw.style import FONTS, Theme, heat_colour, level, theme_named, thickness
+from tinygrad_rnn.draw.style import Theme, fonts, heat_colour, level, theme_named, thickness
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
 from tinygrad_rnn.draw.views.step_numbers import pieces, plain
 from tinygrad_rnn.tape.array_text import Heat
@@ -57,14 +57,14 @@ def digraph(pic: Picture, theme: str = "light") -> graphviz.Digraph:
         "graph",
         layout="nop2",
         bgcolor=colours.ground,
-        fontname=FONTS,
+        fontname=fonts(),
         splines="true",
         outputorder="edgesfirst",
     )
     dot.attr("graph", _background=_behind(around), pad="0")
     dot.attr(
         "node",
-        fontname=FONTS,
+        fontname=fonts(),
         fontsize="11",
         fontcolor=colours.text,
         fixedsize="true",

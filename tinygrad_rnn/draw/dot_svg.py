@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from tinygrad_rnn.draw.layout.annotations import furniture, looks, scale_of
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.page import lowered
-from tinygrad_rnn.draw.style import FONTS, theme_named
+from tinygrad_rnn.draw.style import fonts, theme_named
 from tinygrad_rnn.draw.svg_text import box_text, heat_maps, words_around
 from tinygrad_rnn.draw.views.boxes import Picture
 
@@ -30,7 +30,7 @@ def with_own_text(drawn: bytes, pic: Picture, theme: str) -> bytes:
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", LINK)
     root = ElementTree.fromstring(drawn)
-    usual = {"font-family": FONTS, "font-size": "11", "text-anchor": "middle", "fill": colours.text}
+    usual = {"font-family": fonts(), "font-size": "11", "text-anchor": "middle", "fill": colours.text}
     root.attrib.update({"role": "img", **usual})
     around = {f"t{k}": text for k, text in enumerate(furniture(pic, places, colours).texts)}
     found = set()

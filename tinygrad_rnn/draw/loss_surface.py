@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinygrad_rnn.draw.style import FONTS
+from tinygrad_rnn.draw.style import fonts
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.line_chart import round_ticks
 
 Point = tuple[float, float]
@@ -54,7 +55,7 @@ def svg(
     width, height = LEFT + WIDE + RIGHT, TOP + HIGH + BOTTOM + ROW * len(walked) + 8
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img" font-family="{FONTS}" font-size="13"><title>{escape(title)}</title>',
+        f'role="img" font-family="{fonts()}" font-size="13"><title>{escape(title)}</title>',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<clipPath id="map"><rect x="{LEFT}" y="{TOP}" width="{WIDE}" height="{HIGH}"/></clipPath>',
         f'<text x="{LEFT}" y="26" font-size="16">{escape(title)}</text>',
@@ -143,7 +144,7 @@ def _axes(
 def _scale(levels: Sequence[float], low: float) -> list[str]:
     """Return the key of the bands, the largest loss on top; between two bands stands the loss that parts them."""
     left, each = LEFT + WIDE + 20, 20
-    parts = [f'<text x="{left}" y="{TOP + 12}">loss</text>']
+    parts = [f'<text x="{left}" y="{TOP + 12}">{say("loss")}</text>']
     for k in range(len(levels) + 1):
         top = TOP + 24 + each * (len(levels) - k)
         parts.append(
@@ -175,7 +176,9 @@ def _path(
     )
     inside = (points >= (x[0], y[0])).all(axis=1) & (points <= (x[-1], y[-1])).all(axis=1)
     out = len(points) - int(inside.sum())
-    said = f"{name}: {out} of {len(points)} points lie outside of the map" if out else name
+    said = name
+    if out:
+        said = say("{name}: {out} of {all} points lie outside of the map", name=name, out=out, all=len(points))
     row = TOP + HIGH + BOTTOM + ROW * k + 12
     return [
         f'<g clip-path="url(#map)" fill="{colour}"><polyline points="{line}" fill="none" stroke="{colour}" '

@@ -7,13 +7,11 @@ import os
 from pathlib import Path
 
 from tinygrad_rnn import files
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import RULE, Markup
 
 HIGH = 720
 """The height of the frame in pixels; it can be drawn larger at its lower edge."""
-
-UNTRUSTED = "The player is here once this cell is run, or the notebook is trusted."
-"""What a page shows that takes frames out."""
 
 
 class Played:
@@ -27,9 +25,10 @@ class Played:
 
     def _repr_html_(self) -> Markup:
         style = f"width:100%;height:{HIGH}px;resize:vertical;border:{RULE};box-sizing:border-box;display:block"
+        untrusted = say("The player is here once this cell is run, or the notebook is trusted.")
         return Markup(
-            f'<iframe title="The player" sandbox="allow-scripts" style="{style}" '
-            f'srcdoc="{html.escape(self.page)}">{UNTRUSTED}</iframe>'
+            f'<iframe title="{say("The player")}" sandbox="allow-scripts" style="{style}" '
+            f'srcdoc="{html.escape(self.page)}">{untrusted}</iframe>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -18,19 +18,21 @@ from pathlib import Path
 from string import Template
 from typing import Any, overload
 
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.draw.played import Played, require_playable
 from tinygrad_rnn.draw.player_data import Data, film
 from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import picture
+from tinygrad_rnn.language.chinese.catalogues import CHINESE
+from tinygrad_rnn.language.current import current
+from tinygrad_rnn.language.saying import Sentence, counts, say, template
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import steps
 
 MOST = 10_000
 """The maximum number of entries of a page. With more of them, browsers are slow."""
 TITLE = "The tape, forward and backward"
-SCRIPTS = ("tape.js", "sentences.js", "panels.js", "picture.js", "graph_keys.js", "player.js")
+SCRIPTS = ("tape.js", "words.js", "sentences.js", "panels.js", "picture.js", "graph_keys.js", "player.js")
 """The files of the page's one script, in this order."""
 LEVELS = ("gates", "ops")
 """The levels of detail, each with a picture."""
@@ -118,22 +120,38 @@ def play(
 
 
 def _summary(tape: Tape, data: Data) -> str:
-    forward, back = (counted(len(lines), "entry", "entries") for lines in (tape, data["back"]))
-    return f"{forward}, {counted(len(steps(tape)), 'step')}; {back} back"
+    one, several = template("{n:,} entry"), template("{n:,} entries")
+    forward, back = (counts(len(lines), one, several) for lines in (tape, data["back"]))
+    by_step = counts(len(steps(tape)), template("{n:,} step"), template("{n:,} steps"))
+    return say("{forward}, {steps}; {back} back", forward=forward, steps=by_step, back=back)
 
 
 def _page(tape: Tape, level: str, drawings: dict[str, str], data: Data, title: str) -> str:
-    text = Template(_read("page.html")).substitute(
+    script = "\n".join(_read(name) for name in SCRIPTS)
+    words = {} if current() == "en" else {"words": {each: CHINESE.get(each, each) for each in templates(script)}}
+    title = say("The tape, forward and backward") if title == TITLE else title
+    text = Template(_in_language(_read("page.html"))).substitute(
         policy="$policy",
+        lang=current(),
         title=html.escape(_encodable(title)),
         summary=_summary(tape, data),
         level=level,
         style=_read("player.css") + _dark_picture(),
-        script="\n".join(_read(name) for name in SCRIPTS),
+        script=script,
         **drawings,
-        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+        data=json.dumps(data | words, separators=(",", ":")).replace("<", "\\u003c"),
     )
     return text.replace("$policy", policy(text), 1)
+
+
+def templates(script: str) -> list[str]:
+    """Return the templates of the sentences that a script says."""
+    return sorted(set(re.findall(r'\b(?:say|phrase)\(\s*"([^"]*)"', script)))
+
+
+def _in_language(page: str) -> str:
+    """Return a page with its words, which stand in double braces, in the language that is spoken."""
+    return re.sub(r"\{\{(.*?)\}\}", lambda found: html.escape(str(Sentence(found[1], {}))), page)
 
 
 def _drawing(tape: Tape, level: str, ends: int | None, first_step: int | None) -> str:

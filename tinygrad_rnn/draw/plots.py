@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_rnn import files
+from tinygrad_rnn.draw.style import CHINESE_FONTS
+from tinygrad_rnn.language.current import current
+from tinygrad_rnn.language.saying import say
 
 COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"),  # Okabe and Ito
@@ -30,6 +33,8 @@ METADATA: dict[str, dict[str, None]] = {  # no date and no version: the same num
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+INSTALLED = (*CHINESE_FONTS.split(","), "Noto Sans CJK JP", "SimHei", "Heiti TC")
+"""The fonts with Chinese characters, by the names that matplotlib gives them: of a collection, that of the first."""
 MAPS_IN_A_ROW = 4
 MOST_INSIDE = 7
 """The maximum number of cells whose legend stands within the axes. A longer legend stands above the curves."""
@@ -61,7 +66,9 @@ def plot_flow(
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    with style.context(["default", {"svg.hashsalt": "tinygrad_rnn", "font.size": 14, "lines.linewidth": 2.2}]):
+    with style.context(
+        ["default", {"svg.hashsalt": "tinygrad_rnn", "font.size": 14, "lines.linewidth": 2.2}, _chinese()]
+    ):
         map_rows = math.ceil(len(deltas) / MAPS_IN_A_ROW) if len(rows) else 0
         figure: Any = Figure(figsize=(15, 6.2 + 4.1 * map_rows), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)
@@ -70,13 +77,17 @@ def plot_flow(
         T = len(np.asarray(next(iter(norms.values()))))
         left, right = figure.add_subplot(lines[0]), figure.add_subplot(lines[1])
         _lines(left, {name: np.asarray(a)[::-1] for name, a in norms.items()})
-        left.set(title="(a) gradient of the state", xlabel="distance from the loss in steps", ylabel="|dL$_T$/ds$_k$|")
+        left.set(
+            title=say("(a) gradient of the state"),
+            xlabel=say("distance from the loss in steps"),
+            ylabel="|dL$_T$/ds$_k$|",
+        )
         if len(norms) <= MOST_INSIDE:
             left.legend(handlelength=4)
         else:
             figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5, handlelength=4)
         _lines(right, {name: np.asarray(a) for name, a in terms.items()})
-        right.set(title="(b) contributions to dL$_T$/dW", xlabel="step k", ylabel="|term of step k|")
+        right.set(title=say("(b) contributions to dL$_T$/dW"), xlabel=say("step k"), ylabel=say("|term of step k|"))
         if len(rows):
             maps = grid[1].subgridspec(map_rows, min(len(deltas), MAPS_IN_A_ROW))
             _maps(figure, [maps[n] for n in range(len(deltas))], deltas, rows, T)
@@ -100,6 +111,16 @@ def require_drawable(path: str | os.PathLike[str]) -> str:
             'plot_flow: matplotlib is not installed\ninstall the extra `plot`: pip install "tinygrad_rnn[plot]"'
         ) from error
     return kind
+
+
+def _chinese() -> dict[str, list[str]]:
+    """Return the fonts of a figure in Chinese: the one of Latin letters, then those that are installed here."""
+    if current() == "en":
+        return {}
+    from matplotlib import font_manager
+
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    return {"font.family": ["DejaVu Sans", *(name for name in INSTALLED if name in there)]}
 
 
 def _lines(axes: Any, curves: Mapping[str, Any]) -> None:
@@ -152,9 +173,9 @@ def _maps(figure: Any, places: list[Any], deltas: Mapping[str, ArrayLike], rows:
         image = ax.imshow(
             finite, extent=extent, aspect="auto", interpolation="nearest", cmap="cividis", vmin=low, vmax=high
         )
-        ax.set(title=("(c) " if n == 0 else "") + name, xlabel="step k")
+        ax.set(title=("(c) " if n == 0 else "") + name, xlabel=say("step k"))
         if n % MAPS_IN_A_ROW == 0:
-            ax.set_ylabel("loss at step t")
+            ax.set_ylabel(say("loss at step t"))
         for axis in (ax.xaxis, ax.yaxis):
             axis.get_major_locator().set_params(integer=True, nbins=5)
         axes.append(ax)

@@ -19,6 +19,7 @@ from tinygrad_rnn.draw.style import dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.terminal import text
 from tinygrad_rnn.draw.views.picture import Picture
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import Markup, box
 from tinygrad_rnn.notebook.inline_svg import darkened, fitted, picture_file
 from tinygrad_rnn.tape.full_tape import Tape
@@ -100,7 +101,7 @@ def picture_form(pic: Picture) -> Markup:
 
 
 def _for_page(drawn: str, adapts: bool) -> Markup:
-    return fitted(drawn, "the graph of a tape", darkened(drawn, dark_for_light()) if adapts else None)
+    return fitted(drawn, say("the graph of a tape"), darkened(drawn, dark_for_light()) if adapts else None)
 
 
 FORMS[Picture] = picture_form

@@ -17,6 +17,7 @@ from tinygrad_rnn.core.table import Args, Kwargs
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.draw.value_names import ValueNames, is_view, short
 from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.notation import ATOM, BINDS, Text, bracketed, call_text
 from tinygrad_rnn.tape.printing import index_text
@@ -210,7 +211,7 @@ def number_text(x: object) -> str:
     """Return the first entry of an array, with four digits: `0.1234`, `1.234e-5`."""
     values = np.asarray(x.data if isinstance(x, Tensor) else x)
     if not values.size:
-        return "nothing"
+        return say("nothing")
     return f"{rounded(values.flat[0].item()):g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
@@ -230,7 +231,7 @@ def _call_text(name: str, texts: list[Text], args: Args, kwargs: Kwargs) -> Text
     elif said or (name == "transpose" and len(texts) > 1) or len(texts) > MANY:
         inside = [text for text, _ in texts]
         if len(inside) > MANY:
-            inside = [*inside[:3], f"… {len(inside) - 4} more …", inside[-1]]
+            inside = [*inside[:3], say("… {count} more …", count=len(inside) - 4), inside[-1]]
         text, binds = f"{name}({', '.join(inside + said)})", ATOM
     else:
         text, binds = call_text(name, texts)
@@ -251,7 +252,7 @@ def _terms(name: str, args: Args, kwargs: Kwargs) -> Text | None:
         terms, count = [number_text(x) for x in summed.flat[:TERMS]], summed.size
     else:
         return None
-    return " + ".join(terms) + (f" + … ({count} terms)" if count > TERMS else ""), 1
+    return " + ".join(terms) + (say(" + … ({count} terms)", count=count) if count > TERMS else ""), 1
 
 
 def _argument(value: object) -> str:

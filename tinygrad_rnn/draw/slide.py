@@ -12,17 +12,17 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.draw.layout.annotations import furniture
 from tinygrad_rnn.draw.layout.layout import layout
 from tinygrad_rnn.draw.layout.page import LEAST, points
 from tinygrad_rnn.draw.style import LIGHT
-from tinygrad_rnn.draw.views.boxes import Arrow, Picture
+from tinygrad_rnn.draw.views.boxes import Arrow, Picture, number_signs
 from tinygrad_rnn.draw.views.drawn_tape import Reading
 from tinygrad_rnn.draw.views.grouping import LEVELS
 from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.draw.views.selection import WIDEST, sorted_steps
-from tinygrad_rnn.draw.views.shared_weights import ONCE
+from tinygrad_rnn.draw.views.shared_weights import begun_once
+from tinygrad_rnn.language.saying import counts, template
 from tinygrad_rnn.tape.full_tape import Tape
 
 T = TypeVar("T")
@@ -79,11 +79,12 @@ def _pictures(tape: Tape, steps: Any, options: dict[str, Any]) -> Iterator[Pictu
 def _steps_alone(pic: Picture) -> Picture:
     """Return a picture without what stands outside of the steps, such as the loss, and with a legend that says so."""
     boxes = {name: box for name, box in pic.boxes.items() if box.column is not None}
-    legend = [line for line in pic.legend if not line.startswith(ONCE)]
+    legend = [line for line in pic.legend if not line.startswith(begun_once())]
     if not any(box.scalar for box in boxes.values()):
-        legend = [line for line in legend if not line.startswith("name | ")]
+        legend = [line for line in legend if not line.startswith(number_signs(False))]
     if left_out := len(pic.boxes) - len(boxes):
-        legend.append(f"Left out: {counted(left_out, 'box', 'boxes')} outside of the steps.")
+        one = template("Left out: {n:,} box outside of the steps.")
+        legend.append(counts(left_out, one, template("Left out: {n:,} boxes outside of the steps.")))
 
     def kept(by_arrow: dict[Arrow, T]) -> dict[Arrow, T]:
         return {arrow: value for arrow, value in by_arrow.items() if boxes.keys() >= set(arrow)}

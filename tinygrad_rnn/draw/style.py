@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from tinygrad_rnn.language.current import current
+
 
 class Style(NamedTuple):
     """Fill, border, and whether the border is dashed and the corners are round."""
@@ -96,6 +98,13 @@ THEMES = {"light": LIGHT, "dark": DARK}
 
 FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
 """The fonts of macOS, of Windows, and of Debian with and without an office; a viewer takes the first that it has."""
+CHINESE_FONTS = "PingFang SC,Microsoft YaHei,Noto Sans CJK SC,WenQuanYi Micro Hei,WenQuanYi Zen Hei"
+"""The fonts of macOS, of Windows and of Debian that have Chinese characters."""
+
+
+def fonts() -> str:
+    """Return the fonts of a drawing in the language that is spoken: the letters of both languages are of `FONTS`."""
+    return FONTS if current() == "en" else FONTS.replace("sans-serif", f"{CHINESE_FONTS},sans-serif")
 
 
 def dark_for_light() -> dict[str, dict[str, str]]:

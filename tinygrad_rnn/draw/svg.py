@@ -11,15 +11,16 @@ from tinygrad_rnn.draw.layout.page import PIXELS, lowered
 from tinygrad_rnn.draw.layout.routes import Point
 from tinygrad_rnn.draw.layout.shapes_around import Furniture
 from tinygrad_rnn.draw.layout.side_by_side import Layout
-from tinygrad_rnn.draw.style import FONTS, Theme, level, theme_named, thickness
+from tinygrad_rnn.draw.style import Theme, fonts, level, theme_named, thickness
 from tinygrad_rnn.draw.svg_text import box_text, heat_maps, words_around
 from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture
 from tinygrad_rnn.draw.views.step_numbers import plain
+from tinygrad_rnn.language.saying import say
 
 
-def svg(pic: Picture, title: str = "The unrolled graph of a tape", theme: str = "light") -> str:
+def svg(pic: Picture, title: str = "", theme: str = "light") -> str:
     """Return a picture as the text of an SVG file, the same bytes every time."""
-    return _Sheet(pic, theme_named(theme)).text(title)
+    return _Sheet(pic, theme_named(theme)).text(title or say("The unrolled graph of a tape"))
 
 
 class _Sheet:
@@ -37,7 +38,7 @@ class _Sheet:
         parts = [
             '<?xml version="1.0" encoding="UTF-8"?>',
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
-            f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{FONTS}" '
+            f'viewBox="0 0 {wide:.0f} {high:.0f}" role="img" font-family="{fonts()}" '
             f'font-size="11" text-anchor="middle" fill="{theme.text}">',
             f"<title>{html.escape(title)}</title>",
             "<defs>",

@@ -6,12 +6,13 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture
+from tinygrad_rnn.draw.views.boxes import GAP, Box, Gap, Picture, band_words
 from tinygrad_rnn.draw.views.drawn_tape import Band
 from tinygrad_rnn.draw.views.formula import in_ascii
 from tinygrad_rnn.draw.views.picture import picture
 from tinygrad_rnn.draw.views.selection import left_out
 from tinygrad_rnn.draw.views.step_numbers import bare, plain
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.text_tables import aligned
 from tinygrad_rnn.text_tables import width as columns_of
@@ -85,7 +86,7 @@ def _table(pic: Picture, said: Said, longest: int) -> list[str]:
     band: Band = ()
     for key, cells in rows.items():
         if key[0] != band and key[0] and key[0][0] != "joined":
-            grid.append([" ".join(f"{v}" if k == "direction" else f"{k} {v}" for k, v in key[0])])
+            grid.append([band_words(key[0])])
         band = key[0]
         name = next(iter(cells.values()))[0]
         grid.append([name, *(cells.get(column, ("", ""))[1] for column in columns)])
@@ -143,7 +144,7 @@ def _cell(box: Box, longest: int) -> str:
 def _title(column: Hashable, pic: Picture) -> str:
     if isinstance(column, Gap):
         return pic.boxes[str(column)].title
-    return "" if column is None else "every t" if pic.loops else f"t = {pic.numbers.number(column)}"
+    return "" if column is None else say("every t") if pic.loops else f"t = {pic.numbers.number(column)}"
 
 
 def _after(pic: Picture, said: Said, longest: int) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from tinygrad_rnn.draw.style import FONTS
+from tinygrad_rnn.draw.style import fonts
+from tinygrad_rnn.language.saying import say
 
 Walk = tuple[int, int, int]
 
@@ -64,13 +65,13 @@ def svg(title: str, characters: str, ways: Mapping[str, Sequence[Walk]]) -> str:
     width = max(2 * LEFT + CELL * len(characters), 420)
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" viewBox="0 0 {width} {y}" role="img" '
-        f'font-family="{FONTS}" font-size="13"><title>{escape(title)}</title>',
+        f'font-family="{fonts()}" font-size="13"><title>{escape(title)}</title>',
         f'<rect width="{width}" height="{y}" fill="white"/>',
         f'<text x="{LEFT}" y="24" font-size="16">{escape(title)}</text>',
         f'<rect x="{LEFT}" y="38" width="20" height="7" fill="{FROM}"/>'
-        f'<text x="{LEFT + 26}" y="46" font-size="12">losses a walk starts from</text>'
+        f'<text x="{LEFT + 26}" y="46" font-size="12">{say("losses a walk starts from")}</text>'
         f'<rect x="{LEFT + 190}" y="38" width="20" height="7" fill="{BACK}"/>'
-        f'<text x="{LEFT + 216}" y="46" font-size="12">how much further back it goes</text>',
+        f'<text x="{LEFT + 216}" y="46" font-size="12">{say("how much further back it goes")}</text>',
     ]
     letters = [
         f'<text x="{LEFT + CELL * k + CELL / 2}" y="76" text-anchor="middle" font-family="monospace" font-size="15">'

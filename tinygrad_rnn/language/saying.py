@@ -103,6 +103,11 @@ def say(template: str, /, **parts: object) -> str:
     return _said(template, parts)
 
 
+def counts(number: int, one: str, several: str) -> str:
+    """Return a number with its noun, `1 step` or `2,000 steps`, from two templates in which `n` is the number."""
+    return _said(one if number == 1 else several, {"n": number})
+
+
 def listed(parts: Iterable[object]) -> Words:
     """Return words with commas between them: `dU, dW`, in Chinese `dU、dW`. One alone stays as it is."""
     return _between(parts, sentence(", "))

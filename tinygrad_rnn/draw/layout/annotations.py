@@ -6,6 +6,7 @@ Both engines draw them.
 from __future__ import annotations
 
 import math
+import re
 
 from tinygrad_rnn.draw.layout.labels import ROOM, Labels
 from tinygrad_rnn.draw.layout.page import CLOSE_MARGIN, MARGIN, NOTE, label_size, lowered, note_size, on_page
@@ -15,8 +16,10 @@ from tinygrad_rnn.draw.layout.sizes import TITLE, short, text_width
 from tinygrad_rnn.draw.layout.sum_rows import sum_rows
 from tinygrad_rnn.draw.layout.weight_names import weight_names
 from tinygrad_rnn.draw.style import Style, Theme, ink, level
-from tinygrad_rnn.draw.views.boxes import Box, Folded, Gap, Picture, printable
+from tinygrad_rnn.draw.views.boxes import Box, Folded, Gap, Picture, band_words, printable
 from tinygrad_rnn.draw.views.drawn_tape import Time
+from tinygrad_rnn.language.saying import say
+from tinygrad_rnn.text_tables import width as columns
 
 FOOT = 26.0
 BESIDE = 12.0
@@ -27,6 +30,8 @@ SWATCH = 34.0
 LINE = 15.0
 LETTER = 0.52
 """The approximate width of a letter of a note or title, in parts of its size."""
+_PIECES = re.compile(r"[（《“]*[\u4e00-\u9fff][，。、；：？！）》”]*|[^\u4e00-\u9fff]+")
+"""A Chinese character with the marks that may not be parted from it, or a run of other characters."""
 
 
 def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
@@ -54,10 +59,10 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         found.lines.append(Line(at, low - FOOT, high + 4, theme.cut))
         crowded = pic.flows is not None  # broad lines lead to what stands above
         if crowded or any(low_end < at + 10 and at - 10 < high_end for low_end, high_end in above):  # below the line
-            found.texts.append(Text(at, low - FOOT - 7, "cut", theme.cut, label_size(pic)))
+            found.texts.append(Text(at, low - FOOT - 7, say("cut"), theme.cut, label_size(pic)))
             bottom = min(bottom, low - FOOT - 12)
         else:
-            found.texts.append(Text(at, high + 10, "cut", theme.cut, label_size(pic)))
+            found.texts.append(Text(at, high + 10, say("cut"), theme.cut, label_size(pic)))
             top = max(top, high + 16)
     labels = Labels(places, label_size(pic), lowered(pic))
     if pic.folded is not None:  # both sides are the same network
@@ -79,7 +84,7 @@ def furniture(pic: Picture, places: Layout, theme: Theme) -> Furniture:
         bottom -= LINE
         for line in _wrapped(printable(note), max(int((right - left) / letter), 60)):
             found.texts.append(Text(left, bottom + 4, line, theme.faint, note_size(pic), start=True))
-            right = max(right, left + len(line) * letter)
+            right = max(right, left + columns(line) * letter)
             bottom -= LINE
         bottom += LINE
     margin = CLOSE_MARGIN if pic.slide else MARGIN
@@ -105,9 +110,9 @@ def column_title(column: Time, pic: Picture) -> str:
     if isinstance(column, Gap):
         return ""
     if isinstance(column, Folded):
-        return "every step t"
+        return say("every step t")
     t = short(printable(str(pic.numbers.number(column))))
-    return "every step t" if pic.loops and pic.folded is None else f"t = {t}"
+    return say("every step t") if pic.loops and pic.folded is None else f"t = {t}"
 
 
 def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
@@ -115,8 +120,8 @@ def _bands(found: Furniture, places: Layout, theme: Theme) -> float:
     titled = [(band, span) for band, span in places.bands.items() if band and band[0] != "joined"]
     if len(titled) < 2:
         return 0.0
-    words = {band: " ".join(_band_word(*label) for label in band) for band, _ in titled}
-    wide = max(map(len, words.values())) * LETTER * NOTE + 10
+    words = {band: " ".join(short(printable(band_words((label,)))) for label in band) for band, _ in titled}
+    wide = max(map(columns, words.values())) * LETTER * NOTE + 10
     for band, (low, high) in titled:
         found.texts.append(Text(-12 - wide / 2, (low + high) / 2, words[band], theme.faint))
     return -12 - wide
@@ -145,16 +150,12 @@ def _carried(found: Furniture, pic: Picture, places: Layout, labels: Labels, the
             found.texts.append(Text(*place, short(words), theme.carried, labels.size))
 
 
-def _band_word(key: str, value: object) -> str:
-    return short(printable(str(value) if key == "direction" else f"{key} {value}"))
-
-
 def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float) -> float:
     """Add the scale of gradients: a swatch for each colour, with log10 of the norm between them. Return its width."""
     low, high = scale_of(pic)
-    title = "gradient coming back, log10 of its norm:"
+    title = say("gradient coming back, log10 of its norm:")
     found.texts.append(Text(left, y, title, theme.text, note_size(pic), start=True))
-    x = left + len(title) * LETTER * note_size(pic) + 14
+    x = left + columns(title) * LETTER * note_size(pic) + 14
     for k, colour in enumerate(theme.scale):
         found.rects.append(Rect(x + SWATCH * (k + 0.5), y, SWATCH, 14, colour))
     for k in range(len(theme.scale) + 1):
@@ -162,8 +163,8 @@ def _legend(found: Furniture, pic: Picture, theme: Theme, left: float, y: float)
         found.texts.append(Text(x + SWATCH * k, y - 15, f"{value:.1f}".replace("-", "−"), theme.faint, label_size(pic)))
     x += SWATCH * len(theme.scale) + 14
     values = [*(box.flow for box in pic.boxes.values()), *(pic.flows or {}).values()]
-    others = [("none", theme.no_gradient, any(v == -math.inf for v in values if v is not None))]
-    others += [("not finite", theme.not_finite, any(v is not None and not v < math.inf for v in values))]
+    others = [(say("none"), theme.no_gradient, any(v == -math.inf for v in values if v is not None))]
+    others += [(say("not finite"), theme.not_finite, any(v is not None and not v < math.inf for v in values))]
     for words, colour, there in others:
         if there:
             found.rects.append(Rect(x + SWATCH / 2, y, SWATCH, 14, colour, border=theme.faint))
@@ -200,10 +201,14 @@ def flow_colour(theme: Theme, flow: float | None, scale: tuple[float, float]) ->
 
 
 def _wrapped(text: str, width: int) -> list[str]:
+    """Break a text at spaces, and between Chinese characters, where no mark begins a line."""
     lines = [""]
     for word in text.split(" "):
-        word = short(word)
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
+        space = " " if lines[-1] else ""
+        for piece in map(short, _PIECES.findall(word) if columns(word) > len(word) else [word]):
+            if lines[-1] and columns(lines[-1] + piece) + len(space) > width:
+                lines.append("")
+                space = ""
+            lines[-1] += space + piece
+            space = ""
     return lines

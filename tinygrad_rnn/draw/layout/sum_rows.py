@@ -8,14 +8,12 @@ from tinygrad_rnn.draw.layout.side_by_side import Layout
 from tinygrad_rnn.draw.layout.sizes import letters, short
 from tinygrad_rnn.draw.style import Theme
 from tinygrad_rnn.draw.views.boxes import Picture, Sum
+from tinygrad_rnn.language.saying import after_each_other, say
 
 LETTER = 0.56
 """The approximate width of a letter of these rows, in parts of its size."""
 MOST, MOST_ON_SLIDE = 16, 6
 """The maximum number of parameters whose sums are written."""
-WHAT, WITHOUT_STEPS = (f"Each {one} adds to the gradient of a shared parameter." for one in ("step", "use"))
-NORMS = " Of an array, the norm is written."
-TOTAL = "norm of the sum"
 
 
 def sum_rows(
@@ -25,7 +23,10 @@ def sum_rows(
     rows = pic.sums[: MOST_ON_SLIDE if pic.slide else MOST]
     if not rows:
         return left, right, bottom
-    names = [f"{short(row.name)} = sum of" if row.single and places.columns else short(row.name) for row in rows]
+    names = [
+        say("{name} = sum of", name=short(row.name)) if row.single and places.columns else short(row.name)
+        for row in rows
+    ]
     size = note_size(pic)
     letter, row_height = LETTER * size, size + 4.0
     wide = max(map(letters, names)) * letter + 16
@@ -43,7 +44,7 @@ def sum_rows(
 
     write(
         start,
-        (WHAT if places.columns else WITHOUT_STEPS) + ("" if all(row.single for row in rows) else NORMS),
+        _what(bool(places.columns), all(row.single for row in rows)),
         theme.faint,
     )
     for row, name in zip(rows, names, strict=True):
@@ -56,14 +57,24 @@ def sum_rows(
         write(last + 16, _after(row, bool(places.columns)), theme.text)
     if more := len(pic.sums) - len(rows):
         y -= row_height
-        write(start, f"and {more} more parameters", theme.faint)
+        write(start, say("and {more} more parameters", more=more), theme.faint)
     return start, right, y - row_height / 2
+
+
+def _what(steps: bool, single: bool) -> str:
+    """Return what the rows show."""
+    by_use = say("Each use adds to the gradient of a shared parameter.")
+    what = say("Each step adds to the gradient of a shared parameter.") if steps else by_use
+    if single:
+        return what
+    return str(after_each_other([what, say("Of an array, the norm is written.")]))
 
 
 def _after(row: Sum, steps: bool) -> str:
     """Return what stands at the end of a row: what is added elsewhere, and the total."""
     others = f"{'+ ' if row.single else ''}{row.others}   " if row.others else ""
-    uses = "" if steps else f"{row.uses} uses"
     if row.single:
-        return f"{others}{uses and f'sum of {uses} '}= {row.total}"
-    return f"{others}{TOTAL}{uses and f' of {uses}'}: {row.total}"
+        return others + (f"= {row.total}" if steps else say("sum of {n} uses = {total}", n=row.uses, total=row.total))
+    if steps:
+        return others + say("norm of the sum: {total}", total=row.total)
+    return others + say("norm of the sum of {n} uses: {total}", n=row.uses, total=row.total)

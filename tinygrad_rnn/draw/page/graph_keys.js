@@ -33,9 +33,9 @@ function labelOf(box) {
   const k = entryOf(box);
   if (k === null) return box.querySelector("title")?.textContent ?? "";
   const where = whereabouts(entries[k]);
-  if (id === `v${k}`) return [statement(k), where].filter(Boolean).join(", ");
+  if (id === `v${k}`) return [statement(k), where].filter(Boolean).join(say(", "));
   const title = (box.querySelector("title")?.textContent ?? "").replace(/\s+/g, " ");
-  return [title, where, `read by ${written(k)}`].filter(Boolean).join(", ");
+  return [title, where, say("read by {name}", { name: written(k) })].filter(Boolean).join(say(", "));
 }
 
 let reachable = null; // the box that the tabulator key comes to
@@ -48,7 +48,7 @@ function reachByKeys() {
     box.setAttribute("aria-label", labelOf(box));
   }
   level.svg.setAttribute("role", "group");
-  level.svg.setAttribute("aria-label", "Graph. Arrow keys go from node to node, Enter selects one.");
+  level.svg.setAttribute("aria-label", say("Graph. Arrow keys go from node to node, Enter selects one."));
   reach(boxesOf(entryAt(position) ?? 0)[0] ?? level.svg.querySelector("g[id]"));
 }
 

@@ -17,7 +17,7 @@ function said(v) {
 function withNumbers(numbers, number, rows) {
   const array = arrays[number];
   const first = array.rows[0].length ? said(array.rows[0][0]) : "";
-  const at = array.shape.length ? "first entry: " : "";
+  const at = array.shape.length ? say("first entry: ") : "";
   const shown = [];
   if (numbers && first) {
     const result = numbers === first || Number(numbers) === Number(first) ? "" : ` = ${first}`;
@@ -30,10 +30,10 @@ function withNumbers(numbers, number, rows) {
 function arrayTable(number, most = Infinity) {
   const { shape, norm, from, to, broken } = arrays[number];
   const rows = arrays[number].rows.slice(0, most);
-  const about = [shape.length ? shape.join("×") : "scalar", `norm ${said(norm)}`];
-  if (from !== undefined) about.push(`from ${said(from)} to ${said(to)}`);
-  const shown = [element("p", "faint", about.join(", "))];
-  if (broken) shown.push(element("p", "wrong", `${broken} not finite`));
+  const about = [shape.length ? shape.join("×") : say("scalar"), say("norm {norm}", { norm: said(norm) })];
+  if (from !== undefined) about.push(say("from {from} to {to}", { from: said(from), to: said(to) }));
+  const shown = [element("p", "faint", about.join(say(", ")))];
+  if (broken) shown.push(element("p", "wrong", say("{count} not finite", { count: broken })));
   const size = shape.reduce((a, b) => a * b, 1);
   const some = rows.reduce((count, row) => count + row.length, 0) < size;
   const largest = Math.max(...rows.flat().map((v) => Math.abs(v)).filter(Number.isFinite), 1e-300);
@@ -56,7 +56,7 @@ function arrayTable(number, most = Infinity) {
 /** The lines of a derivation that belong to what is shown, each once. */
 function onPaper(numbers) {
   const found = [...new Set(numbers.filter((n) => n !== undefined))].map((n) => paper[n]);
-  return found.map((text) => element("p", "paper", element("span", "faint", "on paper: "), ...withSubscripts(text)));
+  return found.map((text) => element("p", "paper", element("span", "faint", say("on paper: ")), ...withSubscripts(text)));
 }
 
 /** `b_{ih}` and `h_t` of a formula with real subscripts. */
@@ -69,16 +69,15 @@ function showNow() {
   const k = entryAt(position);
   const now = part("now");
   if (k === null) {
-    now.replaceChildren(element("h2", "", "The start"),
-      element("p", "", "Nothing has run yet. The right arrow key, or ▶, runs what comes first; the space key plays."),
-      element("p", "", "Forward (blue), each box computes its value from those that it reads, step by step up to the loss."),
-      element("p", "", "Backward (orange), from the loss to the first step, each box sends every value that it read ",
-        "its term of the gradient dL/d(value). Terms that arrive at one value add up."));
+    now.replaceChildren(element("h2", "", say("The start")),
+      element("p", "", say("Nothing has run yet. The right arrow key, or ▶, runs what comes first; the space key plays.")),
+      element("p", "", say("Forward (blue), each box computes its value from those that it reads, step by step up to the loss.")),
+      element("p", "", say("Backward (orange), from the loss to the first step, each box sends every value that it read its term of the gradient dL/d(value). Terms that arrive at one value add up.")));
     return;
   }
   const where = [whereabouts(entries[k]), level.name === "ops" ? entries[k].op : ""].filter(Boolean);
   const forward = position <= entries.length;
-  const head = element("h2", "", [forward ? "Forward" : "Backward", ...where].join(", "));
+  const head = element("h2", "", [forward ? say("Forward") : say("Backward"), ...where].join(say(", ")));
   now.replaceChildren(head, ...(forward ? computed(k) : sentBack(k)));
   now.scrollTop = 0;
 }
@@ -89,7 +88,7 @@ function computed(k) {
   const text = (words) => code(brief(words, k));
   const lines = (level.members.get(k) ?? [k]).map((member) => entries[member].line);
   if (level.name === "ops" && entry.head !== undefined) {
-    return [element("p", "rule", text(entry.rule), ", in ", text(statement(k))),
+    return [element("p", "rule", ...phrase("{value}, in {statement}", { value: text(entry.rule), statement: text(statement(k)) })),
       ...withNumbers(entry.numbers, entry.value)];
   }
   const parts = (level.members.get(k) ?? [k]).filter((m) => m !== k && entries[m].head === undefined);
@@ -104,23 +103,26 @@ function sentBack(k) {
   const found = leaving(k);
   const text = (words) => code(brief(words, k));
   const j = backOf.get(k);
-  if (!found.length) return [element("p", "", "From ", text(statement(k)), " nothing goes on: it has no input with a gradient.")];
+  if (!found.length) return [element("p", "", ...phrase(
+    "From {statement} nothing goes on: it has no input with a gradient.", { statement: text(statement(k)) }))];
   const shown = [];
   if (isPassedOn(found)) {
     const [[step]] = found;
-    const terms = found.flatMap(([, p], n) => [n ? " and " : "", text(written(p.to))]);
-    shown.push(element("p", "from", "From ", text(statement(step.entry)), ":"),
-      element("p", "rule", "the terms ", ...terms, " receive ", text(step.name), " unchanged: the derivative of a sum by a term is 1"));
+    const terms = found.flatMap(([, p], n) => [n ? say(" and ") : "", text(written(p.to))]);
+    shown.push(element("p", "from", ...phrase("From {statement}:", { statement: text(statement(step.entry)) })),
+      element("p", "rule", ...phrase("the terms {terms} receive {name} unchanged: the derivative of a sum by a term is 1",
+        { terms, name: text(step.name) })));
   } else {
     let from = null;
     for (const [step, product] of found) {
       if (statement(step.entry) !== from) {
         from = statement(step.entry);
-        shown.push(element("p", "from", "From ", text(from), ":"));
+        shown.push(element("p", "from", ...phrase("From {statement}:", { statement: text(from) })));
       }
       const count = which(product);
       shown.push(element("div", "product",
-        element("p", "rule", element("b", "", text(gradient(product.name))), " receives ", text(product.rule),
+        element("p", "rule", ...phrase("{gradient} receives {rule}",
+          { gradient: element("b", "", text(gradient(product.name))), rule: text(product.rule) }),
           ...(count ? [element("span", "faint", ` ${count}`)] : [])),
         ...onPaper([product.line]), ...withNumbers(product.numbers, product.value, found.length > 1 ? 4 : undefined)));
     }
@@ -128,7 +130,7 @@ function sentBack(k) {
   const own = j === undefined ? found[0][0] : back[j];
   const name = own.name === "dL" ? "dL = dL/dL" : entries[own.entry].head === undefined
     ? `${own.name} = ${gradient(own.name)}` : own.name;
-  shown.push(element("div", "given", element("p", "rule", "where ", text(name), `${madeOf(own.entry)} is`),
+  shown.push(element("div", "given", element("p", "rule", ...phrase("where {name}{made} is", { name: text(name), made: madeOf(own.entry) })),
     arrayTable(own.cotangent)));
   return shown;
 }
@@ -136,46 +138,47 @@ function sentBack(k) {
 function showNode() {
   const k = picked ?? entryAt(position);
   const node = part("node-inside");
-  part("node-name").textContent = k === null ? "Node" : `${picked === null ? "Node" : "Selected"}: ${written(k)}`;
+  part("node-name").textContent = k === null ? say("Node")
+    : picked === null ? say("Node: {name}", { name: written(k) }) : say("Selected: {name}", { name: written(k) });
   if (node.hidden && !matchMedia("print").matches) return; // it is made when it is opened
-  if (k === null) { node.replaceChildren(element("p", "faint", "Select a node of the graph to look into it.")); return; }
+  if (k === null) { node.replaceChildren(element("p", "faint", say("Select a node of the graph to look into it."))); return; }
   const entry = entries[k];
   const text = (words) => code(brief(words, k));
   const shown = [element("p", "rule", text(statement(k)))];
-  shown.push(element("p", "faint", [`entry ${k}, ${entry.op}`, whereabouts(entry), entry.code].filter(Boolean).join(" · ")));
+  shown.push(element("p", "faint", [say("entry {k}, {op}", { k, op: entry.op }), whereabouts(entry), entry.code].filter(Boolean).join(" · ")));
   const forward = position > k;
-  shown.push(forward ? arrayTable(entry.value) : element("p", "faint", "It has not run yet."));
+  shown.push(forward ? arrayTable(entry.value) : element("p", "faint", say("It has not run yet.")));
   const j = backOf.get(k);
   const passed = j !== undefined && position > entries.length + j;
   const come = arrivals[k].filter(([from]) => position > entries.length + from);
   const name = entry.head === undefined ? `dL/d${entry.name}` : `dL/d(${entry.rule})`;
-  shown.push(element("h3", "", "Its gradient, ", text(name)));
-  if (j === undefined) shown.push(element("p", "faint", "Zero: the loss does not depend on it."));
+  shown.push(element("h3", "", ...phrase("Its gradient, {name}", { name: text(name) })));
+  if (j === undefined) shown.push(element("p", "faint", say("Zero: the loss does not depend on it.")));
   for (const [from, product] of come) {
-    const source = element("span", "faint", " from ", text(statement(back[from].entry)));
+    const source = element("span", "faint", ...phrase(" from {statement}", { statement: text(statement(back[from].entry)) }));
     shown.push(element("p", "rule",
       product.part ? code(product.part, ": ") : product !== come[0][1] ? "+ " : "",
       text(product.rule), source));
   }
   if (passed) shown.push(arrayTable(back[j].cotangent));
   else if (j !== undefined) {
-    shown.push(element("p", "faint", `${come.length} of ${arrivals[k].length} have come so far.`));
+    shown.push(element("p", "faint", say("{come} of {all} have come so far.", { come: come.length, all: arrivals[k].length })));
   }
   if (passed) shown.push(...contributions(k));
-  const jump = [button("Go to its run", () => go(k + 1))];
-  if (j !== undefined) jump.push(button("Go to its gradient", () => go(entries.length + j + 1)));
-  if (picked !== null) jump.push(button("Clear", () => { pick(null); }));
+  const jump = [button(say("Go to its run"), () => go(k + 1))];
+  if (j !== undefined) jump.push(button(say("Go to its gradient"), () => go(entries.length + j + 1)));
+  if (picked !== null) jump.push(button(say("Clear"), () => { pick(null); }));
   node.replaceChildren(...shown, element("div", "row", ...jump));
 }
 
 function contributions(k) {
   const { t, adds = [] } = entries[k];
-  const reach = t === undefined ? "outside of the steps" : `within step ${t}`;
-  const head = element("h3", "", `Its share of each gradient ${reach} (norms)`);
-  if (!tape.contributions) return [head, element("p", "faint", "Not computed: the steps of this tape are too long.")];
+  const head = element("h3", "", t === undefined ? say("Its share of each gradient outside of the steps (norms)")
+    : say("Its share of each gradient within step {t} (norms)", { t }));
+  if (!tape.contributions) return [head, element("p", "faint", say("Not computed: the steps of this tape are too long."))];
   const lines = adds.map(([leaf, norm]) =>
     element("div", "named", code(gradient(leaves[leaf].cotangent)), element("span", "", said(norm))));
-  return [head, ...(lines.length ? lines : [element("p", "faint", "None.")])];
+  return [head, ...(lines.length ? lines : [element("p", "faint", say("None."))])];
 }
 
 function button(text, action) {
@@ -217,9 +220,11 @@ function showSums() {
     row.shown = key;
     const array = low ? grown[low - 1][1] : null;
     const norm = array === null ? 0 : arrays[array].norm;
-    const nothing = position === last ? "zero" : "nothing yet";
+    const nothing = position === last ? say("zero") : say("nothing yet");
     row.number.textContent = array === null ? nothing
-      : `norm ${said(norm)}` + (grown.length > 1 ? `, ${low} of ${grown.length} ${leaves[row.n].parts ? "parts" : "terms"}` : "");
+      : say("norm {norm}", { norm: said(norm) }) + (grown.length < 2 ? ""
+        : leaves[row.n].parts ? say(", {low} of {count} parts", { low, count: grown.length })
+          : say(", {low} of {count} terms", { low, count: grown.length }));
     row.bar.style.transform = `scaleX(${row.most ? Math.min(Number(norm) / row.most, 1) || 0 : 0})`;
     row.inside.replaceChildren(...(row.more.open && array !== null ? [arrayTable(array)] : []));
   }

@@ -23,11 +23,12 @@ function go(to, quietly) {
 
 /** `forward 3 of 20`: of the entries, or of the boxes. */
 function told(place) {
-  if (place === 0) return "at the start";
+  if (place === 0) return say("at the start");
   const forward = stopFrom(entries.length);
-  const things = level.name === "ops" ? "" : " boxes";
-  return place <= forward ? `forward ${place} of ${forward}${things}`
-    : `backward ${place - forward} of ${level.stops.length - 1 - forward}${things}`;
+  const boxes = level.name !== "ops";
+  const at = place <= forward ? { n: place, all: forward } : { n: place - forward, all: level.stops.length - 1 - forward };
+  if (place <= forward) return boxes ? say("forward {n} of {all} boxes", at) : say("forward {n} of {all}", at);
+  return boxes ? say("backward {n} of {all} boxes", at) : say("backward {n} of {all}", at);
 }
 
 /** Go on by a number of stops. */
@@ -67,7 +68,7 @@ function pick(k) {
 
 function stop() {
   playing = false;
-  part("toggle").textContent = "Play";
+  part("toggle").textContent = say("Play");
   part("said").textContent = spoken();
   remember();
 }
@@ -75,7 +76,7 @@ function stop() {
 function play() {
   if (position === last) go(0, true);
   playing = true;
-  part("toggle").textContent = "Pause";
+  part("toggle").textContent = say("Pause");
   let before = null, due = 1;
   requestAnimationFrame(function frame(time) {
     if (!playing) return;
@@ -145,7 +146,7 @@ document.addEventListener("keydown", (event) => {
 function choices(select, label) {
   const values = [...new Set(entries.map((e) => e[label]).filter((v) => v !== undefined))];
   for (const value of ["", ...values]) {
-    const option = element("option", "", value || "none");
+    const option = element("option", "", value || say("none"));
     option.value = value;
     select.append(option);
   }

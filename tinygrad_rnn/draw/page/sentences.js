@@ -28,7 +28,17 @@ function code(...text) {
 
 /** `layer 1, direction reverse, step 2, gate f` for the labels of an entry. */
 function whereabouts(entry) {
-  return (entry.where ?? "").split(" ").map((pair) => pair.replace(/^t=/, "step ").replace("=", " ")).join(", ");
+  return (entry.where ?? "").split(" ").map(labelled).join(say(", "));
+}
+
+function labelled(pair) {
+  const [, key, value] = /^(\w+)=(.*)$/.exec(pair) ?? [];
+  if (key === "t") return say("step {value}", { value });
+  if (key === "layer") return say("layer {value}", { value });
+  if (key === "gate") return say("gate {value}", { value });
+  if (key !== "direction") return pair.replace("=", " ");
+  const words = { forward: say("forward"), reverse: say("reverse") };
+  return say("direction {value}", { value: Object.hasOwn(words, value) ? words[value] : value });
 }
 
 /** The products of the box at a position that leave it, in the order in which they are sent: [step, product]. */
@@ -59,27 +69,31 @@ function gradient(name) {
 /** `term 2 of 3`: of a gradient that is a sum; `part 2 of 4` of one that arrives in parts. */
 function which(product) {
   const count = (product.to >= 0 ? arrivals[product.to] : sums[-1 - product.to]).length;
-  return count > 1 ? `${product.part ? "part" : "term"} ${term.get(product)} of ${count}` : "";
+  const parts = { n: term.get(product), count };
+  return count < 2 ? "" : product.part ? say("part {n} of {count}", parts) : say("term {n} of {count}", parts);
 }
 
 /** `, the sum of 2 terms,` of a cotangent. */
 function madeOf(k) {
   const come = arrivals[k];
   if (come.length < 2) return "";
-  return come.every(([, product]) => product.part) ? `, of ${come.length} parts,` : `, the sum of ${come.length} terms,`;
+  const count = come.length;
+  return come.every(([, product]) => product.part) ? say(", of {count} parts,", { count }) : say(", the sum of {count} terms,", { count });
 }
 
 /** One line for those who hear the page. */
 function spoken() {
   const k = entryAt(position);
-  if (k === null) return "At the start. Nothing has run yet.";
-  const where = [whereabouts(entries[k])].filter(Boolean).map((text) => `, ${text}`).join("");
+  if (k === null) return say("At the start. Nothing has run yet.");
+  const where = [whereabouts(entries[k])].filter(Boolean).map((text) => say(", ") + text).join("");
   if (position <= entries.length) {
-    const value = entries[k].head === undefined ? statement(k) : `${written(k)}, in ${statement(k)}`;
-    return brief(`Forward${where}: ${value}. Norm ${said(arrays[entries[k].value].norm)}.`, k);
+    const value = entries[k].head === undefined ? statement(k) : say("{value}, in {statement}", { value: written(k), statement: statement(k) });
+    const norm = said(arrays[entries[k].value].norm);
+    return brief(say("Forward{where}: {value}. Norm {norm}.", { where, value, norm }), k);
   }
   const found = leaving(k);
-  const sent = isPassedOn(found) ? [`its terms receive ${found[0][0].name} unchanged`]
-    : found.map(([, p]) => `${gradient(p.name)} receives ${p.rule}`);
-  return brief(`Backward${where}: from ${statement(k)}, ${sent.join("; ") || "nothing goes on"}.`, k);
+  const sent = isPassedOn(found) ? [say("its terms receive {name} unchanged", { name: found[0][0].name })]
+    : found.map(([, p]) => say("{gradient} receives {rule}", { gradient: gradient(p.name), rule: p.rule }));
+  const all = sent.join(say("; ")) || say("nothing goes on");
+  return brief(say("Backward{where}: from {statement}, {sent}.", { where, statement: statement(k), sent: all }), k);
 }

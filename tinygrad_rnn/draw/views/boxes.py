@@ -9,6 +9,7 @@ from tinygrad_rnn.core.rich import Rich
 from tinygrad_rnn.draw.views.drawn_tape import Band, Time
 from tinygrad_rnn.draw.views.selection import GAP, Gap
 from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import printable
 from tinygrad_rnn.tape.array_text import Heat
 
@@ -63,6 +64,24 @@ class Sum:
     total: str
     single: bool  # one number, so that the parts add up as they are written
     uses: int
+
+
+def band_words(band: Band) -> str:
+    """Return the title of a layer and direction."""
+    words = {"forward": say("forward"), "reverse": say("reverse")}
+    return " ".join(
+        words.get(str(value), str(value))
+        if key == "direction"
+        else say("layer {value}", value=value)
+        if key == "layer"
+        else f"{key} {value}"
+        for key, value in band
+    )
+
+
+def number_signs(gradients: bool) -> str:
+    """Return the line of the legend on single numbers; that without gradients is its beginning."""
+    return say("name | data") + (say(" | grad") if gradients else "")
 
 
 @dataclass(repr=False)

@@ -17,6 +17,7 @@ from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.draw.views.boxes import Sum
 from tinygrad_rnn.draw.views.cotangents import crosses
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.tape.array_text import norm, number
 from tinygrad_rnn.tape.products import products_of
 
@@ -92,7 +93,7 @@ class Contributions:
             shown = {column: size_text(terms.get(column, np.zeros(leaf.shape))) for column in [*columns.values()]}
             others = " + ".join(
                 f"{size_text(terms[column])} ({words})"
-                for column, words in ((OTHERS, "the other steps"), (OUTSIDE, "outside of the steps"))
+                for column, words in ((OTHERS, say("the other steps")), (OUTSIDE, say("outside of the steps")))
                 if column in terms and columns
             )
             name = called(leaf)

@@ -11,8 +11,10 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.step_numbers import StepNumbers, is_whole, plain
 from tinygrad_rnn.draw.views.unstacked import Argument, Operation, Term
+from tinygrad_rnn.language.current import current
 from tinygrad_rnn.tape.notation import BINDS, is_arithmetic, notation_of
 from tinygrad_rnn.tape.printing import index_text
+from tinygrad_rnn.text_tables import width
 
 _ATOM, _BINDS_POWER = 4, 3
 _RAISED = {"2": "²", "3": "³"}
@@ -181,8 +183,11 @@ _ASCII = {"×": "*", "÷": "/", "−": "-", "σ": "sigmoid", "ᵀ": ".T", "…":
 
 
 def in_ascii(text: str) -> str:
-    """Return a text in ASCII: `c_0`, `h_{t-1}`, `sigmoid`, `*`. Other characters become escapes."""
+    """Return a text in ASCII: `c_0`, `h_{t-1}`, `sigmoid`, `*`. Others but Chinese words become escapes."""
     text = plain(text)
     for sign, word in _ASCII.items():
         text = text.replace(sign, word)
-    return text.encode("ascii", "backslashreplace").decode("ascii")
+    escaped = text.encode("ascii", "backslashreplace").decode("ascii")
+    if escaped == text or current() == "en":
+        return escaped
+    return "".join(c if width(c) > 1 else c.encode("ascii", "backslashreplace").decode("ascii") for c in text)

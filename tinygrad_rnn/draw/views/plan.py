@@ -12,6 +12,7 @@ from tinygrad_rnn.draw.views.boxes import Box
 from tinygrad_rnn.draw.views.contributions import size_text
 from tinygrad_rnn.draw.views.selection import BUDGET, Steps
 from tinygrad_rnn.draw.views.step_numbers import LABELS, StepNumbers
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.tape.array_text import heat, summary
 
 
@@ -51,7 +52,7 @@ def numbered(
     values = summary(array) if ("value" in show or single) and isinstance(array, np.ndarray) else ""
     grads = summary(gradient) if ("grad" in show or single) and gradient is not None else ""
     if adds and grads:
-        grads = f"adds {grads}"
+        grads = say("adds {part}", part=grads)
     changes: dict[str, Any] = {} if flow is None else {"flow": flow}
     if isinstance(value, Tensor) and value.size == 1 and (values or grads):
         changes["scalar"] = " | ".join(part for part in (values, grads) if part)
@@ -61,7 +62,7 @@ def numbered(
     if "shape" not in show:
         changes["shape"] = ""
     if plan.flow and not plan.slide and not grads and adds and gradient is not None:
-        changes["shape"] = f"{changes.get('shape', box.shape)}  adds {size_text(gradient)}".strip()
+        changes["shape"] = f"{changes.get('shape', box.shape)}  {say('adds {part}', part=size_text(gradient))}".strip()
     if "heat" in show and isinstance(value, Tensor) and value.size > 1:
         maps = [heat(value.data), *([heat(gradient)] if "grad" in show and gradient is not None else [])]
         changes["heat"] = tuple(maps)

@@ -14,6 +14,7 @@ from tinygrad_rnn.draw.views.plan import Plan
 from tinygrad_rnn.draw.views.shared_weights import name_of, sign
 from tinygrad_rnn.draw.views.step_numbers import RelativeSteps, StepNumbers, bare
 from tinygrad_rnn.draw.views.unrolled import Drawer
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import Likeness, likeness
 from tinygrad_rnn.tape.steps import steps as steps_of
@@ -113,9 +114,7 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
             add(use, source, target)
         elif t is None:
             if target not in reads_here:
-                told.setdefault((_bare_or_title(loop.boxes[target]), f"reads {value.name or 'what is'}"), []).append(
-                    made
-                )
+                told.setdefault((_bare_or_title(loop.boxes[target]), value.name or "what is"), []).append(made)
             add(use, twin, target)
         else:
             add(use, twin, target, (value.name or "") + drawer.plan.when.under(made) if drawer.whole else "")
@@ -130,9 +129,9 @@ def _completed(loop: Picture, drawer: Drawer, lacking: Elsewhere) -> Iterable[st
             add(use, source, target)
     loop.arrows |= added
     return [
-        f"{name} {what} at {_steps(steps, drawer.plan.when)} alone"
+        say("{name} reads {value} at {steps} alone", name=name, value=what, steps=_steps(steps, drawer.plan.when))
         if what
-        else f"of the steps {_steps(steps, drawer.plan.when)} alone reads {name}"
+        else say("of the steps {steps} alone reads {name}", name=name, steps=_steps(steps, drawer.plan.when))
         for (name, what), steps in [*told.items()][:MOST_NOTES]
     ]
 
@@ -144,7 +143,8 @@ def _bare_or_title(box: Box) -> str:
 def _steps(times: list[Time], numbers: StepNumbers) -> str:
     """Return `t = 3`, `t = 0, 1 and 7 more`."""
     said = [str(numbers.number(t)) for t in dict.fromkeys(times)]
-    return "t = " + ", ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else "")
+    first = "t = " + ", ".join(said[:3])
+    return say("{first} and {more} more", first=first, more=len(said) - 3) if len(said) > 3 else first
 
 
 def _lonely(full: Picture) -> set[str]:
@@ -186,17 +186,19 @@ def _beginnings(reading: Reading, numbers: StepNumbers) -> dict[Time, str]:
 
 def _notes(here: Time, count: int, alike: Likeness, beginnings: dict[Time, str]) -> Iterable[str]:
     if count == 1:
-        yield f"the only step, t = {here}: nothing is carried from step to step"
+        yield say("the only step, t = {here}: nothing is carried from step to step", here=here)
         return
     different = {t: words for t, words in alike.differences.items() if t not in beginnings}
     same = count - 1 - len(different)
-    like = f"{same} of the other {count - 1} steps are like it" if different else f"all {count} steps are alike"
-    yield f"drawn: t = {here}; {like}"
+    like = say("all {count} steps are alike", count=count)
+    if different:
+        like = say("{same} of the other {others} steps are like it", same=same, others=count - 1)
+    yield say("drawn: t = {here}; {like}", here=here, like=like)
     for t in alike.differences:
         if t in beginnings:
-            yield f"t = {t} reads the initial state {beginnings[t]}"
+            yield say("t = {t} reads the initial state {state}", t=t, state=beginnings[t])
     for number, (t, words) in enumerate(different.items()):
         if number == MOST_NOTES and len(different) > MOST_NOTES + 1:
-            yield f"and {len(different) - MOST_NOTES} more steps differ"
+            yield say("and {more} more steps differ", more=len(different) - MOST_NOTES)
             return
-        yield f"not alike: t = {t}: {re.sub(_ENTRY, '', words)}"
+        yield say("not alike: t = {t}: {words}", t=t, words=re.sub(_ENTRY, "", words))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
+from tinygrad_rnn.language.saying import counts, template
 
 BUDGET = 300
 """The maximum number of boxes drawn before the middle of the tape is left out: about as many as can be read."""
@@ -104,7 +104,7 @@ def _with_gaps(reading: Reading, times: list[Time], shown: set[Time]) -> Selecti
 
 def left_out(count: int) -> str:
     """Return the text that stands for so many steps left out."""
-    return f"… {counted(count, 'step')} …"
+    return counts(count, template("… {n:,} step …"), template("… {n:,} steps …"))
 
 
 def _of_entries(reading: Reading, steps: Steps, boxes: list[int], budget: int) -> Selection:
@@ -119,4 +119,5 @@ def _of_entries(reading: Reading, steps: Steps, boxes: list[int], budget: int) -
         return Selection()
     gap = Gap(GAP)
     inside = range(middle[0], middle[-1] + 1)
-    return Selection(hidden=dict.fromkeys(inside, gap), said={gap: f"… {counted(len(middle), 'entry', 'entries')} …"})
+    hidden = counts(len(middle), template("… {n:,} entry …"), template("… {n:,} entries …"))
+    return Selection(hidden=dict.fromkeys(inside, gap), said={gap: hidden})

@@ -15,12 +15,11 @@ from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw.views.boxes import Arrow, Picture, printable
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
+from tinygrad_rnn.language.saying import listed, say
 from tinygrad_rnn.tape.notation import SHORT
 
 FARTHEST = 64
 """The maximum number of entries through which a value is followed."""
-ONCE = "Once for all steps"
-"""The beginning of the line on parameters that are read outside of the steps alone."""
 _PASSING = ("elementwise", "view", "join", "linear")
 
 
@@ -86,12 +85,17 @@ def legend(reading: Reading, pic: Picture, sums: bool) -> list[str]:
             others.append(name)
     found = []
     if shared or others:
-        found.append(f"The same at every step: {', '.join([*shared.values(), *others])}.")
+        found.append(say("The same at every step: {names}.", names=listed([*shared.values(), *others])))
         if shared and not sums:
-            found.append(f"So dL/d{next(iter(shared))} is the sum of what each step adds to it.")
+            found.append(say("So dL/d{name} is the sum of what each step adds to it.", name=next(iter(shared))))
     if alone:
-        found.append(f"{ONCE}: {', '.join(alone)}.")
+        found.append(say("{what}: {names}.", what=begun_once(), names=listed(alone)))
     return found
+
+
+def begun_once() -> str:
+    """Return the beginning of the line on parameters that are read outside of the steps alone."""
+    return say("Once for all steps")
 
 
 def _in_step(pic: Picture, arrow: Arrow) -> bool:

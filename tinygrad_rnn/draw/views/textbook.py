@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.draw.views.boxes import Arrow, Box, Folded, Gap, Picture
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Folded, Gap, Picture, number_signs
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.plan import Plan
 from tinygrad_rnn.draw.views.rolled import rolled
@@ -48,7 +48,7 @@ def textbook(tape: Tape, plan: Plan) -> Picture:
 
 def _numbers(pic: Picture) -> list[str]:
     """Return the legend of single numbers, where there are some."""
-    return [words for words in pic.legend if words.startswith("name |")]
+    return [words for words in pic.legend if words.startswith(number_signs(False))]
 
 
 def _beside(loop: Picture, steps: Picture) -> Picture:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
-from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, printable
+from tinygrad_rnn.draw.views.boxes import Arrow, Box, Picture, number_signs, printable
 from tinygrad_rnn.draw.views.contributions import Contributions
 from tinygrad_rnn.draw.views.drawn_tape import Reading, Time
 from tinygrad_rnn.draw.views.formula import formula, is_formula, of_step, reads, symbol, unnumbered
@@ -23,6 +23,7 @@ from tinygrad_rnn.draw.views.plan import Plan, numbered
 from tinygrad_rnn.draw.views.selection import Gap, Selection, select
 from tinygrad_rnn.draw.views.shared_weights import acting, legend, name_of, sign
 from tinygrad_rnn.draw.views.step_numbers import StepNumbers
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.tape.array_text import log10_norm
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -73,7 +74,7 @@ class Drawer:
         if self.plan.flow:
             self._flows()
         if any(box.scalar for box in self.picture.boxes.values()):
-            self.picture.legend.append("name | data | grad" if self.plan.back else "name | data")
+            self.picture.legend.append(number_signs(bool(self.plan.back)))
         if self.picture.weights or (self.plan.slide and self._has_copies()):
             self.picture.legend += legend(
                 self.reading, self.picture, bool(self.picture.sums) or not self.picture.weights
@@ -168,7 +169,7 @@ class Drawer:
         names.append(tip)
         self.joined.add(one)
         titles = (name.split(" = ")[0] for name in names)
-        shown = f"{len(names)} parameters" if box.kind == "parameter" else ", ".join(titles)
+        shown = say("{n} parameters", n=len(names)) if box.kind == "parameter" else ", ".join(titles)
         shape = box.shape if shape == box.shape else ""
         words: dict[str, Any] = {"title": shown, "detail": "", "tip": ", ".join(names), "shape": shape}
         self.picture.boxes[one] = replace(box, **words, scalar="", lines=(), heat=())  # numbers are of one value
@@ -285,10 +286,14 @@ class Drawer:
         if self.plan.cuts:
             number = self.plan.when.number
             steps = ", ".join(str(number(t)) for t in sorted(self.plan.cuts))
-            self.picture.notes.append(f"the gradient is cut before t = {steps}: nothing comes back across a cut")
+            self.picture.notes.append(
+                say("the gradient is cut before t = {steps}: nothing comes back across a cut", steps=steps)
+            )
         if unseen := sorted(self.plan.cuts - set(self.picture.cuts)):
             told = ", ".join(str(self.plan.when.number(t)) for t in unseen)
-            self.picture.notes.append(f"among the steps left out, and so not drawn: the cut before t = {told}")
+            self.picture.notes.append(
+                say("among the steps left out, and so not drawn: the cut before t = {steps}", steps=told)
+            )
 
     def _box(self, box: Box) -> None:
         self.picture.boxes[box.id] = box
@@ -313,4 +318,4 @@ def _together(arrays: Iterable[Array]) -> float:
 
 
 def _shape(value: Tensor | Array) -> str:
-    return "×".join(map(str, value.shape)) if value.shape else "scalar"
+    return "×".join(map(str, value.shape)) if value.shape else say("scalar")

@@ -11,6 +11,8 @@ from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
 from tinygrad_rnn.language.chinese.zh_marking import MARKING
 from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
 from tinygrad_rnn.language.chinese.zh_online import ONLINE
+from tinygrad_rnn.language.chinese.zh_pictures import PICTURES
+from tinygrad_rnn.language.chinese.zh_player import PLAYER
 from tinygrad_rnn.language.chinese.zh_scans import SCANS
 
 CATALOGUES = (
@@ -24,6 +26,8 @@ CATALOGUES = (
     DERIVATION,
     ONLINE,
     SCANS,
+    PICTURES,
+    PLAYER,
 )
 """The catalogues of the rooms."""
 
