@@ -82,6 +82,8 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
             close = COARSE if f.section == "slopes" else CLOSE
             size = np.max(np.abs(first), initial=0)
             for other in others:
+                if formulas.rec.by_example and np.ndim(other) == 0:
+                    other = np.broadcast_to(other, np.shape(first))
                 if (
                     np.shape(other) != np.shape(first)
                     or not np.max(np.abs(other - first), initial=0) <= close * size + close
@@ -166,6 +168,8 @@ def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Array]) -> Callable[
         if ref in instead:
             return instead[ref]
         found = numbers.value(ref, t)
-        return found if ref.step is None or np.ndim(found) < 2 else found[:, :1]
+        if ref.step is None or np.ndim(found) < 2:
+            return found
+        return found[0] if np.ndim(found) == 3 else found[:, :1]
 
     return value

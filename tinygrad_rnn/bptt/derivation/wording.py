@@ -97,6 +97,16 @@ def _transpose(x: Op, name: Name) -> Text:
     return f"{bracketed(_text(x.args[0], name), ATOM)}.T", ATOM
 
 
+def _axes(x: Op, name: Name) -> Text:
+    """Write axes in another order."""
+    return f"{bracketed(_text(x.args[0], name), ATOM)}.transpose{dict(x.options)['axes']}", ATOM
+
+
+def _einsum(x: Op, name: Name) -> Text:
+    """Write a sum of products by its indices."""
+    return f'np.einsum("{dict(x.options)["subscripts"]}", {", ".join(python(a, name) for a in x.args)})', ATOM
+
+
 def _reduction(x: Op, name: Name) -> Text:
     """Write a sum or a mean over axes."""
     options = dict(x.options)
@@ -165,6 +175,8 @@ RULES: Mapping[str, Callable[[Op, Name], Text]] = {
     "power": _power,
     "detach": _unchanged,
     "transpose": _transpose,
+    "axes": _axes,
+    "einsum": _einsum,
     "sum": _reduction,
     "mean": _reduction,
     "concatenate": _joining,
