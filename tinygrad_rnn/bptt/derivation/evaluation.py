@@ -50,6 +50,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "sum": lambda x, axis, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),
     "mean": lambda x, axis, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims),
     "transpose": lambda x: np.swapaxes(x, -1, -2),
+    "size": lambda n, name: n,
     "ones": lambda n: np.ones((n, 1)),
     "later": lambda x, state: x,
     "scaled": lambda v, x: v * x,

@@ -9,11 +9,12 @@ from tinygrad_rnn.bptt.derivation.each_loss import of_each_loss
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
+from tinygrad_rnn.bptt.derivation.linear_maps import Maps, is_map, is_of_matrices
 from tinygrad_rnn.bptt.derivation.printed_as import PrintedAs, turned
 from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import Definition, NoSlope, by_line, line_slope, of_function
 from tinygrad_rnn.bptt.derivation.slopes_of_one import slope_of_one, through_of_one
-from tinygrad_rnn.bptt.derivation.step_blocks import Rules, step_blocks
+from tinygrad_rnn.bptt.derivation.step_blocks import Block, Rules, step_blocks
 from tinygrad_rnn.tape.notation import is_function
 
 SECTIONS = ("forward", "slopes", "steps", "errors", "gradients", "chains")
@@ -29,7 +30,8 @@ class Formulas:
         self.lines = by_line(self.rec.forward)
         self.states = [Ref(state, 0, self.rec.shapes[state]) for state in self.rec.states]
         rules = Rules(slope_of_one, through_of_one) if rec.by_example else Rules()
-        self.blocks = step_blocks(self.lines, self.states, rules)
+        self.maps = Maps(self.lines, self.rec.shapes)
+        self.blocks = [self._with_map(block) for block in step_blocks(self.lines, self.states, rules)]
         self.net_inputs = self._net_inputs()
         back = [*self._errors(), *self._gradients()]
         if printed_as.each_loss:
@@ -42,7 +44,18 @@ class Formulas:
 
     def slope(self, line: Definition, by: Ref) -> Expr | None:
         """Return the local derivative of a line. Raises NoSlope where it has no formula."""
-        return slope_of_one(line, by) if self.rec.by_example else line_slope(line, by)
+        if not self.rec.by_example:
+            return line_slope(line, by)
+        return self.maps.of_line(line, by) if is_of_matrices(line.target, by) else slope_of_one(line, by)
+
+    def _with_map(self, block: Block) -> Block:
+        """Return a block of the step Jacobian with its linear map, where one of its two states is a matrix."""
+        if not isinstance(block.right, str) or not self.rec.by_example or not is_of_matrices(block.above, block.below):
+            return block
+        try:
+            return block._replace(right=self.maps.of_step(block.above, block.below))
+        except NoSlope:
+            return block
 
     def depends(self, above: Ref, below: Ref) -> bool:
         """Return whether a quantity depends on another of the same step, by a path that is not cut."""
@@ -132,7 +145,7 @@ class Formulas:
 
     def _laid_out(self, x: Expr) -> Expr:
         """Return the derivative of a vector by a vector in the layout that is asked for."""
-        return turned(x) if self.printed_as.denominator else x
+        return turned(x) if self.printed_as.denominator and not is_map(x) else x
 
     def readers(self, name: str, step: int = 0) -> list[str]:
         """Return the lines that read a value of their own step, or (-1) of the step before."""

@@ -36,6 +36,11 @@ def _is_weight(x: Expr) -> bool:
     return of_parameters(x) and any(True for _ in refs(x))
 
 
+def size(n: int) -> Op:
+    """Return the number of units of the first state, H."""
+    return Op("size", (), (("n", n), ("name", "H")), ())
+
+
 def ones(n: int) -> Op:
     """Return the column of n ones."""
     return Op("ones", (), (("n", n),), (n, 1))

@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     Shape,
     made,
     matmul,
+    power,
     product,
     total,
     transpose,
@@ -32,11 +33,13 @@ from tinygrad_rnn.bptt.derivation.matrix_algebra import (
     is_outer,
     numbers_apart,
     row_sums,
+    size,
     times,
     times_all,
     transposed,
 )
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
+from tinygrad_rnn.tape.notation import LETTERS
 
 WHOLE = (None, None, None)
 
@@ -60,7 +63,7 @@ def of_one_example(rec: Recurrence, batch: int) -> Recurrence:
 
     Raises Unwritable for an operation that has no formula for one example.
     """
-    return _OneExample(rec, batch).made()
+    return _with_letters(_OneExample(rec, batch).made())
 
 
 class _OneExample:
@@ -86,6 +89,9 @@ class _OneExample:
             handed={k: None if x is None else self.one(x) for k, x in rec.handed.items()},
             terms={k: None if x is None else self.one(x) for k, x in rec.terms.items()},
             dx=None if rec.dx is None else self.one(rec.dx),
+            entries={name: at for name, at in rec.entries.items() if name not in self.short},
+            repeats={name: at for name, at in rec.repeats.items() if name not in self.short},
+            cotangents={d: of for d, of in rec.cotangents.items() if d not in self.short and of not in self.short},
         )
 
     def _equations(self, equations: list[Equation]) -> list[Equation]:
@@ -132,12 +138,22 @@ class _OneExample:
     def one(self, x: Expr) -> Expr:
         """Return an expression for one example."""
         if isinstance(x, Num):
-            return x
+            return self._number(x)
         if isinstance(x, Ref):
             ref = self.short.get(x.name) or Ref(x.name, x.step, self._of_name(x.shape))
             return ref if self._shape(x.shape) == ref.shape else transposed(ref)
         rule: Callable[[Op], Expr] = getattr(self, f"_{x.name}", self._entry_by_entry)
         return rule(x)
+
+    def _number(self, x: Num) -> Expr:
+        """Return a number, and 1 / sqrt(H) by the number of units: code is to be right for any H.
+
+        Where sqrt(H) is a whole number, its inverse may be any constant.
+        """
+        H = self.rec.shapes[self.rec.states[0]][1]
+        if H > 1 and math.isqrt(H) ** 2 != H and math.isclose(abs(x.value), H**-0.5, rel_tol=1e-15):
+            return product(Num(math.copysign(1, x.value)), power(size(H), -0.5))
+        return x
 
     def _aligned(self, a: Expr, tail: Shape) -> Expr:
         """Return an operand of an elementwise call; NumPy aligns a vector of parameters with rows of a matrix."""
@@ -291,3 +307,23 @@ def _is_short(right: Expr) -> bool:
     if isinstance(rest, Ref):
         return not is_number(rest)
     return isinstance(rest, Op) and is_outer(rest) and all(_is_short(a) for a in rest.args)
+
+
+def _with_letters(rec: Recurrence) -> Recurrence:
+    """Return the recurrence with letters in the place of numbers, for cotangents without a name: dr, and not d5.
+
+    Letters are free again where a name is left out.
+    """
+    numbered = [e.target for e in rec.backward if e.invented and e.target.name[1:].isdigit()]
+    free = (a for a in LETTERS if a not in rec.shapes and f"d{a}" not in rec.shapes)
+    instead: dict[Expr, Ref] = {
+        old: Ref(f"d{letter}", 0, old.shape) for old, letter in zip(numbered, free, strict=False)
+    }
+    names = {old.name: instead[old].name for old in numbered if old in instead}
+    turned = rec.rewritten(dict[Expr, Expr](instead.items()).get)
+    return replace(
+        turned,
+        backward=[replace(e, targets=tuple(instead.get(t, t) for t in e.targets)) for e in turned.backward],
+        shapes={names.get(name, name): shape for name, shape in rec.shapes.items()},
+        cotangents={names.get(d, d): names.get(d, f"d{of}")[1:] for d, of in rec.cotangents.items()},
+    )

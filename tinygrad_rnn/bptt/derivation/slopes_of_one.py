@@ -83,6 +83,8 @@ def _of_matmul(x: Op, by: Ref) -> Expr | None:
             raise NoSlope
         first = _slope(transposed(a), by)  # a^T b is b^T a
         terms.append(None if first is None else _through(transposed(b), first))
+    if len(terms) == 2 and terms[0] == terms[1] and terms[0] is not None:
+        return product(Num(2), terms[0])
     return _added(terms)
 
 

@@ -262,6 +262,13 @@ class Writer:
         del x
         return self.style.symbol("I", ""), ATOM
 
+    def _map(self, x: Op) -> Text:
+        change, becomes = x.args
+        return self.style.row(self.text(change), self.style.sign("mapsto"), self.text(becomes)), SUM
+
+    def _size(self, x: Op) -> Text:
+        return self.style.symbol(str(dict(x.options)["name"]), ""), ATOM
+
     def _ones(self, x: Op) -> Text:
         del x
         return self.style.symbol("1", ""), ATOM

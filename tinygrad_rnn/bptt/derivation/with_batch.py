@@ -25,8 +25,18 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     transpose,
 )
 from tinygrad_rnn.bptt.derivation.expressions import made as made_of
-from tinygrad_rnn.bptt.derivation.matrix_algebra import is_diagonal, is_number, is_ones, of_parameters, transposed
+from tinygrad_rnn.bptt.derivation.matrix_algebra import (
+    is_diagonal,
+    is_number,
+    is_ones,
+    is_outer,
+    numbers_apart,
+    of_parameters,
+    scaled,
+    transposed,
+)
 from tinygrad_rnn.bptt.derivation.reading import Unwritable
+from tinygrad_rnn.bptt.derivation.shared_products import computed_once
 
 WHOLE = (None, None, None)
 LAST, MIDDLE = (Ellipsis, None), (Ellipsis, None, WHOLE)
@@ -38,7 +48,7 @@ def with_batch(rec: Recurrence, like: Recurrence, batch: int) -> Recurrence:
 
     Raises Unwritable for an operation that has no line of NumPy.
     """
-    return _WithBatch(rec, like, batch).made()
+    return computed_once(_WithBatch(rec, like, batch).made())
 
 
 class _WithBatch:
@@ -207,6 +217,9 @@ class _WithBatch:
         return made_of(x, [self._of_parameters(a) for a in x.args], x.shape)
 
     def _matrix_elementwise(self, x: Op) -> Expr:
+        numbers, rest = numbers_apart(x)
+        if x.name != "negative" and numbers and is_outer(rest) and isinstance(rest, Op):
+            return self._matrix_matmul(Op("matmul", (scaled(numbers, rest.args[0]), rest.args[1]), (), rest.shape))
         args = [self.matrix(a) for a in x.args]
         return made_of(x, args, _broadcast(args))
 

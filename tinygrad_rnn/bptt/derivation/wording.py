@@ -83,6 +83,8 @@ def _opposite(x: Op, name: Name) -> Text:
 def _power(x: Op, name: Name) -> Text:
     """Write a power, without spaces where the base is a name."""
     base, exponent = x.args
+    if isinstance(base, Op) and base.name == "size" and isinstance(exponent, Num):
+        return f"{_text(base, name)[0]}**{number(exponent.value)}", APPLIED + 1
     tight = "**" if isinstance(base, Ref) and _text(base, name)[0].isidentifier() else " ** "
     return f"{bracketed(_text(base, name), ATOM)}{tight}{bracketed(_text(exponent, name), ATOM)}", APPLIED + 1
 
@@ -100,6 +102,11 @@ def _transpose(x: Op, name: Name) -> Text:
 def _axes(x: Op, name: Name) -> Text:
     """Write axes in another order."""
     return f"{bracketed(_text(x.args[0], name), ATOM)}.transpose{dict(x.options)['axes']}", ATOM
+
+
+def _size(x: Op, name: Name) -> Text:
+    """Write the number of units."""
+    return str(dict(x.options)["name"]), ATOM
 
 
 def _einsum(x: Op, name: Name) -> Text:
@@ -177,6 +184,7 @@ RULES: Mapping[str, Callable[[Op, Name], Text]] = {
     "transpose": _transpose,
     "axes": _axes,
     "einsum": _einsum,
+    "size": _size,
     "sum": _reduction,
     "mean": _reduction,
     "concatenate": _joining,
