@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.derivation.evaluation import evaluate
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, rebuilt
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.linear_maps import is_map
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
 from tinygrad_rnn.bptt.derivation.trace import Setting
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, largest_entry
@@ -82,6 +83,8 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
             close = COARSE if f.section == "slopes" else CLOSE
             size = np.max(np.abs(first), initial=0)
             for other in others:
+                if formulas.rec.by_example and np.ndim(other) == 0:
+                    other = np.broadcast_to(other, np.shape(first))
                 if (
                     np.shape(other) != np.shape(first)
                     or not np.max(np.abs(other - first), initial=0) <= close * size + close
@@ -97,7 +100,9 @@ def _sides(
 ) -> Iterator[tuple[int, list[Array]]]:
     """Yield the numbers of the sides of a formula, left sides first, at each step that it is for."""
     turn = np.transpose if formulas.printed_as.denominator else np.asarray
-    if f.section == "slopes":
+    if f.section in ("slopes", "steps") and is_map(f.right[0]):
+        yield from _sides_of_map(formulas, numbers, f)
+    elif f.section == "slopes":
         found, mine = _by_differences(formulas, numbers, f, 1)
         yield 1, mine if found is None else [turn(found), *mine]
     elif f.section == "steps":
@@ -129,18 +134,41 @@ def _by_differences(formulas: Formulas, numbers: Numbers, f: Formula, t: int) ->
     mine = [np.asarray(evaluate(right, _of_one(numbers, t, {})), float) for right in f.right]
     columns = []
     for k in range(len(at)):
-        below, here, above = (_moved(formulas, numbers, side, t, at, k, by) for by in (-STEP_SIZE, 0, STEP_SIZE))
+        unit = np.zeros_like(at)
+        unit[k] = STEP_SIZE
+        below, here, above = (_moved(formulas, numbers, side, t, at + by * unit) for by in (-1, 0, 1))
         if np.abs(below + above - 2 * here).max() > COARSE * STEP_SIZE:
             return None, mine
         columns.append((above - below) / (2 * STEP_SIZE))
     return np.concatenate(columns, axis=1), mine
 
 
-def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, at: Array, k: int, by: float) -> Array:
-    """Return the quantity above after entry k of the one below moves, by its line; what is cut does not move."""
+def _sides_of_map(formulas: Formulas, numbers: Numbers, f: Formula) -> Iterator[tuple[int, list[Array]]]:
+    """Yield what a random change becomes, by differences or by the tape, and by the linear map of the formula."""
+    side, right = f.left[0], f.right[0]
+    assert isinstance(side, Partial)
     assert side.above is not None
-    moved = at.copy()
-    moved[k] += by
+    assert isinstance(right, Op)
+    change, becomes = right.args
+    assert isinstance(change, Ref)
+    moved = np.random.default_rng(0).normal(size=change.shape)
+    for t in range(1, numbers.T):
+        of_one = _of_one(numbers, t, {change: moved})
+        if f.section == "slopes":
+            ends = [of_one(side.below) + by * STEP_SIZE * moved for by in (-1, 0, 1)]
+            below, here, above = (_moved(formulas, numbers, side, t, at) for at in ends)
+            found = (above - below) / (2 * STEP_SIZE)
+            if np.abs(below + above - 2 * here).max() > COARSE * STEP_SIZE:  # a kink
+                continue
+        else:
+            block = numbers.step_blocks(t)[side.above.name, side.below.name]
+            found = block.reshape(-1, moved.size) @ moved.ravel()
+        yield t, [found.reshape(becomes.shape), evaluate(becomes, of_one)]
+
+
+def _moved(formulas: Formulas, numbers: Numbers, side: Partial, t: int, moved: Array) -> Array:
+    """Return the quantity above after the one below moves, by its line; what is cut does not move."""
+    assert side.above is not None
     right, _, part = formulas.lines[side.above.name]
     still: dict[Ref, Array] = {}
 
@@ -166,6 +194,8 @@ def _of_one(numbers: Numbers, t: int, instead: Mapping[Ref, Array]) -> Callable[
         if ref in instead:
             return instead[ref]
         found = numbers.value(ref, t)
-        return found if ref.step is None or np.ndim(found) < 2 else found[:, :1]
+        if ref.step is None or np.ndim(found) < 2:
+            return found
+        return found[0] if np.ndim(found) == 3 else found[:, :1]
 
     return value

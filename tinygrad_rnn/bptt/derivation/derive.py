@@ -26,10 +26,13 @@ from tinygrad_rnn.bptt.derivation.formatting import WIDTH
 from tinygrad_rnn.bptt.derivation.formula_line import Partial
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.numbers import Numbers
+from tinygrad_rnn.bptt.derivation.one_example import has_matrices, needs_matrices, of_one_example
 from tinygrad_rnn.bptt.derivation.printed_as import NOTATIONS, PrintedAs, layouts, nndl_names
+from tinygrad_rnn.bptt.derivation.reading import Unwritable
 from tinygrad_rnn.bptt.derivation.recurrence import recurrence
 from tinygrad_rnn.bptt.derivation.symbols import Writer
 from tinygrad_rnn.bptt.derivation.trace import Setting
+from tinygrad_rnn.bptt.derivation.with_batch import with_batch
 from tinygrad_rnn.bptt.derivation.worksheets import Worksheet, of_code, of_formulas
 from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
@@ -44,12 +47,25 @@ class Derivation:
         self._setting, self._printed_as = setting, printed_as
         self.recorded = setting.small()
         self.recurrence: Recurrence = recurrence(self.recorded, names)
+        self._of_one: Recurrence | None = None  # with matrices: for one example, of which both printings are made
+        if has_matrices(self.recurrence):
+            self._in_matrices()
         self._sources: dict[int, str] = {}
 
     @property
     def title(self) -> str:
         """The name of the cell."""
         return self.recurrence.title
+
+    def _in_matrices(self) -> None:
+        """Write the recurrence for one example; a cell with vectors as states may do without."""
+        read, batch = self.recurrence, self.recorded.batch
+        try:
+            of_one = of_one_example(read, batch)
+            self._of_one, self.recurrence = of_one, with_batch(of_one, read, batch)
+        except Unwritable:
+            if needs_matrices(read):
+                raise
 
     def _source(self, width: int) -> str:
         if width not in self._sources:
@@ -71,7 +87,7 @@ class Derivation:
     @cached_property
     def formulas(self) -> Formulas:
         """The formulas. Each is checked: its sides are the same numbers, and those of the tape."""
-        formulas = Formulas(self.recurrence, self._printed_as)
+        formulas = Formulas(self._of_one or self.recurrence, self._printed_as)
         require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
         return formulas
 

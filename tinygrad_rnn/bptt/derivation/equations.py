@@ -53,6 +53,7 @@ class Recurrence:
     indices: bool = False  # x holds indices, which have no gradient
     left_out: list[str] = field(default_factory=list)  # names of values that no state reads; "" for one without a name
     repeats: dict[str, list[list[int]]] = field(default_factory=dict)  # by name and step, entries that make it again
+    by_example: bool = False  # for one example: states may be matrices, and a number of an example is (1, 1)
 
     def rewritten(self, change: Callable[[Expr], Expr | None], forward: bool = False) -> Recurrence:
         """Return the recurrence with parts of the walk back replaced; with `forward`, of the forward pass as well."""

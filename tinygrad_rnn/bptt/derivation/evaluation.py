@@ -20,9 +20,16 @@ def evaluate(x: Expr, value: Callable[[Ref], Array]) -> Any:
         return value(x)
     if isinstance(x, Num):
         return x.value
+    args, options = [evaluate(a, value) for a in x.args], dict(x.options)
+    examples = np.shape(args[0])[:-2] if args else ()  # an axis of examples before the two of a matrix
     if x.name == "broadcast_to":
-        return np.broadcast_to(evaluate(x.args[0], value), x.shape)
-    return OPERATIONS.get(x.name, _by_engine(x.name))(*(evaluate(a, value) for a in x.args), **dict(x.options))
+        return np.broadcast_to(args[0], (*examples, *x.shape))
+    if examples and "axis" in options:
+        axis = options["axis"]
+        options["axis"] = tuple(a + 1 for a in axis) if isinstance(axis, tuple) else axis + 1
+    if examples and "index" in options:
+        options["index"] = ((None, None, None), *options["index"])
+    return OPERATIONS.get(x.name, _by_engine(x.name))(*args, **options)
 
 
 def _by_engine(name: str) -> Callable[..., Any]:
@@ -41,11 +48,16 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "concatenate": lambda *parts, axis: np.concatenate(parts, axis=axis),
     "stack": lambda *parts, axis: np.stack(parts, axis=axis),
     "sum": lambda x, axis, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),
-    "transpose": lambda x: np.transpose(x),
+    "mean": lambda x, axis, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims),
+    "transpose": lambda x: np.swapaxes(x, -1, -2),
+    "size": lambda n, name: n,
+    "ones": lambda n: np.ones((n, 1)),
     "later": lambda x, state: x,
     "scaled": lambda v, x: v * x,
-    "prime": lambda x, of: PRIMITIVES[of].vjps[0](np.ones_like(x), PRIMITIVES[of].function(x), x),
-    "diag": lambda v: np.diagflat(v),
+    "prime": lambda x, of, **rest: PRIMITIVES[of].vjps[0](
+        np.ones_like(x), PRIMITIVES[of].function(x, **rest), x, **rest
+    ),
+    "diag": lambda v: v * np.eye(v.shape[-2]) if np.ndim(v) == 3 else np.diagflat(v),
     "eye": lambda n: np.eye(n),
     "one_hot": lambda at, n, axis: np.eye(n)[np.ravel(at)] if axis else np.eye(n)[:, np.ravel(at)],
     "placed": lambda n, start, width: np.eye(n)[:, start : start + width],

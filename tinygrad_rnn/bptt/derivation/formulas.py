@@ -9,10 +9,12 @@ from tinygrad_rnn.bptt.derivation.each_loss import of_each_loss
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
+from tinygrad_rnn.bptt.derivation.linear_maps import Maps, is_map, is_of_matrices
 from tinygrad_rnn.bptt.derivation.printed_as import PrintedAs, turned
 from tinygrad_rnn.bptt.derivation.readable import readable
-from tinygrad_rnn.bptt.derivation.slopes import NoSlope, by_line, line_slope, of_function
-from tinygrad_rnn.bptt.derivation.step_blocks import step_blocks
+from tinygrad_rnn.bptt.derivation.slopes import Definition, NoSlope, by_line, line_slope, of_function
+from tinygrad_rnn.bptt.derivation.slopes_of_one import slope_of_one, through_of_one
+from tinygrad_rnn.bptt.derivation.step_blocks import Block, Rules, step_blocks
 from tinygrad_rnn.tape.notation import is_function
 
 SECTIONS = ("forward", "slopes", "steps", "errors", "gradients", "chains")
@@ -24,10 +26,12 @@ class Formulas:
 
     def __init__(self, rec: Recurrence, printed_as: PrintedAs) -> None:
         self.printed_as, self.first_step = printed_as, printed_as.first_step
-        self.rec = readable(in_columns(rec))
+        self.rec = readable(rec if rec.by_example else in_columns(rec))
         self.lines = by_line(self.rec.forward)
         self.states = [Ref(state, 0, self.rec.shapes[state]) for state in self.rec.states]
-        self.blocks = step_blocks(self.lines, self.states)
+        rules = Rules(slope_of_one, through_of_one) if rec.by_example else Rules()
+        self.maps = Maps(self.lines, self.rec.shapes)
+        self.blocks = [self._with_map(block) for block in step_blocks(self.lines, self.states, rules)]
         self.net_inputs = self._net_inputs()
         back = [*self._errors(), *self._gradients()]
         if printed_as.each_loss:
@@ -37,6 +41,21 @@ class Formulas:
     def section(self, name: str) -> list[Formula]:
         """Return the formulas of one section."""
         return [f for f in self.all if f.section == name]
+
+    def slope(self, line: Definition, by: Ref) -> Expr | None:
+        """Return the local derivative of a line. Raises NoSlope where it has no formula."""
+        if not self.rec.by_example:
+            return line_slope(line, by)
+        return self.maps.of_line(line, by) if is_of_matrices(line.target, by) else slope_of_one(line, by)
+
+    def _with_map(self, block: Block) -> Block:
+        """Return a block of the step Jacobian with its linear map, where one of its two states is a matrix."""
+        if not isinstance(block.right, str) or not self.rec.by_example or not is_of_matrices(block.above, block.below):
+            return block
+        try:
+            return block._replace(right=self.maps.of_step(block.above, block.below))
+        except NoSlope:
+            return block
 
     def depends(self, above: Ref, below: Ref) -> bool:
         """Return whether a quantity depends on another of the same step, by a path that is not cut."""
@@ -83,7 +102,7 @@ class Formulas:
                 if by.step is None or by.name in whole_numbers:
                     continue
                 try:
-                    slope = line_slope(self.lines[name], by)
+                    slope = self.slope(self.lines[name], by)
                 except NoSlope:
                     continue
                 key = f"d{name}/d{by.name}{'_prev' if by.step else ''}"
@@ -110,16 +129,23 @@ class Formulas:
     def _errors(self) -> list[Formula]:
         found = []
         for e in self.rec.backward:
-            right = later_first(with_diagonal(e.right))
+            right = later_first(self._with_diagonal(e.right))
             name = self.rec.cotangents.get(e.target.name, "")
             later = [n for at in self._handed(name) for n in at[1:]]  # through the lines of the step after
             entries = tuple(sorted({*self._read_at(name), *later}))
             found.append(Formula("errors", e.target.name, e.targets, (*self._primed(right), right), entries=entries))
         return found
 
+    def _with_diagonal(self, right: Expr) -> Expr:
+        """Return diag(v) (sum) for a sum that is multiplied entry by entry, but for matrices and numbers."""
+        found = with_diagonal(right)
+        if not self.rec.by_example or not isinstance(found, Op) or found.name != "scaled":
+            return found
+        return found if found.args[0].shape == found.args[1].shape == right.shape and right.shape[0] > 1 else right
+
     def _laid_out(self, x: Expr) -> Expr:
         """Return the derivative of a vector by a vector in the layout that is asked for."""
-        return turned(x) if self.printed_as.denominator else x
+        return turned(x) if self.printed_as.denominator and not is_map(x) else x
 
     def readers(self, name: str, step: int = 0) -> list[str]:
         """Return the lines that read a value of their own step, or (-1) of the step before."""
@@ -141,10 +167,10 @@ class Formulas:
         for made, target, part in self.lines.values():
             if isinstance(made, Op) and part is None and is_function(made.name):
                 try:
-                    found = of_function(made.name, made.args[0], target)
+                    found = of_function(made.name, made.args[0], target, made.options)
                 except NoSlope:
                     continue
-                instead[found] = Op("prime", made.args, (("of", made.name),), target.shape)
+                instead[found] = Op("prime", made.args, (("of", made.name), *made.options), target.shape)
         if not (isinstance(right, Op) and right.name in ("scaled", "diag") and right.args[0] in instead):
             return ()
         return (Op(right.name, (instead[right.args[0]], *right.args[1:]), right.options, right.shape),)

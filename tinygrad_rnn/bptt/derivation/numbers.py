@@ -25,7 +25,7 @@ class Numbers:
     def __init__(self, recorded: Recorded, rec: Recurrence, of: int | None = None) -> None:
         self.T = len(recorded.xs)
         self._recorded, self._rec = recorded, rec
-        turn = _as_it_is if recorded.columns else _turn
+        turn = _as_it_is if recorded.columns else _of_each_example if rec.by_example else _turn
         self._by_name: dict[str, list[Array]] = {}
         self._tape, self._columns = recorded.tape, recorded.columns
         results = [out for _, _, _, out, _ in recorded.tape.lines()]
@@ -81,7 +81,8 @@ class Numbers:
             self._by_name[e.target.name] = [np.empty(0)] * self.T
         for t in steps:
             for e in missing:
-                self._by_name[e.target.name][t] = np.broadcast_to(self.evaluate(e.right, t), e.target.shape)
+                shape = (self._recorded.batch,) * self._rec.by_example + e.target.shape
+                self._by_name[e.target.name][t] = np.broadcast_to(self.evaluate(e.right, t), shape)
 
     def value(self, ref: Ref, t: int) -> Array:
         """Return a quantity relative to step t = 0, ..., T - 1."""
@@ -91,15 +92,18 @@ class Numbers:
         return self._first[ref.name] if at < 0 else self._by_name[ref.name][at]
 
     def step_blocks(self, t: int) -> dict[tuple[str, str], Array]:
-        """Return the blocks of the Jacobian of step t > 0 for the first example, from the lines of that step alone."""
+        """Return the blocks of the Jacobian of step t > 0 for the first example, from the lines of that step alone.
+
+        That of a matrix by another state has its axes first.
+        """
         before, after = (tuple(of[k] for of in self._states.values()) for k in (t - 1, t))
         part, axis = step_parts(self._tape, [before, after])[1], 1 if self._columns else 0
         found: dict[tuple[str, str], Array] = {}
         for name, s in zip(self._states, after, strict=True):
             rows = []
-            for unit in range(s.shape[1 - axis]):
+            for unit in np.ndindex(s.shape[:-1] if self._columns else s.shape[1:]):
                 seed = np.zeros(s.shape)
-                seed[(unit, 0) if self._columns else (0, unit)] = 1
+                seed[(*unit, 0) if self._columns else (0, *unit)] = 1
                 rows.append([g.take(0, axis) for g in part.gradient({s: seed}, before)])
             found |= {
                 (name, other): np.stack(of) for other, of in zip(self._states, zip(*rows, strict=True), strict=True)
@@ -117,8 +121,8 @@ class Numbers:
         """Return the numbers of the sides of a formula at step t, left sides first; a sum over all steps ignores t."""
         found: list[Array] = []
         if len(f.left) > 1 and isinstance(f.left[0], Ref):  # the parts of an array
-            found.append(np.concatenate([self.value(left, t) for left in f.left if isinstance(left, Ref)]))
-            return [*found, *(np.concatenate(self.evaluate(right, t)) for right in f.right)]
+            found.append(np.concatenate([self.value(left, t) for left in f.left if isinstance(left, Ref)], axis=-2))
+            return [*found, *(np.concatenate(self.evaluate(right, t), axis=-2) for right in f.right)]
         for left in f.left:
             if isinstance(left, Ref):
                 found.append(self.value(left, t))
@@ -129,7 +133,8 @@ class Numbers:
         for right in f.right:
             if f.summed:
                 first, *others = (self.evaluate(right, k) for k in range(self.T))
-                found.append(sum(others, first))
+                whole = sum(others, first)
+                found.append(whole.sum(axis=0) if self._rec.by_example and np.ndim(whole) == 3 else whole)
             else:
                 found.append(self.evaluate(right, 0 if f.at == "first" else t))
         return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
@@ -146,6 +151,13 @@ def _as_it_is(a: Array) -> Array:
 
 def _turn(a: Array) -> Array:
     return a[None, :] if a.ndim == 1 else a.T
+
+
+def _of_each_example(a: Array) -> Array:
+    """Return a column, a matrix or a number for each example: (B, n, 1), (B, m, n) or (B, 1, 1)."""
+    if a.ndim < 3:
+        return a.reshape(len(a), -1, 1)
+    return a.swapaxes(1, 2) if a.shape[1] == 1 else a
 
 
 def _own(a: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     transpose,
 )
 from tinygrad_rnn.core.sparse import parts_of
-from tinygrad_rnn.graph.batching import elementwise, option
+from tinygrad_rnn.graph.batching import elementwise, option, swapped_axes, transposed_axes
 from tinygrad_rnn.graph.graph import Node, Value
 
 
@@ -78,10 +79,26 @@ def _matmul(node: Node, args: list[Any], batch: int) -> Expr:
 
 
 def _transpose(node: Node, args: list[Any], batch: int) -> Expr:
-    """Read the transpose of a matrix."""
+    """Read the transpose of a matrix, or axes in another order."""
     if len(node.out.shape) != 2:
-        raise _no_formula(node)
+        if args[0] == Num(0):
+            return Num(0)
+        axes = list(range(len(node.out.shape)))
+        if node.op.name == "swapaxes":
+            a, b = (axis - 1 for axis in swapped_axes(node))
+            axes[a], axes[b] = axes[b], axes[a]
+        else:
+            axes = [axis - 1 for axis in transposed_axes(node)[1:]]
+        return Op("axes", (args[0],), (("axes", tuple(axes)),), node.out.shape)
     return transpose(args[0])
+
+
+def _einsum(node: Node, args: list[Any], batch: int) -> Expr:
+    """Read a sum of products, written by its indices."""
+    if Num(0) in args:
+        return Num(0)
+    _require_arrays(node, args)
+    return Op("einsum", tuple(args), (("subscripts", str(node.kwargs["subscripts"])),), node.out.shape)
 
 
 def _reduction(node: Node, args: list[Any], batch: int) -> Expr:
@@ -121,6 +138,12 @@ def _getitem(node: Node, args: list[Any], batch: int) -> Expr:
     return Op("getitem", (args[0],), (("index", _index(args[1:])),), node.out.shape)
 
 
+def _has_same_entries(index: list[Any], shape: Shape, part: Shape) -> bool:
+    """Return whether an index reads all of an array: it adds and leaves out axes of length 1 alone."""
+    plain = all(at in (None, Ellipsis, 0, -1, slice(None)) for at in index if not isinstance(at, Value))
+    return plain and not any(isinstance(at, Value) for at in index) and math.prod(shape) == math.prod(part)
+
+
 def _is_index(at: object) -> bool:
     """Return whether a part of an index holds one integer for each example."""
     return isinstance(at, Value) and at.dtype.kind in "iu" and len(at.shape) == 1
@@ -132,6 +155,9 @@ def _scatter(node: Node, args: list[Any], batch: int) -> Expr:
     for index, g in parts_of(tuple(zip(node.args, args, strict=True)), dict(node.kwargs)["lengths"]):
         *before, (at, found) = index
         shape = node.out.shape
+        if _has_same_entries([a for a, _ in index], shape, g[1].shape):
+            terms.append(_reshaped(g[1], shape, batch))
+            continue
         if not _is_index(at) or len(shape) != 2 or [a for a, _ in before] not in ([], [slice(None)]):
             raise _no_formula(node)
         turned = transpose(one_hot(found, shape[0]))
@@ -160,6 +186,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("positive", "astype"), _unchanged),
     "detach": _cut,
     **dict.fromkeys(("transpose", "swapaxes"), _transpose),
+    "einsum": _einsum,
     **dict.fromkeys(("sum", "mean"), _reduction),
     **dict.fromkeys(("concatenate", "stack"), _joining),
     **dict.fromkeys(("reshape", "expand_dims", "squeeze"), _reshape),

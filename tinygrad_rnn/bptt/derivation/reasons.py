@@ -9,7 +9,7 @@ from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Op, Ref, refs, 
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.notes import SpokenWords, and_last, in_order
-from tinygrad_rnn.bptt.derivation.slopes import NoSlope, line_slope
+from tinygrad_rnn.bptt.derivation.slopes import NoSlope
 from tinygrad_rnn.language.saying import sentence
 from tinygrad_rnn.tape.notation import is_function
 
@@ -42,7 +42,7 @@ def _slope(formulas: Formulas, f: Formula) -> SpokenWords | None:
     assert side.above is not None
     line, below = formulas.lines[side.above.name], side.below
     try:
-        found = line_slope(line, below)
+        found = formulas.slope(line, below)
     except NoSlope:
         return None
     if found is None:

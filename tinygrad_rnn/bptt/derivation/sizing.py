@@ -30,6 +30,8 @@ def sized(rec: Recurrence) -> Recurrence:
             return Op(x.name, args, (("shape", like[0]),), x.shape)
         parts = dict(x.options)["index"]
         lengths = x.args[0].shape
+        if Ellipsis in parts:  # with new axes
+            return Op(x.name, args, x.options, x.shape)
         named = tuple(
             (_multiple(p[0], H, -1), _multiple(p[1], H, lengths[k]), p[2]) if isinstance(p, tuple) else p
             for k, p in enumerate(parts)

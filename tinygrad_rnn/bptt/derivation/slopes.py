@@ -15,6 +15,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     Expr,
     Num,
     Op,
+    Options,
     Ref,
     matmul,
     negative,
@@ -87,12 +88,12 @@ def times(a: Expr, b: Expr) -> Expr:
     return matmul(a, b)
 
 
-def of_function(name: str, x: Expr, y: Expr) -> Expr:
+def of_function(name: str, x: Expr, y: Expr, options: Options = ()) -> Expr:
     """Return f'(x) for y = f(x), as a vector: the rule that the operation has, at the cotangent 1, as an expression."""
     op = PRIMITIVES[name]
     one, at, result = (leaf(np.ones(shape)) for shape in ((), x.shape, x.shape))
     with np.errstate(all="ignore"), Tape() as tape, recording_under(()):
-        made = op.vjps[0](one, result, at)
+        made = op.vjps[0](one, result, at, **dict(options))
     known: dict[int, Expr] = {id(one): Num(1), id(at): x, id(result): y}
     for op, args, kwargs, out, _ in tape.lines():
         if op.kind != "elementwise":
@@ -147,7 +148,7 @@ def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
     if x.name == "detach":
         return None
     if is_function(x.name):
-        return through(diagonal(of_function(x.name, x.args[0], x if y is None else y)), slope(x.args[0], by))
+        return through(diagonal(of_function(x.name, x.args[0], x if y is None else y, x.options)), slope(x.args[0], by))
     raise NoSlope
 
 

@@ -5,7 +5,7 @@ A block is along all ways within the step, with the other states of the step bef
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Op, Ref, refs, walk
@@ -19,6 +19,13 @@ Slope = Expr | None | str
 """A derivative within a step: a formula, None for zero, "" where it is no sum of products of matrices."""
 
 
+class Rules(NamedTuple):
+    """How local derivatives are made: that of a line by what it reads, and the product of two."""
+
+    slope: Callable[[Definition, Ref], Expr | None] = line_slope
+    through: Callable[[Expr, Expr | None], Expr | None] = through
+
+
 class Block(NamedTuple):
     """The derivative of a new state by one of the step before."""
 
@@ -27,7 +34,7 @@ class Block(NamedTuple):
     right: Slope
 
 
-def step_blocks(lines: Mapping[str, Definition], states: Sequence[Ref]) -> list[Block]:
+def step_blocks(lines: Mapping[str, Definition], states: Sequence[Ref], rules: Rules) -> list[Block]:
     """Return all blocks: states in the order in which a step makes them, each by all states of the step before."""
     names = {s.name for s in states}
     found = []
@@ -35,7 +42,7 @@ def step_blocks(lines: Mapping[str, Definition], states: Sequence[Ref]) -> list[
         slopes: dict[str, Slope] = {}
         for name, line in lines.items():
             try:
-                slopes[name] = _through_all(line, below, slopes, names)
+                slopes[name] = _through_all(line, below, slopes, names, rules)
             except NoSlope:
                 slopes[name] = ""
         found += [(name, below, slopes[name]) for name in lines if name in names]
@@ -51,12 +58,14 @@ def _short(x: Slope) -> Slope:
     return "" if isinstance(x, Op) and sum(1 for _ in walk(x)) > LONGEST else x
 
 
-def _through_all(line: Definition, by: Ref, slopes: Mapping[str, Slope], states: Collection[str]) -> Expr | None:
+def _through_all(
+    line: Definition, by: Ref, slopes: Mapping[str, Slope], states: Collection[str], rules: Rules
+) -> Expr | None:
     """Return the derivative of a line by a state, along all ways. A block that is a sum stands there by its name.
 
     `slopes` has those of the lines before.
     """
-    terms = [line_slope(line, by)] if by in walk(line.right) else []
+    terms = [rules.slope(line, by)] if by in walk(line.right) else []
     for ref in refs(line.right):
         inner = slopes.get(ref.name) if ref.step == 0 else None
         if inner is None:
@@ -68,6 +77,6 @@ def _through_all(line: Definition, by: Ref, slopes: Mapping[str, Slope], states:
         if line.part and line.right == ref:
             terms.append(rows(inner, *line.part))
         else:
-            outer = line_slope(line, ref)
-            terms.append(None if outer is None else through(outer, inner))
+            outer = rules.slope(line, ref)
+            terms.append(None if outer is None else rules.through(outer, inner))
     return added(terms)

@@ -6,7 +6,7 @@ import html
 
 from tinygrad_rnn.bptt.derivation.formula_style import GREEK
 
-SIGNS = {"odot": "⊙", "partial": "∂", "-": "−", ">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
+SIGNS = {"odot": "⊙", "partial": "∂", "-": "−", ">=": "≥", "<=": "≤", "!=": "≠", "==": "=", "mapsto": "↦"}
 TOP = r"\top"
 TILDE = "\u0303"
 """The character that sets a tilde above the letter before it."""
@@ -36,8 +36,16 @@ class Latex:
 
     def sign(self, name: str) -> str:
         """Return a sign."""
-        known = {"odot": r"\odot", "partial": r"\partial", "d": r"\mathrm{d}", ">=": r"\ge", "<=": r"\le", "!=": r"\ne"}
-        return {"==": "=", **known}.get(name, name)
+        known = {
+            "mapsto": r"\mapsto",
+            "odot": r"\odot",
+            "partial": r"\partial",
+            "d": r"\mathrm{d}",
+            ">=": r"\ge",
+            "<=": r"\le",
+            "!=": r"\ne",
+        }
+        return {"==": "=", "mapsto": r"\mapsto", **known}.get(name, name)
 
     def row(self, *parts: str) -> str:
         """Return the parts one after the other."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
-from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative
+from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative, product
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
 from tinygrad_rnn.bptt.derivation.formula_style import GREEK, Style
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
@@ -162,11 +162,20 @@ class Writer:
         return self.style.row(*parts), SUM
 
     def _multiply(self, x: Op) -> Text:
+        if self.formulas.rec.by_example and (numbers := [a for a in x.args if a.shape in ((), (1, 1))]):
+            return self._numbers_times(numbers, [a for a in x.args if a not in numbers])
         parts = [self._entrywise(x.args[0])]
         for before, a in zip(x.args, x.args[1:], strict=False):
             parts += [] if isinstance(before, Num) else [self.style.sign("odot")]
             parts.append(self._entrywise(a))
         return self.style.row(*parts), TIMES
+
+    def _numbers_times(self, numbers: list[Expr], others: list[Expr]) -> Text:
+        """Return numbers of each example before a vector or a matrix, without a sign between them."""
+        parts = [self._entrywise(a) for a in numbers]
+        if len(others) == 1 and isinstance(others[0], Op) and others[0].name == "matmul":
+            return self.style.row(*parts, self.text(others[0])), TIMES
+        return self.style.row(*parts, *([self._within(product(*others), TIMES)] if others else [])), TIMES
 
     def _entrywise(self, x: Expr) -> str:
         """Return a factor of an elementwise product; brackets show that a product of matrices comes first."""
@@ -252,6 +261,17 @@ class Writer:
     def _eye(self, x: Op) -> Text:
         del x
         return self.style.symbol("I", ""), ATOM
+
+    def _map(self, x: Op) -> Text:
+        change, becomes = x.args
+        return self.style.row(self.text(change), self.style.sign("mapsto"), self.text(becomes)), SUM
+
+    def _size(self, x: Op) -> Text:
+        return self.style.symbol(str(dict(x.options)["name"]), ""), ATOM
+
+    def _ones(self, x: Op) -> Text:
+        del x
+        return self.style.symbol("1", ""), ATOM
 
     def _one_hot(self, x: Op) -> Text:
         at, (_, (_, axis)) = x.args[0], x.options

@@ -86,17 +86,17 @@ class Setting:
     def small(self) -> Recorded:
         """Record the cell on a problem in which no two sizes are equal. A sigmoid that is spelled out is one line.
 
-        Raises ValueError for states that are not matrices of examples and units.
+        Raises ValueError for states that are neither a vector nor a matrix for each example.
         """
         sizes: set[int] = set()
         for batch in (2, 3):
             known = self.problems.problem(2, batch, 0).case
             for name, s in zip(known.state_names, known.state, strict=True):
-                if s.ndim != 2:
+                if s.ndim not in (2, 3) or (s.ndim == 3 and 1 in s.shape[1:]):
                     raise ValueError(
                         f"derive: the initial state {name} has shape {s.shape}, for a batch of {batch}\n"
-                        "derive takes states of examples and units, (B, H): give one unit an axis of length 1, and "
-                        "lay the entries of a matrix side by side"
+                        "derive takes states of examples and units, (B, H), and of examples and matrices, (B, H, K): "
+                        "give one unit an axis of length 1, a vector one axis, and lay other entries side by side"
                     )
             sizes |= {n for p in (*known.params.values(), *known.state, known.xs[0]) for n in p.shape if n != batch}
         T = next(n for n in STEPS if n not in sizes)

@@ -83,6 +83,8 @@ def _opposite(x: Op, name: Name) -> Text:
 def _power(x: Op, name: Name) -> Text:
     """Write a power, without spaces where the base is a name."""
     base, exponent = x.args
+    if isinstance(base, Op) and base.name == "size" and isinstance(exponent, Num):
+        return f"{_text(base, name)[0]}**{number(exponent.value)}", APPLIED + 1
     tight = "**" if isinstance(base, Ref) and _text(base, name)[0].isidentifier() else " ** "
     return f"{bracketed(_text(base, name), ATOM)}{tight}{bracketed(_text(exponent, name), ATOM)}", APPLIED + 1
 
@@ -95,6 +97,21 @@ def _unchanged(x: Op, name: Name) -> Text:
 def _transpose(x: Op, name: Name) -> Text:
     """Write a transpose."""
     return f"{bracketed(_text(x.args[0], name), ATOM)}.T", ATOM
+
+
+def _axes(x: Op, name: Name) -> Text:
+    """Write axes in another order."""
+    return f"{bracketed(_text(x.args[0], name), ATOM)}.transpose{dict(x.options)['axes']}", ATOM
+
+
+def _size(x: Op, name: Name) -> Text:
+    """Write the number of units."""
+    return str(dict(x.options)["name"]), ATOM
+
+
+def _einsum(x: Op, name: Name) -> Text:
+    """Write a sum of products by its indices."""
+    return f'np.einsum("{dict(x.options)["subscripts"]}", {", ".join(python(a, name) for a in x.args)})', ATOM
 
 
 def _reduction(x: Op, name: Name) -> Text:
@@ -165,6 +182,9 @@ RULES: Mapping[str, Callable[[Op, Name], Text]] = {
     "power": _power,
     "detach": _unchanged,
     "transpose": _transpose,
+    "axes": _axes,
+    "einsum": _einsum,
+    "size": _size,
     "sum": _reduction,
     "mean": _reduction,
     "concatenate": _joining,
