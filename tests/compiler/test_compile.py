@@ -715,3 +715,18 @@ def test_ten_thousand_runs_hold_flat_memory():
         assert grown(10_000) < 20_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["in order", "in reverse"])
+def test_a_recorded_walk_puts_parts_together_in_the_order_asked_for(turned):
+    """The order of their addresses would differ from run to run, and `compile` would find two functions."""
+    leaves = [tg.Tensor(np.arange(2.0 + k)) for k in range(12)][:: -1 if turned else 1]
+
+    def gradient_norm(*xs):
+        gs = tg.grad(lambda *xs: sum((x[:1] ** 3).sum() for x in xs), argnums=tuple(range(len(xs))))(*xs)
+        return sum((g * g).sum() for g in gs)
+
+    with tg.Tape() as tape:
+        gradient_norm(*leaves)
+    assert [line[3].shape for line in tape.lines() if line[0].name == "scatter"] == [x.shape for x in leaves]
+    agree(gradient_norm, [x.data for x in leaves], argnums=tuple(range(12)))

@@ -44,7 +44,7 @@ def walk(
     pass over the tape.
     """
     recording = bool(current()[0])
-    kept = set(wrt or ())
+    kept = dict.fromkeys(wrt or ())  # in the order given: a recorded walk makes the same calls in each run
     results = {x for x in kept if x._tape is not None}  # asked for, and made by an operation
     owned: set[Tensor] = set()  # their sums are our own arrays; a first product may be an array that others hold
     needed: set[int] | None = None  # the ids of all that depends on `wrt`; None: every Tensor
