@@ -57,9 +57,9 @@ def unroll(
     step, outputs = cell, []
     for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with scope(t=t):
-            running = (t < counts)[:, None] if counts is not None and counts.min(initial=len(xs)) <= t else None
+            running = t < counts if counts is not None and counts.min(initial=len(xs)) <= t else None
             # The padding is replaced before the cell reads it: a NaN there would make its gradient 0 * NaN.
-            x = xs[t] if running is None else np.where(running, xs[t], np.zeros((), xs[t].dtype))
+            x = xs[t] if running is None else np.where(_for(running, xs[t]), xs[t], np.zeros((), xs[t].dtype))
             before, states = states, as_tuple(step(params, x, *states))
             if len(states) != len(names):
                 raise ValueError(
@@ -76,14 +76,19 @@ def unroll(
                 # Before the first step that counts, a state that was not given is still the cell's own zeros.
                 before += tuple(np.zeros_like(s) for s in states[len(before) :])
                 pairs = zip(names, states, before, strict=True)
-                states = tuple(named(name, np.where(running, new, old)) for name, new, old in pairs)
-                output = np.where(running, output, 0)
+                states = tuple(named(name, np.where(_for(running, new), new, old)) for name, new, old in pairs)
+                output = np.where(_for(running, output), output, 0)
         outputs.append(output)
         # Where all x are of one shape and the cell makes its own next state, what fitted at one step fits at the next.
         if step is cell and uniform:
             step = unchecked(cell)
     outputs = outputs[::-1] if reverse else outputs
     return named("hs", np.stack(outputs)), states if len(states) > 1 else states[0]
+
+
+def _for(running: NDArray[np.bool_], value: Array) -> NDArray[np.bool_]:
+    """Return the booleans (B,) with as many axes as a value (B, ...)."""
+    return running.reshape(-1, *[1] * (np.ndim(value) - 1))
 
 
 def _checked_lengths(lengths: ArrayLike | None, xs: Array) -> NDArray[np.integer]:

@@ -23,8 +23,11 @@ def variational_dropout(cell: Cell, on_x: Array, on_h: Array) -> Cell:
 
     @functools.wraps(cell)
     def dropped(params: Params, x: Array, h: Array = None, *state: Array) -> Array | tuple[Array, ...]:
-        U = params["weight_hh"]
-        h = initial_state("h", h, U, (*np.shape(x)[:-1], np.shape(U)[1]))
+        if h is None:
+            if "weight_hh" not in params:
+                raise ValueError("variational_dropout: the first state is not given\ngive the initial state, an array")
+            U = params["weight_hh"]
+            h = initial_state("h", h, U, (*np.shape(x)[:-1], np.shape(U)[-1]))
         for name, mask, value in (("on_x", on_x, x), ("on_h", on_h, h)):
             if np.shape(mask) != np.shape(value):
                 raise ValueError(

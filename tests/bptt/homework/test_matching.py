@@ -170,3 +170,31 @@ def test_a_state_that_is_returned_is_not_taken_for_the_gradient_that_was_forgott
     found = bptt.examine(run, {**weights(), "b": np.zeros(3)}, X, Y)
     assert found.missing == ("b",)
     assert not found.wrong
+
+
+@pytest.mark.parametrize("names", ["Dgv", "dgw", "vwp", "gdv"], ids=str)
+def test_parameters_may_have_the_names_of_gradients_and_of_values(names):
+    """D, d, g, v, w, p in a dict of parameters are parameters: each is judged, and a wrong one is called wrong."""
+    given = dict(zip(names, weights().values(), strict=True))
+
+    def run(p, x, y, wrong=False):
+        loss, *gradients = passes(*(p[name] for name in names), x, y)
+        if wrong:
+            gradients[wrong - 1] = 1.1 * gradients[wrong - 1]
+        return loss, {f"d{name}": g for name, g in zip(names, gradients, strict=True)}
+
+    found = bptt.examine(run, given, X, Y)
+    assert found, str(found)
+    for k, name in enumerate(names, 1):
+
+        def wrong(p, x, y, k=k):
+            return run(p, x, y, k)
+
+        def wrong_by_the_parameter_s_name(p, x, y, k=k):
+            loss, gradients = run(p, x, y, k)
+            return loss, {key[1:]: g for key, g in gradients.items()}
+
+        for code in (wrong, wrong_by_the_parameter_s_name):
+            found = bptt.examine(code, given, X, Y)
+            assert not found
+            assert f"wrong: d{name}" in str(found)

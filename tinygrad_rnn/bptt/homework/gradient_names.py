@@ -36,7 +36,7 @@ def leaf_names(
         words = _words(path, parameters)
         parts = (unpacked or {}).get(words[-2], []) if len(words) > 1 else []
         listed = isinstance(path[-1], int) and path[-1] < len(parts)
-        names[path] = parts[int(words[-1])] if listed else _short(words)
+        names[path] = parts[int(words[-1])] if listed else _short(words, paths[path], _beside(path, paths))
     shared = [name for name in names.values() if list(names.values()).count(name) > 1]
     whole = {path: _words(path, parameters) for path, name in names.items() if name in shared}
     return {path: _unique(path, whole) if path in whole else name for path, name in names.items()}
@@ -64,10 +64,23 @@ def is_parameter(name: str) -> bool:
     return bool(WEIGHT.match(name.rpartition(".")[2]))
 
 
-def is_gradient(path: Path, parameters: list[str]) -> bool:
-    """Return whether an array stands where gradients do: in `grads`, or as the `d` of an object."""
+def is_gradient(path: Path, paths: Mapping[Path, Array], parameters: list[str]) -> bool:
+    """Return whether an array stands where gradients do: in `grads`, or as the `d` of an object, beside a value.
+
+    A parameter may be called D or g as well.
+    """
     words = _words(path, parameters)
-    return any(map(holds_gradients, words[:-1])) or (len(words) > 1 and holds_gradients(words[-1]))
+    if any(map(holds_gradients, words[:-1])):
+        return True
+    if len(words) < 2 or not holds_gradients(words[-1]):
+        return False
+    values = [a for name, a in _beside(path, paths).items() if name in VALUES]
+    return len(words[-1]) > 1 or any(a.shape == paths[path].shape for a in values)
+
+
+def _beside(path: Path, paths: Mapping[Path, Array]) -> dict[str, Array]:
+    """Return the other arrays of the same dict or object, by name."""
+    return {str(other[-1]): a for other, a in paths.items() if other[:-1] == path[:-1] and other != path}
 
 
 def _words(path: Path, parameters: list[str]) -> list[str]:
@@ -78,9 +91,13 @@ def _words(path: Path, parameters: list[str]) -> list[str]:
     return words
 
 
-def _short(words: list[str]) -> str:
-    """Return the last word that is a name, with the places after it: W, for params.W; params[0]; W_f, for W_f.v."""
-    if len(words) > 1 and words[-1] in VALUES[:9]:
+def _short(words: list[str], array: Array, beside: Mapping[str, Array]) -> str:
+    """Return the last word that is a name, with the places after it: W, for params.W; params[0]; W_f, for W_f.v.
+
+    beside: the other arrays there, by name. Beside U, or beside an array of another shape, v is no value.
+    """
+    alone = all(a.shape == array.shape and not is_parameter(name) for name, a in beside.items())
+    if len(words) > 1 and words[-1] in VALUES[:9] and alone:
         words = words[:-1]
     last = max((k for k, word in enumerate(words) if not word.lstrip("-").isdigit()), default=0)
     return words[last] + "".join(f"[{word}]" for word in words[last + 1 :])

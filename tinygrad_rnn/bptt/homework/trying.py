@@ -92,7 +92,7 @@ class Trying:
         return {
             path: array
             for path, array in arrays.items()
-            if not is_gradient(path, self.form.parameters)
+            if not is_gradient(path, arrays, self.form.parameters)
             and (meant is None or path[0] not in ("globals", "closure") or id(array) in meant)
         }
 

@@ -234,7 +234,7 @@ class _Recurrence:
                     return None
                 made = op(*(known.get(id(a), a.data) if type(a) is Tensor else a for a in args), **kwargs)
                 known[id(out)] = made
-                if loop is self.loop and inner in xs:
+                if loop is self.loop and inner in xs and type(made) is Tensor:  # an array passes nothing on
                     rows[t] = made
         loss = known.get(id(self.recording.loss))
         return _Outside(tape, loss, states, rows, arrays) if isinstance(loss, Tensor) else None
