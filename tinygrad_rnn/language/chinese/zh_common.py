@@ -21,4 +21,7 @@ COMMON = {
     "{what} are {scale}": "{what}是{scale}",
     "gradients are clipped to [-{bound:.6g}, {bound:.6g}]": "梯度裁剪到 [-{bound:.6g}, {bound:.6g}]",
     "gradients are scaled down to a norm of {norm:.6g} at most": "梯度缩小到范数至多为 {norm:.6g}",
+    "step k": "时刻 k",
+    "{n:,} step": "{n:,} 个时刻",
+    "{n:,} steps": "{n:,} 个时刻",
 }
