@@ -66,7 +66,6 @@ PICTURES = {
     "(a) gradient of the state": "(a) 状态的梯度",
     "distance from the loss in steps": "与损失相隔的时刻数",
     "(b) contributions to dL$_T$/dW": "(b) 对 dL$_T$/dW 的贡献",
-    "step k": "时刻 k",
     "|term of step k|": "|时刻 k 的项|",
     "loss at step t": "时刻 t 的损失",
 }

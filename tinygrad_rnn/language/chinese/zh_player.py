@@ -8,8 +8,6 @@ PLAYER = {
     ),
     "{n:,} entry": "{n:,} 个条目",
     "{n:,} entries": "{n:,} 个条目",
-    "{n:,} step": "{n:,} 个时刻",
-    "{n:,} steps": "{n:,} 个时刻",
     "{forward}, {steps}; {back} back": "{forward}，{steps}；反向 {back}",
     # Buttons and their titles
     "Level of detail": "详细程度",
