@@ -197,6 +197,7 @@ def test_a_benchmark_runs_and_prints_ratios(name):
     assert "ours / it" in done.stdout
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/zh/README.md"])
 def test_the_first_page_gives_two_commands_for_each_system(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     commands = re.findall(r"^    (python3 -m venv .*)$", text, flags=re.M)

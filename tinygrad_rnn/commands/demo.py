@@ -15,8 +15,8 @@ from tinygrad_rnn.commands.common import CELLS, STANDARD, TEXT_HELP, folder, pla
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, read_text, require_outputs, tell, write_json
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor, named
+from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
@@ -67,8 +67,12 @@ def run(options: argparse.Namespace) -> int:
         with Tape() as tape:
             hs, _ = nn.unroll(cell, params, xs)
             loss = named("L", nn.cross_entropy(hs @ V.T + c, targets))
-        end = f"softmax(V h + c) and the mean cross entropy at its end: L = {loss:.6f}"
-        tell(f"\nThe tape, {len(tape)} entries, {end}\n\n{tape.table(ends=9)}", *silent)
+        words = say(
+            "The tape, {n} entries, softmax(V h + c) and the mean cross entropy at its end: L = {loss:.6f}",
+            n=len(tape),
+            loss=loss,
+        )
+        tell(f"\n{words}\n\n{tape.table(ends=9)}", *silent)
         with progress(name, 1 + [*CELLS].index(name), len(CELLS)):
             reports = _reports(name, params, xs, V, c, hs, loss, targets, tape)
         for report in reports:
@@ -79,8 +83,9 @@ def run(options: argparse.Namespace) -> int:
         with redirect_stdout(sys.stderr) if STANDARD in silent else nullcontext():
             for ending in (".dot", ".svg"):
                 write_drawing(tape, options.out / f"{name}{ending}")
-    bad = f"{counted(len(failed), 'comparison')} FAILED: {'; '.join(failed)}"
-    tell(f"\n{bad if failed else 'Every comparison agrees.'}", *silent)
+    one, several = template("{n:,} comparison FAILED"), template("{n:,} comparisons FAILED")
+    bad = f"{counts(len(failed), one, several)}: {'; '.join(failed)}"
+    tell(f"\n{bad if failed else say('Every comparison agrees.')}", *silent)
     if options.json:
         write_json(options.json, {"kind": "demo", "right": not failed, "cells": found})
     return 1 if failed else 0
@@ -92,7 +97,8 @@ def _reports(
     """Compare the readout by hand with the tape; then the cell, given the readout's gradient of every hidden state."""
     tape_readout = tape.gradient(loss, {"V": V, "c": c, "hs": hs})
     _, hand_readout = bptt.by_hand.softmax_readout(V.data, c.data, hs.data, targets)
-    readout = bptt.compare_gradients("softmax readout: tape against the derivation by hand", tape_readout, hand_readout)
+    title = say("softmax readout: tape against the derivation by hand")
+    readout = bptt.compare_gradients(title, tape_readout, hand_readout)
     by_hand = getattr(bptt.by_hand, name)
     zeros = tuple(np.zeros(hs.shape[1:]) for _ in range(2 if name == "lstm" else 1))
     return [readout, bptt.compare(CELLS[name], params, xs, by_hand, state=zeros, dhs=hand_readout["hs"])]

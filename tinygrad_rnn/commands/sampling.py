@@ -9,6 +9,7 @@ from tinygrad_rnn.commands.common import STANDARD, at_least, folder, number, pla
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, require_outputs, tell, write, write_json
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.lm import train
 
 
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         write(STANDARD, drawn)
     elif options.saliency:
         files.write(options.saliency, drawn)
-        tell(f"wrote {options.saliency}", options.json)
+        tell(say("wrote {path}{more}", path=options.saliency, more=""), options.json)
     if options.json:
         whole = {"kind": "sample", "folder": str(options.folder), "prompt": prompt, **given, "text": written}
         write_json(options.json, {**whole, "saliency": found.to_dict() if found else None})

@@ -12,6 +12,7 @@ from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import ProgressLine, on_terminal
 from tinygrad_rnn.commands.streams import add_json, require_outputs, write_json
 from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.lm import train
 from tinygrad_rnn.lm.alphabet import KINDS
 from tinygrad_rnn.lm.language_model import LAYERS
@@ -122,7 +123,8 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if (options.out / train.CHECKPOINT).exists():
             out = shlex.quote(str(options.out))
-            words = f"stopped; go on with: tinygrad-rnn train --resume --epochs {settings.epochs} --out {out}"
+            command = f"tinygrad-rnn train --resume --epochs {settings.epochs} --out {out}"
+            words = say("stopped; go on with: {command}", command=command)
             note(words, to_stderr=options.json == STANDARD)
         raise
     row = progress.log[-1]
@@ -133,9 +135,14 @@ def _run(options: argparse.Namespace) -> int:
     if options.json == STANDARD:
         return 0
     note(
-        f"epoch {progress.epoch}: perplexity {_short(row['perplexity'])}"
-        + (f", on held-out text {_short(held_out)}" if held_out is not None else "")
-        + f", {row['characters_per_second']:,.0f} characters/s; wrote {options.out}"
+        say(
+            "epoch {n}: perplexity {value}{beside}, {rate:,.0f} characters/s; wrote {out}",
+            n=progress.epoch,
+            value=_short(row["perplexity"]),
+            beside="" if held_out is None else say(", on held-out text {value}", value=_short(held_out)),
+            rate=row["characters_per_second"],
+            out=options.out,
+        )
     )
     return 0
 

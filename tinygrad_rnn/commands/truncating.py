@@ -20,10 +20,10 @@ from tinygrad_rnn.commands.common import STANDARD, TEXT_HELP, at_least, place, w
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
 from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require_outputs, tell, write_json
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.draw.truncation_bars import Walk
+from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.nn.parameters import Array, Params
 from tinygrad_rnn.tape.full_tape import Tape
@@ -139,15 +139,12 @@ def _compare(options: argparse.Namespace, path: files.AnyPath | None, problem: _
     walks = {name: drawn(how, rng, options.steps).spans(options.steps) for name, how in ways.items()}
     tell(_bars(characters, walks), *silent)
     if path is not None:
-        files.write(path, cuts.svg(f"How BPTT cuts {problem.cut}", characters[:SHOWN], walks))
+        files.write(path, cuts.svg(say("How BPTT cuts {what}", what=problem.cut), characters[:SHOWN], walks))
         if options.output != STANDARD:
             tell("", *silent)
             wrote(options.output)
     tell(
-        f"\n{problem.words}; random ways: {options.draws} draws.\n"
-        "error: |E G - g| / |g|, G the truncated and g the full gradient; deviation: sqrt(E |G - E G|^2) / |g|\n"
-        "(a random way is unbiased: its error here is what a mean of so many draws leaves, deviation / sqrt(draws));\n"
-        f"memory: at its highest, with a tape for each walk that is dropped after it.\n\n{_line('', *COLUMNS)}",
+        "\n" + say("{words}; random ways: {n} draws.", words=problem.words, n=options.draws) + "\n" + _about(),
         *silent,
     )
     names = [*ways, *(name for name, _ in _exact_ways(options.rtrl))]
@@ -184,31 +181,55 @@ def _measured(options: argparse.Namespace, ways: dict[str, AnyWay], problem: _Pr
 
 def _ways(k: int) -> dict[str, AnyWay]:
     """Return the ways by name, with chunks and windows of k steps, or of k on average for a random way."""
+    every = say("every step, {k} back", k=k) if k < 4 else say("every {j} steps, {k} back", j=k // 2, k=k)
     return {
-        "full": bptt.Full(),
-        f"chunks of {k}": bptt.Chunked(k),
-        f"{'every step' if k < 4 else f'every {k // 2} steps'}, {k} back": bptt.WilliamsPeng(k // 2, k),
-        f"a window of {k} for each loss": bptt.Window(k),
-        f"randomized, pi = {1 - 1 / k:.3g}": bptt.Randomized(1 - 1 / k),
-        f"random chunks of {k}, power 4": bptt.RandomChunks(k, power=4),
+        say("full"): bptt.Full(),
+        say("chunks of {k}", k=k): bptt.Chunked(k),
+        every: bptt.WilliamsPeng(k // 2, k),
+        say("a window of {k} for each loss", k=k): bptt.Window(k),
+        say("randomized, pi = {pi:.3g}", pi=1 - 1 / k): bptt.Randomized(1 - 1 / k),
+        say("random chunks of {k}, power 4", k=k): bptt.RandomChunks(k, power=4),
     }
 
 
 def _exact_ways(with_rtrl: bool) -> Iterator[tuple[str, Callable[..., Any]]]:
-    yield "checkpointed, every sqrt(T) steps", bptt.checkpointed
-    yield "checkpointed, recursively", partial(bptt.checkpointed, recursive=True)
+    yield say("checkpointed, every sqrt(T) steps"), bptt.checkpointed
+    yield say("checkpointed, recursively"), partial(bptt.checkpointed, recursive=True)
     if with_rtrl:
-        yield "real-time recurrent learning", bptt.rtrl
+        yield say("real-time recurrent learning"), bptt.rtrl
+
+
+def _about() -> str:
+    """Return what the columns of the table are, and its head."""
+    columns = {
+        "error": say("error"),
+        "cosine": say("cosine"),
+        "deviation": say("deviation"),
+        "seconds": say("seconds"),
+        "kilobytes": say("kilobytes"),
+    }
+    lines = [
+        say("error: |E G - g| / |g|, G the truncated and g the full gradient; deviation: sqrt(E |G - E G|^2) / |g|"),
+        say(
+            "(a random way is unbiased: its error here is what a mean of so many draws leaves, "
+            "deviation / sqrt(draws));"
+        ),
+        say("memory: at its highest, with a tape for each walk that is dropped after it."),
+    ]
+    return "\n".join([*lines, "", _line("", *(columns[name] for name in COLUMNS))])
 
 
 def _bars(characters: str, walks: Mapping[str, Sequence[Walk]]) -> str:
     """Return the cuts under the text."""
     shown = characters[:SHOWN]
     lines = [
-        "[--===: a walk that starts from the losses of the steps = and goes back to [; the state before is a constant."
+        say(
+            "[--===: a walk that starts from the losses of the steps = and goes back to [; "
+            "the state before is a constant."
+        )
     ]
     if len(characters) > SHOWN:
-        lines.append(f"The first {SHOWN} of {len(characters)} characters.")
+        lines.append(say("The first {shown} of {all} characters.", shown=SHOWN, all=len(characters)))
     return "\n".join([*lines, *(f"\n{name}\n{cuts.as_text(shown, spans)}" for name, spans in walks.items())])
 
 
@@ -225,10 +246,15 @@ def _on_text(options: argparse.Namespace, chosen: Chosen) -> _Problem:
     def loss(t: int, h: Array) -> Array:
         return nn.cross_entropy(h @ params["V"].T + params["c"], letters[t + 1]) / options.steps
 
-    words = f"{chosen.name}, {hidden} units, {_size(params):,} parameters, mean cross entropy of the next of "
-    words += f"{options.steps} characters"
+    words = say(
+        "{cell}, {hidden} units, {size:,} parameters, mean cross entropy of the next of {steps} characters",
+        cell=chosen.name,
+        hidden=hidden,
+        size=_size(params),
+        steps=options.steps,
+    )
     characters = "".join(text.ALPHABET[k] for k in letters[:-1, 0])
-    cut = f"a text of {options.steps} characters"
+    cut = say("a text of {n} characters", n=options.steps)
     return _Problem(chosen.cell, params, text.one_hot(letters[:-1]), loss, None, characters, words, cut)
 
 
@@ -244,12 +270,16 @@ def _of_example(options: argparse.Namespace, chosen: Chosen) -> _Problem:
     def loss(t: int, h: Array) -> Array:
         return nn.mse(h, targets[t]) / options.steps
 
-    words = (
-        f"{chosen.name}, {_size(params):,} parameters, on its example, mean squared distance of its state to random "
+    over = counts(options.steps, template("{n:,} step"), template("{n:,} steps"))
+    words = say(
+        "{cell}, {size:,} parameters, on its example, mean squared distance of its state to random targets "
+        "over {steps}",
+        cell=chosen.name,
+        size=_size(params),
+        steps=over,
     )
-    words += f"targets over {counted(options.steps, 'step')}"
     characters = (DIGITS * options.steps)[: options.steps]
-    return _Problem(chosen.cell, params, xs, loss, state, characters, words, counted(options.steps, "step"))
+    return _Problem(chosen.cell, params, xs, loss, state, characters, words, over)
 
 
 def _size(params: Params) -> int:

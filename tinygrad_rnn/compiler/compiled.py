@@ -23,6 +23,7 @@ from tinygrad_rnn.graph.differentiate import differentiated
 from tinygrad_rnn.graph.graph import Array, Graph, forget
 from tinygrad_rnn.graph.passed_over import passed_over
 from tinygrad_rnn.graph.roll import roll
+from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.notebook.html_parts import box, faint, sentences
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.transforms.transforms import Argnums, Function, Run
@@ -69,12 +70,15 @@ class Compiled:
         return f"<Compiled {self.__name__}: {counted(len(self._programs), 'program')}>"
 
     def _repr_html_(self) -> str:
-        title = f"Compiled {self.__name__}: {counted(len(self._programs), 'program')}"
+        size = counts(len(self._programs), template("{n:,} program"), template("{n:,} programs"))
+        title = say("Compiled {name}: {size}", name=self.__name__, size=size)
         if not self._programs:
-            return box(title, sentences(["The first call records the function and makes a program of it."]))
-        rows = [(f"program {k}", measured(program.layout)) for k, program in enumerate(self._programs.values())]
-        passes = ", ".join(name for name in PASSES if name in self._passes) or "none"
-        return box(title, cost_table(rows), faint(f"passes: {passes}"))
+            return box(title, sentences([say("The first call records the function and makes a program of it.")]))
+        rows = [
+            (say("program {k}", k=k), measured(program.layout)) for k, program in enumerate(self._programs.values())
+        ]
+        passes = ", ".join(name for name in PASSES if name in self._passes) or say("none")
+        return box(title, cost_table(rows), faint(say("passes: {passes}", passes=passes)))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return (value, gradient), or ((value, anything), gradient) with `has_aux`."""

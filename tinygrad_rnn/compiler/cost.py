@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tinygrad_rnn.compiler.lowering import Call
 from tinygrad_rnn.compiler.storage import Layout, LoopCalls
 from tinygrad_rnn.graph.graph import Node
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import Markup, box, table
 
 
@@ -26,12 +27,12 @@ class Stats:
     buffers: int
 
     def _repr_html_(self) -> str:
-        return box("The cost of one run", cost_table([("", self)]))
+        return box(say("The cost of one run"), cost_table([("", self)]))
 
 
 def cost_table(rows: Iterable[tuple[str, Stats]]) -> Markup:
     """Return a table of costs, each with its name."""
-    head = ["", "calls", "floating-point operations", "bytes", "buffers"]
+    head = ["", say("calls"), say("floating-point operations"), say("bytes"), say("buffers")]
     cells = [[name, *(f"{n:,}" for n in (s.calls, s.flops, s.nbytes, s.buffers))] for name, s in rows]
     return table(head, cells, right=range(1, 5))
 

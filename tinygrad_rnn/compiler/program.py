@@ -17,6 +17,7 @@ from tinygrad_rnn.compiler.storage import LoopCalls
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.recording import current, where_text
 from tinygrad_rnn.graph.graph import Argument, Array, Graph
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import box, code, folded
 
 Build = Callable[[list[Array]], Any]
@@ -69,9 +70,9 @@ class Program:
         return f"<Program of {cost.calls:,} calls, {cost.nbytes:,} bytes in {counted(cost.buffers, 'buffer')}>"
 
     def _repr_html_(self) -> str:
-        parts = [cost_table([("this program", measured(self.layout))]), folded("its calls", code(str(self)))]
-        parts += [folded("its loops as NumPy code", code(self.source))] if self.loops else []
-        return box("Compiled program", *parts)
+        parts = [cost_table([(say("this program"), measured(self.layout))]), folded(say("its calls"), code(str(self)))]
+        parts += [folded(say("its loops as NumPy code"), code(self.source))] if self.loops else []
+        return box(say("Compiled program"), *parts)
 
     def __str__(self) -> str:
         return table(self.layout)

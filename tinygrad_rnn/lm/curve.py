@@ -6,16 +6,21 @@ import math
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
+from tinygrad_rnn.draw.style import CHINESE_FONTS
+from tinygrad_rnn.language.current import current
+from tinygrad_rnn.language.saying import say
+
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 400, 64, 120, 48, 48
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9")  # for the colour-blind (Okabe and Ito)
 DASHES = ("", "6 4", "2 3", "8 3 2 3", "12 4", "1 4")
 
 
-def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch") -> str:
+def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "") -> str:
     """Draw curves by name, one value for each epoch from 1, on a logarithmic axis.
 
     A value with no neighbour is a dot. Values that are not finite have no place, break the curve, and are counted.
     """
+    x_label = x_label or say("epoch")
     values = [v for curve in series.values() for v in curve if _has_place(v)]
     low, high = (min(values), max(values)) if values else (1.0, 10.0)
     low, high = low / 1.05, max(high, low * 1.2) * 1.05
@@ -29,7 +34,7 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'role="img" font-family="sans-serif" font-size="13"><title>{escape(title)}</title>',
+        f'role="img" font-family="{_fonts()}" font-size="13"><title>{escape(title)}</title>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="26" font-size="16">{escape(title)}</text>',
     ]
@@ -51,7 +56,12 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
             parts.append(_drawn([(x(epoch), y(curve[epoch - 1])) for epoch in run], colour, dash))
         left_out = sum(not _has_place(value) for value in curve)
         if left_out:
-            ends = f"{name}: {left_out} of {len(curve)} values are not finite, as where a run diverges"
+            ends = say(
+                "{name}: {count} of {all} values are not finite, as where a run diverges",
+                name=name,
+                count=left_out,
+                all=len(curve),
+            )
             parts.append(f'<text x="{LEFT + 8}" y="{TOP + 16 * (k + 1)}" fill="{colour}">{escape(ends)}</text>')
         if runs:
             last = runs[-1][-1]
@@ -63,6 +73,10 @@ def svg(title: str, series: Mapping[str, Sequence[float]], x_label: str = "epoch
                 f'<text x="{x(last) + 8:.1f}" y="{height:.1f}" fill="{colour}">{escape(name)} {curve[-1]:.3g}</text>'
             )
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _fonts() -> str:
+    return "sans-serif" if current() == "en" else f"{CHINESE_FONTS},sans-serif"
 
 
 def _has_place(value: float) -> bool:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.lm.language_model import perplexity
 from tinygrad_rnn.lm.progress_parts import ProgressParts
 from tinygrad_rnn.lm.run_state import Progress, Settings
@@ -45,17 +46,18 @@ def form(settings: Settings, progress: Progress, words: str, share: float, loss:
     """Return a run as HTML; `share`: of its windows, those that are done; `loss`: of the epoch that is under way."""
     curves = perplexities(progress.log)
     if loss is not None:
-        curves["training"] = [*curves.get("training", []), perplexity(loss)]
+        curves[say("training")] = [*curves.get(say("training"), []), perplexity(loss)]
     logs = {name: [math.log10(v) if 0 < v < math.inf else math.nan for v in curve] for name, curve in curves.items()}
-    bar = Markup(f'<progress value="{share:.4f}" max="1" aria-label="progress" style="width:100%;max-width:620px">')
-    drawn = chart(logs, "epoch", "perplexity", first=1)
-    title = f"A character {settings.cell.upper()} of {settings.hidden} hidden units"
+    told = say("progress")
+    bar = Markup(f'<progress value="{share:.4f}" max="1" aria-label="{told}" style="width:100%;max-width:620px">')
+    drawn = chart(logs, say("epoch"), say("perplexity"), first=1)
+    title = say("A character {cell} of {hidden} hidden units", cell=settings.cell.upper(), hidden=settings.hidden)
     return box(title, Markup(f"<div>{bar}</progress></div>"), sentences([words]), drawn)
 
 
 def perplexities(log: Sequence[dict[str, float]]) -> dict[str, list[float]]:
     """Return the perplexity after each epoch, of the training text and, where there is one, of the held-out text."""
-    found = {"training": [row["perplexity"] for row in log]}
+    found = {say("training"): [row["perplexity"] for row in log]}
     if log and "validation_perplexity" in log[0]:
-        found["held out"] = [row["validation_perplexity"] for row in log]
+        found[say("held out")] = [row["validation_perplexity"] for row in log]
     return found

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.core.counting import counted
+from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.lm import corpus, text
 from tinygrad_rnn.lm.alphabet import LETTERS, Alphabet, Indices
 from tinygrad_rnn.lm.run_state import PROMPT, Settings, check
@@ -34,8 +34,11 @@ class HeldOut:
 
     def words(self) -> str:
         """Return `held out: 240 characters, 51 of them unknown; lines that the training part has too: 0 of 40`."""
-        seen = f"; lines that the training part has too: {self.repeated} of {self.lines}" if self.lines else ""
-        return f"held out: {counted(self.characters, 'character')}, {self.unknown} of them unknown{seen}"
+        seen = ""
+        if self.lines:
+            seen = say("; lines that the training part has too: {same} of {all}", same=self.repeated, all=self.lines)
+        size = counts(self.characters, template("{n:,} character"), template("{n:,} characters"))
+        return say("held out: {size}, {unknown} of them unknown{seen}", size=size, unknown=self.unknown, seen=seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +69,12 @@ class Prepared:
         """Return what was decided, a line for each; nothing for letters alone."""
         if self.settings.alphabet == "letters":
             return ""
-        size = counted(len(self.settings.symbols), "character")
+        size = counts(len(self.settings.symbols), template("{n:,} character"), template("{n:,} characters"))
         unknown = int((self.training == self.settings.model().alphabet.unknown).sum())
-        rare = f"; {unknown} of {len(self.training)} in the training part are unknown" if unknown else ""
-        first = f"alphabet: {size}, each as it is (--alphabet all){rare}"
+        rare = ""
+        if unknown:
+            rare = say("; {unknown} of {all} in the training part are unknown", unknown=unknown, all=len(self.training))
+        first = say("alphabet: {size}, each as it is (--alphabet all){rare}", size=size, rare=rare)
         return "\n".join([first, *([self.held_out.words()] if self.held_out else [])])
 
     def facts(self) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from tinygrad_rnn.core.counting import clock
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.lm.language_model import perplexity
 from tinygrad_rnn.lm.run_state import Progress, Settings
 
@@ -29,10 +30,10 @@ class ProgressParts:
         seconds = (time.perf_counter() - self._started) / done
         rate = settings.batch * settings.window / seconds
         return {
-            "epoch": f"epoch {progress.epoch + 1}/{settings.epochs}",
-            "loss": f"loss {loss:.4g}",
-            "perplexity": f"perplexity {perplexity(loss):.4g}",
+            "epoch": say("epoch {n}/{all}", n=progress.epoch + 1, all=settings.epochs),
+            "loss": say("loss {loss:.4g}", loss=loss),
+            "perplexity": say("perplexity {value:.4g}", value=perplexity(loss)),
             "norm": f"|g| {progress.norm:.2f}",
-            "rate": f"{rate:,.0f} characters/s",
-            "left": f"{clock(left * seconds)} left",
+            "rate": say("{rate:,.0f} characters/s", rate=rate),
+            "left": say("{time} left", time=clock(left * seconds)),
         }

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_rnn import files, nn
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.lm import curve
 from tinygrad_rnn.lm.run_state import Progress, Settings, check, start
 
@@ -128,10 +129,12 @@ def write_log(out: Path, settings: Settings, progress: Progress) -> None:
     writer.writeheader()
     writer.writerows(progress.log)
     files.write(out / LOG, table.getvalue())
-    series = {"training": [row["perplexity"] for row in progress.log]}
+    series = {say("training"): [row["perplexity"] for row in progress.log]}
     if "validation_perplexity" in progress.log[0]:
-        series["validation"] = [row["validation_perplexity"] for row in progress.log]
-    title = f"Perplexity of a character {settings.cell.upper()}, {settings.hidden} hidden units"
+        series[say("validation")] = [row["validation_perplexity"] for row in progress.log]
+    title = say(
+        "Perplexity of a character {cell}, {hidden} hidden units", cell=settings.cell.upper(), hidden=settings.hidden
+    )
     files.write(out / CURVE, curve.svg(title, series))
     sample = partial(settings.model().sample, progress.params, settings.prompt, 200, before=settings.before)
     shown = [

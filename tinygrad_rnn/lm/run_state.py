@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.lm.alphabet import KINDS, LETTERS, Alphabet
 from tinygrad_rnn.lm.decoding import require_encoding
 from tinygrad_rnn.lm.language_model import LAYERS, Model
@@ -90,11 +91,13 @@ class Progress:
     def words(self) -> str:
         """Return where the run stands: `after 3 epochs: perplexity 8.13, on held-out text 9.02`."""
         if not self.log:
-            return f"{counted(self.window, 'window')} into the first epoch"
+            one, several = template("{n:,} window into the first epoch"), template("{n:,} windows into the first epoch")
+            return counts(self.window, one, several)
         row = self.log[-1]
         held_out = row.get("validation_perplexity")
-        beside = "" if held_out is None else f", on held-out text {held_out:.4g}"
-        return f"after {counted(self.epoch, 'epoch')}: perplexity {row['perplexity']:.4g}{beside}"
+        beside = "" if held_out is None else say(", on held-out text {value:.4g}", value=held_out)
+        after = counts(self.epoch, template("after {n:,} epoch"), template("after {n:,} epochs"))
+        return say("{after}: perplexity {value:.4g}{beside}", after=after, value=row["perplexity"], beside=beside)
 
     def __repr__(self) -> str:
         return f"<Progress of a training {self.words()}>"
@@ -104,7 +107,9 @@ class Progress:
         rows = [[f"{value:,.0f}" if value >= 1000 else f"{value:.4g}" for value in row.values()] for row in self.log]
         told = [name.replace("_", " ") for name in head]
         before = faint(f"... {counted(len(rows) - LAST, 'epoch')} before") if len(rows) > LAST else ""
-        return box(f"A training {self.words()}", before, table(told, rows[-LAST:], right=range(len(head))))
+        return box(
+            say("A training {words}", words=self.words()), before, table(told, rows[-LAST:], right=range(len(head)))
+        )
 
 
 def check(settings: Settings) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.trees import flattened
+from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.notebook.html_parts import Markup
 from tinygrad_rnn.tape.rich_values import tree_form
 
@@ -29,6 +29,10 @@ class State(dict[str, Any]):
 
     def _summary(self) -> str:
         moments = [name for name in self if name != "count"]
-        of_each = counted(len(flattened(self[moments[0]])[0]), "parameter") if moments else ""
-        held = f": {', '.join(moments)} of {of_each}" if moments else ", without moments"
-        return f"state of an optimiser after {counted(self.get('count', 0), 'step')}{held}"
+        held = say(", without moments")
+        if moments:
+            one, several = template("{n:,} parameter"), template("{n:,} parameters")
+            of_each = counts(len(flattened(self[moments[0]])[0]), one, several)
+            held = say(": {moments} of {of_each}", moments=", ".join(moments), of_each=of_each)
+        steps = counts(self.get("count", 0), template("{n:,} step"), template("{n:,} steps"))
+        return say("state of an optimiser after {steps}{held}", steps=steps, held=held)

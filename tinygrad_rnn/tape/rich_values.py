@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.core.counting import counted
 from tinygrad_rnn.core.rich import FORMS
 from tinygrad_rnn.core.sparse import Sparse
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import flattened
 from tinygrad_rnn.core.values import bare
+from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.notebook.html_parts import MONO, NUMBERS, SCROLLS, Markup, box, faint, table
 from tinygrad_rnn.tape.array_text import heat, number, summary
 
@@ -59,9 +59,9 @@ def described(x: Any) -> Markup:
 def _words(x: Any) -> str:
     """Return the range and norm of an array; what stands in their place where it has no numbers to show."""
     if isinstance(x, Sparse):
-        return f"zero but at {counted(len(x.parts), 'place')}"
+        return counts(len(x.parts), template("zero but at {n:,} place"), template("zero but at {n:,} places"))
     if hidden(x):
-        return "values on a sealed tape"
+        return say("values on a sealed tape")
     a = np.asarray(bare(x))
     if not a.size:
         return "empty"
@@ -139,8 +139,8 @@ def tree_form(tree: Any, title: str) -> Markup:
     named = [_dotted(path, leaf) for path, leaf in leaves]
     rows = [_row(name, leaf) for name, (_, leaf) in zip(named, leaves, strict=True)]
     left_out = len(rows) - MOST_LEAVES
-    below = str(faint(f"... and {left_out:,} more")) if left_out > 0 else ""
-    return box(title, table(["", "shape", "dtype", "numbers", "heat map"], rows[:MOST_LEAVES]), below)
+    below = str(faint(say("... and {n:,} more", n=left_out))) if left_out > 0 else ""
+    return box(title, table(["", say("shape"), "dtype", say("numbers"), say("heat map")], rows[:MOST_LEAVES]), below)
 
 
 def _row(name: str, leaf: Any) -> list[object]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.bptt.truncation.truncation import number_of_steps, truncated_gradient
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Full, RandomWay
 from tinygrad_rnn.core.trees import flattened
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import box, table
 from tinygrad_rnn.plain_values import plain
 from tinygrad_rnn.tape.full_tape import Tape
@@ -51,23 +52,28 @@ class Deviation:
 
     def _repr_html_(self) -> str:
         rows = [
-            ["norm of the full gradient g", f"{self.full:.4g}"],
-            ["bias |E G - g|", f"{self.bias:.4g}"],
-            ["the bias over |g|", f"{self.relative:.3g}"],
-            ["cosine of the angle between E G and g", f"{self.cosine:.4f}"],
+            [say("norm of the full gradient g"), f"{self.full:.4g}"],
+            [say("bias |E G - g|"), f"{self.bias:.4g}"],
+            [say("the bias over |g|"), f"{self.relative:.3g}"],
+            [say("cosine of the angle between E G and g"), f"{self.cosine:.4f}"],
         ]
         if self.draws != 1:
-            rows += [["variance E |G - E G|²", f"{self.variance:.4g}"], ["its root over |g|", f"{self.spread:.3g}"]]
-            rows += [["drawings", str(self.draws or "all, with their probabilities")]]
-            rows += [["standard error of the bias", f"{self.uncertainty:.3g}"]] if self.draws else []
-        return box("A truncated gradient G against the full one, g", table(["", ""], rows, right=[1]))
+            rows += [
+                [say("variance E |G - E G|²"), f"{self.variance:.4g}"],
+                [say("its root over |g|"), f"{self.spread:.3g}"],
+            ]
+            rows += [[say("drawings"), str(self.draws or say("all, with their probabilities"))]]
+            rows += [[say("standard error of the bias"), f"{self.uncertainty:.3g}"]] if self.draws else []
+        return box(say("A truncated gradient G against the full one, g"), table(["", ""], rows, right=[1]))
 
     def __str__(self) -> str:
-        text = f"bias {self.relative:.3g} of the full gradient's norm, cosine {self.cosine:.4f}"
+        text = say(
+            "bias {bias:.3g} of the full gradient's norm, cosine {cosine:.4f}", bias=self.relative, cosine=self.cosine
+        )
         if self.draws == 1:
             return text
-        kind = f"{self.draws} draws" if self.draws else "all drawings"
-        return f"{text}, standard deviation {self.spread:.3g} of it ({kind})"
+        kind = say("{n} draws", n=self.draws) if self.draws else say("all drawings")
+        return say("{text}, standard deviation {spread:.3g} of it ({kind})", text=text, spread=self.spread, kind=kind)
 
 
 def bias_and_variance(

@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import box, sentences
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.rich_values import tree_form
@@ -43,12 +44,12 @@ class Cost:
         return f"<Cost: {self}>"
 
     def _repr_html_(self) -> str:
-        return box("The cost of real-time recurrent learning", sentences([str(self)]))
+        return box(say("The cost of real-time recurrent learning"), sentences([str(self)]))
 
     def __str__(self) -> str:
-        return (
-            f"{self.tangents:,} tangents, {self.operations:,} operations, {self.nbytes:,} bytes held between steps, "
-            f"{self.seconds:.3g} s"
+        return say(
+            "{tangents:,} tangents, {operations:,} operations, {nbytes:,} bytes held between steps, {seconds:.3g} s",
+            **vars(self),
         )
 
 
@@ -63,8 +64,8 @@ class Rtrl(NamedTuple):
         return f"<Rtrl: loss {self.value:.6g}, gradients of {', '.join(self.gradients)}; {self.cost}>"
 
     def _repr_html_(self) -> str:
-        title = f"Real-time recurrent learning: the loss is {self.value:.6g}"
-        return box(title, sentences([str(self.cost)]), tree_form(self.gradients, "its gradients"))
+        title = say("Real-time recurrent learning: the loss is {loss:.6g}", loss=self.value)
+        return box(title, sentences([str(self.cost)]), tree_form(self.gradients, say("its gradients")))
 
 
 def rtrl(cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: Any = None) -> Rtrl:

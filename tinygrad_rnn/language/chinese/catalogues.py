@@ -7,6 +7,7 @@ from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
 from tinygrad_rnn.language.chinese.zh_diagnosis import DIAGNOSIS
 from tinygrad_rnn.language.chinese.zh_flow import FLOW
+from tinygrad_rnn.language.chinese.zh_forms import FORMS
 from tinygrad_rnn.language.chinese.zh_homework import HOMEWORK
 from tinygrad_rnn.language.chinese.zh_marking import MARKING
 from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
@@ -14,6 +15,8 @@ from tinygrad_rnn.language.chinese.zh_online import ONLINE
 from tinygrad_rnn.language.chinese.zh_pictures import PICTURES
 from tinygrad_rnn.language.chinese.zh_player import PLAYER
 from tinygrad_rnn.language.chinese.zh_scans import SCANS
+from tinygrad_rnn.language.chinese.zh_training import TRAINING
+from tinygrad_rnn.language.chinese.zh_truncation import TRUNCATION
 
 CATALOGUES = (
     COMMON,
@@ -28,6 +31,9 @@ CATALOGUES = (
     SCANS,
     PICTURES,
     PLAYER,
+    TRAINING,
+    TRUNCATION,
+    FORMS,
 )
 """The catalogues of the rooms."""
 
