@@ -10,6 +10,7 @@ from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
 from tinygrad_rnn.bptt.derivation.linear_maps import Maps, is_map, is_of_matrices
+from tinygrad_rnn.bptt.derivation.matrix_algebra import transposed
 from tinygrad_rnn.bptt.derivation.printed_as import PrintedAs, turned
 from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import Definition, NoSlope, by_line, line_slope, of_function
@@ -145,7 +146,9 @@ class Formulas:
 
     def _laid_out(self, x: Expr) -> Expr:
         """Return the derivative of a vector by a vector in the layout that is asked for."""
-        return turned(x) if self.printed_as.denominator and not is_map(x) else x
+        if not self.printed_as.denominator or is_map(x):
+            return x
+        return transposed(x) if self.rec.by_example else turned(x)
 
     def readers(self, name: str, step: int = 0) -> list[str]:
         """Return the lines that read a value of their own step, or (-1) of the step before."""

@@ -118,7 +118,7 @@ def _times(a: Expr, b: Expr) -> Expr:
 
 def transposed(x: Expr) -> Expr:
     """Return the transpose; a number is its own, and that of a product is the product of the transposes."""
-    if is_number(x) or is_diagonal(x):
+    if is_number(x) or is_diagonal(x) or (isinstance(x, Op) and x.name == "eye"):
         return x
     numbers, rest = numbers_apart(x)
     if numbers:

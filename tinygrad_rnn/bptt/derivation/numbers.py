@@ -134,7 +134,8 @@ class Numbers:
             if f.summed:
                 first, *others = (self.evaluate(right, k) for k in range(self.T))
                 whole = sum(others, first)
-                found.append(whole.sum(axis=0) if self._rec.by_example and np.ndim(whole) == 3 else whole)
+                whole = whole.sum(axis=0) if self._rec.by_example and np.ndim(whole) == 3 else whole
+                found.append(np.reshape(whole, ()) if self._rec.by_example and np.shape(found[0]) == () else whole)
             else:
                 found.append(self.evaluate(right, 0 if f.at == "first" else t))
         return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]

@@ -177,6 +177,9 @@ class _OneExample:
 
     def _matmul(self, x: Op) -> Expr:
         a, b = x.args
+        rows = [_rows_of(arg, self.batch) for arg in (transpose(a), b)]
+        if rows[0] is not None and rows[1] is not None:  # a sum over the rows of the matrices of all examples
+            return times(transposed(self.one(rows[0])), self.one(rows[1]))
         if a.shape[-1:] == b.shape[:1] == (self.batch,):  # a sum over the examples
             left = self.one(transpose(a))
             right = self.one(b)
@@ -297,6 +300,14 @@ class _OneExample:
         )
 
     _stack = _one_hot = _refuse
+
+
+def _rows_of(x: Expr, batch: int) -> Expr | None:
+    """Return the matrices (B, m, n) whose rows an array (B m, n) holds, or None for any other."""
+    if not isinstance(x, Op) or x.name != "reshape" or len(x.shape) != 2 or len(x.args[0].shape) != 3:
+        return None
+    b, m, n = x.args[0].shape
+    return x.args[0] if b == batch and x.shape == (b * m, n) else None
 
 
 def _is_short(right: Expr) -> bool:

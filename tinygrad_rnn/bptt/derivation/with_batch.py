@@ -119,6 +119,11 @@ class _WithBatch:
         ref = Ref(x.name, None, shape)
         return transpose(ref) if len(shape) == 2 and shape[1] == 1 < shape[0] else ref
 
+    def _flat(self, x: Expr) -> Expr:
+        """Return a vector of parameters with one axis."""
+        found = self.vector(x)
+        return found if len(found.shape) < 2 else Op("getitem", (found,), (("index", (0,)),), found.shape[1:])
+
     def _vector_elementwise(self, x: Op) -> Expr:
         args = [self.vector(a) for a in x.args]
         return made_of(x, args, _broadcast(args))
@@ -136,12 +141,14 @@ class _WithBatch:
     def _vector_sum(self, x: Op) -> Expr:
         inner = x.args[0]
         if dict(x.options)["axis"] == (0,):
-            return self._over_units(self.vector(inner))
-        sums = Op("sum", (self.matrix(inner),), (("axis", (1, 2)),), (self.batch,))
+            return self._over_units(self.vector(inner), x.name)
+        sums = Op(x.name, (self.matrix(inner),), (("axis", (1, 2)),), (self.batch,))
         return Op("getitem", (sums,), (("index", (WHOLE, None)),), (self.batch, 1))
 
-    def _over_units(self, x: Expr) -> Expr:
-        return Op("sum", (x,), (("axis", (1,)), ("keepdims", True)), (self.batch, 1))
+    _vector_mean = _vector_sum
+
+    def _over_units(self, x: Expr, name: str = "sum") -> Expr:
+        return Op(name, (x,), (("axis", (1,)), ("keepdims", True)), (self.batch, 1))
 
     def _vector_getitem(self, x: Op) -> Expr:
         part, _ = dict(x.options)["index"]
@@ -171,7 +178,7 @@ class _WithBatch:
             return Op("sum", (self.matrix(m),), (("axis", (axis,)),), (self.batch, x.shape[0]))
         if of_parameters(b):
             return Op(
-                "einsum", (self.matrix(m), self.vector(b)), (("subscripts", f"{letters},j->bi"),), self._shape(x.shape)
+                "einsum", (self.matrix(m), self._flat(b)), (("subscripts", f"{letters},j->bi"),), self._shape(x.shape)
             )
         if letters == "bji":
             return Op("einsum", (self.matrix(m), self.vector(b)), (("subscripts", "bij,bi->bj"),), self._shape(x.shape))
