@@ -130,19 +130,20 @@ class Formulas:
     def _errors(self) -> list[Formula]:
         found = []
         for e in self.rec.backward:
-            right = later_first(self._with_diagonal(e.right))
+            right = later_first(self.with_diagonal(e.right))
             name = self.rec.cotangents.get(e.target.name, "")
             later = [n for at in self._handed(name) for n in at[1:]]  # through the lines of the step after
             entries = tuple(sorted({*self._read_at(name), *later}))
             found.append(Formula("errors", e.target.name, e.targets, (*self._primed(right), right), entries=entries))
         return found
 
-    def _with_diagonal(self, right: Expr) -> Expr:
-        """Return diag(v) (sum) for a sum that is multiplied entry by entry, but for matrices and numbers."""
+    def with_diagonal(self, right: Expr) -> Expr:
+        """Return diag(v) (sum) for a sum that is multiplied entry by entry; with matrices, for a sum of vectors."""
         found = with_diagonal(right)
         if not self.rec.by_example or not isinstance(found, Op) or found.name != "scaled":
             return found
-        return found if found.args[0].shape == found.args[1].shape == right.shape and right.shape[0] > 1 else right
+        vectors = found.args[0].shape == found.args[1].shape == right.shape and right.shape[1:] == (1,)
+        return found if vectors and right.shape[0] > 1 else right
 
     def _laid_out(self, x: Expr) -> Expr:
         """Return the derivative of a vector by a vector in the layout that is asked for."""

@@ -208,9 +208,14 @@ def entry_sum(x: Expr) -> Expr:
 
 
 def fitted(x: Expr, shape: Shape) -> Expr:
-    """Return a column or a row as a matrix with equal columns or rows, c 1^T or 1 r^T; all else as it is."""
-    if is_number(x) or x.shape == shape or len(shape) < 2:
+    """Return a column or a row as a matrix with equal columns or rows, c 1^T or 1 r^T, and a number as s 1 1^T.
+
+    A constant stays as it is.
+    """
+    if isinstance(x, Num) or x.shape == shape or len(shape) < 2 or (is_number(x) and shape[1] == 1):
         return x
+    if is_number(x):
+        return scaled([x], matmul(ones(shape[0]), transpose(ones(shape[1]))))
     if x.shape[1] == 1:
         return times(x, transpose(ones(shape[1])))
     return times(ones(shape[0]), x)

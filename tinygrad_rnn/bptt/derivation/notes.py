@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tinygrad_rnn.bptt.derivation.expressions import Op, Shape, walk
+from tinygrad_rnn.bptt.derivation.expressions import Op, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Partial
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
 from tinygrad_rnn.bptt.derivation.linear_maps import is_map
@@ -46,7 +46,7 @@ def heading_of(section: str, formulas: Formulas) -> SpokenWords:
 def convention(formulas: Formulas) -> SpokenWords:
     """Return what the letters of a derivation mean, and its layout."""
     quantities = sentence("Each quantity is a column vector, for one example. L is the sum of the losses L_t.")
-    if any(1 not in shape[1:] and len(shape) > 1 for shape in _of_steps_alone(formulas)):
+    if formulas.rec.matrices():
         quantities = sentence(
             "Each quantity is a number, a column vector or a matrix, for one example. L is the sum of the losses L_t."
         )
@@ -106,16 +106,10 @@ def _of_forward(formulas: Formulas) -> list[SpokenWords]:
         sentences.append(sentence("x holds indices: e with an index is the column that is 1 there and 0 elsewhere."))
     back = {part.name for right in formulas.rec.coming_back() for part in walk(right) if isinstance(part, Op)}
     if "ones" in used | back:
-        sentences.append(sentence("A bold 1, or a 1 after a matrix, is the column of ones."))
+        sentences.append(sentence("A 1 that multiplies a matrix or a vector is the column of ones that fits."))
     if "detach" in used:
         sentences.append(sentence("sg(v), for stop_gradient, is v with its path cut: its derivative is 0."))
     return sentences
-
-
-def _of_steps_alone(formulas: Formulas) -> list[Shape]:
-    """Return the shapes of the quantities of a step, for a derivation in which each is of one example."""
-    lines = [*formulas.rec.forward, *formulas.rec.backward] if formulas.rec.by_example else []
-    return [target.shape for e in lines for target in e.targets]
 
 
 def _of_slopes(formulas: Formulas) -> list[SpokenWords]:

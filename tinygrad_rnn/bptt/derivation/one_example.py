@@ -172,8 +172,9 @@ class _OneExample:
             return times_all([args[0], over], shape) if len(shape) == 2 else product(args[0], over)
         if x.name == "negative":
             return made(x, args)
-        args = [fitted(a, shape) for a in args]
-        return total(*args) if x.name == "add" else made(x, args, shape)
+        if x.name == "add":
+            return total(*(fitted(a, shape) for a in args))
+        return made(x, [a if is_number(a) else fitted(a, shape) for a in args], shape)
 
     def _matmul(self, x: Op) -> Expr:
         a, b = x.args

@@ -50,7 +50,9 @@ DERIVATION = {
     "x holds indices: e with an index is the column that is 1 there and 0 elsewhere.": (
         "x 的内容是下标：带下标的 e 是一列，在该处为 1，其余为 0。"
     ),
-    "A bold 1, or a 1 after a matrix, is the column of ones.": "粗体的 1，或矩阵后面的 1，是全为 1 的列向量。",
+    "A 1 that multiplies a matrix or a vector is the column of ones that fits.": (
+        "与矩阵或向量相乘的 1 是大小合适的全 1 列向量。"
+    ),
     "sg(v), for stop_gradient, is v with its path cut: its derivative is 0.": (
         "sg(v)（stop_gradient）就是路径被切断的 v：它的导数为 0。"
     ),
