@@ -327,6 +327,36 @@ def test_einsum_serves_cells_with_vectors_as_states_too():
     assert "h = np.tanh(x @ W + h_prev @ U.T)" in derivation.numpy()
 
 
+def test_a_readout_and_a_loss_stand_behind_a_matrix_state():
+    def example(rng, T, B):
+        params, xs, state = example_with(W_a=(5, 3), V=(2, 5))(rng, T, B)
+        return params, xs, state, rng.normal(size=(T, B, 2))
+
+    derivation = bptt.derive(
+        gated, example=example, readout=lambda p, h: h @ p["V"].T, loss=lambda y, target: ((y - target) ** 2).sum() / 2
+    )
+    lines = derivation.lines()
+    assert lines["L"] == "L_t = 0.5 ((u_t - target_t)ᵀ (u_t - target_t))"
+    assert lines["du"] == "du_t = u_t - target_t"
+    assert lines["dy"] == "dy_t = Vᵀ du_t"
+    assert lines["dV"] == "∂L/∂V = Σ_t du_t y_tᵀ"
+    assert "loss += 0.5 * ((u - target) ** 2).sum()" in derivation.numpy()
+
+
+def test_indices_choose_rows_beside_a_matrix_state():
+    def cell(params, x, y, S):
+        e = params["E"][x[:, 0]]
+        return with_einsum(params, e, y, S)
+
+    def example(rng, T, B):
+        params, _, state = example_with(E=(7, 3))(rng, T, B)
+        return params, rng.integers(0, 7, size=(T, B, 1)), state
+
+    derivation = bptt.derive(cell, example=example)
+    assert derivation.lines()["dE"] == "∂L/∂E = Σ_t e_{x_t} (de_t)ᵀ"
+    assert "np.add.at(dE, xs[t][:, 0], de)" in derivation.numpy()
+
+
 # ------------------------------------------------------------------------------------------------ maps, and refusals
 
 

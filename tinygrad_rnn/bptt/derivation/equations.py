@@ -77,7 +77,7 @@ class Recurrence:
     def matrices(self) -> list[str]:
         """Return the names of the quantities of a step that are a matrix for one example."""
         lines = [*self.forward, *self.backward] if self.by_example else []
-        return [t.name for e in lines for t in e.targets if 1 not in t.shape[1:]]
+        return [t.name for e in lines for t in e.targets if len(t.shape) == 2 and t.shape[1] > 1]
 
     def coming_back(self) -> list[Expr]:
         """Return the right sides of the walk back."""

@@ -36,7 +36,7 @@ def is_map(x: Expr) -> bool:
 
 def is_of_matrices(above: Ref, below: Ref) -> bool:
     """Return whether a derivative is no matrix: one of the two quantities is one."""
-    return 1 not in above.shape[1:] or 1 not in below.shape[1:]
+    return any(len(x.shape) == 2 and x.shape[1] > 1 for x in (above, below))
 
 
 class Maps:

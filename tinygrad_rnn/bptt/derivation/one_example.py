@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     Shape,
     made,
     matmul,
+    one_hot,
     power,
     product,
     total,
@@ -289,6 +290,9 @@ class _OneExample:
 
     _concatenate = _split = _softmax = _log_softmax = _along_an_axis
 
+    def _one_hot(self, x: Op) -> Expr:
+        return one_hot(self.one(x.args[0]), dict(x.options)["n"], 0)
+
     def _refuse(self, x: Op) -> Expr:
         subscripts = dict(x.options).get("subscripts")
         said = (
@@ -300,7 +304,7 @@ class _OneExample:
             "take products of matrices, outer products, elementwise functions, sums, and parts of vectors"
         )
 
-    _stack = _one_hot = _refuse
+    _stack = _refuse
 
 
 def _rows_of(x: Expr, batch: int) -> Expr | None:
