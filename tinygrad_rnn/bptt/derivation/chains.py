@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, made, product, rebuilt, total, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
-from tinygrad_rnn.bptt.derivation.formulas import Formulas, with_diagonal
+from tinygrad_rnn.bptt.derivation.formulas import Formulas
 
 MOST = 40
 """The maximum number of terms in one formula."""
@@ -14,12 +14,18 @@ MOST = 40
 def chains(formulas: Formulas, T: int) -> list[Formula]:
     """Return for each parameter and t = 1, ..., T the derivative of L_t by that parameter, as the sum of its chains.
 
-    Raises ValueError for a formula of more than 40 chains, and for chains through arrays that are joined from parts.
+    Raises ValueError for a formula of more than 40 chains, and for chains through arrays that are joined from parts, or
+    through matrices.
     """
     rec = formulas.rec
     if rec.target:
         raise ValueError("derive: chains begin at dL_t/dh_t, whatever the loss is\nleave out readout and loss")
-    lines = {e.target.name: with_diagonal(e.right) for e in rec.backward}
+    if rec.matrices():
+        raise ValueError(
+            f"derive: the chains of {rec.title} run through matrices, whose local derivatives are no matrices\n"
+            "read its error terms: derivation.lines()"
+        )
+    lines = {e.target.name: formulas.with_diagonal(e.right) for e in rec.backward}
     together: dict[Expr, list[str]] = {}
     for key, right in rec.terms.items():
         if right is not None:

@@ -74,6 +74,11 @@ class Recurrence:
             dx=some(self.dx),
         )
 
+    def matrices(self) -> list[str]:
+        """Return the names of the quantities of a step that are a matrix for one example."""
+        lines = [*self.forward, *self.backward] if self.by_example else []
+        return [t.name for e in lines for t in e.targets if len(t.shape) == 2 and t.shape[1] > 1]
+
     def coming_back(self) -> list[Expr]:
         """Return the right sides of the walk back."""
         found = [e.right for e in self.backward]

@@ -36,6 +36,14 @@ def _by_engine(name: str) -> Callable[..., Any]:
     return lambda *args, **options: PRIMITIVES[name].function(*args, **options)
 
 
+def _one_hot(at: Array, n: int, axis: int, axes: int) -> Array:
+    """Return rows or columns that are 1 at an index; with an axis of examples in front, a column for each."""
+    found: Array = np.eye(n)[at]
+    if axes == 3:
+        return found[:, :, None]
+    return found if axis else found.T
+
+
 def index_of(parts: tuple[object, ...]) -> tuple[object, ...]:
     """Return an index in the form of NumPy."""
     return tuple(slice(*part) if isinstance(part, tuple) else part for part in parts)
@@ -59,7 +67,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     ),
     "diag": lambda v: v * np.eye(v.shape[-2]) if np.ndim(v) == 3 else np.diagflat(v),
     "eye": lambda n: np.eye(n),
-    "one_hot": lambda at, n, axis: np.eye(n)[np.ravel(at)] if axis else np.eye(n)[:, np.ravel(at)],
+    "one_hot": lambda at, n, axis: _one_hot(np.ravel(at), n, axis, np.ndim(at)),
     "placed": lambda n, start, width: np.eye(n)[:, start : start + width],
     "block": lambda above, below, value: value,
     "rows": lambda x, part, parts, label, axis: np.split(x, parts, axis)[part],

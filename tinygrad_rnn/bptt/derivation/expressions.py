@@ -185,7 +185,7 @@ def one_hot(at: Expr, n: int, axis: int = 1) -> Expr:
 def matmul(a: Expr, b: Expr) -> Expr:
     """Return a product of matrices; a minus stands outside of it."""
     shape = (*a.shape[:-1], *b.shape[:-2], *b.shape[-1:]) if len(b.shape) > 1 else a.shape[:-1]
-    if len(a.shape) > 1 and max(len(a.shape), len(b.shape)) > 2:  # of each example
+    if min(len(a.shape), len(b.shape)) > 1 and max(len(a.shape), len(b.shape)) > 2:  # of each example
         shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     if is_negative(a) and isinstance(a, Op):
         return negative(matmul(a.args[0], b))

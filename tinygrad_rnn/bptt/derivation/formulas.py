@@ -10,6 +10,7 @@ from tinygrad_rnn.bptt.derivation.equations import UPSTREAM, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, product, refs, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
 from tinygrad_rnn.bptt.derivation.linear_maps import Maps, is_map, is_of_matrices
+from tinygrad_rnn.bptt.derivation.matrix_algebra import transposed
 from tinygrad_rnn.bptt.derivation.printed_as import PrintedAs, turned
 from tinygrad_rnn.bptt.derivation.readable import readable
 from tinygrad_rnn.bptt.derivation.slopes import Definition, NoSlope, by_line, line_slope, of_function
@@ -129,23 +130,26 @@ class Formulas:
     def _errors(self) -> list[Formula]:
         found = []
         for e in self.rec.backward:
-            right = later_first(self._with_diagonal(e.right))
+            right = later_first(self.with_diagonal(e.right))
             name = self.rec.cotangents.get(e.target.name, "")
             later = [n for at in self._handed(name) for n in at[1:]]  # through the lines of the step after
             entries = tuple(sorted({*self._read_at(name), *later}))
             found.append(Formula("errors", e.target.name, e.targets, (*self._primed(right), right), entries=entries))
         return found
 
-    def _with_diagonal(self, right: Expr) -> Expr:
-        """Return diag(v) (sum) for a sum that is multiplied entry by entry, but for matrices and numbers."""
+    def with_diagonal(self, right: Expr) -> Expr:
+        """Return diag(v) (sum) for a sum that is multiplied entry by entry; with matrices, for a sum of vectors."""
         found = with_diagonal(right)
         if not self.rec.by_example or not isinstance(found, Op) or found.name != "scaled":
             return found
-        return found if found.args[0].shape == found.args[1].shape == right.shape and right.shape[0] > 1 else right
+        vectors = found.args[0].shape == found.args[1].shape == right.shape and right.shape[1:] == (1,)
+        return found if vectors and right.shape[0] > 1 else right
 
     def _laid_out(self, x: Expr) -> Expr:
         """Return the derivative of a vector by a vector in the layout that is asked for."""
-        return turned(x) if self.printed_as.denominator and not is_map(x) else x
+        if not self.printed_as.denominator or is_map(x):
+            return x
+        return transposed(x) if self.rec.by_example else turned(x)
 
     def readers(self, name: str, step: int = 0) -> list[str]:
         """Return the lines that read a value of their own step, or (-1) of the step before."""

@@ -21,7 +21,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     uncut,
     walk,
 )
-from tinygrad_rnn.bptt.derivation.matrix_algebra import diagonal, entry_sum, times, times_all, transposed
+from tinygrad_rnn.bptt.derivation.matrix_algebra import diagonal, entry_sum, ones, times, times_all, transposed
 from tinygrad_rnn.bptt.derivation.slopes import Definition, NoSlope, of_function
 from tinygrad_rnn.bptt.derivation.step_blocks import LONGEST
 from tinygrad_rnn.tape.notation import LETTERS, is_function
@@ -36,7 +36,7 @@ def is_map(x: Expr) -> bool:
 
 def is_of_matrices(above: Ref, below: Ref) -> bool:
     """Return whether a derivative is no matrix: one of the two quantities is one."""
-    return 1 not in above.shape[1:] or 1 not in below.shape[1:]
+    return any(len(x.shape) == 2 and x.shape[1] > 1 for x in (above, below))
 
 
 class Maps:
@@ -59,14 +59,21 @@ class Maps:
         """Return the map along all ways within a step. Raises NoSlope where it has none."""
         change = self._change(below)
         moved: dict[Expr, Expr] = {below: change}
+        unknown = set[Expr]()
         for right, target, part in self._lines.values():
-            if not any(ref in moved for ref in refs(right)):
+            read = {*refs(right)}
+            if read.isdisjoint(moved) and read.isdisjoint(unknown):
                 continue
-            if part:
-                raise NoSlope
-            found = _tangent(right, moved, target)
-            if found is not None:
+            try:
+                found = None if part or not read.isdisjoint(unknown) else _tangent(right, moved, target)
+            except NoSlope:
+                part = (0, 0, "")
+            if part or not read.isdisjoint(unknown):
+                unknown.add(target)
+            elif found is not None:
                 moved[target] = found
+        if above in unknown:
+            raise NoSlope
         return _map(change, moved.get(above))
 
     def _change(self, by: Ref) -> Ref:
@@ -92,9 +99,10 @@ def _tangent(x: Expr, moved: Mapping[Expr, Expr], y: Expr | None = None) -> Expr
     if all(d is None for d in inner):
         return None
     if x.name == "add":
-        if any(d is not None and d.shape != x.shape for d in inner):
-            raise NoSlope  # a number that is added to every entry
-        return total(*(d for d in inner if d is not None))
+        spread = [d if d is None or d.shape == x.shape else times(ones(x.shape[0]), d) for d in inner]
+        if any(d is not None and d.shape != x.shape for d in spread):
+            raise NoSlope
+        return total(*(d for d in spread if d is not None))
     if x.name == "multiply":
         return _sum(
             [None if d is None else times_all([*x.args[:k], d, *x.args[k + 1 :]], x.shape) for k, d in enumerate(inner)]

@@ -118,14 +118,11 @@ def _times(a: Expr, b: Expr) -> Expr:
 
 def transposed(x: Expr) -> Expr:
     """Return the transpose; a number is its own, and that of a product is the product of the transposes."""
-    if is_number(x) or is_diagonal(x):
+    if is_number(x) or is_diagonal(x) or (isinstance(x, Op) and x.name == "eye"):
         return x
     numbers, rest = numbers_apart(x)
     if numbers:
         return scaled(numbers, transposed(rest))
-    if isinstance(x, Op) and x.name in ("add", "multiply"):
-        parts = [transposed(a) for a in x.args]
-        return total(*parts) if x.name == "add" else product(*parts)
     if isinstance(x, Op) and x.name == "matmul":
         return matmul(transposed(x.args[1]), transposed(x.args[0]))
     return transpose(x)
@@ -208,9 +205,14 @@ def entry_sum(x: Expr) -> Expr:
 
 
 def fitted(x: Expr, shape: Shape) -> Expr:
-    """Return a column or a row as a matrix with equal columns or rows, c 1^T or 1 r^T; all else as it is."""
-    if is_number(x) or x.shape == shape or len(shape) < 2:
+    """Return a column or a row as a matrix with equal columns or rows, c 1^T or 1 r^T, and a number as s 1 1^T.
+
+    A constant stays as it is.
+    """
+    if isinstance(x, Num) or x.shape == shape or len(shape) < 2 or (is_number(x) and shape[1] == 1):
         return x
+    if is_number(x):
+        return scaled([x], matmul(ones(shape[0]), transpose(ones(shape[1]))))
     if x.shape[1] == 1:
         return times(x, transpose(ones(shape[1])))
     return times(ones(shape[0]), x)

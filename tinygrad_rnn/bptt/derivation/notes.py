@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from tinygrad_rnn.bptt.derivation.expressions import Op, walk
 from tinygrad_rnn.bptt.derivation.formula_line import Partial
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.linear_maps import is_map
 from tinygrad_rnn.language.saying import Listed, Words, joined, listed, sentence
 
 SpokenWords = Words | Listed
@@ -45,6 +46,10 @@ def heading_of(section: str, formulas: Formulas) -> SpokenWords:
 def convention(formulas: Formulas) -> SpokenWords:
     """Return what the letters of a derivation mean, and its layout."""
     quantities = sentence("Each quantity is a column vector, for one example. L is the sum of the losses L_t.")
+    if formulas.rec.matrices():
+        quantities = sentence(
+            "Each quantity is a number, a column vector or a matrix, for one example. L is the sum of the losses L_t."
+        )
     if formulas.printed_as.each_loss:
         letters = sentence(
             "The letter d before a quantity stands for the derivative of L_t with respect to it; for a net input this "
@@ -99,12 +104,32 @@ def _of_forward(formulas: Formulas) -> list[SpokenWords]:
     used = {part.name for e in lines for part in walk(e.right) if isinstance(part, Op)}
     if "one_hot" in used:
         sentences.append(sentence("x holds indices: e with an index is the column that is 1 there and 0 elsewhere."))
+    back = {part.name for right in formulas.rec.coming_back() for part in walk(right) if isinstance(part, Op)}
+    if "ones" in used | back:
+        sentences.append(sentence("A 1 that multiplies a matrix or a vector is the column of ones that fits."))
     if "detach" in used:
         sentences.append(sentence("sg(v), for stop_gradient, is v with its path cut: its derivative is 0."))
     return sentences
 
 
 def _of_slopes(formulas: Formulas) -> list[SpokenWords]:
+    return [*_of_maps(formulas), *_of_one_line(formulas)]
+
+
+def _of_maps(formulas: Formulas) -> list[SpokenWords]:
+    found = next((f for f in formulas.section("slopes") if is_map(f.right[0])), None)
+    if found is None:
+        return []
+    return [
+        sentence(
+            "A derivative of a matrix, or by one, such as {one}, is a linear map and no matrix: the arrow leads from a "
+            "small change of the quantity below to what it makes of the quantity above.",
+            one=found.left[0],
+        )
+    ]
+
+
+def _of_one_line(formulas: Formulas) -> list[SpokenWords]:
     alone = [f.left[0] for f in formulas.section("slopes") if isinstance(f.left[0], Partial) and f.left[0].kind]
     if not alone:
         return []

@@ -134,9 +134,12 @@ class Numbers:
             if f.summed:
                 first, *others = (self.evaluate(right, k) for k in range(self.T))
                 whole = sum(others, first)
-                found.append(whole.sum(axis=0) if self._rec.by_example and np.ndim(whole) == 3 else whole)
+                whole = whole.sum(axis=0) if self._rec.by_example and np.ndim(whole) == 3 else whole
+                found.append(np.reshape(whole, ()) if self._rec.by_example and np.shape(found[0]) == () else whole)
             else:
-                found.append(self.evaluate(right, 0 if f.at == "first" else t))
+                value = self.evaluate(right, 0 if f.at == "first" else t)
+                of_batch = self._rec.by_example and np.shape(found[0]) == ()  # the loss: the sum over the examples
+                found.append(np.sum(value) if of_batch else value)
         return [np.broadcast_to(side, np.shape(found[0])) if np.ndim(side) == 0 else side for side in found]
 
 
@@ -155,6 +158,8 @@ def _turn(a: Array) -> Array:
 
 def _of_each_example(a: Array) -> Array:
     """Return a column, a matrix or a number for each example: (B, n, 1), (B, m, n) or (B, 1, 1)."""
+    if a.ndim == 0:  # the loss of a step, over all examples
+        return a
     if a.ndim < 3:
         return a.reshape(len(a), -1, 1)
     return a.swapaxes(1, 2) if a.shape[1] == 1 else a

@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     Shape,
     made,
     matmul,
+    one_hot,
     power,
     product,
     total,
@@ -172,11 +173,15 @@ class _OneExample:
             return times_all([args[0], over], shape) if len(shape) == 2 else product(args[0], over)
         if x.name == "negative":
             return made(x, args)
-        args = [fitted(a, shape) for a in args]
-        return total(*args) if x.name == "add" else made(x, args, shape)
+        if x.name == "add":
+            return total(*(fitted(a, shape) for a in args))
+        return made(x, [a if is_number(a) else fitted(a, shape) for a in args], shape)
 
     def _matmul(self, x: Op) -> Expr:
         a, b = x.args
+        rows = [_rows_of(arg, self.batch) for arg in (transpose(a), b)]
+        if rows[0] is not None and rows[1] is not None:  # a sum over the rows of the matrices of all examples
+            return times(transposed(self.one(rows[0])), self.one(rows[1]))
         if a.shape[-1:] == b.shape[:1] == (self.batch,):  # a sum over the examples
             left = self.one(transpose(a))
             right = self.one(b)
@@ -285,6 +290,9 @@ class _OneExample:
 
     _concatenate = _split = _softmax = _log_softmax = _along_an_axis
 
+    def _one_hot(self, x: Op) -> Expr:
+        return one_hot(self.one(x.args[0]), dict(x.options)["n"], 0)
+
     def _refuse(self, x: Op) -> Expr:
         subscripts = dict(x.options).get("subscripts")
         said = (
@@ -296,7 +304,15 @@ class _OneExample:
             "take products of matrices, outer products, elementwise functions, sums, and parts of vectors"
         )
 
-    _stack = _one_hot = _refuse
+    _stack = _refuse
+
+
+def _rows_of(x: Expr, batch: int) -> Expr | None:
+    """Return the matrices (B, m, n) whose rows an array (B m, n) holds, or None for any other."""
+    if not isinstance(x, Op) or x.name != "reshape" or len(x.shape) != 2 or len(x.args[0].shape) != 3:
+        return None
+    b, m, n = x.args[0].shape
+    return x.args[0] if b == batch and x.shape == (b * m, n) else None
 
 
 def _is_short(right: Expr) -> bool:

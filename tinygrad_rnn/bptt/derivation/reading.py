@@ -158,6 +158,11 @@ def _scatter(node: Node, args: list[Any], batch: int) -> Expr:
         if _has_same_entries([a for a, _ in index], shape, g[1].shape):
             terms.append(_reshaped(g[1], shape, batch))
             continue
+        if len(shape) > 2:
+            raise Unwritable(
+                f"derive: the cell reads a part of an array {shape}, for which there is no formula\n"
+                "multiply by a vector of parameters that chooses the part, or keep it as a state of its own"
+            )
         if not _is_index(at) or len(shape) != 2 or [a for a, _ in before] not in ([], [slice(None)]):
             raise _no_formula(node)
         turned = transpose(one_hot(found, shape[0]))

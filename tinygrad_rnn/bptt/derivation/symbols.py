@@ -33,6 +33,8 @@ class Writer:
         net = [name for name in names if name in self._net and f"d{name}" in self._cotangents]
         deltas = {name: ("", name.partition("_")[2] or ("" if name == "z" else name)) for name in net}
         deltas = dict.fromkeys(net, ("", "")) if len(net) == 1 else deltas
+        others = {sub for base, sub in self._symbols.values() if base == "delta"}  # a quantity that is delta itself
+        deltas = {name: (base, name if sub in others else sub) for name, (base, sub) in deltas.items()}
         self._deltas = {name: sub.replace("_", ",") for name, (_, sub) in _apart(deltas).items()}
 
     def with_blank(self, f: Formula, blank: str) -> str:

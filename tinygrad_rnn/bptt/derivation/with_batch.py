@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_rnn.bptt.derivation.equations import Equation, Recurrence
+from tinygrad_rnn.bptt.derivation.equations import LOSS, Equation, Recurrence, X
 from tinygrad_rnn.bptt.derivation.expressions import (
     Expr,
     Num,
@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.derivation.expressions import (
     Shape,
     is_negative,
     negative,
+    one_hot,
     product,
     total,
     transpose,
@@ -86,8 +87,9 @@ class _WithBatch:
         targets = tuple(Ref(t.name, t.step, self._shape_of(t.name, t.shape)) for t in e.targets)
         if e.target.step is None:
             return replace(e, targets=targets, right=self.outer_shape(e.right, targets[0].shape))
-        shape = e.target.shape
-        return replace(e, targets=targets, right=self._of_shape(e.right, shape))
+        if e.target.name == LOSS:
+            return replace(e, targets=(e.target,), right=self._term(e.right, ()))
+        return replace(e, targets=targets, right=self._of_shape(e.right, e.target.shape))
 
     def _of_shape(self, x: Expr, shape: Shape) -> Expr:
         """Return a vector or a matrix of all examples; what NumPy would broadcast later is spread."""
@@ -119,6 +121,11 @@ class _WithBatch:
         ref = Ref(x.name, None, shape)
         return transpose(ref) if len(shape) == 2 and shape[1] == 1 < shape[0] else ref
 
+    def _flat(self, x: Expr) -> Expr:
+        """Return a vector of parameters with one axis."""
+        found = self.vector(x)
+        return found if len(found.shape) < 2 else Op("getitem", (found,), (("index", (0,)),), found.shape[1:])
+
     def _vector_elementwise(self, x: Op) -> Expr:
         args = [self.vector(a) for a in x.args]
         return made_of(x, args, _broadcast(args))
@@ -136,16 +143,31 @@ class _WithBatch:
     def _vector_sum(self, x: Op) -> Expr:
         inner = x.args[0]
         if dict(x.options)["axis"] == (0,):
-            return self._over_units(self.vector(inner))
-        sums = Op("sum", (self.matrix(inner),), (("axis", (1, 2)),), (self.batch,))
+            return self._over_units(self.vector(inner), x.name)
+        sums = Op(x.name, (self.matrix(inner),), (("axis", (1, 2)),), (self.batch,))
         return Op("getitem", (sums,), (("index", (WHOLE, None)),), (self.batch, 1))
 
-    def _over_units(self, x: Expr) -> Expr:
-        return Op("sum", (x,), (("axis", (1,)), ("keepdims", True)), (self.batch, 1))
+    _vector_mean = _vector_sum
+
+    def _over_units(self, x: Expr, name: str = "sum") -> Expr:
+        return Op(name, (x,), (("axis", (1,)), ("keepdims", True)), (self.batch, 1))
 
     def _vector_getitem(self, x: Op) -> Expr:
         part, _ = dict(x.options)["index"]
         return Op("getitem", (self.vector(x.args[0]),), (("index", (WHOLE, part)),), (self.batch, x.shape[0]))
+
+    def _vector_one_hot(self, x: Op) -> Expr:
+        """Return the rows of indices; an index is one entry of x, or x itself."""
+        at, n = x.args[0], x.shape[0]
+        part = dict(at.options)["index"][0][0] if isinstance(at, Op) and at.name == "getitem" else 0
+        ref = at.args[0] if isinstance(at, Op) else at
+        if not isinstance(ref, Ref) or ref.name != X:
+            return self._refuse(x)
+        shape = self.like.shapes[X]
+        given: Expr = Ref(X, 0, shape)
+        if len(shape) > 1:
+            given = Op("getitem", (given,), (("index", (WHOLE, part)),), (self.batch,))
+        return one_hot(given, n)
 
     def _vector_along(self, x: Op) -> Expr:
         args = tuple(self.vector(a) for a in x.args)
@@ -171,7 +193,7 @@ class _WithBatch:
             return Op("sum", (self.matrix(m),), (("axis", (axis,)),), (self.batch, x.shape[0]))
         if of_parameters(b):
             return Op(
-                "einsum", (self.matrix(m), self.vector(b)), (("subscripts", f"{letters},j->bi"),), self._shape(x.shape)
+                "einsum", (self.matrix(m), self._flat(b)), (("subscripts", f"{letters},j->bi"),), self._shape(x.shape)
             )
         if letters == "bji":
             return Op("einsum", (self.matrix(m), self.vector(b)), (("subscripts", "bij,bi->bj"),), self._shape(x.shape))
@@ -266,11 +288,18 @@ class _WithBatch:
             return Op("sum", (self.matrix(x),), (("axis", (0,)),), shape)
         found = self.vector(x)
         if not shape:
-            return Op("sum", (found,), (("axis", (0, 1)),), shape)
+            return self._sum_of_all(x)
         if len(shape) == 1:
             return Op("sum", (found,), (("axis", (0,)),), shape)
         kept = Op("sum", (found,), (("axis", (0,)), ("keepdims", True)), (1, *found.shape[1:]))
         return kept if shape[0] == 1 else transpose(kept)
+
+    def _sum_of_all(self, x: Expr) -> Expr:
+        """Return the sum of a number over the examples; that of a sum over units is one over all entries."""
+        found = self.vector(x)
+        if isinstance(found, Op) and found.name == "sum" and dict(found.options).get("axis") == (1,):
+            found = found.args[0]
+        return Op("sum", (found,), (("axis", (0, 1)),), ())
 
     def _parameters_apart(self, x: Op, shape: Shape) -> Expr | None:
         """Return a product with its factors that are parameters outside of the sum over the examples, or None."""

@@ -18,6 +18,9 @@ DERIVATION = {
     "Each quantity is a column vector, for one example. L is the sum of the losses L_t.": (
         "每个量都是一个样本的列向量。L 是各时刻损失 L_t 的总和。"
     ),
+    "Each quantity is a number, a column vector or a matrix, for one example. L is the sum of the losses L_t.": (
+        "每个量都是一个样本的数、列向量或矩阵。L 是各时刻损失 L_t 的总和。"
+    ),
     "The letter d before a quantity stands for the derivative of L with respect to it; for a net input this derivative "
     "is delta.": "量前面的字母 d 表示 L 对它的导数；对净输入的导数写作 delta。",
     "The letter d before a quantity stands for the derivative of L_t with respect to it; for a net input this "
@@ -47,11 +50,19 @@ DERIVATION = {
     "x holds indices: e with an index is the column that is 1 there and 0 elsewhere.": (
         "x 的内容是下标：带下标的 e 是一列，在该处为 1，其余为 0。"
     ),
+    "A 1 that multiplies a matrix or a vector is the column of ones that fits.": (
+        "与矩阵或向量相乘的 1 是大小合适的全 1 列向量。"
+    ),
     "sg(v), for stop_gradient, is v with its path cut: its derivative is 0.": (
         "sg(v)（stop_gradient）就是路径被切断的 v：它的导数为 0。"
     ),
     "{one} is through that line alone. In the next section, {whole} is through all lines of the step.": (
         "{one} 只经过这一行；下一节的 {whole} 经过该时刻的所有行。"
+    ),
+    "A derivative of a matrix, or by one, such as {one}, is a linear map and no matrix: the arrow leads from a small "
+    "change of the quantity below to what it makes of the quantity above.": (
+        "矩阵的导数，或对矩阵的导数，例如 {one}，是一个线性映射，而不是矩阵："
+        "箭头从分母上的量的微小改变，指向它引起的分子上的量的改变。"
     ),
     "In each block the other states of step t-1 are held.": "求每一块时，时刻 t-1 的其他状态保持不变。",
     "An index in brackets stands for the part of a matrix that makes the part of that name.": (
