@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_rnn.language.chinese.zh_atlas import ATLAS
 from tinygrad_rnn.language.chinese.zh_common import COMMON
 from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
@@ -28,6 +29,7 @@ CATALOGUES = (
     SCANS,
     PICTURES,
     PLAYER,
+    ATLAS,
 )
 """The catalogues of the rooms."""
 
