@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from tinygrad_rnn.bptt.atlas.cell_entry import FLOAT64, CellEntry
+from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
 from tinygrad_rnn.bptt.atlas.entry_page import rounded
 from tinygrad_rnn.bptt.atlas.linearity import Linear
 from tinygrad_rnn.bptt.atlas.page_blocks import Grid
@@ -33,11 +33,9 @@ def _at(distance: int) -> Callable[[CellEntry], str]:
 
 
 COLUMNS = (
-    Column(sentence("cell"), lambda e: f"`{e.name}`", numbers=False),
+    Column(sentence("cell"), lambda e: e.name, numbers=False),
     Column(sentence("year"), lambda e: e.facts.paper.year),
     Column(sentence("state"), lambda e: e.state_size, numbers=False),
-    Column(sentence("bytes of state"), lambda e: f"{FLOAT64 * e.state_size.usual:,}", on_terminal=False),
-    Column(sentence("formula of the parameters"), lambda e: e.parameter_count, numbers=False, on_terminal=False),
     Column(sentence("parameters"), lambda e: f"{e.parameter_count.usual:,}"),
     Column(sentence("multiply-adds"), lambda e: f"{e.cost.products.usual:,}", on_terminal=False),
     Column(sentence("serial multiply-adds"), lambda e: f"{e.cost.waiting_products.usual:,}"),
@@ -47,7 +45,6 @@ COLUMNS = (
     Column(sentence("10 steps back"), _at(10)),
     Column(sentence("50 steps back"), _at(50)),
     Column(sentence("200 steps back"), _at(200)),
-    Column(sentence("source"), lambda e: e.facts.paper.authors.partition(",")[0], numbers=False, on_terminal=False),
 )
 
 
@@ -59,7 +56,7 @@ def comparison(entries: Iterable[CellEntry], terminal: bool = False, pages: str 
     columns = [column for column in COLUMNS if column.on_terminal or not terminal]
     rows = [[str(column.of(entry)) for column in columns] for entry in entries]
     if pages:
-        rows = [[f"[{name}]({folder}{name.strip('`')}{pages})", *rest] for name, *rest in rows]
+        rows = [[f"[{name}]({folder}{name}{pages})", *rest] for name, *rest in rows]
     right = [k for k, column in enumerate(columns) if column.numbers]
     return Grid([str(column.head) for column in columns], rows, right)
 
@@ -69,6 +66,6 @@ def explained() -> str:
     return say(
         "All numbers are at I = 10 inputs and H = 32 units, of one step of one example, counted off the tape; the norm "
         "of the step Jacobian is at H = 16. Serial is what leads from the old state to the new one: it must wait for "
-        "the step before. N steps back is log10 of the norm of dL/ds_k at the initial parameters, N steps before a "
-        "loss whose gradient by the last output has the norm 1."
+        "the step before. N steps back is log10 `|dL/ds_k|` at the initial parameters, N steps before a loss whose "
+        "gradient by the last output has the norm 1."
     )

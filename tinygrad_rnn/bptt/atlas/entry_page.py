@@ -129,7 +129,7 @@ def _jacobian(entry: CellEntry, to: str) -> Iterator[Block]:
     yield Words(
         f"The whole state is s = ({letters}). "
         * several
-        + f"Which entries of ds_t/ds_{{t-1}} are not zero, at I = 3 and H = 4: {share}. A row is an entry of the new "
+        + f"Which entries of `ds_t/ds_{{t-1}}` are not zero, at I = 3 and H = 4: {share}. A row is an entry of the new "
         "state, a column an entry of the old one."
     )
     picture = pattern_picture(pattern, title)
@@ -145,8 +145,9 @@ def _gradient(entry: CellEntry) -> Iterator[Block]:
     alt = f"{entry.facts.title}: the norm of the gradient of the state over 200 steps"
     output = next(iter(entry.states))
     yield Words(
-        f"The loss reads the last {output} alone, and its gradient there has the norm 1. The curve is |dL/ds_k| of the "
-        f"whole state, 0 to 200 steps back, at the initial parameters (I = {I}, H = {H}, 4 sequences of normal inputs)."
+        f"The loss reads the last {output} alone, and its gradient there has the norm 1. The curve is `|dL/ds_k|` of "
+        "the whole state, 0 to 200 steps back, at the initial parameters "
+        f"(I = {I}, H = {H}, 4 sequences of normal inputs)."
     )
     yield Image(f"{entry.name}-gradient", alt, curve_picture(entry.curve))
     marks = [(str(distance), rounded(value)) for distance, value in entry.marks.items()]

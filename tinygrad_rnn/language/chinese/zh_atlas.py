@@ -5,8 +5,6 @@ ATLAS = {
     "cell": "循环单元",
     "year": "年份",
     "state": "状态",
-    "bytes of state": "状态的字节数",
-    "formula of the parameters": "参数个数的公式",
     "parameters": "参数个数",
     "serial multiply-adds": "其中必须逐步计算的乘加",
     "other serial operations": "必须逐步计算的其他运算",
@@ -15,16 +13,15 @@ ATLAS = {
     "10 steps back": "往回 10 步",
     "50 steps back": "往回 50 步",
     "200 steps back": "往回 200 步",
-    "source": "出处",
     "yes, entry by entry": "是，逐元素",
     "yes, entries mix": "是，元素混合",
     "not linear": "否",
     "All numbers are at I = 10 inputs and H = 32 units, of one step of one example, counted off the tape; the norm of "
     "the step Jacobian is at H = 16. Serial is what leads from the old state to the new one: it must wait for the step "
-    "before. N steps back is log10 of the norm of dL/ds_k at the initial parameters, N steps before a loss whose "
+    "before. N steps back is log10 `|dL/ds_k|` at the initial parameters, N steps before a loss whose "
     "gradient by the last output has the norm 1.": (
         "所有数字都在输入 I = 10、隐状态 H = 32、一个样本的一个时刻从磁带上数出；单步雅可比矩阵的范数在 H = 16 时计算。"
-        "从旧状态到新状态的运算必须等上一个时刻算完，只能逐步进行。“往回 N 步”是初始参数下 dL/ds_k 的范数的 log10："
+        "从旧状态到新状态的运算必须等上一个时刻算完，只能逐步进行。“往回 N 步”是初始参数下的 log10 `|dL/ds_k|`："
         "k 比损失早 N 步，损失对最后一个输出的梯度的范数为 1。"
     ),
 }
