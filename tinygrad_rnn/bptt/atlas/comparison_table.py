@@ -12,9 +12,9 @@ from tinygrad_rnn.bptt.atlas.page_blocks import Grid
 from tinygrad_rnn.language.saying import Words, say, sentence
 
 KINDS = {
-    Linear.SCAN: sentence("yes, entry by entry"),
-    Linear.MIXED: sentence("yes, entries mix"),
-    Linear.NO: sentence("not linear"),
+    Linear.SCAN: sentence("yes, by entry"),
+    Linear.MIXED: sentence("yes, mixed"),
+    Linear.NO: sentence("no"),
 }
 """What the table says of the linearity of a cell."""
 
@@ -66,6 +66,7 @@ def explained() -> str:
     return say(
         "All numbers are at I = 10 inputs and H = 32 units, of one step of one example, counted off the tape; the norm "
         "of the step Jacobian is at H = 16. Serial is what leads from the old state to the new one: it must wait for "
-        "the step before. N steps back is log10 `|dL/ds_k|` at the initial parameters, N steps before a loss whose "
-        "gradient by the last output has the norm 1."
+        "the step before. A cell that is linear by entry runs in `nn.scan`; in a mixed one, an entry is made of "
+        "several old ones. N steps back is log10 `|dL/ds_k|` at the initial parameters, N steps before a loss whose gradient "
+        "by the last output has the norm 1."
     )
