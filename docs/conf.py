@@ -38,4 +38,10 @@ def setup(app):
         for part in ("furo_navigation_tree", "body"):
             context[part] = context.get(part, "").replace('role="heading">', 'role="heading" aria-level="2">')
 
+    def with_sorting(app, page, template, context, doctree):
+        """Add to the index of the atlas the script that sorts its table."""
+        if page.endswith("atlas/index"):
+            app.add_js_file("sortable.js", loading_method="defer")
+
     app.connect("html-page-context", with_levels, priority=900)
+    app.connect("html-page-context", with_sorting)

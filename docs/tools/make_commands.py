@@ -28,6 +28,7 @@ READ_ON = {
     "derive": "derive.md",
     "flow": "flow.md",
     "truncate": "truncation.md",
+    "atlas": "atlas/index.md",
     "draw": "gallery.md",
     "play": "player.md",
     "train": "language-model.md",

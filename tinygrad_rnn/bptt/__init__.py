@@ -1,5 +1,6 @@
 """The BPTT laboratory: derivations checked, gradients split into their terms, truncations measured."""
 
+from tinygrad_rnn.bptt.atlas.looked_up import AtlasEntry, look_up
 from tinygrad_rnn.bptt.comparison import by_hand
 from tinygrad_rnn.bptt.comparison.compare import compare, compare_gradients
 from tinygrad_rnn.bptt.comparison.report import Report
@@ -40,6 +41,7 @@ __all__ = [
     "KFRTRL",
     "RFLO",
     "UORO",
+    "AtlasEntry",
     "Chunked",
     "Cost",
     "Derivation",
@@ -82,6 +84,7 @@ __all__ = [
     "immediate",
     "log10_norm",
     "log10_product",
+    "look_up",
     "online_gradient",
     "paths",
     "rtrl",

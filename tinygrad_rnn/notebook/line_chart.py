@@ -19,14 +19,23 @@ INK, DARK_INK = "#6b6b6b", "#e0e0e0"
 
 
 def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, first: int = 0) -> Markup:
-    """Return curves of log10 by name, one value for each x = first, first + 1, ...
+    """Return curves of log10 by name, one value for each x = first, first + 1, ..., with a legend.
 
     Values that are not finite are left out. The ticks of the y axis are the numbers themselves.
     """
+    drawn = chart_svg(curves, x_label, first)
+    if not drawn:
+        return Markup("")
+    picture = fitted(drawn, f"{y_label} over {x_label}: {', '.join(curves)}", drawn.replace(INK, DARK_INK))
+    return Markup(f'<div style="margin:6px 0"><div>{_legend(curves, y_label)}</div>{picture}</div>')
+
+
+def chart_svg(curves: Mapping[str, Sequence[float]], x_label: str, first: int = 0) -> str:
+    """Return the picture of `chart` alone, as SVG; nothing for fewer than two values, or none that is finite."""
     values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
     count = max((len(curve) for curve in curves.values()), default=0)
     if not values or count < 2:
-        return Markup("")
+        return ""
     low, high = min(values), max(values)
     margin = max((high - low) * 0.03, 0.02)
     low, high = low - margin, high + margin
@@ -50,12 +59,10 @@ def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, fir
     parts.append(f'<text x="{middle:.1f}" y="{HIGH - 6}" text-anchor="middle">{html.escape(x_label)}</text>')
     for k, curve in enumerate(curves.values()):
         parts += _curve(curve, x, y, COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)])
-    drawn = (
+    return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" height="{HIGH}" '
         f'font-size="12" font-family="sans-serif" fill="{INK}">{"".join(parts)}</svg>'
     )
-    picture = fitted(drawn, f"{y_label} over {x_label}: {', '.join(curves)}", drawn.replace(INK, DARK_INK))
-    return Markup(f'<div style="margin:6px 0"><div>{_legend(curves, y_label)}</div>{picture}</div>')
 
 
 def _legend(curves: Mapping[str, object], y_label: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_rnn.language.chinese.zh_atlas import ATLAS
 from tinygrad_rnn.language.chinese.zh_common import COMMON
 from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
@@ -34,6 +35,7 @@ CATALOGUES = (
     TRAINING,
     TRUNCATION,
     FORMS,
+    ATLAS,
 )
 """The catalogues of the rooms."""
 

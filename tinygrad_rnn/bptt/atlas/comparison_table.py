@@ -1,0 +1,72 @@
+"""The table that compares the cells of the atlas, in the language that is spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
+from tinygrad_rnn.bptt.atlas.entry_page import rounded
+from tinygrad_rnn.bptt.atlas.linearity import Linear
+from tinygrad_rnn.bptt.atlas.page_blocks import Grid
+from tinygrad_rnn.language.saying import Words, say, sentence
+
+KINDS = {
+    Linear.SCAN: sentence("yes, by entry"),
+    Linear.MIXED: sentence("yes, mixed"),
+    Linear.NO: sentence("no"),
+}
+"""What the table says of the linearity of a cell."""
+
+
+class Column(NamedTuple):
+    """A column: its head, what it says of a cell, whether these are numbers, and whether a terminal has it."""
+
+    head: Words
+    of: Callable[[CellEntry], object]
+    numbers: bool = True
+    on_terminal: bool = True
+
+
+def _at(distance: int) -> Callable[[CellEntry], str]:
+    return lambda entry: rounded(entry.marks[distance])
+
+
+COLUMNS = (
+    Column(sentence("cell"), lambda e: e.name, numbers=False),
+    Column(sentence("year"), lambda e: e.facts.paper.year),
+    Column(sentence("state"), lambda e: e.state_size, numbers=False),
+    Column(sentence("parameters"), lambda e: f"{e.parameter_count.usual:,}"),
+    Column(sentence("multiply-adds"), lambda e: f"{e.cost.products.usual:,}", on_terminal=False),
+    Column(sentence("serial multiply-adds"), lambda e: f"{e.cost.waiting_products.usual:,}"),
+    Column(sentence("other serial operations"), lambda e: f"{e.cost.waiting_others.usual:,}", on_terminal=False),
+    Column(sentence("linear in its state"), lambda e: KINDS[e.linear], numbers=False),
+    Column(sentence("norm of the step Jacobian"), lambda e: f"{e.spectral_norm:.2f}", on_terminal=False),
+    Column(sentence("10 steps back"), _at(10)),
+    Column(sentence("50 steps back"), _at(50)),
+    Column(sentence("200 steps back"), _at(200)),
+)
+
+
+def comparison(entries: Iterable[CellEntry], terminal: bool = False, pages: str = "", folder: str = "") -> Grid:
+    """Return the table of these cells. terminal: the columns that a terminal has room for.
+
+    pages: the ending of the page of each cell, ".md", to which its name then leads; folder: where these pages are.
+    """
+    columns = [column for column in COLUMNS if column.on_terminal or not terminal]
+    rows = [[str(column.of(entry)) for column in columns] for entry in entries]
+    if pages:
+        rows = [[f"[{name}]({folder}{name}{pages})", *rest] for name, *rest in rows]
+    right = [k for k, column in enumerate(columns) if column.numbers]
+    return Grid([str(column.head) for column in columns], rows, right)
+
+
+def explained() -> str:
+    """Return what the columns mean."""
+    return say(
+        "All numbers are at I = 10 inputs and H = 32 units, of one step of one example, counted off the tape; the norm "
+        "of the step Jacobian is at H = 16. Serial is what leads from the old state to the new one: it must wait for "
+        "the step before. A cell that is linear by entry runs in `nn.scan`; in a mixed one, an entry is made of "
+        "several old ones. N steps back is log10 `|dL/ds_k|` at the initial parameters, N steps before a loss whose gradient "
+        "by the last output has the norm 1."
+    )
