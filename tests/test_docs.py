@@ -35,6 +35,7 @@ SLOW = {
     "exercise_15_rtrl.py",
     "poems.py",
     "ablation.py",
+    "linear.py",
 }
 """The pages, demos and benchmarks that take seconds."""
 
@@ -137,7 +138,9 @@ def test_a_chinese_page_has_the_same_code(page):
     assert of_each[0] == of_each[1]
 
 
-@pytest.mark.parametrize("name", each(["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py"]))
+@pytest.mark.parametrize(
+    "name", each(["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py", "linear.py"])
+)
 def test_a_benchmark_runs_and_prints_ratios(name):
     command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / name), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
