@@ -39,6 +39,7 @@ SLOW = {
     "exercise_15_rtrl.py",
     "poems.py",
     "ablation.py",
+    "linear.py",
 }
 """The pages, demos and benchmarks that take seconds."""
 
@@ -189,7 +190,9 @@ def test_chinese_pages_link_to_chinese_pages():
                 assert not better.exists(), f"{name_of(page)} links to {target}, and there is {name_of(better)}"
 
 
-@pytest.mark.parametrize("name", each(["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py"]))
+@pytest.mark.parametrize(
+    "name", each(["ablation.py", "compiled.py", "drawing.py", "engine.py", "language_model.py", "linear.py"])
+)
 def test_a_benchmark_runs_and_prints_ratios(name):
     command = [sys.executable, "-W", "error", str(ROOT / "demos" / "benchmark" / name), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.graph.graph import Argument, Array, DType, Node, Value
+from tinygrad_rnn.operations.basics import sigmoid
 
 Function = Callable[..., Any]
 Bound = tuple[Function, tuple[Argument, ...]]
@@ -65,6 +66,8 @@ def lowered(node: Node, operands: Sequence[Argument], out: Array, into: bool, in
         return _product(operands[0], operands[1], out, in_steps)
     if name == "sum" and into:
         return _sum(node, operands, out, in_steps)
+    if function is sigmoid.function and into:
+        return Call(_logistic, (operands[0],), out, True, "sigmoid")
     if name == "detach":
         return copied(operands[0], out)
     if name == "astype":
@@ -87,6 +90,15 @@ _KEYWORD: dict[Function, Function] = {np.maximum: _maximum, np.minimum: _minimum
 def copied(source: Array, out: Array) -> Call:
     """Return the call that copies one array into another."""
     return Call(np.copyto, (source,), out, True, "copyto")
+
+
+def _logistic(x: Array, out: Array) -> None:
+    """Compute 1 / (1 + exp(-x)) as `logistic` does, in place."""
+    np.negative(x, out)
+    with np.errstate(over="ignore"):
+        np.exp(out, out)
+    np.add(out, 1, out)
+    np.reciprocal(out, out)
 
 
 def _cast(source: Array, out: Array) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tinygrad_rnn.compiler.passes.constant_folding import constants
+from tinygrad_rnn.compiler.passes.contractions import products
 from tinygrad_rnn.compiler.passes.dead_code import dead_code
 from tinygrad_rnn.compiler.passes.defer import defer
 from tinygrad_rnn.compiler.passes.factors import factors
@@ -22,6 +23,7 @@ BEFORE: Mapping[str, Pass] = {"dead_code": dead_code, "siblings": siblings, "hoi
 AFTER: Mapping[str, Pass] = {
     "hoist": invariants,
     "defer": defer,
+    "products": products,
     "factors": factors,
     "gates": gates,
     "constants": constants,

@@ -127,7 +127,7 @@ def _matmul(steps: AllSteps) -> Value | None:
         return steps.call((a, b))
     if b_timed and not a_timed and left.ndim == 2 and right.ndim == 1:  # W @ x_t for all t: the rows x_t against W^T
         return steps.call((b, steps.build.call("transpose", (a,), left.shape[::-1], left.dtype)))
-    return steps.call((a, b)) if left.ndim == right.ndim == 2 else None
+    return steps.call((a, b)) if left.ndim == right.ndim >= 2 else None
 
 
 def _concatenate(steps: AllSteps) -> Value | None:

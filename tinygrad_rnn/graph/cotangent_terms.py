@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tinygrad_rnn.graph.builder import Builder
@@ -65,10 +65,13 @@ class TermSums:
             if not summed[0].factors and summed[0].scale == 1:
                 _name_cotangent(summed[0].base, x)
             return summed[0]
+        summed.sort(key=lambda t: t.scale < 0)  # a - b, not -b + a
         total = None
         for term in summed:
-            product = self.whole(term, x)
-            total = product if total is None else self.build.arithmetic("add", total, product)
+            minus = total is not None and term.scale < 0
+            product = self.whole(replace(term, scale=-term.scale) if minus else term, x)
+            name = "subtract" if minus else "add"
+            total = product if total is None else self.build.arithmetic(name, total, product)
         if parts:
             scattered = self._scattered(x, parts)
             total = scattered if total is None else self.build.arithmetic("add", total, scattered)
@@ -135,7 +138,7 @@ class TermSums:
             if len(tiles) == 1:
                 return tiles[0].g
             return self.build.call("concatenate", [t.g for t in tiles], x.shape, x.dtype, {"axis": axis})
-        if len(tiles) == 1 and all(p is None or p == slice(None) for p in tiles[0].place):
+        if len(tiles) == 1 and _is_all(x, tiles[0].place):
             return self.build.shaped(tiles[0].g, x.shape)  # x[:, None]: all of it, in another shape
         flat = [a for t in tiles for a in (t.g, *t.place)]
         options = {"lengths": tuple(len(t.place) for t in tiles), "shape": x.shape, "dtype": x.dtype}
@@ -145,6 +148,18 @@ class TermSums:
 def _name_cotangent(g: Value, x: Value) -> None:
     """Give the complete cotangent of x, if it has no name, the name dx."""
     g.name = g.name or (x.name and f"d{x.name}")
+
+
+def _is_all(x: Value, place: tuple[Argument, ...]) -> bool:
+    """Is all of x read by an index, in its order? Integers may stand at axes of length 1."""
+    axes = [p for p in place if p is not None]
+    if Ellipsis in [p for p in axes if not isinstance(p, Value)]:
+        at = next(k for k, p in enumerate(axes) if p is Ellipsis)
+        axes[at : at + 1] = [slice(None)] * (x.ndim - len(axes) + 1)
+    return all(
+        p == slice(None) if isinstance(p, slice) else type(p) is int and length == 1
+        for p, length in zip(axes, x.shape, strict=False)
+    )
 
 
 def _axis_of_tiles(x: Value, places: Sequence[tuple[Argument, ...]]) -> int | None:

@@ -6,6 +6,7 @@ The rules are the engine's: each is run once, on a tape, and its calls are copie
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -74,8 +75,8 @@ class WalkBack:
     def _through_elementwise(self, node: Node, g: Term) -> None:
         active = self._active(node)
         long = len(g.factors) >= LONGEST
-        if long or (len(active) > 1 and (g.factors or g.scale != 1) and not self._joins(node, active, g)):
-            g = Term(self._sums.finished(g, node.out))
+        if long or (len(active) > 1 and (g.factors or abs(g.scale) != 1) and not self._joins(node, active, g)):
+            g = Term(self._sums.finished(g, node.out))  # but a sign stays: sums take it up
         for k in active:
             x = node.args[k]
             factor = self._factor(node, k)
@@ -84,7 +85,8 @@ class WalkBack:
             else:
                 term = Term(g.base, g.factors, g.scale * factor)
             if x.shape != node.out.shape or x.dtype != node.out.dtype:
-                term = Term(self._fitted(self._sums.whole(term, node.out), x))
+                sign = -1.0 if term.scale < 0 else 1.0
+                term = Term(self._fitted(self._sums.whole(replace(term, scale=abs(term.scale)), node.out), x), (), sign)
             self.add(x, term)
 
     def _joins(self, node: Node, active: list[int], g: Term) -> bool:

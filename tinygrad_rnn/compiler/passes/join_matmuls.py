@@ -8,7 +8,7 @@ back comes to is not joined to one that it passes over: the cotangent of that on
 from __future__ import annotations
 
 from tinygrad_rnn.compiler.passes.slices import part
-from tinygrad_rnn.graph.batching import is_view
+from tinygrad_rnn.graph.batching import is_small_view, is_view
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value, op
 from tinygrad_rnn.graph.passed_over import walked_back
 
@@ -30,11 +30,23 @@ def siblings(graph: Graph) -> Graph:
         segment = []
         if item is not None:
             item = item.copy()
-            before: list[Node] = []
+            before = _same_views(item)
             item.body = _joined(item.body, item.inner(), before, walked)
             items += [*before, item]
             known.update(out.outer for out in item.outs())
     return Graph(graph.inputs, items, graph.results)
+
+
+def _same_views(loop: Loop) -> list[Node]:
+    """Take the views that are the same in all steps (a transposed matrix) out of a loop, and return them."""
+    inner = loop.inner()
+    found: list[Node] = []
+    for node in loop.body[:]:
+        if is_small_view(node) and not any(v in inner for v in node.reads()):
+            inner.discard(node.out)
+            loop.body.remove(node)
+            found.append(node)
+    return found
 
 
 def _early_first(nodes: list[Node], known: set[Value]) -> list[Node]:
