@@ -1,6 +1,5 @@
-"""The pages on textbooks: their tables are generated, both languages have the same code, and no formula is left out."""
+"""The pages on textbooks: tables are generated, both languages have the same formulas, and no formula is left out."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -11,16 +10,6 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 IN_BOTH = ["derive.md", "nndl.md", "d2l.md", "cs224n.md", "vocabulary.md"]
 IN_BOTH += [f"derivations/{page.name}" for page in sorted((DOCS / "derivations").glob("*.md"))]
-
-
-def code(page):
-    text = page.read_text(encoding="utf-8")
-    return [ast.dump(ast.parse(block)) for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)]
-
-
-@pytest.mark.parametrize("page", IN_BOTH)
-def test_both_languages_have_the_same_code(page):
-    assert code(DOCS / page) == code(DOCS / "zh" / page) != []
 
 
 @pytest.mark.parametrize("page", IN_BOTH)

@@ -120,7 +120,7 @@ WORDS = {
     "before training": "训练前",
     "after it": "训练后",
     "nowhere": "不截断",
-    "regularly": "定期截断",
+    "regularly": "常规截断",
     "by_chance": "随机截断",
     "adding": "加法",
     "recall": "回忆",

@@ -100,7 +100,7 @@ EXERCISES = {
         SIMPLE,
         1,
         ("U",),
-        {"en": "Exercise 1: BPTT of the simple RNN", "zh": "练习 1：简单循环网络的 BPTT"},
+        {"en": "Exercise 1: BPTT of the simple RNN", "zh": "第 1 题：简单循环网络的 BPTT"},
         {
             "en": "*Exercise 6-1P.* The error term (6.36), the gradient of U (6.39), and for T = 1, 2, 3 every chain.",
             "zh": "*习题 6-1P。* 误差项的递推式 (6.36)、U 的梯度 (6.39)，以及 T = 1, 2, 3 时的每一条链式乘积。",
@@ -111,11 +111,11 @@ EXERCISES = {
         SIMPLE,
         1,
         ("W", "b"),
-        {"en": "Exercise 2: the gradients of W and b", "zh": "练习 2：W 和 b 的梯度"},
+        {"en": "Exercise 2: the gradients of W and b", "zh": "第 2 题：W 和 b 的梯度"},
         {
             "en": "*Exercise 6-2.* (6.40) and (6.41): the error terms are those of exercise 1; W stands before x_t, "
             "and U before h_{t-1}.",
-            "zh": "*习题 6-2。* 推导 (6.40) 和 (6.41)：误差项与练习 1 相同；与 W 相乘的是 x_t，与 U 相乘的是 h_{t-1}。",
+            "zh": "*习题 6-2。* 推导 (6.40) 和 (6.41)：误差项与第 1 题相同；与 W 相乘的是 x_t，与 U 相乘的是 h_{t-1}。",
         },
     ),
     "exercise-04.md": Exercise(
@@ -123,7 +123,7 @@ EXERCISES = {
         SIMPLE,
         1,
         ("U",),
-        {"en": "Exercise 4: the residual update", "zh": "练习 4：残差式的状态更新"},
+        {"en": "Exercise 4: the residual update", "zh": "第 4 题：残差形式的状态更新"},
         {
             "en": "*Exercise 6-3.* The update (6.50): ∂h_t/∂h_{t-1} has the identity in it. The cotangent passes "
             "unchanged, and a term is added.",
@@ -135,7 +135,7 @@ EXERCISES = {
         of_gates("ifoc"),
         2,
         (),
-        {"en": "Exercise 6: the gradients of the LSTM", "zh": "练习 6：LSTM 的梯度"},
+        {"en": "Exercise 6: the gradients of the LSTM", "zh": "第 6 题：LSTM 的梯度"},
         {
             "en": "*Exercise 6-4 and the additional exercise 6-2P.* The cell (6.51) to (6.56). On the direct path from "
             "c_t to c_{t-1} stands f_t alone: no matrix and no tanh'.",
@@ -148,7 +148,7 @@ EXERCISES = {
         of_gates("zrh"),
         1,
         (),
-        {"en": "Exercise 7: the gradients of the GRU", "zh": "练习 7：GRU 的梯度"},
+        {"en": "Exercise 7: the gradients of the GRU", "zh": "第 7 题：GRU 的梯度"},
         {
             "en": "*Exercise 6-5.* The cell (6.65) to (6.69). The reset gate stands before the matrix: its gradient "
             "comes back through U_h.",

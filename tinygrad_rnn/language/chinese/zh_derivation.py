@@ -41,7 +41,7 @@ DERIVATION = {
         "t 之后各时刻的项都为零：时刻 t 的损失与它们无关。"
     ),
     "Those of parameters are sums over time, and over the examples of a batch.": (
-        "参数的梯度是对各时刻求和，也对一个批次中的各个样本求和。"
+        "参数的梯度是对各时刻求和，也对批量中的各个样本求和。"
     ),
     "Lines that do not reach the loss are left out: {names}.": "到不了损失的行没有写出：{names}。",
     "Lines that do not reach a state are left out: {names}.": "到不了状态的行没有写出：{names}。",
