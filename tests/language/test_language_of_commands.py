@@ -1,5 +1,7 @@
 """Each command speaks the language that it is asked for, or that of the locale."""
 
+import json
+
 import make_commands
 import pytest
 
@@ -32,3 +34,17 @@ def test_another_language_is_refused(capsys):
     with pytest.raises(SystemExit):
         cli.main([*COMPARE, "--lang", "de"])
     assert "'de': choose from en, zh" in capsys.readouterr().err
+
+
+def test_json_is_the_same_in_each_language(tmp_path, capsys):
+    found = {}
+    for language in ("en", "zh"):
+        command = ["truncate", "--steps", "6", "--hidden", "2", "--length", "2", "--draws", "2", "--lang", language]
+        assert cli.main([*command, "--json", "-"]) == 0
+        found[language] = [{k: v for k, v in way.items() if k in ("name", "walks")} for way in _ways(capsys)]
+    assert found["en"] == found["zh"]
+    assert found["en"][1]["name"] == "chunks of 2"
+
+
+def _ways(capsys):
+    return json.loads(capsys.readouterr().out)["ways"]

@@ -23,6 +23,7 @@ from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.draw.truncation_bars import Walk
+from tinygrad_rnn.language.current import speaking
 from tinygrad_rnn.language.saying import counts, say, template
 from tinygrad_rnn.lm import text
 from tinygrad_rnn.nn.parameters import Array, Params
@@ -156,7 +157,10 @@ def _compare(options: argparse.Namespace, path: files.AnyPath | None, problem: _
     if options.json:
         about = {name: getattr(options, name) for name in ("cell", "steps", "hidden", "length", "seed")}
         about |= {} if options.hidden or ":" in options.cell else {"hidden": HIDDEN}
-        found = [{**vars(row), "walks": walks.get(row.name)} for row in rows]
+        with speaking("en"):  # JSON is the same in each language
+            english = [*_ways(options.length), *(name for name, _ in _exact_ways(options.rtrl))]
+        named = zip(rows, english, strict=True)
+        found = [{**vars(row), "name": name, "walks": walks.get(row.name)} for row, name in named]
         write_json(options.json, {"kind": "truncation", **about, "ways": found})
 
 
