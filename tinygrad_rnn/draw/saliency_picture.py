@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from tinygrad_rnn.draw.style import FONTS, LIGHT, heat_colour, ink
+from tinygrad_rnn.draw.style import LIGHT, fonts, heat_colour, ink
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import printable
+from tinygrad_rnn.text_tables import width as columns
 
 CELL, LEFT, TOP, LINE, IN_LINE = 24, 24, 56, 40, 30
 SIGNS = {"\n": "↵", " ": "␣", "\t": "⇥"}
@@ -29,8 +31,8 @@ def triangle(title: str, read: Sequence[str], predicted: Sequence[str], shares: 
     left, top = LEFT + 2 * CELL, TOP + CELL + 14
     bottom = top + CELL * len(predicted)
     parts = [
-        _words(left - 4, top - CELL - 4, "read →", "end", 12),
-        _words(left - 4, top - 8, "predicted ↓", "end", 12),
+        _words(left - 4, top - CELL - 4, say("read →"), "end", 12),
+        _words(left - 4, top - 8, say("predicted ↓"), "end", 12),
     ]
     for k, name in enumerate(read):
         parts.append(_words(left + CELL * (k + 0.5), top - 8, shown(name), "middle"))
@@ -42,7 +44,7 @@ def triangle(title: str, read: Sequence[str], predicted: Sequence[str], shares: 
                 parts.append(_cell(left + CELL * k, y, heat_colour(LIGHT, share)))
     frame = f'<rect x="{left}" y="{top}" width="{CELL * len(read)}" height="{CELL * len(predicted)}" fill="none" '
     parts.append(f'{frame}stroke="#bbbbbb"/>')
-    return _drawn(title, "0 to the largest of its row", left + CELL * len(read) + LEFT, bottom + LEFT, parts)
+    return _drawn(title, say("0 to the largest of its row"), left + CELL * len(read) + LEFT, bottom + LEFT, parts)
 
 
 def coloured(title: str, read: Sequence[str], predicted: str, shares: Sequence[float]) -> str:
@@ -56,15 +58,15 @@ def coloured(title: str, read: Sequence[str], predicted: str, shares: Sequence[f
         parts.append(_words(x + CELL / 2, y + 17, shown(name), "middle", fill=ink(LIGHT, ground)))
     rows = len(read) // IN_LINE + 1
     return _drawn(
-        title, "0 to the largest", 2 * LEFT + CELL * min(len(read) + 1, IN_LINE), TOP + LINE * rows + 8, parts
+        title, say("0 to the largest"), 2 * LEFT + CELL * min(len(read) + 1, IN_LINE), TOP + LINE * rows + 8, parts
     )
 
 
 def _drawn(title: str, legend: str, width: float, height: float, parts: Sequence[str]) -> str:
-    width = max(width, 2 * LEFT + LEGEND, 2 * LEFT + 8 * len(title))
+    width = max(width, 2 * LEFT + LEGEND, 2 * LEFT + 8 * columns(title))
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
-        f'viewBox="0 0 {width:g} {height:g}" role="img" font-family="{FONTS}" font-size="16">'
+        f'viewBox="0 0 {width:g} {height:g}" role="img" font-family="{fonts()}" font-size="16">'
         f"<title>{escape(title)}</title>",
         f'<rect width="{width:g}" height="{height:g}" fill="#ffffff"/>',
         _words(LEFT, 24, title, "start"),

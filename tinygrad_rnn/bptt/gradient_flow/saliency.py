@@ -17,6 +17,7 @@ from tinygrad_rnn.bptt.gradient_flow.magnitude import log10_norm
 from tinygrad_rnn.bptt.gradient_flow.terms import Loss, delta_rows, require_losses, require_on_tape
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import saliency_picture
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.notebook.html_parts import box
 from tinygrad_rnn.notebook.inline_svg import fitted
 from tinygrad_rnn.plain_values import plain
@@ -57,11 +58,12 @@ class Saliency:
 
         Raises ValueError for more than 80 predictions or inputs in one picture, and for a t that there is not.
         """
-        title = "What each prediction leans on: |dL/dx|"
+        title = say("What each prediction leans on: |dL/dx|")
         if t is not None:
             n = self._number(t)
             until = self._until(n)
-            words = f"What the prediction of {saliency_picture.shown(self.predicted[n])} leans on: |dL/dx|"
+            shown = saliency_picture.shown(self.predicted[n])
+            words = say("What the prediction of {name} leans on: |dL/dx|", name=shown)
             return saliency_picture.coloured(
                 words, self.read[:until], self.predicted[n], self.shares[n, :until].tolist()
             )
@@ -78,12 +80,13 @@ class Saliency:
 
     def __str__(self) -> str:
         if not self.predicted:
-            return "no prediction"
+            return say("no prediction")
         shares, norms = self.shares[-1], self.norms[-1]
         strongest = sorted(range(len(self.read)), key=lambda k: (-shares[k], k))[:STRONGEST]
         rows = [(str(k), saliency_picture.shown(self.read[k]), f"{norms[k]:.2e}", _bar(shares[k])) for k in strongest]
         table = aligned([("k", "x_k", "|dL/dx_k|"), *rows], right=[0, 2])
-        return "\n".join([f"the prediction of {saliency_picture.shown(self.predicted[-1])} leans on", *table])
+        shown = saliency_picture.shown(self.predicted[-1])
+        return "\n".join([say("the prediction of {name} leans on", name=shown), *table])
 
     def __repr__(self) -> str:
         return f"<Saliency of {len(self.predicted)} predictions from {len(self.read)} inputs>"

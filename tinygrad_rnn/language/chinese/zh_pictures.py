@@ -3,6 +3,15 @@
 PICTURES = {
     "The unrolled graph of a tape": "磁带展开后的计算图",
     "the graph of a tape": "磁带的计算图",
+    # Which inputs a prediction leans on
+    "no prediction": "没有预测",
+    "read →": "读到 →",
+    "predicted ↓": "预测 ↓",
+    "0 to the largest of its row": "从 0 到本行的最大值",
+    "0 to the largest": "从 0 到最大值",
+    "What each prediction leans on: |dL/dx|": "每个预测依靠哪些字符：|dL/dx|",
+    "What the prediction of {name} leans on: |dL/dx|": "对 {name} 的预测依靠哪些字符：|dL/dx|",
+    "the prediction of {name} leans on": "对 {name} 的预测依靠",
     # Under and around the boxes
     "every step t": "每个时刻 t",
     "every t": "每个 t",
