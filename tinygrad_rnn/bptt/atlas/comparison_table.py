@@ -67,6 +67,6 @@ def explained() -> str:
         "All numbers are at I = 10 inputs and H = 32 units, of one step of one example, counted off the tape; the norm "
         "of the step Jacobian is at H = 16. Serial is what leads from the old state to the new one: it must wait for "
         "the step before. A cell that is linear by entry runs in `nn.scan`; in a mixed one, an entry is made of "
-        "several old ones. N steps back is log10 `|dL/ds_k|` at the initial parameters, N steps before a loss whose gradient "
-        "by the last output has the norm 1."
+        "several old ones. N steps back is log10 `|dL/ds_k|` at the initial parameters, N steps before a loss whose "
+        "gradient by the last output has the norm 1."
     )
