@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn import draw, files, nn
+from tinygrad_rnn.bptt.atlas.cell_facts import FACTS
 from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.nn.parameters import Cell
 from tinygrad_rnn.tape.full_tape import Tape
 
 CELLS: dict[str, Cell] = {cell.__name__: cell for cell in (nn.rnn, nn.residual_rnn, nn.lstm, nn.gru, nn.gru_textbook)}
 """The cells with a derivation by hand to compare with."""
-MORE_CELLS: dict[str, Cell] = {
-    cell.__name__: cell for cell in (nn.peephole_lstm, nn.coupled_lstm, nn.layer_norm_lstm, nn.mgu, nn.leaky_rnn)
-}
-ALL_CELLS = CELLS | MORE_CELLS
+ALL_CELLS = CELLS | {name: facts.cell for name, facts in FACTS.items() if hasattr(nn, name)}
+"""All cells of `nn`."""
 SIZES = {"input": "number of features of x", "hidden": "number of hidden units"}
 """The sizes that a cell from a file has of its own."""
 STANDARD = "-"
