@@ -1,6 +1,7 @@
 """The README, the docs and the demos run: what they say holds."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -236,11 +237,20 @@ def test_the_first_page_gives_two_commands_for_each_system(page):
         assert windows in text
 
 
-def test_links_to_files_lead_somewhere():
+@functools.cache
+def anchors(page):
+    """Return the anchors of the headings of a page, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_to_files_and_headings():
     for page in PAGES:
         text = re.sub(r"`[^`]*`", "", page.read_text(encoding="utf-8"))
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]*))?\)", text):
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(there), f"{page.name} links to {target}#{anchor}"
 
 
 def test_the_pages_on_the_code_name_files_that_exist():
