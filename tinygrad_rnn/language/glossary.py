@@ -183,6 +183,7 @@ TERMS = (
     Term("by hand", "手工", also=("手写", "手算")),
     Term("convention", "约定"),
     Term("difference", "差", also=("差分",)),
+    Term("epoch", "回合"),
     Term("perplexity", "困惑度"),
     Term("language model", "语言模型"),
     Term("character", "字符", also=("字",)),

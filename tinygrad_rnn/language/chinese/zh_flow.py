@@ -21,12 +21,12 @@ FLOW = {
         "状态：只有一个时刻，没有可以让梯度消失的距离。"
     ),
     "State: its gradient is NaN or infinite from step {t} back: a derivative there is not finite.": (
-        "状态：从时刻 {t} 往前，梯度是 NaN 或无穷大：那里有一个导数不是有限数。"
+        "状态：从时刻 {t} 往回，梯度是 NaN 或无穷大：那里有一个导数不是有限数。"
     ),
     "State: its gradient is exactly 0 from step {t} back, and not because far steps underflow: it "
     "became 0 within one step (a relu that is off, a gate or a tanh saturated until its derivative rounds "
     "to 0, a state not read, or a factor so small that it underflows there).": (
-        "状态：从时刻 {t} 往前，梯度正好是 0，原因不是距离太远而下溢：它在一个时刻之内变成了 0"
+        "状态：从时刻 {t} 往回，梯度正好是 0，原因不是距离太远而下溢：它在一个时刻之内变成了 0"
         "（relu 处于关闭状态、门或 tanh 饱和到导数舍入为 0、状态没有被用到，或者某个因子小到在那里下溢）。"
     ),
     "{norm} goes from {near} at distance 0 to {far} at distance {distance}, a factor of {factor} a step.": (
@@ -37,7 +37,7 @@ FLOW = {
     "State: its gradient survives {steps}": "状态：梯度经过{steps}仍然保留",
     "{said}: {fact}": "{said}：{fact}",
     "{fact} {more}": "{fact}{more}",
-    "It is less than a thousandth of that from step {t} back.": "从时刻 {t} 往前，它不到原来的千分之一。",
+    "It is less than a thousandth of that from step {t} back.": "从时刻 {t} 往回，它不到原来的千分之一。",
     "Loss: it reads {n} steps directly, so {norm} holds what each step adds itself. What "
     "comes from far shows where the loss is one step's own: {call}.": (
         "损失：它直接读到 {n} 个时刻，所以 {norm} 中包含每个时刻自己加入的部分。"
@@ -63,18 +63,18 @@ FLOW = {
     "no gate {share:.2g}": "不经过门 {share:.2g}",
     "Paths: of what one step passes back, by the last gate on the way (median): {each}. Over all {steps}, "
     "the path that passes no gate brings {direct} of {all} in all.": (
-        "路径：一个时刻往前传的梯度，按路上最后经过的门划分（中位数）：{each}。"
+        "路径：一个时刻往回传的梯度，按路上最后经过的门划分（中位数）：{each}。"
         "经过全部{steps}，不经过任何门的路径传到 {direct}，总共是 {all}。"
     ),
     "Range: {dtype} has overflowed: from step {t} back it holds infinity or NaN. "
     "The norms above are those of scaled products{offer}.": (
-        "范围：{dtype} 上溢：从时刻 {t} 往前是无穷大或 NaN。上面的范数是经过缩放的乘积的范数{offer}。"
+        "范围：{dtype} 上溢：从时刻 {t} 往回是无穷大或 NaN。上面的范数是经过缩放的乘积的范数{offer}。"
     ),
     "Range: {dtype} has underflowed: {said}. The norms above are those of scaled products{offer}.": (
         "范围：{dtype} 下溢：{said}。上面的范数是经过缩放的乘积的范数{offer}。"
     ),
-    "from step {t} back its numbers are subnormal, with digits lost": "从时刻 {t} 往前是次正规数，丢失了有效数字",
-    "from step {t} back it holds 0": "从时刻 {t} 往前是 0",
+    "from step {t} back its numbers are subnormal, with digits lost": "从时刻 {t} 往回是次正规数，丢失了有效数字",
+    "from step {t} back it holds 0": "从时刻 {t} 往回是 0",
     ", and ": "，并且",
     "; {wider} would hold them: ask again with {wider}": "；{wider} 可以容纳它们：请改用 {wider} 再算一次",
     # The command

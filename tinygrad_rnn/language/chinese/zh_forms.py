@@ -12,7 +12,7 @@ FORMS = {
     "zero but at {n:,} place": "除 {n:,} 处外为零",
     "zero but at {n:,} places": "除 {n:,} 处外为零",
     "values on a sealed tape": "封闭磁带上的值",
-    "... and {n:,} more": "…… 另有 {n:,} 个",
+    "... and {n:,} more": "……另有 {n:,} 个",
     "numbers": "数值",
     "heat map": "热图",
     "{n:,} parameter": "{n:,} 个参数",
