@@ -53,7 +53,7 @@ def _other_instructions(op: Primitive, args: tuple[Any, ...]) -> Iterator[Any]:
         yield args[1]
     for function, order in OTHERS.get(op.name, ()):
         yield Instruction(operation_of(function), tuple(args[k] for k in order), {})
-    if op.name in ("negative", "transpose", "power") or is_function(op.name):
+    if op.name in ("negative", "transpose", "swapaxes", "power") or is_function(op.name):
         yield args[0]
 
 
@@ -65,6 +65,25 @@ def _without(rule: Rule, number: int, instead: object) -> Rule:
 
     instructions = [i._replace(args=tuple(of(a) for a in i.args)) for i in rule.instructions]
     return replace(rule, instructions=tuple(instructions), result=of(rule.result))
+
+
+def with_turned_cotangent(rule: Rule) -> Rule:
+    """Return the rule with the transposes of matrices in the place of the cotangent: G b for G^T b."""
+
+    def later(a: object) -> object:
+        if type(a) is Made:
+            return Made(a.number + 1)
+        return Made(0) if a == G else a
+
+    turned = Instruction(operation_of(np.swapaxes), (G, -1, -2), {})
+    instructions = [i._replace(args=tuple(map(later, i.args))) for i in rule.instructions]
+    return replace(rule, instructions=(turned, *instructions), result=later(rule.result))
+
+
+def with_turned_result(rule: Rule) -> Rule:
+    """Return the rule with the transposes of matrices as its result: b a^T for a b^T."""
+    turned = Instruction(operation_of(np.swapaxes), (rule.result, -1, -2), {})
+    return replace(rule, instructions=(*rule.instructions, turned), result=Made(len(rule.instructions)))
 
 
 def _with_argument(rule: Rule, number: int, k: int, value: object) -> Rule:

@@ -49,13 +49,16 @@ def _moved(case: Case, by: Gradients) -> Case:
 def unread(submission: Submission, case: Case) -> tuple[str, ...]:
     """Return the initial states and the biases that a derivation does not read: to it they are zero.
 
-    A bias only where it gives no gradient for it either, and reads another one: else it has forgotten it.
+    A bias only where it gives no gradient for it either, and reads another one: else it has forgotten it. A state that
+    the cell does not read either, such as an output that is handed on, says nothing.
     """
     first = _answer(submission, case)
     biases = [name for name in case.params if name.startswith("bias")]
     asked = [*case.state_names, *(name for name in biases if name not in first)]
     asked = [name for name in asked if name in case.differentiable()]
     found = [name for name in asked if submission.agree(first, _answer(submission, _shifted(case, name)))]
+    true = case.tape_gradients() if found else {}
+    found = [name for name in found if not submission.agree(true, _shifted(case, name).tape_gradients())]
     return () if biases and set(biases) <= set(found) else tuple(found)
 
 

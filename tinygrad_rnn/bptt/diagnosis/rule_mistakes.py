@@ -13,7 +13,14 @@ import numpy as np
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.diagnosis.carry_mistakes import handed_as_it_is, late_carries
 from tinygrad_rnn.bptt.diagnosis.changed_walk import reached
-from tinygrad_rnn.bptt.diagnosis.edits import cotangents_alike, edits, with_other_values, with_value
+from tinygrad_rnn.bptt.diagnosis.edits import (
+    cotangents_alike,
+    edits,
+    with_other_values,
+    with_turned_cotangent,
+    with_turned_result,
+    with_value,
+)
 from tinygrad_rnn.bptt.diagnosis.gate_mistakes import forgotten_gates, gates_in_another_order, parts_at_another_place
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
@@ -90,9 +97,22 @@ def _edited_rules(model: CellModel) -> Iterator[Mistake]:
     for r, slot, target in model.edges():
         rule = model.rule(r, slot)
         before = edge_text(model, r, slot, rule)
-        for edited in edits(rule):
+        for edited in [*edits(rule), *_turned(model, r, target, rule)]:
             said = _instead(quantity(model, target), edge_text(model, r, slot, edited), before)
             yield edge_mistake(model, (r, slot), said, edited)
+
+
+def _turned(model: CellModel, r: int, target: Ref, rule: Rule) -> Iterator[Rule]:
+    """Yield the rule of a product with a square matrix of each example transposed: its cotangent, or its result."""
+    made, read = model.roles[r].like.shape, model.likes[target._replace(shift=0)].shape
+    if _is_square(made) and made != read:
+        yield with_turned_cotangent(rule)
+    if _is_square(read) and made != read:
+        yield with_turned_result(rule)
+
+
+def _is_square(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[1] == shape[2]
 
 
 def _instead(to: str, given: str, meant: str) -> Sentence:
