@@ -123,6 +123,9 @@ def transposed(x: Expr) -> Expr:
     numbers, rest = numbers_apart(x)
     if numbers:
         return scaled(numbers, transposed(rest))
+    if isinstance(x, Op) and x.name in ("add", "multiply") and x.shape[0] == 1:  # rows: a column is a sum of columns
+        parts = [transposed(a) for a in x.args]
+        return total(*parts) if x.name == "add" else product(*parts)
     if isinstance(x, Op) and x.name == "matmul":
         return matmul(transposed(x.args[1]), transposed(x.args[0]))
     return transpose(x)
