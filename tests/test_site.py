@@ -284,6 +284,19 @@ def test_a_long_formula_may_break_before_each_sum_and_relation():
     assert [piece.count('form="infix"') for piece in pieces] == [0, 1, 1, 1]
 
 
+def test_a_piece_that_is_too_long_may_break_within_its_bracket():
+    """A sign behind the bracket begins no piece, and a bracket within the bracket stays whole."""
+    long = " + ".join(f"(a_{{{n}}} + b_{{{n}}})" for n in range(10, 20))
+    pieces = mathml.in_pieces(mathml.mathml(rf"x = (- {long}) c", "block"))
+    words = [re.sub(r"<[^>]*>", "", piece) for piece in pieces]
+    assert words == [
+        "x",
+        "=(\u2212(a10+b10)",
+        *(f"+(a{n}+b{n})" for n in range(11, 19)),
+        "+(a19+b19))c",
+    ]
+
+
 def test_a_bracket_with_an_index_is_closed():
     pieces = mathml.in_pieces(mathml.mathml(r"x = [W_{f} + U]_{:,1:H} + (a + b)^{2} + c", "block"))
     assert [re.sub(r"<[^>]*>", "", piece) for piece in pieces] == ["x", "=[Wf+U]:,1:H", "+(a+b)2", "+c"]

@@ -21,6 +21,8 @@ NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 TAG = re.compile(r"<[^>]*>")
 LONG = 24
 """The number of letters and signs of a formula that a phone shows in one line."""
+WIDEST = 64
+"""The number of letters and signs of a piece that a sheet of paper shows in one line."""
 SCRIPTS = {f"{{{NAMESPACE}}}{name}" for name in ("msub", "msup", "msubsup")}
 BREAK_BEFORE = ("=", "+", "\u2212")
 
@@ -36,22 +38,33 @@ def mathml(latex: str, display: str = "inline") -> str:
     return BRACKETS.sub(r'<mtable class="matrix">\1</mtable>', text)
 
 
-def in_pieces(text: str) -> list[str]:
-    """Return MathML in pieces, each begun by a relation or a sum outside of brackets: a browser can break there."""
+def in_pieces(text: str, within: int = 0) -> list[str]:
+    """Return MathML in pieces, each begun by a relation or a sum: a browser can break there.
+
+    within: the number of brackets around a sum at which it may break: 0 is outside of brackets, and 1 where a piece is
+    too long for a line.
+    """
     ElementTree.register_namespace("", NAMESPACE)
     whole = ElementTree.fromstring(text)
     pieces: list[ElementTree.Element] = []
-    depth = 0
+    depth, before = 0, None
     for part in whole[0]:
         base = part[0] if part.tag in SCRIPTS else part  # a closing bracket may have an index
         sign = base.text if base.tag == f"{{{NAMESPACE}}}mo" else None
         depth += (sign in ("(", "[")) - (sign in (")", "]"))
-        begins = depth == 0 and sign in BREAK_BEFORE
+        begins = depth <= within and sign in BREAK_BEFORE and before not in ("(", "[")
+        before = sign
         if begins or not pieces:
             pieces.append(ElementTree.Element(f"{{{NAMESPACE}}}math", displaystyle="true"))
             part.attrib |= {"form": "infix"} if begins and len(pieces) > 1 else {}
         pieces[-1].append(part)
-    return [ElementTree.tostring(piece, encoding="unicode") for piece in pieces]
+    found = [ElementTree.tostring(piece, encoding="unicode") for piece in pieces]
+    return in_pieces(text, 1) if not within and any(letters(piece) > WIDEST for piece in found) else found
+
+
+def letters(text: str) -> int:
+    """Return the number of letters and signs of MathML."""
+    return len(TAG.sub("", html.unescape(text)))
 
 
 def inline(writer: Any, node: nodes.math) -> None:
@@ -63,7 +76,7 @@ def inline(writer: Any, node: nodes.math) -> None:
 def block(writer: Any, node: nodes.math_block) -> None:
     """Write a formula on its own line; a long one breaks before `=` and `+`, or scrolls within its box."""
     text = mathml(node.astext(), "block")
-    if len(TAG.sub("", html.unescape(text))) > LONG:
+    if letters(text) > LONG:
         text = "\n".join(in_pieces(text))
     writer.body.append(f'<div class="formula">{text}</div>\n')
     raise nodes.SkipNode
