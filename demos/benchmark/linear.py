@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python demos/benchmark/linear.py [--quick] [--seconds 10]
 
 A step is the loss and all its gradients. All run in turns on one thread. A column has the median of the ratios within
-a round, and in brackets the range of its middle half; below 1 the compiled step is faster. The forward pass alone has
-rows of its own. PyTorch (eager: products before the loop, the recurrence as a loop) and JAX (`associative_scan`, under
-jit) are left out where they are not installed. By hand: linear_by_hand.py.
+a round, and in brackets the range of its middle half; below 1 the compiled step is faster. PyTorch (eager: products
+before the loop, the recurrence as a loop) and JAX (`associative_scan`, under jit) are left out where they are not
+installed. By hand: linear_by_hand.py.
 """
 
 import argparse
@@ -124,6 +124,9 @@ def of_jax(name, leaves, targets):
     return lambda: jax.block_until_ready(compiled(given)), read
 
 
+COPIES = 3
+"""Programs of each kind that are measured: a program keeps its memory, and where it lies is worth some percent."""
+
 PEERS = {"torch": of_torch, "jax": of_jax}
 
 
@@ -134,21 +137,23 @@ def ratios(name, sizes, dtype, seconds):
     leaves, targets = problem(name, sizes, dtype)
     wide = {k: v.astype(np.float64) for k, v in leaves.items()}
     right = tg.value_and_grad(lambda p: ours(name, p, targets.astype(np.float64)))(wide)
-    fast = tg.compile(lambda p: ours(name, p, targets))
-    by_hand = linear_by_hand.CELLS[name](sizes, dtype)
-    steps = {"ours": lambda: fast(leaves), "hand": lambda: by_hand(leaves, targets)}
-    reads = {}
-    for peer, make in PEERS.items():
-        if importlib.util.find_spec(peer):
-            steps[peer], reads[peer] = make(name, leaves, targets)
-    for what, step in steps.items():
-        wrong = what_is_wrong(reads.get(what, lambda made: made)(step()), right, dtype)
-        assert not wrong, f"{name}, {what}: {wrong}"
-    times = measured(steps, seconds)
-    line = f"{name:14}{dtype:8}{times.seconds('ours') * 1e3:9.3f}"
+    peers = {peer: make(name, leaves, targets) for peer, make in PEERS.items() if importlib.util.find_spec(peer)}
+    rounds = {}
+    for _ in range(COPIES):
+        fast = tg.compile(lambda p: ours(name, p, targets))
+        by_hand = linear_by_hand.CELLS[name](sizes, dtype)
+        steps = {"ours": lambda fast=fast: fast(leaves), "hand": lambda by_hand=by_hand: by_hand(leaves, targets)}
+        steps |= {peer: step for peer, (step, _) in peers.items()}
+        for what, step in steps.items():
+            read = peers[what][1] if what in peers else lambda made: made
+            wrong = what_is_wrong(read(step()), right, dtype)
+            assert not wrong, f"{name}, {what}: {wrong}"
+        for what, times in measured(steps, seconds / COPIES).rounds.items():
+            rounds.setdefault(what, []).extend(times)
+    line = f"{name:14}{dtype:8}{np.median(rounds['ours']) * 1e3:9.3f}"
     for other in ("hand", *PEERS):
-        if other in steps:
-            each = np.divide(times.rounds["ours"], times.rounds[other])
+        if other in rounds:
+            each = np.divide(rounds["ours"], rounds[other])
             low, middle, high = np.quantile(each, [0.25, 0.5, 0.75])
             line += f"{middle:8.2f} ({low:.2f} to {high:.2f})"
         else:

@@ -100,7 +100,7 @@ class LRU(ByHand):
         whole = np.result_type(self.dtype, np.complex64)
         self.hs = np.zeros((T + 1, B, N), whole)
         self.u = np.empty((T, B, N), whole)
-        self.lam, self.conj = np.empty((1, N), whole), np.empty((1, N), whole)
+        self.lam, self.conj = np.empty((1, B, N), whole), np.empty((1, B, N), whole)
         self.recur(self.hs, self.lam, self.u)
         self.back = [(d, after, self.conj[0]) for d, after, _ in self.back]
         self.v, self.y, self.room = self.empty(T, B, 2 * N), self.empty(T, B, I), self.empty(T, B, I)
@@ -148,7 +148,7 @@ class LRU(ByHand):
         dD = dot(self.ones, self.room.reshape(-1, I))
         multiply(y, D, self.room)
         dx += self.room
-        turned = self.lam[0] * np.conjugate(dlam)
+        turned = self.lam[0, 0] * np.conjugate(dlam)
         return loss, {
             "nu_log": -turned.real * nu,
             "theta_log": -turned.imag * angle,

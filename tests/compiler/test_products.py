@@ -186,3 +186,34 @@ def test_the_pass_alone_keeps_the_numbers():
         assert float(value) == pytest.approx(float(right), rel=1e-12)
         largest = max(np.abs(g).max() for g in exact.values())
         assert all(np.abs(found[k] - exact[k]).max() <= 1e-12 * largest for k in arrays)
+
+
+def test_vectors_are_spread_to_the_shape_of_a_step():
+    arrays, xs = unrolled("lru")
+    program = tg.compile(cubes("lru")).program(arrays, xs)
+    spread = [k for k in program.instructions if k.by == "spread"]
+    assert {k.t for k in spread} == {None}
+    assert {k.shape for k in spread} >= {(B, H), (B, I)}
+    in_steps = [k for k in program.instructions if isinstance(k.t, int)]
+    shapes = {a.shape for k in in_steps for a in k.arguments if isinstance(a, np.ndarray)}
+    assert shapes == {(B, H)}
+
+
+@pytest.mark.parametrize("shape", [(1,), (4,), (3, 1), (1, 4), (3, 4)])
+def test_spread_vectors_keep_every_number(shape):
+    """Also -0.0 and what is not finite; a vector that is large stays one."""
+    rng = np.random.default_rng(6)
+    v, xs = rng.standard_normal(shape), rng.standard_normal((5, 3, 4))
+    v.flat[0] = -0.0
+
+    def f(v, xs):
+        h = xs[0]
+        for t in range(5):
+            with tg.scope(t=t):
+                h = np.tanh(v * h + xs[t])
+        return (h * h).sum() + (v * xs**2).sum()
+
+    require_right(f, v, xs)
+    with np.errstate(all="ignore"):
+        value, _ = tg.compile(f)(np.full(shape, np.inf), xs)
+        assert np.array_equal(value, tg.value_and_grad(f)(np.full(shape, np.inf), xs)[0], equal_nan=True)

@@ -15,6 +15,7 @@ from tinygrad_rnn.compiler.passes.factors import factors
 from tinygrad_rnn.compiler.passes.gates import gates
 from tinygrad_rnn.compiler.passes.hoist import hoist, invariants
 from tinygrad_rnn.compiler.passes.join_matmuls import siblings
+from tinygrad_rnn.compiler.passes.spread import spread
 from tinygrad_rnn.graph.graph import Graph, Pass
 
 BEFORE: Mapping[str, Pass] = {"dead_code": dead_code, "siblings": siblings, "hoist": hoist, "defer": defer}
@@ -27,6 +28,7 @@ AFTER: Mapping[str, Pass] = {
     "factors": factors,
     "gates": gates,
     "constants": constants,
+    "spread": spread,
     "dead_code": dead_code,
 }
 """The passes over forward and backward together."""

@@ -44,6 +44,7 @@ class _Rewriter:
         self.nodes = nodes
         self.used = used
         self.made: dict[Value, Node] = {}
+        self.rest: dict[Value, Value] = {}  # 1 - y, by y
 
     def add(self, node: Node) -> None:
         """Append a call."""
@@ -54,6 +55,8 @@ class _Rewriter:
         for new in self.nodes[start:]:
             if isinstance(new, Node):
                 self.made[new.out] = new
+                if new.op.name == "subtract" and new.args[0] == 1 and isinstance(new.args[1], Value):
+                    self.rest[new.args[1]] = new.out
 
     def _alone(self, v: object, name: str) -> Node | None:
         """Return the call of that name that made v, if nothing else reads v."""
@@ -82,7 +85,7 @@ class _Rewriter:
         return True
 
     def _combined(self, node: Node) -> bool:
-        """Write a + (-b) as a - b, and a b + a c as a (b + c)."""
+        """Write a + (-b) as a - b, a b + a c as a (b + c), and y - y y as y (1 - y) where 1 - y is known."""
         if len(node.args) != 2 or node.kwargs:
             return False
         left, right = node.args
@@ -97,6 +100,9 @@ class _Rewriter:
         if not (isinstance(left, Value) and isinstance(right, Value)):
             return False
         first, second = self._alone(left, "multiply"), self._alone(right, "multiply")
+        if name == "subtract" and second is not None and second.args == (left, left) and left in self.rest:
+            self.nodes.append(Node(op("multiply"), (left, self.rest[left]), node.out, scope=node.scope, by=BY))
+            return True
         if first is not None and second is not None and first is not second:
             for shared in first.args:
                 whole = isinstance(shared, Value) and shared in second.args
