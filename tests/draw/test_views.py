@@ -785,3 +785,24 @@ def test_powers_are_written_as_on_paper(loss, written, ascii):
     assert box.tip == written
     if ascii is not None:
         assert in_ascii(box.tip) == ascii
+
+
+@pytest.mark.parametrize("size", [1, 3], ids=["a state of one unit", "a state of three units"])
+def test_a_cell_that_ends_in_a_loss_has_the_numbers_and_the_shape_of_its_state(size):
+    U, h, losses = tg.Tensor(0.5 * np.eye(size), "U"), tg.Tensor(np.ones(size), "h_0"), []
+    with tg.Tape() as tape:
+        for t in (1, 2):
+            with tg.scope(t=t):
+                h = tg.named("h", np.tanh(U @ h))
+                losses.append(tg.named("L", (h**2).sum() / 2))
+        loss = tg.named("L", losses[0] + losses[1])
+    boxes = picture(tape, level="cells", loss=loss, show=("shape", "scalar")).boxes.values()
+    cell = next(box for box in boxes if box.kind == "cell" and box.column == 1)
+    assert cell.title == "h₁"
+    if size == 1:
+        gradient = tape.gradient(loss, tape.find("h", t=1)).item()
+        assert [float(number) for number in cell.scalar.split(" | ")] == pytest.approx(
+            [np.tanh(0.5), gradient], rel=1e-2
+        )
+    else:
+        assert (cell.scalar, cell.shape) == ("", "3")

@@ -89,12 +89,14 @@ class Drawer:
         name = entry.out.name
         sub = self.plan.when.under(t)
         kind, title, detail = "op", symbol(reading, last), ""
-        shape = _shape(entry.out)
+        value = entry.out  # whose numbers and shape the box shows
         tip = formula(reading, members, self.plan.when)
         if t is not None and last not in reading.joins and self._is_cell(members):
             states = [a for k in reversed(members) if (a := reading.entries[k].out) in reading.makers]
             states = states or [a for k in reversed(members) if (a := reading.entries[k].out).name in reading.states]
             names = list(dict.fromkeys(a.name or "state" for a in states)) or [name or title]
+            if states and all(a is not value for a in states):  # the step ends in a loss
+                value = states[0]
             kind, title = "cell", ", ".join(n + sub for n in names)
             tip = f"cell({reads(reading, members, self.plan.when)})"
         elif entry.out in reading.begins:
@@ -111,8 +113,8 @@ class Drawer:
         title, detail, tip = (printable(words) for words in (title, unnumbered(detail), tip))
         title = unnumbered(title) if kind == "op" else title
         band = reading.band(last)
-        box = Box(f"v{last}", kind, title, detail, shape, t, band, tip=tip, entries=tuple(members))
-        self._box(numbered(self.plan, box, entry.out, self._flow_of(members)))
+        box = Box(f"v{last}", kind, title, detail, _shape(value), t, band, tip=tip, entries=tuple(members))
+        self._box(numbered(self.plan, box, value, self._flow_of(members)))
         for k in members:
             for position, a in reading.outside(k):
                 self._copy(last, k, position, a)
