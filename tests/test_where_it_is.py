@@ -90,7 +90,10 @@ def test_an_experiment_that_does_not_exist_is_found():
 def test_both_languages_name_the_same_scripts_and_tests():
     def named(language):
         return [
-            ([Path(target.partition("#")[0]).name for _, target in links(pages + demo + test)], re.findall(r"`(\w+)`", demo))
+            (
+                [Path(target.partition("#")[0]).name for _, target in links(pages + demo + test)],
+                re.findall(r"`(\w+)`", demo),
+            )
             for _, pages, demo, test in rows(language)
         ]
 
