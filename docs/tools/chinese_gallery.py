@@ -47,11 +47,11 @@ print(draw.text(tape))  # 同样的内容，在终端上
 
 NETWORKS = {
     "numbers": "单个数的递推",
-    "rnn": "简单 RNN",
+    "rnn": "简单循环网络",
     "lstm": "LSTM",
     "gru": "GRU",
     "gru_textbook": "GRU，重置门在矩阵之前",
-    "residual_rnn": "残差 RNN",
+    "residual_rnn": "残差循环网络",
     "two_layers": "两层（GRU）",
     "bidirectional": "双向（RNN）",
     "two_layers_bidirectional": "两层，双向（LSTM）",
