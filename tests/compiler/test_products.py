@@ -161,10 +161,24 @@ def test_a_step_of_a_linear_recurrence_is_two_calls_each_way(name):
     assert "scatter" not in names_of(program)
 
 
-def test_products_with_transposed_matrices_are_joined():
-    arrays, xs = unrolled("lru")
-    program = tg.compile(cubes("lru")).program(arrays, xs)
-    assert (T * B, 2 * H) in [k.shape for k in program.instructions if k.call.split(" = ")[1].startswith("dot(x")]
+def test_products_of_a_state_with_transposed_matrices_are_joined():
+    """Those of an input are not: each is made for all steps at once, and its result lies without gaps."""
+    rng = np.random.default_rng(7)
+    W, V, U, R = (rng.standard_normal((H, n)) for n in (I, I, H, H))
+    xs = rng.standard_normal((T, B, I))
+
+    def f(W, V, U, R, xs):
+        h = np.zeros((B, H))
+        for t in range(T):
+            with tg.scope(t=t):
+                z = tg.sigmoid(xs[t] @ W.T + h @ U.T)
+                h = z * np.tanh(xs[t] @ V.T + h @ R.T)
+        return (h * h).sum()
+
+    program = require_right(f, W, V, U, R, xs)
+    products = [(k.t is None, k.shape) for k in program.instructions if " = dot(" in k.call]
+    assert products.count((True, (T * B, H))) == 2
+    assert products.count((False, (B, 2 * H))) == T
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -7,6 +7,7 @@ back comes to is not joined to one that it passes over: the cotangent of that on
 
 from __future__ import annotations
 
+from tinygrad_rnn.compiler.passes.hoist import free_of_states
 from tinygrad_rnn.compiler.passes.slices import part
 from tinygrad_rnn.graph.batching import is_small_view, is_view
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value, op
@@ -38,11 +39,16 @@ def siblings(graph: Graph) -> Graph:
 
 
 def _same_views(loop: Loop) -> list[Node]:
-    """Take the views that are the same in all steps (a transposed matrix) out of a loop, and return them."""
-    inner = loop.inner()
+    """Take the matrices that are transposed in each step and multiply a state out of a loop, and return their calls.
+
+    A product that needs no state is made for all steps at once, joined or not, and parts that are cut from it have rows
+    with gaps between them, over which elementwise calls run more slowly.
+    """
+    inner, free = loop.inner(), free_of_states(loop)
+    times_state = {n.args[1] for n in loop.body if n.op.name == "matmul" and n.args[0] not in free}
     found: list[Node] = []
     for node in loop.body[:]:
-        if is_small_view(node) and not any(v in inner for v in node.reads()):
+        if node.out in times_state and is_small_view(node) and not any(v in inner for v in node.reads()):
             inner.discard(node.out)
             loop.body.remove(node)
             found.append(node)
