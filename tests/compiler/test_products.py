@@ -57,6 +57,7 @@ def test_a_sum_of_products_is_a_matrix_product(name):
     assert any(k.call.split(" = ")[1].startswith(("matmul", "dot")) for k in made)
 
 
+@pytest.mark.slow
 def test_sums_of_all_kinds_of_products_stay_right():
     """Shapes that broadcast at each place or not, every choice of axes, of which some are contractions."""
     rng = np.random.default_rng(1)
