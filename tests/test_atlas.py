@@ -95,6 +95,7 @@ def test_a_page_says_what_its_row_of_the_index_says(name):
 
 
 @pytest.mark.needs_chromium
+@pytest.mark.slow
 def test_the_head_of_a_column_sorts_the_table(tmp_path, chromium):
     """Numbers as numbers, words as words; up, then down."""
     entries = [bptt.look_up(name) for name in ("lstm", "ind_rnn", "min_gru")]

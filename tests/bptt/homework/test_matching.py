@@ -172,7 +172,7 @@ def test_a_state_that_is_returned_is_not_taken_for_the_gradient_that_was_forgott
     assert not found.wrong
 
 
-@pytest.mark.parametrize("names", ["Dgv", "dgw", "vwp", "gdv"], ids=str)
+@pytest.mark.parametrize("names", ["Dgv", *(pytest.param(n, marks=pytest.mark.slow) for n in ("dgw", "vwp", "gdv"))])
 def test_parameters_may_have_the_names_of_gradients_and_of_values(names):
     """D, d, g, v, w, p in a dict of parameters are parameters: each is judged, and a wrong one is called wrong."""
     given = dict(zip(names, weights().values(), strict=True))

@@ -136,6 +136,7 @@ def test_a_path_without_a_gradient_is_told_by_its_terms():
     assert str(found).startswith("the outputs of the two paths agree, and their gradients do not")
 
 
+@pytest.mark.slow
 def test_a_path_in_float32_that_overflows_is_called_rounding():
     """The quotients of products underflow in float32 after some hundred steps."""
     single = {k: p.astype("float32") for k, p in PARAMS.items()}
