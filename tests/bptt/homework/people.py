@@ -6,6 +6,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from chinese_words import assert_chinese, shown
+
+from tinygrad_rnn.language.current import speaking
 
 FOLDER = Path(__file__).parent / "pieces"
 PIECES = [
@@ -38,3 +41,14 @@ def examined(piece, old="", new=""):
 def few_fast(cases, fast):
     """The cases as parameters: those that are not among the fast run in .ci/run alone."""
     return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+
+
+NAMED = ("gain", "with", "words")
+"""Words of code: arrays and functions of a piece."""
+
+
+def assert_said_in_chinese(found):
+    """The findings of an examination have no English word in Chinese. An error and its call stay as errors say them."""
+    with speaking("zh"):
+        told = re.sub("(?<=无法运行：).*", "", shown(found))
+        assert_chinese(told, *NAMED, *re.findall("[a-z]+", found.name.lower()))

@@ -1,7 +1,7 @@
 """Right code in as many styles as people write it in: `examine` finds its gradients, and calls none wrong."""
 
 import pytest
-from people import PIECES, examined
+from people import PIECES, assert_said_in_chinese, examined
 
 FIVE = "W U b V c"
 SCALED = {
@@ -91,3 +91,4 @@ def test_right_code_is_right(piece):
     said = "; ".join(found.conventions)
     assert SCALED[piece] in said if piece in SCALED else not said, said
     assert not found.doubtful
+    assert_said_in_chinese(found)

@@ -1,7 +1,7 @@
 """Wrong code in as many styles: one slip each, the gradients that it spoils, and the shortest length that shows it."""
 
 import pytest
-from people import examined
+from people import assert_said_in_chinese, examined
 
 SLIPS = [
     # piece, what stands there, the slip, the gradients that are wrong, from which length on
@@ -106,3 +106,4 @@ def test_a_slip_is_found_where_it_is(piece, there, slip, wrong, shortest):
     assert min(lengths, default=0) == shortest, str(found)
     assert not found.missing
     assert bool(found) == (not wrong)
+    assert_said_in_chinese(found)
