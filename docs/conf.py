@@ -21,7 +21,7 @@ add_module_names = False
 
 html_theme = "furo"
 html_title = "tinygrad_rnn"
-html_static_path = ["static"]
+html_static_path = ["static", "../tinygrad_rnn/bptt/atlas/sortable.js"]
 html_css_files = ["site.css"]
 pygments_dark_style = "github-dark"
 html_math_renderer = "mathml"

@@ -12,7 +12,7 @@ from pathlib import Path
 from tinygrad_rnn.bptt.atlas.cell_facts import FACTS
 from tinygrad_rnn.bptt.atlas.comparison_table import comparison, explained
 from tinygrad_rnn.bptt.atlas.entry_page import READER, page_of
-from tinygrad_rnn.bptt.atlas.looked_up import SCRIPT, AtlasEntry, look_up
+from tinygrad_rnn.bptt.atlas.looked_up import AtlasEntry, look_up
 from tinygrad_rnn.bptt.atlas.page_blocks import Block, Heading, Image, Words, as_markdown
 from tinygrad_rnn.language.current import speaking
 
@@ -44,7 +44,6 @@ INDEX = {
 def atlas(entries: dict[str, AtlasEntry]) -> dict[str, str]:
     """Return all files of the atlas by their paths in `docs/`, for entries by name."""
     found = {f"{language}atlas/index.md": _index(entries, language.strip("/") or "en") for language in ("", "zh/")}
-    found["static/sortable.js"] = SCRIPT.read_text(encoding="utf-8")
     for entry in entries.values():
         found |= cell_files(entry)
     return found
