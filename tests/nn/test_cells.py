@@ -1,7 +1,5 @@
 """The cells' forward code against plain NumPy written another way, and against PyTorch."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from cells import WITH_HAND
@@ -148,45 +146,3 @@ def test_losses_are_means_over_everything():
     by_hand = -np.mean([np.log(p[t, b, classes[t, b]]) for t in range(4) for b in range(3)])
     assert nn.cross_entropy(y, classes) == pytest.approx(by_hand, rel=1e-14)
     assert nn.cross_entropy(np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([0, 0])) == 1e4
-
-
-TORCH = {
-    "rnn": ("RNN", {}, nn.rnn),
-    "rnn_relu": ("RNN", {"nonlinearity": "relu"}, partial(nn.rnn, nonlinearity="relu")),
-    "lstm": ("LSTM", {}, nn.lstm),
-    "gru": ("GRU", {}, nn.gru),
-}
-
-
-@pytest.mark.needs_torch
-@pytest.mark.parametrize("name", TORCH)
-@pytest.mark.parametrize("T", [1, 2, 3, 7])
-@pytest.mark.parametrize("B", [1, 3])
-def test_outputs_and_gradients_are_those_of_pytorch(name, T, B):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    kind, options, cell = TORCH[name]
-    torch.manual_seed(0)
-    layer = getattr(torch.nn, kind)(4, 5, dtype=torch.float64, **options)
-    rng = np.random.default_rng(T)
-    xs, dhs, h0 = rng.standard_normal((T, B, 4)), rng.standard_normal((T, B, 5)), rng.standard_normal((B, 5))
-    leaves = {"x": torch.tensor(xs, requires_grad=True), "h0": torch.tensor(h0[None], requires_grad=True)}
-    state = leaves["h0"]
-    if name == "lstm":
-        leaves["c0"] = torch.tensor(2 * h0[None], requires_grad=True)
-        state = (leaves["h0"], leaves["c0"])
-    output, _ = layer(leaves["x"], state)
-    output.backward(torch.tensor(dhs))
-
-    params = {k.removesuffix("_l0"): tg.Tensor(p.detach().numpy(), name=k) for k, p in layer.named_parameters()}
-    inputs = {k: tg.Tensor(v.detach().numpy().reshape(xs.shape if k == "x" else h0.shape)) for k, v in leaves.items()}
-    with tg.Tape() as tape:
-        hs, _ = nn.unroll(cell, params, inputs["x"], tuple(v for k, v in inputs.items() if k != "x"))
-    np.testing.assert_allclose(hs.data, output.detach().numpy(), rtol=1e-12, atol=1e-15)
-    gradients = tape.gradient(hs, {**params, **inputs}, seed=dhs)
-    expected = {k.removesuffix("_l0"): p.grad.numpy() for k, p in layer.named_parameters()}
-    expected |= {k: v.grad.numpy() for k, v in leaves.items()}
-    for k, gradient in gradients.items():
-        largest = np.abs(expected[k]).max()
-        np.testing.assert_allclose(
-            gradient, expected[k].reshape(gradient.shape), rtol=0, atol=1e-12 * largest, err_msg=k
-        )
