@@ -24,8 +24,8 @@ INDEX = {
         READER.replace("looks up a cell", "looks up or compares cells"),
         "All cells of `nn`, a page each: formulas, picture, step Jacobian, the backward in NumPy, a gradient over 200 "
         "steps, parameters, cost, and where the cell is from. The pages are generated, and what they say is checked "
-        "when they are. On the site, the head of a column sorts the table. `tinygrad-rnn atlas` prints it, and "
-        "`tinygrad-rnn atlas lstm` prints a page.",
+        "when they are. Each cell agrees with code that others published, which its page names. On the site, the head "
+        "of a column sorts the table. `tinygrad-rnn atlas` prints it, and `tinygrad-rnn atlas lstm` prints a page.",
         "中文：[循环单元图册](../zh/atlas/index.md)。",
     ),
     "zh": (
@@ -33,6 +33,7 @@ INDEX = {
         "*读者：要查找或比较循环单元的人。供查阅。*",
         "`nn` 的所有循环单元，每个一页（英文）：公式、图、单步雅可比矩阵、用 NumPy 写出的反向传播、"
         "梯度往回 200 步的变化、参数、计算量和出处。这些页面是生成的，其中的公式和数字在生成时都经过检验。"
+        "每个单元都与他人发布的代码一致，见各自的页面。"
         "在网站上点击表头可以排序。"
         "`tinygrad-rnn atlas` 打印这张表，`tinygrad-rnn atlas lstm` 打印一页。",
         "English: [atlas of cells](../../atlas/index.md).",

@@ -1,4 +1,4 @@
-"""The cells' forward code against plain NumPy written another way, and against PyTorch."""
+"""The cells' forward code against plain NumPy written another way."""
 
 import numpy as np
 import pytest

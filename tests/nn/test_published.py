@@ -79,6 +79,12 @@ def test_every_cell_of_the_atlas_is_compared_with_published_code():
     assert set(STORED.files) == ROWS.keys()
 
 
+@pytest.mark.parametrize("name", FACTS)
+def test_the_page_of_a_cell_names_the_published_code(name):
+    page = (Path(__file__).parents[2] / "docs" / "atlas" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"one and three sequences: {PUBLISHED[name]}\n" in page
+
+
 def test_the_packages_are_installed_in_the_versions_that_the_atlas_names():
     lines = (Path(__file__).parents[1] / "published.txt").read_text(encoding="utf-8").splitlines()
     installed = dict(line.split("==") for line in lines if not line.startswith("#"))

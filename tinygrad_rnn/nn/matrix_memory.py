@@ -43,7 +43,7 @@ def linear_attention(
 def gated_delta_net(params: Params, x: Array, y: Array = None, S: Array = None) -> tuple[Array, Array]:
     """Compute the gated delta rule with one head (Yang, Kautz, Hatamizadeh 2024, equation 10).
 
-    q = W_q x_t and k = W_k x_t, both divided by their norm (1e-6 is added to its square, as in the first author's code),
+    q = W_q x_t and k = W_k x_t, both divided by their norm, with 1e-6 added to its square as in the authors' code,
     v = W_v x_t;  one number for each example:
     beta = sigmoid(w_b x_t),  alpha = exp(-exp(log_decay) softplus(w_a x_t + b_a))
     S_t = S_{t-1} alpha (I - beta k k^T) + beta v k^T,  y_t = S_t q

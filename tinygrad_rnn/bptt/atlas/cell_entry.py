@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn.bptt.atlas.cell_facts import Facts
 from tinygrad_rnn.bptt.atlas.entry_checks import require_right_gradients
 from tinygrad_rnn.bptt.atlas.linearity import Linear, linearity
+from tinygrad_rnn.bptt.atlas.published import PUBLISHED
 from tinygrad_rnn.bptt.atlas.starting import MARKS, Pattern, gradient_curve, pattern, spectral_norm
 from tinygrad_rnn.bptt.atlas.step_cost import StepCost, cost_of_step, zeros
 from tinygrad_rnn.bptt.atlas.symbolic_sizes import USUAL, Size, fitted, fitted_shape, shape_text
@@ -142,6 +143,7 @@ class CellEntry:
             "says": facts.says,
             "source": str(facts.paper),
             "at": facts.at,
+            "published": str(PUBLISHED[self.name]),
             "year": facts.paper.year,
             "parameter_shapes": {name: shape_text(shape) for name, shape in self.parameters.items()},
             "state_shapes": {name: shape_text(shape) for name, shape in self.states.items()},

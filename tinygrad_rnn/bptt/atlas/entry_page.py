@@ -9,6 +9,7 @@ from tinygrad_rnn.bptt.atlas.cell_entry import FLOAT64, CellEntry
 from tinygrad_rnn.bptt.atlas.entry_pictures import cell_picture, curve_picture, pattern_picture, pattern_text
 from tinygrad_rnn.bptt.atlas.linearity import Linear
 from tinygrad_rnn.bptt.atlas.page_blocks import Block, Code, Grid, Heading, Image, Lines, Words
+from tinygrad_rnn.bptt.atlas.published import PUBLISHED
 from tinygrad_rnn.bptt.atlas.symbolic_sizes import USUAL, Size, shape_text
 from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
 from tinygrad_rnn.bptt.derivation.symbols import Writer
@@ -168,4 +169,8 @@ def _code(entry: CellEntry) -> Iterator[Block]:
         "The gradients of the tape agree with a complex step, or with differences where an operation is not analytic, "
         "by each parameter, input and initial state. Each size is counted at nine pairs of I and H, and its formula "
         "gives each of them."
+    )
+    yield Words(
+        "Outputs, last states and all gradients agree to 1e-12 with code that others published, run in float64 at "
+        f"T = 1, 2, 3 and 7 with one and three sequences: {PUBLISHED[entry.name]}"
     )
