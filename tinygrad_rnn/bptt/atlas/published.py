@@ -27,9 +27,7 @@ TORCHRECURRENT = ("torchrecurrent", "0.2.5")
 MIN_GRU = ("minGRU-pytorch", "0.2.1")
 XLSTM = ("xlstm", "2.0.6")
 FLA = ("fla-core", "0.6.0")
-CANDIDATE = (
-    "Its candidate is g(W x), as in the paper's appendix B: W x + 1/2 where W x is positive, which is compared. "
-)
+CANDIDATE = "Its candidate is g(W x), as in the paper's appendix B: W x + 1/2 for positive W x, compared there. "
 ONE_BIAS = "Its two biases are one."
 
 PUBLISHED: dict[str, Published] = {
