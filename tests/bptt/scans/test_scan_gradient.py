@@ -9,7 +9,7 @@ from cells import EVERY
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.nn.associative import prefixes, rounds
+from tinygrad_rnn.nn.associative import joined, lean_rounds, prefixes, rounds
 
 TODAY = ["ind_rnn", "min_gru", "min_lstm", "qrnn", "sru", "slstm", "mlstm", "linear_attention", "gated_delta_net"]
 TODAY += ["lru", "selective_ssm"]
@@ -174,6 +174,32 @@ def test_the_rounds_are_those_of_sklansky(T):
         count += 1
     assert begins == [0] * T
     assert count == int(np.ceil(np.log2(T)))
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 5, 7, 8, 13, 64, 200])
+def test_the_lean_rounds_make_all_prefixes_with_few_products(T):
+    """Played on intervals: a block takes in the one that ends just before it, and at last all begin at 0."""
+    begins, count, depth = list(range(T)), 0, 0
+    for i, j in lean_rounds(T):
+        before = list(begins)
+        assert not {*i.tolist()} & {*j.tolist()}
+        for place, other in zip(i.tolist(), j.tolist(), strict=True):
+            assert other == before[place] - 1
+            begins[place] = before[other]
+        count, depth = count + len(i), depth + 1
+    assert begins == [0] * T
+    assert count <= max(2 * T - 2 - np.log2(T), 0)
+    assert depth <= max(2 * np.log2(T), 0) + 1
+
+
+def test_the_lean_scan_gives_the_same_prefixes():
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((7, 2, 3, 3)), rng.standard_normal((7, 2, 3))
+    expected = prefixes(A, b)
+    for products in lean_rounds(7):
+        A, b = joined(A, b, *products)
+    np.testing.assert_allclose(A, expected[0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(b, expected[1], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("T", [1, 2, 3, 5, 8, 13])
