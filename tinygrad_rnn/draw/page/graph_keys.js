@@ -27,17 +27,6 @@ function waysOf(which) {
   return found;
 }
 
-/** What a box is called by those who hear it. */
-function labelOf(box) {
-  const id = box.id.slice(level.prefix.length);
-  const k = entryOf(box);
-  if (k === null) return box.querySelector("title")?.textContent ?? "";
-  const where = whereabouts(entries[k]);
-  if (id === `v${k}`) return [statement(k), where].filter(Boolean).join(say(", "));
-  const title = (box.querySelector("title")?.textContent ?? "").replace(/\s+/g, " ");
-  return [title, where, say("read by {name}", { name: written(k) })].filter(Boolean).join(say(", "));
-}
-
 let reachable = null; // the box that the tabulator key comes to
 
 function reachByKeys() {
@@ -49,7 +38,7 @@ function reachByKeys() {
   }
   level.svg.setAttribute("role", "group");
   level.svg.setAttribute("aria-label", say("Graph. Arrow keys go from node to node, Enter selects one."));
-  reach(boxesOf(entryAt(position) ?? 0)[0] ?? level.svg.querySelector("g[id]"));
+  reach(boxAtHand() ?? level.svg.querySelector("g[id]"));
 }
 
 function reach(box) {
