@@ -24,6 +24,7 @@ FIRST, LAST = ("page.js", "words.js", "elements.js"), ("picture.js", "graph_keys
 """The files of each page's one script: those that come first, and those that come before what plays."""
 SCRIPTS = {
     "tape": (*FIRST, "tape.js", "sentences.js", "panels.js", *LAST, "player.js"),
+    "scan": (*FIRST, "scan.js", *LAST, "scan_player.js"),
 }
 """The files of each page's one script, in this order."""
 

@@ -222,8 +222,12 @@ def test_the_tree_is_drawn_for_a_slide(tmp_path):
     namespace = "{http://www.w3.org/2000/svg}"
     assert (drawn.get("width"), drawn.get("height")) == ("1920", "1080")
     # 7 arrows of the walk; in each of 3 rounds a line down for each of 8 steps, and 4 products from the side
-    assert len(drawn.findall(f"{namespace}line")) == 7 + 3 * (8 + 4)
-    assert len(drawn.findall(f"{namespace}circle")) == 8 + 4 * 8
+    assert len(drawn.findall(f"{namespace}path")) == 7 + 3 * (8 + 4)
+    boxes = drawn.findall(f"{namespace}g")
+    assert len(boxes) == 8 + 4 * 8
+    names = ["".join(box.find(f"{namespace}text").itertext()) for box in boxes]
+    assert names[:9] == [f"g{k}" for k in range(7, -1, -1)] + ["g7"]
+    assert names[-16:-8] == ["g7", "g6", "g5", "g4", "3", "2–3", "1–3", "0–3"]
     kept = Path(__file__).parents[3] / "docs" / "images" / "scan.svg"
     assert found.svg() == path.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")
     sizes = [float(e.get("font-size")) for e in drawn.iter() if e.get("font-size")]

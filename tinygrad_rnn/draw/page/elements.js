@@ -43,8 +43,12 @@ function arrayTable(number, most = Infinity) {
 
 /** `b_{ih}` and `h_t` of a formula with real subscripts. */
 function withSubscripts(text) {
-  return text.split(/_(\{[^{}]*\}|[A-Za-z0-9]+)/).map((piece, n) =>
-    n % 2 ? element("sub", "", piece.replace(/[{}]/g, "")) : piece);
+  return lowered(text.replace(/_([A-Za-z0-9]+)/g, "_{$1}"));
+}
+
+/** The same where only braces lower: `g_{2}`. */
+function lowered(text) {
+  return text.split(/_\{([^{}]*)\}/).map((piece, n) => (n % 2 ? element("sub", "", piece) : piece));
 }
 
 function button(text, action) {

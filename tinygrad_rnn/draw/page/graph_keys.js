@@ -1,10 +1,10 @@
 // The graph by keyboard: one box at a time has the focus. Up and down go along an arrow, left and right along a row,
 // which leads from step to step; at its end the next row begins, so that every box is reached.
 
-const ways = new Map(); // of each level: its boxes row by row, and the boxes at either end of an arrow
+const ways = new Map(); // of each picture: its boxes row by row, and the boxes at either end of an arrow
 
 function waysOf(which) {
-  if (ways.has(which.name)) return ways.get(which.name);
+  if (ways.has(which.svg)) return ways.get(which.svg);
   const boxes = [...which.svg.querySelectorAll("g[id]")];
   const at = new Map(boxes.map((box) => [box, placeOf(box)]));
   const rows = [];
@@ -23,7 +23,7 @@ function waysOf(which) {
     readBy.get(source).push(target);
   }
   const found = { order, place: new Map(order.map((box, n) => [box, n])), reads, readBy };
-  ways.set(which.name, found);
+  ways.set(which.svg, found);
   return found;
 }
 

@@ -30,10 +30,8 @@ function show(name) {
   position = 0;
   root.dataset.level = name;
   part("slider").max = end();
-  svg = level.svg;
-  full = svg.viewBox.baseVal;
   for (const other of Object.keys(LEVELS)) part(other).setAttribute("aria-pressed", other === name);
-  fit();
+  usePicture();
   go(here);
   reachByKeys();
 }

@@ -8,6 +8,11 @@ function light(box, name) {
   lit.push([box, name]);
 }
 
+function unlight() {
+  lit.forEach(([box, name]) => box.classList.remove(name));
+  lit = [];
+}
+
 /** The box at a position. */
 function boxAtHand() {
   return boxesOf(entryAt(position) ?? 0)[0];
@@ -38,6 +43,13 @@ function placeOf(box) {
     places.set(box, { x: x - full.x + width / 2, y: y - full.y + height / 2, half: width / 2 });
   }
   return places.get(box);
+}
+
+/** Turn to the picture of the level. */
+function usePicture() {
+  svg = level.svg;
+  full = svg.viewBox.baseVal;
+  fit();
 }
 
 /** The scale at which the whole picture is seen. */
@@ -74,7 +86,7 @@ function zoomTo(wanted, x, y) {
 
 /** Scroll if the box is not well inside what is seen. */
 function follow(box) {
-  if (!box) return;
+  if (!box?.getClientRects().length) return; // of a picture that is not shown
   const place = placeOf(box);
   const { scrollLeft, scrollTop, clientWidth, clientHeight } = graph;
   const [x, y] = [place.x * scale, place.y * scale];

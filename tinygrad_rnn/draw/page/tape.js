@@ -80,8 +80,7 @@ function mark(from, to) {
     if (p <= entries.length) level.drawn.get(end).forEach((box) => box.classList.toggle("waits", !sign));
     else level.own[end]?.classList.toggle("passed", sign);
   }
-  lit.forEach(([box, name]) => box.classList.remove(name));
-  lit = [];
+  unlight();
   const k = entryAt(to);
   if (picked !== null) boxesOf(picked).forEach((box) => light(box, "picked"));
   if (k === null) return;
