@@ -15,8 +15,9 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, cli, draw, nn
-from tinygrad_rnn.draw import player
-from tinygrad_rnn.draw.player_data import LARGE, SMALL, film
+from tinygrad_rnn.draw import player, player_page
+from tinygrad_rnn.draw.player_data import SMALL, film
+from tinygrad_rnn.draw.shown_arrays import LARGE
 from tinygrad_rnn.draw.style import THEMES, dark_for_light
 from tinygrad_rnn.draw.svg import svg
 from tinygrad_rnn.draw.views.picture import picture
@@ -462,7 +463,7 @@ def test_the_page_lets_nothing_in_but_what_it_was_written_with(tmp_path):
 
 
 def test_the_script_writes_text_and_never_markup():
-    script = "".join(map(player._read, player.SCRIPTS))
+    script = "".join(map(player_page.read, {name for kind in player_page.SCRIPTS.values() for name in kind}))
     for word in (
         "innerHTML",
         "outerHTML",

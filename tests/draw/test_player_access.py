@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw, nn
-from tinygrad_rnn.draw import player
+from tinygrad_rnn.draw import player, player_page
 from tinygrad_rnn.draw.style import luminance
 
 SIZES = {"laptop": (1280, 720), "hd": (1920, 1080), "phone": (390, 844), "frame": (900, 500)}
@@ -73,7 +73,7 @@ def test_axe_is_asked_the_right_thing(axe, opened, lstm):
 
 def test_text_has_contrast_in_both_schemes():
     """At least 4.5 to 1 (WCAG 2.1), also on the darkest cell of a table; the ring of the focus at least 3 to 1."""
-    css = player._read("player.css")
+    css = player_page.read("player.css")
     schemes = [
         dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     ]

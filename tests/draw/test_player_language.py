@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import draw
-from tinygrad_rnn.draw.player import SCRIPTS, _read, templates
+from tinygrad_rnn.draw.player_page import SCRIPTS, read, templates
 from tinygrad_rnn.language.chinese.catalogues import CHINESE
 
 ENGLISH = re.compile(r"[A-Za-z]{3,}")
@@ -36,7 +36,7 @@ def test_the_page_says_its_language_and_has_the_words_as_data(pages):
     assert '<html lang="en"' in english
     assert '<html lang="zh"' in chinese
     data = data_of(chinese)
-    assert data.pop("words") == {each: CHINESE[each] for each in templates("".join(map(_read, SCRIPTS)))}
+    assert data.pop("words") == {each: CHINESE[each] for each in templates("".join(map(read, SCRIPTS["tape"])))}
     in_english = re.sub(r"（(\d+) 项）", r" (\1 terms)", json.dumps(data, ensure_ascii=False))
     assert json.loads(in_english) == data_of(english)
 
@@ -68,7 +68,7 @@ def test_each_position_is_told_in_chinese(pages, level, opened, tmp_path):
               return found; }"""
         )
     assert len(shown) > 20
-    said = set(ENGLISH.findall(" ".join(templates("".join(map(_read, SCRIPTS)))))) - FORMULAS
+    said = set(ENGLISH.findall(" ".join(templates("".join(map(read, SCRIPTS["tape"])))))) - FORMULAS
     for panels, position, told in shown:
         assert not said & set(ENGLISH.findall(f"{panels} {position} {told}"))
         assert re.search("[一-鿿]", told)

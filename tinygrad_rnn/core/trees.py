@@ -43,8 +43,7 @@ def by_name(tree: Tree) -> dict[str, Tree]:
 
     Raises ValueError where two leaves have one name, a key of a mapping is no string, or a part holds itself.
     """
-    leaves: Leaves = []
-    _collect(tree, "", leaves, _dotted, ())
+    leaves = named_leaves(tree)
     found = dict(leaves)
     if len(found) < len(leaves):
         names = [name for name, _ in leaves]
@@ -53,6 +52,16 @@ def by_name(tree: Tree) -> dict[str, Tree]:
             "names are joined by dots: rename one of them"
         )
     return found
+
+
+def named_leaves(tree: Tree) -> Leaves:
+    """Return the leaves, each with its name, which several may share; a tree that is a leaf has an empty one.
+
+    Raises ValueError where a part of the tree holds itself.
+    """
+    leaves: Leaves = []
+    _collect(tree, "", leaves, _dotted, ())
+    return leaves
 
 
 def _written(path: str, key: object) -> str:

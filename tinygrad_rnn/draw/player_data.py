@@ -5,13 +5,9 @@ Numbers are rounded to the four digits shown. A large array is shown as a corner
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike
 
 from tinygrad_rnn.core.backward import Products, fitted, walk
 from tinygrad_rnn.core.recording import scope_text
@@ -19,7 +15,8 @@ from tinygrad_rnn.core.sparse import Cotangent, Sparse
 from tinygrad_rnn.core.tape import Step
 from tinygrad_rnn.core.tensor import Array, Line, Tensor
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.draw.rule_text import Wording, rounded
+from tinygrad_rnn.draw.rule_text import Wording
+from tinygrad_rnn.draw.shown_arrays import LARGE, ShownArrays, shown
 from tinygrad_rnn.draw.views.grouping import boxes
 from tinygrad_rnn.draw.views.step_numbers import StepNumbers, numbered_from
 from tinygrad_rnn.tape.array_text import norm
@@ -30,7 +27,7 @@ from tinygrad_rnn.tape.steps import steps, time_of
 
 ENTRIES_IN_FULL = 300
 """The maximum number of entries for which arrays have up to `LARGE` numbers; on a longer tape, up to `SMALL`."""
-LARGE, SMALL = 60, 8
+SMALL = 8
 BUDGET = 500_000
 """The maximum number of products to compute for the contributions of the entries."""
 
@@ -74,9 +71,7 @@ class _Camera:
         self.leaves = tape.leaves()
         self.number = {id(x): -1 - k for k, x in enumerate(self.leaves)}
         self.number |= {id(out): k for k, (_, _, _, out, _) in enumerate(self.lines)}
-        self.shown = LARGE if len(tape) <= ENTRIES_IN_FULL else SMALL
-        self.arrays: dict[str, int] = {}  # the same array is kept once
-        self.broken: list[int] = []
+        self.arrays = ShownArrays(LARGE if len(tape) <= ENTRIES_IN_FULL else SMALL)
         self.cotangents: dict[int, Cotangent] = {}
         self.called: dict[int, str] = {}  # the name of each cotangent, by its id; all cotangents are kept
 
@@ -85,7 +80,7 @@ class _Camera:
         adds = self._contributions()
         entries = [self._entry(k) | ({"adds": adds[k]} if k in adds else {}) for k in range(len(self.tape))]
         leaves = [
-            {"name": self.wording.names[x], "cotangent": self.wording.cotangent(x), "value": self._array(x.data)}
+            {"name": self.wording.names[x], "cotangent": self.wording.cotangent(x), "value": self.arrays.number(x.data)}
             | ({} if x.dtype.kind == "f" else {"fixed": True})
             for x in self.leaves
         ]
@@ -94,8 +89,8 @@ class _Camera:
             "entries": entries,
             "back": back,
             "leaves": leaves,
-            "arrays": [json.loads(text) for text in self.arrays],
-            "broken": min(self.broken, default=None),
+            "arrays": self.arrays.data(),
+            "broken": min(self.arrays.broken, default=None),
             "contributions": bool(adds) or not back,
         }
 
@@ -112,7 +107,7 @@ class _Camera:
             "args": [self.number[id(a)] if type(a) is Tensor else None for a in entry.args],
             "rule": rule,
             "numbers": numbers,
-            "value": self._array(entry.out.data, k + 1),
+            "value": self.arrays.number(entry.out.data, k + 1),
         }
         if entry.scope:
             about["where"] = scope_text(scope)[:100]
@@ -161,15 +156,15 @@ class _Camera:
                 "name": self.wording.cotangent(x, place),
                 "rule": rule,
                 "numbers": numbers,
-                "value": self._array(_plain(given), position),
+                "value": self.arrays.number(_plain(given), position),
             }
             if to < 0:
                 totals[x] = totals[x] + _plain(whole) if x in totals else _plain(whole)
-                about["total"] = self._array(totals[x], position)
+                about["total"] = self.arrays.number(totals[x], position)
             if place:
                 about["part"] = index_text(place)
             shown.append(about | self._line(x.name if to < 0 else self.wording.bare.get(to), "d"))
-        name, cotangent = self.called[id(step.cotangent)], self._array(_plain(step.cotangent), position)
+        name, cotangent = self.called[id(step.cotangent)], self.arrays.number(_plain(step.cotangent), position)
         return {"entry": step.index, "name": name, "cotangent": cotangent, "products": shown}
 
     def _contributions(self) -> dict[int, list[tuple[int, float | str]]]:
@@ -203,38 +198,8 @@ class _Camera:
         for _ in walk(lines, start, pending):
             pass
         norms = {-1 - to: norm(dense(g)) for x, g in pending.items() if (to := self.number[id(x)]) < 0}
-        return [(leaf, _rounded(norm)) for leaf, norm in sorted(norms.items()) if norm]
-
-    def _array(self, values: ArrayLike, position: int | None = None) -> int:
-        """Return the number of an array among those shown."""
-        a = np.asarray(values)
-        a = a.astype(np.float64) if a.dtype.kind == "f" else a
-        matrix = a.reshape(-1, a.shape[-1]) if a.ndim and a.size else a.reshape(1, -1)
-        whole = a.size <= self.shown
-        if not whole:
-            columns = min(matrix.shape[1], max(4, self.shown // len(matrix)))
-            matrix = matrix[: max(1, self.shown // columns), :columns]
-        about: Data = {"shape": a.shape, "rows": [[_rounded(v) for v in row] for row in matrix.tolist()]}
-        about["norm"] = _rounded(norm(a))
-        finite = np.isfinite(a)
-        if not finite.all():
-            about["broken"] = int(a.size - finite.sum())
-            if position is not None:
-                self.broken.append(position)
-        if not whole and finite.any():
-            about["from"], about["to"] = (_rounded(v) for v in (a[finite].min().item(), a[finite].max().item()))
-        return self.arrays.setdefault(json.dumps(about), len(self.arrays))
+        return [(leaf, shown(norm)) for leaf, norm in sorted(norms.items()) if norm]
 
 
 def _plain(values: Cotangent) -> Array:
     return values.data if isinstance(values, Tensor) else values
-
-
-def _rounded(v: float) -> float | str:
-    """Return a number as it is shown. One that is not finite becomes a word, since JSON has no such number."""
-    if isinstance(v, int):
-        return int(v)
-    if not np.isfinite(v):
-        return str(v)
-    v = rounded(v)
-    return int(v) if v == int(v) and abs(v) < 1e15 else v

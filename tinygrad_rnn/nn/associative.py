@@ -37,18 +37,41 @@ def rounds(T: int) -> Iterator[tuple[Indices, Indices]]:
         n *= 2
 
 
+def lean_rounds(T: int) -> Iterator[tuple[Indices, Indices]]:
+    """Yield the products of a scan with few of them, fewer than 2 T, in up to 2 log2 T rounds (Brent and Kung 1982).
+
+    The up-sweep joins neighbours to blocks of 2, 4, ... steps, as a tree; the down-sweep gives the places between what
+    the blocks before them hold (Blelloch 1990).
+
+    >>> [[(int(i), int(j)) for i, j in zip(*one)] for one in lean_rounds(4)]
+    [[(1, 0), (3, 2)], [(3, 1)], [(2, 1)]]
+    """
+    steps = np.arange(1, T + 1)  # up to each place
+    sizes = [2**k for k in range(T.bit_length())]
+    up = [np.flatnonzero(steps % (2 * n) == 0) for n in sizes]
+    down = [np.flatnonzero((steps % (2 * n) == n) & (steps > n)) for n in sizes]
+    for i, n in [*zip(up, sizes, strict=True), *reversed([*zip(down, sizes, strict=True)])]:
+        if len(i):
+            yield i, i - n
+
+
 def prefixes(A: Array, b: Array) -> tuple[Array, Array]:
     """Return the maps of all prefixes, (A_t ... A_1, s_t for s_0 = 0), of steps along the first axis.
 
     A (T, ..., m, m) and b (T, ..., m), or both of one shape (T, ...), where each A is a number for each entry of b.
     Arrays or Tensors; what is recorded is a few operations for each round.
     """
-    T, numbers = len(b), A.ndim == b.ndim
-    for i, j in rounds(T):
-        place = np.argsort(np.concatenate([np.setdiff1d(np.arange(T), i), i]))
-        kept, later, earlier = np.setdiff1d(np.arange(T), i), A[i], (A[j], b[j])
-        product = later * earlier[0] if numbers else later @ earlier[0]
-        moved = later * earlier[1] if numbers else (later @ earlier[1][..., None])[..., 0]
-        A = np.concatenate([A[kept], product])[place]
-        b = np.concatenate([b[kept], moved + b[i]])[place]
+    for products in rounds(len(b)):
+        A, b = joined(A, b, *products)
     return A, b
+
+
+def joined(A: Array, b: Array, i: Indices, j: Indices) -> tuple[Array, Array]:
+    """Return the pairs after one round: those at the places i after those at j, all others as they are."""
+    places, numbers = np.arange(len(b)), A.ndim == b.ndim
+    kept = np.setdiff1d(places, i)
+    order = np.argsort(np.concatenate([kept, i]))
+    later, earlier = A[i], (A[j], b[j])
+    product = later * earlier[0] if numbers else later @ earlier[0]
+    moved = later * earlier[1] if numbers else (later @ earlier[1][..., None])[..., 0]
+    return np.concatenate([A[kept], product])[order], np.concatenate([b[kept], moved + b[i]])[order]

@@ -9,7 +9,7 @@ from cells import EVERY
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
-from tinygrad_rnn.nn.associative import prefixes, rounds
+from tinygrad_rnn.nn.associative import joined, lean_rounds, prefixes, rounds
 
 TODAY = ["ind_rnn", "min_gru", "min_lstm", "qrnn", "sru", "slstm", "mlstm", "linear_attention", "gated_delta_net"]
 TODAY += ["lru", "selective_ssm"]
@@ -176,6 +176,32 @@ def test_the_rounds_are_those_of_sklansky(T):
     assert count == int(np.ceil(np.log2(T)))
 
 
+@pytest.mark.parametrize("T", [1, 2, 3, 5, 7, 8, 13, 64, 200])
+def test_the_lean_rounds_make_all_prefixes_with_few_products(T):
+    """Played on intervals: a block takes in the one that ends just before it, and at last all begin at 0."""
+    begins, count, depth = list(range(T)), 0, 0
+    for i, j in lean_rounds(T):
+        before = list(begins)
+        assert not {*i.tolist()} & {*j.tolist()}
+        for place, other in zip(i.tolist(), j.tolist(), strict=True):
+            assert other == before[place] - 1
+            begins[place] = before[other]
+        count, depth = count + len(i), depth + 1
+    assert begins == [0] * T
+    assert count <= max(2 * T - 2 - np.log2(T), 0)
+    assert depth <= max(2 * np.log2(T), 0) + 1
+
+
+def test_the_lean_scan_gives_the_same_prefixes():
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((7, 2, 3, 3)), rng.standard_normal((7, 2, 3))
+    expected = prefixes(A, b)
+    for products in lean_rounds(7):
+        A, b = joined(A, b, *products)
+    np.testing.assert_allclose(A, expected[0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(b, expected[1], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("T", [1, 2, 3, 5, 8, 13])
 def test_the_prefixes_are_those_of_the_loop(T):
     rng = np.random.default_rng(T)
@@ -196,8 +222,12 @@ def test_the_tree_is_drawn_for_a_slide(tmp_path):
     namespace = "{http://www.w3.org/2000/svg}"
     assert (drawn.get("width"), drawn.get("height")) == ("1920", "1080")
     # 7 arrows of the walk; in each of 3 rounds a line down for each of 8 steps, and 4 products from the side
-    assert len(drawn.findall(f"{namespace}line")) == 7 + 3 * (8 + 4)
-    assert len(drawn.findall(f"{namespace}circle")) == 8 + 4 * 8
+    assert len(drawn.findall(f"{namespace}path")) == 7 + 3 * (8 + 4)
+    boxes = drawn.findall(f"{namespace}g")
+    assert len(boxes) == 8 + 4 * 8
+    names = ["".join(box.find(f"{namespace}text").itertext()) for box in boxes]
+    assert names[:9] == [f"g{k}" for k in range(7, -1, -1)] + ["g7"]
+    assert names[-16:-8] == ["g7", "g6", "g5", "g4", "3", "2–3", "1–3", "0–3"]
     kept = Path(__file__).parents[3] / "docs" / "images" / "scan.svg"
     assert found.svg() == path.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")
     sizes = [float(e.get("font-size")) for e in drawn.iter() if e.get("font-size")]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tinygrad_rnn.bptt.scans.state_chains import Chain
 from tinygrad_rnn.language.saying import Words, say, sentence
-from tinygrad_rnn.nn.associative import rounds
+from tinygrad_rnn.nn.associative import lean_rounds, rounds
 from tinygrad_rnn.text_tables import aligned
 
 
@@ -54,7 +54,7 @@ def cost_of(chains: Sequence[Chain]) -> Cost:
 
     The walk multiplies each cotangent by one Jacobian: m^2 multiply-adds, T rounds. A product of two Jacobians takes
     m^3, so a scan does more work in fewer rounds: Sklansky's in log2 T, with T/2 products in each; a work-efficient one
-    (Blelloch 1990) in 2 log2 T, with about 2 T products in all.
+    (Brent and Kung 1982) in up to 2 log2 T, with fewer than 2 T products in all.
     """
     walks: list[int] = []
     fast: list[int] = []
@@ -65,19 +65,9 @@ def cost_of(chains: Sequence[Chain]) -> Cost:
         step, product = width * m * m, width * m * m * (m + 1)
         walks += [step] * (T - 1)
         fast += [len(i) * product for i, _ in rounds(T)]
-        lean += [pairs * product for pairs in _lean(T)]
+        lean += [len(i) * product for i, _ in lean_rounds(T)]
         held = [held[0] + 2 * width * m, held[1] + T * width * m * (m + 1), held[2] + T * width * m * (m + 1)]
     ways = zip(
         (sentence("walk"), sentence("scan"), sentence("work-efficient scan")), (walks, fast, lean), held, strict=True
     )
     return Cost(tuple(Way(name, sum(each), len(each), numbers, tuple(each)) for name, each, numbers in ways))
-
-
-def _lean(T: int) -> list[int]:
-    """Return the number of products in each round of a scan by pairs: up the tree, and down again."""
-    up = []
-    n = T
-    while n > 1:
-        up.append(n // 2)
-        n = (n + 1) // 2
-    return up + [k - 1 for k in reversed(up) if k > 1]

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, overload
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.terms import require_tape
 from tinygrad_rnn.bptt.scans.scan_cost import Cost, cost_of
+from tinygrad_rnn.bptt.scans.scan_frames import by_number, titles
+from tinygrad_rnn.bptt.scans.scan_page import scan_page
 from tinygrad_rnn.bptt.scans.state_chains import Chain, chains_of
 from tinygrad_rnn.core import errors
 from tinygrad_rnn.core.backward import Products, pull_arrays, walk
@@ -28,6 +28,7 @@ from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.trees import Tree, flattened
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.draw import scan_tree
+from tinygrad_rnn.draw.played import Played, require_playable
 from tinygrad_rnn.draw.scan_tree import MOST
 from tinygrad_rnn.draw.svg_file import written
 from tinygrad_rnn.language.saying import say
@@ -42,7 +43,8 @@ from tinygrad_rnn.tape.steps import steps
 class Scanned:
     """The gradients of a scan, built as `wrt`, the chains of states, and what it costs beside the walk.
 
-    steps: the labels of the steps, in the order of the run. cotangents: of each state, what the scan found.
+    steps: the labels of the steps, in the order of the run. cotangents: of each state, what the scan found. added: of
+    each chain, what reaches its states past the next ones, (T, ..., m). walk: the gradients by the walk, once more.
     """
 
     gradients: Tree
@@ -50,6 +52,8 @@ class Scanned:
     chains: tuple[Chain, ...]
     cotangents: dict[Tensor, Array] = field(repr=False)
     cost: Cost
+    added: tuple[Array, ...] = field(repr=False)
+    walk: Callable[[], Tree] = field(repr=False)
 
     def __repr__(self) -> str:
         names = "; ".join(", ".join(chain.names) for chain in self.chains)
@@ -67,17 +71,49 @@ class Scanned:
 
         Raises ValueError for more than 16 steps.
         """
-        each = [[*zip(i.tolist(), j.tolist(), strict=True)] for i, j in rounds(len(self.steps))]
-        titles = (
-            say("The walk: {count} products, one after another", count=len(self.steps) - 1),
-            say("The scan: {count} rounds", count=len(each)),
-        )
+        self._require_drawable()
+        each = by_number(rounds(len(self.steps)))
         beside = [say("round {n}: {count} products at once", n=n, count=len(pairs)) for n, pairs in enumerate(each, 1)]
-        return scan_tree.svg(self.steps, each, titles, [*beside, say("a pair (A, b) for each step")])
+        words = [*beside, say("a pair (A, b) for each step")]
+        return scan_tree.svg(self.steps, each, titles(len(self.steps), say("The scan"), len(each)), words)
 
     def draw(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing of `svg` into a file that ends in .svg, and return its path."""
         return written(self.svg(), path)
+
+    @overload
+    def play(self, path: None = None, *, title: str | None = None, first_step: int | None = None) -> Played: ...
+    @overload
+    def play(
+        self, path: str | os.PathLike[str], *, title: str | None = None, first_step: int | None = None
+    ) -> Path: ...
+    def play(
+        self, path: str | os.PathLike[str] | None = None, *, title: str | None = None, first_step: int | None = None
+    ) -> Path | Played:
+        """Write a page that plays the scan, round by round, beside the walk; return its path.
+
+        Without a path, return the player itself, which a notebook shows. Each round says which pairs (matrix, vector)
+        are combined, with their numbers: of the first example of a batch. A pair whose matrix has more than 64 numbers
+        is shown by its shape and its norm. The page has two scans, of the fewest rounds and of few products (an
+        up-sweep and a down-sweep), and ends with the gradient of the scan beside that of the walk, which is walked for
+        it. `first_step` as for `draw.play`. The page asks the network for nothing; the same scan gives the same bytes.
+
+        Raises ValueError for another ending than .html, no step, and more than 16 steps.
+        """
+        if path is not None:
+            require_playable(path)
+        self._require_drawable()
+        played = scan_page(self.chains, self.added, self.steps, (self.gradients, self.walk()), title, first_step)
+        return played if path is None else played.save(path)
+
+    def _require_drawable(self) -> None:
+        if not self.steps:
+            raise ValueError("scan_gradient: the tape has no steps to draw\nlabel each: with scope(t=t): ...")
+        if len(self.steps) > MOST:
+            raise ValueError(
+                f"scan_gradient: the tree of {len(self.steps):,} steps is too large to be seen\n"
+                f"draw at most {MOST} steps: a longer tree has the same form"
+            )
 
 
 def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned:
@@ -107,21 +143,16 @@ def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned
         arrived: dict[Tensor, Any] = {}
         within.add(tape.seeds(loss, seed), None, tensors, sums, arrived)
         cotangents: dict[Tensor, Array] = {}
+        added: list[Array] = []
         for chain in reversed(chains):
-            own = solved(chain, arrived)
+            b = chain.packed(arrived)
+            own = chain.unpacked(prefixes(*chain.pairs(b))[1][::-1])
             within.add(dict(own), chain, tensors, sums, arrived)
             cotangents |= own
+            added.append(b)
         gradients = rebuild([finished(sums.get(x), x) for x in tensors])
-    return Scanned(gradients, tuple(steps(tape)), tuple(chains), cotangents, cost_of(chains))
-
-
-def solved(chain: Chain, arrived: dict[Tensor, Array]) -> dict[Tensor, Array]:
-    """Return the cotangents of the states of a chain, by a scan from its last step to its first."""
-    b = chain.packed(arrived)[::-1]
-    A = np.swapaxes(chain.jacobians, -1, -2)[::-1]
-    A = np.concatenate([np.zeros((1, *A.shape[1:]), b.dtype), A])  # nothing comes before the first
-    g = prefixes(A[..., 0], b)[1] if chain.size == 1 else prefixes(A, b)[1]
-    return chain.unpacked(g[::-1])
+    times, walk_back = tuple(steps(tape)), lambda: tape.gradient(loss, wrt, seed)
+    return Scanned(gradients, times, tuple(chains), cotangents, cost_of(chains), tuple(added[::-1]), walk_back)
 
 
 class _WithinSteps:

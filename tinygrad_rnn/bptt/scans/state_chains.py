@@ -31,13 +31,14 @@ from tinygrad_rnn.tape.full_tape import Tape
 
 @dataclass(frozen=True)
 class Chain:
-    """States that depend on one another, by step in the order of the run.
+    """States that depend on one another, by step in the order of the run. times: the labels of these steps.
 
     diagonal: each entry depends on its own place alone. jacobians: (T - 1, ..., m, m). For a diagonal chain `...` is
     the shape of a state, and m the number of states; else `...` is the batch, and m the size of all states together.
     """
 
     names: tuple[str, ...]
+    times: tuple[Any, ...]
     states: tuple[State, ...]
     diagonal: bool
     jacobians: Array
@@ -51,6 +52,15 @@ class Chain:
     def width(self) -> int:
         """The number of Jacobians of a step."""
         return int(np.prod(self.jacobians.shape[1:-2]))
+
+    def pairs(self, b: Array) -> tuple[Array, Array]:
+        """Return the pairs (A, b) of a scan from the last step, which comes first and whose A is zero, to the first.
+
+        b (T, ..., m): what reaches each state past the next one. A (T, ..., m, m), or as b where m is 1.
+        """
+        A = np.swapaxes(self.jacobians, -1, -2)[::-1]
+        A = np.concatenate([np.zeros((1, *A.shape[1:]), b.dtype), A])
+        return A[..., 0] if self.size == 1 else A, b[::-1]
 
     def packed(self, of: Mapping[Tensor, Any]) -> Array:
         """Return the cotangents of all states as one array (T, ..., m). One that is not there is zero."""
@@ -88,7 +98,7 @@ def chains_of(tape: Tape) -> list[Chain]:
         diagonal = all(_by_place(part, *pair) for part, pair in zip(parts[1:], _pairs(states), strict=True))
         steps = zip(times[1:], parts[1:], _pairs(states), strict=True)
         jacobians = [_jacobian(t, part, before, after, diagonal) for t, part, (before, after) in steps]
-        found.append(Chain(names, states, diagonal, np.array(jacobians)))
+        found.append(Chain(names, tuple(times), states, diagonal, np.array(jacobians)))
     return found
 
 

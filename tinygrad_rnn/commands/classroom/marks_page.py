@@ -8,7 +8,7 @@ from string import Template
 
 from tinygrad_rnn.commands.classroom.hints import hint
 from tinygrad_rnn.commands.classroom.marks import Mark, counts
-from tinygrad_rnn.draw.player import policy
+from tinygrad_rnn.draw.player_page import policy
 from tinygrad_rnn.language.current import current
 from tinygrad_rnn.language.saying import listed, say, sentence
 

@@ -1,10 +1,10 @@
 // The graph by keyboard: one box at a time has the focus. Up and down go along an arrow, left and right along a row,
 // which leads from step to step; at its end the next row begins, so that every box is reached.
 
-const ways = new Map(); // of each level: its boxes row by row, and the boxes at either end of an arrow
+const ways = new Map(); // of each picture: its boxes row by row, and the boxes at either end of an arrow
 
 function waysOf(which) {
-  if (ways.has(which.name)) return ways.get(which.name);
+  if (ways.has(which.svg)) return ways.get(which.svg);
   const boxes = [...which.svg.querySelectorAll("g[id]")];
   const at = new Map(boxes.map((box) => [box, placeOf(box)]));
   const rows = [];
@@ -23,19 +23,8 @@ function waysOf(which) {
     readBy.get(source).push(target);
   }
   const found = { order, place: new Map(order.map((box, n) => [box, n])), reads, readBy };
-  ways.set(which.name, found);
+  ways.set(which.svg, found);
   return found;
-}
-
-/** What a box is called by those who hear it. */
-function labelOf(box) {
-  const id = box.id.slice(level.prefix.length);
-  const k = entryOf(box);
-  if (k === null) return box.querySelector("title")?.textContent ?? "";
-  const where = whereabouts(entries[k]);
-  if (id === `v${k}`) return [statement(k), where].filter(Boolean).join(say(", "));
-  const title = (box.querySelector("title")?.textContent ?? "").replace(/\s+/g, " ");
-  return [title, where, say("read by {name}", { name: written(k) })].filter(Boolean).join(say(", "));
 }
 
 let reachable = null; // the box that the tabulator key comes to
@@ -49,7 +38,7 @@ function reachByKeys() {
   }
   level.svg.setAttribute("role", "group");
   level.svg.setAttribute("aria-label", say("Graph. Arrow keys go from node to node, Enter selects one."));
-  reach(boxesOf(entryAt(position) ?? 0)[0] ?? level.svg.querySelector("g[id]"));
+  reach(boxAtHand() ?? level.svg.querySelector("g[id]"));
 }
 
 function reach(box) {

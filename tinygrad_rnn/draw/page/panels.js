@@ -1,17 +1,4 @@
-// The panels: what happens, the gradients, the node. Text only, never markup: names come from elsewhere.
-
-function element(name, className, ...inside) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...inside);
-  return made;
-}
-
-/** A number as text; small and large ones in powers of ten. */
-function said(v) {
-  const size = Math.abs(v);
-  return Number.isFinite(v) && v !== 0 && (size < 1e-4 || size >= 1e6) ? v.toExponential() : String(v);
-}
+// The panels: what happens, the gradients, the node.
 
 /** An expression with the numbers of its first entry, and the array. */
 function withNumbers(numbers, number, rows) {
@@ -26,43 +13,10 @@ function withNumbers(numbers, number, rows) {
   return [...shown, arrayTable(number, rows)];
 }
 
-/** An array as a table, of up to so many rows. */
-function arrayTable(number, most = Infinity) {
-  const { shape, norm, from, to, broken } = arrays[number];
-  const rows = arrays[number].rows.slice(0, most);
-  const about = [shape.length ? shape.join("×") : say("scalar"), say("norm {norm}", { norm: said(norm) })];
-  if (from !== undefined) about.push(say("from {from} to {to}", { from: said(from), to: said(to) }));
-  const shown = [element("p", "faint", about.join(say(", ")))];
-  if (broken) shown.push(element("p", "wrong", say("{count} not finite", { count: broken })));
-  const size = shape.reduce((a, b) => a * b, 1);
-  const some = rows.reduce((count, row) => count + row.length, 0) < size;
-  const largest = Math.max(...rows.flat().map((v) => Math.abs(v)).filter(Number.isFinite), 1e-300);
-  const table = element("table");
-  for (const row of rows) {
-    const cells = row.map((v) => {
-      const cell = element("td", "", said(v));
-      const strength = Math.min(Math.abs(v) / largest, 1) * 0.4; // orange above zero, blue below
-      const colour = v < 0 ? "0 114 178" : "230 159 0";
-      if (Number.isFinite(strength)) cell.style.backgroundColor = `rgb(${colour} / ${strength})`;
-      return cell;
-    });
-    if (some && row.length < shape[shape.length - 1]) cells.push(element("td", "", "…"));
-    table.append(element("tr", "", ...cells));
-  }
-  if (some && rows.length * shape[shape.length - 1] < size) table.append(element("tr", "", element("td", "", "…")));
-  return element("div", "array", ...shown, table);
-}
-
 /** The lines of a derivation that belong to what is shown, each once. */
 function onPaper(numbers) {
   const found = [...new Set(numbers.filter((n) => n !== undefined))].map((n) => paper[n]);
   return found.map((text) => element("p", "paper", element("span", "faint", say("on paper: ")), ...withSubscripts(text)));
-}
-
-/** `b_{ih}` and `h_t` of a formula with real subscripts. */
-function withSubscripts(text) {
-  return text.split(/_(\{[^{}]*\}|[A-Za-z0-9]+)/).map((piece, n) =>
-    n % 2 ? element("sub", "", piece.replace(/[{}]/g, "")) : piece);
 }
 
 function showNow() {
@@ -175,17 +129,10 @@ function contributions(k) {
   const { t, adds = [] } = entries[k];
   const head = element("h3", "", t === undefined ? say("Its share of each gradient outside of the steps (norms)")
     : say("Its share of each gradient within step {t} (norms)", { t }));
-  if (!tape.contributions) return [head, element("p", "faint", say("Not computed: the steps of this tape are too long."))];
+  if (!given.contributions) return [head, element("p", "faint", say("Not computed: the steps of this tape are too long."))];
   const lines = adds.map(([leaf, norm]) =>
     element("div", "named", code(gradient(leaves[leaf].cotangent)), element("span", "", said(norm))));
   return [head, ...(lines.length ? lines : [element("p", "faint", say("None."))])];
-}
-
-function button(text, action) {
-  const made = element("button", "", text);
-  made.type = "button";
-  made.addEventListener("click", action);
-  return made;
 }
 
 // The panel of gradients is made once; a position changes numbers and bars.
@@ -220,7 +167,7 @@ function showSums() {
     row.shown = key;
     const array = low ? grown[low - 1][1] : null;
     const norm = array === null ? 0 : arrays[array].norm;
-    const nothing = position === last ? say("zero") : say("nothing yet");
+    const nothing = position === end() ? say("zero") : say("nothing yet");
     row.number.textContent = array === null ? nothing
       : say("norm {norm}", { norm: said(norm) }) + (grown.length < 2 ? ""
         : leaves[row.n].parts ? say(", {low} of {count} parts", { low, count: grown.length })

@@ -1,4 +1,4 @@
-// The pictures: what is lit, where they are scrolled to, how large they are; the mouse and fingers on them.
+// The picture: what is lit, where it is scrolled to, how large it is; the mouse and fingers on it.
 
 let lit = []; // [box, class] of this position alone
 
@@ -8,29 +8,24 @@ function light(box, name) {
   lit.push([box, name]);
 }
 
-/** Light the boxes of the way from one position to another, in the picture that is seen. */
-function mark(from, to) {
-  const sign = to > from;
-  for (let p = Math.min(from, to) + 1; p <= Math.max(from, to); p++) {
-    const end = level.ends.get(p);
-    if (end === undefined) continue;
-    if (p <= entries.length) level.drawn.get(end).forEach((box) => box.classList.toggle("waits", !sign));
-    else level.own[end]?.classList.toggle("passed", sign);
-  }
+function unlight() {
   lit.forEach(([box, name]) => box.classList.remove(name));
   lit = [];
-  const k = entryAt(to);
-  if (picked !== null) boxesOf(picked).forEach((box) => light(box, "picked"));
-  if (k === null) return;
-  const forward = to <= entries.length;
-  const sent = new Set(forward ? [] : leaving(k).map(([, product]) => product.to));
-  for (const m of level.members.get(k) ?? [k]) {
-    entries[m].args.forEach((a, n) => {
-      const box = level.copies[m][n] ?? level.own[a];
-      if (box && box !== level.own[k] && a !== null && (forward || sent.has(a))) light(box, forward ? "read" : "gets");
-    });
-  }
-  boxesOf(k).forEach((box) => light(box, "now"));
+}
+
+/** The box at a position. */
+function boxAtHand() {
+  return boxesOf(entryAt(position) ?? 0)[0];
+}
+
+function pick(k) {
+  const pressed = (value) => picked !== null && boxesOf(picked).forEach((box) => box.setAttribute("aria-pressed", value));
+  pressed(false);
+  picked = k;
+  pressed(true);
+  mark(position, position);
+  showNode();
+  if (k !== null && !isOpen("node")) turnPanel("node");
 }
 
 const graph = part("graph");
@@ -50,17 +45,24 @@ function placeOf(box) {
   return places.get(box);
 }
 
+/** Turn to the picture of the level. */
+function usePicture() {
+  svg = level.svg;
+  full = svg.viewBox.baseVal;
+  fit();
+}
+
 /** The scale at which the whole picture is seen. */
 function whole() {
   return Math.min(graph.clientWidth / full.width, graph.clientHeight / full.height, LARGEST);
 }
 
-/** Show the whole picture, or, if it could not be read, as much as can be, around the entry at hand. */
+/** Show the whole picture, or, if it could not be read, as much as can be, around the box at hand. */
 function fit() {
   const fits = whole();
   resize(fits >= READABLE ? fits : Math.max(READABLE, Math.min(graph.clientHeight / full.height, 1)));
   fitted = true;
-  follow(boxesOf(entryAt(position) ?? 0)[0]);
+  follow(boxAtHand());
 }
 
 function resize(wanted) {
@@ -84,7 +86,7 @@ function zoomTo(wanted, x, y) {
 
 /** Scroll if the box is not well inside what is seen. */
 function follow(box) {
-  if (!box) return;
+  if (!box?.getClientRects().length) return; // of a picture that is not shown
   const place = placeOf(box);
   const { scrollLeft, scrollTop, clientWidth, clientHeight } = graph;
   const [x, y] = [place.x * scale, place.y * scale];
@@ -95,11 +97,6 @@ function follow(box) {
 
 const framed = window.self !== window.top;
 let used = false; // has anything been pressed since the window had the focus?
-/** The entry that a box stands for, or that reads it; null for none. */
-function entryOf(box) {
-  const number = /^g?v(\d+)/.exec(box?.id ?? "");
-  return number ? Number(number[1]) : null;
-}
 
 const pointers = new Map();
 let pressed = null; // where a press began, and on which box

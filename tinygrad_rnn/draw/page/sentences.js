@@ -97,3 +97,14 @@ function spoken() {
   const all = sent.join(say("; ")) || say("nothing goes on");
   return brief(say("Backward{where}: from {statement}, {sent}.", { where, statement: statement(k), sent: all }), k);
 }
+
+/** What a box is called by those who hear it. */
+function labelOf(box) {
+  const id = box.id.slice(level.prefix.length);
+  const k = entryOf(box);
+  if (k === null) return box.querySelector("title")?.textContent ?? "";
+  const where = whereabouts(entries[k]);
+  if (id === `v${k}`) return [statement(k), where].filter(Boolean).join(say(", "));
+  const title = (box.querySelector("title")?.textContent ?? "").replace(/\s+/g, " ");
+  return [title, where, say("read by {name}", { name: written(k) })].filter(Boolean).join(say(", "));
+}

@@ -1,17 +1,7 @@
-"use strict";
-// What the page is given: the tape as data, and which box of which picture belongs to which entry.
+// The tape as data, and which box of which picture belongs to which entry.
 // Position p of the player: p entries have run; beyond that, p - entries.length of them have been walked back.
 
-const tape = JSON.parse(document.getElementById("play-data").textContent);
-const { entries, back, leaves, arrays, paper } = tape;
-const last = entries.length + back.length;
-const part = (name) => document.getElementById("play-" + name);
-const root = document.documentElement;
-
-// The state of the page.
-let position = 0;
-let picked = null; // the entry that was selected; null follows the player
-let playing = false;
+const { entries, back, leaves, paper } = given;
 
 const backOf = new Map(back.map((step, j) => [step.entry, j])); // when the walk back reads an entry
 const arrivals = entries.map(() => []); // what comes to each entry: [j, product]
@@ -75,13 +65,32 @@ function entryAt(p) {
   return p === 0 ? null : level.ends.get(p) ?? (p <= entries.length ? p - 1 : back[p - entries.length - 1].entry);
 }
 
-/** The place among the stops of the first one that is not before a position. */
-function stopFrom(p) {
-  const { stops } = level;
-  let low = 0;
-  for (let high = stops.length - 1; low < high;) {
-    const middle = (low + high) >> 1;
-    if (stops[middle] < p) low = middle + 1; else high = middle;
+/** The entry that a box stands for, or that reads it; null for none. */
+function entryOf(box) {
+  const number = /^g?v(\d+)/.exec(box?.id ?? "");
+  return number ? Number(number[1]) : null;
+}
+
+/** Light the boxes of the way from one position to another, in the picture that is seen. */
+function mark(from, to) {
+  const sign = to > from;
+  for (let p = Math.min(from, to) + 1; p <= Math.max(from, to); p++) {
+    const end = level.ends.get(p);
+    if (end === undefined) continue;
+    if (p <= entries.length) level.drawn.get(end).forEach((box) => box.classList.toggle("waits", !sign));
+    else level.own[end]?.classList.toggle("passed", sign);
   }
-  return low;
+  unlight();
+  const k = entryAt(to);
+  if (picked !== null) boxesOf(picked).forEach((box) => light(box, "picked"));
+  if (k === null) return;
+  const forward = to <= entries.length;
+  const sent = new Set(forward ? [] : leaving(k).map(([, product]) => product.to));
+  for (const m of level.members.get(k) ?? [k]) {
+    entries[m].args.forEach((a, n) => {
+      const box = level.copies[m][n] ?? level.own[a];
+      if (box && box !== level.own[k] && a !== null && (forward || sent.has(a))) light(box, forward ? "read" : "gets");
+    });
+  }
+  boxesOf(k).forEach((box) => light(box, "now"));
 }

@@ -8,6 +8,6 @@ function say(template, parts = {}) {
 
 /** The pieces of a sentence, among which parts may be elements. */
 function phrase(template, parts) {
-  const words = tape.words?.[template] ?? template;
+  const words = given.words?.[template] ?? template;
   return words.split(/\{(\w+)\}/).flatMap((piece, n) => (n % 2 ? parts[piece] : piece));
 }

@@ -15,6 +15,7 @@ from tinygrad_rnn.language.chinese.zh_mistakes import MISTAKES
 from tinygrad_rnn.language.chinese.zh_online import ONLINE
 from tinygrad_rnn.language.chinese.zh_pictures import PICTURES
 from tinygrad_rnn.language.chinese.zh_player import PLAYER
+from tinygrad_rnn.language.chinese.zh_scan_player import SCAN_PLAYER
 from tinygrad_rnn.language.chinese.zh_scans import SCANS
 from tinygrad_rnn.language.chinese.zh_training import TRAINING
 from tinygrad_rnn.language.chinese.zh_truncation import TRUNCATION
@@ -30,6 +31,7 @@ CATALOGUES = (
     DERIVATION,
     ONLINE,
     SCANS,
+    SCAN_PLAYER,
     PICTURES,
     PLAYER,
     TRAINING,

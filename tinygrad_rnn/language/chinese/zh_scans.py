@@ -2,8 +2,6 @@
 
 SCANS = {
     "BPTT as an associative scan": "作为结合扫描的随时间反向传播",
-    "The walk: {count} products, one after another": "逐步反向：{count} 次乘积，一次接一次",
-    "The scan: {count} rounds": "扫描：{count} 轮",
     "round {n}: {count} products at once": "第 {n} 轮：同时 {count} 次乘积",
     "a pair (A, b) for each step": "每个时刻一对 (A, b)",
     "way": "方法",
