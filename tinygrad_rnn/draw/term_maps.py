@@ -28,7 +28,10 @@ def svg(title: str, maps: Mapping[str, Map], legend: Sequence[str]) -> str:
     """
     T = len(next(iter(maps.values()))[0])
     if T > MOST:
-        raise ValueError(f"term_maps: {T} steps\ndraw at most {MOST}")
+        raise ValueError(
+            f"svg: {T} steps are too many for a picture of all terms (t, k)\n"
+            f"give {MOST} steps or fewer; print() shows any number"
+        )
     cell, most = SIDE / T, max(float(sizes.max()) for sizes, _ in maps.values()) or 1.0
     across = min(len(maps), ACROSS)
     rows = -(-len(maps) // across)

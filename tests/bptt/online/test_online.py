@@ -100,6 +100,29 @@ def test_snap_1_keeps_what_a_parameter_does_to_its_own_unit():
     require_equal({k: found[k] for k in expected}, expected)
 
 
+@pytest.mark.parametrize("f", ["tanh", "relu"])
+def test_snap_1_forgets_nothing_where_an_input_is_zero_or_a_unit_rests(f):
+    """Independent: the diagonal recursion. A letter is a column of zeros but one, and relu has a slope of zero."""
+    rng = np.random.default_rng(5)
+    xs, rate = np.eye(3)[[0, 1, 2, 0, 1, 1, 2]][:, None], 0.4
+    p = {"W": rng.normal(size=(3, 4)), "U": rng.normal(size=(4, 4)), "b": rng.normal(size=4)}
+    value, slope = (np.tanh, lambda z: 1 - np.tanh(z) ** 2) if f == "tanh" else (tg.relu, lambda z: (z > 0) * 1.0)
+
+    def cell(p, x, h):
+        return (1 - rate) * h + rate * value(x @ p["W"] + h @ p["U"] + p["b"])
+
+    h, e, g = np.zeros(4), np.zeros((8, 4)), np.zeros((8, 4))
+    for x in xs[:, 0]:
+        z = x @ p["W"] + h @ p["U"] + p["b"]
+        kept = 1 - rate + rate * slope(z) * np.diag(p["U"])
+        e = kept * e + rate * np.outer(np.concatenate([x, h, [1]]), slope(z))
+        h = (1 - rate) * h + rate * np.maximum(z, 0) if f == "relu" else (1 - rate) * h + rate * np.tanh(z)
+        g = g + 2 * h * e
+    params = {name: tg.Tensor(v, name=name) for name, v in p.items()}
+    found = bptt.online_gradient(cell, params, xs, lambda t, h: (h**2).sum(), bptt.SnAp(1), np.zeros((1, 4))).gradients
+    require_equal(found, {"W": g[:3], "U": g[3:7], "b": g[7]})
+
+
 @pytest.mark.parametrize("name", ["ind_rnn", "min_gru", "qrnn", "lru", "selective_ssm"])
 @pytest.mark.parametrize("how", [bptt.SnAp(1), bptt.EProp()], ids=repr)
 def test_where_units_do_not_meet_nothing_is_lost(name, how):
@@ -178,6 +201,83 @@ def test_the_mean_of_draws_lies_within_four_standard_errors(name, how):
         assert row.deviation.bias < 4 * row.deviation.uncertainty
 
 
+def layouts(T=3):
+    """One simple RNN with W a and with a W, and the losses."""
+    rng = np.random.default_rng(6)
+    W, U, c = rng.normal(size=(2, 2)), rng.normal(size=(2, 2)), rng.normal()
+    ys = rng.standard_normal((T, 1, 2))
+
+    def columns(p, x, h):
+        return np.tanh(x @ p["W"].T + h @ p["U"].T + p["c"])
+
+    def rows(p, x, h):
+        return np.tanh(x @ p["W"] + h @ p["U"] + p["c"])
+
+    def given(W, U):
+        return {"W": tg.Tensor(W, name="W"), "U": tg.Tensor(U, name="U"), "c": tg.Tensor(c, name="c")}
+
+    xs = rng.standard_normal((T, 1, 2))
+    return (columns, given(W, U)), (rows, given(W.T, U.T)), xs, lambda t, h: ((h - ys[t]) ** 2).sum()
+
+
+def test_kf_rtrl_takes_parameters_of_either_layout():
+    one, other, xs, loss = layouts()
+    found = [
+        bptt.compare_online(*each, xs, loss, [bptt.KFRTRL()], np.zeros((1, 2)), exact=True).rows[0]
+        for each in (one, other)
+    ]
+    assert found[0].held == found[1].held
+    for row in found:
+        assert row.deviation.relative < 1e-12
+    assert found[0].deviation.variance == pytest.approx(found[1].deviation.variance, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ["lstm", "leaky_rnn", "ind_rnn", "lru"])
+def test_rounding_is_no_reason_to_refuse_and_no_term_that_is_lost(name, dtype):
+    cell, params, xs, loss = problem(name, 5, dtype=dtype)
+    found = {str(row.how): row for row in bptt.compare_online(cell, params, xs, loss, draws=2).rows}
+    assert not found["KFRTRL()"].refused
+    for how in ("Exact()", "SnAp(n=2)", *(["EProp()"] if name in ("ind_rnn", "lru") else [])):
+        assert found[how].first_dropped is None
+        assert found[how].deviation.relative < 1e-12 or (how, dtype) == ("EProp()", "float32")
+    assert (found["EProp()"].first_dropped is None) == (name in ("ind_rnn", "lru"))
+
+
+def normalized_batch(p, x, h):
+    z = x @ p["W"] + h @ p["U"]
+    below = z - z.mean(axis=0)
+    return np.tanh(below / np.sqrt((below * below).mean(axis=0) + 0.1))
+
+
+def columns(p, x, h):
+    return np.tanh(p["U"] @ (x @ p["W"]).T + p["U"].T @ h)
+
+
+def counted(p, x, h, n):
+    return np.tanh(x @ p["W"] + h @ p["U"] / (n + 1)), n + 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "state"),
+    [
+        pytest.param(normalized_batch, np.zeros((3, 2)), id="a batch that is normalized"),
+        pytest.param(columns, np.zeros((2, 3)), id="examples are columns"),
+        pytest.param(counted, (np.zeros((3, 2)), np.zeros((3, 1), np.int64)), id="a state that counts"),
+    ],
+)
+def test_exact_is_bptt_for_cells_of_any_style(cell, state):
+    rng = np.random.default_rng(7)
+    params = {name: tg.Tensor(rng.normal(size=(2, 2)), name=name) for name in ("W", "U")}
+    xs, ys = rng.standard_normal((5, 3, 2)), rng.standard_normal((5, *np.shape(nn.time_loop.as_tuple(state)[0])))
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(cell, params, xs, state)
+        total = ((hs - ys) ** 2).sum()
+    for how in (bptt.Exact(), bptt.SnAp(5)):
+        found = bptt.online_gradient(cell, params, xs, lambda t, h: ((h - ys[t]) ** 2).sum(), how, state)
+        require_equal(found.gradients, tape.gradient(total, params))
+
+
 def test_the_comparison_says_which_term_is_lost_first():
     cell, params, xs, loss = chain_of_units()
     found = bptt.compare_online(cell, params, xs, loss, draws=2)
@@ -218,6 +318,29 @@ def test_what_is_wrong_is_refused():
         bptt.online_gradient(cell, params, xs, loss, bptt.UORO())
     with pytest.raises(ValueError, match="RFLO: the state does not leak"):
         bptt.online_gradient(cell, params, xs, loss, bptt.RFLO())
+    for how in (bptt.UORO, "UORO", bptt.Window(3)):
+        with pytest.raises(TypeError, match=r"is no method forward in time\ngive one as bptt.SnAp\(1\)"):
+            bptt.online_gradient(cell, params, xs, loss, how)
+        with pytest.raises(TypeError, match="is no method forward in time"):
+            bptt.compare_online(cell, params, xs, loss, [how])
+    with pytest.raises(TypeError, match=r"ways is UORO\(\)\ngive a list of methods"):
+        bptt.compare_online(cell, params, xs, loss, bptt.UORO())
+    with pytest.raises(TypeError, match=r"draws = 2.5"):
+        bptt.compare_online(cell, params, xs, loss, draws=2.5)
+    with pytest.raises(TypeError, match=r"rng is 3\ngive rng=np.random.default_rng"):
+        bptt.online_gradient(cell, params, xs, loss, bptt.UORO(), rng=3)
+    with pytest.raises(TypeError, match=r"params\['lower'\] is a dict, not a Tensor\ngive a dict of Tensors by name"):
+        bptt.online_gradient(cell, {"lower": params}, xs, loss, bptt.Exact())
+    grown = np.zeros((2, 1, 3))
+    with pytest.raises(ValueError, match="SnAp: the state has 6 numbers, and 3 at the step before"):
+        bptt.online_gradient(
+            lambda p, x, M: np.concatenate([M, np.tanh(M[:, -1:] @ p["weight_hh"])], axis=1),
+            {"weight_hh": params["weight_hh"]},
+            xs,
+            lambda t, M: (M**2).sum(),
+            bptt.SnAp(1),
+            grown,
+        )
     with pytest.raises(ValueError, match="SnAp: n = 0"):
         bptt.SnAp(0)
     with pytest.raises(ValueError, match="give 2 or more, or exact=True"):

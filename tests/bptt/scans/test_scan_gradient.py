@@ -9,6 +9,7 @@ from cells import EVERY
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, nn
+from tinygrad_rnn.bptt.scans import state_chains
 from tinygrad_rnn.nn.associative import joined, lean_rounds, prefixes, rounds
 
 TODAY = ["ind_rnn", "min_gru", "min_lstm", "qrnn", "sru", "slstm", "mlstm", "linear_attention", "gated_delta_net"]
@@ -124,6 +125,76 @@ def test_several_results_with_cotangents_of_their_own():
     require_equal(bptt.scan_gradient(tape, seeds, wrt).gradients, tape.gradient(seeds, wrt))
 
 
+def meeting(name):
+    """A tape of steps whose rows meet, and its parameters."""
+    rng = np.random.default_rng(3)
+    p = {"W": tg.Tensor(rng.normal(size=(3, 3)), name="W"), "U": tg.Tensor(rng.normal(size=(3, 3)), name="U")}
+    xs = rng.standard_normal((5, 3, 2))
+    if name == "a batch that is normalized":
+
+        def cell(p, x, h):
+            z = x @ p["W"][:2] + h @ p["U"]
+            below = z - z.mean(axis=0)
+            return np.tanh(below / np.sqrt((below * below).mean(axis=0) + 0.1))
+
+        state = np.zeros((3, 3))
+    elif name == "columns":
+
+        def cell(p, x, h):
+            return np.tanh(p["W"] @ x + p["U"] @ h)
+
+        state = np.zeros((3, 2))
+    else:
+
+        def cell(p, x, S):
+            v = x[:, 0] @ p["W"]
+            return 0.8 * p["U"] @ S @ p["W"] + 0.3 * v[:, None] * v[None, :]
+
+        state = np.eye(3)
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(cell, p, xs, state)
+        loss = (hs**3).sum()
+    return tape, loss, p
+
+
+@pytest.mark.parametrize("name", ["a batch that is normalized", "columns", "a matrix of one example"])
+def test_rows_that_meet_are_one_example(name):
+    tape, loss, wrt = meeting(name)
+    found = bptt.scan_gradient(tape, loss, wrt)
+    require_equal(found.gradients, tape.gradient(loss, wrt))
+    (chain,) = found.chains
+    assert chain.rows == 1
+    assert chain.size == chain.states[0][0].size
+
+
+@pytest.mark.parametrize("kind", ["steps counted on", "begun anew", "detached"])
+def test_the_steps_are_in_the_order_of_the_run(kind):
+    """A state that no step reads is in its place all the same."""
+    rng = np.random.default_rng(4)
+    p = nn.init.gru(rng, 2, 3)
+    xs = rng.standard_normal((7, 2, 2))
+    with tg.Tape() as tape:
+        h, loss = tg.Tensor(np.zeros((2, 3))), 0.0
+        for t in range(7):
+            if t == 4:
+                h = {"steps counted on": np.tanh, "begun anew": np.ones_like, "detached": tg.Tensor.detach}[kind](h)
+            with tg.scope(t=t):
+                h = nn.gru(p, xs[t], h)
+                loss = loss + (h**2).sum()
+    found = bptt.scan_gradient(tape, loss, p)
+    require_equal(found.gradients, tape.gradient(loss, p))
+    assert [state[0] for state in found.chains[0].states] == [tape.find("h", t=t) for t in range(7)]
+
+
+def test_jacobians_that_no_memory_holds_are_refused(monkeypatch):
+    monkeypatch.setattr(state_chains, "MOST_BYTES", 4 * 2 * 3 * 3 * 8)
+    tape, loss, wrt = recorded("rnn", 5)
+    bptt.scan_gradient(tape, loss, wrt)
+    tape, loss, wrt = recorded("rnn", 6)
+    with pytest.raises(ValueError, match=r"the Jacobians of h take 0.0 GiB: 5 of shape \(2, 3, 3\)\ngive fewer steps"):
+        bptt.scan_gradient(tape, loss, wrt)
+
+
 def test_what_a_scan_cannot_do_is_refused():
     with tg.Tape() as tape:
         h = [tg.Tensor(np.ones((2, 2))), tg.Tensor(np.ones((2, 2)))]
@@ -134,13 +205,19 @@ def test_what_a_scan_cannot_do_is_refused():
     with pytest.raises(ValueError, match=r"scan_gradient: in t=2, 'h' .* depends on the state of t=0 past that of t=1"):
         bptt.scan_gradient(tape, loss, h[0])
     with tg.Tape() as tape:
-        s = tg.Tensor(np.arange(6.0).reshape(3, 2))
-        for t in range(3):
+        s = tg.Tensor(np.ones((2, 1, 3)))
+        for t in range(4):
             with tg.scope(t=t):
-                s = tg.named("s", s - s.mean(axis=0))
+                s = tg.named("s", np.concatenate([s, np.tanh(s[:, -1:])], axis=1))
         loss = (s**2).sum()
-    with pytest.raises(ValueError, match="scan_gradient: at step 1, row 0 of the state depends on other rows"):
+    with pytest.raises(
+        ValueError, match=r"scan_gradient: states of shapes \(2, 3, 3\) at t=1, and of \(2, 2, 3\) at t=0"
+    ):
         bptt.scan_gradient(tape, loss, tape.find("s", t=0))
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(lambda p, x, h: h, {}, np.ones((3, 2, 2)), np.ones((2, 2)))
+    with pytest.raises(ValueError, match="scan_gradient: the tape has steps that hand nothing on"):
+        bptt.scan_gradient(tape, hs.sum(), hs)
     tape, loss, wrt = recorded("rnn", 3)
     tape.hook(lambda step, g: g, "h")
     with pytest.raises(ValueError, match="the tape has hooks"):

@@ -14,8 +14,8 @@ Key = tuple[Hashable, ...]
 """What a value is called in its step: its name, or its place, and its labels but for the step."""
 
 
-def states_of(tape: Tape) -> dict[str, dict[Any, Tensor]]:
-    """Return the states by name, each by step: the values of floats that most steps hand on to another step.
+def states_of(tape: Tape, who: str = "flow") -> dict[str, dict[Any, Tensor]]:
+    """Return the states by name, each by step, in the order of the run: floats that most steps hand on to another.
 
     The last step hands on nothing: its states are the values of the same names. A running total of the loss, which
     steps only add to, is no state where there are others. Raises ValueError for a tape without steps, with a single
@@ -24,7 +24,7 @@ def states_of(tape: Tape) -> dict[str, dict[Any, Tensor]]:
     times = steps(tape)
     if not times:
         raise ValueError(
-            "flow: the tape has no steps\nlabel each: with scope(t=t): ..., or record the loop with nn.unroll"
+            f"{who}: the tape has no steps\nlabel each: with scope(t=t): ..., or record the loop with nn.unroll"
         )
     lines, place = tape.lines(), {k: n for numbers in times.values() for n, k in enumerate(numbers)}
     handed: dict[Key, dict[Any, Tensor]] = {}
@@ -36,14 +36,19 @@ def states_of(tape: Tape) -> dict[str, dict[Any, Tensor]]:
     if not usual or len(times) == 1:
         what = "a single step" if len(times) == 1 else "steps that hand nothing on to one another"
         raise ValueError(
-            f"flow: the tape has {what}, so no gradient flows through time\n"
+            f"{who}: the tape has {what}, so no gradient flows through time\n"
             "record several steps, of which each reads a state of the one before"
         )
     given = {key: set(found) for key, found in usual.items()}
+    shapes = {key: {x.shape for x in found.values()} for key, found in usual.items()}
     for k, n in place.items():
         key, t = _key(lines[k], n), time_of(lines[k][4])
-        if key in usual and t not in given[key] and lines[k][3].dtype.kind == "f":
-            usual[key][t] = lines[k][3]
+        out = lines[k][3]
+        # A place alone says little: a step with one line more has another value there.
+        if key in usual and t not in given[key] and out.dtype.kind == "f" and (out.name or out.shape in shapes[key]):
+            usual[key][t] = out
+    made = {id(line[3]): k for k, line in enumerate(lines)}
+    usual = {key: dict(sorted(found.items(), key=lambda each: made[id(each[1])])) for key, found in usual.items()}
     totals = _running_totals(usual, lines)
     return _named({key: found for key, found in usual.items() if key not in totals} or usual)
 
@@ -95,15 +100,12 @@ def _key(line: Line, place: int) -> Key:
 
 
 def _running_totals(states: dict[Key, dict[Any, Tensor]], lines: list[Line]) -> set[Key]:
-    """Return the scalars that a step reads for the next sum alone."""
-    totals = {key for key, found in states.items() if all(x.shape == () for x in found.values())}
-    own = {id(x): key for key in totals for x in states[key].values()}
-    for op, args, _, out, labels in lines:
-        for a in args:
-            key = own.get(id(a))
-            if key is not None and time_of(labels) is not None and (op.name != "add" or own.get(id(out)) != key):
-                totals.discard(key)
-    return totals
+    """Return the scalars that steps read for sums alone, and these sums for sums alone."""
+    read: set[int] = set()  # what a step reads for anything else than a total
+    for op, args, _, out, labels in reversed(lines):
+        if time_of(labels) is not None and not (op.name == "add" and out.shape == () and id(out) not in read):
+            read |= {id(a) for a in args if type(a) is Tensor}
+    return {key for key, found in states.items() if all(x.shape == () and id(x) not in read for x in found.values())}
 
 
 def _named(states: dict[Key, dict[Any, Tensor]]) -> dict[str, dict[Any, Tensor]]:

@@ -44,23 +44,32 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: objec
     if any(list(other) != steps for other in at):
         raise ValueError(f"step_jacobians: {names} are not all there at every step\nname the states that each step has")
     states = [tuple(of[t] for of in at) for t in steps]
-    batches = {batch_of(state) for state in states} | {s.shape[0] for s in states[0] if batch_of(states[0]) > 1}
-    if len(batches) > 1:
-        shapes = sorted({s.shape for state in states for s in state})
-        raise ValueError(f"step_jacobians: states of shapes {shapes}\ngive states of one batch, (B, H), or (H,)")
+    require_one_shape("step_jacobians", steps, states)
     _require_whole(tape, names, states, labels)
     require_first_order("step_jacobians", tape, steps, states)
     parts = step_parts(tape, states)
     with not_recording():
         pairs = zip(steps[1:], parts[1:], states[:-1], states[1:], strict=True)
-        found = [dense_jacobian("step_jacobians", t, part, before, after) for t, part, before, after in pairs]
-    rows, size = batch_of(states[0]), sum(s.size for s in states[0]) // batch_of(states[0])
+        rows = batch_of(states[0])
+        found = [_of_rows_apart(t, part, before, after, rows) for t, part, before, after in pairs]
+    size = sum(s.size for s in states[0]) // rows
     return np.array(found) if found else np.zeros((0, rows, size, size), states[0][0].dtype)
+
+
+def _of_rows_apart(t: object, part: Tape, before: State, after: State, batch: int) -> Array:
+    row = row_that_meets(part, before, after, batch)
+    if row is not None:
+        raise ValueError(
+            f"step_jacobians: at step {t}, row {row} of the state depends on other rows of the step before\n"
+            "examples must be rows that do not meet (batch normalization joins them): run one example, B = 1"
+        )
+    return dense_jacobian(part, before, after, batch)
 
 
 def batch_of(state: State) -> int:
     """Return the number of examples: states are (B, ...), or all is of one example where a state is (H,)."""
-    return 1 if min(s.ndim for s in state) < 2 else int(state[0].shape[0])
+    alike = min(s.ndim for s in state) > 1 and len({s.shape[0] for s in state}) == 1
+    return int(state[0].shape[0]) if alike else 1
 
 
 def side_by_side(parts: Sequence[Array], rows: int) -> Array:
@@ -111,10 +120,9 @@ def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> 
         return np.log10(singular_values(product)[..., 0]) + exponents * LOG10_2
 
 
-def dense_jacobian(who: str, t: object, part: Tape, before: State, after: State) -> Array:
+def dense_jacobian(part: Tape, before: State, after: State, batch: int) -> Array:
     """Return (B, S, S), by one walk for each entry of the new state: examples do not meet, so they share the walk."""
-    _require_rows_apart(who, t, part, before, after)
-    rows, batch = [], batch_of(after)
+    rows = []
     for s in after:
         for i in range(s.size // batch):
             seed = np.zeros((batch, s.size // batch), s.dtype)
@@ -123,21 +131,30 @@ def dense_jacobian(who: str, t: object, part: Tape, before: State, after: State)
     return np.stack(rows, axis=1)
 
 
-def _require_rows_apart(who: str, t: object, part: Tape, before: State, after: State) -> None:
-    """Raise ValueError where a row of the states depends on another row of the states before."""
+def require_one_shape(who: str, steps: Sequence[object], states: Sequence[State]) -> None:
+    """Raise ValueError where the states of one step have other shapes than those of the first one."""
+    first = [s.shape for s in states[0]]
+    for t, state in zip(steps, states, strict=True):
+        if (shapes := [s.shape for s in state]) != first:
+            raise ValueError(
+                f"{who}: states of shapes {', '.join(map(str, shapes))} at t={t}, and of "
+                f"{', '.join(map(str, first))} at t={steps[0]}\n"
+                "give states of one shape at all steps: where one grows, gradient is the way"
+            )
+
+
+def row_that_meets(part: Tape, before: State, after: State, batch: int) -> int | None:
+    """Return a row of the states that depends on another row of the states before, or None."""
     rng = np.random.default_rng(0)
-    count = batch_of(after)
-    for row in range(count) if count > 1 else ():
+    for row in range(batch) if batch > 1 else ():
         seeds = {}
         for s in after:
             seeds[s] = np.zeros(s.shape, s.dtype)
             seeds[s][row] = rng.uniform(0.5, 1.5, s.shape[1:])
-        others = np.delete(side_by_side(part.gradient(seeds, before), count), row, axis=0)
+        others = np.delete(side_by_side(part.gradient(seeds, before), batch), row, axis=0)
         if np.any(others[np.isfinite(others)]):
-            raise ValueError(
-                f"{who}: at step {t}, row {row} of the state depends on other rows of the step before\n"
-                "examples must be rows that do not meet (batch normalization joins them): run one example, B = 1"
-            )
+            return row
+    return None
 
 
 def _require_whole(tape: Tape, names: tuple[str, ...], states: Sequence[State], labels: dict[str, object]) -> None:
@@ -170,7 +187,8 @@ def require_first_order(who: str, tape: Tape, steps: Sequence[object], states: S
             raise ValueError(
                 f"{who}: in {scope_text(labels)}, {out.describe()} depends on the state of t={steps[first]} "
                 f"past that of t={steps[here - 1]}, the step just before: a product of step Jacobians misses it\n"
-                "name all that a step hands on, each part under its own name; bptt.total gives one whole derivative"
+                "name all that a step hands on, each part under its own name or labels, as scope(layer=1); "
+                "bptt.total gives one whole derivative"
             )
         oldest[id(out)] = first
 

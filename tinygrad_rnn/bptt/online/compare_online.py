@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.online.influence import Influences, NotDefinedError, StepInfluence
-from tinygrad_rnn.bptt.online.online_gradient import by_steps, drawn_from
+from tinygrad_rnn.bptt.online.online_gradient import by_steps, drawn_from, require_generator, require_way
 from tinygrad_rnn.bptt.online.ways_online import KFRTRL, RFLO, UORO, EProp, Exact, LinearWay, OnlineWay, SnAp
 from tinygrad_rnn.bptt.truncation.bias import Deviation, deviation, moments
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss
@@ -31,7 +31,7 @@ OUTCOMES = 2**16
 """The most drawings that are counted through."""
 
 NEAR = 1e-9
-"""A term is left out where it differs by more than this part of the largest term."""
+"""A term is left out where it differs by more than this part of the largest term, and by more than rounding."""
 
 ROUNDING = 1e-12
 """A bias below it is shown as zero."""
@@ -80,19 +80,21 @@ class OnlineComparison:
         lags = sorted({min(lag, len(self.terms) - 1) for lag in (0, 1, 2, 5, 10)})
         head = [say("method"), say("bias"), say("deviation"), say("cosine")]
         head += [say("lag {lag}", lag=lag) for lag in lags] + [say("first term lost"), say("numbers held")]
-        lines = [head]
+        lines, reasons = [head], list[str]()
         for row in self.rows:
             if row.deviation is None:
                 lines.append([str(row.how), say("not defined for this cell"), *[""] * (len(head) - 2)])
+                reasons.append(row.refused.splitlines()[0])
                 continue
             of = row.deviation
-            cosines = ["-" if row.by_lag is None else f"{row.by_lag[lag]:.3f}" for lag in lags]
+            by_lag = [np.nan] * len(lags) if row.by_lag is None else row.by_lag[lags]
+            cosines = ["-" if np.isnan(c) else f"{c:.3f}" for c in by_lag]
             first = "-" if row.first_dropped is None else "({}, {})".format(*row.first_dropped)
             # What is left of an exact method is rounding, which differs from machine to machine.
             sizes = ["0" if of.relative < ROUNDING else f"{of.relative:.2g}", f"{of.spread:.2g}", f"{of.cosine:.3f}"]
             lines.append([str(row.how), *sizes, *cosines, first, f"{row.held:,}"])
         note = say("bias |E G - g| / |g|, deviation sqrt(E |G - E G|^2) / |g|, cosine of E G and g; steps count from 0")
-        return "\n".join([*aligned(lines, right=range(1, len(head))), note])
+        return "\n".join([*aligned(lines, right=range(1, len(head))), note, *reasons])
 
     def _repr_html_(self) -> str:
         title = say("Methods forward in time, beside the full gradient")
@@ -134,8 +136,16 @@ def compare_online(
     from `rng` (default: seed 0), or, with `exact`, taken over all its signs, at most 2^16 drawings. The term (t, k) is
     what dL_t/dtheta gets by the parameters of step k: of the full gradient delta_{t,k} times what step k reads.
 
-    Raises ValueError for fewer than 2 draws, and with `exact` for more drawings than can be counted through.
+    Raises TypeError for what is no method; ValueError for fewer than 2 draws, and with `exact` for more drawings than
+    can be counted through.
     """
+    if ways is not None and not isinstance(ways, Sequence):
+        raise TypeError(f"compare_online: ways is {ways!r}\ngive a list of methods, as [bptt.SnAp(1), bptt.UORO()]")
+    for how in ways or ():
+        require_way("compare_online", how)
+    require_generator("compare_online", rng)
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer):
+        raise TypeError(f"compare_online: draws = {draws!r}\ngive a number of drawings, 2 or more")
     ways = (Exact(), SnAp(1), SnAp(2), EProp(), RFLO(), UORO(), KFRTRL()) if ways is None else ways
     steps = Influences("compare_online", cell, params, xs, loss, state)
     given = [*steps]
@@ -173,7 +183,7 @@ def _row(
             seconds,
             np.linalg.norm(terms, axis=-1),
             np.array([_cosine(*(_of_lag(each, lag) for each in (terms, full_terms))) for lag in range(len(terms))]),
-            apart > NEAR * np.max(np.abs(full_terms)),
+            apart > max(NEAR, 100 * given[0].eps) * np.max(np.abs(full_terms)),
         )
     if draws is None:
         mean, variance = _counted(how, given, shapes)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
-from tinygrad_rnn.bptt.gradient_flow.jacobians import batch_of, side_by_side
+from tinygrad_rnn.bptt.gradient_flow.jacobians import batch_of, row_that_meets, side_by_side
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.backward import Products, dependent, pull_arrays, walk
 from tinygrad_rnn.core.sparse import Cotangent
@@ -36,7 +36,7 @@ class StepInfluence:
     J (B, S, S): ds_t/ds_{t-1}. within (B, S, S): its part that stays within a unit, along elementwise operations alone.
     I (B, S, P): the immediate derivative of s_t by the parameters, laid side by side. dL (B, S): dL_t/ds_t. direct
     (P,): what the loss of the step adds to the gradient by reading parameters itself. leak: whether the part within a
-    unit is a constant factor.
+    unit is a constant factor. eps: the rounding of the step's numbers, which are all float64 here.
     """
 
     J: Array
@@ -45,10 +45,14 @@ class StepInfluence:
     dL: Array  # noqa: N815 - as it is written
     direct: Array
     leak: bool
+    eps: float
 
 
 class Influences:
-    """The steps of a run, one after another. Arguments as for `rtrl`. `value` is the loss so far."""
+    """The steps of a run, one after another. Arguments as for `rtrl`. `value` is the loss so far.
+
+    Examples whose states meet, as under batch normalization, are one example with all of their numbers.
+    """
 
     def __init__(self, what: str, cell: Cell, params: Mapping[str, Tensor], xs: Any, loss: Loss, state: Any) -> None:
         self.run = Run(what, cell, params, xs, loss, state)
@@ -65,7 +69,7 @@ class Influences:
 
     def __iter__(self) -> Iterator[StepInfluence]:
         run, before, losses = self.run, self.run.state, 0
-        carried = self._carried()
+        carried, batch = self._carried()
         for t in range(run.T):
             with not_recording():
                 step, inputs, after = self._recorded(t, before)
@@ -80,10 +84,13 @@ class Influences:
                 kept = tuple(after[k] for k in carried)
                 arrived, more = _read_off(step, after[0], dh, kept, self._params)
                 inputs = tuple(inputs[k] for k in carried)
-                J, I = _rows(step, kept, inputs, self._params)
-                within, leak = _within(step, inputs, kept)
+                self._require_apart(t, step, inputs, kept, batch)
+                J, I = _rows(step, kept, inputs, self._params, batch)
+                within, leak = _within(step, inputs, kept, batch)
                 direct = np.concatenate([np.ravel(a + b) for a, b in zip(own, more, strict=True)])
-                yield StepInfluence(J, within, I, side_by_side(arrived, batch_of(kept)), direct, leak)
+                dL = side_by_side(arrived, batch)
+                J, within, I, dL, direct = (a.astype(np.float64) for a in (J, within, I, dL, direct))
+                yield StepInfluence(J, within, I, dL, direct, leak, float(np.finfo(after[0].dtype).eps))
             before = tuple(s.data for s in after)
         run.require_losses(losses)
 
@@ -96,16 +103,36 @@ class Influences:
         # A cell that begins by itself has no states before: none of its lines reads these.
         return step, inputs or tuple(Tensor(np.zeros(s.shape, s.dtype)) for s in after), after
 
-    def _carried(self) -> list[int]:
-        """Return the numbers of the states that a step reads, and of the first one, unless it is made of these."""
+    def _carried(self) -> tuple[list[int], int]:
+        """Return the numbers of the states of floats that a step reads, and the number of examples.
+
+        The first state is among them, unless it is made of these.
+        """
         with not_recording():
             first = self._recorded(0, self.run.state)[2]
             step, inputs, after = self._recorded(min(1, self.run.T - 1), tuple(s.data for s in first))
-        made = {id(s) for s in after}
-        read = [k for k, x in enumerate(inputs) if made & dependent(step.lines(), [x])]
-        kept = {id(after[k]) for k in read}
-        past = dependent([line for line in step.lines() if id(line[3]) not in kept], inputs)
-        return read if read and (0 in read or id(after[0]) not in past) else [0, *read]
+            made = {id(s) for s in after}
+            floats = [(k, x) for k, x in enumerate(inputs) if x.dtype.kind == "f"]
+            read = [k for k, x in floats if made & dependent(step.lines(), [x])]
+            kept = {id(after[k]) for k in read}
+            past = dependent([line for line in step.lines() if id(line[3]) not in kept], [x for _, x in floats])
+            found = read if read and (0 in read or id(after[0]) not in past) else [0, *read]
+            before, states = tuple(inputs[k] for k in found), tuple(after[k] for k in found)
+            batch = batch_of(states)
+            return found, batch if _rows_apart(step, before, states, batch) else 1
+
+    def _require_apart(self, t: int, step: Tape, before: State, after: State, batch: int) -> None:
+        if not _rows_apart(step, before, after, batch):
+            raise ValueError(
+                f"{self.run.what}: at t={t} a row of the state depends on another row of the state before, and at the "
+                "first steps none does\nlet the examples meet at all steps, or at none; or give one, B = 1"
+            )
+
+
+def _rows_apart(step: Tape, before: State, after: State, batch: int) -> bool:
+    lines = {id(out) for _, _, _, out, _ in step.lines()}
+    made = tuple(s for s in after if id(s) in lines)
+    return not made or row_that_meets(step, before, made, batch) is None
 
 
 def _read_off(
@@ -125,9 +152,8 @@ def _read_off(
     return found[: len(kept)], found[len(kept) :]
 
 
-def _rows(step: Tape, after: State, inputs: State, params: Sequence[Tensor]) -> tuple[Array, Array]:
+def _rows(step: Tape, after: State, inputs: State, params: Sequence[Tensor], batch: int) -> tuple[Array, Array]:
     """Return J and I, by one walk back for each entry of the state of each example."""
-    batch = batch_of(after)
     made = {id(out) for _, _, _, out, _ in step.lines()}
     J, I = [], []
     for s in after:
@@ -152,9 +178,9 @@ def _by_example(rows: Sequence[Array], sizes: Sequence[int], batch: int) -> Arra
     return np.concatenate([part.reshape(batch, len(part) // batch, -1) for part in of_states], axis=1)
 
 
-def _within(step: Tape, inputs: State, after: State) -> tuple[Array, bool]:
+def _within(step: Tape, inputs: State, after: State, batch: int) -> tuple[Array, bool]:
     """Return the part of J along elementwise operations alone, and whether it is a constant factor."""
-    batch, lines = batch_of(after), step.lines()
+    lines = step.lines()
     starts = np.cumsum([0, *(s.size // batch for s in after)])
     found = np.zeros((batch, starts[-1], starts[-1]), after[0].dtype)
     constant = True

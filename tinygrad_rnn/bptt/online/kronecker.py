@@ -1,4 +1,4 @@
-"""The immediate derivative by a matrix W that acts as z = W a: a product of D = ds/dz and a, for each example."""
+"""The immediate derivative by a parameter that acts as z = W a: a product of D = ds/dz and a, for each example."""
 
 from __future__ import annotations
 
@@ -7,40 +7,63 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
-from tinygrad_rnn.bptt.online.influence import NotDefinedError
+from tinygrad_rnn.bptt.online.influence import NotDefinedError, StepInfluence
 
 
 class Factor(NamedTuple):
-    """The derivative of the state by one parameter (R, C): A (B, S, R) times a (B, C)."""
+    """The derivative of the state by one parameter: A (B, S, R) times a (B, C), with a along one axis of size C.
+
+    shape: the parameter's, one column for a vector or a number. R is the product of its other sizes: `W @ a` reads a
+    along the last axis, `a @ W` along the first.
+    """
 
     A: Array
     a: Array
+    axis: int
+    shape: tuple[int, ...]
 
     def product(self) -> Array:
-        """Return the derivative, (B, S, R C)."""
-        B, S, R = self.A.shape
-        return np.asarray(self.A[..., None] * self.a[:, None, None, :]).reshape(B, S, R * self.a.shape[1])
+        """Return the derivative, (B, S, P)."""
+        B, S, _ = self.A.shape
+        others = [size for k, size in enumerate(self.shape) if k != self.axis]
+        found = (self.A[..., None] * self.a[:, None, None, :]).reshape(B, S, *others, self.a.shape[1])
+        return np.asarray(np.moveaxis(found, -1, self.axis + 2)).reshape(B, S, -1)
 
 
-def factors_of(I: Array, shapes: dict[str, tuple[int, ...]]) -> list[Factor]:
-    """Return the immediate derivative (B, S, P) by each parameter as a product. A vector is a matrix of one column.
+def factors_of(at: StepInfluence, shapes: dict[str, tuple[int, ...]]) -> list[dict[int, Factor]]:
+    """Return the immediate derivative by each parameter as a product: by the axis of a, all that there are.
 
-    Raises NotDefinedError for a parameter whose derivative is no such product.
+    Where the derivative is zero there is a product along every axis. Raises NotDefinedError for a parameter whose
+    derivative is no such product.
     """
     sizes = [int(np.prod(shape)) for shape in shapes.values()]
-    parts = np.split(I, np.cumsum(sizes)[:-1], axis=-1)
-    return [_factor(name, part, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)]
+    parts = np.split(at.I, np.cumsum(sizes)[:-1], axis=-1)
+    return [_factors(name, part, shape, at.eps) for (name, shape), part in zip(shapes.items(), parts, strict=True)]
 
 
-def _factor(name: str, part: Array, shape: tuple[int, ...]) -> Factor:
-    if len(shape) not in (1, 2):
-        raise NotDefinedError(f"KFRTRL: {name} has shape {shape}\ngive matrices and vectors, or take UORO")
+def _factors(name: str, part: Array, shape: tuple[int, ...], eps: float) -> dict[int, Factor]:
+    columns = shape if len(shape) > 1 else (*shape, 1)
+    each = [(axis, _factor(part, columns, axis, eps)) for axis in reversed(range(len(columns)))]
+    if not (found := {axis: factor for axis, factor in each if factor is not None}):
+        raise no_product(name)
+    return found
+
+
+def no_product(name: str) -> NotDefinedError:
+    """Return the error for a parameter that does not act as W a."""
+    return NotDefinedError(
+        f"KFRTRL: what {name} does to the state is no product of a matrix and one vector\n"
+        "it is defined for parameters that act as z = W a, all rows on the same a; UORO takes any"
+    )
+
+
+def _factor(part: Array, shape: tuple[int, ...], axis: int, eps: float) -> Factor | None:
     B, S, _ = part.shape
-    R, C = shape if len(shape) == 2 else (shape[0], 1)
-    u, sizes, vt = np.linalg.svd(part.reshape(B, S * R, C), full_matrices=False)
-    if np.any(sizes[:, 1:2] > 1e-8 * sizes[:, :1] + np.finfo(part.dtype).tiny):
-        raise NotDefinedError(
-            f"KFRTRL: what {name} does to the state is no product of a matrix and one vector\n"
-            "it is defined for parameters that act as z = W a, all rows on the same a; UORO takes any"
-        )
-    return Factor(u[:, :, 0].reshape(B, S, R), sizes[:, :1] * vt[:, 0])
+    C = shape[axis]
+    moved = np.moveaxis(part.reshape(B, S, *shape), axis + 2, -1).reshape(B, -1, C)
+    if not np.isfinite(moved).all():
+        return Factor(np.full((B, S, moved.shape[1] // S), np.nan), np.full((B, C), np.nan), axis, shape)
+    u, sizes, vt = np.linalg.svd(moved, full_matrices=False)
+    if np.any(sizes[:, 1:2] > np.sqrt(eps) * sizes[:, :1] + np.finfo(np.float64).tiny):
+        return None
+    return Factor(u[:, :, 0].reshape(B, S, -1), sizes[:, :1] * vt[:, 0], axis, shape)

@@ -50,13 +50,33 @@ def online_gradient(
     each step, which take one walk back for each number of the state: this shows what a method leaves out, not how fast
     it is.
 
-    Raises ValueError for a random method without rng, and where a method is not defined for the cell.
+    Examples that meet, as under batch normalization, are taken for one.
+
+    Raises TypeError for what is no method; ValueError for a random one without rng, and where a method is not defined
+    for the cell.
     """
+    require_way("online_gradient", how)
+    require_generator("online_gradient", rng)
     if how.random and rng is None:
-        raise ValueError(f"online_gradient: {how} is random\ngive rng=, a generator")
+        raise ValueError(f"online_gradient: {how} is random\ngive rng=np.random.default_rng(seed)")
     steps = Influences("online_gradient", cell, params, xs, loss, state)
     gradient, held = by_steps(steps, steps.shapes, how, drawn_from(rng))
     return Online(steps.value, steps.unpacked(gradient), held)
+
+
+def require_way(who: str, how: object) -> None:
+    """Raise TypeError unless `how` is a method forward in time."""
+    if not isinstance(how, OnlineWay):
+        raise TypeError(
+            f"{who}: {how!r} is no method forward in time\n"
+            "give one as bptt.SnAp(1) or bptt.UORO(), an object and not its class; of ways to truncate: truncated_bptt"
+        )
+
+
+def require_generator(who: str, rng: object) -> None:
+    """Raise TypeError unless rng is a generator or None."""
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{who}: rng is {rng!r}\ngive rng=np.random.default_rng(seed)")
 
 
 def by_steps(

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.online.influence import NotDefinedError, StepInfluence
-from tinygrad_rnn.bptt.online.kronecker import Factor, factors_of
+from tinygrad_rnn.bptt.online.kronecker import Factor, factors_of, no_product
 
 Signs = Callable[[tuple[int, ...]], Array]
 """A function of a shape that returns -1 or 1 for each entry: drawn, or counted through."""
@@ -76,7 +76,7 @@ class SnAp(LinearWay):
 
     An entry is kept where M would not be zero if no influence were older than n steps; all others are zero. SnAp-1
     keeps what a parameter does to the unit that reads it. SnAp-n is RTRL once n reaches the number of steps, and for a
-    dense matrix U from n = 2 on.
+    dense matrix U from n = 2 on. Which entries these are is read off the steps so far.
     """
 
     n: int = 1
@@ -86,9 +86,22 @@ class SnAp(LinearWay):
             raise ValueError(f"SnAp: n = {self.n!r}\ngive a number of steps, 1 or more")
 
     def remembered(self, memory: Any, at: StepInfluence) -> Any:
-        """Return where M may not be zero, if no influence is older than 1, ..., n steps."""
-        own, flows = at.I != 0, (at.J != 0).astype(np.float64)
-        return [own, *(own | (flows @ before.astype(np.float64) > 0) for before in (memory or [])[: self.n - 1])]
+        """Return the entries of I and of J that were not zero so far, and the entries of M that these reach.
+
+        An input of zero, or a unit at rest, is no reason to forget: an entry that is kept once is kept for good.
+        """
+        own, flows = at.I != 0, at.J != 0
+        if flows.shape[1] != flows.shape[2]:
+            raise NotDefinedError(
+                f"SnAp: the state has {flows.shape[1]} numbers, and {flows.shape[2]} at the step before\n"
+                "it keeps the same entries at all steps: give states that do not grow"
+            )
+        if memory is not None:
+            own, flows = own | memory[0], flows | memory[1]
+        reached = own
+        for _ in range(min(self.n, own.shape[1]) - 1):  # no path needs more steps than the state has numbers
+            reached = own | (flows.astype(np.float64) @ reached.astype(np.float64) > 0)
+        return own, flows, reached
 
     def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
         """Return J M where its pattern allows it."""
@@ -139,7 +152,7 @@ class UORO(OnlineWay):
         """Return the two vectors of each example."""
         B, S, P = at.I.shape
         s, v = carried if carried else (np.zeros((B, S), at.I.dtype), np.zeros((B, P), at.I.dtype))
-        nu = signs((B, S)).astype(at.I.dtype)
+        nu = signs((B, S))
         moved, own = (at.J @ s[..., None])[..., 0], (nu[:, None] @ at.I)[:, 0]
         r0, r1 = _balance(v, moved), _balance(own, nu)
         return r0 * moved + r1 * nu, v / r0 + own / r1
@@ -157,34 +170,49 @@ class UORO(OnlineWay):
 class KFRTRL(OnlineWay):
     """Kronecker-factored RTRL (Mujika, Meier, Steger 2018): by each parameter, M = A (x) a on average.
 
-    A is (S, R) and a (C,), for a parameter (R, C) that acts as z = W a: its immediate derivative is D (x) a_t, with
-    D = ds/dz. With two random signs A = p c J A + q d D and a = p a / c + q a_t / d; c and d make the parts of both
-    equally long. Here each parameter has a product of its own, where the authors join those with the same D.
+    A is (S, R) and a (C,), for a parameter (R, C) that acts as z = W a, or (C, R) as z = a W: its immediate derivative
+    is D (x) a_t, with D = ds/dz. With two random signs A = p c J A + q d D and a = p a / c + q a_t / d; c and d make
+    the parts of both equally long. Here each parameter has a product of its own, where the authors join those with the
+    same D.
     """
 
     random: ClassVar[bool] = True
 
-    def step(self, carried: Any, at: StepInfluence, signs: Signs, shapes: dict[str, tuple[int, ...]]) -> list[Factor]:
-        """Return the factors by each parameter. Raise NotDefinedError for parameters that act in another way."""
-        own = factors_of(at.I, shapes)
+    def step(
+        self, carried: Any, at: StepInfluence, signs: Signs, shapes: dict[str, tuple[int, ...]]
+    ) -> list[dict[int, Factor]]:
+        """Return the factors by each parameter: along each axis that a may have, for all steps so far.
+
+        Raises NotDefinedError for parameters that act in another way.
+        """
+        own = factors_of(at, shapes)
         if carried is None:
             return own
         found = []
-        for new, old in zip(own, carried, strict=True):
-            p, q = signs((2, len(at.J), 1)).astype(at.I.dtype)
-            moved = at.J @ old.A
-            c, d = _balance(old.a, moved), _balance(new.a, new.A)
-            A = (p * c)[..., None] * moved + (q * d)[..., None] * new.A
-            found.append(Factor(A, p * old.a / c + q * new.a / d))
+        for name, new, old in zip(shapes, own, carried, strict=True):
+            drawn = signs((2, len(at.J), 1))
+            found.append({axis: _joined(new[axis], old[axis], at, *drawn) for axis in old if axis in new})
+            if not found[-1]:
+                raise no_product(name)
         return found
 
     def influence(self, carried: Any, at: StepInfluence) -> Array:
         """Return the products, parameter by parameter."""
-        return np.concatenate([factor.product() for factor in carried], axis=-1)
+        return np.concatenate([_first(factors).product() for factors in carried], axis=-1)
 
     def held(self, carried: Any) -> int:
         """Return the number of entries of the factors."""
-        return sum(f.A[0].size + f.a[0].size for f in carried)
+        return sum(f.A[0].size + f.a[0].size for f in map(_first, carried))
+
+
+def _joined(new: Factor, old: Factor, at: StepInfluence, p: Array, q: Array) -> Factor:
+    moved = at.J @ old.A
+    c, d = _balance(old.a, moved), _balance(new.a, new.A)
+    return new._replace(A=(p * c)[..., None] * moved + (q * d)[..., None] * new.A, a=p * old.a / c + q * new.a / d)
+
+
+def _first(factors: dict[int, Factor]) -> Factor:
+    return next(iter(factors.values()))
 
 
 def _balance(a: Array, b: Array) -> Array:

@@ -124,8 +124,10 @@ def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned
     Memory is that of all Jacobians: T B S^2 numbers for states of S numbers together, T B S m where they are diagonal,
     with m states.
 
+    Rows of the batch that depend on each other, as under batch normalization, are one example of B S numbers.
+
     Raises what `tape.gradient` raises; ValueError for a tape whose steps hand on nothing, a state that depends on an
-    earlier one past the step just before, and rows of the batch that depend on each other.
+    earlier one past the step just before, states that change their shapes, and Jacobians of more than 2 GiB.
     """
     require_tape("scan_gradient", tape)
     if tape.hooked:

@@ -7,6 +7,7 @@ one small matrix for each place, in the place of a large one for each example.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,12 +22,17 @@ from tinygrad_rnn.bptt.gradient_flow.jacobians import (
     batch_of,
     dense_jacobian,
     require_first_order,
+    require_one_shape,
+    row_that_meets,
     side_by_side,
     step_parts,
 )
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.by_place import between, stays_in_place
 from tinygrad_rnn.tape.full_tape import Tape
+
+MOST_BYTES = 2**31
+"""The most that all Jacobians of a chain may take; the scan holds them several times."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Chain:
 
     diagonal: each entry depends on its own place alone. jacobians: (T - 1, ..., m, m). For a diagonal chain `...` is
     the shape of a state, and m the number of states; else `...` is the batch, and m the size of all states together.
+    rows: the number of examples. Rows of a batch that depend on each other, as under batch normalization, are one.
     """
 
     names: tuple[str, ...]
@@ -42,6 +49,7 @@ class Chain:
     states: tuple[State, ...]
     diagonal: bool
     jacobians: Array
+    rows: int
 
     @property
     def size(self) -> int:
@@ -64,14 +72,14 @@ class Chain:
 
     def packed(self, of: Mapping[Tensor, Any]) -> Array:
         """Return the cotangents of all states as one array (T, ..., m). One that is not there is zero."""
-        rows = [[of.get(s, np.zeros(s.shape, s.dtype)) for s in state] for state in self.states]
-        return np.array([_joined(row, self.states[0], self.diagonal) for row in rows])
+        parts = [[of.get(s, np.zeros(s.shape, s.dtype)) for s in state] for state in self.states]
+        return np.array([np.stack(p, axis=-1) if self.diagonal else side_by_side(p, self.rows) for p in parts])
 
     def unpacked(self, g: Array) -> dict[Tensor, Array]:
         """Return an array (T, ..., m) as the cotangents of the states."""
         found: dict[Tensor, Array] = {}
         for row, state in zip(g, self.states, strict=True):
-            sizes = [1] * len(state) if self.diagonal else [s.size // batch_of(self.states[0]) for s in state]
+            sizes = [1] * len(state) if self.diagonal else [s.size // self.rows for s in state]
             parts = np.split(row, np.cumsum(sizes)[:-1], axis=-1)
             found |= {s: part.reshape(s.shape) for s, part in zip(state, parts, strict=True)}
         return found
@@ -81,9 +89,9 @@ def chains_of(tape: Tape) -> list[Chain]:
     """Return the chains of a tape with a label t for each step, those first whose states others are made of.
 
     Raises ValueError where steps hand on nothing, where a state depends on an earlier one past the step just before,
-    and where rows of the batch depend on each other.
+    where states change their shapes from step to step, and where all Jacobians take more than 2 GiB.
     """
-    by_name = states_of(tape)
+    by_name = states_of(tape, "scan_gradient")
     found = []
     for names in _connected(tape, by_name):
         times = [*by_name[names[0]]]
@@ -94,21 +102,27 @@ def chains_of(tape: Tape) -> list[Chain]:
             )
         states = tuple(tuple(by_name[name][t] for name in names) for t in times)
         require_first_order("scan_gradient", tape, times, states)
-        parts = step_parts(tape, states)
-        diagonal = all(_by_place(part, *pair) for part, pair in zip(parts[1:], _pairs(states), strict=True))
-        steps = zip(times[1:], parts[1:], _pairs(states), strict=True)
-        jacobians = [_jacobian(t, part, before, after, diagonal) for t, part, (before, after) in steps]
-        found.append(Chain(names, tuple(times), states, diagonal, np.array(jacobians)))
+        found.append(_chain(names, times, states, step_parts(tape, states)[1:]))
     return found
 
 
-def _joined(parts: Sequence[Array], state: State, diagonal: bool) -> Array:
-    """Return what belongs to the states of a step as one array (..., m)."""
-    return np.stack(parts, axis=-1) if diagonal else side_by_side(parts, batch_of(state))
-
-
-def _pairs(states: Sequence[State]) -> list[tuple[State, State]]:
-    return [*pairwise(states)]
+def _chain(names: tuple[str, ...], times: Sequence[Any], states: tuple[State, ...], parts: Sequence[Tape]) -> Chain:
+    require_one_shape("scan_gradient", times, states)
+    steps = [*zip(parts, pairwise(states), strict=True)]
+    diagonal = all(_by_place(part, *pair) for part, pair in steps)
+    rows = batch_of(states[0])
+    if not diagonal and any(row_that_meets(part, *pair, rows) is not None for part, pair in steps):
+        rows = 1
+    sizes, first = [s.size for s in states[0]], states[0][0]
+    m = len(sizes) if diagonal else sum(sizes) // rows
+    one = (*(first.shape if diagonal else (rows,)), m, m)
+    if (size := len(steps) * math.prod(one) * first.dtype.itemsize) > MOST_BYTES:
+        raise ValueError(
+            f"scan_gradient: the Jacobians of {', '.join(names)} take {size / 2**30:.1f} GiB: {len(steps)} of shape "
+            f"{one}\ngive fewer steps, fewer examples or a smaller state; gradient walks back without them"
+        )
+    found = [_by_rows(part, *pair) if diagonal else dense_jacobian(part, *pair, rows) for part, pair in steps]
+    return Chain(names, tuple(times), states, diagonal, np.array(found).reshape(len(found), *one), rows)
 
 
 def _connected(tape: Tape, by_name: Mapping[str, Mapping[Any, Tensor]]) -> list[tuple[str, ...]]:
@@ -152,8 +166,7 @@ def _by_place(part: Tape, before: State, after: State) -> bool:
     return all(stays_in_place(line, read, shape) for line, read in between(part.lines(), before, after))
 
 
-def _jacobian(t: object, part: Tape, before: State, after: State, diagonal: bool) -> Array:
-    if not diagonal:
-        return dense_jacobian("scan_gradient", t, part, before, after)
+def _by_rows(part: Tape, before: State, after: State) -> Array:
+    """Return the diagonal Jacobian (..., m, m), by one walk for each new state."""
     rows = [np.stack(part.gradient({s: np.ones(s.shape, s.dtype)}, before), axis=-1) for s in after]
     return np.stack(rows, axis=-2)

@@ -49,6 +49,11 @@ class Run:
         self.T = len(xs)
         self.loss = loss
         for name, p in params.items():
+            if not isinstance(p, Tensor):
+                raise TypeError(
+                    f"{what}: params[{name!r}] is a {type(p).__name__}, not a Tensor\n"
+                    "give a dict of Tensors by name, of one level: the cell may read params['lower.W']"
+                )
             require_differentiable(f"[{name!r}]", p)
         states = as_tuple(state)
         inputs = [xs] if isinstance(xs, Tensor | np.ndarray) else list(xs)
