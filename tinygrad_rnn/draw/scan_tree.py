@@ -7,7 +7,7 @@ that changes in a round takes in the place to its right with which its block joi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from tinygrad_rnn.draw.layout.page import PIXELS
 from tinygrad_rnn.draw.layout.sizes import LOWERED_ON_SLIDE
