@@ -211,6 +211,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if not given:
         parser.print_help(sys.stderr)
         parser.exit(2)
+    options: argparse.Namespace
     options, unknown = parser.parse_known_args(given)
     if unknown:
         options.parser.refuse(unknown)

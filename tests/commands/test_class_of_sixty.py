@@ -11,34 +11,31 @@ from test_notebooks import write
 from tinygrad_rnn import cli, nn
 from tinygrad_rnn.commands.classroom import processes
 
-TASK = "cell, function = 'lstm', 'my_bptt'\n"
-MISTAKES = [mistake for cell, function, mistake, *_ in zoo.ZOO if cell is nn.lstm]
-HANGS = "while True:\n    pass\n"
+TASK = "cell, function = 'rnn', 'my_bptt'\n"
+MISTAKES = {mistake: words for cell, _, mistake, words, *_ in zoo.ZOO if cell is nn.rnn}
 WAITS = "import time\nwhile True:\n    time.sleep(1)\n"
 EATS = "import numpy as np\nx = np.ones(10 * 2**30 // 8)\n"
 
 
 def source(mistake):
     """A file of one student: the right derivation, or the one with a mistake."""
-    parts = ["import numpy as np\n", inspect.getsource(zoo.sigmoid), inspect.getsource(zoo.my_lstm)]
     call = f"""
     def my_bptt(params, xs, state, dhs, dlast=None):
-        return my_lstm(params, xs, state, dhs, dlast, mistake={mistake!r})
+        return my_rnn(params, xs, state, dhs, dlast, mistake={mistake!r})
     """
-    return "\n\n".join([*parts, textwrap.dedent(call)])
+    return "\n\n".join(["import numpy as np\n", inspect.getsource(zoo.my_rnn), textwrap.dedent(call)])
 
 
 def make(folder):
     """Write the class into a folder, and return which mistake each student makes."""
-    made = {}
-    for k in range(56):
-        made[f"student_{k:02}.py"] = MISTAKES[k % len(MISTAKES)] if k < 40 else ""
+    wrong = [*MISTAKES]
+    made = {f"student_{k:02}.py": wrong[k] if k < len(wrong) else "" for k in range(56)}
     for name, mistake in made.items():
         (folder / name).write_text(source(mistake), encoding="utf-8")
-    write(folder / "student_56.ipynb", *source(MISTAKES[0]).split("\n\n\n"))
-    for name, text in (("student_57.py", HANGS), ("student_58.py", source("") + WAITS), ("student_59.py", EATS)):
+    write(folder / "student_56.ipynb", *source(wrong[0]).split("\n\n\n"))
+    for name, text in (("student_57.py", WAITS), ("student_58.py", source("") + WAITS), ("student_59.py", EATS)):
         (folder / name).write_text(text, encoding="utf-8")
-    return made | {"student_56.ipynb": MISTAKES[0]}
+    return made | {"student_56.ipynb": wrong[0]}
 
 
 @pytest.mark.slow
@@ -62,10 +59,9 @@ def test_a_class_of_sixty_is_marked_and_nothing_is_lost_by_an_interrupt(tmp_path
     assert len(asked) <= 60 + 1 + 8  # what ran at the interrupt, at most one for each core, is asked again
     found = {s["student"]: s for s in json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))["submissions"]}
     assert len(found) == 60
-    words = {mistake: words for cell, _, mistake, words, *_ in zoo.ZOO if cell is nn.lstm}
     for student, mistake in made.items():
         assert found[student]["status"] == "judged"
         assert found[student]["right"] == (not mistake)
-        assert not mistake or words[mistake] in found[student]["mistakes"][0]
+        assert not mistake or MISTAKES[mistake] in found[student]["mistakes"][0]
     assert [found[f"student_{k}.py"]["status"] for k in (57, 58, 59)] == ["timeout", "timeout", "failed"]
     assert "MemoryError: Unable to allocate 10.0 GiB" in found["student_59.py"]["words"]

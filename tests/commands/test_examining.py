@@ -96,6 +96,23 @@ def test_an_object_is_made_by_a_call_and_arguments_are_expressions(path, capsys)
     assert run(capsys, f"{path}:Net(2, 3)", "DATA[0]", "DATA[1]")[0] == 0
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_options_stand_before_among_or_after_the_arguments(place, path, capsys):
+    words = [f"{path}:Net(2, 3)", "rng.normal(size=(4, 2))", "np.ones((4, 3))"]
+    words[place:place] = ["--lang", "en"]
+    status, out, _ = run(capsys, *words)
+    assert (status, out.splitlines()[0]) == (0, "Net: right")
+
+
+def test_a_word_that_is_no_option_is_told_among_arguments_too(path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["examine", f"{path}:Net(2, 3)", "--nmaes", "g=W", "1"])
+    assert "unrecognized arguments: --nmaes g=W 1; did you mean --names?" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["examine", "--step"])
+    assert "the following arguments are required: subject\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("owner", ["Net(2, 3)", "Small", "Small()"])
 def test_two_methods_of_one_object(owner, path, capsys):
     path.write_text(f"{FILE}\nclass Small(Net):\n    def __init__(self):\n        super().__init__(2, 3)\n")

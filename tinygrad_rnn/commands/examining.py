@@ -45,6 +45,7 @@ def add(commands: Commands) -> None:
     examine.add_argument(
         "arguments",
         nargs="*",
+        default=[],
         metavar="ARGUMENT",
         help="an argument of one ordinary call, as Python: the names of the file, np and rng can be used "
         "(default: what example() of the file returns)",

@@ -24,6 +24,18 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": _Formatter, **keywords})
 
+    _intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse arguments. Options may stand between the positional ones, where a command takes any number of these."""
+        if self._intermixed or not any(action.nargs == "*" for action in self._get_positional_actions()):
+            return super().parse_known_args(args, namespace)
+        self._intermixed = True  # argparse comes back here for each of the two kinds
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixed = False
+
     def error(self, message: str) -> NoReturn:
         """End with status 2 and say where the help is."""
         self.exit(2, printable(f"{self.prog}: error: {message}\nsee {self.prog} --help\n"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from tinygrad_rnn.draw.style import LIGHT, fonts, heat_colour, ink
 from tinygrad_rnn.language.saying import say

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from html import escape
 
 from tinygrad_rnn.draw.layout.page import PIXELS
 from tinygrad_rnn.draw.layout.sizes import LOWERED_ON_SLIDE

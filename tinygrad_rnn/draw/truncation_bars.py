@@ -7,7 +7,7 @@ overlap are drawn in lanes below one another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from tinygrad_rnn.draw.style import fonts
 from tinygrad_rnn.language.saying import say

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from tinygrad_rnn import files
@@ -66,6 +64,9 @@ def time_machine(cache: Path | None = None) -> Path:
     path = folder / "timemachine.txt"
     if path.exists() and _sha1(path.read_bytes()) == TIME_MACHINE_SHA1:
         return path
+    import urllib.error
+    import urllib.request  # here, since it takes a fortieth of a second, and each command would wait for it
+
     remedy = "pass a text of your own: --text FILE"
     try:
         with urllib.request.urlopen(TIME_MACHINE, timeout=30) as answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from tinygrad_rnn.draw.style import CHINESE_FONTS
 from tinygrad_rnn.language.current import current

@@ -31,7 +31,7 @@ class Hooks:
     def at_entry(self, entry: Entry, g: Cotangent) -> Cotangent:
         """Return the cotangent of the entry's result, after every hook that it concerns."""
         for function, name, labels in self._hooks:
-            if (name is None or name == entry.out.name) and labels.items() <= dict(entry.scope).items():
+            if (name is None or name == entry.out.name) and (not labels or labels.items() <= dict(entry.scope).items()):
                 g = _changed(function(entry, read_only(g)), g, entry.out)
         return g
 

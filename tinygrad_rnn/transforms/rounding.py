@@ -15,13 +15,15 @@ True
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_rnn.core.table import PRIMITIVES, Args
+from tinygrad_rnn.core.tape import Entry
 from tinygrad_rnn.core.tensor import Array, Tensor
 from tinygrad_rnn.core.values import Value
 from tinygrad_rnn.tape.full_tape import Tape
@@ -63,11 +65,11 @@ class Moved:
 
     def __init__(self, tape: Tape, inputs: Sequence[Tensor], samples: int = SAMPLES) -> None:
         self._tape, self._inputs = tape, list(inputs)
-        self._rngs = [np.random.default_rng(k) for k in range(samples)]
+        shakings = [_Shaking(k) for k in range(samples)]
         with np.errstate(all="ignore"):
-            self._runs = [_moved(tape, rng) for rng in self._rngs]
-        for (other, _), rng in zip(self._runs, self._rngs, strict=True):
-            other.hook(lambda entry, g, rng=rng: _shaken(g, rng, at_least=float(np.finfo(g.dtype).tiny)))  # type: ignore[misc]  # mypy infers no lambda with defaults
+            self._runs = [_moved(tape, shaking) for shaking in shakings]
+        for (other, _), shaking in zip(self._runs, shakings, strict=True):
+            other.hook(shaking.cotangent)
 
     def spread(self, seeds: Mapping[Tensor, Value]) -> Spread:
         """Return the spread of the gradients of sum(seed * result) by the inputs, and of the results.
@@ -98,7 +100,7 @@ def deviations(tape: Tape, results: Sequence[Tensor], samples: int = SAMPLES) ->
     found = []
     with np.errstate(all="ignore"):
         for k in range(samples):
-            _, new = _moved(tape, np.random.default_rng(k))
+            _, new = _moved(tape, _Shaking(k))
             found.append([_apart(new[y].data, y.data) for y in results])
     return [np.array(samples) for samples in zip(*found, strict=True)]
 
@@ -111,14 +113,14 @@ def rounding(deviations: Array) -> Array:
     return np.asarray(SAFETY * np.sqrt(np.mean(np.square(deviations), axis=0)))
 
 
-def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Tensor]]:
+def _moved(tape: Tape, shaking: _Shaking) -> tuple[Tape, dict[Tensor, Tensor]]:
     """Return a tape of the same calls, each leaf and each rounded result moved, and the new Tensor of each old one."""
     new: dict[Tensor, Tensor] = {}
     other = Tape()
     for op, args, kwargs, out, labels in tape.lines():
         for a in args:
             if type(a) is Tensor and a not in new:
-                new[a] = Tensor(_shaken(a.data, rng))
+                new[a] = Tensor(shaking.shaken(a.data))
         arguments = tuple([new[a] if type(a) is Tensor else a for a in args])
         if op.name in BRANCHES:
             arguments = _tied(other, args, arguments)
@@ -127,7 +129,7 @@ def _moved(tape: Tape, rng: np.random.Generator) -> tuple[Tape, dict[Tensor, Ten
         except ValueError:  # a moved argument has left the domain by a last place
             value = out.data
         if op.kind not in EXACT_KINDS and op.name not in EXACT:
-            value = _shaken(value, rng, at_least=1.0 if op.name in OF_SIZE_ONE else 0.0)
+            value = shaking.shaken(value, at_least=1.0 if op.name in OF_SIZE_ONE else 0.0)
         new[out] = Tensor(value)
         other.record((op, arguments, kwargs, new[out], labels))
     return other, new
@@ -151,14 +153,39 @@ def _tied(tape: Tape, args: Args, moved: Args) -> Args:
     return (*moved[:k], back, *moved[k + 1 :])
 
 
-def _shaken(value: ArrayLike, rng: np.random.Generator, at_least: float = 0.0) -> Array:
-    """Return each entry, moved to either side by one to three units in its last place, or in that of `at_least`."""
-    right: Array = np.asarray(value)
-    if right.dtype.kind != "f":
-        return right
-    u = 2 * rng.random(right.shape) - 1
-    e = (2 * u + np.copysign(1, u)) * np.finfo(right.dtype).eps
-    return np.asarray(right + e * np.maximum(np.abs(right), at_least), right.dtype)
+class _Shaking:
+    """Draws at random, many at a time: on small arrays a call to the generator costs more than its numbers."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._drawn, self._used = np.zeros(0), 0
+
+    def shaken(self, value: ArrayLike, at_least: float = 0.0) -> Array:
+        """Return each entry, moved to either side by one to three units in its last place, or in that of `at_least`."""
+        right: Array = np.asarray(value)
+        if right.dtype.kind != "f":
+            return right
+        size = np.abs(right)
+        e = self._units(right.size).reshape(right.shape) * _eps_and_tiny(right.dtype)[0]
+        return np.asarray(right + e * (np.maximum(size, at_least) if at_least else size), right.dtype)
+
+    def cotangent(self, entry: Entry | None, g: Any) -> Array:
+        """Return a cotangent, moved likewise; also where it is 0. A hook of a tape."""
+        return self.shaken(g, _eps_and_tiny(g.dtype)[1])
+
+    def _units(self, n: int) -> Array:
+        """Return n numbers from -3 to -1 and from 1 to 3."""
+        if self._used + n > len(self._drawn):
+            rest = self._drawn[self._used :]
+            u = 2 * self._rng.random(max(n - len(rest), 1024)) - 1
+            self._drawn, self._used = np.concatenate([rest, 2 * u + np.copysign(1, u)]), 0
+        self._used += n
+        return self._drawn[self._used - n : self._used]
+
+
+@functools.cache
+def _eps_and_tiny(dtype: np.dtype[np.floating]) -> tuple[float, float]:
+    return float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
 
 
 def _apart(moved: ArrayLike, right: ArrayLike) -> Array:

@@ -13,27 +13,18 @@ from tinygrad_rnn.bptt.comparison.report import Difference
 from tinygrad_rnn.bptt.comparison.tolerance import Judge
 
 
-def require_right(number, seed):
-    rng = np.random.default_rng(seed)
+@pytest.mark.slow
+def test_no_right_derivation_is_called_wrong():
+    rng = np.random.default_rng(1)
     settings = right.settings()
     worst = 0.0
-    for k in rng.permutation(len(settings))[:number]:
+    for k in rng.permutation(len(settings))[:300]:
         with np.errstate(over="ignore", invalid="ignore"):  # relu of many steps in float32, and exp in a sigmoid
             report = bptt.compare(*right.problem(settings[k], k), seed=int(k), torch=False)
         if all(row.finite for row in report.rows):
             assert report, f"{settings[k]}\n{report}"
             worst = max(worst, right.worst_ratio(report))
     assert worst < 0.5, f"the difference of right gradients comes to {worst:.2f} of what is allowed"
-
-
-@pytest.mark.slow
-def test_no_right_derivation_is_called_wrong():
-    require_right(40, seed=0)
-
-
-@pytest.mark.slow
-def test_no_right_derivation_is_called_wrong_of_many():
-    require_right(600, seed=1)
 
 
 WELL_CONDITIONED = ("rnn", "residual_rnn", "lstm", "gru", "gru_textbook")

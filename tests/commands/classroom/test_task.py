@@ -79,9 +79,14 @@ def test_the_open_form(found, kinds, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x = 1", "task.py: no task in it (no cell alone)\nwrite def examine(module)"),
-        ("from tinygrad_rnn.bptt import examine", "no task in it"),
-        ("cell = 'rnn'", "no task in it (cell alone)\n"),
+        ("x = 1", "task.py: no task in it: no cell, no function and no examine of its own\nwrite def examine(module)"),
+        ("from tinygrad_rnn.bptt import examine", "no task in it: no cell, no function and no examine of its own\n"),
+        ("cell = 'rnn'", "no task in it: a cell, but no function\n"),
+        ("function = 'f'", "no task in it: a function, but no cell\n"),
+        ("cell, function = 'rnn', 3", "function is 3\ngive the name of the function that students write"),
+        ("cell, function = 'rnn', ()", "function is ()\n"),
+        ("cell = 'rnn'\ndef function(): pass", "function is <function function"),
+        ("def examine(): pass", "examine() cannot be called with a submission\nwrite def examine(module)"),
         ("cell, function = 'rnn', 'f'\ndef examine(m): pass", "examine, and cell and function too\n"),
         ("cell, function = 'elman', 'f'", "cell is 'elman'\ngive a function, or one of rnn"),
         ("cell, function = 'rnn', 'f'\npoints = {}", "points is {}\ngive points by gradient"),
@@ -104,6 +109,21 @@ def test_what_is_no_task_is_told(text, words, tmp_path):
         judged(tmp_path, text)
     assert words in str(error.value)
     assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("none.py", "none.py: there is no such file\ngive the file that says what is asked: see docs/marking.md"),
+        (".", "is no file\ngive the file that says"),
+        ("task.py:examine", "task.py:examine: there is no such file\nleave the name away: --task "),
+    ],
+)
+def test_a_path_that_leads_to_no_task_is_told(given, words, tmp_path):
+    (tmp_path / "task.py").write_text(OPEN.replace("{found}", EXAMINED), encoding="utf-8")
+    with pytest.raises(ValueError) as error, task.opened(tmp_path / given):  # noqa: PT011  # the words follow
+        pass
+    assert words in str(error.value)
 
 
 def test_a_file_beside_the_task_does_not_stand_for_one_beside_the_submission(tmp_path):

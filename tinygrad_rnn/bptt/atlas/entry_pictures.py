@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
 from itertools import accumulate, pairwise
-from xml.sax.saxutils import escape
 
 import numpy as np
 

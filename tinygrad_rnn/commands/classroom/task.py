@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from tinygrad_rnn.commands.common import ALL_CELLS
 from tinygrad_rnn.commands.sources import from_source
 
 FORMS = "write def examine(module): return bptt.examine(module.f, ...), or cell = ... and function = ... for the doctor"
+PLACE = "give the file that says what is asked: see docs/marking.md"
 FINDINGS = (bptt.Diagnosis, bptt.Examination, bptt.Report)
 Findings: TypeAlias = "dict[str, bptt.Diagnosis | bptt.Examination | bptt.Report]"
 """Findings by the name of the question; "" where there is one question."""
@@ -56,6 +58,10 @@ class Task:
 @contextmanager
 def opened(path: Path) -> Iterator[Task]:
     """Read TASK.py. Inside, it can be asked. Raises ValueError, with what to write, where it says no task."""
+    if not path.is_file():
+        file = Path(str(path).rpartition(":")[0])
+        advice = f"leave the name away: --task {file}" if file.is_file() else PLACE
+        raise ValueError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}\n{advice}")
     with user_code.opened(path) as module:
         for beside in from_source():  # it must not stand for a file of that name beside a submission
             if beside is not module:
@@ -69,16 +75,38 @@ def _judge(path: Path, module: ModuleType) -> Callable[[ModuleType], Any]:
     both = len(asked) == 2
     own = callable(examine) and examine is not bptt.examine
     if callable(examine) and own and not both:
+        if not _takes_one(examine):
+            raise ValueError(f"{path}: examine() cannot be called with a submission\n{FORMS}")
         return partial(_open_form, path, examine)
-    if own or not both:
-        what = "examine, and cell and function too" if own else f"no task in it ({', '.join(asked) or 'no cell'} alone)"
-        raise ValueError(f"{path}: {what}\n{FORMS}")
+    if own:
+        raise ValueError(f"{path}: examine, and cell and function too\n{FORMS}")
+    if not both:
+        alone = {"cell": "a cell, but no function", "function": "a function, but no cell"}
+        there = alone[asked[0]] if asked else "no cell, no function and no examine of its own"
+        raise ValueError(f"{path}: no task in it: {there}\n{FORMS}")
     cell = ALL_CELLS.get(module.cell) if isinstance(module.cell, str) else module.cell
     if not callable(cell):
         raise ValueError(f"{path}: cell is {module.cell!r}\ngive a function, or one of {', '.join(ALL_CELLS)}")
-    names = [module.function] if isinstance(module.function, str) else [*module.function]
+    many = isinstance(module.function, Iterable) and not isinstance(module.function, str)
+    names = [*module.function] if many else [module.function]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"{path}: function is {module.function!r}\n"
+            "give the name of the function that students write, or a tuple of names"
+        )
     given = {name: getattr(module, name) for name in ("example", "names", "layout", "bias") if hasattr(module, name)}
     return lambda submission: bptt.doctor(cell, _first(submission, names), **given)
+
+
+def _takes_one(function: Callable[..., object]) -> bool:
+    """Tell whether a function can be called with one argument by its place."""
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # it tells nothing of its parameters
+        return True
+    return True
 
 
 def _open_form(path: Path, examine: Callable[[ModuleType], Any], submission: ModuleType) -> Any:
@@ -100,7 +128,7 @@ def _open_form(path: Path, examine: Callable[[ModuleType], Any], submission: Mod
         ) from error
 
 
-def _first(submission: ModuleType, names: list[str]) -> Callable[..., Any]:
+def _first(submission: ModuleType, names: Sequence[str]) -> Callable[..., Any]:
     """Return the first function of these names that a submission has."""
     there = [name for name in names if callable(getattr(submission, name, None))]
     return user_code.function(submission, there[0] if there else names[0])
