@@ -149,8 +149,9 @@ def _no_formula(x: Op) -> Expr:
 
 
 def _entry_by_entry(x: Op) -> Expr:
-    """Turn any other operation by turning its arguments."""
-    return made(x, [column(a) for a in x.args], _turned(x.shape))
+    """Turn any other operation by turning its arguments. What parameters alone make has their shape."""
+    of_step = any(ref.step is not None for ref in refs(x))
+    return made(x, [column(a) for a in x.args], _turned(x.shape) if of_step or len(x.shape) > 1 else _own(x.shape))
 
 
 RULES: Mapping[str, Callable[[Op], Expr]] = {

@@ -153,7 +153,9 @@ def _power(x: Expr) -> tuple[Expr, int]:
 
 
 def power(x: Expr, n: float) -> Expr:
-    """Return x to the power of a number."""
+    """Return x to the power of a number; the square of a square root is what stands under it."""
+    if n == 2 and isinstance(x, Op) and x.name == "sqrt":
+        return x.args[0]
     return x if n == 1 else Op("power", (x, Num(_whole(n))), (), x.shape)
 
 

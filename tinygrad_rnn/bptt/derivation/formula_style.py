@@ -30,7 +30,10 @@ class Style(Protocol):
         """Return the parts one after the other."""
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """Return `inner` in round or square brackets."""
+        """Return `inner` in round or square brackets, or between two lines."""
+
+    def root(self, inner: str) -> str:
+        """Return a square root."""
 
     def fraction(self, above: str, below: str) -> str:
         """Return a quotient."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tinygrad_rnn.bptt.derivation.equations import LOSS
 from tinygrad_rnn.bptt.derivation.spelled_gates import OPPOSITE
@@ -14,11 +14,15 @@ from tinygrad_rnn.graph.graph import Loop, Node, Value
 from tinygrad_rnn.tape.notation import LETTERS, SHORT, is_function
 
 
-def short(key: str) -> str:
-    """Return the short name of a parameter with PyTorch's name: W, U, b_ih; w_ci and b_ci for weight_ci and bias_ci."""
+def short(key: str, shape: Sequence[int]) -> str:
+    """Return the short name of a parameter with PyTorch's name: W, U, b_ih; w_ci and b_ci for weight_ci and bias_ci.
+
+    A matrix with more than one row is a capital: W_q for weight_q.
+    """
     if key in SHORT:
         return SHORT[key]
-    return key.replace("weight_", "w_").replace("bias_", "b_") if key.startswith(("weight_", "bias_")) else key
+    letter = "W" if len(shape) == 2 and shape[0] > 1 else "w"
+    return re.sub("^bias_", "b_", re.sub("^weight_", f"{letter}_", key))
 
 
 RESERVED = frozenset(

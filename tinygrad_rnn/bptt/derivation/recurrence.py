@@ -45,7 +45,7 @@ class _Reading:
         taken = Names(())
         display = taken.of_states(recorded.states, recorded.params)
         states = tuple(display.values())
-        chosen = {key: taken.take(given.get(key) or short(key)) for key in recorded.params}
+        chosen = {key: taken.take(given.get(key) or short(key, p.shape)) for key, p in recorded.params.items()}
         self.names = taken
         keys = {name: key for key, name in display.items()}
         self.rec = Recurrence(_title(recorded.cell), recorded.columns, chosen, states, {}, keys)

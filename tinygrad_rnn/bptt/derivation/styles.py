@@ -10,6 +10,8 @@ SIGNS = {"odot": "⊙", "partial": "∂", "-": "−", ">=": "≥", "<=": "≤", 
 TOP = r"\top"
 TILDE = "\u0303"
 """The character that sets a tilde above the letter before it."""
+CLOSING = {"(": ")", "[": "]", "|": "|"}
+"""What closes each bracket."""
 KNOWN = frozenset({"tanh", "exp", "log", "sin", "cos", "max", "min"})
 
 
@@ -21,7 +23,8 @@ class Latex:
         if base == "1" and not sub:
             return r"\mathbf{1}"
         letter = base.removesuffix("~")
-        text = "\\" + letter if letter in GREEK else letter if len(letter) < 2 else rf"\mathrm{{{letter}}}"
+        word = letter.replace("_", r"\_")
+        text = "\\" + letter if letter in GREEK else letter if len(letter) < 2 else rf"\mathrm{{{word}}}"
         text = rf"\tilde{{{text}}}" if letter != base else text
         index = ",".join(p if len(p) < 2 or not p.isalpha() else rf"\mathrm{{{p}}}" for p in sub.split(","))
         return f"{text}_{{{index}}}" if sub else text
@@ -32,7 +35,8 @@ class Latex:
 
     def number(self, text: str) -> str:
         """Return a number."""
-        return text
+        digits, e, power = text.partition("e")
+        return f"{digits} \\cdot 10^{{{int(power)}}}".removeprefix(r"1 \cdot ") if e else text
 
     def sign(self, name: str) -> str:
         """Return a sign."""
@@ -52,10 +56,14 @@ class Latex:
         return " ".join(parts)
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """Return `inner` in round or square brackets of the size that it needs."""
-        close = {"(": ")", "[": "]"}[kind]
+        """Return `inner` in round or square brackets of the size that it needs, or between two lines."""
+        close = CLOSING[kind]
         tall = any(word in inner for word in (r"\frac", r"\begin", r"\sum"))
         return rf"\left{kind}{inner}\right{close}" if tall else f"{kind}{inner}{close}"
+
+    def root(self, inner: str) -> str:
+        """Return a square root."""
+        return rf"\sqrt{{{inner}}}"
 
     def fraction(self, above: str, below: str) -> str:
         """Return a quotient."""
@@ -114,8 +122,12 @@ class Plain:
         return "".join(parts) if parts[0] in ("∂", "∂⁺", "d") else " ".join(parts)
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """Return `inner` in round or square brackets."""
-        return f"{kind}{inner}{')' if kind == '(' else ']'}"
+        """Return `inner` in round or square brackets, or between two lines."""
+        return f"{kind}{inner}{CLOSING[kind]}"
+
+    def root(self, inner: str) -> str:
+        """Return a square root."""
+        return f"√({inner})" if " " in inner else f"√{inner}"
 
     def fraction(self, above: str, below: str) -> str:
         """Return a quotient."""
@@ -162,7 +174,11 @@ class MathML:
 
     def number(self, text: str) -> str:
         """Return a number."""
-        return f"<mn>{text}</mn>"
+        digits, e, power = text.partition("e")
+        if not e:
+            return f"<mn>{text}</mn>"
+        ten = f"<msup><mn>10</mn><mn>{int(power)}</mn></msup>".replace("-", "−")
+        return ten if digits == "1" else f"<mrow><mn>{digits}</mn><mo>·</mo>{ten}</mrow>"
 
     def sign(self, name: str) -> str:
         """Return a sign."""
@@ -175,8 +191,12 @@ class MathML:
         return f"<mrow>{''.join(parts)}</mrow>"
 
     def bracketed(self, inner: str, kind: str = "(") -> str:
-        """Return `inner` in round or square brackets."""
-        return f"<mrow><mo>{kind}</mo>{inner}<mo>{')' if kind == '(' else ']'}</mo></mrow>"
+        """Return `inner` in round or square brackets, or between two lines."""
+        return f"<mrow><mo>{kind}</mo>{inner}<mo>{CLOSING[kind]}</mo></mrow>"
+
+    def root(self, inner: str) -> str:
+        """Return a square root."""
+        return f"<msqrt>{inner}</msqrt>"
 
     def fraction(self, above: str, below: str) -> str:
         """Return a quotient."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from tinygrad_rnn.bptt.derivation.equations import UPSTREAM
 from tinygrad_rnn.bptt.derivation.expressions import STEP, Expr, Num, Op, Ref, is_negative, negative, product
 from tinygrad_rnn.bptt.derivation.formula_line import Formula, Partial
-from tinygrad_rnn.bptt.derivation.formula_style import GREEK, Style
+from tinygrad_rnn.bptt.derivation.formula_style import Style
 from tinygrad_rnn.bptt.derivation.formulas import Formulas
+from tinygrad_rnn.bptt.derivation.name_parts import apart, split_name
 from tinygrad_rnn.bptt.derivation.wording import number
 from tinygrad_rnn.tape.notation import BINDS, notation_of
 
 SUM, TIMES, ATOM = 1, 2, 9
+SHORTER = {"maximum": "max", "minimum": "min"}
+"""Functions whose names in formulas are shorter than NumPy's."""
 Text = tuple[str, int]
 
 
@@ -27,15 +29,16 @@ class Writer:
         self._units = formulas.rec.shapes[self._output][0]
         outside = {*formulas.rec.params.values(), *(t.name for e in formulas.rec.setup for t in e.targets)}
         names = [name for name in formulas.rec.shapes if name not in self._cotangents]
-        symbols = {name: _split(name, timed=name not in outside) for name in names}
-        nameless = {f"#{of}": ("g", of) for of in self._cotangents.values() if of.isdigit()}
-        self._symbols = _apart({**symbols, **nameless})
+        symbols = {name: split_name(name, timed=name not in outside) for name in names}
+        letter = "eta" if "g" in {base for base, _ in symbols.values()} else "g"
+        nameless = {f"#{of}": (letter, of) for of in self._cotangents.values() if of.isdigit()}
+        self._symbols = apart({**symbols, **nameless})
         net = [name for name in names if name in self._net and f"d{name}" in self._cotangents]
         deltas = {name: ("", name.partition("_")[2] or ("" if name == "z" else name)) for name in net}
         deltas = dict.fromkeys(net, ("", "")) if len(net) == 1 else deltas
         others = {sub for base, sub in self._symbols.values() if base == "delta"}  # a quantity that is delta itself
         deltas = {name: (base, name if sub in others else sub) for name, (base, sub) in deltas.items()}
-        self._deltas = {name: sub.replace("_", ",") for name, (_, sub) in _apart(deltas).items()}
+        self._deltas = {name: sub.replace("_", ",") for name, (_, sub) in apart(deltas).items()}
 
     def with_blank(self, f: Formula, blank: str) -> str:
         """Return a formula with a blank in the place of its right side."""
@@ -118,7 +121,7 @@ class Writer:
         return s.symbol(*self._parts(x.name, when))
 
     def _parts(self, name: str, when: str) -> tuple[str, str]:
-        base, sub = self._symbols.get(name) or _split(name, timed=True)
+        base, sub = self._symbols.get(name) or split_name(name, timed=True)
         return base, ",".join(part for part in (sub, when) if part)
 
     # ---------------------------------------------------------------------------------------------- expressions
@@ -138,16 +141,14 @@ class Writer:
         if row.sign and not BINDS[row.sign]:
             sides = [self._within(a, TIMES) for a in x.args]
             return s.bracketed(s.row(sides[0], s.sign(row.sign), sides[1]), "["), ATOM
-        inner = [self.text(a) for a in x.args]
-        comma: list[str] = []
-        for part in inner:
-            comma += [s.sign(","), part] if comma else [part]
-        return s.applied(self._function(x.name), s.row(*comma)), ATOM
+        *before, last = (self.text(a) for a in x.args)
+        inner = s.row(*(f"{part}{s.sign(',')}" for part in before), last)
+        return s.applied(self._function(x.name), inner), ATOM
 
     def _function(self, name: str) -> str:
         """Return the letter of a function, or its name."""
         letter = notation_of(name).letter
-        return self.style.symbol(letter, "") if letter else self.style.function(name)
+        return self.style.symbol(letter, "") if letter else self.style.function(SHORTER.get(name, name))
 
     def _within(self, x: Expr, binds: int) -> str:
         text, own = self.text_binding(x)
@@ -210,8 +211,17 @@ class Writer:
     def _divide(self, x: Op) -> Text:
         return self.style.fraction(self.text(x.args[0]), self.text(x.args[1])), TIMES + 1
 
+    def _absolute(self, x: Op) -> Text:
+        return self.style.bracketed(self.text(x.args[0]), "|"), ATOM
+
+    def _sqrt(self, x: Op) -> Text:
+        return self.style.root(self.text(x.args[0])), ATOM - 1
+
     def _power(self, x: Op) -> Text:
         base, exponent = x.args
+        if exponent in (Num(0.5), Num(-0.5)):
+            s, root = self.style, self.style.root(self.text(base))
+            return (root, ATOM - 1) if exponent.value > 0 else (s.fraction(s.number("1"), root), TIMES + 1)
         if isinstance(base, Op) and base.name in ("tanh", "sin", "cos"):  # tanh^2(c)
             raised = self.style.raised(self.style.function(base.name), self.text(exponent))
             return self.style.applied(raised, self.text(base.args[0])), ATOM
@@ -315,28 +325,3 @@ class Writer:
         return {None: "", 0: now, -1: f"{now}-1", 1: f"{now}+1"}.get(
             step, str((step or 0) - STEP - 1 + self.formulas.first_step)
         )
-
-
-def _split(name: str, timed: bool) -> tuple[str, str]:
-    """Split a name into a letter or a word and its index: W_ih and Wih, h1, z_i. c_tilde is c with a tilde above.
-
-    A quantity with a step (`timed`) keeps words whole: ft is not f_t.
-    """
-    if name.endswith("_tilde"):
-        base, sub = _split(name.removesuffix("_tilde"), timed)
-        return f"{base}~", sub
-    base, _, sub = name.partition("_")
-    found = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
-    if not sub and not timed and not found and name not in GREEK:
-        found = re.fullmatch(r"([A-Z]|[bwh])([a-z]{1,3})", name)
-    return (found[1], found[2]) if found else (base, sub.replace("_", ","))
-
-
-def _apart(symbols: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Return symbols by name, with a prime on each index that would make two symbols equal."""
-    found: dict[str, tuple[str, str]] = {}
-    for name, (base, sub) in symbols.items():
-        while (base, sub) in found.values():
-            sub += "'"
-        found[name] = base, sub
-    return found

@@ -7,11 +7,12 @@ from dataclasses import replace
 from tinygrad_rnn.bptt.derivation.cancelling import cancelled
 from tinygrad_rnn.bptt.derivation.equations import LOSS, Equation, Recurrence
 from tinygrad_rnn.bptt.derivation.expressions import Expr, Num, Op, Ref, negative, rebuilt, refs, total, uncut, walk
+from tinygrad_rnn.bptt.derivation.ties import with_shares
 
 
 def tidied(rec: Recurrence) -> Recurrence:
     """Return the recurrence without equations that nobody would write."""
-    return _read_somewhere(cancelled(_inlined(_without_minus(rec.rewritten(uncut)))))
+    return _read_somewhere(cancelled(_inlined(_without_minus(with_shares(rec.rewritten(uncut))))))
 
 
 def _without_minus(rec: Recurrence) -> Recurrence:

@@ -47,7 +47,7 @@ def _sum_of_terms(x: Op, name: Name) -> Text:
     first = next((a for a in x.args if not is_negative(a)), x.args[0])
     rest = list(x.args)
     rest.remove(first)
-    found = [_text(first, name)[0]]
+    found = [bracketed(_text(first, name), SUM)]
     for a in rest:
         sign = "-" if is_negative(a) else "+"
         term = _text(negative(a) if is_negative(a) else a, name)
