@@ -232,3 +232,21 @@ def test_spread_vectors_keep_every_number(shape):
     with np.errstate(all="ignore"):
         value, _ = tg.compile(f)(np.full(shape, np.inf), xs)
         assert np.array_equal(value, tg.value_and_grad(f)(np.full(shape, np.inf), xs)[0], equal_nan=True)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (5, 5), (1, 5), (4, 1), (1, 1)], ids=str)
+@pytest.mark.parametrize("axes", [None, (1, 0), (0, 1), (-1, -2)], ids=str)
+def test_a_transposed_product_is_the_product_of_the_transposed(shape, axes):
+    rng = np.random.default_rng(8)
+    a, b = rng.standard_normal((shape[0], 3)), rng.standard_normal((3, shape[1]))
+    require_right(lambda a, b: (np.transpose(a @ b, axes) ** 3).sum(), a, b)
+    c, d = rng.standard_normal((3, 3)), rng.standard_normal((3, shape[1]))
+    require_right(lambda c, d: (np.transpose(np.transpose(c, axes) @ d) ** 3).sum(), c, d)
+
+
+def test_the_gradient_of_a_matrix_that_was_transposed_is_a_product_without_a_copy():
+    rng = np.random.default_rng(9)
+    W, xs = rng.standard_normal((4, 6)), rng.standard_normal((5, 6))
+    program = require_right(lambda W, xs: ((xs @ W.T) ** 3).sum(), W, xs)
+    made = [k for k in program.instructions if k.shape == (4, 6)]
+    assert [k.call.split(" = ")[1].split("(")[0] for k in made] == ["dot"]

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn.compiler.liveness import Destination, Liveness, owners
 from tinygrad_rnn.compiler.lowering import Call, copied, lowered
 from tinygrad_rnn.compiler.memory import Bytes, Memory
+from tinygrad_rnn.compiler.rows_written_over import in_a_step, rows_written_over, writes_over
 from tinygrad_rnn.compiler.storage import LoopCalls, Slot, StepCall
 from tinygrad_rnn.compiler.timed_views import view_of_chunk, view_of_rows
 from tinygrad_rnn.graph.batching import elementwise, is_view, option
@@ -39,9 +40,10 @@ class Outside(Protocol):
 class LoopPlanner:
     """Gives every value of a loop its place, and writes its calls."""
 
-    def __init__(self, outside: Outside, loop: Loop) -> None:
+    def __init__(self, outside: Outside, loop: Loop, ending: Collection[Value]) -> None:
         self.outside = outside
         self.loop = loop
+        self.ending = ending  # what nothing but this loop reads from here on
         self.memory = outside.memory
         self.destinations = outside.destinations
         self.slots: dict[Value, Slot] = {}
@@ -53,6 +55,7 @@ class LoopPlanner:
         """Return the calls of the loop."""
         for carry in self.loop.carries:
             self._carried(carry)
+        self._over_rows()
         for out in self.loop.outs():
             # Results of the loop come before values that a step forgets, whose memory is written at every step.
             # A part of a larger array brings the whole array; other views come with their source.
@@ -90,6 +93,16 @@ class LoopPlanner:
                 self.outside.arrays.setdefault(self.stacked[inner], part)
         self.outside.raw[self.outside.liveness.root(kept[0])] = raw
         self.calls.begin.append((copied(start, array[0 if loop.direction > 0 else -1, ...]), None))
+
+    def _over_rows(self) -> None:
+        """Place results over the rows that the same steps read for the last time."""
+        outside = self.outside
+        if not outside.reuse:
+            return
+        for stack, array in rows_written_over(self.loop, self.destinations, outside.liveness, self.ending).items():
+            free = stack not in outside.arrays and stack not in self.destinations
+            if free and array in outside.raw and stack not in outside.liveness.owner:
+                outside.arrays[stack], outside.raw[stack] = outside.arrays[array], outside.raw.pop(array)
 
     def _hand_over(self) -> None:
         """Copy each state, at the end of a step, to the place where the next step reads it, if it is not there."""
@@ -150,8 +163,7 @@ class LoopPlanner:
 
     def _body(self) -> None:
         loop, nodes = self.loop, self.loop.body
-        stay = [out.inner for out in loop.outs()] + [c.after for c in loop.carries]
-        liveness = Liveness([list(n.reads()) for n in nodes], owners(nodes, self.destinations), stay)
+        liveness = in_a_step(loop, self.destinations)
         handed = {c.after: c.before for c in loop.carries if c.before in self.raw}
         for k, node in enumerate(nodes):
             operands = [self._slot(a) for a in node.args]
@@ -312,14 +324,6 @@ def _chunk(loop: Loop) -> int:
         return loop.length
     most = max(node.out.nbytes for node in loop.prelude) // loop.length
     return max(1, min(loop.length, CHUNK // max(most, 1)))
-
-
-def writes_over(node: Node, ending: Collection[Value], owned: Collection[Value]) -> list[Value]:
-    """Return the operands whose memory an elementwise call may write its result into: those read for the last time."""
-    if not elementwise(node) or not isinstance(node.op.function, np.ufunc):
-        return []
-    like = [v for v in dict.fromkeys(node.reads()) if v.shape == node.out.shape and v.dtype == node.out.dtype]
-    return [v for v in like if v in owned and v in ending]
 
 
 def same_memory(a: Array, b: Array) -> bool:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_rnn.compiler.liveness import Liveness, destinations_of, owners
-from tinygrad_rnn.compiler.loop_placement import LoopPlanner, same_memory, writes_over
+from tinygrad_rnn.compiler.loop_placement import LoopPlanner, same_memory
 from tinygrad_rnn.compiler.lowering import copied, lowered
 from tinygrad_rnn.compiler.memory import Bytes, Memory
+from tinygrad_rnn.compiler.rows_written_over import writes_over
 from tinygrad_rnn.compiler.storage import Layout, LoopCalls, PlainCall
 from tinygrad_rnn.graph.batching import elementwise, is_view, option
 from tinygrad_rnn.graph.graph import Argument, Array, Graph, Node, Value, readers
@@ -51,7 +52,7 @@ class _Planner:
             if isinstance(item, Node):
                 self._node(item, k)
             else:
-                self.calls.append(LoopPlanner(self, item).planned())
+                self.calls.append(LoopPlanner(self, item, self.liveness.ending(k)).planned())
             for v in self.liveness.ending(k):
                 self.give_back(v)
         results = [self.array(v) for v in self.graph.results]

@@ -1,7 +1,8 @@
 """Products: a product that is summed is one contraction, and two products of one factor are one product of a sum.
 
 sum_n G[b, i, n] B[b, n] is a matrix product for each b, which BLAS does without an array of the size of G * B. A matrix
-product of a column and a row is a multiplication. a b - a c is a (b - c). Sums differ by rounding alone.
+product of a column and a row is a multiplication. a b - a c is a (b - c), and (A B)^T is B^T A^T, which needs no copy
+where it is a result. Sums differ by rounding alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from tinygrad_rnn.graph.batching import transposed_axes
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value, op, readers
 
@@ -50,6 +52,7 @@ class _Rewriter:
         """Append a call."""
         start = len(self.nodes)
         rule = {"sum": self._sum, "matmul": self._matmul, "add": self._combined, "subtract": self._combined}
+        rule["transpose"] = self._transposed
         if node.op.name not in rule or not rule[node.op.name](node):
             self.nodes.append(node)
         for new in self.nodes[start:]:
@@ -83,6 +86,22 @@ class _Rewriter:
             return False
         self.nodes.append(Node(op("multiply"), (a, b), node.out, scope=node.scope, by=BY))
         return True
+
+    def _transposed(self, node: Node) -> bool:
+        """Write (A B)^T as B^T A^T."""
+        product = self._alone(node.args[0], "matmul")
+        if product is None or not _turns(node) or not all(isinstance(a, Value) and a.ndim == 2 for a in product.args):
+            return False
+        build = self._build(node)
+        a, b = (self._turned(build, v) for v in product.args)
+        return self._last(node, build.call("matmul", (b, a), node.out.shape, node.out.dtype))
+
+    def _turned(self, build: Builder, v: Value) -> Value:
+        """Return the transpose of a matrix: what v is the transpose of, or else a view of v."""
+        made = self.made.get(v)
+        if made is not None and _turns(made) and isinstance(made.args[0], Value):
+            return made.args[0]
+        return build.call("transpose", (v,), v.shape[::-1], v.dtype)
 
     def _combined(self, node: Node) -> bool:
         """Write a + (-b) as a - b, a b + a c as a (b + c), and y - y y as y (1 - y) where 1 - y is known."""
@@ -193,6 +212,11 @@ def _axes(node: Node) -> tuple[int, ...] | None:
     n = node.args[0].ndim
     axes = tuple(range(n)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     return tuple(sorted(k % n for k in axes)) if n else None
+
+
+def _turns(node: Node) -> bool:
+    """Is this the transpose of a matrix?"""
+    return node.op.name == "transpose" and node.out.ndim == 2 and transposed_axes(node) == (0, 2, 1)
 
 
 def _arranged(build: Builder, v: Value, axes: list[int]) -> Value:
