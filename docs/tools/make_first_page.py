@@ -1,7 +1,7 @@
 """Write the README's pictures, and its links with the repository's address, which pyproject.toml has.
 
     python docs/tools/make_first_page.py            # images/first-page/, and the links
-    python docs/tools/make_first_page.py --player   # images/player.png too: needs Chromium and Playwright
+    python docs/tools/make_first_page.py --player   # images/*player.png too: needs Chromium and Playwright
 
 The tests do the same without the player, and fail if a picture or a link differs.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import cli, draw, nn
+from tinygrad_rnn import bptt, cli, draw, nn
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -95,17 +95,28 @@ ROLES = {
 PICTURES = {"lstm.svg": lstm, "doctor.svg": doctor}
 
 
-def photograph_the_player(path: Path) -> None:
-    """Take a picture of the player, halfway back through an LSTM."""
+def photograph_the_players() -> None:
+    """Take pictures of the player halfway back through an LSTM, and of a scan in its second round."""
+    tape, loss = recorded(3, 2, 2)
+    photograph(draw.play(tape, loss, title="An LSTM of three steps"), len(tape) + 31, "player.png")
+    rng = np.random.default_rng(0)
+    params = nn.init.gru(rng, 3, 4)
+    with tg.Tape() as tape:
+        hs, _ = nn.unroll(nn.gru, params, rng.standard_normal((8, 1, 3)))
+        loss = (hs**2).sum()
+    photograph(bptt.scan_gradient(tape, loss, params).play(), 2, "scan-player.png")
+
+
+def photograph(played: draw.Played, position: int, name: str) -> None:
+    """Take a picture of a player at a position."""
     from playwright.sync_api import sync_playwright
 
-    tape, loss = recorded(3, 2, 2)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        page = draw.play(tape, loss, Path(folder) / "lstm.html", title="An LSTM of three steps")
+        page = played.save(Path(folder) / "played.html")
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1280, "height": 720})
-        tab.goto(f"{page.as_uri()}#{len(tape) + 31}")
-        tab.screenshot(path=path)
+        tab.goto(f"{page.as_uri()}#{position}")
+        tab.screenshot(path=ROOT / "docs" / "images" / name)
         browser.close()
 
 
@@ -115,4 +126,4 @@ if __name__ == "__main__":
     for name, picture in PICTURES.items():
         (FOLDER / name).write_text(picture(), encoding="utf-8")
     if "--player" in sys.argv:
-        photograph_the_player(ROOT / "docs" / "images" / "player.png")
+        photograph_the_players()

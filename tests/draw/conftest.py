@@ -36,6 +36,13 @@ class Opened:
             assert not self.complaints
 
 
+@pytest.fixture(scope="module")
+def axe():
+    """The source of axe-core."""
+    module = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed (extra `dev`)")
+    return (module.__path__[0]) + "/axe.min.js"
+
+
 @pytest.fixture
 def no_dot(monkeypatch):
     monkeypatch.setattr(rendering.shutil, "which", lambda name: None)

@@ -22,13 +22,6 @@ def lstm(tmp_path_factory):
     return tape, loss, draw.play(tape, loss, tmp_path_factory.mktemp("player") / "lstm.html")
 
 
-@pytest.fixture(scope="module")
-def axe():
-    """The source of axe-core."""
-    module = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed (extra `dev`)")
-    return (module.__path__[0]) + "/axe.min.js"
-
-
 def size(name):
     width, height = SIZES[name]
     return {"viewport": {"width": width, "height": height}}

@@ -312,6 +312,75 @@ def test_the_terms_add_up_to_the_gradient_by_lag():
             assert found.terms[t, k] == pytest.approx(size, rel=1e-12, abs=1e-15)
 
 
+class Counted:
+    """A number whose products are counted, unless one of the factors is zero."""
+
+    products = 0
+
+    def __init__(self, value):
+        self.value = value
+
+    def __mul__(self, other):
+        Counted.products += bool(self.value) and bool(other.value)
+        return Counted(self.value * other.value)
+
+    def __add__(self, other):
+        return Counted(self.value + other.value)
+
+
+@pytest.mark.parametrize(
+    ("how", "part"),
+    [(bptt.Exact(), None), (bptt.SnAp(1), np.eye(5)), (bptt.SnAp(2), None), (bptt.EProp(), np.zeros((5, 5)))],
+    ids=["exact", "SnAp-1", "SnAp-2", "e-prop"],
+)
+def test_the_work_is_that_of_a_loop_over_all_entries(how, part):
+    """Independent: NumPy's matrix products of numbers that count, with the entries that are kept read off the units."""
+    cell, params, xs, _ = chain_of_units()
+    params = {k: p for k, p in params.items() if k != "V"}
+    row = bptt.compare_online(cell, params, xs, lambda t, h: (h**2).sum(), [how]).rows[0]
+    W, U, b, c = (params[k].data for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    of_unit = np.concatenate([np.repeat(np.arange(5), 2), np.repeat(np.arange(5), 5), np.arange(5), np.arange(5)])
+    reach = {"Exact()": 5, "SnAp(n=1)": 0, "SnAp(n=2)": 1, "EProp()": 0}[str(how)]
+    kept = (np.arange(5)[:, None] >= of_unit) & (np.arange(5)[:, None] - of_unit <= reach)
+    number = np.frompyfunc(Counted, 1, 1)
+    h, M, most = np.zeros(5), np.zeros((5, 45)), 0
+    for x in xs[:, 0]:
+        new = np.tanh(W @ x + b + U @ h + c)
+        I = np.zeros((5, 45))
+        for p, unit in enumerate(of_unit):
+            I[unit, p] = (1 - new[unit] ** 2) * np.concatenate([np.tile(x, 5), np.tile(h, 5), np.ones(10)])[p]
+        J = (1 - new**2)[:, None] * U * (1 if part is None else part)
+        Counted.products, moved = 0, np.zeros((5, 45))
+        for i, p in np.argwhere(kept):
+            moved[i, p] = (number(J[i]) @ number(M[:, p])).value
+        M, h = I + moved, new
+        products = Counted.products + np.count_nonzero(M)  # and dL M, whose dL is nowhere zero
+        most = max(most, products)
+    assert row.work == most
+    assert row.held == np.count_nonzero(M)
+
+
+def test_the_work_of_the_random_methods_is_counted_line_by_line():
+    """By the lines of a step, S = 3 and four parameters of 3 x 2, 3 x 3, 3 and 3 numbers, P = 21."""
+    cell, params, xs, _ = problem("rnn", 4)
+    params = {k: p for k, p in params.items() if k != "V"}
+    uoro, kfrtrl = bptt.compare_online(
+        cell, params, xs, lambda t, h: (h**2).sum(), [bptt.UORO(), bptt.KFRTRL()], draws=2
+    ).rows
+    lengths, scaled, gradient = 2 * (3 + 21), 2 * (3 + 21), 3 + 21
+    assert uoro.work == 3 * 3 + 21 + lengths + scaled + gradient  # J s, nu I
+    lines = [(9 * 3, 2 * (9 + C), 2 * (9 + C), 9 + 3 * C) for C in (2, 3, 1, 1)]  # J A, lengths, sums, dL A a
+    assert kfrtrl.work == sum(map(sum, lines))
+
+
+def test_a_lag_without_terms_has_no_cosine():
+    """A simple RNN carries nothing within a unit: e-prop keeps its terms of lag 0 alone."""
+    cell, params, xs, loss = problem("rnn", 3)
+    text = str(bptt.compare_online(cell, params, xs, loss, [bptt.EProp()]))
+    assert "none" in text
+    assert "nan" not in text
+
+
 def test_what_is_wrong_is_refused():
     cell, params, xs, loss = problem("rnn", 4)
     with pytest.raises(ValueError, match=r"UORO\(\) is random\ngive rng="):
@@ -363,10 +432,12 @@ def test_the_terms_are_drawn(tmp_path):
     assert path.read_text(encoding="utf-8") == found.svg() == kept.read_text(encoding="utf-8")
     drawn = ET.parse(path).getroot()
     rects = drawn.findall("{http://www.w3.org/2000/svg}rect")
-    assert len(rects) == 1 + 7 + 6 * 78
-    assert (
-        len(drawn.findall("{http://www.w3.org/2000/svg}path")) == 3 * 66
-    )  # SnAp-1, e-prop, RFLO: all off the diagonal
+    assert len(rects) == 1 + 7 + 6 * 78 + 3  # and a frame for each method that changes a term
+    # SnAp-1, e-prop, RFLO: all off the diagonal
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}path")) == 3 * 66
+    row = next(row for row in found.rows if row.how == bptt.EProp())
+    full, kept = found.terms[1, 0], row.terms[1, 0]
+    assert abs(full - kept) <= row.changed[1, 0] * full <= full + kept
     assert term_maps.colour(1.0) == term_maps.colour(0.5) != term_maps.colour(0.3)
     assert term_maps.colour(1e-9) != term_maps.colour(0.0)
     with pytest.raises(ValueError, match=r"does not end in \.svg"):

@@ -235,7 +235,52 @@ def test_the_cost_is_counted():
     assert (lean.work, lean.depth) == (11 * 12, 5)  # 4 + 2 + 1 up, and 1 + 3 down
     assert found.cost.pays_from == 32
     assert scan.time(32) == 6 < walk.time(32) == 7
-    assert str(found).endswith("The scan takes less time from 32 processors on.")
+    lines = str(found).splitlines()
+    assert lines[2].split() == ["scan", "144", "3", "48", "32", "processors"]
+    assert lines[-1].startswith("Steps from which a scan is faster, with states of this size: 4 with 64 processors")
+    assert found.cost.steps_from(1) is None
+    assert found.cost.steps_from(64) == 4  # 3 rounds of the walk; 2 rounds of two products, 12 multiply-adds each
+
+
+class Counted:
+    """A number whose products are counted."""
+
+    products = 0
+
+    def __init__(self, value=0):
+        self.value = value
+
+    def __mul__(self, other):
+        Counted.products += 1
+        return Counted()
+
+    def __add__(self, other):
+        return self
+
+
+@pytest.mark.parametrize("T", [1, 7, 8, 200])
+@pytest.mark.parametrize("name", ["rnn", "min_gru", "lru"])
+def test_the_cost_is_that_of_numbers_that_count(name, T):
+    """The scans run on numbers that count their products, in an order of their own; the walk is a loop on such."""
+    tape, loss, wrt = recorded(name, T, 2, 1, 2)
+    found = bptt.scan_gradient(tape, loss, wrt)
+    ways = dict(zip(("walk", "scan", "lean"), found.cost.ways, strict=True))
+    if T == 1:
+        assert all((way.work, way.depth, way.held) == (0, 0, 0) for way in ways.values())
+        return
+    (chain,), (b,) = found.chains, found.added
+    A, b = (np.frompyfunc(Counted, 1, 1)(x) for x in chain.pairs(b))
+    Counted.products, g = 0, b[0]
+    for k in range(1, T):
+        g = (A[k] * g if A.ndim == b.ndim else (A[k] @ g[..., None])[..., 0]) + b[k]
+    assert (ways["walk"].work, ways["walk"].depth) == (Counted.products, T - 1)
+    assert ways["scan"].held == ways["lean"].held == A.size + b.size
+    assert ways["walk"].held == 2 * g.size
+    for name_, order in (("scan", rounds), ("lean", lean_rounds)):
+        Counted.products, depth, pairs = 0, 0, (A, b)
+        for i, j in order(T):
+            pairs, depth = joined(*pairs, i, j), depth + 1
+        assert (ways[name_].work, ways[name_].depth) == (Counted.products, depth)
 
 
 @pytest.mark.parametrize("T", [1, 2, 3, 5, 8, 13])

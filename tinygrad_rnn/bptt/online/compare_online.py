@@ -21,9 +21,9 @@ from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.draw import term_maps
 from tinygrad_rnn.draw.svg_file import written
-from tinygrad_rnn.draw.term_maps import MOST
-from tinygrad_rnn.language.saying import say
-from tinygrad_rnn.notebook.html_parts import box, code
+from tinygrad_rnn.draw.term_maps import MOST, Map
+from tinygrad_rnn.language.saying import listed, say
+from tinygrad_rnn.notebook.html_parts import box, code, sentences
 from tinygrad_rnn.notebook.inline_svg import fitted
 from tinygrad_rnn.text_tables import aligned
 
@@ -45,7 +45,9 @@ class OnlineRow:
 
     terms (T, T): the size of each term (t, k), which is dL_t/dtheta by step k alone; by_lag (T,): the cosine of all
     terms with t - k alike to those of the full gradient, NaN where there are none. dropped: where a term differs. None
-    for a random method, which is right on average. refused: why a method is not defined for the cell.
+    for a random method, which is right on average. refused: why a method is not defined for the cell. work: the
+    multiply-adds of a step at most, for an example, as `OnlineWay.work` counts them. changed (T, T): by how much a term
+    differs, as a part of its size.
     """
 
     how: OnlineWay
@@ -56,6 +58,8 @@ class OnlineRow:
     by_lag: Array | None = None
     dropped: Array | None = None
     refused: str = ""
+    work: int = 0
+    changed: Array | None = None
 
     @property
     def first_dropped(self) -> tuple[int, int] | None:
@@ -79,7 +83,8 @@ class OnlineComparison:
     def __str__(self) -> str:
         lags = sorted({min(lag, len(self.terms) - 1) for lag in (0, 1, 2, 5, 10)})
         head = [say("method"), say("bias"), say("deviation"), say("cosine")]
-        head += [say("lag {lag}", lag=lag) for lag in lags] + [say("first term lost"), say("numbers held")]
+        head += [say("lag {lag}", lag=lag) for lag in lags]
+        head += [say("first term lost"), say("numbers held"), say("multiply-adds")]
         lines, reasons = [head], list[str]()
         for row in self.rows:
             if row.deviation is None:
@@ -87,30 +92,36 @@ class OnlineComparison:
                 reasons.append(row.refused.splitlines()[0])
                 continue
             of = row.deviation
-            by_lag = [np.nan] * len(lags) if row.by_lag is None else row.by_lag[lags]
-            cosines = ["-" if np.isnan(c) else f"{c:.3f}" for c in by_lag]
+            cosines = ["-" if row.by_lag is None else _cosine_text(row.by_lag[lag]) for lag in lags]
             first = "-" if row.first_dropped is None else "({}, {})".format(*row.first_dropped)
             # What is left of an exact method is rounding, which differs from machine to machine.
             sizes = ["0" if of.relative < ROUNDING else f"{of.relative:.2g}", f"{of.spread:.2g}", f"{of.cosine:.3f}"]
-            lines.append([str(row.how), *sizes, *cosines, first, f"{row.held:,}"])
+            lines.append([str(row.how), *sizes, *cosines, first, f"{row.held:,}", f"{row.work:,}"])
         note = say("bias |E G - g| / |g|, deviation sqrt(E |G - E G|^2) / |g|, cosine of E G and g; steps count from 0")
-        return "\n".join([*aligned(lines, right=range(1, len(head))), note, *reasons])
+        cost = say("numbers held and multiply-adds: of a step at most, for an example, from its Jacobians on")
+        return "\n".join([*aligned(lines, right=range(1, len(head))), note, cost, *reasons])
 
     def _repr_html_(self) -> str:
         title = say("Methods forward in time, beside the full gradient")
         drawn = [fitted(self.svg(), title)] if len(self.terms) <= MOST else []
-        return box(title, *drawn, code(str(self)))
+        times = [f"{row.how} {1000 * row.seconds:.2g} ms" for row in self.rows if row.deviation is not None]
+        measured = say("Measured here, all methods on dense arrays: {times}", times=listed(times))
+        return box(title, *drawn, code(str(self)), sentences([measured]))
 
     def svg(self) -> str:
         """Return the sizes of the terms (t, k), of the full gradient and of each method that is not random, as an SVG.
 
         Raises ValueError for more than 32 steps.
         """
-        maps = {say("full gradient"): (self.terms, np.zeros(self.terms.shape, np.bool_))}
+        maps = {say("full gradient"): Map(self.terms)}
         for row in self.rows:
-            if row.terms is not None and row.dropped is not None:
-                maps[str(row.how)] = (row.terms, row.dropped)
-        legend = say("10^-3 and less"), say("largest term"), say("what the method changes")
+            if row.terms is not None and row.dropped is not None and row.changed is not None:
+                maps[str(row.how)] = Map(row.terms, np.where(row.dropped, row.changed, 0), row.first_dropped)
+        legend = (
+            say("10^-3 and less"),
+            say("largest term"),
+            say("what the method changes, the larger the more; framed: the first"),
+        )
         return term_maps.svg(say("The terms (t, k) of the gradient"), maps, legend)
 
     def draw(self, path: str | os.PathLike[str]) -> Path:
@@ -173,6 +184,7 @@ def _row(
     began = time.perf_counter()
     gradient, held = by_steps(given, shapes, how, drawn_from(rng))
     seconds = time.perf_counter() - began
+    work = _work(how, given, shapes)
     if isinstance(how, LinearWay):
         terms = _terms(how, given)
         apart = np.abs(terms - full_terms).max(axis=-1)
@@ -184,14 +196,16 @@ def _row(
             np.linalg.norm(terms, axis=-1),
             np.array([_cosine(*(_of_lag(each, lag) for each in (terms, full_terms))) for lag in range(len(terms))]),
             apart > max(NEAR, 100 * given[0].eps) * np.max(np.abs(full_terms)),
+            work=work,
+            changed=_part(np.linalg.norm(terms - full_terms, axis=-1), np.linalg.norm(full_terms, axis=-1)),
         )
     if draws is None:
         mean, variance = _counted(how, given, shapes)
-        return OnlineRow(how, deviation(full, mean, variance, 0), held, seconds)
+        return OnlineRow(how, deviation(full, mean, variance, 0), held, seconds, work=work)
     if draws < 2:
         raise ValueError(f"compare_online: draws = {draws}\ngive 2 or more, or exact=True")
     mean, variance = moments(by_steps(given, shapes, how, drawn_from(rng))[0] for _ in range(draws))
-    return OnlineRow(how, deviation(full, mean, variance, draws), held, seconds)
+    return OnlineRow(how, deviation(full, mean, variance, draws), held, seconds, work=work)
 
 
 def _terms(how: LinearWay, given: Sequence[StepInfluence]) -> Array:
@@ -205,6 +219,15 @@ def _terms(how: LinearWay, given: Sequence[StepInfluence]) -> Array:
         for k, M in enumerate(by_step):
             terms[t, k] = np.einsum("bs,bsp->p", at.dL, M)
     return terms
+
+
+def _work(how: OnlineWay, given: Sequence[StepInfluence], shapes: Shapes) -> int:
+    """Return the multiply-adds of the step that takes the most, whatever the signs are."""
+    carried, most = None, 0
+    for at in given:
+        before, carried = carried, how.step(carried, at, np.ones, shapes)
+        most = max(most, how.work(before, carried, at))
+    return most
 
 
 def _counted(how: OnlineWay, given: Sequence[StepInfluence], shapes: Shapes) -> tuple[Array, float]:
@@ -237,6 +260,15 @@ def _counted(how: OnlineWay, given: Sequence[StepInfluence], shapes: Shapes) -> 
 def _of_lag(terms: Array, lag: int) -> Array:
     """Return the sum of the terms with t - k = lag, a vector (P,)."""
     return np.asarray(np.trace(terms, offset=-lag))
+
+
+def _part(changes: Array, sizes: Array) -> Array:
+    """Return changes as parts of the sizes; where a size is zero, 1 for any change."""
+    return np.where(sizes > 0, changes / np.where(sizes > 0, sizes, 1), changes > 0).astype(np.float64)
+
+
+def _cosine_text(cosine: float) -> str:
+    return say("none") if np.isnan(cosine) else f"{cosine:.3f}"
 
 
 def _cosine(a: Array, b: Array) -> float:

@@ -39,6 +39,14 @@ class OnlineWay:
         """Return how many numbers are held from step to step, for one example."""
         raise NotImplementedError
 
+    def work(self, before: Any, carried: Any, at: StepInfluence) -> int:
+        """Return the multiply-adds of a step for one example, without those that are zero for sure.
+
+        Counted are what it carries on, from `before` (None in the first step), J and I, and dL_t/dtheta from that. J
+        and I themselves, from which all methods begin, are not counted.
+        """
+        raise NotImplementedError
+
 
 class LinearWay(OnlineWay):
     """A method that is not random: M = I + what it lets pass of J M."""
@@ -47,9 +55,13 @@ class LinearWay(OnlineWay):
         """Return what a step adds to the memory that decides what may pass."""
         return None
 
+    def through(self, at: StepInfluence) -> Array:
+        """Return the part of J through which influence passes, (B, S, S)."""
+        return at.J
+
     def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
         """Return what passes from the step before: of J M, (B, S, P)."""
-        return np.asarray(at.J @ M)
+        return np.asarray(self.through(at) @ M)
 
     def step(self, carried: Any, at: StepInfluence, signs: Signs, shapes: dict[str, tuple[int, ...]]) -> Any:
         """Return M, and the memory."""
@@ -63,6 +75,14 @@ class LinearWay(OnlineWay):
     def held(self, carried: Any) -> int:
         """Return the number of entries that are not zero."""
         return int(np.count_nonzero(carried[0][0]))
+
+    def work(self, before: Any, carried: Any, at: StepInfluence) -> int:
+        """Count the products of J M whose factors are not zero and whose entry of M is kept, and those of dL M."""
+        kept = carried[0][0] != 0
+        if before is None:
+            return int(kept.sum())
+        factors = ((of != 0).astype(np.float64) for of in (self.through(at)[0], before[0][0]))
+        return int((np.matmul(*factors) * kept).sum()) + int(kept.sum())
 
 
 @dataclass(frozen=True)
@@ -116,9 +136,9 @@ class EProp(LinearWay):
     passes from unit to unit through a matrix is left out. The learning signal is dL_t/dh_t, exact.
     """
 
-    def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
-        """Return D M."""
-        return np.asarray(at.within @ M)
+    def through(self, at: StepInfluence) -> Array:
+        """Return D."""
+        return at.within
 
 
 @dataclass(frozen=True)
@@ -129,14 +149,14 @@ class RFLO(EProp):
     so that the figures show what this approximation leaves out, without what random feedback adds.
     """
 
-    def passed(self, M: Array, at: StepInfluence, memory: Any) -> Array:
-        """Return (1 - a) M. Raise NotDefinedError for units that do not leak at a constant rate."""
+    def through(self, at: StepInfluence) -> Array:
+        """Return (1 - a) on the diagonal. Raise NotDefinedError for units that do not leak at a constant rate."""
         if not at.leak:
             raise NotDefinedError(
                 "RFLO: the state does not leak at a constant rate\n"
                 "it is defined for h = (1 - a) h + a f(...), as nn.leaky_rnn; EProp is its like for gates"
             )
-        return super().passed(M, at, memory)
+        return super().through(at)
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,11 @@ class UORO(OnlineWay):
     def held(self, carried: Any) -> int:
         """Return S + P."""
         return int(carried[0].shape[1] + carried[1].shape[1])
+
+    def work(self, before: Any, carried: Any, at: StepInfluence) -> int:
+        """Count J s, nu^T I, four lengths, two scaled sums, and dL s v."""
+        _, S, P = at.I.shape
+        return int(np.count_nonzero(at.J[0]) + np.count_nonzero(at.I[0]) + 5 * (S + P))
 
 
 @dataclass(frozen=True)
@@ -203,6 +228,16 @@ class KFRTRL(OnlineWay):
     def held(self, carried: Any) -> int:
         """Return the number of entries of the factors."""
         return sum(f.A[0].size + f.a[0].size for f in map(_first, carried))
+
+    def work(self, before: Any, carried: Any, at: StepInfluence) -> int:
+        """Count for each parameter dL A and its product with a, and, from the second step on, J A, lengths and sums."""
+        found = 0
+        for f in map(_first, carried):
+            (_, S, R), C = f.A.shape, f.a.shape[1]
+            found += S * R + R * C
+            if before is not None:
+                found += int(np.count_nonzero(at.J[0])) * R + 4 * (S * R + C)
+        return found
 
 
 def _joined(new: Factor, old: Factor, at: StepInfluence, p: Array, q: Array) -> Factor:

@@ -11,8 +11,13 @@ SCANS = {
     "walk": "逐步反向",
     "scan": "扫描",
     "work-efficient scan": "省工扫描",
-    "The scan takes no less time with any number of processors.": "无论用多少个处理器，扫描都不会更快。",
-    "The scan takes less time from {P} processors on.": "从 {P} 个处理器起，扫描更快。",
+    "faster from": "何时更快",
+    "{P} processors": "{P} 个处理器",
+    "Steps from which a scan is faster, with states of this size: {found}.": (
+        "状态为这一大小时，扫描从多少个时刻起更快：{found}。"
+    ),
+    "none with {P} processors": "{P} 个处理器时没有",
+    "{T} with {P} processors": "{P} 个处理器时 {T} 个",
     "the two paths agree at all {T} steps: at most {most} apart": "两种算法在全部 {T} 个时刻一致：最多相差 {most}",
     "the two paths part at step {t} of {T}, counted from 0: the outputs differ by {by}, rounding explains "
     "{explained}": (
