@@ -73,7 +73,7 @@ def with_turned_cotangent(rule: Rule) -> Rule:
     def later(a: object) -> object:
         if type(a) is Made:
             return Made(a.number + 1)
-        return Made(0) if a == G else a
+        return Made(0) if type(a) is Ref and a == G else a
 
     turned = Instruction(operation_of(np.swapaxes), (G, -1, -2), {})
     instructions = [i._replace(args=tuple(map(later, i.args))) for i in rule.instructions]
@@ -95,7 +95,9 @@ def _with_argument(rule: Rule, number: int, k: int, value: object) -> Rule:
 
 def with_value(rule: Rule, ref: Ref, other: Ref) -> Rule:
     """Return the rule with one value read in the place of another, wherever it reads that."""
-    instructions = [i._replace(args=tuple(other if a == ref else a for a in i.args)) for i in rule.instructions]
+    instructions = [
+        i._replace(args=tuple(other if type(a) is Ref and a == ref else a for a in i.args)) for i in rule.instructions
+    ]
     return replace(rule, instructions=tuple(instructions))
 
 

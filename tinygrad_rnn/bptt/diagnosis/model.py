@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Gradients
-from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role, Rule, plain
+from tinygrad_rnn.bptt.diagnosis.rules import Fixed, Ref, Role, Rule, plain
 from tinygrad_rnn.bptt.truncation.ways import Full, Way
 from tinygrad_rnn.core.recording import scope
 from tinygrad_rnn.core.tensor import Tensor, named
@@ -102,7 +102,7 @@ class At:
     def value(self, ref: object) -> Any:
         """Return the value of a reference, or a constant as it is. Steps beyond either end count from the other."""
         if not isinstance(ref, Ref):
-            return ref
+            return ref.value if type(ref) is Fixed else ref
         kind, index, shift = ref
         values, t, T = self.values, self.t + shift, len(self.values.lines)
         if kind == "line":

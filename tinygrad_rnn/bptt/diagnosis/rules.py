@@ -56,9 +56,16 @@ class Reader(Protocol):
         """Return the value of a reference."""
 
 
+class Fixed:
+    """An array that a line reads and that is the same at every step. It equals itself alone, as no array does."""
+
+    def __init__(self, value: Array) -> None:
+        self.value = value
+
+
 def plain(a: object) -> Any:
-    """Return the values of a Tensor; anything else as it is."""
-    return a.data if isinstance(a, Tensor) else a
+    """Return the values of a Tensor, or an array, as what is fixed; anything else as it is."""
+    return Fixed(a.data) if isinstance(a, Tensor) else Fixed(a) if isinstance(a, np.ndarray) else a
 
 
 def operation_of(function: Callable[..., Any]) -> Primitive:
@@ -104,7 +111,7 @@ class Rule:
     def traced(cls, role: Role, r: int, slot: int, result: Any, values: list[Any]) -> Rule:
         """Record the rule of an edge of line r on Tensors, at its result and its arguments' values."""
         g, y = Tensor(np.zeros(role.like.shape, role.like.dtype)), Tensor(result)
-        arguments = [Tensor(v) if isinstance(a, Ref) else a for a, v in zip(role.args, values, strict=True)]
+        arguments = [Tensor(v) if isinstance(a, Ref) else v for a, v in zip(role.args, values, strict=True)]
         with Tape() as tape:
             if role.op.variadic:
                 product = role.op.vjps(g, y, *arguments, **role.kwargs)[slot]
@@ -117,7 +124,7 @@ class Rule:
         for number, (op, args, kwargs, out, _) in enumerate(tape.lines()):
             instructions.append(Instruction(op, tuple(known.get(id(a), plain(a)) for a in args), kwargs))
             known[id(out)] = Made(number)
-        return cls(tuple(instructions), known.get(id(given), given), place, role.args[slot])
+        return cls(tuple(instructions), known.get(id(given), plain(given)), place, role.args[slot])
 
     def __call__(self, at: Reader, g: Array) -> Any:
         """Compute the product, at one step."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
-from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Made, Ref, Rule
+from tinygrad_rnn.bptt.diagnosis.rules import Called, Fixed, G, Made, Ref, Rule
 from tinygrad_rnn.language.saying import Sentence, sentence
 from tinygrad_rnn.tape.notation import ATOM, Text, bracketed, call_text
 
@@ -98,7 +98,7 @@ def rule_text(model: CellModel, r: int, rule: Rule) -> str:
         if type(a) is Rule:
             text = rule_text(model, r, a)
             return text, (ATOM if text.startswith("[") else 1)
-        return (cotangent, ATOM) if a == G else _value(model, a, DEPTH)
+        return (cotangent, ATOM) if type(a) is Ref and a == G else _value(model, a, DEPTH)
 
     for op, args, _ in rule.instructions:
         texts.append(_call(op.name, [of(a) for a in args]))
@@ -110,10 +110,19 @@ def _call(name: str, args: list[Text]) -> Text:
     return (f"[{'; '.join(text for text, _ in args)}]", ATOM) if name == "concatenate" else call_text(name, args)
 
 
+def _constant(value: Any) -> str:
+    """Write a number, the identity matrix, or what an array is."""
+    if np.ndim(value) == 0 and isinstance(value, int | float | np.ndarray):
+        return f"{float(value):g}"
+    array = np.asarray(value)
+    square = array.ndim == 2 and array.shape[0] == array.shape[1]
+    return "I" if square and np.array_equal(array, np.eye(len(array))) else f"array {array.shape}"
+
+
 def _value(model: CellModel, ref: object, depth: int) -> Text:
     """Return the text, and the precedence of its outermost operation."""
     if not isinstance(ref, Ref):
-        return (f"{ref:g}" if isinstance(ref, int | float) else f"array {np.asarray(ref).shape}"), ATOM
+        return _constant(ref.value if type(ref) is Fixed else ref), ATOM
     kind, index, shift = ref
     if kind == "param":
         return str(index), ATOM

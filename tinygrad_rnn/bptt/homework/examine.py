@@ -33,7 +33,15 @@ from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncation_text
 from tinygrad_rnn.bptt.homework.array_places import Array
 from tinygrad_rnn.bptt.homework.called import ExamineError, ExamineTypeError, ExamineValueError
 from tinygrad_rnn.bptt.homework.examined import Examination
-from tinygrad_rnn.bptt.homework.explained import explanation, handed_in, meant_truncation, single_steps, truncate
+from tinygrad_rnn.bptt.homework.explained import (
+    Explanation,
+    Handed,
+    explanation,
+    handed_in,
+    meant_truncation,
+    single_steps,
+    truncate,
+)
 from tinygrad_rnn.bptt.homework.gradient_names import is_data, is_parameter
 from tinygrad_rnn.bptt.homework.judging import (
     Convention,
@@ -51,8 +59,10 @@ from tinygrad_rnn.bptt.homework.loss_kinds import made_of_squares, over_examples
 from tinygrad_rnn.bptt.homework.own_loss import OwnLoss
 from tinygrad_rnn.bptt.homework.recognised import form_of
 from tinygrad_rnn.bptt.homework.trying import QUIET, Trying
+from tinygrad_rnn.bptt.homework.unrolled_steps import Recurrence
 from tinygrad_rnn.bptt.homework.upstream import upstream_of
 from tinygrad_rnn.bptt.homework.value_kinds import described
+from tinygrad_rnn.bptt.homework.with_output import OutputRecurrence
 from tinygrad_rnn.bptt.truncation.ways import AnyWay
 from tinygrad_rnn.language.saying import Sentence, Words, listed, sentence
 
@@ -164,8 +174,7 @@ class _Examined:
         bad = {name: tuple(key for key in where if key not in doubtful) for name, where in bad.items()}
         why = None
         if any(bad.values()):
-            alone = [] if self.truncation else single_steps(ran, handed, self.code.paths, allowed)
-            why = explanation([*alone, *handed.values()], self.code.form.name)
+            why = self._why(ran, handed, allowed, {name for name, where in bad.items() if where})
         return Examination(
             name=self.code.form.name,
             gradients=bad,
@@ -180,6 +189,22 @@ class _Examined:
             missing=self._missing(),
             remarks=tuple(self._remarks(trials, [t for t in ran if t.key in doubtful], precision, clip)),
         )
+
+    def _why(
+        self, trials: list[Trial], handed: dict[int, Handed], allowed: list[Convention], wrong: set[str]
+    ) -> Explanation | None:
+        """Return why these gradients are wrong: by the steps of the states alone, or of their output too."""
+        found: Explanation | None = None
+        for kind in (Recurrence, OutputRecurrence) if not self.truncation else (Recurrence,):
+            if kind is OutputRecurrence:
+                handed = handed_in(trials, self.code.paths, allowed, kind)
+            elif not self.truncation and not any(wrong <= set(one.given) for one in handed.values()):
+                continue  # what is wrong is not in these steps
+            alone = [] if self.truncation else single_steps(trials, handed, self.code.paths, allowed)
+            found = explanation([*alone, *handed.values()], self.code.form.name) or found
+            if found and found.mistakes:
+                break
+        return found
 
     def _scale(
         self, trials: list[Trial], names: list[str], precision: Precision, clip: Convention | None

@@ -53,14 +53,14 @@ class StepCell:
         return False
 
 
-def state_names(carries: list[Carry]) -> list[str]:
-    """Return a name for each state: the person's own, without what says `before` or `next`."""
+def state_names(carries: list[Carry], first: str = "h") -> list[str]:
+    """Return a name for each state: the person's own, without `before` or `next`; `first` where there is none."""
     names: list[str] = []
     for k, carry in enumerate(carries):
         name = (carry.after.name or carry.before.name or "").strip("_")
         for ending in ("_next", "_new", "_prev", "_t", "_cur"):
             name = name.removesuffix(ending)
-        name = name if name.isidentifier() and name not in (*names, "x", "params") else f"s{k}" if k else "h"
+        name = name if name.isidentifier() and name not in (*names, "x", "params") else f"s{k}" if k else first
         names.append(name if name not in names else f"s{k}")
     return names
 

@@ -54,10 +54,12 @@ class Steps:
         return {name: np.asarray(found[name] + g) for name, g in self.rest.items()}
 
 
-def steps_of(recording: Recording, steps: int, params: Mapping[str, Tensor]) -> Steps | None:
+def steps_of(
+    recording: Recording, steps: int, params: Mapping[str, Tensor], kind: type[Recurrence] | None = None
+) -> Steps | None:
     """Return the recurrence of a recorded forward pass of so many steps; None where none is found.
 
-    params: the parameters, by the person's names.
+    params: the parameters, by the person's names. kind: how the loop is read.
     """
     lines = leading_to(recognised(recording.tape, [recording.loss]).lines(), recording.loss)
     in_time = labelled(lines, steps, recording.names)
@@ -69,7 +71,7 @@ def steps_of(recording: Recording, steps: int, params: Mapping[str, Tensor]) -> 
     loops = [loop for loop in graph.loops() if loop.length == steps and loop.direction == 1]
     if len(loops) != 1:
         return None
-    return _Recurrence(recording, lines, graph, loops[0], places, params).steps()
+    return (kind or Recurrence)(recording, lines, graph, loops[0], places, params).steps()
 
 
 def first_step(steps: Steps, recording: Recording, params: Mapping[str, Tensor]) -> Steps | None:
@@ -115,7 +117,9 @@ class _Outside:
         return self.tape.gradient(seeds, dict(wanted)) if seeds else {key: 0 * x.data for key, x in wanted.items()}
 
 
-class _Recurrence:
+class Recurrence:
+    """A loop on a tape, and the person's parameters: read as a cell and its problem."""
+
     def __init__(
         self,
         recording: Recording,
