@@ -129,6 +129,12 @@ def quotient(params, x, h):
     return 0.1 * h**3 / (1 + h**2) + (x @ params["W"]) ** 2 / (1 + h**2)
 
 
+def learnt_rate(params, x, h):
+    """Parameters that are one number each."""
+    z = x @ params["W"] + h @ params["U"] + params["b"]
+    return (1 - params["a"]) * h + params["a"] * np.tanh(params["b"] * z) / (1 + params["a"] ** 2)
+
+
 def identity(params, x, h):
     return h
 
@@ -158,5 +164,6 @@ CELLS = {
     mean_of_units: (of({"W": (I, H)}), "rows"),
     uneven_parts: (of(WU), "rows"),
     quotient: (of({"W": (I, H)}), "rows"),
+    learnt_rate: (of({"a": (), "b": (), **WU}), "rows"),
     identity: (of({"U": (H, H)}), "rows"),
 }

@@ -86,13 +86,121 @@ def test_a_cell_that_is_not_linear_is_refused(name, words):
         nn.scan(getattr(nn, name), getattr(nn.init, name)(rng, 3, 4), rng.standard_normal((4, 2, 3)))
 
 
+def values(x):
+    return x.data if isinstance(x, Tensor) else x
+
+
+def gated(A):
+    """A cell h = A h + x W, A a function of (p, x)."""
+    return lambda p, x, h: A(p, x) * h + x @ p["W"]
+
+
+OWN = {
+    "a reset by where": lambda p, x, h: np.where(x[..., :1] > 0, h, 0.0) + x @ p["W"],
+    "a choice of two factors": lambda p, x, h: np.where(x[..., :1] > 0, 0.9 * h, -h) + x @ p["W"],
+    "a factor of numbers": gated(lambda p, x: 0.5),
+    "a factor of a parameter": gated(lambda p, x: p["a"]),
+    "twice the state": lambda p, x, h: tg.sigmoid(x @ p["W"]) * h + 0.3 * h - h / 5,
+    "nothing of the state": lambda p, x, h: x @ p["W"],
+}
+
+
+@pytest.mark.parametrize("T", [1, 2, 7])
+@pytest.mark.parametrize("name", OWN)
+def test_the_scan_is_the_loop_for_cells_of_ones_own(name, T):
+    rng = np.random.default_rng(T)
+    xs, h0 = rng.standard_normal((T, 2, 3)), rng.standard_normal((2, 4))
+    p = {"W": Tensor(rng.standard_normal((3, 4)), name="W"), "a": Tensor(rng.standard_normal(4), name="a")}
+    found = []
+    for run in (nn.unroll, nn.scan):
+        with tg.Tape() as tape:
+            hs, last = run(OWN[name], p, xs, h0)
+            loss = (hs**3).sum() + (last**2).sum()
+        found.append((hs.data, tape.gradient(loss, p)))
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-12, atol=1e-13)
+    for key, g in found[0][1].items():
+        np.testing.assert_allclose(found[1][1][key], g, rtol=1e-10, atol=1e-12 * max(np.abs(g).max(), 1))
+
+
+def test_parameters_of_any_depth():
+    rng = np.random.default_rng(0)
+    p = {"lower": [Tensor(rng.standard_normal((3, 4)), name="W")], "a": (Tensor(0.5, name="a"),)}
+    xs = rng.standard_normal((5, 2, 3))
+
+    def cell(p, x, h):
+        return p["a"][0] * h + x @ p["lower"][0]
+
+    found = [run(cell, p, xs, np.ones((2, 4)))[0] for run in (nn.unroll, nn.scan)]
+    assert isinstance(found[1], Tensor)
+    np.testing.assert_allclose(found[1].data, found[0].data, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        pytest.param(
+            gated(lambda p, x: 0.5 if values(x).sum() > 0 else 0.2),
+            "gives another h at t=1 on all steps at once, .* they differ by .*\n.*decide nothing from values",
+            id="a factor by a decision",
+        ),
+        pytest.param(
+            lambda p, x, h: 0.5 * h + np.cumsum(x @ p["W"], axis=0),
+            "gives another h at t=1 on all steps at once",
+            id="a sum over the batch, of one",
+        ),
+        pytest.param(
+            lambda p, x, h: 0.5 * h + x.sum(axis=1, keepdims=True),
+            r"does not run on all steps at once, x \(4, 1, 3\): add: shapes .* do not fit together\ncount axes from",
+            id="an axis counted from the first",
+        ),
+        pytest.param(
+            lambda p, x, h: np.ones((1, 4)) * p["W"][0],
+            r"its states have the shapes \(1, 4\), for \(4, 1, 4\)",
+            id="a shape written out",
+        ),
+        pytest.param(
+            lambda p, x, h, n: (0.5 * h + x @ p["W"] / (n + 1), n + 1),
+            "the state n .* is int64",
+            id="a state that counts",
+        ),
+    ],
+)
+def test_a_cell_that_is_another_on_all_steps_is_refused(cell, words):
+    rng = np.random.default_rng(3)
+    xs = np.abs(rng.standard_normal((4, 1, 3))) * np.array([1, -1, 1, -1]).reshape(4, 1, 1)
+    p = {"W": rng.standard_normal((3, 4))}
+    state = (np.zeros((1, 4)), np.zeros((1, 1), np.int64)) if "int64" in words else np.ones((1, 4))
+    with pytest.raises(ValueError, match=f"scan: .*{words}"):
+        nn.scan(cell, p, xs, state)
+
+
+def test_a_product_that_overflows_is_refused():
+    xs = np.zeros((8, 1, 2))
+    xs[:, 0, 0] = [1, 0, 1e200, 1e200, 1, 1, 1, 1]
+    xs[6:, 0, 1] = 1
+
+    def cell(p, x, h):
+        return x[..., :1] * h + x[..., 1:] * p["b"]
+
+    p = {"b": np.ones(1)}
+    assert np.isfinite(nn.unroll(cell, p, xs, np.ones((1, 1)))[0]).all()
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"scan: h at t=3 is not .* overflows\nuse unroll"):
+        nn.scan(cell, p, xs, np.ones((1, 1)))
+
+
+def test_a_compiled_function_is_told_to_unroll():
+    cell, params, xs, _ = problem("min_gru", 4)
+    with pytest.raises(TypeError, match=r"scan: in a compiled function .*\nuse unroll there"):
+        tg.compile(lambda p, x: nn.scan(cell, p, x)[0].sum())(params, xs)
+
+
 def test_a_cell_that_joins_what_it_must_not_is_refused():
     def over_the_batch(p, x, h=None):
         h = np.zeros_like(x) if h is None else h
         return p["a"] * h + x - x.mean(axis=0)
 
     xs = np.random.default_rng(0).standard_normal((4, 3, 2))
-    with pytest.raises(ValueError, match="over_the_batch gives other numbers on all steps at once"):
+    with pytest.raises(ValueError, match="over_the_batch gives another h at t=0 on all steps at once"):
         nn.scan(over_the_batch, {"a": np.array(0.5)}, xs)
     with pytest.raises(ValueError, match="scan: xs is no array of steps"):
         nn.scan(nn.min_gru, {}, [])

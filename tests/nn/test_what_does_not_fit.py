@@ -117,6 +117,16 @@ def test_unroll_takes_as_many_states_as_the_cell_has():
         nn.unroll(nn.gru, params, X, (h, h))
 
 
+def test_a_first_state_that_grows_is_no_output():
+    with refused("unroll: <lambda> returned M of shape (2, 2, 4) at t=1, and of shape (2, 1, 4) at the step before\n"):
+        nn.unroll(
+            lambda p, x, M: np.concatenate([M, M[:, -1:]], axis=1) if x[0, 0] else M,
+            {},
+            np.array([[[0]], [[1]]]),
+            np.ones((2, 1, 4)),
+        )
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_states_that_are_not_given_are_zero(reverse):
     params, h = nn.weights.arrays(nn.init.lstm(RNG, 3, 4)), RNG.standard_normal((2, 4))

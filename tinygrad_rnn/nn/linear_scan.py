@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_rnn.core.backward import dependent
 from tinygrad_rnn.core.recording import current
 from tinygrad_rnn.core.tensor import Line, Tensor, named
+from tinygrad_rnn.core.trees import flattened, mapped
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.nn.associative import prefixes
 from tinygrad_rnn.nn.parameters import Array, Cell, Params, State
@@ -25,25 +26,32 @@ def scan(cell: Cell, params: Params, xs: Array, state: State = None) -> tuple[Ar
     rounds. With these the cell runs once more, where it has outputs, or states that depend on them.
 
     xs: (T, B, I). The cell takes x of any leading axes, so that it counts axes from the last. state: as for `unroll`.
-    What is recorded has no label t, since no step is alone. The outputs are (T, B, H), as those of `unroll`.
+    What is recorded has no label t, since no step is alone. The outputs are (T, B, H), as those of `unroll`. At last
+    each step runs alone, on arrays, from the states that the scan found before it: it must give those of the scan.
 
     Raises ValueError for a cell in which a new state is not linear in the old one, or is made of entries at other
-    places, as U h is: the error names the operation. So it does for one that does not take all steps at once.
+    places, as U h is: the error names the operation. So it does for one that does not take all steps at once, and where
+    a product of many A overflows.
     """
     if not isinstance(xs, np.ndarray | Tensor) or not len(xs):
         raise ValueError("scan: xs is no array of steps\ngive (T, B, I) with T >= 1")
+    if any(tape.sealed for tape in current()[0]):
+        raise TypeError(
+            "scan: in a compiled function no step can run alone, to be compared with the scan\n"
+            "use unroll there: compile computes what is linear in the state over all time"
+        )
     given, names = as_tuple(state), state_names(cell)
-    recorded = bool(current()[0]) or any(isinstance(a, Tensor) for a in (xs, *params.values(), *given))
+    leaves = [a for _, a in flattened((xs, params, given))[0]]
+    recorded = bool(current()[0]) or any(isinstance(a, Tensor) for a in leaves)
     first = _first_step(cell, params, xs, given)
     starts = given or tuple(np.zeros_like(s) for s in first)
+    _require_floats(cell, names, first)
     zeros = [Tensor(np.zeros((len(xs), *np.shape(s)), s.dtype)) for s in starts]
     before: list[Array] = [*zeros]
     known: dict[int, Array] = {}
     while True:
         with Tape() as tape:
-            new = as_tuple(cell(params, xs, *before))
-            if not known:
-                _require_all_steps(cell, new, _first_step(cell, params, xs, [z[0] for z in zeros]))
+            new = _on_all_steps(cell, params, xs, before, first)
             groups = _ready(tape.lines(), zeros, new, known)
             for group in groups:
                 _require_linear(cell, names, tape.lines(), zeros, new, group)
@@ -52,6 +60,7 @@ def scan(cell: Cell, params: Params, xs: Array, state: State = None) -> tuple[Ar
         if not groups or len(known) == len(names):
             break
     states = [known.get(k, s) for k, s in enumerate(new)]
+    _require_the_loop(cell, names, params, xs, starts, [_values(s) for s in states])
     states = [named(name, s) if recorded else _values(s) for name, s in zip(names, states, strict=True)]
     last = tuple(s[-1] for s in states)
     return named("hs", states[0]) if recorded else states[0], last if len(last) > 1 else last[0]
@@ -121,15 +130,58 @@ def _first_step(cell: Cell, params: Params, xs: Array, given: Sequence[Array]) -
         return tuple(_values(s) for s in as_tuple(cell(params, xs[0], *given)))
 
 
-def _require_all_steps(cell: Cell, new: Sequence[Array], first: Sequence[Array]) -> None:
-    """Raise ValueError unless the run on all steps begins with the numbers of the first step alone."""
-    for s, alone in zip(new, first, strict=True):
-        here = _values(s)[0] if s.ndim else _values(s)
-        near = np.finfo(alone.dtype).eps ** 0.75 * (1 + np.max(np.abs(alone), initial=0))
-        if here.shape != alone.shape or not np.allclose(here, alone, rtol=0, atol=near, equal_nan=True):
+def _require_floats(cell: Cell, names: Sequence[str], first: Sequence[Array]) -> None:
+    for name, s in zip(names, first, strict=False):
+        if s.dtype.kind != "f":
             raise ValueError(
-                f"scan: {cell_name(cell)} gives other numbers on all steps at once, x (T, B, I), than on the first\n"
-                "count axes from the last (axis=-1, x @ W.T), and reduce no axis of the batch: or use unroll"
+                f"scan: the state {name} of {cell_name(cell)} is {s.dtype}, and A and b are derivatives\n"
+                "give states of floats, or use unroll"
+            )
+
+
+def _on_all_steps(
+    cell: Cell, params: Params, xs: Array, before: Sequence[Array], first: Sequence[Array]
+) -> tuple[Array, ...]:
+    """Return the new states of all steps. Raise ValueError where the cell does not run on all steps at once."""
+    wrong = f"scan: {cell_name(cell)} does not run on all steps at once, x {np.shape(xs)}"
+    remedy = "count axes from the last (axis=-1, x @ W, swapaxes(-1, -2)), write no length of x: or use unroll"
+    try:
+        new = as_tuple(cell(params, xs, *before))
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{wrong}: {str(error).splitlines()[0]}\n{remedy}") from error
+    shapes = [(len(xs), *np.shape(s)) for s in first]
+    if (found := [np.shape(s) for s in new]) != shapes:
+        raise ValueError(
+            f"{wrong}: its states have the shapes {', '.join(map(str, found))}, for {', '.join(map(str, shapes))}\n"
+            f"{remedy}"
+        )
+    return new
+
+
+def _require_the_loop(
+    cell: Cell, names: Sequence[str], params: Params, xs: Array, starts: Sequence[Array], states: Sequence[Array]
+) -> None:
+    """Raise ValueError unless each step alone gives the states of the scan, from those of the scan before it."""
+    given, x = mapped(_values, params), _values(xs)
+    near = [np.sqrt(np.finfo(s.dtype).eps) * np.max(np.abs(s), initial=0) for s in states]
+    before = [_values(s) for s in starts]
+    for t in range(len(x)):
+        with not_recording(), np.errstate(all="ignore"):
+            alone = [_values(s) for s in as_tuple(cell(given, x[t], *before))]
+        before = [s[t] for s in states]
+        for name, one, here, most in zip(names, alone, before, near, strict=True):
+            if np.allclose(here, one, rtol=0, atol=most if np.isfinite(most) else 0, equal_nan=True):
+                continue
+            if np.isfinite(one).all() and not np.isfinite(here).all():
+                raise ValueError(
+                    f"scan: {name} at t={t} is not finite, and the step alone gives finite numbers: a product of the A "
+                    "of many steps overflows\nuse unroll, which multiplies by one A at a time"
+                )
+            raise ValueError(
+                f"scan: {cell_name(cell)} gives another {name} at t={t} on all steps at once, x {np.shape(x)}, than on "
+                f"that step alone: they differ by {np.max(np.abs(one - here)):.2g}\n"
+                "count axes from the last (axis=-1, x @ W), reduce no axis of the batch, decide nothing from values: "
+                "or use unroll"
             )
 
 

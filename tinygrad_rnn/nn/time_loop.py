@@ -54,7 +54,7 @@ def unroll(
         states = tuple(_followed(f"{name}0", s) for name, s in zip(names, states, strict=False))
     counts = None if lengths is None else _checked_lengths(lengths, xs)
     uniform = isinstance(xs, np.ndarray | Tensor)
-    step, outputs = cell, []
+    step, outputs = cell, list[Array]()
     for t in reversed(range(len(xs))) if reverse else range(len(xs)):
         with scope(t=t):
             running = t < counts if counts is not None and counts.min(initial=len(xs)) <= t else None
@@ -78,6 +78,12 @@ def unroll(
                 pairs = zip(names, states, before, strict=True)
                 states = tuple(named(name, np.where(_for(running, new), new, old)) for name, new, old in pairs)
                 output = np.where(_for(running, output), output, 0)
+        if outputs and np.shape(output) != np.shape(outputs[-1]):
+            raise ValueError(
+                f"unroll: {cell_name(cell)} returned {names[0]} of shape {np.shape(output)} at t={t}, and of shape "
+                f"{np.shape(outputs[-1])} at the step before\nthe first state of all steps is stacked: give a state "
+                "that grows a later place, or write the loop with scope(t=t)"
+            )
         outputs.append(output)
         # Where all x are of one shape and the cell makes its own next state, what fitted at one step fits at the next.
         if step is cell and uniform:

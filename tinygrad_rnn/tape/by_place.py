@@ -33,4 +33,5 @@ def stays_in_place(line: Line, read: Sequence[int], shape: tuple[int, ...]) -> b
 def is_affine(line: Line, read: Sequence[int]) -> bool:
     """Is an elementwise line affine in these arguments, all others held?"""
     name = line[0].name
-    return name in SUMS or (name == "multiply" and len(read) == 1) or (name == "divide" and [*read] == [0])
+    chosen = name == "where" and 0 not in read
+    return name in SUMS or chosen or (name == "multiply" and len(read) == 1) or (name == "divide" and [*read] == [0])

@@ -271,6 +271,16 @@ def test_a_constant_array_and_an_unknown_operation_are_refused():
         bptt.derive(adding_up, example=example_of(W=(3, 4)))
 
 
+def test_a_cell_that_joins_examples_is_refused():
+    def normalized(params, x, h):
+        z = x @ params["W"] + h @ params["U"]
+        below = z - z.mean(axis=0)
+        return np.tanh(below / np.sqrt((below * below).mean(axis=0, keepdims=True) + 0.1))
+
+    with pytest.raises(ValueError, match=r"normalized joins the examples of a batch by mean.*\nreduce axes of units"):
+        bptt.derive(normalized, example=example_of(**own_cells.WU))
+
+
 def test_an_array_of_ones_is_refused_where_it_is_more_than_a_number():
     def with_ones(params, x, h):
         return np.tanh(np.concatenate([x, np.ones((len(x), 1))], axis=1) @ params["W"] + h)

@@ -186,6 +186,20 @@ def test_the_steps_are_in_the_order_of_the_run(kind):
     assert [state[0] for state in found.chains[0].states] == [tape.find("h", t=t) for t in range(7)]
 
 
+def test_a_product_that_overflows_is_refused():
+    """The walk meets a zero before the large factors, and is finite."""
+    factors = np.array([1, 1e200, 1e200, 0, 1, 1])
+    with tg.Tape() as tape:
+        h = tg.Tensor([1e-300], name="h0")
+        for t, factor in enumerate(factors):
+            with tg.scope(t=t):
+                h = tg.named("h", factor * h)
+        loss = h.sum()
+    assert tape.gradient(loss, tape.find("h", t=0)) == 0
+    with pytest.raises(ValueError, match=r"a product of the Jacobians of h over many steps overflows\nuse gradient"):
+        bptt.scan_gradient(tape, loss, tape.find("h", t=0))
+
+
 def test_jacobians_that_no_memory_holds_are_refused(monkeypatch):
     monkeypatch.setattr(state_chains, "MOST_BYTES", 4 * 2 * 3 * 3 * 8)
     tape, loss, wrt = recorded("rnn", 5)

@@ -147,8 +147,52 @@ def test_a_path_in_float32_that_overflows_is_called_rounding():
     assert not found.precise or "in float64 the two paths agree" in str(found)
 
 
+def test_a_path_that_overflows_is_not_called_wrong():
+    """The quotients of products are right until they overflow: no operator is wrong, and nothing reads ahead."""
+    xs = np.random.default_rng(3).standard_normal((60, 1, H))
+    strong = PARAMS | {"bias_ih": PARAMS["bias_ih"] + np.repeat([30, 0], H)}
+    found = bptt.compare_paths(loop, by_quotients, strong, xs)
+    t = found.finite[1]
+    assert not found
+    assert found.finite[0] == 60 > t > 10
+    assert not found.wrong.any()
+    assert f"the outputs of the second path are not finite from step {t} on" in str(found)
+    assert "causal" not in str(found)
+    assert "look at" not in str(found)
+    with tg.speak("zh"):
+        assert f"第二种算法的输出从时刻 {t} 起不是有限数" in str(found)
+
+
+def test_a_path_with_a_derivative_that_is_not_finite_is_told():
+    def rooted(p, xs):
+        return loop(p, xs) + np.sqrt(xs * 0)
+
+    found = bptt.compare_paths(loop, rooted, PARAMS, XS)
+    assert not found
+    assert found.sloped == (True, False)
+    assert "the derivatives of the second path are not finite, though its outputs are" in str(found)
+    assert "causal" not in str(found)
+
+
+def test_parameters_of_any_depth():
+    nested = {"lower": {"cell": PARAMS}, "scale": [np.array(2.0)]}
+
+    def path(p, xs, by=1.0):
+        return loop(p["lower"]["cell"], xs) * p["scale"][0] * by
+
+    assert bptt.compare_paths(path, path, nested, XS)
+    found = bptt.compare_paths(path, partial(path, by=1.1), nested, XS)
+    assert set(found.parameters) == {"lower.cell.weight_ih", "lower.cell.bias_ih", "scale.0"}
+
+
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ValueError, match=r"outputs of shapes \(8, 2, 3\) and \(2, 3\), for 8 steps"):
         bptt.compare_paths(loop, lambda p, xs: loop(p, xs)[-1], PARAMS, XS)
     with pytest.raises(TypeError, match="the outputs are a ndarray"):
         bptt.compare_paths(loop, lambda p, xs: loop(p, xs).data, PARAMS, XS)
+    with pytest.raises(TypeError, match=r"compare_paths: scan is a int\ngive a function"):
+        bptt.compare_paths(loop, 3, PARAMS, XS)
+    with pytest.raises(TypeError, match=r"compare_paths: x is int64, and the terms are derivatives\ngive floats"):
+        bptt.compare_paths(loop, loop, PARAMS, np.ones((T, B, H), int))
+    with pytest.raises(ValueError, match="the outputs of both paths are not finite at step 0"):
+        bptt.compare_paths(loop, loop, PARAMS, XS * np.nan)

@@ -19,6 +19,7 @@ from tinygrad_rnn.graph.graph import Carry, Graph, Loop, Node, Value
 from tinygrad_rnn.graph.outside_values import Places
 from tinygrad_rnn.graph.roll import roll
 from tinygrad_rnn.nn.time_loop import cell_name
+from tinygrad_rnn.tape.by_place import between
 from tinygrad_rnn.tape.steps import likeness, time_of
 
 
@@ -103,6 +104,7 @@ class _Reading:
     def _graph(self) -> Graph:
         """Return the tape rolled up by time: one loop, whose steps read x, the states and the parameters."""
         r = self.recorded
+        self._require_examples_apart()
         inputs = [*r.params.values(), r.xs, *r.states.values(), r.per_step, *r.dlast.values()]
         graph = roll(r.tape.lines(), inputs, [r.loss], self.places)
         loops = graph.loops()
@@ -123,6 +125,17 @@ class _Reading:
                 )
         self.rec.left_out = without_dead_lines(loop)
         return graph
+
+    def _require_examples_apart(self) -> None:
+        """Raise ValueError where a line between states has no axis of the batch, and what it reads has."""
+        r, lines = self.recorded, self.recorded.tape.lines()
+        made = [out for _, _, _, out, scope in lines if out.name in r.states and time_of(scope) is not None]
+        for (op, args, _, out, _), on_path in between(lines, [*r.states.values(), r.xs], made):
+            if r.batch not in out.shape and any(r.batch in args[k].shape for k in on_path):
+                raise Unwritable(
+                    f"derive: {self.rec.title} joins the examples of a batch by {op.name}, and a derivation is of one "
+                    "example\nreduce axes of units alone; bptt.flow and draw take such a cell, as batch normalization"
+                )
 
     def _carried(self, graph: Graph, loop: Loop) -> dict[str, Carry]:
         """Return the carry of each state."""

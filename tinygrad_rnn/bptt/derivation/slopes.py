@@ -51,8 +51,8 @@ class NoSlope(Exception):  # noqa: N818 - not an error: such a line is left out
 
 
 def diagonal(v: Expr) -> Expr:
-    """Return diag(v); a number stays that number."""
-    return v if isinstance(v, Num) else Op("diag", (v,), (), (v.shape[0], v.shape[0]))
+    """Return diag(v); a number, or a parameter that is one, stays that number."""
+    return v if isinstance(v, Num) or v.shape == () else Op("diag", (v,), (), (v.shape[0], v.shape[0]))
 
 
 def eye(n: int) -> Op:
@@ -154,7 +154,9 @@ def slope(x: Expr, by: Ref, y: Expr | None = None) -> Expr | None:
 
 def through(outer: Expr, inner: Expr | None) -> Expr | None:
     """Return the product of two local derivatives; None, which is zero, where the second is."""
-    return None if inner is None else times(outer, inner)
+    if inner is None:
+        return None
+    return product(outer, inner) if outer.shape == () and inner.shape != () else times(outer, inner)
 
 
 def placed(n: int, start: int, width: int) -> Op:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
+
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.terms import require_tape
 from tinygrad_rnn.bptt.scans.scan_cost import Cost, cost_of
@@ -127,7 +129,8 @@ def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned
     Rows of the batch that depend on each other, as under batch normalization, are one example of B S numbers.
 
     Raises what `tape.gradient` raises; ValueError for a tape whose steps hand on nothing, a state that depends on an
-    earlier one past the step just before, states that change their shapes, and Jacobians of more than 2 GiB.
+    earlier one past the step just before, states that change their shapes, Jacobians of more than 2 GiB, and products
+    of them that overflow.
     """
     require_tape("scan_gradient", tape)
     if tape.hooked:
@@ -148,13 +151,29 @@ def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned
         added: list[Array] = []
         for chain in reversed(chains):
             b = chain.packed(arrived)
-            own = chain.unpacked(prefixes(*chain.pairs(b))[1][::-1])
+            own = solved(chain, b)
             within.add(dict(own), chain, tensors, sums, arrived)
             cotangents |= own
             added.append(b)
         gradients = rebuild([finished(sums.get(x), x) for x in tensors])
     times, walk_back = tuple(steps(tape)), lambda: tape.gradient(loss, wrt, seed)
     return Scanned(gradients, times, tuple(chains), cotangents, cost_of(chains), tuple(added[::-1]), walk_back)
+
+
+def solved(chain: Chain, b: Array) -> dict[Tensor, Array]:
+    """Return the cotangents of the states of a chain, by a scan from its last step to its first.
+
+    Raises ValueError where a product of the Jacobians overflows.
+    """
+    A, b = chain.pairs(b)
+    with np.errstate(all="ignore"):
+        g = prefixes(A, b)[1]
+    if np.isfinite(A).all() and np.isfinite(b).all() and not np.isfinite(g).all():
+        raise ValueError(
+            f"scan_gradient: a product of the Jacobians of {', '.join(chain.names)} over many steps overflows\n"
+            "use gradient, which multiplies by one Jacobian at a time; bptt.flow shows where the gradient explodes"
+        )
+    return chain.unpacked(g[::-1])
 
 
 class _WithinSteps:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.scans.parted_terms import what_is_wrong
 from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.core.trees import by_name, flattened
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.language.saying import Words, listed, sentence
 from tinygrad_rnn.nn.parameters import State
@@ -40,6 +41,8 @@ class Parted:
     whose terms were compared, in order. terms, others: (len(steps), T), the size of the terms of either path; wrong:
     where they differ by more than rounding. parameters: the names of those whose gradients differ. digits: how many
     decimal digits rounding costs each path. single: whether they are float32. precise: whether they agree in float64.
+    finite: before which step the outputs of each path are finite; no terms are compared from there on.
+    sloped: whether the derivatives of each path are finite.
     """
 
     differences: Array
@@ -52,9 +55,11 @@ class Parted:
     digits: tuple[float, float]
     single: bool
     precise: bool = False
+    finite: tuple[int, int] = (0, 0)
+    sloped: tuple[bool, bool] = (True, True)
 
     def __bool__(self) -> bool:
-        return self.first is None and not self.wrong.any() and not self.parameters
+        return self.first is None and not self.wrong.any() and not self.parameters and self.sloped[0] == self.sloped[1]
 
     @property
     def first(self) -> int | None:
@@ -96,6 +101,24 @@ class Parted:
             )
         else:
             lines.append(sentence("the outputs of the two paths agree, and their gradients do not"))
+        for which, n, sloped in zip((sentence("first"), sentence("second")), self.finite, self.sloped, strict=True):
+            if n < T:
+                lines.append(
+                    sentence(
+                        "the outputs of the {which} path are not finite from step {t} on: it computes by way of "
+                        "numbers that overflow, such as exponentials or quotients of products",
+                        which=which,
+                        t=n,
+                    )
+                )
+            elif not sloped:
+                lines.append(
+                    sentence(
+                        "the derivatives of the {which} path are not finite, though its outputs are: look for a root, "
+                        "a logarithm or a quotient at zero",
+                        which=which,
+                    )
+                )
         if self.precise:
             lines.append(sentence("it is rounding: in float64 the two paths agree"))
         if self.wrong.any():
@@ -114,7 +137,7 @@ class Parted:
             lines += self.mistakes
         elif self.parameters:
             lines.append(sentence("the gradients of {names} differ", names=listed(self.parameters)))
-        elif not self and not self.precise:
+        elif not self and not self.precise and min(self.finite) == T and all(self.sloped):
             lines.append(sentence("no term differs: look at the initial state, or at a constant that is added"))
         if self.digits[1] > self.digits[0] + 1:
             lines.append(
@@ -128,7 +151,7 @@ class Parted:
         return lines
 
 
-def compare_paths(loop: Path, scan: Path, params: Mapping[str, Any], xs: Any, state: State = None) -> Parted:
+def compare_paths(loop: Path, scan: Path, params: Any, xs: Any, state: State = None) -> Parted:
     """Compare two ways to compute one recurrence: step by step, and term by term.
 
     loop, scan: functions (params, xs), or (params, xs, state) where a state is given, that return the outputs
@@ -139,7 +162,8 @@ def compare_paths(loop: Path, scan: Path, params: Mapping[str, Any], xs: Any, st
     both run in float64 too, so that a difference which is rounding can be told from a mistake. Terms are compared at 24
     steps at most.
 
-    Raises ValueError where the two give outputs of different shapes, or no outputs for each step.
+    Raises ValueError where the two give outputs of different shapes, or no outputs for each step, and where neither
+    gives finite ones; TypeError for a path that is no function, and for inputs that are no floats.
 
     >>> from functools import partial
     >>> from tinygrad_rnn import nn
@@ -148,6 +172,12 @@ def compare_paths(loop: Path, scan: Path, params: Mapping[str, Any], xs: Any, st
     >>> bool(compare_paths(partial(nn.unroll, nn.min_gru), partial(nn.scan, nn.min_gru), params, xs))
     True
     """
+    for path, which in ((loop, "loop"), (scan, "scan")):
+        if not callable(path):
+            raise TypeError(
+                f"compare_paths: {which} is a {type(path).__name__}\n"
+                "give a function (params, xs) of the outputs, as functools.partial(nn.unroll, cell)"
+            )
     found = _compared([_Run(path, params, xs, state) for path in (loop, scan)])
     if found or found.single is False:
         return found
@@ -163,6 +193,11 @@ def _compared(runs: list[_Run]) -> Parted:
             f"compare_paths: outputs of shapes {one.hs.shape} and {other.hs.shape}, for {T} steps\n"
             "let both paths return the outputs of all steps, (T, B, ...)"
         )
+    finite = _finite_before(one.hs.data), _finite_before(other.hs.data)
+    if max(finite) == 0:
+        raise ValueError(
+            "compare_paths: the outputs of both paths are not finite at step 0\nlook at params, xs and state"
+        )
     with not_recording(), np.errstate(all="ignore"):
         apart = np.abs(one.hs.data - other.hs.data).reshape(T, -1)
         differences = np.where(np.isnan(apart), np.inf, apart).max(axis=1)
@@ -171,7 +206,8 @@ def _compared(runs: list[_Run]) -> Parted:
         spread = (spreads[0] + spreads[1]).max(axis=1) + unit
         evenly = np.linspace(0, T - 1, min(T, ROWS)).round().astype(np.intp)
         steps = np.unique(np.append(evenly, np.argmax(~(differences <= spread))))  # the first wrong one among them
-        terms, others, wrong, parameters = _terms(one, other, steps)
+        steps = steps[steps < min(finite)]
+        terms, others, wrong, parameters, sloped = _terms(one, other, steps)
     return Parted(
         differences=differences,
         spread=spread,
@@ -182,7 +218,15 @@ def _compared(runs: list[_Run]) -> Parted:
         parameters=parameters,
         digits=(_digits(spreads[0], unit), _digits(spreads[1], unit)),
         single=one.hs.dtype != np.float64,
+        finite=finite,
+        sloped=sloped,
     )
+
+
+def _finite_before(hs: Array) -> int:
+    """Return the number of steps before the first whose outputs are not all finite."""
+    wrong = ~np.isfinite(hs.reshape(len(hs), -1)).all(axis=1)
+    return int(np.argmax(wrong)) if wrong.any() else len(hs)
 
 
 def _digits(spread: Array, unit: float) -> float:
@@ -193,15 +237,25 @@ def _digits(spread: Array, unit: float) -> float:
 class _Run:
     """One path on a tape of its own."""
 
-    def __init__(self, path: Path, params: Mapping[str, Any], xs: Any, state: State, dtype: Any = None) -> None:
+    def __init__(self, path: Path, params: Any, xs: Any, state: State, dtype: Any = None) -> None:
         def leaf(name: str, value: Any) -> Tensor:
-            return Tensor(np.array(value.data if isinstance(value, Tensor) else value, dtype), name=name)
+            found = Tensor(np.array(value.data if isinstance(value, Tensor) else value, dtype), name=name)
+            if found.dtype.kind != "f":
+                raise TypeError(
+                    f"compare_paths: {name} is {found.dtype}, and the terms are derivatives\n"
+                    "give floats; let the paths begin behind an embedding"
+                )
+            return found
 
-        self.leaves = {name: leaf(name, value) for name, value in params.items()}
+        values, rebuild = flattened(params)
+        names = [*by_name(params)] if isinstance(params, Mapping) else [name for name, _ in values]
+        self.leaves = {name: leaf(name, value) for name, (_, value) in zip(names, values, strict=True)}
         self.x = leaf("x", xs)
         states = tuple(leaf(f"state {k}", s) for k, s in enumerate(as_tuple(state)))
         with np.errstate(all="ignore"), not_recording(), Tape() as self.tape:
-            found = path(dict(self.leaves), self.x, *([states if len(states) > 1 else states[0]] if states else []))
+            found = path(
+                rebuild(self.leaves.values()), self.x, *([states if len(states) > 1 else states[0]] if states else [])
+            )
             self.hs = found[0] if isinstance(found, tuple) else found
         if not isinstance(self.hs, Tensor):
             raise TypeError(
@@ -221,24 +275,29 @@ class _Run:
         return self.tape.gradient(self.hs, wrt, seed), [rounding(s) for s in spread]
 
 
-def _terms(one: _Run, other: _Run, steps: NDArray[np.intp]) -> tuple[Array, Array, NDArray[np.bool_], tuple[str, ...]]:
-    """Return the sizes of the terms of both paths, where they differ, and the parameters whose gradients differ."""
+def _terms(
+    one: _Run, other: _Run, steps: NDArray[np.intp]
+) -> tuple[Array, Array, NDArray[np.bool_], tuple[str, ...], tuple[bool, bool]]:
+    """Return the sizes of the terms of both paths, where they differ, and the parameters whose gradients differ.
+
+    At last whether the derivatives of each path are finite. Those that are not are not compared.
+    """
     rng = np.random.default_rng(0)
-    sizes: tuple[list[Array], list[Array]] = ([], [])
-    wrong, bad = [], set[str]()
-    names = ["x", *one.leaves]
-    for t in steps:
+    T, names = len(one.x), ["x", *one.leaves]
+    sizes = np.zeros((2, len(steps), T))
+    wrong, bad, sloped = np.zeros((len(steps), T), np.bool_), set[str](), [True, True]
+    for row, t in enumerate(steps):
         seed = np.zeros(one.hs.shape, one.hs.dtype)
         seed[t] = rng.uniform(0.5, 1.5, seed[t].shape) * rng.choice([-1, 1], seed[t].shape)
         found = [run.terms(seed) for run in (one, other)]
         for k, name in enumerate(names):
             (a, a_moved), (b, b_moved) = ((gradients[k], moved[k]) for gradients, moved in found)
+            sloped = [was and bool(np.isfinite(g).all()) for was, g in zip(sloped, (a, b), strict=True)]
             least = np.finfo(a.dtype).eps * np.max(np.abs(a), initial=0) + np.finfo(a.dtype).tiny
-            apart = ~(np.abs(a - b) <= a_moved + b_moved + least)
+            apart = ~(np.abs(a - b) <= a_moved + b_moved + least) & np.isfinite(a) & np.isfinite(b)
             if name == "x":
-                wrong.append(apart.reshape(len(a), -1).any(axis=1))
-                for of, g in zip(sizes, (a, b), strict=True):
-                    of.append(np.sqrt(np.square(g.astype(np.float64)).reshape(len(g), -1).sum(axis=1)))
+                wrong[row] = apart.reshape(T, -1).any(axis=1)
+                sizes[:, row] = [np.linalg.norm(g.astype(np.float64).reshape(T, -1), axis=1) for g in (a, b)]
             elif apart.any():
                 bad.add(name)
-    return np.array(sizes[0]), np.array(sizes[1]), np.array(wrong), tuple(n for n in names if n in bad)
+    return sizes[0], sizes[1], wrong, tuple(n for n in names if n in bad), (sloped[0], sloped[1])

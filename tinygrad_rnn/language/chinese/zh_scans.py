@@ -24,6 +24,14 @@ SCANS = {
         "两种算法从时刻 {t} 起分开（共 {T} 个时刻，从 0 数起）：输出相差 {by}，舍入误差只能解释 {explained}"
     ),
     "the outputs of the two paths agree, and their gradients do not": "两种算法的输出一致，梯度却不一致",
+    "first": "第一种",
+    "second": "第二种",
+    "the outputs of the {which} path are not finite from step {t} on: it computes by way of numbers that overflow, "
+    "such as exponentials or quotients of products": (
+        "{which}算法的输出从时刻 {t} 起不是有限数：它的中间结果溢出，例如指数或连乘积之商"
+    ),
+    "the derivatives of the {which} path are not finite, though its outputs are: look for a root, a logarithm or a "
+    "quotient at zero": "{which}算法的输出是有限数，导数却不是：请检查在零处的开方、对数或除法",
     "it is rounding: in float64 the two paths agree": "这是舍入误差：用 float64 计算时两种算法一致",
     "of {count} terms d(output t)/d(x k), {wrong} differ, first t = {t}, k = {k}: {one} and {other}": (
         "在 {count} 项 d(输出 t)/d(x k) 中有 {wrong} 项不同，首先是 t = {t}、k = {k}：{one} 与 {other}"
