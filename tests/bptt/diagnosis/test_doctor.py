@@ -830,7 +830,7 @@ def test_mutants_of_our_own_derivations(name):
     changed, explained, misplaced, unexplained = 0, 0, [], []
     all_mutants = list(mutants(right, logged=True))
     original = all_mutants[0][2]
-    every = 1 if name in ("rnn", "residual_rnn") else 3  # of the long ones a part: all of them take minutes
+    every = {"rnn": 1, "residual_rnn": 2}.get(name, 5)  # of the long ones a part: all of them take minutes
     for words, _, mutant, _ in all_mutants[1::every]:
         with np.errstate(all="ignore"):
             outcome = outcomes(original, mutant, problems)
@@ -847,7 +847,7 @@ def test_mutants_of_our_own_derivations(name):
             at = (found.symptom.quantity, found.symptom.k)
             if at != expected:
                 misplaced.append((words, at, expected))
-            if found.complete:  # then the step is known without a log as well
+            if found.complete and changed % 2:  # then the step is known without a log as well
                 silent = bptt.doctor(cell, unlogged(mutant)).symptom
                 misplaced += [] if silent.k == expected[1] else [(words, silent.k, expected)]
         else:  # no intermediate is wrong: it is the sum of one gradient, or the answer
