@@ -11,6 +11,7 @@ from said_sentences import CALLS
 
 from tinygrad_rnn.commands.classroom.told_mistakes import told
 from tinygrad_rnn.language.chinese.catalogues import CHINESE
+from tinygrad_rnn.language.current import speaking
 
 
 def words_of(text):
@@ -45,3 +46,11 @@ def shown(found):
     html = re.sub(r"<[^>]*>", " ", html)
     mistakes = told(found)
     return "\n".join([str(found), repr(found), html, *seen, *values, *mistakes["mistakes"], *mistakes["counted"]])
+
+
+def assert_read_in_both_languages(found, *names):
+    """Fail where one set of findings is not the same in English after it was said in Chinese, without English words."""
+    english = str(found)
+    with speaking("zh"):
+        assert_chinese(shown(found), *names)
+    assert str(found) == english

@@ -31,6 +31,7 @@ DEMOS = sorted(set((ROOT / "demos").glob("*.py")) - {ROOT / "demos" / "what_peop
 SLOW = {
     "docs/course/teacher.md",
     "docs/doctor.md",
+    "docs/flow.md",
     "exercise_08_when_lstm_when_gru.py",
     "docs/language-model.md",
     "exercise_09_three_ways_to_truncate.py",
@@ -40,6 +41,7 @@ SLOW = {
     "exercise_15_rtrl.py",
     "poems.py",
     "ablation.py",
+    "compiled.py",
     "linear.py",
 }
 """The pages, demos and benchmarks that take seconds."""

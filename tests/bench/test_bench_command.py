@@ -60,6 +60,7 @@ def test_threads_and_kernels_are_variables_of_the_measuring_process(monkeypatch)
     assert "XLA_FLAGS" not in two
 
 
+@pytest.mark.slow
 def test_bench_prints_machine_table_and_advice_and_writes_json(tmp_path, capfd):
     path = tmp_path / "times.json"
     quick = ["--sizes", "tiny,2:1:3:4", "--peers", "eager,expert,naive", "--rounds", "2", "--dtype", "float64,float32"]

@@ -191,6 +191,7 @@ def test_flow_refuses_other_cells_and_endings(tmp_path, capsys):
     assert "ends in none of" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_truncate_draws_the_cuts_and_measures_each_way(tmp_path, capsys):
     source, path = tmp_path / "text.txt", tmp_path / "cuts.svg"
     source.write_text("A traveller, in time; and the time that he took.", encoding="utf-8")
@@ -248,6 +249,7 @@ def test_bad_options_are_refused(capsys):
     assert "at least 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_module_runs_on_any_code_page(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tinygrad_rnn", "draw", "-o", str(tmp_path / "ħ.dot")],
@@ -317,6 +319,7 @@ def test_doctor(tmp_path, capsys):
     assert doctor(tmp_path, capsys, relu, "mine", "--cell", "rnn", "--nonlinearity", "relu", *NAMES)[0] == 0
 
 
+@pytest.mark.slow
 def test_doctor_takes_the_files_own_cell(tmp_path, capsys):
     status, said = doctor(tmp_path, capsys, HOMEWORK, "of_my_cell", "--cell", "cell", "--layout", "columns")
     assert status == 1

@@ -207,6 +207,7 @@ def test_a_name_that_ends_as_that_of_a_folder_is_no_file(command, tmp_path, capf
     assert files.read_text(name) == "precious"
 
 
+@pytest.mark.slow
 def test_a_folder_may_end_as_one(book, tmp_path, capfd):
     small = ["--hidden", "4", "--window", "10", "--batch", "4", "--epochs", "1"]
     assert cli.main(["train", "--text", str(book), *small, "--out", f"{tmp_path}/run/"]) == 0
@@ -288,6 +289,7 @@ def test_demo_makes_no_folder_for_nothing_and_says_where_it_cannot(book, tmp_pat
         assert "give the name of a folder" in said_in_two_lines(capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_the_standard_output_holds_what_was_asked_for_alone(tmp_path):
     done = shell(
         "tg derive --cell rnn > plain; tg derive --cell rnn --out /dev/stdout > named; cmp plain named", cwd=tmp_path
@@ -333,6 +335,7 @@ def test_every_command_ends_in_one_line_where_it_is_asked_to(name, status, monke
             signal.signal(number, handler)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_run_that_is_ended_keeps_its_last_window(name, book, tmp_path):
     command = [sys.executable, "-m", "tinygrad_rnn", "train", "--text", str(book), "--hidden", "4", "--window", "10"]
@@ -562,6 +565,7 @@ def test_chinese_words_fit_the_line_too(monkeypatch):
     assert line == "mark 学生甲/"
 
 
+@pytest.mark.slow
 def test_a_message_that_is_not_ascii_reaches_any_stream(tmp_path):
     done = shell(
         "tg demo --text 时间.txt", cwd=tmp_path, env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}

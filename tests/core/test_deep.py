@@ -103,20 +103,20 @@ def test_reading_every_row_of_x_costs_linear_memory():
 
 
 @pytest.mark.slow
-def test_a_thousand_iterations_that_keep_every_loss_hold_flat_memory(no_collector):
+def test_hundreds_of_iterations_that_keep_every_loss_hold_flat_memory(no_collector):
     rng = np.random.default_rng(0)
     params = nn.init.gru(rng, 3, 8)
     xs, targets = rng.standard_normal((5, 2, 3)), rng.standard_normal((5, 2, 8))
     losses, sizes = [], []
     tracemalloc.start()
-    for k in range(1_000):
+    for k in range(400):
         with tg.Tape() as tape:
             loss = nn.mse(nn.unroll(nn.gru, params, xs)[0], targets)
         gradients = tape.gradient(loss, params)
         params = {name: tg.Tensor(p.data - 0.1 * gradients[name], name=name) for name, p in params.items()}
         losses.append(loss)
-        if k in (99, 999):
+        if k in (99, 399):
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert losses[-1].item() < losses[0].item()
-    assert sizes[1] - sizes[0] < 900 * 600  # a kept loss: a Tensor and its array, far less than a tape of 200 kB
+    assert sizes[1] - sizes[0] < 300 * 600  # a kept loss: a Tensor and its array, far less than a tape of 200 kB

@@ -433,6 +433,7 @@ def test_playing_records_nothing_on_an_open_tape(tmp_path):
 # ------------------------------------------------------------------------------------------------ the page
 
 
+@pytest.mark.slow
 def test_the_same_tape_gives_the_same_bytes_in_another_process(tmp_path):
     pages = []
     for seed in "12":

@@ -122,6 +122,7 @@ def test_any_number_of_steps_and_cells(tmp_path, T, cells):
     assert draw.plot_flow(tmp_path / "flow.png", **data(T, cells, rows)).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_only_lines_and_nothing_finite(tmp_path):
     arrays = data(rows=[])
     assert draw.plot_flow(tmp_path / "flow.pdf", **arrays).read_bytes().startswith(b"%PDF")
@@ -155,6 +156,7 @@ def without_matplotlib(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", absent)
 
 
+@pytest.mark.slow
 def test_nothing_else_imports_matplotlib():
     code = "import sys; from tinygrad_rnn import bptt, cli, draw, nn; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

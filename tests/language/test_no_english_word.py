@@ -5,10 +5,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from chinese_words import ENGLISH, assert_chinese, shown
-from zoo import CONVENTIONS, HABITS, PAIRS, ZOO, column_cell, column_example, with_mistake
+from chinese_words import ENGLISH, assert_chinese, assert_read_in_both_languages, shown
+from zoo import ZOO, with_mistake
 
-import tinygrad_rnn as tg
 from tinygrad_rnn import bptt, cli, nn
 from tinygrad_rnn.bptt.diagnosis.catalogue import catalogue
 from tinygrad_rnn.bptt.diagnosis.problems import problems_of
@@ -32,30 +31,11 @@ def test_every_mistake_that_the_doctor_knows_is_said_in_chinese(cell):
                 assert_chinese(str(said))
 
 
-def options(cell):
-    return {"example": column_example, "layout": "columns"} if cell is column_cell else {}
-
-
-WRONG = [
-    *((cell, function, mistake) for cell, function, mistake, *_ in (*ZOO, *PAIRS)),
-    *((nn.rnn, function, mistake) for function, mistake, _ in (*HABITS, *CONVENTIONS)),
-    (nn.rnn, ZOO[0][1], ""),
-]
-
-
-@pytest.mark.parametrize(
-    ("cell", "function", "mistake"),
-    [
-        pytest.param(*case, id=case[2] or "right", marks=[] if case[2] == "no carry" else pytest.mark.slow)
-        for case in WRONG
-    ],
-)
-def test_the_doctor_speaks_chinese(cell, function, mistake):
-    found = bptt.doctor(cell, with_mistake(function, mistake), **options(cell))
-    english = str(found)
-    with tg.speak("zh"):
-        assert_chinese(shown(found), *function.__name__.split("_"))
-    assert str(found) == english  # one diagnosis is read in both languages
+@pytest.mark.parametrize("mistake", ["no carry", ""])
+def test_the_doctor_speaks_chinese(mistake):
+    """Each other mistake that the doctor names is read in both languages where it is named."""
+    function = next(function for cell, function, *_ in ZOO if cell is nn.rnn)
+    assert_read_in_both_languages(bptt.doctor(nn.rnn, with_mistake(function, mistake)), "rnn")
 
 
 @pytest.mark.slow
@@ -114,7 +94,7 @@ SUBMISSIONS = {
     "ben.py": ANSWER.replace("hs[t].T @ dz", "hs[t + 1].T @ dz"),
     "cat.py": ANSWER.replace(', "U": dU', ""),
     "dan.py": ANSWER.replace("dhs[t] + carry", "dhs[t] + 0.3 * carry * carry"),
-    "eve.py": "import numpy as np\nwhile True:\n    pass\n",
+    "eve.py": "import time\nwhile True:\n    time.sleep(1)\n",
     "fay.py": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
     "gus.py": ANSWER.replace("(1 - hs[t + 1] ** 2)", "(1 - hs[t + 1])"),
 }

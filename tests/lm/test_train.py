@@ -114,12 +114,19 @@ def test_it_learns_and_writes_its_files(book, tmp_path):
         np.testing.assert_array_equal(progress.params[name].data, p.data)
 
 
+@pytest.fixture(scope="module", params=["sgd", "adam"])
+def whole_run(request, tmp_path_factory):
+    """The settings of a run, and what it learns when nothing stops it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "book.txt").write_text(PHRASE * 12, encoding="utf-8")
+    chosen = settings(folder / "book.txt", layers=2, dropout=0.3, optimizer=request.param, rate=0.05)
+    return chosen, train.train(chosen, folder / "whole")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("stop", [17, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (1, 29, 31))])
-def test_a_stopped_run_goes_on_to_the_same_numbers(book, tmp_path, stop, optimizer):
-    chosen = settings(book, layers=2, dropout=0.3, optimizer=optimizer, rate=0.05)
-    whole = train.train(chosen, tmp_path / "whole")
+@pytest.mark.parametrize("stop", [1, 17, 29, 31])
+def test_a_stopped_run_goes_on_to_the_same_numbers(whole_run, tmp_path, stop):
+    chosen, whole = whole_run
     seen = []
 
     def interrupt(*_):
@@ -137,6 +144,7 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(book, tmp_path, stop, optimiz
     assert [[row[k] for k in keys] for row in resumed.log] == [[row[k] for k in keys] for row in whole.log]
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_from_a_finished_one(book, tmp_path):
     whole = train.train(settings(book, epochs=4), tmp_path / "whole")
     train.train(settings(book, epochs=2), tmp_path / "short")
@@ -193,6 +201,7 @@ def test_an_interrupted_command_says_how_to_go_on(monkeypatch, book, tmp_path, c
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends its own kind of interrupt")
 def test_a_real_interrupt_leaves_a_checkpoint_that_samples_and_resumes(book, tmp_path):
     out = tmp_path / "run"
@@ -363,6 +372,7 @@ def test_settings_that_no_run_can_have_are_refused_before_anything_is_written(bo
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_is_not_overwritten_nor_changed_by_mistake(book, tmp_path, capsys):
     out = tmp_path / "run"
     train.train(settings(book, epochs=2), out)

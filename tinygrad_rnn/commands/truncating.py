@@ -11,38 +11,27 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygrad_rnn import bptt, files, nn
+from tinygrad_rnn import bptt, files
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, drawn
-from tinygrad_rnn.commands.chosen_cell import HELP, Chosen, a_cell, chosen
+from tinygrad_rnn.commands.chosen_cell import HELP, a_cell, chosen
 from tinygrad_rnn.commands.common import STANDARD, TEXT_HELP, at_least, place, wrote
 from tinygrad_rnn.commands.parser import Commands, add_command
 from tinygrad_rnn.commands.progress_line import Progress
-from tinygrad_rnn.commands.streams import add_json, file_for, read_text, require_outputs, tell, write_json
-from tinygrad_rnn.core.tensor import Tensor
+from tinygrad_rnn.commands.streams import add_json, file_for, require_outputs, tell, write_json
+from tinygrad_rnn.commands.truncated_problem import HIDDEN, Problem, Values, of_example, on_text
 from tinygrad_rnn.draw import truncation_bars as cuts
 from tinygrad_rnn.draw.truncation_bars import Walk
 from tinygrad_rnn.language.current import speaking
-from tinygrad_rnn.language.saying import counts, say, template
-from tinygrad_rnn.lm import text
-from tinygrad_rnn.nn.parameters import Array, Params
-from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.text_tables import padded
 
 SHOWN = 72
 """The maximum number of characters to draw."""
-HIDDEN = 16
-DIGITS = "0123456789"
-"""The characters that stand for steps where no text is read."""
 
 NAME = 38
 COLUMNS = {"error": 9, "cosine": 9, "deviation": 11, "seconds": 10, "kilobytes": 11}
 """The columns of the table, and the characters that each takes."""
-
-Values = NDArray[np.floating]
-Loss = Callable[[int, Array], Array]
-"""A function (t, h) -> loss of the step."""
 
 
 def add(commands: Commands) -> None:
@@ -99,23 +88,6 @@ class _Row:
         return _line(self.name, f"{self.error:.2g}", *shown, f"{self.seconds:.3f}", f"{self.peak_bytes / 1e3:,.0f}")
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """A cell, its parameters, inputs, and the loss of a step; the losses add up to the mean.
-
-    characters: one for each step, under which the cuts are drawn. words: what is measured. cut: what is cut.
-    """
-
-    cell: Any
-    params: Params
-    xs: Values
-    loss: Loss
-    state: Any
-    characters: str
-    words: str
-    cut: str
-
-
 def run(options: argparse.Namespace) -> int:
     """Draw the ways, then measure each."""
     require_outputs("truncate", options.json, options.output)
@@ -130,10 +102,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace, path: files.AnyPath | None) -> None:
     with chosen(options.cell) as cell:
-        _compare(options, path, _on_text(options, cell) if cell.module is None else _of_example(options, cell))
+        _compare(options, path, on_text(options, cell) if cell.module is None else of_example(options, cell))
 
 
-def _compare(options: argparse.Namespace, path: files.AnyPath | None, problem: _Problem) -> None:
+def _compare(options: argparse.Namespace, path: files.AnyPath | None, problem: Problem) -> None:
     characters = problem.characters
     silent, progress, ways = (options.json, options.output), Progress("truncate"), _ways(options.length)
     rng = np.random.default_rng(options.seed)
@@ -164,9 +136,9 @@ def _compare(options: argparse.Namespace, path: files.AnyPath | None, problem: _
         write_json(options.json, {"kind": "truncation", **about, "ways": found})
 
 
-def _measured(options: argparse.Namespace, ways: dict[str, AnyWay], problem: _Problem) -> Iterator[_Row]:
+def _measured(options: argparse.Namespace, ways: dict[str, AnyWay], problem: Problem) -> Iterator[_Row]:
     """Yield a row for each way, and for each that computes the full gradient."""
-    tape, losses = _one_tape(problem)
+    tape, losses = problem.on_one_tape()
     cell, params, xs, loss, state = problem.cell, problem.params, problem.xs, problem.loss, problem.state
     for name, how in ways.items():
         rng = np.random.default_rng(options.seed)
@@ -237,68 +209,7 @@ def _bars(characters: str, walks: Mapping[str, Sequence[Walk]]) -> str:
     return "\n".join([*lines, *(f"\n{name}\n{cuts.as_text(shown, spans)}" for name, spans in walks.items())])
 
 
-def _on_text(options: argparse.Namespace, chosen: Chosen) -> _Problem:
-    """Return a cell of `nn` with a readout of its state. It reads a text, one-hot, and predicts the next character."""
-    whole = text.load(options.text) if options.text != STANDARD else text.clean(read_text(STANDARD))
-    letters = text.windows(whole, options.steps, 1)
-    rng, hidden = np.random.default_rng(options.seed), options.hidden or HIDDEN
-    size = len(text.ALPHABET)
-    params = getattr(nn.init, chosen.name)(rng, size, hidden)
-    params["V"] = Tensor(rng.normal(0, 0.5, (size, hidden)), name="V")
-    params["c"] = Tensor(np.zeros(size), name="c")
-
-    def loss(t: int, h: Array) -> Array:
-        return nn.cross_entropy(h @ params["V"].T + params["c"], letters[t + 1]) / options.steps
-
-    words = say(
-        "{cell}, {hidden} units, {size:,} parameters, mean cross entropy of the next of {steps} characters",
-        cell=chosen.name,
-        hidden=hidden,
-        size=_size(params),
-        steps=options.steps,
-    )
-    characters = "".join(text.ALPHABET[k] for k in letters[:-1, 0])
-    cut = say("a text of {n} characters", n=options.steps)
-    return _Problem(chosen.cell, params, text.one_hot(letters[:-1]), loss, None, characters, words, cut)
-
-
-def _of_example(options: argparse.Namespace, chosen: Chosen) -> _Problem:
-    """Return a cell of a file, with the inputs of its example and random targets for its first state."""
-    if options.text is not None:
-        raise ValueError("--text: the example of the file decides the inputs\nleave it out")
-    sizes = argparse.Namespace(seed=options.seed, steps=options.steps, batch=1, input=None, hidden=options.hidden)
-    params, xs, state = chosen.inputs(sizes, "float64")
-    hs, _ = nn.unroll(chosen.cell, params, xs, state)
-    targets = np.random.default_rng(options.seed).standard_normal(hs.shape)
-
-    def loss(t: int, h: Array) -> Array:
-        return nn.mse(h, targets[t]) / options.steps
-
-    over = counts(options.steps, template("{n:,} step"), template("{n:,} steps"))
-    words = say(
-        "{cell}, {size:,} parameters, on its example, mean squared distance of its state to random targets "
-        "over {steps}",
-        cell=chosen.name,
-        size=_size(params),
-        steps=over,
-    )
-    characters = (DIGITS * options.steps)[: options.steps]
-    return _Problem(chosen.cell, params, xs, loss, state, characters, words, over)
-
-
-def _size(params: Params) -> int:
-    return sum(p.size for p in params.values())
-
-
-def _one_tape(problem: _Problem) -> tuple[Tape, list[Tensor]]:
-    """Record all steps on one tape. Return it, and the loss of each step."""
-    with Tape() as tape:
-        hs, _ = nn.unroll(problem.cell, problem.params, problem.xs, problem.state)
-        losses = [problem.loss(t, hs[t]) for t in range(len(problem.xs))]
-    return tape, losses
-
-
-def _truncated(options: argparse.Namespace, problem: _Problem, how: AnyWay) -> tuple[float, dict[str, Values]]:
+def _truncated(options: argparse.Namespace, problem: Problem, how: AnyWay) -> tuple[float, dict[str, Values]]:
     rng = np.random.default_rng(options.seed)
     return bptt.truncated_bptt(problem.cell, problem.params, problem.xs, problem.loss, how, problem.state, rng=rng)
 

@@ -31,7 +31,10 @@ from tinygrad_rnn.tape.compare_steps import Reading, first_difference
 
 def time_of(labels: Scope) -> Any:
     """Return the step to which a scope belongs, or None outside of time."""
-    return dict(labels).get("t")  # of nested scopes the inner one counts
+    for name, value in reversed(labels):  # of nested scopes the inner one counts
+        if name == "t":
+            return value
+    return None
 
 
 def steps(tape: Iterable[Entry]) -> dict[Any, list[int]]:

@@ -153,6 +153,7 @@ def test_a_saturated_gate_is_judged_by_its_rounding(bias):
     assert not bptt.compare(gated, **problem, by_hand=partial(by_hand, wrong=1e-3))
 
 
+@pytest.mark.slow
 def test_many_steps_in_float32_are_judged_by_their_rounding():
     rng = np.random.default_rng(2)
     params = {name: p.data.astype(np.float32) for name, p in nn.init.residual_rnn(rng, 8, 32).items()}

@@ -496,6 +496,7 @@ def test_the_norm_of_a_product_over_a_span(start, stop):
         np.testing.assert_allclose(found[b], np.log10(np.linalg.norm(product, 2)), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_product_of_5000_steps_is_a_number():
     """diag(1 - h^2) U with U = u I is a diagonal: the norm of a product is known from logarithms."""
     T, u = 5_000, 0.6

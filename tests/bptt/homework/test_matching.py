@@ -71,6 +71,7 @@ def test_nested_parameters(way, wrong):
     assert not wrong or set(found.wrong) == {"rnn.W", "U"}
 
 
+@pytest.mark.slow
 def test_two_layers_with_the_same_names_and_shapes():
     w = weights()
     params = {"first": {"U": w["U"]}, "second": {"U": w["U"].T.copy()}}

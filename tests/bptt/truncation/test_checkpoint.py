@@ -76,6 +76,7 @@ def peak(function):
     return answer, found
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_root_of_the_length_or_its_logarithm():
     whole, root, logarithm = [], [], []
     for T in (100, 400):
