@@ -48,6 +48,11 @@ SAMPLES = {
         ((CUBE, A, B), {"subscripts": "tij,ij,kj->tk"}),
         ((SQUARES,), {"subscripts": "bii->b"}),
     ],
+    "complex_multiply": [
+        ((CUBE[..., :2], CUBE[..., 2:]), {}),
+        ((A[:, :2], CUBE[..., 1:3]), {}),
+        ((A[:, :2], ROW[:2]), {}),
+    ],
     "inv": [((SQUARES,), {}), ((SQUARES[0],), {})],
     "det": [((SQUARES,), {}), ((SQUARES[0],), {})],
     "logabsdet": [((SQUARES,), {})],
@@ -141,6 +146,10 @@ def added_up(*args, lengths, shape, dtype):
     return out
 
 
+def as_pairs(z):
+    return np.stack([z.real, z.imag], axis=-1)
+
+
 def assigned(x, value, *index):
     out = x.copy()
     out[index] = value
@@ -165,6 +174,7 @@ BY_DEFINITION = {
     "normal_pdf": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
     "norm": lambda x, axis, keepdims: np.sqrt((x * x).sum(axis=axis, keepdims=keepdims)),
     "einsum": lambda *operands, subscripts: np.einsum(subscripts, *operands),
+    "complex_multiply": lambda a, b: as_pairs((a[..., 0] + 1j * a[..., 1]) * (b[..., 0] + 1j * b[..., 1])),
     "logabsdet": lambda x: np.log(np.abs(np.linalg.det(x))),
     "sign_of_det": lambda x: np.sign(np.linalg.det(x)),
     "set_at": assigned,

@@ -75,15 +75,25 @@ def _gate_by_gate() -> compiler.Program:
     return tg.compile(loss).program(leaves)
 
 
+def _linear_unit() -> compiler.Program:
+    """Return the program of an LRU, at the small size."""
+    T, B, features, states = SIZES["small"]
+    leaves = nn.weights.arrays(nn.init.lru(np.random.default_rng(0), features, states, "float32"))
+    x, targets = np.zeros((2, T, B, features), "float32")
+    return tg.compile(lambda p: nn.mse(nn.unroll(nn.lru, p, x)[0], targets)).program(leaves)
+
+
 def _stats() -> str:
     """Return the cost of an LSTM after each pass, and the number of calls of other networks."""
     of_cell = {}
     for cell in ("lstm", "gru", "rnn"):
         given = problem(cell, SIZES["small"], "float32")
         of_cell[cell] = tg.compile(given.loss).program(given.leaves).stats
-    others = [_gate_by_gate().stats, of_cell["gru"], of_cell["rnn"]]
-    text = "| after | calls | flops | bytes | buffers | LSTM gate by gate: calls | GRU: calls | RNN: calls |\n|---|"
-    text += "---:|" * 7 + "\n"
+    others = [_gate_by_gate().stats, of_cell["gru"], of_cell["rnn"], _linear_unit().stats]
+    text = (
+        "| after | calls | flops | bytes | buffers | LSTM gate by gate: calls | GRU: calls | RNN: calls | LRU: calls |"
+    )
+    text += "\n|---|" + "---:|" * 8 + "\n"
     for name, found in of_cell["lstm"].items():
         numbers = [found.calls, found.flops, found.nbytes, found.buffers, *(other[name].calls for other in others)]
         text += f"| `{name}` | {' | '.join(f'{number:,}' for number in numbers)} |\n"
@@ -166,6 +176,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "source-before": lambda: _code("text", _program(()).source),
     "after": lambda: _code("text", str(_program(compiler.PASSES))),
     "source-after": lambda: _code("text", _program(compiler.PASSES).source),
+    "pairs": lambda: _code("text", _linear_unit().source),
     "stats": _stats,
     "not-found": _not_found,
     "refusals": _refusals,

@@ -151,7 +151,7 @@ def test_cells_of_today_are_compiled_right(name, steps):
     assert np.abs(found[1] - exact[1]).max() <= 1e-12 * np.abs(exact[1]).max()
 
 
-@pytest.mark.parametrize("name", ["min_gru", "selective_ssm"])
+@pytest.mark.parametrize("name", ["min_gru", "selective_ssm", "lru"])
 def test_a_step_of_a_linear_recurrence_is_two_calls_each_way(name):
     arrays, xs = unrolled(name)
     program = tg.compile(cubes(name)).program(arrays, xs)
@@ -208,10 +208,10 @@ def test_vectors_are_spread_to_the_shape_of_a_step():
     program = tg.compile(cubes("lru")).program(arrays, xs)
     spread = [k for k in program.instructions if k.by == "spread"]
     assert {k.t for k in spread} == {None}
-    assert {k.shape for k in spread} >= {(B, H), (B, I)}
+    assert {k.shape for k in spread} >= {(B, H, 2), (B, I)}
     in_steps = [k for k in program.instructions if isinstance(k.t, int)]
     shapes = {a.shape for k in in_steps for a in k.arguments if isinstance(a, np.ndarray)}
-    assert shapes == {(B, H)}
+    assert shapes == {(B, H), (B, H, 2)}
 
 
 @pytest.mark.parametrize("shape", [(1,), (4,), (3, 1), (1, 4), (3, 4)])

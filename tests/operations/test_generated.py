@@ -181,6 +181,11 @@ def matrices(draw, name):
     return [drawn(draw, shape) for shape in draw(shapes).input_shapes], {}
 
 
+def pairs_of_reals(draw, name):
+    shapes = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=2, min_side=0, max_side=3)
+    return [drawn(draw, (*shape, 2)) for shape in draw(shapes).input_shapes], {}
+
+
 def by_letters(draw, name):
     """Terms of up to three letters, repeated ones too, and a result of some of them."""
     length = {letter: draw(st.integers(0, 3)) for letter in "ijk"}
@@ -230,6 +235,7 @@ CALLS = {
     "set_at": assigned,
     "scatter": scattered,
     "matmul": matrices,
+    "complex_multiply": pairs_of_reals,
     "einsum": by_letters,
     **dict.fromkeys(("inv", "det", "logabsdet", "sign_of_det"), square),
     "solve": system,

@@ -17,8 +17,8 @@ from tinygrad_rnn.notebook.html_parts import Markup, box, table
 class Stats:
     """The calls of a run, their floating-point operations, the bytes of memory, and the number of buffers.
 
-    A product of (n, k) and (k, m) counts 2 n k m operations, any other call one for each entry of its
-    result, a sum one for each entry of its operand.
+    A product of (n, k) and (k, m) counts 2 n k m operations, one of complex numbers six, any other call one for each
+    entry of its result, a sum one for each entry of its operand.
     """
 
     calls: int
@@ -58,5 +58,7 @@ def _flops(call: Call, node: Node | None) -> int:
         return 0
     if call.name in ("dot", "matmul"):
         return 2 * call.out.size * int(call.operands[0].shape[-1])
+    if call.out.dtype.kind == "c":
+        return 6 * call.out.size
     read = [math.prod(v.shape) for v in node.reads()] if node is not None and call.name in ("sum", "mean") else []
     return max([call.out.size, *read])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from tinygrad_rnn.compiler.liveness import Destination, Liveness, owners
-from tinygrad_rnn.compiler.lowering import Call, copied, lowered
+from tinygrad_rnn.compiler.lowering import Call, as_complex, as_pairs, complex_product, copied, lowered
 from tinygrad_rnn.compiler.memory import Bytes, Memory
 from tinygrad_rnn.compiler.rows_written_over import in_a_step, rows_written_over, writes_over
 from tinygrad_rnn.compiler.storage import LoopCalls, Slot, StepCall
@@ -99,10 +100,12 @@ class LoopPlanner:
         outside = self.outside
         if not outside.reuse:
             return
-        for stack, array in rows_written_over(self.loop, self.destinations, outside.liveness, self.ending).items():
+        for stack, rows in rows_written_over(self.loop, self.destinations, outside.liveness, self.ending).items():
             free = stack not in outside.arrays and stack not in self.destinations
-            if free and array in outside.raw and stack not in outside.liveness.owner:
-                outside.arrays[stack], outside.raw[stack] = outside.arrays[array], outside.raw.pop(array)
+            root, array = outside.liveness.root(rows), outside.arrays[rows]
+            whole = root in outside.raw and array.nbytes == outside.raw[root].nbytes and array.flags.c_contiguous
+            if free and whole and stack not in outside.liveness.owner:
+                outside.arrays[stack], outside.raw[stack] = array, outside.raw.pop(root)
 
     def _hand_over(self) -> None:
         """Copy each state, at the end of a step, to the place where the next step reads it, if it is not there."""
@@ -247,6 +250,13 @@ class LoopPlanner:
 
     def _call(self, calls: list[StepCall], node: Node, operands: Sequence[Argument], out: Slot) -> None:
         ahead = calls is self.calls.prelude
+        if node.op.name == "complex_multiply" and self.outside.reuse:
+            numbers = [(s, as_complex(s.array)) for s in (*operands, out)]
+            if all(array is not None for _, array in numbers):
+                a, b, product = (replace(s, array=array) for s, array in numbers)
+                call = complex_product(*(self._some(s, ahead) for s in (a, b, product)))
+                calls.append(StepCall(call, (a, b), product, node))
+                return
         arrays = [self._some(a, ahead) if isinstance(a, Slot) else a for a in operands]
         call = lowered(node, arrays, self._some(out, ahead), self.outside.reuse, in_steps=True)
         known = {id(array): a for array, a in zip(arrays, operands, strict=True) if isinstance(a, Slot)}
@@ -315,7 +325,9 @@ class LoopPlanner:
                 named.setdefault(slot.key, v.name)
         for step in [*self.calls.prelude, *self.calls.body]:
             for slot in [*step.operands, step.out]:
-                named.setdefault(slot.key, self.memory.name(slot.array))
+                reals = replace(slot, array=as_pairs(slot.array)) if slot.array.dtype.kind == "c" else slot
+                name = named.get(reals.key) or self.memory.name(reals.array)
+                named.setdefault(slot.key, f"{name}_complex" if reals is not slot else name)
 
 
 def _chunk(loop: Loop) -> int:

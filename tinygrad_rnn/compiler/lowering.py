@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,10 @@ def lowered(node: Node, operands: Sequence[Argument], out: Array, into: bool, in
         return Call(runs, _typed(node, operands), out, True, function.__name__)
     if name == "matmul" and into:
         return _product(operands[0], operands[1], out, in_steps)
+    if name == "complex_multiply" and into:
+        a, b, product = (as_complex(array) for array in (*operands, out))
+        if a is not None and b is not None and product is not None:
+            return complex_product(a, b, product)
     if name == "sum" and into:
         return _sum(node, operands, out, in_steps)
     if function is sigmoid.function and into:
@@ -90,6 +95,28 @@ _KEYWORD: dict[Function, Function] = {np.maximum: _maximum, np.minimum: _minimum
 def copied(source: Array, out: Array) -> Call:
     """Return the call that copies one array into another."""
     return Call(np.copyto, (source,), out, True, "copyto")
+
+
+def complex_product(a: Array, b: Array, out: Array) -> Call:
+    """Return the product of complex numbers."""
+    return Call(np.multiply, (a, b), out, True, "multiply")
+
+
+def as_complex(pairs: Array) -> Array | None:
+    """Return pairs of reals, which lie on the last axis, as complex numbers in the same memory; None where they cannot.
+
+    NumPy reads them so if the two numbers of a pair lie side by side.
+    """
+    kind = {"f": np.complex64, "d": np.complex128}.get(pairs.dtype.char)
+    if kind is None or not pairs.size or pairs.strides[-1] != pairs.itemsize:
+        return None
+    numbers: Array = pairs.view(kind)[..., 0]
+    return numbers
+
+
+def as_pairs(numbers: Array) -> Array:
+    """Return complex numbers as pairs of reals, on one axis more, in the same memory."""
+    return numbers[..., None].view(numbers.real.dtype)
 
 
 def _logistic(x: Array, out: Array) -> None:
@@ -157,9 +184,9 @@ def _product(a: Array, b: Array, out: Array, in_steps: bool) -> Call:
     return Call(np.matmul, (a, b), out, True, "matmul")
 
 
-def _rows(a: Array) -> Array | None:
-    """Return all axes but the last as one; None where that needs a copy."""
-    rows = a.reshape(-1, a.shape[-1]) if a.size else a
+def _rows(a: Array, leading: int = -1) -> Array | None:
+    """Return an array as a matrix, with the leading axes as its rows; None where that needs a copy."""
+    rows = a.reshape(prod(a.shape[:leading]), -1) if a.size else a
     return rows if a.size and np.may_share_memory(rows, a) else None
 
 
@@ -167,13 +194,13 @@ def _sum(node: Node, operands: Sequence[Argument], out: Array, in_steps: bool) -
     given = dict(zip(("axis", "keepdims"), operands[1:], strict=False)) | dict(node.kwargs)
     axis, keepdims = given.get("axis"), bool(given.get("keepdims", False))
     x = operands[0]
-    leading = tuple(range(x.ndim - 1))
-    columns = axis is not None and x.ndim > 1 and tuple(np.atleast_1d(axis) % x.ndim) == leading
-    if columns and not keepdims and not in_steps:
-        rows = _rows(x)
+    axes = [] if axis is None else sorted(np.atleast_1d(axis) % max(x.ndim, 1))
+    leading = 0 < len(axes) < x.ndim and axes == list(range(len(axes)))
+    if leading and not keepdims and not in_steps:
+        rows = _rows(x, len(axes))
         if rows is not None and out.flags.c_contiguous and x.dtype == out.dtype and x.dtype.kind == "f":
             ones = np.ones(len(rows), x.dtype)
-            return Call(np.dot, (ones, rows), out, True, "dot", method=True)
+            return Call(np.dot, (ones, rows), out.reshape(-1), True, "dot", method=True)
 
     def total(x: Array, out: Array) -> None:
         np.add.reduce(x, axis=axis, out=out, keepdims=keepdims)

@@ -15,10 +15,17 @@ from tinygrad_rnn.compiler.passes.factors import factors
 from tinygrad_rnn.compiler.passes.gates import gates
 from tinygrad_rnn.compiler.passes.hoist import hoist, invariants
 from tinygrad_rnn.compiler.passes.join_matmuls import siblings
+from tinygrad_rnn.compiler.passes.pairs import pairs
 from tinygrad_rnn.compiler.passes.spread import spread
 from tinygrad_rnn.graph.graph import Graph, Pass
 
-BEFORE: Mapping[str, Pass] = {"dead_code": dead_code, "siblings": siblings, "hoist": hoist, "defer": defer}
+BEFORE: Mapping[str, Pass] = {
+    "dead_code": dead_code,
+    "siblings": siblings,
+    "hoist": hoist,
+    "defer": defer,
+    "pairs": pairs,
+}
 """The passes over the forward pass, before it is differentiated."""
 
 AFTER: Mapping[str, Pass] = {

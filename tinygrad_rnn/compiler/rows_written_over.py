@@ -35,7 +35,8 @@ def rows_written_over(
     """
     within = in_a_step(loop, destinations)
     reads = Counter(outside.root(v) for v in loop.reads())
-    rows = {r.inner: r.outer for r in loop.rows if r.outer in ending and reads[r.outer] == 1}
+    roots = {r: outside.root(r.outer) for r in loop.rows}
+    rows = {r.inner: r.outer for r, root in roots.items() if root in ending and reads[root] == 1}
     stacks = {out.inner: out.outer for out in loop.stacks}
     found: dict[Value, Value] = {}
     for k, node in enumerate(loop.body):

@@ -182,6 +182,7 @@ _FIRST_ALONE: dict[str, Rule] = {
 
 BATCHING: dict[Primitive, Rule] = {
     op("matmul"): _matmul,
+    op("complex_multiply"): _elementwise,
     op("concatenate"): _concatenate,
     op("stack"): _concatenate,
     **{op(name): _first_alone(rule) for name, rule in _FIRST_ALONE.items()},

@@ -44,7 +44,9 @@ def _on_full_arrays(
 ) -> Node:
     """Return an elementwise call that reads arrays of the shape of a step in the place of vectors."""
     size = int(np.prod(shape))
-    if not elementwise(node) or not any(a.shape == node.out.shape for a in node.reads()):
+    if not (elementwise(node) or node.op.name == "complex_multiply") or not any(
+        a.shape == node.out.shape for a in node.reads()
+    ):
         return node
     args: list[Argument] = []
     for a in node.args:
