@@ -77,7 +77,8 @@ class ScanFrames:
         found = [self.chain.pairs(self.added)]
         for products in self.rounds:
             i, j = np.array(products).T
-            found.append(associative.joined(*found[-1], i, j))
+            with np.errstate(all="ignore"):  # numbers that are not finite are shown as such
+                found.append(associative.joined(*found[-1], i, j))
         return found
 
     def svg(self, name: str) -> str:

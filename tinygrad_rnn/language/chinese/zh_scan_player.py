@@ -71,8 +71,11 @@ SCAN_PLAYER = {
     "It is the gradient of the walk: apart by at most {apart} of the largest entry, which is rounding.": (
         "它就是逐步反向的梯度：最多相差最大元素的 {apart}，这是舍入误差。"
     ),
-    "The gradients of scan and walk are apart by {apart} of the largest entry, which is more than rounding.": (
-        "扫描与逐步反向的梯度相差最大元素的 {apart}，这超过了舍入误差。"
+    "The gradients of scan and walk are apart by {apart} of the largest entry: products of Jacobians lost digits.": (
+        "扫描与逐步反向的梯度相差最大元素的 {apart}：雅可比矩阵的乘积损失了有效数字。"
+    ),
+    "Some entries are not finite, so the gradient cannot be compared with that of the walk.": (
+        "有些元素不是有限数，所以无法与逐步反向的梯度比较。"
     ),
     # The page
     "{cell}: BPTT as an associative scan": "{cell}：作为结合扫描的随时间反向传播",
