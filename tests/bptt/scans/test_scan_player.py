@@ -232,6 +232,22 @@ def test_a_state_without_a_batch_is_shown_whole():
     assert not any("examples" in text for text in data["levels"]["scan"][0]["words"])
 
 
+def test_rows_that_meet_are_shown_as_one_example():
+    with tg.Tape() as tape:
+        s = tg.Tensor(np.arange(6.0).reshape(3, 2))
+        for t in range(3):
+            with tg.scope(t=t):
+                s = tg.named("s", s - s.mean(axis=0))
+        loss = (s**2).sum()
+    data = data_of(bptt.scan_gradient(tape, loss, tape.leaves()[0]).play().page)
+    words = data["levels"]["scan"][0]["words"]
+    assert words[0] == "g_{k} is short for dL/ds_{k}: 6 numbers for an example."
+    assert not any("first of" in text for text in words)
+    ((_, A), _) = data["boxes"]["scan0n0_1"]["arrays"]
+    centred = np.kron(np.eye(3) - 1 / 3, np.eye(2))
+    np.testing.assert_allclose(data["arrays"][A]["rows"], centred, rtol=6e-4, atol=1e-12)
+
+
 # ------------------------------------------------------------------------------------------------ the page
 
 

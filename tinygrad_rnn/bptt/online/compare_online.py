@@ -102,7 +102,10 @@ class OnlineComparison:
             "bias |E G - g| / |g|, deviation sqrt(E |G - E G|^2) / |g|, cosine of E G and g; steps count from 0"
         )
         counted = say("what a step holds and computes at most, for an example, once it has its Jacobians")
-        tables = (*aligned(errors, right=range(1, len(head))), meaning), (*aligned(costs, right=[1, 2]), counted, *reasons)
+        tables = (
+            (*aligned(errors, right=range(1, len(head))), meaning),
+            (*aligned(costs, right=[1, 2]), counted, *reasons),
+        )
         return "\n\n".join("\n".join(lines) for lines in tables)
 
     def _repr_html_(self) -> str:
