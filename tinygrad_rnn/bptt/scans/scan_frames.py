@@ -158,6 +158,9 @@ class ScanFrames:
             place = len(self.steps) - 1
             steps, rule = span(self.steps, place, place - 1), self._carries(place, place - 1)
             words.append(say("A box {steps} holds the pair of these steps: {rule}.", steps=steps, rule=rule))
+        words.append(
+            say("The walk makes one cotangent after another. A scan combines pairs next to each other, many at once.")
+        )
         if self.chain.diagonal and m == 1:
             words.append(say("The Jacobians are diagonal: A is a vector, and a product goes entry by entry."))
         elif self.chain.diagonal:

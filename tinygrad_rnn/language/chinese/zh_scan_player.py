@@ -31,6 +31,9 @@ SCAN_PLAYER = {
     ),
     "Nothing comes after the last step: {rule} is known.": "最后一个时刻之后没有别的时刻：{rule} 已知。",
     "A box {steps} holds the pair of these steps: {rule}.": "方框 {steps} 是这些时刻合成的一对：{rule}。",
+    "The walk makes one cotangent after another. A scan combines pairs next to each other, many at once.": (
+        "逐步反向一个接一个地算出余切；扫描把相邻的对合成起来，同时合成许多对。"
+    ),
     "The Jacobians are diagonal: A is a vector, and a product goes entry by entry.": (
         "雅可比矩阵是对角矩阵：A 是一个向量，乘积按元素进行。"
     ),
