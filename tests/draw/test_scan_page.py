@@ -49,7 +49,7 @@ def test_keys_go_from_round_to_round_and_each_is_told(opened, eight):
         assert page.evaluate("location.hash") == "#4"
         page.keyboard.press("l")
         assert page.locator("#play-position").inner_text() == "round 4 of 5"
-        assert page.locator("#play-now h2").inner_text() == "Down-sweep, round 4 of 5"
+        assert page.locator("#play-now h2").inner_text() == "Down-sweep, round 4 of 5, chain of h"
         into_the_graph(page)
         page.keyboard.press("Home")
         page.keyboard.press("Enter")

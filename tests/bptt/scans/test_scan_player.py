@@ -206,7 +206,7 @@ def test_chains_are_played_one_after_another_with_their_own_steps():
     first = frames[0]["words"]
     assert first[0] == "g_{k} is short for dL/dh_{k} (layer=1 direction=reverse): 2 numbers for an example."
     assert first[1].startswith("g_{1} = A_{1} g_{0} + b_{1}, where A_{1} is the step Jacobian of step 0")
-    assert frames[4]["head"] == "The pairs, chain 2 of 4"
+    assert frames[4]["head"] == "The pairs, chain 2 of 4, h layer=1 direction=forward"
 
 
 def test_steps_are_counted_from_where_they_are_asked_to():

@@ -93,15 +93,14 @@ class ScanFrames:
         walk, *scans = cost_of([self.chain]).ways
         for n in range(depth + 1):
             products = self.rounds[n - 1] if n else []
-            about = (
-                (self._head(n), say("round {n} of {depth}", n=n, depth=depth))
-                if n
-                else (say("The pairs"), say("pairs"))
-            )
-            head, place = (str(listed([words, self.which] if self.which else [words])) for words in about)
+            names = listed(self.chain.names)
+            states = names if self.which else say("chain of {states}", states=names)
+            head = self._head(n) if n else say("The pairs")
+            place = say("round {n} of {depth}", n=n, depth=depth) if n else say("pairs")
+            within = [self.which] if self.which else []
             yield {
-                "head": head,
-                "place": place,
+                "head": str(listed([head, *within, states])),
+                "place": str(listed([place, *within])),
                 "words": self._words_of_round(n) if n else self._words_of_start(),
                 "products": [self._product(n, *product) for product in products],
                 "prefix": self.prefix,

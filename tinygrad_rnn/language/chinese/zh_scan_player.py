@@ -14,6 +14,7 @@ SCAN_PLAYER = {
     "Up-sweep, round {n} of {depth}": "向上扫，第 {n} 轮，共 {depth} 轮",
     "Down-sweep, round {n} of {depth}": "向下扫，第 {n} 轮，共 {depth} 轮",
     "chain {n} of {count}": "第 {n} 条链，共 {count} 条",
+    "chain of {states}": "{states} 的链",
     "pairs": "各对",
     "The pairs": "各对 (A, b)",
     "pair {steps}": "{steps} 这一对",
