@@ -1,5 +1,6 @@
 """Methods forward in time: what is exact is exact, what is random is right on average, the rest as its paper says."""
 
+import itertools
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -310,6 +311,72 @@ def test_the_terms_add_up_to_the_gradient_by_lag():
         for k in range(t + 1):
             size = np.sqrt(sum(np.sum(of.get(k, np.zeros(1)) ** 2) for of in terms))
             assert found.terms[t, k] == pytest.approx(size, rel=1e-12, abs=1e-15)
+
+
+def leaky_steps(T=6, H=3):
+    """A leaky RNN by hand: (params, xs, weights of the loss), and of each step J, I and dL_t/dh_t."""
+    rng = np.random.default_rng(3)
+    params = nn.init.leaky_rnn(rng, 2, H)
+    xs, ws = rng.standard_normal((T, 1, 2)), rng.standard_normal((T, 1, H))
+    W, U, b, c = (params[k].data for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    h, steps = np.zeros(H), []
+    for x, w in zip(xs[:, 0], ws[:, 0], strict=True):
+        f = np.tanh(W @ x + b + U @ h + c)
+        slope = 0.2 * (1 - f**2)
+        read = [np.kron(np.eye(H), a) for a in (x, h)] + [np.eye(H)] * 2
+        I = slope[:, None] * np.concatenate(read, axis=1)
+        J = 0.8 * np.eye(H) + slope[:, None] * U
+        h = 0.8 * h + 0.2 * f
+        steps.append((J, I, w))
+    return params, xs, ws, steps
+
+
+def test_every_column_of_a_biased_method_is_that_of_numpy():
+    """RFLO by hand: the term (t, k) is dL_t 0.8^(t-k) I_k in the place of dL_t J_t ... J_{k+1} I_k."""
+    params, xs, ws, steps = leaky_steps()
+    assert [*params] == ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+    full, kept = {}, {}
+    for k, (_, I, _) in enumerate(steps):
+        exact = leaks = I
+        for t in range(k, len(steps)):
+            if t > k:
+                exact, leaks = steps[t][0] @ exact, 0.8 * leaks
+            full[t, k], kept[t, k] = steps[t][2] @ exact, steps[t][2] @ leaks
+    g, G = sum(full.values()), sum(kept.values())
+    row = bptt.compare_online(nn.leaky_rnn, params, xs, lambda t, h: (h * ws[t]).sum(), [bptt.RFLO()]).rows[0]
+    assert row.deviation.relative == pytest.approx(np.linalg.norm(G - g) / np.linalg.norm(g), rel=1e-10)
+    assert row.deviation.cosine == pytest.approx(G @ g / np.linalg.norm(G) / np.linalg.norm(g), rel=1e-10)
+    assert row.deviation.variance == 0
+    for lag in range(len(steps)):
+        a, b = (sum(of[t, t - lag] for t in range(lag, len(steps))) for of in (kept, full))
+        assert row.by_lag[lag] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), rel=1e-10)
+    changed = {key: np.linalg.norm(kept[key] - full[key]) / np.linalg.norm(full[key]) for key in full}
+    assert row.first_dropped == min(key for key, share in changed.items() if share > 1e-9) == (1, 0)
+    for (t, k), share in changed.items():
+        assert row.changed[t, k] == pytest.approx(share, rel=1e-9, abs=1e-12)
+        assert row.dropped[t, k] == (t > k)
+
+
+def test_the_expectation_and_variance_of_uoro_are_those_of_all_signs():
+    """By hand, one unit and four steps: all 16 drawings of UORO."""
+    params, xs, ws, steps = leaky_steps(4, 1)
+    found = []
+    for signs in itertools.product((-1.0, 1.0), repeat=4):
+        s, v, g = np.zeros(1), np.zeros(5), np.zeros(5)
+        for nu, (J, I, dL) in zip(signs, steps, strict=True):
+            moved, own = J @ s, nu * I[0]
+            rho = np.sqrt(np.linalg.norm(v) / np.linalg.norm(moved)) if moved.any() and v.any() else 1.0
+            rho_1 = np.sqrt(np.linalg.norm(own))
+            s, v = rho * moved + rho_1 * nu, v / rho + own / rho_1
+            g = g + dL @ s * v
+        found.append(g)
+    mean = np.mean(found, axis=0)
+    full = bptt.compare_online(nn.leaky_rnn, params, xs, lambda t, h: (h * ws[t]).sum(), [bptt.UORO()], exact=True)
+    row = full.rows[0]
+    assert row.deviation.bias < 1e-12
+    assert row.deviation.variance == pytest.approx(np.mean([np.sum((g - mean) ** 2) for g in found]), rel=1e-10)
+    assert row.deviation.full == pytest.approx(np.linalg.norm(mean), rel=1e-10)
+    assert row.first_dropped is None
 
 
 class Counted:

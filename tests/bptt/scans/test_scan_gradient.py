@@ -251,7 +251,7 @@ def test_the_cost_is_counted():
     assert scan.time(32) == 6 < walk.time(32) == 7
     lines = str(found).splitlines()
     assert lines[2].split() == ["scan", "144", "3", "48", "32", "processors"]
-    assert lines[-1].startswith("Steps from which a scan is faster, with states of this size: 4 with 64 processors")
+    assert lines[-3] == "64 processors, states of this size: a scan is faster from 4 steps on"
     assert found.cost.steps_from(1) is None
     assert found.cost.steps_from(64) == 4  # 3 rounds of the walk; 2 rounds of two products, 12 multiply-adds each
 

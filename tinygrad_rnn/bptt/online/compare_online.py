@@ -83,12 +83,12 @@ class OnlineComparison:
     def __str__(self) -> str:
         lags = sorted({min(lag, len(self.terms) - 1) for lag in (0, 1, 2, 5, 10)})
         head = [say("method"), say("bias"), say("deviation"), say("cosine")]
-        head += [say("lag {lag}", lag=lag) for lag in lags]
-        head += [say("first term lost"), say("numbers held"), say("multiply-adds")]
-        lines, reasons = [head], list[str]()
+        head += [*(say("lag {lag}", lag=lag) for lag in lags), say("first term lost")]
+        errors, costs = [head], [[say("method"), say("numbers held"), say("multiply-adds")]]
+        reasons = list[str]()
         for row in self.rows:
             if row.deviation is None:
-                lines.append([str(row.how), say("not defined for this cell"), *[""] * (len(head) - 2)])
+                errors.append([str(row.how), say("not defined for this cell"), *[""] * (len(head) - 2)])
                 reasons.append(row.refused.splitlines()[0])
                 continue
             of = row.deviation
@@ -96,10 +96,17 @@ class OnlineComparison:
             first = "-" if row.first_dropped is None else "({}, {})".format(*row.first_dropped)
             # What is left of an exact method is rounding, which differs from machine to machine.
             sizes = ["0" if of.relative < ROUNDING else f"{of.relative:.2g}", f"{of.spread:.2g}", f"{of.cosine:.3f}"]
-            lines.append([str(row.how), *sizes, *cosines, first, f"{row.held:,}", f"{row.work:,}"])
-        note = say("bias |E G - g| / |g|, deviation sqrt(E |G - E G|^2) / |g|, cosine of E G and g; steps count from 0")
-        cost = say("numbers held and multiply-adds: of a step at most, for an example, from its Jacobians on")
-        return "\n".join([*aligned(lines, right=range(1, len(head))), note, cost, *reasons])
+            errors.append([str(row.how), *sizes, *cosines, first])
+            costs.append([str(row.how), f"{row.held:,}", f"{row.work:,}"])
+        meaning = say(
+            "bias |E G - g| / |g|, deviation sqrt(E |G - E G|^2) / |g|, cosine of E G and g; steps count from 0"
+        )
+        counted = say("what a step holds and computes at most, for an example, once it has its Jacobians")
+        tables = (
+            (*aligned(errors, right=range(1, len(head))), meaning),
+            (*aligned(costs, right=[1, 2]), counted, *reasons),
+        )
+        return "\n\n".join("\n".join(lines) for lines in tables)
 
     def _repr_html_(self) -> str:
         title = say("Methods forward in time, beside the full gradient")

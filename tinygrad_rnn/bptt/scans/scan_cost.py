@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinygrad_rnn.bptt.scans.state_chains import Chain
-from tinygrad_rnn.language.saying import Words, listed, say, sentence
+from tinygrad_rnn.language.saying import Words, say, sentence
 from tinygrad_rnn.nn.associative import lean_rounds, rounds
 from tinygrad_rnn.text_tables import aligned
 
@@ -82,16 +82,14 @@ class Cost:
             faster = "-" if fewest is None else say("{P} processors", P=f"{fewest:,}")
             rows.append([str(way.name), f"{way.work:,}", f"{way.depth:,}", f"{way.held:,}", faster])
         lines = aligned([head, *rows], right=[1, 2, 3, 4])
-        if self.sizes:
-            found = listed(self._from_steps(P) for P in PROCESSORS)
-            lines.append(say("Steps from which a scan is faster, with states of this size: {found}.", found=found))
+        lines += [self._from_steps(P) for P in PROCESSORS if self.sizes]
         return "\n".join(lines)
 
     def _from_steps(self, processors: int) -> str:
         steps, P = self.steps_from(processors), f"{processors:,}"
         if steps is None:
-            return say("none with {P} processors", P=P)
-        return say("{T} with {P} processors", T=f"{steps:,}", P=P)
+            return say("{P} processors, states of this size: a scan is never faster", P=P)
+        return say("{P} processors, states of this size: a scan is faster from {T} steps on", P=P, T=f"{steps:,}")
 
 
 def cost_of(chains: Sequence[Chain]) -> Cost:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
-from tinygrad_rnn.bptt.gradient_flow.jacobians import batch_of
 from tinygrad_rnn.bptt.scans.scan_cost import Way, cost_of
 from tinygrad_rnn.bptt.scans.state_chains import Chain
 from tinygrad_rnn.draw import scan_tree
@@ -77,7 +76,8 @@ class ScanFrames:
         found = [self.chain.pairs(self.added)]
         for products in self.rounds:
             i, j = np.array(products).T
-            found.append(associative.joined(*found[-1], i, j))
+            with np.errstate(all="ignore"):  # numbers that are not finite are shown as such
+                found.append(associative.joined(*found[-1], i, j))
         return found
 
     def svg(self, name: str) -> str:
@@ -93,15 +93,14 @@ class ScanFrames:
         walk, *scans = cost_of([self.chain]).ways
         for n in range(depth + 1):
             products = self.rounds[n - 1] if n else []
-            about = (
-                (self._head(n), say("round {n} of {depth}", n=n, depth=depth))
-                if n
-                else (say("The pairs"), say("pairs"))
-            )
-            head, place = (str(listed([words, self.which] if self.which else [words])) for words in about)
+            names = listed(self.chain.names)
+            states = names if self.which else say("chain of {states}", states=names)
+            head = self._head(n) if n else say("The pairs")
+            place = say("round {n} of {depth}", n=n, depth=depth) if n else say("pairs")
+            within = [self.which] if self.which else []
             yield {
-                "head": head,
-                "place": place,
+                "head": str(listed([head, *within, states])),
+                "place": str(listed([place, *within])),
                 "words": self._words_of_round(n) if n else self._words_of_start(),
                 "products": [self._product(n, *product) for product in products],
                 "prefix": self.prefix,
@@ -158,15 +157,17 @@ class ScanFrames:
             place = len(self.steps) - 1
             steps, rule = span(self.steps, place, place - 1), self._carries(place, place - 1)
             words.append(say("A box {steps} holds the pair of these steps: {rule}.", steps=steps, rule=rule))
+        words.append(
+            say("The walk makes one cotangent after another. A scan combines pairs next to each other, many at once.")
+        )
         if self.chain.diagonal and m == 1:
             words.append(say("The Jacobians are diagonal: A is a vector, and a product goes entry by entry."))
         elif self.chain.diagonal:
             words.append(
                 say("The Jacobians are diagonal: each place of the state has a matrix A of its own, {m}×{m}.", m=m)
             )
-        count = batch_of(self.chain.states[0])
-        if count > 1:
-            words.append(say("The numbers are those of the first of {count} examples.", count=count))
+        if self.chain.rows > 1:
+            words.append(say("The numbers are those of the first of {count} examples.", count=self.chain.rows))
         size = self._of_one(self.levels[0][0][0]).size
         if not self.arrays.is_whole(size):
             words.append(

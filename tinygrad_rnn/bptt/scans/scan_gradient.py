@@ -46,7 +46,8 @@ class Scanned:
     """The gradients of a scan, built as `wrt`, the chains of states, and what it costs beside the walk.
 
     steps: the labels of the steps, in the order of the run. cotangents: of each state, what the scan found. added: of
-    each chain, what reaches its states past the next ones, (T, ..., m). walk: the gradients by the walk, once more.
+    each chain, what reaches its states past the next ones, (T, ..., m). walk: a function that returns the gradients of
+    the walk; it keeps the tape.
     """
 
     gradients: Tree

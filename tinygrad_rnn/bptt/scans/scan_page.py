@@ -22,8 +22,8 @@ from tinygrad_rnn.tape.array_text import norm
 
 WHOLE = 64
 """The maximum number of entries of an array whose numbers are shown."""
-ROUNDING = 1e4
-"""How many last places of the largest entry lie between two gradients that differ by rounding."""
+ROUNDING = 0.75
+"""The power of a last place by which rounding may part two gradients: 2e-12 in float64, 6e-6 in float32."""
 
 
 def scan_page(
@@ -89,14 +89,15 @@ def _one_step(prefix: str) -> Data:
 
 def _last_frame(gradients: tuple[Tree, Tree], arrays: ShownArrays) -> Data:
     """Return the frame of the gradients: of each its name, its norms, how far the two are apart, and its numbers."""
-    rows, most, allowed = [], 0.0, 0.0
+    rows, shares, close = [], [0.0], True
     for (name, scan), (_, walk) in zip(*map(named_leaves, gradients), strict=True):
-        largest = float(np.max(np.abs(walk), initial=0)) or 1.0
-        apart = float(np.max(np.abs(scan - walk), initial=0)) / largest
-        most, allowed = max(most, apart), max(allowed, ROUNDING * float(np.finfo(walk.dtype).eps))
+        with np.errstate(all="ignore"):
+            apart = float(np.max(np.abs(scan - walk), initial=0)) / (float(np.max(np.abs(walk), initial=0)) or 1.0)
+        shares.append(apart)
+        close &= apart <= float(np.finfo(walk.dtype).eps) ** ROUNDING
         rows.append(
             {
-                "name": name,
+                "name": name or say("the gradient"),
                 "norms": [shown(norm(scan)), shown(norm(walk))],
                 "apart": f"{apart:.1g}",
                 "arrays": [arrays.number(scan), arrays.number(walk)],
@@ -104,22 +105,24 @@ def _last_frame(gradients: tuple[Tree, Tree], arrays: ShownArrays) -> Data:
         )
     words = [
         say("From the cotangent of each state the walk goes on within its step, and the terms of all steps add up."),
-        _agreement(most, allowed),
+        _agreement(float(np.max(shares)), close),
     ]
     about = {"head": say("The gradient"), "place": say("the gradient"), "words": words, "products": []}
     return about | {"gradients": rows}
 
 
-def _agreement(most: float, allowed: float) -> str:
-    """Say how far two gradients are apart, as a part of the largest entry, where rounding allows so much."""
+def _agreement(most: float, close: bool) -> str:
+    """Say how far two gradients are apart, as a part of the largest entry; close: no further than by rounding."""
+    if not np.isfinite(most):
+        return say("Some entries are not finite, so the gradient cannot be compared with that of the walk.")
     if most == 0:
         return say("It is the gradient of the walk, to the last digit.")
-    if most <= allowed:
+    if close:
         return say(
             "It is the gradient of the walk: apart by at most {apart} of the largest entry, which is rounding.",
             apart=f"{most:.1g}",
         )
     return say(
-        "The gradients of scan and walk are apart by {apart} of the largest entry, which is more than rounding.",
+        "The gradients of scan and walk are apart by {apart} of the largest entry: products of Jacobians lost digits.",
         apart=f"{most:.1g}",
     )

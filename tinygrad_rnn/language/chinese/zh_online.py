@@ -8,8 +8,8 @@ ONLINE = {
     "10^-3 and less": "10^-3 及以下",
     "largest term": "最大的项",
     "what the method changes, the larger the more; framed: the first": "方法改变的项，越大改变越多；加框：最先改变的项",
-    "numbers held and multiply-adds: of a step at most, for an example, from its Jacobians on": (
-        "保存的数与乘加次数：每个样本，一个时刻最多，从它的雅可比矩阵算起"
+    "what a step holds and computes at most, for an example, once it has its Jacobians": (
+        "一个时刻最多保存多少、计算多少：对每个样本，从有了雅可比矩阵之后算起"
     ),
     "Measured here, all methods on dense arrays: {times}": "在这里实测，所有方法都用稠密数组：{times}",
     "The terms (t, k) of the gradient": "梯度的各项 (t, k)",

@@ -14,6 +14,7 @@ SCAN_PLAYER = {
     "Up-sweep, round {n} of {depth}": "向上扫，第 {n} 轮，共 {depth} 轮",
     "Down-sweep, round {n} of {depth}": "向下扫，第 {n} 轮，共 {depth} 轮",
     "chain {n} of {count}": "第 {n} 条链，共 {count} 条",
+    "chain of {states}": "{states} 的链",
     "pairs": "各对",
     "The pairs": "各对 (A, b)",
     "pair {steps}": "{steps} 这一对",
@@ -31,6 +32,9 @@ SCAN_PLAYER = {
     ),
     "Nothing comes after the last step: {rule} is known.": "最后一个时刻之后没有别的时刻：{rule} 已知。",
     "A box {steps} holds the pair of these steps: {rule}.": "方框 {steps} 是这些时刻合成的一对：{rule}。",
+    "The walk makes one cotangent after another. A scan combines pairs next to each other, many at once.": (
+        "逐步反向一个接一个地算出余切；扫描把相邻的对合成起来，同时合成许多对。"
+    ),
     "The Jacobians are diagonal: A is a vector, and a product goes entry by entry.": (
         "雅可比矩阵是对角矩阵：A 是一个向量，乘积按元素进行。"
     ),
@@ -71,8 +75,11 @@ SCAN_PLAYER = {
     "It is the gradient of the walk: apart by at most {apart} of the largest entry, which is rounding.": (
         "它就是逐步反向的梯度：最多相差最大元素的 {apart}，这是舍入误差。"
     ),
-    "The gradients of scan and walk are apart by {apart} of the largest entry, which is more than rounding.": (
-        "扫描与逐步反向的梯度相差最大元素的 {apart}，这超过了舍入误差。"
+    "The gradients of scan and walk are apart by {apart} of the largest entry: products of Jacobians lost digits.": (
+        "扫描与逐步反向的梯度相差最大元素的 {apart}：雅可比矩阵的乘积损失了有效数字。"
+    ),
+    "Some entries are not finite, so the gradient cannot be compared with that of the walk.": (
+        "有些元素不是有限数，所以无法与逐步反向的梯度比较。"
     ),
     # The page
     "{cell}: BPTT as an associative scan": "{cell}：作为结合扫描的随时间反向传播",

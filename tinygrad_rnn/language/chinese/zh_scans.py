@@ -13,11 +13,10 @@ SCANS = {
     "work-efficient scan": "省工扫描",
     "faster from": "何时更快",
     "{P} processors": "{P} 个处理器",
-    "Steps from which a scan is faster, with states of this size: {found}.": (
-        "状态为这一大小时，扫描从多少个时刻起更快：{found}。"
+    "{P} processors, states of this size: a scan is never faster": "{P} 个处理器、状态为这一大小时，扫描总不会更快",
+    "{P} processors, states of this size: a scan is faster from {T} steps on": (
+        "{P} 个处理器、状态为这一大小时，扫描从 {T} 个时刻起更快"
     ),
-    "none with {P} processors": "{P} 个处理器时没有",
-    "{T} with {P} processors": "{P} 个处理器时 {T} 个",
     "the two paths agree at all {T} steps: at most {most} apart": "两种算法在全部 {T} 个时刻一致：最多相差 {most}",
     "the two paths part at step {t} of {T}, counted from 0: the outputs differ by {by}, rounding explains "
     "{explained}": (
