@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Gradients
-from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Values
+from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, Edge, EdgeChange, Values
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Role
 from tinygrad_rnn.bptt.truncation.ways import Span
 from tinygrad_rnn.core.backward import fitted
@@ -125,9 +126,7 @@ def _walked(
             at.pending = {**unchanged(model).before[first]}
             _step_back(at, changes, first)
         else:
-            for k, ref in enumerate(model.after):
-                _add(at.pending, ref, at.carry[k])
-            _add(at.pending, model.after[0], dhs[t])
+            _begin(at)
             _step_back(at, changes, kept=before if changes is NOTHING and at.is_last else None)
         handed = [at.pending.get(Ref("state", k), np.zeros_like(s)) for k, s in enumerate(case.state)]
         carry = changes.handed(at, handed) if changes.handed else handed
@@ -135,7 +134,8 @@ def _walked(
         for name, found in terms.items():
             found.append(at.pending.get(Ref("param", name), np.zeros_like(case.params[name])))
         if seen is not None:
-            for ref, g in at.pending.items():
+            made = {**at.pending, **{Ref("state", k): g for k, g in enumerate(carry)}} if changes.handed else at.pending
+            for ref, g in made.items():
                 seen[t, ref] = seen.get((t, ref), 0) + g
     return Walked(terms, dxs, carry, at, before)
 
@@ -161,15 +161,31 @@ def reached(at: At, source: Ref, ref: Ref, g: Array | None = None) -> Any:
     return alone.pending.get(ref)
 
 
+def pending_at(at: At, ref: Ref, edges: Mapping[Edge, EdgeChange]) -> Any:
+    """Return the cotangent of a value of a step where some edges are changed; None where nothing reaches it."""
+    alone = At(at.model, at.values, at.t, at.dhs)
+    alone.carry, alone.is_last = at.carry, at.is_last
+    _begin(alone)
+    _step_back(alone, Changes(edges=edges), stop=ref.index + 1 if ref.kind == "line" else 0)
+    return alone.pending.get(ref)
+
+
+def _begin(at: At) -> None:
+    """Let a step begin with what comes back from the step after it, and with its upstream gradient."""
+    for k, ref in enumerate(at.model.after):
+        _add(at.pending, ref, at.carry[k])
+    _add(at.pending, at.model.after[0], at.dhs[at.t])
+
+
 def _step_back(
-    at: At, changes: Changes, first: int | None = None, kept: dict[int, dict[Ref, Any]] | None = None
+    at: At, changes: Changes, first: int | None = None, kept: dict[int, dict[Ref, Any]] | None = None, stop: int = 0
 ) -> None:
-    """Walk back over the lines of one step, from line `first` on; `pending` then holds what reaches what it read.
+    """Walk back over the lines of one step, from line `first` to `stop`; `pending` then holds what reaches each value.
 
     `kept` is filled with what was pending before each line.
     """
     model, pending = at.model, at.pending
-    for r in reversed(range(len(model.roles) if first is None else first + 1)):
+    for r in reversed(range(stop, len(model.roles) if first is None else first + 1)):
         if kept is not None:
             kept[r] = {**pending}
         g = pending.get(Ref("line", r))

@@ -109,6 +109,10 @@ class At:
             return values.lines[t % T][index]
         if kind == "state":
             return values.states[index][t % (T + 1)]
+        if kind == "near":
+            return values.lines[min(max(t, 0), T - 1)][index]
+        if kind == "within":
+            return values.lines[t][index] if 0 <= t < T else np.ones_like(values.lines[self.t][index])
         if kind == "wrapped":
             return values.states[index][t or T]
         if kind == "x":
