@@ -54,6 +54,11 @@ def carried(model: CellModel) -> Iterator[Mistake]:
             ),
         )
         yield Mistake(
+            sentence("the carry of {what} is missing, and that of the initial state is zero", what=what),
+            what,
+            Changes(handed=_none_handed(which)),
+        )
+        yield Mistake(
             sentence("the carry of {what} adds up over the steps (`+=` for `=`)", what=what),
             what,
             Changes(handed=_added_up(which)),
@@ -93,6 +98,10 @@ def _starts(model: CellModel) -> Iterator[Mistake]:
 
 def _added_up(which: Callable[[int], bool]) -> Handed:
     return lambda at, handed: [g + b if which(k) else g for k, (g, b) in enumerate(zip(handed, at.carry, strict=True))]
+
+
+def _none_handed(which: Callable[[int], bool]) -> Handed:
+    return lambda at, handed: [0 * g if which(k) else g for k, g in enumerate(handed)]
 
 
 def _as_it_is(states: list[int]) -> Handed:

@@ -94,7 +94,7 @@ def _bound(problem: Problem, hand: Gradients, place: Ref) -> float | None:
             continue
         bound = middle + float(slope @ (given - one)) / size
         near = np.abs(one + slope * (bound - middle) - given) <= 1e-6 * (np.max(np.abs(given)) or 1)
-        if low * (1 - 1e-9) <= bound <= high * (1 + 1e-9) and bound > 0 and near.all():
+        if low * (1 - 1e-9) <= bound <= high * (1 + 1e-9) and bound > 1e-9 * edges[-1] and near.all():
             return float(np.round(bound, 12))
     return None
 

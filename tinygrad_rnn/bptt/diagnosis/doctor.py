@@ -131,9 +131,8 @@ def _examined(submission: Submission, problems: Problems, title: Words, progress
     for e in examined:
         if (quiet := found_conventions.beside_clipping(e)) is not None and quiet.finds_fault():
             return diagnosis_of(quiet, progress)
-    shallow = [diagnosis_of(e, progress, deep=False) for e in [*examined, *with_means]]
-    for diagnosis in shallow:
-        if diagnosis.complete:
+    for e in [*examined, *with_means]:
+        if (diagnosis := diagnosis_of(e, progress, deep=False)).complete:
             return diagnosis
     for e in [*examined, *with_means] if problems.way is None else ():
         if (beside := _beside_truncation(e, progress)) is not None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
 from tinygrad_rnn.bptt.diagnosis.rules import Called, G, Instruction, Made, Ref, Role, Rule, operation_of
+from tinygrad_rnn.bptt.diagnosis.sentences import is_view
 from tinygrad_rnn.core.table import Primitive
 from tinygrad_rnn.tape.notation import is_arithmetic, is_function
 
@@ -36,14 +37,22 @@ def edits(rule: Rule) -> Iterator[Rule]:
     """Yield the rule with one of its operations changed."""
     for number, (op, args, _) in enumerate(rule.instructions):
         for new in _other_instructions(op, args):
-            instructions = [*rule.instructions]
             if isinstance(new, Instruction):
-                instructions[number] = new
-                yield replace(rule, instructions=tuple(instructions))
+                yield _with_instruction(rule, number, new)
             else:
                 yield _without(rule, number, new)
         for k, a in enumerate(args if op.name == "matmul" else ()):
             yield _with_argument(rule, number, k, Called(operation_of(np.transpose), a))
+        if op.name == "matmul":
+            yield _with_instruction(rule, number, Instruction(op, args[::-1], {}))
+        for k, a in enumerate(args if op.name == "einsum" else ()):
+            if isinstance(a, Ref):
+                turned = Rule((Instruction(operation_of(np.swapaxes), (a, -1, -2), {}),), Made(0))
+                yield _with_argument(rule, number, k, turned)
+
+
+def _with_instruction(rule: Rule, number: int, new: Instruction) -> Rule:
+    return replace(rule, instructions=(*rule.instructions[:number], new, *rule.instructions[number + 1 :]))
 
 
 def _other_instructions(op: Primitive, args: tuple[Any, ...]) -> Iterator[Any]:
@@ -82,6 +91,13 @@ def with_turned_cotangent(rule: Rule) -> Rule:
 
 def with_turned_result(rule: Rule) -> Rule:
     """Return the rule with the transposes of matrices as its result: b a^T for a b^T."""
+    last = rule.instructions[-1] if rule.instructions else None
+    if last and last.op.name == "matmul" and rule.result == Made(len(rule.instructions) - 1):
+        n = len(rule.instructions) - 1
+        swap = operation_of(np.swapaxes)
+        each = (Instruction(swap, (last.args[1], -1, -2), {}), Instruction(swap, (last.args[0], -1, -2), {}))
+        product = Instruction(last.op, (Made(n), Made(n + 1)), last.kwargs)
+        return replace(rule, instructions=(*rule.instructions[:-1], *each, product), result=Made(n + 2))
     turned = Instruction(operation_of(np.swapaxes), (rule.result, -1, -2), {})
     return replace(rule, instructions=(*rule.instructions, turned), result=Made(len(rule.instructions)))
 
@@ -140,9 +156,22 @@ def _called_alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref | Called |
             yield Called(role.op, other)
     if role and not role.name and by_entries(role.op):
         yield from edits(as_rule(role))
+    if role and is_view(model, ref.index):
+        yield from _views_alike(model, role, r)
     if role and role.op.name == "concatenate" and len(role.args) <= MOST_JOINED:
         for args in list(permutations(role.args))[1:]:
             yield Rule((Instruction(role.op, args, role.kwargs),), Made(0))
+
+
+def _views_alike(model: CellModel, role: Role, r: int) -> Iterator[Rule]:
+    """Yield the same view of other values of its source's shape, and of its source with one operation changed."""
+    source, rest = role.args[0], role.args[1:]
+    others: list[object] = [*alike(model, source, r)]
+    made = model.roles[source.index] if source.kind == "line" else None
+    if made and not made.name and by_entries(made.op):
+        others += edits(as_rule(made))
+    for other in others:
+        yield Rule((Instruction(role.op, (other, *rest), role.kwargs),), Made(0))
 
 
 def alike(model: CellModel, ref: Ref, r: int) -> Iterator[Ref]:

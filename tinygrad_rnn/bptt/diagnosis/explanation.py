@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from tinygrad_rnn.bptt.diagnosis.clipped_inside import clipped_inside
@@ -15,7 +15,7 @@ from tinygrad_rnn.bptt.diagnosis.mistake import Mistake
 from tinygrad_rnn.bptt.diagnosis.model import Changes
 from tinygrad_rnn.bptt.diagnosis.other_cells import gradients_of, similar_cells
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
-from tinygrad_rnn.bptt.diagnosis.search import both, never_filled
+from tinygrad_rnn.bptt.diagnosis.search import both, fits, held_constant, never_filled, predicted
 from tinygrad_rnn.bptt.diagnosis.sieve import Sieve
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, DoctorValueError
 from tinygrad_rnn.bptt.diagnosis.symptoms import (
@@ -117,6 +117,10 @@ def _explained(
         if examined.confirms(mistake):
             found = [shapes, mistake] if shapes else [mistake]
             return _placed(changed(report, complete=True), found, mistake, smallest)
+    for held in _may_be_held(examined):
+        for mistake in Sieve(examined, smallest, progress, held).singles:
+            if examined.confirms(mistake):
+                return _placed(changed(report, complete=True), [mistake], mistake, smallest)
     for what, cell in similar_cells(examined.problems.cell):
         if all(examined.agrees(p, gradients_of(cell, p.case)) for p in examined.problems.tried):
             said = sentence("this is right for another cell: {cell}", cell=what)
@@ -137,6 +141,23 @@ def _explained(
     if sieve.firsts:
         return _named(changed(report, mistake=sieve.firsts[0]))
     return changed(report, table=_table(examined, smallest))
+
+
+def _may_be_held(examined: Examination) -> Iterator[int]:
+    """Yield the lines that make a state of which no given gradient depends: people hold them constant, and are right.
+
+    So is the stabiliser of exponential gates, which scales what is divided by what it scales.
+    """
+    for k, after in enumerate(examined.problems.searched.model.after):
+        if k and after.kind == "line":
+            made = held_constant(after.index).changes
+            for problem in examined.problems.stages:
+                hand, found = examined.answer(problem) or {}, predicted(problem.model, made)
+                given = {name: problem.true[name] for name in hand}
+                if problem.T > 1 and not fits(given, found, problem, examined.submission.precision):
+                    break
+            else:
+                yield after.index
 
 
 def _reads_state(examined: Examination) -> bool:

@@ -64,20 +64,13 @@ class Changes:
     in_time: bool = False  # the loop runs from the first step to the last
     skips: Callable[[int, int], bool] | None = None  # (t, T): whether the loop leaves a step out
 
-    def _elsewhere(self) -> bool:
-        """Return whether more is changed than single lines and what is made of the terms."""
-        whole = (self.forward, self.saved, self.upstream, self.carry, self.handed, self.in_time, self.skips)
-        return any(whole)
+    def keeps_the_order(self) -> bool:
+        """Return whether values, upstream gradients and the order of the steps are unchanged."""
+        return not any((self.forward, self.saved, self.upstream, self.in_time, self.skips))
 
     def only_adds_up(self) -> bool:
         """Return whether the walk itself is unchanged."""
-        return not (self._elsewhere() or self.cotangents or self.edges)
-
-    def first_line(self) -> int | None:
-        """Return the line at which the walk first differs in a step; None where it may differ before."""
-        if self._elsewhere() or self.only_adds_up():
-            return None
-        return max([*self.cotangents, *(r for r, _ in self.edges)])
+        return self.keeps_the_order() and not (self.carry or self.handed or self.cotangents or self.edges)
 
 
 @dataclass(frozen=True)
@@ -109,6 +102,10 @@ class At:
             return values.lines[t % T][index]
         if kind == "state":
             return values.states[index][t % (T + 1)]
+        if kind == "near":
+            return values.lines[min(max(t, 0), T - 1)][index]
+        if kind == "within":
+            return values.lines[t][index] if 0 <= t < T else np.ones_like(values.lines[self.t][index])
         if kind == "wrapped":
             return values.states[index][t or T]
         if kind == "x":

@@ -24,9 +24,16 @@ from tinygrad_rnn.bptt.diagnosis.edits import (
 from tinygrad_rnn.bptt.diagnosis.gate_mistakes import forgotten_gates, gates_in_another_order, parts_at_another_place
 from tinygrad_rnn.bptt.diagnosis.mistake import Mistake, edge_mistake
 from tinygrad_rnn.bptt.diagnosis.model import At, CellModel, Changes, EdgeChange
+from tinygrad_rnn.bptt.diagnosis.path_mistakes import (
+    at_other_steps,
+    at_places_alike,
+    constants,
+    in_one_quantity,
+    paths_forgotten_together,
+)
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Rule
 from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, value_text, wrapped_text
-from tinygrad_rnn.bptt.diagnosis.slope_mistakes import mistakes_in_slopes
+from tinygrad_rnn.bptt.diagnosis.slope_mistakes import mistakes_in_slopes, slopes_that_are_none, slopes_together
 from tinygrad_rnn.language.saying import Sentence, Words, sentence
 from tinygrad_rnn.tape.notation import is_arithmetic
 
@@ -34,9 +41,12 @@ from tinygrad_rnn.tape.notation import is_arithmetic
 def mistakes_in_rules(model: CellModel) -> Iterator[Mistake]:
     """Yield the mistakes in each rule of a cell, the commonest first."""
     yield from _paths(model)
+    yield from constants(model)
     yield from late_carries(model)
     yield from _wrapped(model)
     yield from mistakes_in_slopes(model)
+    yield from slopes_together(model)
+    yield from slopes_that_are_none(model)
     yield from _edited_rules(model)
     yield from _exchanged(model)
     yield from gates_in_another_order(model)
@@ -47,6 +57,10 @@ def mistakes_in_rules(model: CellModel) -> Iterator[Mistake]:
     yield from _other_cotangents(model)
     yield from handed_as_it_is(model)
     yield from _rows_added_once(model)
+    yield from paths_forgotten_together(model)
+    yield from at_other_steps(model)
+    yield from at_places_alike(model)
+    yield from in_one_quantity(model)
 
 
 def _paths(model: CellModel) -> Iterator[Mistake]:
@@ -112,7 +126,7 @@ def _turned(model: CellModel, r: int, target: Ref, rule: Rule) -> Iterator[Rule]
 
 
 def _is_square(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[1] == shape[2]
+    return len(shape) in (2, 3) and shape[-1] == shape[-2]
 
 
 def _instead(to: str, given: str, meant: str) -> Sentence:

@@ -19,7 +19,8 @@ class Ref(NamedTuple):
     """A value in a step, whatever the step: `kind` and `index`, at `shift` steps from it.
 
     "line" r: what line r made; "state" k: what the step reads as state k (with shift 1: what it makes); "wrapped" k:
-    the same, but at step 0 the last state, as index -1 has it; "x"; "param";
+    the same, but at step 0 the last state, as index -1 has it; "near" r, "within" r: a line's result at another step,
+    past the ends that of the nearest step, or ones; "x"; "param";
     and for the walk back "cotangent" r: of what line r made; "upstream": dhs; "carry" k: what comes from step t+1 for
     state k; "local" k: the cotangent of state k without it.
     """

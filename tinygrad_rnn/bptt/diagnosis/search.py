@@ -28,9 +28,21 @@ Which = np.ndarray[Any, np.dtype[np.intp]]
 
 
 @lru_cache(maxsize=8)
-def known_mistakes(problems: Problems) -> list[Mistake]:
-    """Return the known mistakes for the cell of these problems, the commonest first."""
-    return list(catalogue(problems.searched.model))
+def known_mistakes(problems: Problems, held: int | None = None) -> list[Mistake]:
+    """Return the known mistakes for the cell of these problems, the commonest first.
+
+    held: a line whose result is held constant besides.
+    """
+    known = catalogue(problems.searched.model)
+    if held is None:
+        return list(known)
+    beside = held_constant(held)
+    return [dataclasses.replace(m, changes=made.changes) for m in known if (made := both(beside, m))]
+
+
+def held_constant(r: int) -> Mistake:
+    """Return the change that holds what line r made constant."""
+    return Mistake("", "", Changes(cotangents={r: lambda at, g: np.zeros_like(g)}), r)
 
 
 class Predictions:
@@ -82,9 +94,9 @@ class Predictions:
 
 
 @lru_cache(maxsize=64)
-def predictions(problem: Problem, problems: Problems) -> Predictions:
+def predictions(problem: Problem, problems: Problems, held: int | None = None) -> Predictions:
     """Return the predictions for a problem, made once."""
-    return Predictions(problem, known_mistakes(problems))
+    return Predictions(problem, known_mistakes(problems, held))
 
 
 def predicted(model: CellModel, changes: Changes) -> Gradients | None:

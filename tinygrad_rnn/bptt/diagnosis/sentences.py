@@ -8,11 +8,24 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.diagnosis.model import CellModel
-from tinygrad_rnn.bptt.diagnosis.rules import Called, Fixed, G, Made, Ref, Rule
+from tinygrad_rnn.bptt.diagnosis.rules import Called, Fixed, G, Made, Ref, Role, Rule
 from tinygrad_rnn.language.saying import Sentence, sentence
 from tinygrad_rnn.tape.notation import ATOM, Text, bracketed, call_text
 
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
+
+
+VIEWS = ("getitem", "reshape", "expand_dims", "squeeze")
+"""The operations that may give all entries of an array in another shape."""
+
+
+def is_view(model: CellModel, r: int) -> bool:
+    """Return whether line r, without a name, is the same entries in another shape: people write the array itself."""
+    role = model.roles[r]
+    if role.op.name not in VIEWS or role.name or not isinstance(role.args[0], Ref):
+        return False
+    of = model.likes[role.args[0]]
+    return role.like.size == of.size and role.like.ndim != of.ndim
 
 
 def value_text(model: CellModel, ref: object) -> str:
@@ -33,12 +46,17 @@ def wrapped_text(name: str) -> Sentence:
 def quantity(model: CellModel, ref: Ref) -> str:
     """Name the cotangent of a value: `dh`, `dz_f`, `dweight_hh`, `d(f * c)`."""
     ref = _same_cotangent(model, ref)
+    if ref.kind == "line" and is_view(model, ref.index):
+        return quantity(model, model.roles[ref.index].args[0])
     kind, index, _ = ref
     if param := _transposed_param(model, ref):
         return f"d{param}"
     if kind == "line":
         name = model.roles[index].name
-        pieces = [role.name for role in model.roles if role.op.name == "getitem" and role.args[0] == ref]
+        cuts = [role for role in model.roles if role.op.name == "getitem" and role.args[0] == ref]
+        pieces = [role.name for role in cuts]
+        if len(cuts) == 1 and cuts[0].name and cuts[0].like.size == model.roles[index].like.size:
+            return f"d{cuts[0].name}"
         if not name and pieces and all(pieces):
             return f"d[{', '.join(map(str, pieces))}]"
         return f"d{name}" if name else f"d({value_text(model, ref).replace('[t]', '').replace('[t-1]', '')})"
@@ -76,7 +94,30 @@ def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
     if turned and last and last.op.name == "matmul" and rule.result == Made(len(rule.instructions) - 1):
         left, right = (replace(rule, result=a) for a in last.args)
         return f"{_turned(rule_text(model, r, right))} @ {_turned(rule_text(model, r, left))}"
-    return rule_text(model, r, rule)
+    return _of_outer(model, r, slot, rule) or rule_text(model, r, rule)
+
+
+def _of_outer(model: CellModel, r: int, slot: int, rule: Rule) -> str:
+    """Write the rule of a factor of an outer product a b^T as a product with a matrix; "" for any other rule."""
+    target, only = model.roles[r].args[slot], rule.instructions[0] if len(rule.instructions) == 1 else None
+    if only is None or only.op.name != "multiply" or rule.result != Made(0) or not isinstance(target, Ref):
+        return ""
+    given, other = only.args if G in only.args[:1] else only.args[::-1]
+    if given != G or not isinstance(other, Ref) or other.kind not in ("line", "x", "state"):
+        return ""
+    mine, theirs = model.likes[target].shape, model.likes[other._replace(shift=0)].shape
+    cotangent, text = f"{quantity(model, Ref('line', r))}[t]", value_text(model, other)
+    if _is_column(mine) and _is_row(theirs):
+        return f"{cotangent} @ {text}"
+    return f"{cotangent}.T @ {text}" if _is_row(mine) and _is_column(theirs) else ""
+
+
+def _is_column(shape: tuple[int, ...]) -> bool:
+    return len(shape) > 1 and shape[-1] == 1 and shape[-2] > 1
+
+
+def _is_row(shape: tuple[int, ...]) -> bool:
+    return len(shape) > 1 and shape[-2] == 1 and shape[-1] > 1
 
 
 def _turned(text: str) -> str:
@@ -106,8 +147,27 @@ def rule_text(model: CellModel, r: int, rule: Rule) -> str:
 
 
 def _call(name: str, args: list[Text]) -> Text:
-    """Write an operation; arrays that are joined as [h; x]."""
-    return (f"[{'; '.join(text for text, _ in args)}]", ATOM) if name == "concatenate" else call_text(name, args)
+    """Write an operation; arrays that are joined as [h; x], another shape as the array, a matrix's transpose as S.T."""
+    if name == "concatenate":
+        return f"[{'; '.join(text for text, _ in args)}]", ATOM
+    if name in VIEWS[1:]:
+        return args[0]
+    if name == "swapaxes" and [text for text, _ in args[1:]] in (["-1", "-2"], ["-2", "-1"]):
+        return call_text("transpose", args[:1])
+    return call_text(name, args)
+
+
+def _outer(model: CellModel, role: Role, args: list[Text]) -> Text | None:
+    """Write the outer product of a column and a row of views as a @ b.T; None for anything else."""
+    views = [isinstance(a, Ref) and a.kind == "line" and is_view(model, a.index) for a in role.args]
+    if role.op.name != "multiply" or not all(views):
+        return None
+    (one, a), (two, b) = ((model.likes[ref].shape, text) for ref, text in zip(role.args, args, strict=True))
+    if _is_row(one) and _is_column(two):
+        a, b = b, a
+    elif not (_is_column(one) and _is_row(two)):
+        return None
+    return call_text("matmul", [a, call_text("transpose", [b])])
 
 
 def _constant(value: Any) -> str:
@@ -128,10 +188,15 @@ def _value(model: CellModel, ref: object, depth: int) -> Text:
         return str(index), ATOM
     if kind == "line" and not model.roles[index].name:
         role = model.roles[index]
+        if is_view(model, index):
+            return _value(model, role.args[0]._replace(shift=role.args[0].shift + shift), depth)
         if depth == 0:
             return "...", ATOM
-        text, binds = _call(role.op.name, [_value(model, a, depth - 1) for a in role.args])
+        args = [_value(model, a, depth - 1) for a in role.args]
+        text, binds = _outer(model, role, args) or _call(role.op.name, args)
         return (f"({text})[t{shift:+d}]", ATOM) if shift else (text, binds)
+    if kind in ("near", "within"):
+        return _value(model, Ref("line", index, shift), depth)
     if kind == "state":
         shift -= 1
     named = {

@@ -38,10 +38,12 @@ PLACES = 3
 class Sieve:
     """A search among the known mistakes, from the simplest problem to the largest."""
 
-    def __init__(self, examined: Examination, smallest: Problem, progress: Callable[[], None]) -> None:
-        self.examined, self._progress = examined, progress
+    def __init__(
+        self, examined: Examination, smallest: Problem, progress: Callable[[], None], held: int | None = None
+    ) -> None:
+        self.examined, self._progress, self._held = examined, progress, held
         problems = examined.problems
-        self.mistakes = known_mistakes(problems)
+        self.mistakes = known_mistakes(problems, held)
         self._precision = examined.submission.precision
         stages = [*problems.stages, *([examined.searched] if examined.searched else []), smallest]
         answers = {p: hand for p in dict.fromkeys(stages) if (hand := examined.meant(p))}
@@ -71,7 +73,7 @@ class Sieve:
         return [self.mistakes[k] for k in which]
 
     def _agreement(self, problem: Problem, which: Which) -> dict[str, Mask]:
-        known = predictions(problem, self.examined.problems)
+        known = predictions(problem, self.examined.problems, self._held)
         return known.agreement(which, self._answers[problem], self._precision, self._progress)
 
     def _begin(self) -> tuple[Problem, Which, Gradients, list[str]] | None:
@@ -94,7 +96,7 @@ class Sieve:
             return []
         stage, before, hand, wrong = begun
         agreement = self._agreement(stage, before)
-        rows = predictions(stage, self.examined.problems).of(before, list(hand))
+        rows = predictions(stage, self.examined.problems, self._held).of(before, list(hand))
         found = []
         for n, k in enumerate(before.tolist()):
             explained = [name for name in wrong if agreement[name][n]]
@@ -148,7 +150,7 @@ class Sieve:
         local: dict[tuple[str, ...], Which] = {}
         stage, before, hand, wrong = begun
         agreement = self._agreement(stage, before)
-        known = predictions(stage, self.examined.problems)
+        known = predictions(stage, self.examined.problems, self._held)
         unchanged = known.unchanged(before, wrong)
         for n, k in enumerate(before.tolist()):
             explained = tuple(name for name in wrong if agreement[name][n])
@@ -178,7 +180,7 @@ class Sieve:
         if problem is None or hand is None or fits(hand, problem.true, problem, self._precision):
             return
         names = [name for name, g in hand.items() if g.shape == problem.true[name].shape]
-        known, every = predictions(problem, self.examined.problems), np.arange(len(self.mistakes))
+        known, every = predictions(problem, self.examined.problems, self._held), np.arange(len(self.mistakes))
         known.rows(every, self._progress)
         given, true = (np.concatenate([g[name].ravel() for name in names]) for g in (hand, problem.true))
         seen = np.abs(true) > self._precision.relative * np.max(np.abs(true), initial=0)

@@ -124,6 +124,50 @@ def mistakes_in_slopes(model: CellModel) -> Iterator[Mistake]:
                 yield Mistake(said, to, Changes(edges=edges), max(lines))
 
 
+def slopes_that_are_none(model: CellModel) -> Iterator[Mistake]:
+    """Yield the derivatives of a nonlinearity at values that none made, as 1 - n**2 where n is linear."""
+    for r, role in enumerate(model.roles):
+        if role.name and not is_function(role.op.name) and role.like.ndim > 1:
+            y, what = factor_text(model, Ref("line", r)), quantity(model, Ref("line", r))
+            for formula, slope in FOREIGN.items():
+                said = sentence(
+                    "in {what}, there is a factor {given}, though no nonlinearity made {value}",
+                    what=what,
+                    given=formula.format(y=y),
+                    value=y,
+                )
+                yield Mistake(said, what, Changes(cotangents={r: _multiplied(r, slope)}), r)
+
+
+FOREIGN: dict[str, Callable[[Array], Array]] = {
+    "1 - {y}**2": lambda y: 1 - y * y,
+    "{y} * (1 - {y})": lambda y: y * (1 - y),
+    "({y} > 0)": lambda y: y > 0,
+}
+"""The slopes of tanh, sigmoid and relu, in their values."""
+
+
+def _multiplied(r: int, slope: Callable[[Array], Array]) -> Callable[[At, Array], Array]:
+    return lambda at, g: g * slope(at.values.lines[at.t][r])
+
+
+def slopes_together(model: CellModel) -> Iterator[Mistake]:
+    """Yield the derivative of one function of another that is missing as a whole, as that of -exp(a)."""
+    unary = [r for r, role in enumerate(model.roles) if is_function(role.op.name) or role.op.name == "negative"]
+    for r in unary:
+        inner = model.roles[r].args[0]
+        if isinstance(inner, Ref) and inner.kind == "line" and inner.index in unary:
+            to = quantity(model, model.roles[inner.index].args[0])
+            said = sentence(
+                "in {to}, {what} is {how}",
+                to=to,
+                what=sentence("the derivative of {value}", value=value_text(model, Ref("line", r))),
+                how=sentence("missing"),
+            )
+            edges = {(q, 0): _slope(model, q, None) for q in (r, inner.index)}
+            yield Mistake(said, to, Changes(edges=edges), r)
+
+
 def _taken_as(formula: str, why: str, **values: str) -> Sentence:
     """Return what stands in the place of a slope, and why that is wrong; x, y: how these are written."""
     given: Words = formula.format(**values)

@@ -18,7 +18,7 @@ from tinygrad_rnn.bptt.diagnosis.changed_walk import gradients, reach
 from tinygrad_rnn.bptt.diagnosis.model import CellModel, Changes
 from tinygrad_rnn.bptt.diagnosis.precision import DOUBLE, Mask, Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.rules import Ref
-from tinygrad_rnn.bptt.diagnosis.sentences import quantity
+from tinygrad_rnn.bptt.diagnosis.sentences import is_view, quantity
 from tinygrad_rnn.bptt.diagnosis.submission import Log, Submission
 from tinygrad_rnn.language.saying import Sentence, Words, joined, listed, sentence
 from tinygrad_rnn.language.spoken_fields import Spoken, stored
@@ -203,7 +203,7 @@ def _changed(model: CellModel, changes: Changes) -> Iterator[tuple[int, Ref, Arr
     gradients(model, seen=seen)
     gradients(model, changes, seen=changed)
     largest = largest_entry(seen.values())
-    refs = [*(Ref("line", r) for r in reversed(range(len(model.roles)))), Ref("x")]
+    refs = [*(Ref("line", r) for r in reversed(range(len(model.roles))) if not is_view(model, r)), Ref("x")]
     refs += [Ref("state", k) for k in range(len(model.names))]
     refs += [Ref("param", name) for name in model.case.params]
     for t in reversed(range(len(model.case.xs))):
@@ -274,7 +274,9 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
     """
     candidates = [Ref("param", name) for name in model.case.params] + [Ref("x")]
     candidates += [Ref("state", k) for k in range(len(model.names))]
-    candidates += [Ref("line", r) for r in range(len(model.roles)) if model.roles[r].op.name != "transpose"]
+    candidates += [
+        Ref("line", r) for r, role in enumerate(model.roles) if role.op.name != "transpose" and not is_view(model, r)
+    ]
     all_entries = sum(wrong[name].size for name in names)
     found: list[tuple[int, int, Words, bool]] = [(all_entries, 2 * LAST, joined(f"d{name}" for name in names), True)]
     for number, ref in enumerate(candidates):

@@ -54,6 +54,12 @@ def saved(model: CellModel) -> Iterator[Mistake]:
         if after.kind == "line"
     ]
     places += [("x", "dW", _xs_of(), -1)]
+    if len(model.names) > 1:
+        move = _states_of(0)
+        for k in range(1, len(model.names)):
+            move = _both(move, _states_of(k))
+        places.append((listed(model.names), f"d{model.names[0]}", move, -1))
+    yield from _with_the_wrong_sign(model, inner)
     for k, name in enumerate(model.names):
         said = sentence(
             "backward reads {given} at step 0, in the place of {meant}", given=wrapped_text(name), meant=f"{name}0"
@@ -81,6 +87,31 @@ def saved(model: CellModel) -> Iterator[Mistake]:
                     Changes(saved=_recomputed(model, r, other)),
                     r,
                 )
+
+
+def _with_the_wrong_sign(model: CellModel, lines: list[int]) -> Iterator[Mistake]:
+    """Yield values that backward reads with the wrong sign, as where a conjugate is forgotten."""
+    signed: list[tuple[str, str, Saved]] = []
+    for k, name in enumerate(model.names):
+        signed.append((f"{name}[t-1]", f"d{name}", partial(_negated_state, k)))
+    signed += [
+        (value_text(model, Ref("line", r)), quantity(model, Ref("line", r)), partial(_negated_line, r)) for r in lines
+    ]
+    for value, first, saved in signed:
+        yield Mistake(
+            sentence("backward reads {value} with the wrong sign", value=value), first, Changes(saved=saved), -1
+        )
+
+
+def _negated_state(k: int, values: Values) -> Values:
+    states = [*values.states]
+    states[k] = [-s for s in states[k]]
+    return replace(values, states=states)
+
+
+def _negated_line(r: int, values: Values) -> Values:
+    lines = [[-value if n == r else value for n, value in enumerate(made)] for made in values.lines]
+    return replace(values, lines=lines)
 
 
 def _lines_of(lines: list[int]) -> Callable[[Step], Saved]:
