@@ -432,3 +432,40 @@ def test_what_cannot_be_written_is_refused_by_its_name():
 def test_chains_through_matrices_are_refused(derived):
     with pytest.raises(ValueError, match="the chains of gated_delta_net run through matrices"):
         derived(nn.gated_delta_net).chains(2)
+
+
+def fast_weights(params, x, h, S):
+    """A memory that is read before it is written, so that no loss reads what the last step writes."""
+    v = np.einsum("bij,bj->bi", S, h)
+    return np.tanh(v + x @ params["W"]), 0.9 * S + 0.5 * np.tanh(v)[:, :, None] * h[:, None, :]
+
+
+def test_a_memory_that_is_read_before_it_is_written():
+    def example(rng, T, B):
+        return {"W": rng.normal(size=(3, 4)) / 2}, rng.normal(size=(T, B, 3)), (rng.normal(size=(B, 4)), S0(rng, B))
+
+    def S0(rng, B):
+        return rng.normal(size=(B, 4, 4)) / 2
+
+    derivation = bptt.derive(fast_weights, example=example)
+    lines = derivation.lines()
+    assert lines["S"] == "S_t = 0.9 S_{t-1} + 0.5 tanh(v_t) h_{t-1}ᵀ"
+    assert lines["dS"] == "dS_t = 0.9 dS_{t+1} + dv_{t+1} h_tᵀ"
+    assert "np.einsum" in derivation.numpy()
+
+
+def repeated_third_axis(params, x, h):
+    return (np.tanh(h + x @ params["W"])[:, :, None] * np.ones((1, 1, 2))).mean(axis=2)
+
+
+def one_more_axis(params, x, h):
+    return np.tanh(h.reshape((-1, 4, 1)))[:, :, 0] + x @ params["W"]
+
+
+@pytest.mark.parametrize("cell", [repeated_third_axis, one_more_axis], ids=of_cell)
+def test_an_array_that_finds_no_formula_is_refused_in_words(cell):
+    def example(rng, T, B):
+        return {"W": rng.normal(size=(3, 4))}, rng.normal(size=(T, B, 3)), rng.normal(size=(B, 4))
+
+    with pytest.raises(ValueError, match=r"makes an array \(\d, 4, 1\) on its way, and there is no formula .*\nwrite"):
+        str(bptt.derive(cell, example=example))

@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +39,7 @@ from tinygrad_rnn.bptt.diagnosis.problems import Example
 from tinygrad_rnn.bptt.diagnosis.submission import LAYOUTS
 from tinygrad_rnn.bptt.homework.own_cell import own_cell
 from tinygrad_rnn.nn.parameters import Cell
+from tinygrad_rnn.tape.steps import time_of
 
 
 class Derivation:
@@ -49,7 +51,8 @@ class Derivation:
         self.recurrence: Recurrence = recurrence(self.recorded, names)
         self._of_one: Recurrence | None = None  # with matrices: for one example, of which both printings are made
         if has_matrices(self.recurrence):
-            self._in_matrices()
+            with self._with_words():
+                self._in_matrices()
         self._sources: dict[int, str] = {}
 
     @property
@@ -67,10 +70,32 @@ class Derivation:
             if needs_matrices(read):
                 raise
 
+    @contextmanager
+    def _with_words(self) -> Iterator[None]:
+        """Refuse a cell whose matrices find no formula, in the place of an error from within.
+
+        A cell that makes no matrices, or that has matrices as states, has none of its own fault.
+        """
+        try:
+            yield
+        except (IndexError, ValueError, ArithmeticError) as error:
+            states = [s.shape for s in self.recorded.states.values()]
+            of_steps = [out.shape for _, _, _, out, scope in self.recorded.tape.lines() if time_of(scope) is not None]
+            beyond = next((shape for shape in of_steps if len(shape) > 2 and shape not in states), None)
+            own = isinstance(error, ArithmeticError) and needs_matrices(self.recurrence)
+            if beyond is None or own or str(error).startswith("derive:") != isinstance(error, ArithmeticError):
+                raise
+            raise Unwritable(
+                f"derive: {self.title} makes an array {beyond} on its way, and there is no formula for what it "
+                "does with it\nwrite products as outer products, S k and k^T S, or as np.einsum, and lay other entries "
+                "side by side"
+            ) from error
+
     def _source(self, width: int) -> str:
         if width not in self._sources:
-            source = Code(self.recurrence, width=width).source()
-            require_right(run(source, self.title)["gradients"], self._setting, self.title)
+            with self._with_words():
+                source = Code(self.recurrence, width=width).source()
+                require_right(run(source, self.title)["gradients"], self._setting, self.title)
             self._sources[width] = source
         return self._sources[width]
 
@@ -87,8 +112,9 @@ class Derivation:
     @cached_property
     def formulas(self) -> Formulas:
         """The formulas. Each is checked: its sides are the same numbers, and those of the tape."""
-        formulas = Formulas(self._of_one or self.recurrence, self._printed_as)
-        require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
+        with self._with_words():
+            formulas = Formulas(self._of_one or self.recurrence, self._printed_as)
+            require_equal(formulas, Numbers(self.recorded, formulas.rec), self.title)
         return formulas
 
     def lines(self, to: str = "text") -> dict[str, str]:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array, Case, Numbers, States
-from tinygrad_rnn.bptt.gradient_flow.jacobians import State, step_parts
+from tinygrad_rnn.bptt.gradient_flow.dense_jacobian import State
+from tinygrad_rnn.bptt.gradient_flow.jacobians import step_parts
 from tinygrad_rnn.bptt.gradient_flow.magnitude import Scaled, added, flat, log10_norm, scaled
 from tinygrad_rnn.bptt.gradient_flow.tape_flow import flow_of_tape
 from tinygrad_rnn.bptt.gradient_flow.terms import Loss, delta_rows, last_gate, shares

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.gradient_flow.dense_jacobian import State, batch_of, dense_jacobian, rows_meet
 from tinygrad_rnn.bptt.gradient_flow.magnitude import LOG10_2
 from tinygrad_rnn.bptt.gradient_flow.terms import at_steps, require_tape
 from tinygrad_rnn.core.recording import scope_text
@@ -19,8 +20,6 @@ from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import carried
-
-State = tuple[Tensor, ...]
 
 
 def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: object) -> Array:
@@ -57,24 +56,12 @@ def step_jacobians(tape: Tape, names: str | Sequence[str] = "h", **labels: objec
 
 
 def _of_rows_apart(t: object, part: Tape, before: State, after: State, batch: int) -> Array:
-    row = row_that_meets(part, before, after, batch)
-    if row is not None:
+    if rows_meet(part, before, after, batch):
         raise ValueError(
-            f"step_jacobians: at step {t}, row {row} of the state depends on other rows of the step before\n"
+            f"step_jacobians: at step {t}, a row of the state depends on other rows of the step before\n"
             "examples must be rows that do not meet (batch normalization joins them): run one example, B = 1"
         )
     return dense_jacobian(part, before, after, batch)
-
-
-def batch_of(state: State) -> int:
-    """Return the number of examples: states are (B, ...), or all is of one example where a state is (H,)."""
-    alike = min(s.ndim for s in state) > 1 and len({s.shape[0] for s in state}) == 1
-    return int(state[0].shape[0]) if alike else 1
-
-
-def side_by_side(parts: Sequence[Array], rows: int) -> Array:
-    """Return what belongs to the states of a step as one array (B, S)."""
-    return np.concatenate([np.asarray(part).reshape(rows, -1) for part in parts], axis=-1)
 
 
 def step_parts(tape: Tape, states: Sequence[State]) -> list[Tape]:
@@ -120,17 +107,6 @@ def log10_product(jacobians: Array, start: int = 0, stop: int | None = None) -> 
         return np.log10(singular_values(product)[..., 0]) + exponents * LOG10_2
 
 
-def dense_jacobian(part: Tape, before: State, after: State, batch: int) -> Array:
-    """Return (B, S, S), by one walk for each entry of the new state: examples do not meet, so they share the walk."""
-    rows = []
-    for s in after:
-        for i in range(s.size // batch):
-            seed = np.zeros((batch, s.size // batch), s.dtype)
-            seed[:, i] = 1
-            rows.append(side_by_side(part.gradient({s: seed.reshape(s.shape)}, before), batch))
-    return np.stack(rows, axis=1)
-
-
 def require_one_shape(who: str, steps: Sequence[object], states: Sequence[State]) -> None:
     """Raise ValueError where the states of one step have other shapes than those of the first one."""
     first = [s.shape for s in states[0]]
@@ -141,20 +117,6 @@ def require_one_shape(who: str, steps: Sequence[object], states: Sequence[State]
                 f"{', '.join(map(str, first))} at t={steps[0]}\n"
                 "give states of one shape at all steps: where one grows, gradient is the way"
             )
-
-
-def row_that_meets(part: Tape, before: State, after: State, batch: int) -> int | None:
-    """Return a row of the states that depends on another row of the states before, or None."""
-    rng = np.random.default_rng(0)
-    for row in range(batch) if batch > 1 else ():
-        seeds = {}
-        for s in after:
-            seeds[s] = np.zeros(s.shape, s.dtype)
-            seeds[s][row] = rng.uniform(0.5, 1.5, s.shape[1:])
-        others = np.delete(side_by_side(part.gradient(seeds, before), batch), row, axis=0)
-        if np.any(others[np.isfinite(others)]):
-            return row
-    return None
 
 
 def _require_whole(tape: Tape, names: tuple[str, ...], states: Sequence[State], labels: dict[str, object]) -> None:

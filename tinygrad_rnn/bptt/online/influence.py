@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
-from tinygrad_rnn.bptt.gradient_flow.jacobians import batch_of, row_that_meets, side_by_side
+from tinygrad_rnn.bptt.gradient_flow.dense_jacobian import batch_of, rows_meet, side_by_side
 from tinygrad_rnn.bptt.truncation.stepwise import Cell, Loss, Run, State
 from tinygrad_rnn.core.backward import Products, dependent, pull_arrays, walk
 from tinygrad_rnn.core.sparse import Cotangent
@@ -132,7 +132,7 @@ class Influences:
 def _rows_apart(step: Tape, before: State, after: State, batch: int) -> bool:
     lines = {id(out) for _, _, _, out, _ in step.lines()}
     made = tuple(s for s in after if id(s) in lines)
-    return not made or row_that_meets(step, before, made, batch) is None
+    return not made or not rows_meet(step, before, made, batch)
 
 
 def _read_off(

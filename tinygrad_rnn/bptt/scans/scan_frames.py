@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.gradient_flow.dense_jacobian import batch_of
 from tinygrad_rnn.bptt.scans.scan_cost import Way, cost_of
 from tinygrad_rnn.bptt.scans.state_chains import Chain
 from tinygrad_rnn.draw import scan_tree
@@ -166,8 +167,13 @@ class ScanFrames:
             words.append(
                 say("The Jacobians are diagonal: each place of the state has a matrix A of its own, {m}×{m}.", m=m)
             )
-        if self.chain.rows > 1:
-            words.append(say("The numbers are those of the first of {count} examples.", count=self.chain.rows))
+        count = self.chain.rows
+        if count > batch_of(self.chain.states[0]):
+            words.append(
+                say("The state has {count} rows that do not meet. The numbers are those of the first.", count=count)
+            )
+        elif count > 1:
+            words.append(say("The numbers are those of the first of {count} examples.", count=count))
         size = self._of_one(self.levels[0][0][0]).size
         if not self.arrays.is_whole(size):
             words.append(

@@ -123,9 +123,9 @@ def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned
     """Return the gradient of a loss by `wrt`, by a scan over the steps of the tape.
 
     The numbers are those of `tape.gradient(loss, wrt, seed)`, to rounding. The Jacobians are the tape's own: one walk
-    through a step for each row, or one for each state where they are diagonal. A step is labelled by `scope(t=...)`.
-    Memory is that of all Jacobians: T B S^2 numbers for states of S numbers together, T B S m where they are diagonal,
-    with m states.
+    through a step for each state where they are diagonal, and for each row, or for all rows on copies of the states,
+    where they are dense. A step is labelled by `scope(t=...)`. Memory is that of all Jacobians: T B S^2 numbers for
+    states of S numbers together, T B S m where they are diagonal, with m states.
 
     Rows of the batch that depend on each other, as under batch normalization, are one example of B S numbers.
 

@@ -16,17 +16,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.comparison.case import Array
+from tinygrad_rnn.bptt.gradient_flow.dense_jacobian import State, batch_of, dense_jacobian, rows_meet, side_by_side
 from tinygrad_rnn.bptt.gradient_flow.handed_on import states_of
-from tinygrad_rnn.bptt.gradient_flow.jacobians import (
-    State,
-    batch_of,
-    dense_jacobian,
-    require_first_order,
-    require_one_shape,
-    row_that_meets,
-    side_by_side,
-    step_parts,
-)
+from tinygrad_rnn.bptt.gradient_flow.jacobians import require_first_order, require_one_shape, step_parts
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.tape.by_place import between, stays_in_place
 from tinygrad_rnn.tape.full_tape import Tape
@@ -40,8 +32,9 @@ class Chain:
     """States that depend on one another, by step in the order of the run. times: the labels of these steps.
 
     diagonal: each entry depends on its own place alone. jacobians: (T - 1, ..., m, m). For a diagonal chain `...` is
-    the shape of a state, and m the number of states; else `...` is the batch, and m the size of all states together.
-    rows: the number of examples. Rows of a batch that depend on each other, as under batch normalization, are one.
+    the shape of a state, and m the number of states; else `...` are the rows, and m the size of all states together.
+    rows: the number of examples, or, where matrices are made row by row, of their rows. Examples that depend on each
+    other, as under batch normalization, are one.
     """
 
     names: tuple[str, ...]
@@ -110,19 +103,26 @@ def _chain(names: tuple[str, ...], times: Sequence[Any], states: tuple[State, ..
     require_one_shape("scan_gradient", times, states)
     steps = [*zip(parts, pairwise(states), strict=True)]
     diagonal = all(_by_place(part, *pair) for part, pair in steps)
-    rows = batch_of(states[0])
-    if not diagonal and any(row_that_meets(part, *pair, rows) is not None for part, pair in steps):
-        rows = 1
-    sizes, first = [s.size for s in states[0]], states[0][0]
-    m = len(sizes) if diagonal else sum(sizes) // rows
-    one = (*(first.shape if diagonal else (rows,)), m, m)
-    if (size := len(steps) * math.prod(one) * first.dtype.itemsize) > MOST_BYTES:
-        raise ValueError(
-            f"scan_gradient: the Jacobians of {', '.join(names)} take {size / 2**30:.1f} GiB: {len(steps)} of shape "
-            f"{one}\ngive fewer steps, fewer examples or a smaller state; gradient walks back without them"
-        )
+    for rows in [batch_of(states[0])] if diagonal else _rows_of(states[0]):
+        sizes, first = [s.size for s in states[0]], states[0][0]
+        m = len(sizes) if diagonal else sum(sizes) // rows
+        one = (*(first.shape if diagonal else (rows,)), m, m)
+        if (size := len(steps) * math.prod(one) * first.dtype.itemsize) > MOST_BYTES:
+            raise ValueError(
+                f"scan_gradient: the Jacobians of {', '.join(names)} take {size / 2**30:.1f} GiB: {len(steps)} of "
+                f"shape {one}\ngive fewer steps, fewer examples or a smaller state; gradient walks back without them"
+            )
+        if diagonal or not any(rows_meet(part, *pair, rows) for part, pair in steps):
+            break
     found = [_by_rows(part, *pair) if diagonal else dense_jacobian(part, *pair, rows) for part, pair in steps]
     return Chain(names, tuple(times), states, diagonal, np.array(found).reshape(len(found), *one), rows)
+
+
+def _rows_of(state: State) -> list[int]:
+    """Return how many rows of the states may not meet: by their common first axes, the most first, and 1."""
+    shapes, most = [s.shape for s in state], max(s.ndim for s in state)
+    alike = [k for k in range(1, most) if len({shape[:k] for shape in shapes}) == 1 and min(map(len, shapes)) >= k]
+    return [*dict.fromkeys(math.prod(shapes[0][:k]) for k in reversed(alike)), 1]
 
 
 def _connected(tape: Tape, by_name: Mapping[str, Mapping[Any, Tensor]]) -> list[tuple[str, ...]]:

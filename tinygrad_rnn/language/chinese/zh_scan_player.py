@@ -41,6 +41,9 @@ SCAN_PLAYER = {
     "The Jacobians are diagonal: each place of the state has a matrix A of its own, {m}×{m}.": (
         "雅可比矩阵是对角的：状态的每个位置有自己的 {m}×{m} 矩阵 A。"
     ),
+    "The state has {count} rows that do not meet. The numbers are those of the first.": (
+        "状态有 {count} 个互不影响的行，显示的是第一行的数。"
+    ),
     "The numbers are those of the first of {count} examples.": "显示的是 {count} 个样本中第一个的数。",
     "A has {size:,} numbers, too many to be read: only its shape and its norm are shown.": (
         "A 有 {size:,} 个数，多得无法阅读：只显示它的形状和范数。"
