@@ -145,14 +145,15 @@ def test_the_code_of_a_lesson_runs_and_shows_what_the_page_shows(page, tmp_path,
                 assert ran.value._repr_svg_() == drawn, SAID
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [case for case in RUN if case.id.startswith("en-")])
 def test_a_check_fails_in_words_before_the_exercise_is_solved_and_passes_after(page, tmp_path, monkeypatch):
+    """A Chinese lesson has the same checks, whose words another test reads."""
     monkeypatch.chdir(tmp_path)
     marked = 0
     for piece, failure in make_course.walked(page):
         place = f"{page.name}, line {piece.line + 1}"
         assert failure is not None, f"{place}: the check passes with the exercise as it stands"
-        assert len(str(failure)) >= (12 if "zh" in page.parts else 30), f"{place}: say what is missing: {failure}"
+        assert len(str(failure)) >= 30, f"{place}: say what is missing: {failure}"
         marked += 1
     assert marked
 
