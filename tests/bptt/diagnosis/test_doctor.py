@@ -860,7 +860,8 @@ def test_mutants_of_our_own_derivations(name):
             assert found.symptom is None or found.symptom.quantity.startswith("d")
     assert changed > 10
     assert not misplaced
-    assert explained >= 0.95 * changed, unexplained
+    assert not unexplained
+    assert changed - explained <= max(1, 0.05 * changed)  # one edit may amount to two mistakes
 
 
 def unlogged(mutant):
