@@ -95,11 +95,9 @@ def assert_no_overlaps(pic, places):
 
 def points_of(curve, count=25):
     """Points on a curve of Bézier segments."""
-    s = np.linspace(0, 1, count)[:, None]
-    parts = [np.array(curve[k : k + 4]) for k in range(0, len(curve) - 3, 3)]
-    return np.concatenate(
-        [(1 - s) ** 3 * a + 3 * s * (1 - s) ** 2 * b + 3 * s**2 * (1 - s) * c + s**3 * d for a, b, c, d in parts]
-    )
+    s = np.linspace(0, 1, count)
+    weights = np.stack([(1 - s) ** 3, 3 * s * (1 - s) ** 2, 3 * s**2 * (1 - s), s**3], axis=1)
+    return (weights @ np.array([curve[k : k + 4] for k in range(0, len(curve) - 3, 3)])).reshape(-1, 2)
 
 
 def shared_lines(pic):
@@ -131,14 +129,17 @@ def shared_lines(pic):
     return found
 
 
-def hidden_arrows(pic):
+def hidden_arrows(pic, places=None):
     """Arrows of which a point lies inside a box that they neither leave nor enter, with that box."""
-    places = layout(pic)
+    places = places or layout(pic)
     centres = np.array(list(places.centre.values()))
     halves = np.array([[places.width[name], places.tall.get(name, places.height)] for name in pic.boxes]) / 2 - 1
+    names = list(pic.boxes)
     found = []
     for arrow, curve in places.curves.items():
         points = points_of(curve)
-        inside = (np.abs(points[:, None] - centres) < halves).all(2).any(0)
-        found += [(arrow, name) for name, hit in zip(pic.boxes, inside, strict=True) if hit and name not in arrow]
+        middle, reach = (points.max(0) + points.min(0)) / 2, (points.max(0) - points.min(0)) / 2
+        near = np.flatnonzero((np.abs(centres - middle) < halves + reach).all(1))
+        inside = (np.abs(points[:, None] - centres[near]) < halves[near]).all(2).any(0)
+        found += [(arrow, names[k]) for k in near[inside] if names[k] not in arrow]
     return found

@@ -145,14 +145,15 @@ def test_the_code_of_a_lesson_runs_and_shows_what_the_page_shows(page, tmp_path,
                 assert ran.value._repr_svg_() == drawn, SAID
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [case for case in RUN if case.id.startswith("en-")])
 def test_a_check_fails_in_words_before_the_exercise_is_solved_and_passes_after(page, tmp_path, monkeypatch):
+    """A Chinese lesson has the same checks, whose words another test reads."""
     monkeypatch.chdir(tmp_path)
     marked = 0
     for piece, failure in make_course.walked(page):
         place = f"{page.name}, line {piece.line + 1}"
         assert failure is not None, f"{place}: the check passes with the exercise as it stands"
-        assert len(str(failure)) >= (12 if "zh" in page.parts else 30), f"{place}: say what is missing: {failure}"
+        assert len(str(failure)) >= 30, f"{place}: say what is missing: {failure}"
         marked += 1
     assert marked
 
@@ -193,12 +194,14 @@ def test_links_and_images_of_a_notebook_lead_somewhere(page):
 
 @pytest.mark.slow
 @needs_jupyter
-@pytest.mark.parametrize("name", LESSONS["en"])
-def test_a_notebook_runs_to_its_end_with_the_solutions(name, tmp_path, monkeypatch):
+def test_the_notebooks_run_to_their_end_with_the_solutions(tmp_path, monkeypatch):
+    """All in one kernel, which takes longer to start than a lesson to run."""
     import nbformat
 
-    book = nbformat.reads(json.dumps(make_course.notebook(LESSONS["en"][name], solved=True)), as_version=4)
-    for cell in executed(book.cells, tmp_path, monkeypatch):
+    books = [make_course.notebook(page, solved=True) for page in LESSONS["en"].values()]
+    read = [nbformat.reads(json.dumps(book), as_version=4) for book in books]
+    cells = [cell for book in read for cell in (nbformat.v4.new_code_cell("%reset -f"), *book.cells)]
+    for cell in executed(cells, tmp_path, monkeypatch):
         for output in cell.get("outputs", ()):
             assert output.get("name") != "stderr", output
             if output.output_type in ("display_data", "execute_result"):

@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
     (tmp_path / "assignment.py").write_text(ASSIGNMENT, encoding="utf-8")
     write(tmp_path / "assignment.ipynb", ASSIGNMENT, EXAMPLE)
-    (tmp_path / "book.txt").write_text("the time traveller for so it will be convenient " * 90, encoding="utf-8")
+    (tmp_path / "book.txt").write_text("the time traveller for so it will be convenient " * 50, encoding="utf-8")
     (tmp_path / "poems.txt").write_text("日出山林静，\n风来竹影斜。\n" * 9, encoding="utf-8")
     (tmp_path / "task.py").write_text(TASK, encoding="utf-8")
     (tmp_path / "submissions").mkdir()

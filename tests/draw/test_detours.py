@@ -11,36 +11,44 @@ from tinygrad_rnn.draw.layout.sizes import short
 from tinygrad_rnn.draw.style import THEMES
 from tinygrad_rnn.draw.views.picture import Gap, picture
 
-LARGE = ("GRU 3, T = 20", "LSTM 3", "second order gru 15")
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ODD])
-def test_no_arrow_of_an_odd_tape_runs_behind_a_box(name):
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_tape_has_arrows_beside_boxes_and_names_beside_both(name):
     tape = odd_tape(name)
     for view, depth in VIEWS:
         for steps in (None, 1) if view == "unrolled" else (None,):
             pic = picture(tape, steps, view=view, level=depth)
-            assert hidden_arrows(pic) == [], (view, depth, steps)
             places = layout(pic)
+            assert hidden_arrows(pic, places) == [], (view, depth, steps)
             assert_no_overlaps(pic, places)
-            gaps = [box for box in pic.boxes.values() if isinstance(box.column, Gap)]
-            for gap in gaps:
-                (x, y), half, tall = places.centre[gap.id], places.width[gap.id] / 2, places.tall[gap.id] / 2
-                for box, (bx, by) in places.centre.items():
-                    beside = abs(bx - x) >= half + places.width[box] / 2 or abs(by - y) >= tall + places.height / 2
-                    assert box == gap.id or beside, (box, view, depth)
-            for arrow, curve in places.curves.items():
-                ends = (curve[0], curve[-1])
-                for end, point in zip(arrow, ends, strict=True):
-                    (x, y), high = places.centre[end], places.tall.get(end, places.height) / 2
-                    assert abs(point[0] - x) <= places.width[end] / 2 + 0.01, "an arrow ends at its boxes"
-                    assert abs(point[1] - y) <= high + 0.01
+            assert_nothing_on_a_gap(pic, places)
+            assert_arrows_end_at_their_boxes(places)
+            assert_room_around_texts(pic, places)
+            if steps is None:
+                assert_names_apart(pic, places)
 
 
-def assert_room_around_texts(pic):
+def assert_nothing_on_a_gap(pic, places):
+    gaps = [box for box in pic.boxes.values() if isinstance(box.column, Gap)]
+    for gap in gaps:
+        (x, y), half, tall = places.centre[gap.id], places.width[gap.id] / 2, places.tall[gap.id] / 2
+        for box, (bx, by) in places.centre.items():
+            beside = abs(bx - x) >= half + places.width[box] / 2 or abs(by - y) >= tall + places.height / 2
+            assert box == gap.id or beside, box
+
+
+def assert_arrows_end_at_their_boxes(places):
+    for arrow, curve in places.curves.items():
+        for end, point in zip(arrow, (curve[0], curve[-1]), strict=True):
+            (x, y), high = places.centre[end], places.tall.get(end, places.height) / 2
+            assert abs(point[0] - x) <= places.width[end] / 2 + 0.01
+            assert abs(point[1] - y) <= high + 0.01
+
+
+def assert_room_around_texts(pic, places):
     """The names of arrows, and the word "cut", from the tallest letter to the lowest, do not touch a box."""
-    places, theme = layout(pic), THEMES["light"]
+    theme = THEMES["light"]
     for text in furniture(pic, places, theme).texts:
         if text.fill in (theme.carried, theme.cut):
             low, high, half = text.y - 6, text.y + 3, 0.28 * text.size * len(text.text)
@@ -50,13 +58,18 @@ def assert_room_around_texts(pic):
                 assert max(aside, low - y - tall, y - tall - high) >= 2.5, (text.text, pic.boxes[name].label)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ODD)
-def test_no_name_of_an_arrow_of_an_odd_tape_touches_a_box(name):
-    tape = odd_tape(name)
-    for view, depth in VIEWS:
-        for steps in (None, 1) if view == "unrolled" else (None,):
-            assert_room_around_texts(picture(tape, steps, view=view, level=depth))
+def assert_names_apart(pic, places):
+    """The names of arrows are printed over no box and over no other, and there is one for each."""
+    theme = THEMES["light"]
+    names = [t for t in furniture(pic, places, theme).texts if t.fill == theme.carried]
+    areas = [(t.x, t.y, 0.45 * t.size * len(t.text), t.size - 2) for t in names]
+    boxes = [(*c, places.width[b], places.tall.get(b, places.height)) for b, c in places.centre.items()]
+    for k, (x, y, wide, high) in enumerate(areas):
+        for bx, by, box_wide, box_high in (*areas[:k], *boxes):
+            apart = abs(x - bx) * 2 >= wide + box_wide or abs(y - by) * 2 >= high + box_high
+            assert apart, names[k].text
+    if any(pic.arrows.values()):
+        assert {t.text for t in names} == {short(says) for says in pic.arrows.values() if says}
 
 
 @pytest.mark.parametrize("T", [1, 2, 3, 7])
@@ -66,26 +79,8 @@ def test_no_name_of_an_arrow_and_no_word_at_a_cut_touches_a_box(name, T):
     for view, depth in VIEWS:
         cuts = {"cuts": range(1, T), "flow": loss} if view == "unrolled" else {}
         for shown in ({}, {"steps": 1, **cuts}, cuts) if cuts else ({},):
-            assert_room_around_texts(picture(tape, view=view, level=depth, **shown))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ODD)
-def test_no_name_of_an_arrow_is_printed_over_another_or_over_a_box(name):
-    tape = odd_tape(name)
-    for view, depth in VIEWS:
-        pic = picture(tape, view=view, level=depth)
-        places = layout(pic)
-        theme = THEMES["light"]
-        names = [t for t in furniture(pic, places, theme).texts if t.fill == theme.carried]
-        areas = [(t.x, t.y, 0.45 * t.size * len(t.text), t.size - 2) for t in names]
-        boxes = [(*c, places.width[b], places.tall.get(b, places.height)) for b, c in places.centre.items()]
-        for k, (x, y, wide, high) in enumerate(areas):
-            for bx, by, box_wide, box_high in (*areas[:k], *boxes):
-                apart = abs(x - bx) * 2 >= wide + box_wide or abs(y - by) * 2 >= high + box_high
-                assert apart, (view, depth, names[k].text)
-        if any(pic.arrows.values()):
-            assert {t.text for t in names} == {short(says) for says in pic.arrows.values() if says}
+            pic = picture(tape, view=view, level=depth, **shown)
+            assert_room_around_texts(pic, layout(pic))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

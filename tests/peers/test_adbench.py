@@ -58,7 +58,7 @@ def test_objective_and_gradient(name, dtype):
     require_gold(name, loss, gradients, float(np.finfo(dtype).eps))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["tiny", "two layers", "four layers"])
 def test_compiled(name):
     arrays = make_adbench.data(name)
     loss, gradients = tg.compile(loss_of(arrays), argnums=(0, 1))(arrays["main"], arrays["extra"])

@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         "truncate",
         "draw the ways to truncate BPTT on a text; measure gradient error, variance, time, memory",
         "--steps 32 --length 8 --draws 20",
-        "--text book.txt --steps 24 --cell gru -o cuts.svg",
+        "--text book.txt --steps 24 --cell gru --draws 20 -o cuts.svg",
         "--cell own.py:cell --steps 24 --draws 20",
     )
     truncate.add_argument("--text", type=place, metavar="FILE", help=TEXT_HELP)
