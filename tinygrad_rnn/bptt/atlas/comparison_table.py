@@ -63,16 +63,15 @@ def comparison(entries: Iterable[CellEntry], terminal: bool = False, pages: str 
 
 
 def sources(entries: Iterable[CellEntry], pages: str = "") -> Grid:
-    """Return the table of where the cells are from, with code that others published, and what differs from the paper."""
+    """Return the table of sources: the paper, code that others published, and what differs from the paper."""
     head = [say("cell"), say("paper"), say("published code that agrees"), say("what differs from the paper")]
     rows = []
     for entry in entries:
-        paper, published = entry.facts.paper, PUBLISHED[entry.name]
+        paper = entry.facts.paper
         name = f"[{entry.name}]({entry.name}{pages})" if pages else entry.name
         at = [entry.facts.at] * bool(entry.facts.at)
-        rows.append(
-            [name, str(listed([f"{paper.first_author} {paper.year}", *at])), published.name, str(entry.facts.differs)]
-        )
+        said = str(listed([f"{paper.first_author} {paper.year}", *at]))
+        rows.append([name, said, PUBLISHED[entry.name].name, str(entry.facts.differs)])
     return Grid(head, rows)
 
 

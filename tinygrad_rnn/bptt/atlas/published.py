@@ -124,7 +124,8 @@ PUBLISHED: dict[str, Published] = {
         "1.2.0",
         "MambaBlock.ssm_step",
         sentence(
-            "From zeros also `MambaBlock.ssm`, a parallel scan with a backward of its own. Its delta has full rank here."
+            "From zeros also `MambaBlock.ssm`, a parallel scan with a backward of its own. Its delta has full rank "
+            "here."
         ),
     ),
 }

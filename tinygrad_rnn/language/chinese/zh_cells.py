@@ -80,8 +80,9 @@ CELLS = {
         "只有一个头，记忆是方阵。没有 q、k、v 之前的短卷积和 SiLU，也没有输出之后的归一化和门。作者的代码还把 q 乘以 "
         "1/sqrt(d)，衰减的初值也不同：exp(log_decay) 小于 16，步长在 0.001 和 0.1 之间。"
     ),
-    "The complex state is two real ones. gamma begins with sqrt(1 - |lambda|^2) and is trained, as in the paper. The "
-    "ring of |lambda| goes from 0.4 to 1 here; in the paper its radii and the largest angle are chosen for each task.": (
+    "The complex state is two real ones. gamma begins with sqrt(1 - |lambda|^2) and is trained, as in the paper. "
+    "The ring of |lambda| goes from 0.4 to 1 here; in the paper its radii and the largest angle are chosen for each "
+    "task.": (
         "复数状态由两个实数状态表示。gamma 的初值是 sqrt(1 - |lambda|^2)，并且参加训练，与论文相同。这里 |lambda| 所"
         "在的圆环从 0.4 到 1；论文按任务选择半径和最大的角度。"
     ),
