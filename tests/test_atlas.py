@@ -108,7 +108,7 @@ def test_a_page_says_what_its_row_of_the_index_says(name):
 def test_both_pages_of_a_cell_have_the_same_formulas_code_and_numbers(name):
     """All that is no word: formulas, code, cells of tables, and the numbers in sentences."""
     texts = [(DOCS / folder / f"{name}.md").read_text(encoding="utf-8") for folder in ("atlas", "zh/atlas")]
-    for pattern in (r"\$\$\n.*?\n\$\$", r"```python\n.*?```", r"10\^-?\d+\.\d", r"\d+(?:\.\d+|,\d+)(?= \|)"):
+    for pattern in (r"\$\$\n.*?\n\$\$", r"```python\n.*?```", r"10\^\{-?\d+\.\d\}", r"\d+(?:\.\d+|,\d+)(?= \|)"):
         english, chinese = (re.findall(pattern, text, flags=re.DOTALL) for text in texts)
         assert english == chinese
         assert english or name == "linear_attention"

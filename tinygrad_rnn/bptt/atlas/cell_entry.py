@@ -20,6 +20,8 @@ from tinygrad_rnn.nn.time_loop import state_names
 
 FLOAT64 = 8
 """The bytes of a number."""
+CODE = 100
+"""The characters of a line of code that a page has room for."""
 
 
 class CellEntry:
@@ -118,7 +120,7 @@ class CellEntry:
     def _derived(self) -> tuple[Derivation | None, str]:
         try:
             derivation = derive(self.facts.cell)
-            derivation.numpy()
+            derivation.numpy(CODE)
             _ = derivation.formulas
         except ValueError as refusal:
             return None, str(refusal).splitlines()[0].removeprefix("derive: ")
@@ -176,7 +178,7 @@ class CellEntry:
             "log10_gradient": self.curve,
             "kept": self.kept._asdict() | {"words": str(self.kept.words())},
             "formulas": derivation.lines() if derivation else {},
-            "numpy": derivation.numpy() if derivation else "",
+            "numpy": derivation.numpy(CODE) if derivation else "",
             "refusal": self.refusal,
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
+from tinygrad_rnn.bptt.atlas.cell_entry import CODE, CellEntry
 from tinygrad_rnn.bptt.atlas.entry_pictures import cell_picture, curve_picture, pattern_picture, pattern_text
 from tinygrad_rnn.bptt.atlas.linearity import Linear
 from tinygrad_rnn.bptt.atlas.page_blocks import Block, Code, Grid, Heading, Image, Lines, Words
@@ -14,7 +14,7 @@ from tinygrad_rnn.bptt.atlas.symbolic_sizes import USUAL, Size, shape_text
 from tinygrad_rnn.bptt.derivation.documents import STYLES, Document
 from tinygrad_rnn.bptt.derivation.expressions import Ref
 from tinygrad_rnn.bptt.derivation.symbols import Writer
-from tinygrad_rnn.language.saying import after_each_other, joined, say, sentence
+from tinygrad_rnn.language.saying import after_each_other, listed, say, sentence
 from tinygrad_rnn.nn.time_loop import state_names
 
 I, H = USUAL
@@ -197,7 +197,7 @@ def _gradient(entry: CellEntry, title: str) -> Iterator[Block]:
             "the norm of {terms} together, 0 to 200 steps back, at the initial parameters (I = {I}, H = {H}, 4 "
             "sequences of normal inputs).",
             output=output,
-            terms=joined([f"d{name}_k" for name in entry.states]),
+            terms=listed([f"d{name}_k" for name in entry.states]),
             I=I,
             H=H,
         )
@@ -221,7 +221,7 @@ def _code(entry: CellEntry) -> Iterator[Block]:
                 name=entry.name,
             )
         )
-        yield Code(entry.derivation.numpy(), "python")
+        yield Code(entry.derivation.numpy(CODE), "python")
     yield Words(
         say(
             "The gradients of the tape agree with a complex step, or with differences where an operation is not "

@@ -18,6 +18,10 @@ border-bottom: 1px solid #ccc } .right { text-align: right } pre, math { overflo
 padding: .8em } img { max-width: 100% } th button { font: inherit; border: 0; background: none; cursor: pointer }"""
 
 
+POWERS = re.compile(r"10\^(-?\d+\.\d+)")
+"""A power of ten in words."""
+
+
 @dataclass(frozen=True)
 class Heading:
     """A heading of a level from 1 to 3."""
@@ -84,7 +88,7 @@ def as_markdown(blocks: Sequence[Block], address: Callable[[Image], str] = inlin
         if isinstance(block, Heading):
             found.append(f"{'#' * block.level} {block.text}")
         elif isinstance(block, Words):
-            found.append(block.text)
+            found.append(block.text if block.ready else POWERS.sub(r"$10^{\1}$", block.text))
         elif isinstance(block, Lines):
             found += [f"$$\n{line}\n$$" for line in block.lines]
         elif isinstance(block, Grid):
@@ -137,5 +141,6 @@ def _table(grid: Grid) -> str:
 
 def _marked(text: str) -> str:
     """Return words as HTML, with code for what stands in backquotes, and without links to other pages."""
-    unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text))
+    text = POWERS.sub(r"10<sup>\1</sup>", html.escape(text))
+    unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", unlinked)
