@@ -20,8 +20,8 @@ from tinygrad_rnn.nn.time_loop import state_names
 
 FLOAT64 = 8
 """The bytes of a number."""
-CODE = 100
-"""The characters of a line of code that a page has room for."""
+CODE = (100, 120)
+"""The characters of a line of code: what a page has room for; more where a tuple would be a column of names else."""
 
 
 class CellEntry:
@@ -120,7 +120,7 @@ class CellEntry:
     def _derived(self) -> tuple[Derivation | None, str]:
         try:
             derivation = derive(self.facts.cell)
-            derivation.numpy(CODE)
+            _code(derivation)
             _ = derivation.formulas
         except ValueError as refusal:
             return None, str(refusal).splitlines()[0].removeprefix("derive: ")
@@ -130,6 +130,11 @@ class CellEntry:
     def derivation(self) -> Derivation | None:
         """BPTT of the cell, derived and checked; None where `derive` refuses it."""
         return self._derived[0]
+
+    @property
+    def code(self) -> str:
+        """BPTT of the cell in NumPy; "" where `derive` refuses it."""
+        return _code(self.derivation) if self.derivation else ""
 
     @property
     def refusal(self) -> str:
@@ -178,7 +183,7 @@ class CellEntry:
             "log10_gradient": self.curve,
             "kept": self.kept._asdict() | {"words": str(self.kept.words())},
             "formulas": derivation.lines() if derivation else {},
-            "numpy": derivation.numpy(CODE) if derivation else "",
+            "numpy": self.code,
             "refusal": self.refusal,
         }
 
@@ -191,3 +196,9 @@ class CellEntry:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.name}: print it for the page, .to_dict() has the numbers>"
+
+
+def _code(derivation: Derivation) -> str:
+    narrow, wide = CODE
+    code = derivation.numpy(narrow)
+    return derivation.numpy(wide) if "kept.append(\n" in code else code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from tinygrad_rnn.bptt.atlas.cell_entry import CODE, CellEntry
+from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
 from tinygrad_rnn.bptt.atlas.entry_pictures import cell_picture, curve_picture, pattern_picture, pattern_text
 from tinygrad_rnn.bptt.atlas.linearity import Linear
 from tinygrad_rnn.bptt.atlas.page_blocks import Block, Code, Grid, Heading, Image, Lines, Words
@@ -191,13 +191,15 @@ def _norms(entry: CellEntry, new: str) -> Iterator[str]:
 def _gradient(entry: CellEntry, title: str) -> Iterator[Block]:
     yield Heading(2, say("How a gradient fares over 200 steps"))
     output = next(iter(entry.states))
+    terms = [f"`d{name}_k`" for name in entry.states]
+    together = sentence(", the norm of {terms} together", terms=listed(terms)) if len(terms) > 1 else ""
     yield Words(
         say(
-            "The loss reads the last {output} alone, and its gradient there has the norm 1. The curve is `|dL/ds_k|`, "
-            "the norm of {terms} together, 0 to 200 steps back, at the initial parameters (I = {I}, H = {H}, 4 "
-            "sequences of normal inputs).",
+            "The loss reads the last {output} alone, and its gradient there has the norm 1. The curve is "
+            "`|dL/ds_k|`{together}: 0 to 200 steps back, at the initial parameters, for I = {I}, H = {H} and 4 sequences "
+            "of normal inputs.",
             output=output,
-            terms=listed([f"d{name}_k" for name in entry.states]),
+            together=together,
             I=I,
             H=H,
         )
@@ -221,7 +223,7 @@ def _code(entry: CellEntry) -> Iterator[Block]:
                 name=entry.name,
             )
         )
-        yield Code(entry.derivation.numpy(CODE), "python")
+        yield Code(entry.code, "python")
     yield Words(
         say(
             "The gradients of the tape agree with a complex step, or with differences where an operation is not "
