@@ -196,8 +196,8 @@ def _gradient(entry: CellEntry, title: str) -> Iterator[Block]:
     yield Words(
         say(
             "The loss reads the last {output} alone, and its gradient there has the norm 1. The curve is "
-            "`|dL/ds_k|`{together}: 0 to 200 steps back, at the initial parameters, for I = {I}, H = {H} and 4 sequences "
-            "of normal inputs.",
+            "`|dL/ds_k|`{together}: 0 to 200 steps back, at the initial parameters, for I = {I}, H = {H} and 4 "
+            "sequences of normal inputs.",
             output=output,
             together=together,
             I=I,
