@@ -62,20 +62,28 @@ def test_every_page_and_picture_is_as_the_tape_writes_it():
     assert differing(make_atlas.atlas({name: bptt.look_up(name) for name in FACTS})) == [], MADE_BY
 
 
-def rows(page):
+def tables(page):
+    """Return the tables of a page, each a list of rows of cells."""
     text = (DOCS / page).read_text(encoding="utf-8")
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return [
+        [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()]
+        for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    ]
+
+
+def rows(page):
+    return [row for table in tables(page) for row in table]
 
 
 @pytest.mark.parametrize("page", ["atlas/index.md", "zh/atlas/index.md"])
 def test_the_index_has_a_row_for_every_cell_that_leads_to_its_page(page):
-    head, _, *found = rows(page)
-    assert [re.match(r"\[(\w+)\]", row[0])[1] for row in found] == [*FACTS]
-    assert all(len(row) == len(head) for row in found)
+    for head, _, *found in tables(page):
+        assert [re.match(r"\[(\w+)\]", row[0])[1] for row in found] == [*FACTS]
+        assert all(len(row) == len(head) for row in found)
 
 
 def test_both_indexes_have_the_same_numbers():
-    english, chinese = (rows(page)[2:] for page in ("atlas/index.md", "zh/atlas/index.md"))
+    english, chinese = (tables(page)[0][2:] for page in ("atlas/index.md", "zh/atlas/index.md"))
     words = {0, 7}  # the links, and whether a cell is linear
     for one, other in zip(english, chinese, strict=True):
         assert [c for k, c in enumerate(one) if k not in words] == [c for k, c in enumerate(other) if k not in words]
@@ -83,17 +91,27 @@ def test_both_indexes_have_the_same_numbers():
 
 @pytest.mark.parametrize("name", FACTS)
 def test_a_page_says_what_its_row_of_the_index_says(name):
-    head, _, *found = rows("atlas/index.md")
+    head, _, *found = tables("atlas/index.md")[0]
     row = dict(zip(head, next(row for row in found if f"[{name}]" in row[0]), strict=True))
     table = rows(f"atlas/{name}.md")
     page = {row[0]: row[-1] for row in table}
-    assert next(row[1] for row in table if row[0] == "entries of the state") == row["state"]
+    assert page["entries of the state"] == row["entries of the state"]
     assert page["parameters"] == row["parameters"]
     assert page["multiply-adds of matrix products, a step"] == row["multiply-adds"]
     assert page["of these from the old state to the new one: multiply-adds"] == row["serial multiply-adds"]
     assert [page[steps] for steps in ("10", "50", "200")] == [row[f"{n} steps back"] for n in (10, 50, 200)]
     text = (DOCS / "atlas" / f"{name}.md").read_text(encoding="utf-8")
-    assert f"the spectral norm of this Jacobian is {row['norm of the step Jacobian']} " in text
+    assert f"At the initial parameters it is {row['norm of the step Jacobian']} (I = 10, H = 16" in text
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_both_pages_of_a_cell_have_the_same_formulas_code_and_numbers(name):
+    """All that is no word: formulas, code, cells of tables, and the numbers in sentences."""
+    texts = [(DOCS / folder / f"{name}.md").read_text(encoding="utf-8") for folder in ("atlas", "zh/atlas")]
+    for pattern in (r"\$\$\n.*?\n\$\$", r"```python\n.*?```", r"10\^\{-?\d+\.\d\}", r"\d+(?:\.\d+|,\d+)(?= \|)"):
+        english, chinese = (re.findall(pattern, text, flags=re.DOTALL) for text in texts)
+        assert english == chinese
+        assert english or name == "linear_attention"
 
 
 @pytest.mark.needs_chromium

@@ -153,11 +153,6 @@ ENGLISH_ONLY = {
     "index": "both tables of contents stand on it",
     "transforms": "as debugging",
 }
-ENGLISH_ONLY |= {
-    f"atlas/{page.stem}": "formulas, code and numbers; the index has the words"
-    for page in (ROOT / "docs" / "atlas").glob("*.md")
-    if page.stem != "index"
-}
 """The pages that exist in English alone, each with the reason."""
 
 

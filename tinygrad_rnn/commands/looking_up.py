@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 
 from tinygrad_rnn.bptt.atlas.cell_facts import FACTS
 from tinygrad_rnn.bptt.atlas.comparison_table import comparison
 from tinygrad_rnn.bptt.atlas.looked_up import compared, look_up
+from tinygrad_rnn.bptt.atlas.text_page import COLUMNS
 from tinygrad_rnn.commands.common import place
 from tinygrad_rnn.commands.parser import Commands, add_command, meant
 from tinygrad_rnn.commands.progress_line import Progress
@@ -46,15 +48,16 @@ def run(options: argparse.Namespace) -> int:
     require_outputs("atlas", options.json, options.output)
     entries = [look_up(name) for name in ([options.cell] if options.cell else FACTS)]
     found = {}
+    columns = COLUMNS if options.output else shutil.get_terminal_size((COLUMNS, 24)).columns
     progress = Progress("atlas")
     for number, entry in enumerate(entries, 1):
         with progress(entry.name, number, len(entries)):
-            page = entry.write(to) if options.cell else ""
+            page = entry.write(to, columns) if options.cell else ""
             if not options.cell:
                 entry.check()
                 comparison([entry])
             found[entry.name] = entry.to_dict() if options.json else {}
-    page = page or compared(entries, to)
+    page = page or compared(entries, to, columns)
     if options.output:
         write(options.output, page)
     else:

@@ -30,8 +30,11 @@ def chart(curves: Mapping[str, Sequence[float]], x_label: str, y_label: str, fir
     return Markup(f'<div style="margin:6px 0"><div>{_legend(curves, y_label)}</div>{picture}</div>')
 
 
-def chart_svg(curves: Mapping[str, Sequence[float]], x_label: str, first: int = 0) -> str:
-    """Return the picture of `chart` alone, as SVG; nothing for fewer than two values, or none that is finite."""
+def chart_svg(curves: Mapping[str, Sequence[float]], x_label: str, first: int = 0, y_label: str = "") -> str:
+    """Return the picture of `chart` alone, as SVG; nothing for fewer than two values, or none that is finite.
+
+    y_label: what stands above the y axis, where the picture has no legend beside it.
+    """
     values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
     count = max((len(curve) for curve in curves.values()), default=0)
     if not values or count < 2:
@@ -39,14 +42,15 @@ def chart_svg(curves: Mapping[str, Sequence[float]], x_label: str, first: int = 
     low, high = min(values), max(values)
     margin = max((high - low) * 0.03, 0.02)
     low, high = low - margin, high + margin
+    top = TOP + (18 if y_label else 0)
 
     def x(k: float) -> float:
         return LEFT + (WIDE - LEFT - RIGHT) * k / (count - 1)
 
     def y(value: float) -> float:
-        return TOP + (HIGH - TOP - BOTTOM) * (high - value) / (high - low)
+        return top + (HIGH - top - BOTTOM) * (high - value) / (high - low)
 
-    parts = []
+    parts = [f'<text x="{LEFT - 6}" y="{TOP}" font-style="italic">{html.escape(y_label)}</text>'] if y_label else []
     for value in _log_ticks(low, high):
         parts.append(
             f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{WIDE - RIGHT}" y2="{y(value):.1f}" stroke="{INK}" '

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.atlas.cell_facts import Facts
-from tinygrad_rnn.bptt.atlas.entry_checks import require_right_gradients
+from tinygrad_rnn.bptt.atlas.entry_checks import require_counted_products, require_right_gradients
 from tinygrad_rnn.bptt.atlas.linearity import Linear, linearity
+from tinygrad_rnn.bptt.atlas.memory_factor import Kept, kept
 from tinygrad_rnn.bptt.atlas.published import PUBLISHED
-from tinygrad_rnn.bptt.atlas.starting import MARKS, Pattern, gradient_curve, pattern, spectral_norm
+from tinygrad_rnn.bptt.atlas.starting import MARKS, Pattern, block_norms, gradient_curve, pattern
 from tinygrad_rnn.bptt.atlas.step_cost import StepCost, cost_of_step, zeros
 from tinygrad_rnn.bptt.atlas.symbolic_sizes import USUAL, Size, fitted, fitted_shape, shape_text
 from tinygrad_rnn.bptt.derivation.derive import Derivation, derive
@@ -19,6 +20,8 @@ from tinygrad_rnn.nn.time_loop import state_names
 
 FLOAT64 = 8
 """The bytes of a number."""
+CODE = (100, 120)
+"""The characters of a line of code: what a page has room for; more where a tuple would be a column of names else."""
 
 
 class CellEntry:
@@ -58,6 +61,11 @@ class CellEntry:
         """The number of entries of all states of one example."""
         return fitted(lambda i, h: sum(s.size for s in self._zeros(i, h)))
 
+    @property
+    def state_bytes(self) -> Size:
+        """The number of bytes of all states of one example, in float64."""
+        return self.state_size * FLOAT64
+
     @cached_property
     def cost(self) -> StepCost:
         """The cost of a step of one example."""
@@ -88,9 +96,20 @@ class CellEntry:
         return {distance: self.curve[distance] for distance in MARKS}
 
     @cached_property
+    def kept(self) -> Kept:
+        """What the memory keeps of itself at each step, and how far that explains the curve."""
+        alone = self.linear is Linear.SCAN or self.name == "ind_rnn"
+        return kept(self.facts, self.curve, alone)
+
+    @property
     def spectral_norm(self) -> float:
         """The spectral norm of the step Jacobian at the initial parameters."""
-        return spectral_norm(self.facts)
+        return self.block_norms["s", "s"]
+
+    @cached_property
+    def block_norms(self) -> dict[tuple[str, str], float]:
+        """The spectral norms of the blocks of the step Jacobian by (new state, old state); of all of it by "s"."""
+        return block_norms(self.facts)
 
     @cached_property
     def pattern(self) -> Pattern:
@@ -101,7 +120,7 @@ class CellEntry:
     def _derived(self) -> tuple[Derivation | None, str]:
         try:
             derivation = derive(self.facts.cell)
-            derivation.numpy()
+            _code(derivation)
             _ = derivation.formulas
         except ValueError as refusal:
             return None, str(refusal).splitlines()[0].removeprefix("derive: ")
@@ -111,6 +130,11 @@ class CellEntry:
     def derivation(self) -> Derivation | None:
         """BPTT of the cell, derived and checked; None where `derive` refuses it."""
         return self._derived[0]
+
+    @property
+    def code(self) -> str:
+        """BPTT of the cell in NumPy; "" where `derive` refuses it."""
+        return _code(self.derivation) if self.derivation else ""
 
     @property
     def refusal(self) -> str:
@@ -123,6 +147,7 @@ class CellEntry:
         Raises AssertionError or ArithmeticError at the first difference.
         """
         require_right_gradients(self.facts)
+        require_counted_products(self.facts, self.cost.products.usual)
         by_shape = sum(int(np.prod([size.usual for size in shape])) for shape in self.parameters.values())
         if by_shape != self.parameter_count.usual:
             raise ArithmeticError(f"atlas: {self.name} has {self.parameter_count.usual} parameters, not {by_shape}")
@@ -139,23 +164,26 @@ class CellEntry:
             "other_operations_from_state_to_state": self.cost.waiting_others,
         }
         return {
-            "title": facts.title,
-            "says": facts.says,
+            "title": str(facts.title),
+            "says": str(facts.says),
             "source": str(facts.paper),
-            "at": facts.at,
+            "at": str(facts.at),
+            "differs": str(facts.differs),
             "published": str(PUBLISHED[self.name]),
             "year": facts.paper.year,
             "parameter_shapes": {name: shape_text(shape) for name, shape in self.parameters.items()},
             "state_shapes": {name: shape_text(shape) for name, shape in self.states.items()},
             "sizes": {name: {"formula": str(size), "value": size.usual} for name, size in sizes.items()},
-            "state_bytes": FLOAT64 * self.state_size.usual,
+            "state_bytes": self.state_bytes.usual,
             "linear_in_state": self.linear.value,
             "no_scan": self.no_scan,
             "spectral_norm": self.spectral_norm,
+            "block_norms": {f"{new} by {old}": norm for (new, old), norm in self.block_norms.items() if new != "s"},
             "jacobian": self.pattern.entries.astype(int).tolist(),
             "log10_gradient": self.curve,
+            "kept": self.kept._asdict() | {"words": str(self.kept.words())},
             "formulas": derivation.lines() if derivation else {},
-            "numpy": derivation.numpy() if derivation else "",
+            "numpy": self.code,
             "refusal": self.refusal,
         }
 
@@ -168,3 +196,9 @@ class CellEntry:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.name}: print it for the page, .to_dict() has the numbers>"
+
+
+def _code(derivation: Derivation) -> str:
+    narrow, wide = CODE
+    code = derivation.numpy(narrow)
+    return derivation.numpy(wide) if "kept.append(\n" in code else code

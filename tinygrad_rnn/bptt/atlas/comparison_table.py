@@ -9,7 +9,8 @@ from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
 from tinygrad_rnn.bptt.atlas.entry_page import rounded
 from tinygrad_rnn.bptt.atlas.linearity import Linear
 from tinygrad_rnn.bptt.atlas.page_blocks import Grid
-from tinygrad_rnn.language.saying import Words, say, sentence
+from tinygrad_rnn.bptt.atlas.published import PUBLISHED
+from tinygrad_rnn.language.saying import Words, listed, say, sentence
 
 KINDS = {
     Linear.SCAN: sentence("yes, by entry"),
@@ -35,7 +36,7 @@ def _at(distance: int) -> Callable[[CellEntry], str]:
 COLUMNS = (
     Column(sentence("cell"), lambda e: e.name, numbers=False),
     Column(sentence("year"), lambda e: e.facts.paper.year),
-    Column(sentence("state"), lambda e: e.state_size, numbers=False),
+    Column(sentence("entries of the state"), lambda e: f"{e.state_size.usual:,}"),
     Column(sentence("parameters"), lambda e: f"{e.parameter_count.usual:,}"),
     Column(sentence("multiply-adds"), lambda e: f"{e.cost.products.usual:,}", on_terminal=False),
     Column(sentence("serial multiply-adds"), lambda e: f"{e.cost.waiting_products.usual:,}"),
@@ -48,17 +49,30 @@ COLUMNS = (
 )
 
 
-def comparison(entries: Iterable[CellEntry], terminal: bool = False, pages: str = "", folder: str = "") -> Grid:
+def comparison(entries: Iterable[CellEntry], terminal: bool = False, pages: str = "") -> Grid:
     """Return the table of these cells. terminal: the columns that a terminal has room for.
 
-    pages: the ending of the page of each cell, ".md", to which its name then leads; folder: where these pages are.
+    pages: the ending of the page of each cell, ".md", to which its name then leads.
     """
     columns = [column for column in COLUMNS if column.on_terminal or not terminal]
     rows = [[str(column.of(entry)) for column in columns] for entry in entries]
     if pages:
-        rows = [[f"[{name}]({folder}{name}{pages})", *rest] for name, *rest in rows]
+        rows = [[f"[{name}]({name}{pages})", *rest] for name, *rest in rows]
     right = [k for k, column in enumerate(columns) if column.numbers]
     return Grid([str(column.head) for column in columns], rows, right)
+
+
+def sources(entries: Iterable[CellEntry], pages: str = "") -> Grid:
+    """Return the table of sources: the paper, code that others published, and what differs from the paper."""
+    head = [say("cell"), say("paper"), say("published code that agrees"), say("what differs from the paper")]
+    rows = []
+    for entry in entries:
+        paper = entry.facts.paper
+        name = f"[{entry.name}]({entry.name}{pages})" if pages else entry.name
+        at = [entry.facts.at] * bool(entry.facts.at)
+        said = str(listed([f"{paper.first_author} {paper.year}", *at]))
+        rows.append([name, said, PUBLISHED[entry.name].name, str(entry.facts.differs)])
+    return Grid(head, rows)
 
 
 def explained() -> str:

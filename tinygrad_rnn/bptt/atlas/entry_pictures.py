@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from itertools import accumulate, pairwise
+from textwrap import indent
+from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.bptt.atlas.cell_facts import Facts
 from tinygrad_rnn.bptt.atlas.starting import SMALL, Pattern
+from tinygrad_rnn.bptt.atlas.symbolic_sizes import Size
 from tinygrad_rnn.draw.slide import styled
 from tinygrad_rnn.draw.svg import svg
+from tinygrad_rnn.draw.terminal import text
+from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.nn.time_loop import unroll
 from tinygrad_rnn.notebook.line_chart import chart_svg
 from tinygrad_rnn.tape.full_tape import Tape
@@ -19,17 +25,35 @@ SQUARE, MARGIN, LABEL = 13, 8, 46
 FILLED, EMPTY, LINE, INK = "#2f6db3", "#eef1f5", "#5b6470", "#333333"
 
 
-def cell_picture(facts: Facts) -> str:
-    """Draw one step of the cell with its recurrent edges, a box for each gate."""
+class Drawn(NamedTuple):
+    """A picture as SVG, and what a terminal shows in its place."""
+
+    svg: str
+    text: str
+
+
+def cell_picture(facts: Facts, states: Mapping[str, tuple[Size, ...]]) -> Drawn:
+    """Draw one step of the cell with its recurrent edges, a box for each gate.
+
+    Raises ArithmeticError where a box has another shape than its value on the tape, or a state than its formula says.
+    """
     rng = np.random.default_rng(0)
     with Tape() as tape:
         unroll(facts.cell, facts.init(rng, *SMALL), rng.standard_normal((3, 2, SMALL[0])))
-    return svg(styled(tape, level="gates", view="rolled"), f"{facts.title}: one step", "light")
+    drawn = styled(tape, level="gates", view="rolled")
+    lines, expected = tape.lines(), {f"{name}ₜ": (2, *(n(*SMALL) for n in shape)) for name, shape in states.items()}
+    for box in drawn.boxes.values():
+        shape = expected.get(box.title) or (lines[box.entries[-1]][3].shape if box.kind != "input" else (2, SMALL[0]))
+        if box.shape != "×".join(map(str, shape)):
+            raise ArithmeticError(f"atlas: {box.title} of {facts.name} is drawn with {box.shape}, but it is {shape}")
+    title = say("{title}: one step", title=facts.title)
+    shown = text(tape, level="gates", view="rolled", ascii=False)
+    return Drawn(svg(drawn, title, "light"), indent(shown, "    "))
 
 
 def curve_picture(curve: list[float]) -> str:
     """Draw how the gradient of the state changes with the distance from the loss."""
-    return chart_svg({"|dL/ds_k|": [round(v, 3) for v in curve]}, "steps back from the loss")
+    return chart_svg({"|dL/ds_k|": [round(v, 3) for v in curve]}, "steps back from the loss", y_label="|dL/ds_k|")
 
 
 def pattern_picture(pattern: Pattern, title: str) -> str:
@@ -67,5 +91,7 @@ def pattern_text(pattern: Pattern) -> str:
     """Return the pattern for a terminal: # for an entry that is not zero."""
     names = [name for name, size in pattern.sizes.items() for _ in range(size)]
     wide = max(map(len, names))
+    head = "".join(name[:size].ljust(size) for name, size in pattern.sizes.items())
     rows = zip(names, pattern.entries, strict=True)
-    return "\n".join(f"    {name:{wide}} {''.join('#' if full else '.' for full in row)}" for name, row in rows)
+    lines = [f"{name:{wide}} {''.join('#' if full else '.' for full in row)}" for name, row in rows]
+    return indent("\n".join([f"{'':{wide}} {head.rstrip()}", *lines]), "    ")

@@ -48,7 +48,7 @@ def linearity(facts: Facts) -> tuple[Linear, str]:
 
 
 def _is_affine(facts: Facts, params: Any, xs: Any, rng: np.random.Generator) -> bool:
-    tape, _, before, after = recorded_step(facts, *SMALL)
+    tape, _, _, before, after = recorded_step(facts, *SMALL)
     like = as_tuple(facts.cell(params, xs[0]))
     one, other = ([rng.standard_normal(s.shape) for s in like] for _ in range(2))
     middle = [(a + b) / 2 for a, b in zip(one, other, strict=True)]

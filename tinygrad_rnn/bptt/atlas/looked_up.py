@@ -11,18 +11,19 @@ from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
 from tinygrad_rnn.bptt.atlas.cell_facts import FACTS
 from tinygrad_rnn.bptt.atlas.comparison_table import comparison, explained
 from tinygrad_rnn.bptt.atlas.entry_page import page_of
-from tinygrad_rnn.bptt.atlas.page_blocks import Block, Heading, Words, as_html, as_markdown, as_text, html_body
+from tinygrad_rnn.bptt.atlas.page_blocks import Block, Heading, Words, as_html, as_markdown, html_body
+from tinygrad_rnn.bptt.atlas.text_page import COLUMNS, as_text
 from tinygrad_rnn.language.saying import say
 
 SCRIPT = Path(__file__).with_name("sortable.js")
 """The script by which a reader sorts tables."""
 
-WRITERS: Mapping[str, Callable[[Sequence[Block], str], str]] = {
-    "text": lambda blocks, title: as_text(blocks),
-    "markdown": lambda blocks, title: as_markdown(blocks),
-    "html": lambda blocks, title: as_html(blocks, title, files.read_text(SCRIPT)),
+WRITERS: Mapping[str, Callable[[Sequence[Block], str, int], str]] = {
+    "text": lambda blocks, title, columns: as_text(blocks, columns),
+    "markdown": lambda blocks, title, columns: as_markdown(blocks),
+    "html": lambda blocks, title, columns: as_html(blocks, title, files.read_text(SCRIPT)),
 }
-"""The formats of a page, each with what writes it."""
+"""The formats of a page, each with what writes blocks under a title, for a terminal of so many columns."""
 
 
 class AtlasEntry(CellEntry):
@@ -33,15 +34,15 @@ class AtlasEntry(CellEntry):
     Jacobian, `linear` and `no_scan` say whether it can run as a scan.
     """
 
-    def write(self, to: str = "markdown") -> str:
+    def write(self, to: str = "markdown", columns: int = COLUMNS) -> str:
         """Return the page in "text", "markdown" or "html", without other files. Raises ValueError for another format.
 
-        The gradients are checked first: raises what `check` raises.
+        columns: those of the terminal, for text. The gradients are checked first: raises what `check` raises.
         """
         if to not in WRITERS:
             raise ValueError(f"atlas: to={to!r}\ngive one of {', '.join(WRITERS)}")
         self.check()
-        return WRITERS[to](page_of(self, to), self.facts.title)
+        return WRITERS[to](page_of(self, to), str(self.facts.title), columns)
 
     def _repr_html_(self) -> str:
         return f"<div>{html_body(page_of(self, 'html'))}</div>"
@@ -63,8 +64,8 @@ def look_up(cell: str) -> AtlasEntry:
     return AtlasEntry(FACTS[cell])
 
 
-def compared(entries: Sequence[CellEntry], to: str) -> str:
-    """Return the table of cells as a page, in "text", "markdown" or "html"."""
+def compared(entries: Sequence[CellEntry], to: str, columns: int = COLUMNS) -> str:
+    """Return the table of cells as a page, in "text", "markdown" or "html"; columns: those of the terminal."""
     title = say("The cells compared")
     blocks: list[Block] = [Heading(1, title), Words(explained()), comparison(entries, terminal=to == "text")]
-    return WRITERS[to](blocks, title)
+    return WRITERS[to](blocks, title, columns)

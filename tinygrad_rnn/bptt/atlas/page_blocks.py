@@ -1,25 +1,25 @@
-"""A page as blocks, written as Markdown, as HTML without other files, or as text for a terminal."""
+"""A page as blocks, written as Markdown, or as HTML without other files. `text_page` writes it for a terminal."""
 
 from __future__ import annotations
 
 import base64
 import html
 import re
-import textwrap
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tinygrad_rnn.text_tables import aligned
-
-COLUMNS = 100
-"""The width of a paragraph in a terminal."""
+from tinygrad_rnn.language.current import current
 
 STYLE = """body { font: 16px/1.5 sans-serif; max-width: 54em; margin: 2em auto; padding: 0 1em; color: #222;
 background: #fff }
 table { border-collapse: collapse; display: block; overflow-x: auto } th, td { padding: .2em .8em; text-align: left;
 border-bottom: 1px solid #ccc } .right { text-align: right } pre, math { overflow-x: auto } pre { background: #f6f6f6;
 padding: .8em } img { max-width: 100% } th button { font: inherit; border: 0; background: none; cursor: pointer }"""
+
+
+POWERS = re.compile(r"10\^(-?\d+\.\d+)")
+"""A power of ten in words."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,12 @@ class Lines:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table. right: the columns of numbers."""
+    """A table. right: the columns of numbers. ready: the columns that are written in the format of the page already."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: Collection[int] = field(default=())
+    ready: Collection[int] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,12 @@ def as_markdown(blocks: Sequence[Block], address: Callable[[Image], str] = inlin
         if isinstance(block, Heading):
             found.append(f"{'#' * block.level} {block.text}")
         elif isinstance(block, Words):
-            found.append(block.text)
+            found.append(block.text if block.ready else POWERS.sub(r"$10^{\1}$", block.text))
         elif isinstance(block, Lines):
             found += [f"$$\n{line}\n$$" for line in block.lines]
         elif isinstance(block, Grid):
             rules = ["---:" if k in block.right else "---" for k in range(len(block.head))]
-            rows = [block.head, *block.rows]
+            rows = [[cell.replace("|", r"\|") for cell in row] for row in (block.head, *block.rows)]
             lines = [f"| {' | '.join(row)} |" for row in rows]
             found.append("\n".join([lines[0], f"|{'|'.join(rules)}|", *lines[1:]]))
         elif isinstance(block, Code):
@@ -104,7 +105,7 @@ def as_markdown(blocks: Sequence[Block], address: Callable[[Image], str] = inlin
 
 def as_html(blocks: Sequence[Block], title: str, script: str = "") -> str:
     """Return a page of HTML that needs no other file and no network."""
-    head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+    head = f'<!doctype html>\n<html lang="{current()}"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
     end = f"<script>\n{script}</script>\n" if script else ""
     return f"{head}\n<style>{STYLE}</style></head><body>\n{html_body(blocks)}\n{end}</body></html>\n"
 
@@ -130,33 +131,16 @@ def _in_html(block: Block) -> str:
 
 def _table(grid: Grid) -> str:
     sides = [' class="right"' if k in grid.right else "" for k in range(len(grid.head))]
-    head = "".join(f'<th scope="col"{s}>{html.escape(cell)}</th>' for s, cell in zip(sides, grid.head, strict=True))
+    head = "".join(f'<th scope="col"{s}>{_marked(cell)}</th>' for s, cell in zip(sides, grid.head, strict=True))
+    marked = [[cell if k in grid.ready else _marked(cell) for k, cell in enumerate(row)] for row in grid.rows]
     rows = "\n".join(
-        f"<tr>{''.join(f'<td{s}>{_marked(cell)}</td>' for s, cell in zip(sides, row, strict=True))}</tr>"
-        for row in grid.rows
+        f"<tr>{''.join(f'<td{s}>{cell}</td>' for s, cell in zip(sides, row, strict=True))}</tr>" for row in marked
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>"
 
 
 def _marked(text: str) -> str:
     """Return words as HTML, with code for what stands in backquotes, and without links to other pages."""
-    unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text))
+    text = POWERS.sub(r"10<sup>\1</sup>", html.escape(text))
+    unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", unlinked)
-
-
-def as_text(blocks: Sequence[Block]) -> str:
-    """Return a page for a terminal."""
-    found = []
-    for block in blocks:
-        if isinstance(block, Heading):
-            found.append(block.text.upper() if block.level == 1 else f"{block.text}\n{'-' * len(block.text)}")
-        elif isinstance(block, Words):
-            found.append(textwrap.fill(block.text, COLUMNS, break_long_words=False, break_on_hyphens=False))
-        elif isinstance(block, Lines):
-            found.append("\n".join(f"    {line}" for line in block.lines))
-        elif isinstance(block, Grid):
-            rows = [[cell.replace("`", "") for cell in row] for row in (block.head, *block.rows)]
-            found.append("\n".join(aligned(rows, right=block.right)))
-        else:
-            found.append(block.text.rstrip("\n"))
-    return "\n\n".join(part for part in found if part) + "\n"

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.bptt.atlas.cell_facts import Facts
+from tinygrad_rnn.bptt.atlas.differences import require_jacobian, slope, with_shifts
 from tinygrad_rnn.bptt.atlas.step_cost import zeros
 from tinygrad_rnn.bptt.atlas.symbolic_sizes import USUAL
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.gradient_flow.flow import flow
-from tinygrad_rnn.bptt.gradient_flow.jacobians import singular_values, step_jacobians
+from tinygrad_rnn.bptt.gradient_flow.jacobians import step_jacobians
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.nn.time_loop import as_tuple, state_names, unroll
 from tinygrad_rnn.tape.full_tape import Tape
@@ -32,8 +33,43 @@ def gradient_curve(facts: Facts) -> list[float]:
     """Return log10 |dL/ds_k| at the distances 0, 1, ..., 200 of step k from the last, for a loss of the last output.
 
     dL/dh_T has the norm 1, s is the whole state, inputs are standard normal, and there are 4 examples. Raises
-    ArithmeticError where the walk step by step and the plain gradient of the tape differ by more than 1e-9.
+    ArithmeticError where the walk step by step and the plain gradient of the tape differ by more than 1e-9, and where a
+    difference of two losses does not have the norm at 10 steps.
     """
+    params, xs, start, upstream = _long_problem(facts)
+    found = flow(facts.cell, params, xs, tuple(start), upstream, rows=0)
+    if not np.allclose(found.norms, found.held, rtol=0, atol=1e-9):
+        raise ArithmeticError(f"atlas: two walks back through {facts.name} give other norms")
+    curve = [float(v) for v in found.norms[::-1]]
+    require_norm(facts, curve[MARKS[0]], MARKS[0])
+    return curve
+
+
+def require_norm(facts: Facts, log10: float, distance: int) -> None:
+    """Compare a norm of the curve with a difference of two losses, along the gradient itself.
+
+    The states are shifted where they are made, so the loss sees all of their ways. Raises ArithmeticError.
+    """
+    drawn, xs, start, upstream = _long_problem(facts)
+    params, cut = {name: p.data for name, p in drawn.items()}, len(xs) - distance - 1
+    before = as_tuple(unroll(facts.cell, params, xs[:cut], tuple(start))[1])
+    with Tape() as tape:
+        state = as_tuple(facts.cell(drawn, Tensor(xs[cut]), *before))
+        loss = (as_tuple(unroll(facts.cell, drawn, xs[cut + 1 :], state)[1])[0] * upstream[-1]).sum()
+    gradient = [np.asarray(g) for g in tape.gradient(loss, list(state))]
+    norm = float(np.sqrt(sum(np.sum(g * g) for g in gradient)))
+    lines, ids = tape.lines(), [id(s) for s in state]
+
+    def shifted(*shifts: Array) -> list[Array]:
+        return [with_shifts(lines, loss, dict(zip(ids, shifts, strict=True)))]
+
+    found = float(slope(shifted, [np.zeros_like(g) for g in gradient], [g / norm for g in gradient])[0])
+    if not np.isclose(found, 10**log10, rtol=1e-4):
+        raise ArithmeticError(f"atlas: |dL/ds_k| of {facts.name} is {found} at {distance} steps, not {10**log10}")
+
+
+def _long_problem(facts: Facts) -> tuple[dict[str, Tensor], Array, list[Array], Array]:
+    """Return initial parameters, inputs of 201 steps, states of zero, and the gradient of a loss of the last output."""
     rng = np.random.default_rng(0)
     params = facts.init(rng, *USUAL)
     xs = rng.standard_normal((DISTANCE + 1, BATCH, USUAL[0]))
@@ -41,15 +77,35 @@ def gradient_curve(facts: Facts) -> list[float]:
     upstream = np.zeros((DISTANCE + 1, *start[0].shape))
     upstream[-1] = rng.standard_normal(start[0].shape)
     upstream[-1] /= np.linalg.norm(upstream[-1])
-    found = flow(facts.cell, params, xs, tuple(start), upstream, rows=0)
-    if not np.allclose(found.norms, found.held, rtol=0, atol=1e-9):
-        raise ArithmeticError(f"atlas: two walks back through {facts.name} give other norms")
-    return [float(v) for v in found.norms[::-1]]
+    return params, xs, start, upstream
 
 
-def spectral_norm(facts: Facts) -> float:
-    """Return the spectral norm of ds_t/ds_{t-1} of the whole state, at the initial parameters, I = 10 and H = 16."""
-    return float(singular_values(_jacobians(facts, *MEDIUM, spread=0.0, pairs=1))[0, 0, 0])
+def long_run(facts: Facts) -> tuple[Tape, dict[str, Tensor]]:
+    """Record the run of `gradient_curve`: the tape, and the parameters."""
+    params, xs, start, _ = _long_problem(facts)
+    with Tape() as tape:
+        unroll(facts.cell, params, xs, tuple(start))
+    return tape, params
+
+
+def block_norms(facts: Facts) -> dict[tuple[str, str], float]:
+    """Return the spectral norms of ds_t/ds_{t-1}, of each block by (new, old) and of all by "s".
+
+    It is that at the initial parameters, with I = 10 and H = 16.
+    """
+    found = _jacobians(facts, *MEDIUM, spread=0.0, pairs=1)[0, 0]
+    names, sizes = state_names(facts.cell), _sizes(facts, *MEDIUM)
+    edges = np.cumsum([0, *sizes])
+    parts = [("s", slice(None)), *zip(names, map(slice, edges[:-1], edges[1:]), strict=True)]
+    inside = {(new, old): found[rows, columns] for new, rows in parts for old, columns in parts}
+    wanted = [("s", "s"), *((new, old) for new in names for old in names)]
+    return {key: float(np.linalg.norm(inside[key], 2)) for key in wanted}
+
+
+def _sizes(facts: Facts, inputs: int, hidden: int) -> list[int]:
+    """Return the number of entries of each state of one example."""
+    params = facts.init(np.random.default_rng(0), inputs, hidden)
+    return [s.size for s in zeros(facts, params, np.zeros((1, inputs)))]
 
 
 @dataclass(frozen=True)
@@ -64,9 +120,7 @@ def pattern(facts: Facts) -> Pattern:
     """Find the pattern of the step Jacobian, at parameters around the initial ones, over several runs."""
     runs = [_jacobians(facts, *SMALL, spread=0.1, pairs=10, seed=seed) for seed in range(4)]
     found = np.abs(runs).max(axis=(0, 1, 2))
-    params = facts.init(np.random.default_rng(0), *SMALL)
-    sizes = zip(state_names(facts.cell), zeros(facts, params, np.zeros((1, SMALL[0]))), strict=True)
-    return Pattern({name: s.size for name, s in sizes}, found > 0)
+    return Pattern(dict(zip(state_names(facts.cell), _sizes(facts, *SMALL), strict=True)), found > 0)
 
 
 def _jacobians(facts: Facts, inputs: int, hidden: int, spread: float, pairs: int, seed: int = 0) -> Array:
@@ -79,4 +133,7 @@ def _jacobians(facts: Facts, inputs: int, hidden: int, spread: float, pairs: int
     with Tape() as tape:
         named = {name: Tensor(p, name=name) for name, p in params.items()}
         unroll(facts.cell, named, xs, as_tuple(state))
-    return step_jacobians(tape, state_names(facts.cell))
+    found = step_jacobians(tape, state_names(facts.cell))
+    before = as_tuple(facts.cell(params, xs[0], *as_tuple(state)))
+    require_jacobian(facts.name, lambda *s: as_tuple(facts.cell(params, xs[1], *s)), before, found[0, 0])
+    return found

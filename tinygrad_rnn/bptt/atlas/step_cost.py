@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,15 +41,28 @@ def cost_of_step(facts: Facts) -> StepCost:
     return StepCost(*(fitted(lambda i, h, k=k: counted(i, h)[k]) for k in range(4)))  # type: ignore[misc]
 
 
-def recorded_step(facts: Facts, inputs: int, hidden: int) -> tuple[Tape, Tensor, list[Tensor], list[Tensor]]:
-    """Record a step of one example: the tape, x, the states before and after."""
+class Recorded(NamedTuple):
+    """A step of one example on a tape: parameters, x, and the states before and after."""
+
+    tape: Tape
+    params: dict[str, Tensor]
+    x: Tensor
+    before: list[Tensor]
+    after: list[Tensor]
+
+
+def recorded_step(facts: Facts, inputs: int, hidden: int, warm: int = 0) -> Recorded:
+    """Record a step of one example, after `warm` steps of a random sequence that are not recorded."""
     rng = np.random.default_rng(0)
-    params, x = facts.init(rng, inputs, hidden), Tensor(rng.standard_normal((1, inputs)), name="x")
-    start = zip(state_names(facts.cell), zeros(facts, params, x.data), strict=True)
-    before = [Tensor(s, name=name) for name, s in start]
+    params, xs = facts.init(rng, inputs, hidden), rng.standard_normal((warm + 1, 1, inputs))
+    state = zeros(facts, params, xs[0])
+    for x in xs[:-1]:
+        state = [np.asarray(s) for s in as_tuple(facts.cell({k: p.data for k, p in params.items()}, x, *state))]
+    x = Tensor(xs[-1], name="x")
+    before = [Tensor(s, name=name) for name, s in zip(state_names(facts.cell), state, strict=True)]
     with Tape() as tape:
         after = as_tuple(facts.cell(params, x, *before))
-    return tape, x, before, list(after)
+    return Recorded(tape, params, x, before, list(after))
 
 
 def zeros(facts: Facts, params: dict[str, Tensor], x: Array) -> list[Array]:
@@ -63,7 +77,7 @@ def read_states(tape: Tape, before: Sequence[Tensor], after: Sequence[Tensor]) -
 
 
 def _counted(facts: Facts, inputs: int, hidden: int) -> tuple[int, int, int, int]:
-    tape, x, before, after = recorded_step(facts, inputs, hidden)
+    tape, _, x, before, after = recorded_step(facts, inputs, hidden)
     lines, read = tape.lines(), read_states(tape, before, after)
     of_step = dependent(lines, [x, *before])
     waiting = [line for line, _ in between(lines, [before[k] for k in read], [after[k] for k in read])]

@@ -25,6 +25,10 @@ class Size:
         """Return the value at I and H."""
         return sum(factor * inputs**i * hidden**h for (i, h), factor in self.factors.items())
 
+    def __mul__(self, factor: int) -> Size:
+        """Return the size times a number."""
+        return Size({powers: factor * n for powers, n in self.factors.items()})
+
     @property
     def usual(self) -> int:
         """The value at the sizes that the atlas shows."""

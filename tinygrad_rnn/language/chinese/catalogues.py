@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_rnn.language.chinese.zh_atlas import ATLAS
+from tinygrad_rnn.language.chinese.zh_cells import CELLS
 from tinygrad_rnn.language.chinese.zh_common import COMMON
 from tinygrad_rnn.language.chinese.zh_comparison import COMPARISON
 from tinygrad_rnn.language.chinese.zh_derivation import DERIVATION
@@ -38,6 +39,7 @@ CATALOGUES = (
     TRUNCATION,
     FORMS,
     ATLAS,
+    CELLS,
 )
 """The catalogues of the rooms."""
 
