@@ -271,6 +271,17 @@ def test_a_constant_array_and_an_unknown_operation_are_refused():
         bptt.derive(adding_up, example=example_of(W=(3, 4)))
 
 
+@pytest.mark.parametrize("rate", [0.5, 0.2, 1 / 3])
+def test_a_factor_is_not_taken_for_one_over_the_number_of_examples(rate):
+    """A factor times a sum over the examples is no mean over them, whatever the batch of the derivation."""
+
+    def leaking(params, x, h):
+        return h + rate * params["b"] * h + np.tanh(x @ params["W"])
+
+    code = bptt.derive(leaking, example=example_of(W=(3, 4), b=(4,))).numpy()
+    assert "mean" not in code
+
+
 def test_a_cell_that_joins_examples_is_refused():
     def normalized(params, x, h):
         z = x @ params["W"] + h @ params["U"]

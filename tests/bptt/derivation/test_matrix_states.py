@@ -442,30 +442,22 @@ def fast_weights(params, x, h, S):
 
 def test_a_memory_that_is_read_before_it_is_written():
     def example(rng, T, B):
-        return {"W": rng.normal(size=(3, 4)) / 2}, rng.normal(size=(T, B, 3)), (rng.normal(size=(B, 4)), S0(rng, B))
-
-    def S0(rng, B):
-        return rng.normal(size=(B, 4, 4)) / 2
+        state = rng.normal(size=(B, 4)), rng.normal(size=(B, 4, 4)) / 2
+        return {"W": rng.normal(size=(3, 4)) / 2}, rng.normal(size=(T, B, 3)), state
 
     derivation = bptt.derive(fast_weights, example=example)
     lines = derivation.lines()
     assert lines["S"] == "S_t = 0.9 S_{t-1} + 0.5 tanh(v_t) h_{t-1}ᵀ"
-    assert lines["dS"] == "dS_t = 0.9 dS_{t+1} + dv_{t+1} h_tᵀ"
+    assert lines["dS"] == "dS_t = 0.9 dS_{t+1} + δ_{v,t+1} h_tᵀ"
     assert "np.einsum" in derivation.numpy()
 
 
-def repeated_third_axis(params, x, h):
-    return (np.tanh(h + x @ params["W"])[:, :, None] * np.ones((1, 1, 2))).mean(axis=2)
+def test_an_array_that_finds_no_formula_is_refused_in_words():
+    def third_axis(params, x, h):
+        return np.tanh((h[:, :, None] * np.ones((1, 1, 2))).mean(axis=2) * 0.7) + 0.3 * np.tanh(x @ params["W"])
 
-
-def one_more_axis(params, x, h):
-    return np.tanh(h.reshape((-1, 4, 1)))[:, :, 0] + x @ params["W"]
-
-
-@pytest.mark.parametrize("cell", [repeated_third_axis, one_more_axis], ids=of_cell)
-def test_an_array_that_finds_no_formula_is_refused_in_words(cell):
     def example(rng, T, B):
         return {"W": rng.normal(size=(3, 4))}, rng.normal(size=(T, B, 3)), rng.normal(size=(B, 4))
 
     with pytest.raises(ValueError, match=r"makes an array \(\d, 4, 1\) on its way, and there is no formula .*\nwrite"):
-        str(bptt.derive(cell, example=example))
+        str(bptt.derive(third_axis, example=example))
