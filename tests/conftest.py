@@ -1,8 +1,11 @@
-"""What all tests share: readable ids, the same in every process, English, and a browser."""
+"""What all tests share: readable ids, the same in every process, English, compiled files, and a browser."""
 
+import compileall
 import functools
 import os
 import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,12 @@ import pytest
 from tinygrad_rnn.language.locale_language import VARIABLES
 
 os.environ.update(dict.fromkeys(VARIABLES, "C.UTF-8"))  # commands that a test starts speak English on each machine
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once where Python writes no compiled files: else each process that a test starts does so."""
+    if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "tinygrad_rnn", quiet=2)
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:
