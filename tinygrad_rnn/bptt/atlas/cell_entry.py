@@ -181,7 +181,7 @@ class CellEntry:
             "block_norms": {f"{new} by {old}": norm for (new, old), norm in self.block_norms.items() if new != "s"},
             "jacobian": self.pattern.entries.astype(int).tolist(),
             "log10_gradient": self.curve,
-            "kept": self.kept._asdict() | {"words": str(self.kept.words())},
+            "kept": self.kept._asdict() | {"memory": str(self.kept.memory), "words": str(self.kept.words())},
             "formulas": derivation.lines() if derivation else {},
             "numpy": self.code,
             "refusal": self.refusal,

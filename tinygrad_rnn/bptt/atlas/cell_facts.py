@@ -20,7 +20,8 @@ class Facts:
     """A cell: its name in `nn`, its title, the function, what it is in a sentence, the paper, and the places there.
 
     init(rng, input_size, hidden_size) draws its initial parameters. h_means: what the hidden size H is, where it is not
-    the number of entries of h. differs: how the cell differs from the paper.
+    the number of entries of h. differs: how the cell differs from the paper. nndl: its
+    equations in NNDL.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Facts:
     at: Words
     differs: Words
     h_means: Words = ""
+    nndl: str = ""
 
 
 def _section(number: str) -> Words:
@@ -172,6 +174,15 @@ H_MEANS: dict[str, Words] = {
     "sru": sentence("The parameters are those for I unlike H: with I = H there is no `weight_p`."),
 }
 
+NNDL = {
+    "rnn": "(6.5), (6.6)",
+    "lstm": "(6.51) - (6.56)",
+    "peephole_lstm": "(6.61) - (6.63)",
+    "coupled_lstm": "(6.64)",
+    "gru_textbook": "(6.65) - (6.69)",
+}
+"""The equations of NNDL that have the cell."""
+
 FACTS: dict[str, Facts] = {
     name: Facts(
         name,
@@ -183,6 +194,7 @@ FACTS: dict[str, Facts] = {
         at,
         DIFFERS[name],
         H_MEANS.get(name, ""),
+        NNDL.get(name, ""),
     )
     for name, title, says, paper, at in ROWS
 }

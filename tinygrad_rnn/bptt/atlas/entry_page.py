@@ -52,7 +52,8 @@ def _source(entry: CellEntry) -> Iterator[Block]:
     yield Words(str(after_each_other([facts.says, initial])))
     source = sentence("Source: {paper}", paper=str(facts.paper))
     there = [sentence("There: {at}.", at=facts.at)] if facts.at else []
-    yield Words(str(after_each_other([source, *there])))
+    book = [sentence("In NNDL: {equations}.", equations=facts.nndl)] if facts.nndl else []
+    yield Words(str(after_each_other([source, *there, *book])))
     yield Words(say("What differs from the paper: {differs}", differs=facts.differs))
 
 

@@ -20,7 +20,7 @@ from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.core.backward import Products, pull_arrays, walk
 from tinygrad_rnn.core.tensor import Line, Tensor
 from tinygrad_rnn.core.values import not_recording
-from tinygrad_rnn.language.saying import Listed, Sentence, after_each_other, sentence
+from tinygrad_rnn.language.saying import Listed, Sentence, Words, after_each_other, sentence
 from tinygrad_rnn.nn.time_loop import state_names
 from tinygrad_rnn.tape.full_tape import Tape
 from tinygrad_rnn.tape.steps import time_of
@@ -42,6 +42,12 @@ class Factor(NamedTuple):
     memory: str
     text: str
     of: Callable[[Values], Any]
+    said: Words = ""
+
+    @property
+    def name(self) -> Words:
+        """The memory as a sentence names it."""
+        return self.said or self.memory
 
 
 FACTORS: Mapping[str, Factor] = {
@@ -57,7 +63,9 @@ FACTORS: Mapping[str, Factor] = {
     **dict.fromkeys(("qrnn", "sru", "slstm"), Factor("c", "f", lambda v: v("f"))),
     "mlstm": Factor("C", "f", lambda v: v("f")[..., None]),
     "linear_attention": Factor("S", "1", lambda v: 1.0),
-    "gated_delta_net": Factor("S", "alpha", lambda v: v("alpha")[..., None]),
+    "gated_delta_net": Factor(
+        "S", "alpha", lambda v: v("alpha")[..., None], sentence("{memory}, at a right angle to the key,", memory="S")
+    ),
     "lru": Factor("re + i im", "|lambda|", lambda v: np.exp(-np.exp(v("nu_log")))),
     "selective_ssm": Factor("h", "exp(delta A)", lambda v: v("A_bar")),
 }
@@ -73,7 +81,7 @@ class Kept(NamedTuple):
     """
 
     output: str
-    memory: str
+    memory: Words
     factor: str
     mean: float
     best: float
@@ -84,9 +92,8 @@ class Kept(NamedTuple):
     def words(self) -> Listed:
         """Say what is kept, and whether that explains the curve."""
         into = sentence(
-            "Before that, the first two steps back multiply it once by 10^{into}, on the way from {output} into "
-            "{memory}.",
-            into=f"{self.into:.1f}",
+            "Before that, the first two steps back multiply it once by {into}, on the way from {output} into {memory}.",
+            into=_power(self.into),
             output=self.output,
             memory=self.memory,
         )
@@ -101,11 +108,11 @@ class Kept(NamedTuple):
             )
         if self.factor == "1":
             return sentence("{memory} keeps all of itself at each step.", memory=self.memory)
-        parts = {"memory": self.memory, "factor": f"`{self.factor}`", "left": f"{self.left:.1f}", "steps": TO - FROM}
+        parts = {"memory": self.memory, "factor": f"`{self.factor}`", "left": _power(self.left), "steps": TO - FROM}
         if round(self.mean, 12) == round(self.best, 12):
             return sentence(
                 "At each step {memory} is multiplied by {factor} = {value}. {steps} steps, those from 10 to 200 steps "
-                "back, leave 10^{left} of it.",
+                "back, multiply it by {left}.",
                 value=f"{self.mean:.2g}",
                 **parts,
             )
@@ -113,40 +120,44 @@ class Kept(NamedTuple):
         if self.best < self.mean:  # one number for all entries: its geometric mean is the smaller one
             return sentence(
                 "At each step {memory} is multiplied by {factor}, one number for all entries: by {mean} on average "
-                "here. {steps} steps, those from 10 to 200 steps back, leave 10^{left} of it.",
+                "here. {steps} steps, those from 10 to 200 steps back, multiply it by {left}.",
                 mean=mean,
                 **parts,
             )
         return sentence(
             "At each step {memory} is multiplied by {factor}: by {mean} on average here, and by {best} in the entry "
-            "that keeps most. {steps} steps, those from 10 to 200 steps back, leave 10^{left} of that entry.",
+            "that keeps most. {steps} steps, those from 10 to 200 steps back, multiply that entry by {left}.",
             mean=mean,
             best=f"{self.best:.3f}",
             **parts,
         )
 
     def _verdict(self) -> Sentence:
-        change = "0.0" if abs(self.change) < 0.05 else f"{self.change:.1f}"
+        change = _power(self.change)
         if not self.factor:
             return sentence(
-                "From 10 to 200 steps back the gradient is multiplied by 10^{change}, which is {ratio} a step.",
+                "From 10 to 200 steps back the gradient is multiplied by {change}, which is {ratio} a step.",
                 change=change,
                 ratio=f"{10 ** (self.change / (TO - FROM)):.2f}",
             )
         if self.change > self.left + NEAR:
             return sentence(
-                "From 10 to 200 steps back the gradient is multiplied by 10^{change}, which is more: other ways from "
+                "From 10 to 200 steps back the gradient is multiplied by {change}, which is more: other ways from "
                 "the old state to the new one carry the rest.",
                 change=change,
             )
         if self.change > LOST:
             return sentence(
-                "From 10 to 200 steps back the gradient is multiplied by 10^{change}: this factor keeps it.",
+                "From 10 to 200 steps back the gradient is multiplied by {change}: this factor keeps it.",
                 change=change,
             )
         return sentence(
-            "From 10 to 200 steps back the gradient is multiplied by 10^{change}: this factor loses it.", change=change
+            "From 10 to 200 steps back the gradient is multiplied by {change}: this factor loses it.", change=change
         )
+
+
+def _power(log10: float) -> str:
+    return "1" if abs(log10) < 0.05 else f"10^{log10:.1f}"
 
 
 def kept(facts: Facts, curve: Sequence[float], alone: bool) -> Kept:
@@ -169,7 +180,7 @@ def kept(facts: Facts, curve: Sequence[float], alone: bool) -> Kept:
     if alone and change > left + 1e-6:
         raise ArithmeticError(f"atlas: {factor.text} of {facts.name} leaves 10^{left}, but the gradient 10^{change}")
     mean, best = float(np.mean(values)), float(10 ** (left / len(steps)))
-    return Kept(output, factor.memory, factor.text, mean, best, left, change, into)
+    return Kept(output, factor.name, factor.text, mean, best, left, change, into)
 
 
 def _of(params: Mapping[str, Tensor], named: Mapping[Any, Array], t: float | None, name: str) -> Array:

@@ -258,6 +258,8 @@ def made(like: Op, args: list[Expr], shape: Shape | None = None) -> Expr:
         return product(*args)
     if like.name == "negative":
         return negative(args[0])
+    if like.name == "power" and isinstance(args[1], Num):
+        return power(args[0], args[1].value)
     if like.name == "transpose":
         return transpose(args[0])
     if like.name == "matmul":

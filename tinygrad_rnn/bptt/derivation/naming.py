@@ -17,10 +17,10 @@ from tinygrad_rnn.tape.notation import LETTERS, SHORT, is_function
 def short(key: str, shape: Sequence[int]) -> str:
     """Return the short name of a parameter with PyTorch's name: W, U, b_ih; w_ci and b_ci for weight_ci and bias_ci.
 
-    A matrix with more than one row is a capital: W_q for weight_q.
+    A matrix with more than one row is a capital: W_q for weight_q; a vector is none: u for weight_hh.
     """
     if key in SHORT:
-        return SHORT[key]
+        return SHORT[key].lower() if len(shape) == 1 else SHORT[key]
     letter = "W" if len(shape) == 2 and shape[0] > 1 else "w"
     return re.sub("^bias_", "b_", re.sub("^weight_", f"{letter}_", key))
 

@@ -103,38 +103,38 @@ ATLAS = {
     "`tinygrad-rnn atlas {name}` prints this page.": (
         "`bptt.derive` 写出了这个文件，并在几种长度和批量大小下与磁带对照过。`tinygrad-rnn atlas {name}` 打印这一页。"
     ),
-    "Before that, the first two steps back multiply it once by 10^{into}, on the way from {output} into {memory}.": (
-        "在那之前，往回的头两步把它一次性地乘以 10^{into}，这是从 {output} 进入 {memory} 的路上。"
+    "Before that, the first two steps back multiply it once by {into}, on the way from {output} into {memory}.": (
+        "在那之前，往回的头两步把它一次性地乘以 {into}，这是从 {output} 进入 {memory} 的路上。"
     ),
     "At each step {memory} is multiplied by {factor}: by {mean} on average here, and by {best} in the entry that "
-    "keeps most. {steps} steps, those from 10 to 200 steps back, leave 10^{left} of that entry.": (
+    "keeps most. {steps} steps, those from 10 to 200 steps back, multiply that entry by {left}.": (
         "每一步 {memory} 都乘以 {factor}：这里平均为 {mean}，在保留最多的那个元素上为 {best}。往回 10 步到 200 步之"
-        "间的 {steps} 步，使那个元素剩下 10^{left}。"
+        "间的 {steps} 步，把那个元素乘以 {left}。"
     ),
-    "From 10 to 200 steps back the gradient is multiplied by 10^{change}: this factor loses it.": (
-        "往回 10 步到 200 步之间，梯度乘以 10^{change}：梯度就是被这个因子丢掉的。"
+    "From 10 to 200 steps back the gradient is multiplied by {change}: this factor loses it.": (
+        "往回 10 步到 200 步之间，梯度乘以 {change}：梯度就是被这个因子丢掉的。"
     ),
     "{memory} keeps no part of itself: the old one comes to the new one through the matrix U and the nonlinearity "
     "alone.": "{memory} 不直接保留旧值：旧值只经过矩阵 U 和非线性函数到达新值。",
     "{memory} keeps all of itself at each step.": "每一步 {memory} 都完整保留。",
     "At each step {memory} is multiplied by {factor} = {value}. {steps} steps, those from 10 to 200 steps back, "
-    "leave 10^{left} of it.": (
-        "每一步 {memory} 都乘以 {factor} = {value}。往回 10 步到 200 步之间的 {steps} 步，使它剩下 10^{left}。"
+    "multiply it by {left}.": (
+        "每一步 {memory} 都乘以 {factor} = {value}。往回 10 步到 200 步之间的 {steps} 步，把它乘以 {left}。"
     ),
     "At each step {memory} is multiplied by {factor}, one number for all entries: by {mean} on average here. "
-    "{steps} steps, those from 10 to 200 steps back, leave 10^{left} of it.": (
+    "{steps} steps, those from 10 to 200 steps back, multiply it by {left}.": (
         "每一步 {memory} 都乘以 {factor}，所有元素用同一个数：这里平均为 {mean}。往回 10 步到 200 步之间的 {steps} "
-        "步，使它剩下 10^{left}。"
+        "步，把它乘以 {left}。"
     ),
-    "From 10 to 200 steps back the gradient is multiplied by 10^{change}, which is {ratio} a step.": (
-        "往回 10 步到 200 步之间，梯度乘以 10^{change}，即每步 {ratio}。"
+    "From 10 to 200 steps back the gradient is multiplied by {change}, which is {ratio} a step.": (
+        "往回 10 步到 200 步之间，梯度乘以 {change}，即每步 {ratio}。"
     ),
-    "From 10 to 200 steps back the gradient is multiplied by 10^{change}, which is more: other ways from the old "
-    "state to the new one carry the rest.": (
-        "往回 10 步到 200 步之间，梯度乘以 10^{change}，比这更多：其余的经过从旧状态到新状态的其他路径传回来。"
+    "From 10 to 200 steps back the gradient is multiplied by {change}, which is more: other ways from the old state "
+    "to the new one carry the rest.": (
+        "往回 10 步到 200 步之间，梯度乘以 {change}，比这更多：其余的经过从旧状态到新状态的其他路径传回来。"
     ),
-    "From 10 to 200 steps back the gradient is multiplied by 10^{change}: this factor keeps it.": (
-        "往回 10 步到 200 步之间，梯度乘以 10^{change}：梯度就是被这个因子保住的。"
+    "From 10 to 200 steps back the gradient is multiplied by {change}: this factor keeps it.": (
+        "往回 10 步到 200 步之间，梯度乘以 {change}：梯度就是被这个因子保住的。"
     ),
     "published code that agrees": "一致的已发布代码",
     "What differs from the paper: {differs}": "与论文的不同：{differs}",
@@ -150,4 +150,6 @@ ATLAS = {
         "= {I}，H = {H}，4 个输入为正态分布的序列。"
     ),
     ", the norm of {terms} together": "，即 {terms} 合在一起的范数",
+    "{memory}, at a right angle to the key,": "{memory} 在与键垂直的方向上",
+    "In NNDL: {equations}.": "在 NNDL 中：{equations}。",
 }
