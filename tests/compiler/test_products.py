@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from agreement import require_agreement
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import compiler, nn
@@ -191,6 +192,16 @@ def test_a_sigmoid_outside_of_loops_is_exact_to_its_own_digits(dtype):
     _, found = tg.compile(lambda x: tg.sigmoid(x).sum())(x)
     _, exact = tg.value_and_grad(lambda x: tg.sigmoid(x).sum())(x)
     np.testing.assert_array_equal(found, exact)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gates_that_need_no_state_are_computed_by_tanh_in_float32(dtype):
+    """There it takes less time than exp and a quotient."""
+    arrays, xs = unrolled("min_gru", dtype)
+    fast = tg.compile(cubes("min_gru"), argnums=(0, 1))
+    names = names_of(fast.program(arrays, xs))
+    assert ("sigmoid" in names, names.count("tanh")) == ((False, 1) if dtype == np.float32 else (True, 0))
+    require_agreement(fast(arrays, xs), tg.value_and_grad(cubes("min_gru"), argnums=(0, 1))(arrays, xs))
 
 
 def test_the_pass_alone_keeps_the_numbers():

@@ -202,6 +202,8 @@ def program_of(
 
 def _builder(tree: Any) -> Build:
     """Return a function that builds the same tree of other leaves, and keeps none of these."""
+    if isinstance(tree, Tensor):
+        return lambda leaves: leaves[0]
     if type(tree) is dict and not any(isinstance(branch, dict | tuple | list) for branch in tree.values()):
         names = list(tree)
         return lambda leaves: dict(zip(names, leaves, strict=True))

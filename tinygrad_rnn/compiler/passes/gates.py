@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from tinygrad_rnn.compiler.passes.merging import Siblings
 from tinygrad_rnn.compiler.passes.slices import Cut, cut, cuts_of, part
 from tinygrad_rnn.core.kinds import LINEAR
@@ -23,7 +25,7 @@ def gates(graph: Graph) -> Graph:
     """Make one call of sibling calls, in every list of calls."""
     graph = graph.copy()
     sigmoids = _to_the_rounding_of_one(graph)
-    _merge_outside(graph)
+    _merge_outside(graph, _hoisted(graph, sigmoids))
     outside = cuts_of([item for item in graph.items if isinstance(item, Node)])
     for loop in graph.loops():
         cuts = cuts_of(loop.prelude, outside)
@@ -32,7 +34,7 @@ def gates(graph: Graph) -> Graph:
         Siblings(loop.body, cuts_of(loop.body), gates=sigmoids).merge(activations=True)
         _products_side_by_side(loop)
         outside |= cuts_of(_stack_what_is_cut(graph, loop), outside)
-    _merge_outside(graph)
+    _merge_outside(graph, frozenset())
     return graph
 
 
@@ -77,6 +79,12 @@ def _to_the_rounding_of_one(graph: Graph) -> frozenset[Value]:
     return frozenset(found)
 
 
+def _hoisted(graph: Graph, sigmoids: frozenset[Value]) -> frozenset[Value]:
+    """Return the sigmoids that were hoisted out of a loop, in float32: there tanh is faster than exp and 1 / x."""
+    found = [item for item in graph.items if isinstance(item, Node) and item.by == "hoist"]
+    return sigmoids.intersection(node.out for node in found if node.out.dtype == np.float32)
+
+
 def _cut_in_the_steps(loop: Loop, cuts: dict[Value, Cut]) -> None:
     """Write rows of parts as parts of rows: a step sees that they are parts of one array."""
     front: list[Node] = []
@@ -107,8 +115,8 @@ def _stack_what_is_cut(graph: Graph, loop: Loop) -> list[Node]:
     return after
 
 
-def _merge_outside(graph: Graph) -> None:
-    """Merge siblings among the calls outside of time, between one loop and the next."""
+def _merge_outside(graph: Graph, sigmoids: frozenset[Value]) -> None:
+    """Merge siblings among the calls outside of time, between one loop and the next, and compute sigmoids by tanh."""
     items: list[Node | Loop] = []
     segment: list[Node] = []
     defined: set[Value] = set(graph.inputs)
@@ -118,7 +126,7 @@ def _merge_outside(graph: Graph) -> None:
             segment.append(item)
             continue
         cuts = cuts_of(segment, cuts)
-        Siblings(segment, cuts, defined).merge()
+        Siblings(segment, cuts, defined, sigmoids).merge(activations=bool(sigmoids))
         _joined_parts(segment, cuts)
         items += segment
         defined |= {node.out for node in segment}
