@@ -137,7 +137,7 @@ class LRU(ByHand):
         self.backward_loop()
         np.conjugate(self.hs[:-1], self.product)
         self.product *= u
-        dlam = self.product.reshape(-1, N).sum(0)
+        dlam = dot(self.ones, self.product.view(self.dtype).reshape(-1, 2 * N)).view(self.product.dtype)
         v *= as_parts
         dgamma = dot(self.ones, v.reshape(-1, 2 * N))
         as_parts *= twice

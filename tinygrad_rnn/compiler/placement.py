@@ -98,6 +98,11 @@ class _Planner:
             self.arrays[v], self.raw[v] = self.memory.array(v.shape, v.dtype)
         return self.arrays[v]
 
+    def _is_all_of(self, v: Value, root: Value) -> bool:
+        """Say whether a value lies in the memory of its owner, entry by entry in their order."""
+        array = self.arrays[v]
+        return bool(array.nbytes == self.raw[root].nbytes and array.flags.c_contiguous)
+
     def give_back(self, v: Value) -> None:
         """Give back the memory of v, which nobody reads from here on."""
         if v in self.raw:
@@ -121,8 +126,11 @@ class _Planner:
                 return
             self.liveness.detach(node.out)
         if self.reuse and node.out not in self.destinations:
-            for v in writes_over(node, self.liveness.ending(k), self.raw):
-                self.give_back(v)
+            ending = [v for v in self.liveness.ending(k) if v in self.raw]
+            held = {v: self.liveness.root(v) for v in node.reads()}
+            owned = {v: root for v, root in held.items() if root in ending and self._is_all_of(v, root)}
+            for v in writes_over(node, owned, owned):
+                self.give_back(owned[v])
         out = self.new(node.out)
         if node.op.name == "concatenate":
             self._concatenate(node, operands, out)

@@ -14,7 +14,8 @@ from tinygrad_rnn.graph.graph import Loop, Node, Value
 
 def writes_over(node: Node, ending: Collection[Value], owned: Collection[Value]) -> list[Value]:
     """Return the operands whose memory an elementwise call may write its result into: those read for the last time."""
-    if not elementwise(node) or not isinstance(node.op.function, np.ufunc):
+    by_place = elementwise(node) and isinstance(node.op.function, np.ufunc)
+    if not by_place and node.op.name != "complex_multiply":
         return []
     like = [v for v in dict.fromkeys(node.reads()) if v.shape == node.out.shape and v.dtype == node.out.dtype]
     return [v for v in like if v in owned and v in ending]

@@ -56,6 +56,11 @@ def transposed_axes(node: Node) -> tuple[int, ...]:
     return 0, *(a + 1 for a in order)
 
 
+def turns(node: Node) -> bool:
+    """Is this the transpose of a matrix?"""
+    return node.op.name == "transpose" and node.out.ndim == 2 and transposed_axes(node) == (0, 2, 1)
+
+
 def swapped_axes(node: Node) -> tuple[int, int]:
     """Return the two axes that a step's swapaxes swaps, on an array with a time axis in front."""
     ndim = node.args[0].ndim

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from tinygrad_rnn.graph.batching import transposed_axes
+from tinygrad_rnn.graph.batching import turns
 from tinygrad_rnn.graph.builder import Builder
 from tinygrad_rnn.graph.graph import Graph, Loop, Node, Value, op, readers
 
@@ -90,7 +90,7 @@ class _Rewriter:
     def _transposed(self, node: Node) -> bool:
         """Write (A B)^T as B^T A^T."""
         product = self._alone(node.args[0], "matmul")
-        if product is None or not _turns(node) or not all(isinstance(a, Value) and a.ndim == 2 for a in product.args):
+        if product is None or not turns(node) or not all(isinstance(a, Value) and a.ndim == 2 for a in product.args):
             return False
         build = self._build(node)
         a, b = (self._turned(build, v) for v in product.args)
@@ -99,7 +99,7 @@ class _Rewriter:
     def _turned(self, build: Builder, v: Value) -> Value:
         """Return the transpose of a matrix: what v is the transpose of, or else a view of v."""
         made = self.made.get(v)
-        if made is not None and _turns(made) and isinstance(made.args[0], Value):
+        if made is not None and turns(made) and isinstance(made.args[0], Value):
             return made.args[0]
         return build.call("transpose", (v,), v.shape[::-1], v.dtype)
 
@@ -212,11 +212,6 @@ def _axes(node: Node) -> tuple[int, ...] | None:
     n = node.args[0].ndim
     axes = tuple(range(n)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     return tuple(sorted(k % n for k in axes)) if n else None
-
-
-def _turns(node: Node) -> bool:
-    """Is this the transpose of a matrix?"""
-    return node.op.name == "transpose" and node.out.ndim == 2 and transposed_axes(node) == (0, 2, 1)
 
 
 def _arranged(build: Builder, v: Value, axes: list[int]) -> Value:

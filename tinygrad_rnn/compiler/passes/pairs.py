@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations, product
 
 from tinygrad_rnn.compiler.passes.dead_code import dead_code
+from tinygrad_rnn.graph.batching import turns
 from tinygrad_rnn.graph.builder import Builder, key_of
 from tinygrad_rnn.graph.graph import Argument, Carry, Graph, Loop, Node, Out, Value, op, readers
 from tinygrad_rnn.graph.passed_over import walked_back
@@ -168,6 +169,13 @@ def _stacked(build: Builder, x: Value, y: Value) -> Value:
     return build.call("concatenate", columns, (*x.shape, 2), x.dtype, {"axis": x.ndim})
 
 
+def _rows(build: Builder, matrices: list[Value]) -> Value:
+    """Return the rows of two matrices of one shape in turns."""
+    n, m = matrices[0].shape
+    beside = [build.shaped(matrix, (n, 1, m)) for matrix in matrices]
+    return build.shaped(build.call("concatenate", beside, (n, 2, m), beside[0].dtype, {"axis": 1}), (2 * n, m))
+
+
 def _part(whole: Value, k: int, out: Value) -> list[Node]:
     """Return the calls that cut part k of pairs."""
     column = Value((*out.shape, 1), out.dtype)
@@ -203,13 +211,22 @@ class _Beside:
             pair = _stacked(build, x, y)
         else:
             a, b, c = shared
-            wide = build.shaped(_stacked(build, b, c), (b.shape[0], 2 * b.shape[1]))
+            wide = self._columns(b, c)
             product = build.call("matmul", (a, wide), (*x.shape[:-1], 2 * b.shape[1]), x.dtype)
             pair = build.shaped(product, (*x.shape, 2))
         for factor in reversed(factors):
             twice = _stacked(build, factor, factor) if isinstance(factor, Value) else factor
             pair = build.call("multiply", (twice, pair), pair.shape, pair.dtype)
         return pair
+
+    def _columns(self, b: Value, c: Value) -> Value:
+        """Return the columns of two matrices in turns; rows, transposed, if both matrices are transposed themselves."""
+        (n, m), build = b.shape, self.build
+        made = [self.made.get(v) for v in (b, c)]
+        rows = [node.args[0] for node in made if node is not None and turns(node)]
+        if len(rows) == 2:
+            return build.call("transpose", (_rows(build, rows),), (n, 2 * m), b.dtype)
+        return build.shaped(_stacked(build, b, c), (n, 2 * m))
 
     def _shared(self, x: Value, y: Value, name: str) -> tuple[Argument, Value, Value] | None:
         """Return the operand that the calls of that name that made x and y share, and both others."""
@@ -258,7 +275,6 @@ def _of_pairs(node: Node, made: dict[Value, Node], used: dict[Value, int], parts
         build.call("negative", (matrix,), (n, m), matrix.dtype) if minus else matrix
         for _, matrix, minus in (found[0], found[1])
     ]
-    beside = [build.shaped(matrix, (n, 1, m)) for matrix in signed]
-    rows = build.shaped(build.call("concatenate", beside, (n, 2, m), C.dtype, {"axis": 1}), (2 * n, m))
+    rows = _rows(build, signed)
     flat = build.shaped(whole, (*whole.shape[:-2], 2 * n))
     return [*nodes, Node(op("matmul"), (flat, rows), node.out, scope=node.scope, by=BY)]
