@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.scans.parted_terms import what_is_wrong
+from tinygrad_rnn.bptt.scans.scan_mistakes import known_mistakes
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.language.saying import Words, listed, sentence
@@ -40,6 +41,7 @@ class Parted:
     whose terms were compared, in order. terms, others: (len(steps), T), the size of the terms of either path; wrong:
     where they differ by more than rounding. parameters: the names of those whose gradients differ. digits: how many
     decimal digits rounding costs each path. single: whether they are float32. precise: whether they agree in float64.
+    known: the known mistake that gives all outputs of the second path.
     """
 
     differences: Array
@@ -52,6 +54,7 @@ class Parted:
     digits: tuple[float, float]
     single: bool
     precise: bool = False
+    known: tuple[Words, ...] = ()
 
     def __bool__(self) -> bool:
         return self.first is None and not self.wrong.any() and not self.parameters
@@ -65,7 +68,9 @@ class Parted:
     @property
     def mistakes(self) -> list[Words]:
         """What is wrong, in words, the likeliest first."""
-        return what_is_wrong(self.steps, self.terms, self.others, self.wrong)
+        if self.known:
+            return [*self.known]
+        return what_is_wrong(self.steps, self.terms, self.others, self.wrong, self.first is None)
 
     def __repr__(self) -> str:
         return f"<Parted: {str(self).splitlines()[0]}>"
@@ -111,6 +116,7 @@ class Parted:
                     other=f"{self.others[row, k]:.4g}",
                 )
             )
+        if self.wrong.any() or self.known:
             lines += self.mistakes
         elif self.parameters:
             lines.append(sentence("the gradients of {names} differ", names=listed(self.parameters)))
@@ -148,11 +154,32 @@ def compare_paths(loop: Path, scan: Path, params: Mapping[str, Any], xs: Any, st
     >>> bool(compare_paths(partial(nn.unroll, nn.min_gru), partial(nn.scan, nn.min_gru), params, xs))
     True
     """
-    found = _compared([_Run(path, params, xs, state) for path in (loop, scan)])
-    if found or found.single is False:
+    runs = [_Run(path, params, xs, state) for path in (loop, scan)]
+    found = _compared(runs)
+    if found.single and not found:
+        wider = [_Run(path, params, xs, state, np.float64) for path in (loop, scan)]
+        found = replace(found, precise=bool(_compared(wider)))
+    if found.first is None or found.precise:
         return found
-    wider = [_Run(path, params, xs, state, np.float64) for path in (loop, scan)]
-    return replace(found, precise=bool(_compared(wider)))
+    return replace(found, known=tuple(_known(loop, runs, state)))
+
+
+def _known(loop: Path, runs: list[_Run], state: State) -> list[Words]:
+    """Return the known mistake that gives the outputs of the second path; none where there is none."""
+    one, other = runs
+    params = {name: x.data for name, x in one.leaves.items()}
+
+    def run(xs: Array, begin: Any) -> Array:
+        with not_recording():
+            found = loop(params, xs, *([begin if len(begin) > 1 else begin[0]] if begin else []))
+        hs = found[0] if isinstance(found, tuple) else found
+        return np.asarray(hs.data if isinstance(hs, Tensor) else hs)
+
+    states = None if state is None else tuple(np.array(s.data if isinstance(s, Tensor) else s) for s in as_tuple(state))
+    try:
+        return [*known_mistakes(run, one.x.data, states, one.hs.data, other.hs.data)]
+    except (ValueError, TypeError, LookupError):  # a path for sequences of this length alone
+        return []
 
 
 def _compared(runs: list[_Run]) -> Parted:
