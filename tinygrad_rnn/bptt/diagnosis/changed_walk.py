@@ -143,12 +143,12 @@ def _walked(
     return Walked(terms, dxs, carry, at, kept)
 
 
-def reach(model: CellModel, ref: Ref) -> Gradients:
-    """Return the gradients of the first step that come from one cotangent of it, random here.
+def reach(model: CellModel, ref: Ref, t: int = 0) -> Gradients:
+    """Return the gradients of step t that come from one cotangent of it, random here.
 
     They are by name, of the parameters, "x" (B, I) and the states before; zero where the cotangent does not reach.
     """
-    at = At(model, model.values, 0)
+    at = At(model, model.values, t)
     at.pending[ref] = np.random.default_rng(0).standard_normal(model.likes[ref].shape)
     _step_back(at, NOTHING)
     refs = {**{name: Ref("param", name) for name in model.case.params}, "x": Ref("x")}

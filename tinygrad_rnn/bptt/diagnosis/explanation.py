@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from tinygrad_rnn.bptt.diagnosis.clipped_inside import clipped_inside
 from tinygrad_rnn.bptt.diagnosis.conventions import Convention, of_zero
@@ -113,12 +113,12 @@ def _explained(
     if shapes and examined.confirms(shapes):
         return changed(report, mistake=shapes, complete=True)
     empty = never_filled(hand, searched)
-    for mistake in [*([empty] if empty else []), *sieve.singles]:
+    for mistake in chain([empty] if empty else [], sieve.one_by_one()):
         if examined.confirms(mistake):
             found = [shapes, mistake] if shapes else [mistake]
             return _placed(changed(report, complete=True), found, mistake, smallest)
     for held in _may_be_held(examined):
-        for mistake in Sieve(examined, smallest, progress, held).singles:
+        for mistake in Sieve(examined, smallest, progress, held).one_by_one():
             if examined.confirms(mistake):
                 return _placed(changed(report, complete=True), [mistake], mistake, smallest)
     for what, cell in similar_cells(examined.problems.cell):

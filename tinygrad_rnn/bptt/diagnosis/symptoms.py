@@ -164,7 +164,7 @@ def first_logged(model: CellModel, submission: Submission, log: Log) -> Symptom 
                 )
                 return Symptom(quantity=name, k=t, s=None, T=T, detail=detail, wrong=(name,), logged=True)
             if wrong.any():
-                detail = _numbers(name, hand, true, wrong)
+                detail = numbers(name, hand, true, wrong)
                 return Symptom(quantity=name, k=t, s=None, T=T, detail=detail, wrong=(name,), logged=True)
     return None
 
@@ -180,7 +180,7 @@ def first_changed(model: CellModel, changes: Changes) -> Symptom | None:
         what: Words = quantity(model, ref)
         if ref.kind == "state":
             what = _handed(what)
-        detail = _numbers(quantity(model, ref), hand, true, wrong)
+        detail = numbers(quantity(model, ref), hand, true, wrong)
         return Symptom(quantity=what, k=t, s=None, T=len(model.case.xs), detail=detail, wrong=())
     return None
 
@@ -260,15 +260,27 @@ def _symptom(
         k=k,
         s=s,
         T=T,
-        detail=_numbers(f"d{name}", hand[name], true[name], wrong[name]),
+        detail=numbers(f"d{name}", hand[name], true[name], wrong[name]),
         wrong=names,
         also=sources[1:],
         seen=seen,
     )
 
 
-def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) -> tuple[tuple[Words, ...], bool]:
-    """Return the quantities that reach all wrong entries and fewest others, the one nearest to the answer first.
+def place_and_numbers(
+    model: CellModel, hand: Gradients, true: Gradients, wrong: dict[str, Mask]
+) -> tuple[Words, Words]:
+    """Return the quantities that reach all that is wrong, the nearest to it first, and one entry with both numbers."""
+    names = tuple(name for name, mask in wrong.items() if mask.any())
+    sources, _ = _sources(model, wrong, names, len(model.case.xs) - 1)
+    name = max(names, key=lambda name: wrong[name].mean())
+    return listed(sources[:2]), numbers(f"d{name}", hand[name], true[name], wrong[name])
+
+
+def _sources(
+    model: CellModel, wrong: dict[str, Array], names: tuple[str, ...], t: int = 0
+) -> tuple[tuple[Words, ...], bool]:
+    """Return the quantities of step t that reach all wrong entries and fewest others, that nearest to the answer first.
 
     And whether the first of them is in the answer, so that it is seen.
     """
@@ -280,7 +292,7 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
     all_entries = sum(wrong[name].size for name in names)
     found: list[tuple[int, int, Words, bool]] = [(all_entries, 2 * LAST, joined(f"d{name}" for name in names), True)]
     for number, ref in enumerate(candidates):
-        reached = {name: g != 0 for name, g in reach(model, ref).items() if name in wrong}
+        reached = {name: g != 0 for name, g in reach(model, ref, t).items() if name in wrong}
         if all((reached[name] | ~wrong[name]).all() for name in wrong):
             what: Words = quantity(model, ref)
             if ref.kind == "state":
@@ -294,7 +306,7 @@ def _sources(model: CellModel, wrong: dict[str, Array], names: tuple[str, ...]) 
     return tuple(dict.fromkeys(text for text, _ in nearest)), nearest[0][1]
 
 
-def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> Sentence:
+def numbers(name: str, hand: Array, true: Array, wrong: Mask) -> Sentence:
     """Write one entry with both numbers, and the ratio where all wrong entries share it."""
     at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
     where = f"{name}{[int(k) for k in at]}" if at else name

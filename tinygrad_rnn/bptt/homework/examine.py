@@ -37,6 +37,7 @@ from tinygrad_rnn.bptt.homework.explained import (
     Explanation,
     Handed,
     explanation,
+    first_numbers,
     handed_in,
     meant_truncation,
     single_steps,
@@ -175,6 +176,7 @@ class _Examined:
         why = None
         if any(bad.values()):
             why = self._why(ran, handed, allowed, {name for name, where in bad.items() if where})
+            why = why or Explanation((), first_numbers(judged, bad))
         return Examination(
             name=self.code.form.name,
             gradients=bad,

@@ -20,9 +20,10 @@ from tinygrad_rnn.bptt.diagnosis.mistake import NEVER_FILLED
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
+from tinygrad_rnn.bptt.diagnosis.symptoms import numbers, place_and_numbers
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
 from tinygrad_rnn.bptt.homework.array_places import Array, Path
-from tinygrad_rnn.bptt.homework.judging import Convention, Trial
+from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial
 from tinygrad_rnn.bptt.homework.unrolled_steps import Recurrence, Steps, first_step, steps_of
 from tinygrad_rnn.bptt.truncation.ways import AnyWay, Way
 from tinygrad_rnn.language.saying import Sentence, Words, sentence
@@ -83,14 +84,50 @@ def explanation(handed: list[Handed], name: str) -> Explanation | None:
             found = diagnosis_of(Answers(_Submitted(problems.answers), problems, name))  # type: ignore[arg-type]
     except (DoctorError, ValueError, LookupError):  # a step that the doctor has no model of
         return None
-    mistakes = [m.said for m in (found.mistake, *found.others) if m]
-    if not mistakes:
-        return None
-    if not found.complete:  # what explains the first numbers alone may be false
-        mistakes = []
+    mistakes = [m.said for m in (found.mistake, *found.others) if m] if found.complete else []
+    if not mistakes:  # what explains the first numbers alone may be false
+        first = _parted(problems)
+        return Explanation((), first) if first else None
     besides = any(np.any(g) for one in handed for g in one.steps.rest.values())
     told = tuple(_as_people_have_it(said, besides) for said in mistakes)
     return Explanation(told, found.symptom.said if found.symptom else "")
+
+
+def _parted(problems: _Problems) -> Words:
+    """Return where the gradients first part: the quantities that reach what is wrong on the shortest sequence.
+
+    On one step that is a place of this step. On more, if one step is right, it is what comes back from a later step, or
+    what reads a state that a step made.
+    """
+    for problem in problems.stages:
+        hand, true = problems.answers[id(problem.case)], problem.case.tape_gradients()
+        largest = largest_entry(true.values())
+        wrong = {name: USUAL.apart(g, true[name], largest) for name, g in hand.items()}
+        if not any(mask.any() for mask in wrong.values()):
+            continue
+        with np.errstate(all="ignore"):
+            place, detail = place_and_numbers(problem.model, hand, true, wrong)
+        if problem.T == 1:
+            return sentence("somewhere in {place} at step 0, of T = 1 steps: {detail}", place=place, detail=detail)
+        return sentence(
+            "somewhere in {place}, from T = {T} steps on, in what comes back from step t+1 or what reads the state of "
+            "step t-1: {detail}",
+            place=place,
+            T=problem.T,
+            detail=detail,
+        )
+    return ""
+
+
+def first_numbers(trials: list[Trial], bad: Mapping[str, Iterable[object]]) -> Words:
+    """Return one wrong entry with both numbers, of the shortest sequence on which a gradient is wrong; "" for none."""
+    for t in sorted(trials, key=lambda t: t.T or 0):
+        for name in (n for n, where in bad.items() if t.key in where and t.true[n].whole):
+            hand, true = np.asarray(t.given[name], np.float64), t.true[name].values.reshape(t.true[name].shape)
+            if hand.shape == true.shape:
+                said = numbers(f"d{name}", hand, true, USUAL.apart(hand, true, t.largest))
+                return sentence("with T = {T} steps, {detail}", T=t.T, detail=said) if t.T else said
+    return ""
 
 
 def _as_people_have_it(said: Words, besides: bool) -> Words:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.scans.parted_terms import what_is_wrong
+from tinygrad_rnn.bptt.scans.scan_mistakes import known_mistakes
 from tinygrad_rnn.core.tensor import Tensor
 from tinygrad_rnn.core.trees import by_name, flattened
 from tinygrad_rnn.core.values import not_recording
@@ -43,6 +44,7 @@ class Parted:
     decimal digits rounding costs each path. single: whether they are float32. precise: whether they agree in float64.
     finite: before which step the outputs of each path are finite; no terms are compared from there on.
     sloped: whether the derivatives of each path are finite.
+    known: the known mistake that gives all outputs of the second path.
     """
 
     differences: Array
@@ -57,6 +59,7 @@ class Parted:
     precise: bool = False
     finite: tuple[int, int] = (0, 0)
     sloped: tuple[bool, bool] = (True, True)
+    known: tuple[Words, ...] = ()
 
     def __bool__(self) -> bool:
         return self.first is None and not self.wrong.any() and not self.parameters and self.sloped[0] == self.sloped[1]
@@ -70,7 +73,9 @@ class Parted:
     @property
     def mistakes(self) -> list[Words]:
         """What is wrong, in words, the likeliest first."""
-        return what_is_wrong(self.steps, self.terms, self.others, self.wrong)
+        if self.known:
+            return [*self.known]
+        return what_is_wrong(self.steps, self.terms, self.others, self.wrong, self.first is None)
 
     def __repr__(self) -> str:
         return f"<Parted: {str(self).splitlines()[0]}>"
@@ -134,6 +139,7 @@ class Parted:
                     other=f"{self.others[row, k]:.4g}",
                 )
             )
+        if self.wrong.any() or self.known:
             lines += self.mistakes
         elif self.parameters:
             lines.append(sentence("the gradients of {names} differ", names=listed(self.parameters)))
@@ -178,11 +184,32 @@ def compare_paths(loop: Path, scan: Path, params: Any, xs: Any, state: State = N
                 f"compare_paths: {which} is a {type(path).__name__}\n"
                 "give a function (params, xs) of the outputs, as functools.partial(nn.unroll, cell)"
             )
-    found = _compared([_Run(path, params, xs, state) for path in (loop, scan)])
-    if found or found.single is False:
+    runs = [_Run(path, params, xs, state) for path in (loop, scan)]
+    found = _compared(runs)
+    if found.single and not found:
+        wider = [_Run(path, params, xs, state, np.float64) for path in (loop, scan)]
+        found = replace(found, precise=bool(_compared(wider)))
+    if found.first is None or found.precise or min(found.finite) < len(found.differences):
         return found
-    wider = [_Run(path, params, xs, state, np.float64) for path in (loop, scan)]
-    return replace(found, precise=bool(_compared(wider)))
+    return replace(found, known=tuple(_known(loop, runs, state)))
+
+
+def _known(loop: Path, runs: list[_Run], state: State) -> list[Words]:
+    """Return the known mistake that gives the outputs of the second path; none where there is none."""
+    one, other = runs
+    params = one.rebuild([x.data for x in one.leaves.values()])
+
+    def run(xs: Array, begin: Any) -> Array:
+        with not_recording():
+            found = loop(params, xs, *([begin if len(begin) > 1 else begin[0]] if begin else []))
+        hs = found[0] if isinstance(found, tuple) else found
+        return np.asarray(hs.data if isinstance(hs, Tensor) else hs)
+
+    states = None if state is None else tuple(np.array(s.data if isinstance(s, Tensor) else s) for s in as_tuple(state))
+    try:
+        return [*known_mistakes(run, one.x.data, states, one.hs.data, other.hs.data)]
+    except (ValueError, TypeError, LookupError):  # a path for sequences of this length alone
+        return []
 
 
 def _compared(runs: list[_Run]) -> Parted:
@@ -247,14 +274,16 @@ class _Run:
                 )
             return found
 
-        values, rebuild = flattened(params)
+        values, self.rebuild = flattened(params)
         names = [*by_name(params)] if isinstance(params, Mapping) else [name for name, _ in values]
         self.leaves = {name: leaf(name, value) for name, (_, value) in zip(names, values, strict=True)}
         self.x = leaf("x", xs)
         states = tuple(leaf(f"state {k}", s) for k, s in enumerate(as_tuple(state)))
         with np.errstate(all="ignore"), not_recording(), Tape() as self.tape:
             found = path(
-                rebuild(self.leaves.values()), self.x, *([states if len(states) > 1 else states[0]] if states else [])
+                self.rebuild(self.leaves.values()),
+                self.x,
+                *([states if len(states) > 1 else states[0]] if states else []),
             )
             self.hs = found[0] if isinstance(found, tuple) else found
         if not isinstance(self.hs, Tensor):
