@@ -423,9 +423,9 @@ def test_what_cannot_be_written_is_refused_by_its_name():
         S = S + v[..., None] * k[:, None]
         return v + (S.reshape(len(x), 20) @ params["W_f"]), S
 
-    with pytest.raises(ValueError, match=r"reads a part of an array \(2, 5, 4\), for which there is no formula"):
+    with pytest.raises(ValueError, match=r"reads a part of an array \(\d+, 5, 4\), for which there is no formula"):
         bptt.derive(part, example=attention_example)
-    with pytest.raises(ValueError, match=r"no formula for reshape of \(2, 5, 4\)"):
+    with pytest.raises(ValueError, match=r"no formula for reshape of \(\d+, 5, 4\)"):
         bptt.derive(flat, example=example_with(W_f=(20, 5)))
 
 
