@@ -24,7 +24,7 @@ def torch():
 
 @pytest.mark.needs_torch
 @pytest.mark.parametrize("kind", RECURRENT)
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_layers_of_pytorch_are_right_against_the_tape(torch, kind, precision):
     module = getattr(torch.nn, kind)(3, 4).to(getattr(torch, precision))
     found = bptt.examine(bptt.adapters.torch(module), *RECURRENT[kind]).check()
@@ -33,12 +33,14 @@ def test_layers_of_pytorch_are_right_against_the_tape(torch, kind, precision):
     assert any("float32" in words for words in found.conventions) == (precision == "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.needs_torch
 def test_layers_and_directions_of_an_lstm(torch):
     module = torch.nn.LSTM(3, 4, num_layers=2, bidirectional=True, batch_first=True).double()
     assert bptt.examine(bptt.adapters.torch(module), X.transpose(1, 0, 2)).check().method == "tape"
 
 
+@pytest.mark.slow
 @pytest.mark.needs_torch
 @pytest.mark.parametrize("right", [True, False])
 def test_a_backward_of_one_s_own_in_pytorch(torch, right):
@@ -71,6 +73,7 @@ def test_a_backward_of_one_s_own_in_pytorch(torch, right):
     assert set(found.gradients) == {"W", "U", "x", "h0"}
 
 
+@pytest.mark.slow
 @pytest.mark.needs_torch
 def test_bfloat16_is_judged_at_its_own_rounding(torch):
     pytest.importorskip("ml_dtypes")

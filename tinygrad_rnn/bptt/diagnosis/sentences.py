@@ -176,7 +176,7 @@ def _constant(value: Any) -> str:
         return f"{float(value):g}"
     array = np.asarray(value)
     square = array.ndim == 2 and array.shape[0] == array.shape[1]
-    return "I" if square and np.array_equal(array, np.eye(len(array))) else f"array {array.shape}"
+    return "I" if square and np.array_equal(array, np.eye(len(array))) else f"array{array.shape}"
 
 
 def _value(model: CellModel, ref: object, depth: int) -> Text:
