@@ -79,6 +79,21 @@ def test_multiply_adds_are_those_of_the_equations(name):
         assert (cost.products(*sizes), cost.waiting_products(*sizes)) == PRODUCTS[name](*sizes)
 
 
+OTHERS = {  # sums, products and functions, one by one; and of these on the way from state to state
+    "rnn": ("4 H", "3 H"),  # W x + b, U h + b, their sum, tanh; the last three
+    "leaky_rnn": ("7 H", "6 H"),  # beside these 0.8 h, 0.2 tanh, and their sum
+    "ind_rnn": ("4 H", "3 H"),  # W x + b, u h, their sum, relu
+    "min_gru": ("7 H", "2 H"),  # W x + b of 2 H, sigmoid, 1 - z, two products, a sum; (1 - z) h, the sum
+    "qrnn": ("11 H", "2 H"),  # W x + b of 3 H, three functions, 1 - f, three products, a sum; f c, the sum
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_operations_are_those_of_the_equations(name):
+    cost = bptt.look_up(name).cost
+    assert (str(cost.others), str(cost.waiting_others)) == OTHERS[name]
+
+
 def test_other_operations_of_an_lstm_are_counted_one_by_one():
     """Three sums of 4 H, four gates, f * c + i * g, o * tanh(c); without the state W x + b_ih and its gates' sum."""
     cost = bptt.look_up("lstm").cost
