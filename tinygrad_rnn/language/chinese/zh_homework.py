@@ -35,7 +35,9 @@ HOMEWORK = {
     "somewhere in {place} at step 0, of T = 1 steps: {detail}": "T = 1 时，在时刻 0 的 {place} 中：{detail}",
     "somewhere in {place}, from T = {T} steps on, in what comes back from step t+1 or what reads the state of step "
     "t-1: {detail}": ("从 T = {T} 起，在 {place} 中，即从时刻 t+1 传回的部分，或者读取时刻 t-1 状态的部分：{detail}"),
-    "with T = {T} steps, {place} is {given}, and should be {meant}": "共 T = {T} 个时刻时，{place} 是 {given}，应当是 {meant}",
+    "with T = {T} steps, {place} is {given}, and should be {meant}": (
+        "共 T = {T} 个时刻时，{place} 是 {given}，应当是 {meant}"
+    ),
     "{place} is {given}, and should be {meant}": "{place} 是 {given}，应当是 {meant}",
     # Remarks
     "all values": "所有数值",
