@@ -94,19 +94,25 @@ def with_reset(p, xs):
             partial(hillis_steele, operator=lambda A2, b2, A1, b1: (A2 * A1, A1 * b1 + b2)),
             loop,
             1,
-            "look at A, what a step keeps of the state",
+            "in the associative operator, (A2 A1, A1 b1 + b2) stands in the place of (A2 A1, A2 b1 + b2)",
         ),
         (
             partial(hillis_steele, operator=lambda A2, b2, A1, b1: (A2 + A1, A2 * b1 + b2)),
             loop,
             2,
-            "look at the associative operator",
+            "in the associative operator, (A2 + A1, A2 b1 + b2) stands in the place of",
         ),
         (
             partial(hillis_steele, operator=lambda A2, b2, A1, b1: (A2, A2 * b1 + b2)),
             loop,
             2,
-            "look at the associative operator",
+            "in the associative operator, (A2, A2 b1 + b2) stands in the place of",
+        ),
+        (
+            partial(hillis_steele, operator=lambda A2, b2, A1, b1: (A2 * A1, np.tanh(A2) * b1 + b2)),
+            loop,
+            1,
+            "look at A, what a step keeps of the state before, and at the associative operator",
         ),
         (partial(hillis_steele, change=lambda A, b: (A, 1.1 * b)), loop, 0, "look at b, what a step adds"),
         (partial(hillis_steele, change=lambda A, b: (0.9 * A, b)), loop, 1, "look at A, what a step keeps"),
@@ -115,7 +121,18 @@ def with_reset(p, xs):
         (lambda p, xs: loop(p, xs) + 0.1 * loop(p, xs)[::-1], loop, 0, "it is not causal"),
         (lambda p, xs: loop(p, xs) + 0.01, loop, 0, "look at the initial state, or at a constant"),
     ],
-    ids=["order", "sum of A", "A dropped", "b", "A", "no reset", "one reset too many", "not causal", "constant"],
+    ids=[
+        "order",
+        "sum of A",
+        "A dropped",
+        "another A",
+        "b",
+        "A",
+        "no reset",
+        "one reset too many",
+        "not causal",
+        "constant",
+    ],
 )
 def test_a_wrong_path_is_told_by_its_terms(path, reference, first, words):
     found = bptt.compare_paths(reference, path, PARAMS, XS)
@@ -134,6 +151,133 @@ def test_a_path_without_a_gradient_is_told_by_its_terms():
     found = bptt.compare_paths(loop, cut, PARAMS, XS)
     assert found.first is None
     assert str(found).startswith("the outputs of the two paths agree, and their gradients do not")
+    assert "begins anew" not in str(found)
+
+
+def blelloch(A, b):
+    """Up and down a tree, by pairs: the maps of all prefixes."""
+    if len(A) == 1:
+        return A, b
+    pairs = len(A) // 2
+    A2, b2 = A[1::2] * A[0 : 2 * pairs : 2], A[1::2] * b[0 : 2 * pairs : 2] + b[1::2]
+    P, q = blelloch(A2, b2)
+    maps = [(A[0], b[0])]
+    for t in range(1, len(A)):
+        before = P[(t - 1) // 2], q[(t - 1) // 2]
+        maps.append((P[t // 2], q[t // 2]) if t % 2 else (A[t] * before[0], A[t] * before[1] + b[t]))
+    return np.stack([m[0] for m in maps]), np.stack([m[1] for m in maps])
+
+
+def prefixes(A, b, operator=lambda A1, b1, A2, b2: (A2 * A1, A2 * b1 + b2)):
+    d = 1
+    while d < len(b):
+        later, moved = operator(A[:-d], b[:-d], A[d:], b[d:])
+        A, b = np.concatenate([A[:d], later]), np.concatenate([b[:d], moved])
+        d *= 2
+    return A, b
+
+
+def in_chunks(p, xs, h, size, begin=lambda last, h0: last):
+    A, b = gates(p, xs)
+    h0, out = h, []
+    for start in range(0, len(xs), size):
+        P, q = prefixes(A[start : start + size], b[start : start + size])
+        out.append(P * h + q)
+        h = begin(out[-1][-1], h0)
+    return np.concatenate(out)
+
+
+def of_maps(p, xs, h0, scan=prefixes, state=lambda P, q, h0: P * h0 + q, change=None):
+    A, b = gates(p, xs)
+    A, b = change(A, b) if change else (A, b)
+    return state(*scan(A, b), h0)
+
+
+def batch_first(p, xs, h0):
+    A, b = (np.swapaxes(a, 0, 1) for a in gates(p, xs))
+    h, out = h0, []
+    for t in range(b.shape[1]):
+        h = A[:, t] * h + b[:, t]
+        out.append(h)
+    return np.swapaxes(np.stack(out, axis=1), 0, 1)
+
+
+def initial_state_in_front(p, xs, h0):
+    A, b = gates(p, xs)
+    A, b = np.concatenate([np.ones_like(h0)[None], A]), np.concatenate([h0[None], b])
+    return prefixes(A, b)[1][1:]
+
+
+H0 = RNG.standard_normal((B, H))
+WITH_STATE = {
+    "Hillis and Steele": of_maps,
+    "Blelloch": partial(of_maps, scan=blelloch),
+    "chunks of 2": partial(in_chunks, size=2),
+    "chunks of 3, which do not divide T": partial(in_chunks, size=3),
+    "one chunk": partial(in_chunks, size=20),
+    "batch first": batch_first,
+    "the initial state in front": initial_state_in_front,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", WITH_STATE.values(), ids=WITH_STATE)
+def test_right_scans_with_an_initial_state_agree(path):
+    for steps, dtype in ((1, "float64"), (7, "float64"), (8, "float32")):
+        params = {k: p.astype(dtype) for k, p in PARAMS.items()}
+        found = bptt.compare_paths(
+            partial(nn.unroll, nn.min_gru), path, params, XS[:steps].astype(dtype), H0.astype(dtype)
+        )
+        assert found, str(found)
+
+
+def shifted(by):
+    return lambda A, b: (np.concatenate([A[1:], A[-1:]] if by > 0 else [A[:1], A[:-1]]), b)
+
+
+def operator(made):
+    return partial(of_maps, scan=partial(prefixes, operator=made))
+
+
+WRONG_SCANS = {
+    "no initial state": (partial(of_maps, state=lambda P, q, h0: q), "the initial state is missing"),
+    "no product for it": (
+        partial(of_maps, state=lambda P, q, h0: q + h0),
+        "the initial state is added to every output, without the product",
+    ),
+    "exclusive": (
+        partial(of_maps, state=lambda P, q, h0: np.concatenate([h0[None], (P * h0 + q)[:-1]])),
+        "an exclusive scan stands in the place",
+    ),
+    "decay of t+1": (partial(of_maps, change=shifted(1)), "at step t stands A of step t+1"),
+    "decay of t-1": (partial(of_maps, change=shifted(-1)), "at step t stands A of step t-1"),
+    "1 - A": (partial(of_maps, change=lambda A, b: (1 - A, b)), "1 - A stands in the place of A"),
+    "A (h + b)": (partial(of_maps, change=lambda A, b: (A, A * b)), "b is added before the product with A"),
+    "order of the pair": (
+        operator(lambda A1, b1, A2, b2: (A2 * A1, A1 * b2 + b1)),
+        "(A2 A1, A1 b2 + b1) stands in the place of",
+    ),
+    "A1 for A2": (
+        operator(lambda A1, b1, A2, b2: (A2 * A1, A1 * b1 + b2)),
+        "(A2 A1, A1 b1 + b2) stands in the place of",
+    ),
+    "A1 forgotten": (operator(lambda A1, b1, A2, b2: (A2, A2 * b1 + b2)), "(A2, A2 b1 + b2) stands in the place of"),
+    "chunks from zeros": (
+        partial(in_chunks, size=4, begin=lambda last, h0: 0 * h0),
+        "past step 4, at which the second",
+    ),
+    "chunks from h0": (partial(in_chunks, size=4, begin=lambda last, h0: h0), "past step 4, at which the second"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "words"), WRONG_SCANS.values(), ids=WRONG_SCANS)
+def test_a_wrong_scan_is_named_by_the_outputs_that_it_gives(path, words):
+    found = bptt.compare_paths(partial(nn.unroll, nn.min_gru), path, PARAMS, XS, H0)
+    assert words in str(found.mistakes[0]), str(found)
+    assert len(found.mistakes) == 1
+    with tg.speak("zh"):
+        assert "the" not in str(found)
 
 
 @pytest.mark.slow

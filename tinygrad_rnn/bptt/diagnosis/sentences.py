@@ -157,6 +157,11 @@ def _call(name: str, args: list[Text]) -> Text:
     return call_text(name, args)
 
 
+def _moved(a: object, shift: int) -> object:
+    """Return the reference to a value of another step; a parameter, or a constant, is the same there."""
+    return a._replace(shift=a.shift + shift) if isinstance(a, Ref) and a.kind in ("line", "state", "x") else a
+
+
 def _outer(model: CellModel, role: Role, args: list[Text]) -> Text | None:
     """Write the outer product of a column and a row of views as a @ b.T; None for anything else."""
     views = [isinstance(a, Ref) and a.kind == "line" and is_view(model, a.index) for a in role.args]
@@ -189,12 +194,11 @@ def _value(model: CellModel, ref: object, depth: int) -> Text:
     if kind == "line" and not model.roles[index].name:
         role = model.roles[index]
         if is_view(model, index):
-            return _value(model, role.args[0]._replace(shift=role.args[0].shift + shift), depth)
+            return _value(model, _moved(role.args[0], shift), depth)
         if depth == 0:
             return "...", ATOM
-        args = [_value(model, a, depth - 1) for a in role.args]
-        text, binds = _outer(model, role, args) or _call(role.op.name, args)
-        return (f"({text})[t{shift:+d}]", ATOM) if shift else (text, binds)
+        args = [_value(model, _moved(a, shift), depth - 1) for a in role.args]
+        return _outer(model, role, args) or _call(role.op.name, args)
     if kind in ("near", "within"):
         return _value(model, Ref("line", index, shift), depth)
     if kind == "state":

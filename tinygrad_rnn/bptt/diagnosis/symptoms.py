@@ -164,7 +164,7 @@ def first_logged(model: CellModel, submission: Submission, log: Log) -> Symptom 
                 )
                 return Symptom(quantity=name, k=t, s=None, T=T, detail=detail, wrong=(name,), logged=True)
             if wrong.any():
-                detail = numbers(name, hand, true, wrong)
+                detail = _numbers(name, hand, true, wrong)
                 return Symptom(quantity=name, k=t, s=None, T=T, detail=detail, wrong=(name,), logged=True)
     return None
 
@@ -180,7 +180,7 @@ def first_changed(model: CellModel, changes: Changes) -> Symptom | None:
         what: Words = quantity(model, ref)
         if ref.kind == "state":
             what = _handed(what)
-        detail = numbers(quantity(model, ref), hand, true, wrong)
+        detail = _numbers(quantity(model, ref), hand, true, wrong)
         return Symptom(quantity=what, k=t, s=None, T=len(model.case.xs), detail=detail, wrong=())
     return None
 
@@ -260,7 +260,7 @@ def _symptom(
         k=k,
         s=s,
         T=T,
-        detail=numbers(f"d{name}", hand[name], true[name], wrong[name]),
+        detail=_numbers(f"d{name}", hand[name], true[name], wrong[name]),
         wrong=names,
         also=sources[1:],
         seen=seen,
@@ -274,7 +274,7 @@ def place_and_numbers(
     names = tuple(name for name, mask in wrong.items() if mask.any())
     sources, _ = _sources(model, wrong, names, len(model.case.xs) - 1)
     name = max(names, key=lambda name: wrong[name].mean())
-    return listed(sources[:2]), numbers(f"d{name}", hand[name], true[name], wrong[name])
+    return listed(sources[:2]), _numbers(f"d{name}", hand[name], true[name], wrong[name])
 
 
 def _sources(
@@ -306,7 +306,7 @@ def _sources(
     return tuple(dict.fromkeys(text for text, _ in nearest)), nearest[0][1]
 
 
-def numbers(name: str, hand: Array, true: Array, wrong: Mask) -> Sentence:
+def _numbers(name: str, hand: Array, true: Array, wrong: Mask) -> Sentence:
     """Write one entry with both numbers, and the ratio where all wrong entries share it."""
     at = np.unravel_index(int(np.argmax(np.where(wrong, np.abs(hand - true), -1))), hand.shape)
     where = f"{name}{[int(k) for k in at]}" if at else name

@@ -20,7 +20,7 @@ from tinygrad_rnn.bptt.diagnosis.mistake import NEVER_FILLED
 from tinygrad_rnn.bptt.diagnosis.precision import Precision, largest_entry
 from tinygrad_rnn.bptt.diagnosis.problems import Problem
 from tinygrad_rnn.bptt.diagnosis.submission import DoctorError, Log, Submission
-from tinygrad_rnn.bptt.diagnosis.symptoms import numbers, place_and_numbers
+from tinygrad_rnn.bptt.diagnosis.symptoms import place_and_numbers
 from tinygrad_rnn.bptt.diagnosis.truncated_answers import truncated, truncation_of
 from tinygrad_rnn.bptt.homework.array_places import Array, Path
 from tinygrad_rnn.bptt.homework.judging import USUAL, Convention, Trial
@@ -125,8 +125,19 @@ def first_numbers(trials: list[Trial], bad: Mapping[str, Iterable[object]]) -> W
         for name in (n for n, where in bad.items() if t.key in where and t.true[n].whole):
             hand, true = np.asarray(t.given[name], np.float64), t.true[name].values.reshape(t.true[name].shape)
             if hand.shape == true.shape:
-                said = numbers(f"d{name}", hand, true, USUAL.apart(hand, true, t.largest))
-                return sentence("with T = {T} steps, {detail}", T=t.T, detail=said) if t.T else said
+                apart = np.where(USUAL.apart(hand, true, t.largest), np.abs(hand - true), -1)
+                at = np.unravel_index(int(np.argmax(apart)), hand.shape)
+                place = f"d{name}{[int(k) for k in at]}" if at else f"d{name}"
+                given, meant = f"{hand[at]:.6g}", f"{true[at]:.6g}"
+                if t.T is None:
+                    return sentence("{place} is {given}, and should be {meant}", place=place, given=given, meant=meant)
+                return sentence(
+                    "with T = {T} steps, {place} is {given}, and should be {meant}",
+                    T=t.T,
+                    place=place,
+                    given=given,
+                    meant=meant,
+                )
     return ""
 
 

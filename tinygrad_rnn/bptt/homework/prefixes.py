@@ -18,10 +18,12 @@ from tinygrad_rnn.bptt.homework import entries
 from tinygrad_rnn.bptt.homework.array_places import Path, World, contents, numbers_of
 from tinygrad_rnn.bptt.homework.called import ExamineError
 from tinygrad_rnn.bptt.homework.forms import Form
-from tinygrad_rnn.bptt.homework.gradient_names import is_parameter
+from tinygrad_rnn.bptt.homework.gradient_names import is_data, is_parameter
 
 LENGTHS_OF_ROWS = re.compile(r"len|durations|n_steps", re.IGNORECASE)
 LENGTHS = (1, 2, 3, 7)
+INPUTS = ("u", "us")
+"""The names that state space models have for their inputs, and others for weights: inputs without a gradient."""
 MOST_TRIED = 120
 
 Place = tuple[Path, int]
@@ -65,7 +67,8 @@ def axes_of(form: Form, world: World, parameters: set[Path], mixed: float, probe
     data = dict(_data(form, world, parameters))
     rows = tuple(path for path, name in data.items() if LENGTHS_OF_ROWS.search(name))
     found = Axes(rows=rows)
-    for n, places in _cuts(world, data):
+    weights = {path for path, name in data.items() if path in parameters and not is_data(name)}
+    for n, places in _cuts(world, data, weights):
         if set(places) & {*found.time, *found.batch} or not _runs(form, world, places, n):
             continue
         together = _mixes(form, world, places, mixed) or _mixes(form, probe, places, mixed, otherwise=False)
@@ -90,7 +93,8 @@ def _data(form: Form, world: World, parameters: set[Path]) -> Iterator[tuple[Pat
         path, name, value = pending.pop(0)
         numbers = numbers_of(value)
         floats = numbers is not None or (isinstance(value, np.ndarray) and value.dtype.kind not in "iub")
-        if path in containers or path[:-1] in containers or (floats and is_parameter(name)):
+        weight = floats and is_parameter(name) and not (name in INPUTS and path not in parameters and _is_table(value))
+        if path in containers or path[:-1] in containers or weight:
             continue
         yield path, name
         inner = isinstance(value, tuple | list) and len(value) <= 3 and numbers is None
@@ -98,8 +102,16 @@ def _data(form: Form, world: World, parameters: set[Path]) -> Iterator[tuple[Pat
             pending += [((*path, key), str(key), held) for key, held in contents(value)]
 
 
-def _cuts(world: World, data: Mapping[Path, str]) -> list[tuple[int, tuple[Place, ...]]]:
-    """Return sizes and places that may be one axis, those in many arguments and of early axes first."""
+def _is_table(value: Any) -> bool:
+    return len(np.shape(value)) > 1
+
+
+def _cuts(world: World, data: Mapping[Path, str], weights: set[Path]) -> list[tuple[int, tuple[Place, ...]]]:
+    """Return sizes and places that may be one axis, those in many arguments and of early axes first.
+
+    weights: arrays that seem to be none of data, since they have a gradient and no name of data: those without come
+    before those with them, whose axis may be that of the features.
+    """
     ways: dict[int, dict[Path, list[int]]] = {}
     for path in data:
         for axis, n in enumerate(entries.sizes(world.get(path))):
@@ -114,9 +126,12 @@ def _cuts(world: World, data: Mapping[Path, str]) -> list[tuple[int, tuple[Place
             if not held and any(not isinstance(world.get(path), int) for path, _ in places):
                 found.append((n, places))
     order = list(data)
-    return sorted(
-        found, key=lambda cut: (-len(cut[1]), [a for _, a in cut[1]], [order.index(path) for path, _ in cut[1]])
-    )[:MOST_TRIED]
+
+    def key(cut: tuple[int, tuple[Place, ...]]) -> Any:
+        paths = [path for path, _ in cut[1]]
+        return sum(p in weights for p in paths), -len(paths), [a for _, a in cut[1]], [order.index(p) for p in paths]
+
+    return sorted(found, key=key)[:MOST_TRIED]
 
 
 def _runs(form: Form, world: World, places: tuple[Place, ...], n: int) -> bool:

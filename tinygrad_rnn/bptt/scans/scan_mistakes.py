@@ -36,14 +36,14 @@ def known_mistakes(run: Run, xs: Array, state: Any, hs: Array, other: Array) -> 
     hs, wide = hs[:T].astype(np.float64), other[:T].astype(np.float64)
     size = float(np.max(np.abs(hs), initial=0)) or 1.0
     with np.errstate(all="ignore"):
-        for said, made in _outputs(run, xs[:T], state, hs, len(xs) == T):
+        for said, made in _outputs(run, xs[:T], state, hs, wide, len(xs) == T):
             if made.shape == wide.shape and np.allclose(made, wide, rtol=0, atol=least * size):
                 return [said]
     return []
 
 
-def _outputs(run: Run, xs: Array, state: Any, hs: Array, whole: bool) -> Iterator[tuple[Sentence, Array]]:
-    """Yield mistakes with the outputs that they give."""
+def _outputs(run: Run, xs: Array, state: Any, hs: Array, other: Array, whole: bool) -> Iterator[tuple[Sentence, Array]]:
+    """Yield mistakes with the outputs that they give. whole: whether these are all steps."""
     zero = None if state is None else tuple(np.zeros_like(s) for s in state)
     first = state[0] if state is not None and state[0].shape == hs[0].shape else np.zeros_like(hs[0])
     if state is not None:
@@ -60,15 +60,20 @@ def _outputs(run: Run, xs: Array, state: Any, hs: Array, whole: bool) -> Iterato
             np.asarray(run(xs[::-1], state), np.float64)[::-1],
         )
         yield sentence("the outputs of the second path are in the reverse order"), hs[::-1]
-    yield from _linear(run, xs, zero, first, hs)
+    yield from _linear(run, xs, zero, first, hs, other)
 
 
-def _linear(run: Run, xs: Array, zero: Any, first: Array, hs: Array) -> Iterator[tuple[Sentence, Array]]:
-    """Yield the mistakes with A and b, for states that keep a part of each entry."""
+def _linear(run: Run, xs: Array, zero: Any, first: Array, hs: Array, other: Array) -> Iterator[tuple[Sentence, Array]]:
+    """Yield the mistakes with A and b, for states that keep a part of each entry.
+
+    From zeros the first path does not show A_0. It is then what step 1 of the second path would have of it.
+    """
     T = len(xs)
     b = np.stack([np.asarray(run(xs[t : t + 1], zero), np.float64)[0] for t in range(T)])
     before = np.concatenate([first[None], hs[:-1]]).astype(np.float64)
     A = np.divide(hs - b, before, out=np.ones_like(hs), where=before != 0)
+    if not first.any():
+        A[0] = np.divide(other[1] - b[1], b[0], out=A[0].copy(), where=b[0] != 0)
     one, end = np.ones_like(A[:1]), np.zeros_like(A[:1])
     later = sentence("the decay is shifted: at step t stands A of step t+1")
     earlier = sentence("the decay is shifted: at step t stands A of step t-1")

@@ -22,6 +22,11 @@ WITHOUT = {
         "in {to} at step 0, {given} does not belong there"
     ),
     "{given} stands in the place of {meant}": template("{given} does not belong there"),
+    "in {to} alone, {given} stands in the place of {meant}": template("in {to} alone, {given} does not belong there"),
+    "in {to}, on the path {path} alone, {given} stands in the place of {meant}": template(
+        "in {to}, on the path {path} alone, {given} does not belong there"
+    ),
+    "in {to}, {given} stand in the place of {meant}": template("in {to}, {given} do not belong there"),
     "{what} are in another order than the parameters': block {given} stands in the place of {meant}": template(
         "{what} are in another order than the parameters': block {given} does not belong there"
     ),
@@ -99,7 +104,7 @@ def told(found: Diagnosis | Examination | Report) -> dict[str, Any]:
     elif isinstance(found, Examination):
         mistakes, symptom = list(stored(found, "mistakes")), stored(found, "first") or None
     return {
-        "first": _first(symptom, own) if isinstance(symptom, Sentence) else None,
+        "first": _first(symptom, own) if isinstance(symptom, Sentence) and "k" in symptom.parts else None,
         "mistakes": [own(str(without_the_right_one(said))) for said in mistakes],
         "counted": [own(str(shortened(said))) for said in mistakes],
     }

@@ -31,6 +31,14 @@ HOMEWORK = {
     "it computes in {dtype}, and is judged at that": "它用 {dtype} 计算，按这个精度判断",
     "each gradient is scaled down to a norm of {norm:.6g} at most": "每个梯度各自缩小到范数至多为 {norm:.6g}",
     "parameters move by {rate:.4g} times the gradient": "参数移动的量是梯度的 {rate:.4g} 倍",
+    # Where gradients part
+    "somewhere in {place} at step 0, of T = 1 steps: {detail}": "T = 1 时，在时刻 0 的 {place} 中：{detail}",
+    "somewhere in {place}, from T = {T} steps on, in what comes back from step t+1 or what reads the state of step "
+    "t-1: {detail}": ("从 T = {T} 起，在 {place} 中，即从时刻 t+1 传回的部分，或者读取时刻 t-1 状态的部分：{detail}"),
+    "with T = {T} steps, {place} is {given}, and should be {meant}": (
+        "共 T = {T} 个时刻时，{place} 是 {given}，应当是 {meant}"
+    ),
+    "{place} is {given}, and should be {meant}": "{place} 是 {given}，应当是 {meant}",
     # Remarks
     "all values": "所有数值",
     "batch = {n}": "批量 = {n}",

@@ -124,6 +124,29 @@ MISTAKES = {
     "is forgotten": "漏掉了",
     "{path} (back through {value})": "{path}（反向经过 {value}）",
     "in {to}, the factor {factor} is missing": "{to} 中缺少因子 {factor}",
+    "{value} is held constant: nothing goes back through it": "{value} 被当作常数：没有梯度经过它反向传播",
+    "in {to}, the paths {paths} are forgotten": "{to} 中漏掉了 {paths} 这几项",
+    "in {to}, the paths {paths} have the wrong sign": "{to} 中，{paths} 这几项的符号错了",
+    "in {to} alone, the path {path} is forgotten": "只在 {to} 中漏掉了 {path} 这一项",
+    "in {to} alone, the path {path} has the wrong sign": "只在 {to} 中，{path} 这一项的符号错了",
+    "in {to} alone, {given} stands in the place of {meant}": "只在 {to} 中用了 {given}，应当用 {meant}",
+    "in {to} alone, {given} does not belong there": "只在 {to} 中用了 {given}，它不应当在那里",
+    "in {to}, on the path {path} alone, {given} stands in the place of {meant}": (
+        "{to} 中，只在 {path} 这一项里用了 {given}，应当用 {meant}"
+    ),
+    "in {to}, on the path {path} alone, {given} does not belong there": (
+        "{to} 中，只在 {path} 这一项里用了 {given}，它不应当在那里"
+    ),
+    "in {to}, {given} stand in the place of {meant}": "{to} 中用了 {given}，应当分别用 {meant}",
+    "in {to}, {given} do not belong there": "{to} 中用了 {given}，它们不应当在那里",
+    "backward reads {value} with the wrong sign": "反向传播读取 {value} 时符号错了",
+    "in {what}, there is a factor {given}, though no nonlinearity made {value}": (
+        "{what} 中多了因子 {given}：{value} 不是由非线性函数算出的"
+    ),
+    "the derivative of {value}": "{value} 的导数",
+    "the carry of {what} is missing, and that of the initial state is zero": (
+        "缺少从时刻 t+1 传回的 {what}，初始状态的梯度也是零"
+    ),
     "{a} and {b} are exchanged, the gradients of the factors of {product}": (
         "{product} 的两个因子的梯度 {a} 和 {b} 交换了"
     ),

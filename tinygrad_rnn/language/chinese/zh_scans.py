@@ -55,8 +55,40 @@ SCANS = {
     "the first step differs: look at b, what a step adds, and at the initial state": (
         "第一个时刻就不同：请检查 b（一个时刻所加的部分）和初始状态"
     ),
-    "the first step is right, so b is: look at A, what a step keeps of the state before": (
-        "第一个时刻正确，因此 b 正确：请检查 A（一个时刻保留的前一状态）"
+    "the first step is right, so b is: look at A, what a step keeps of the state before, and at the associative "
+    "operator, (A2, b2) after (A1, b1) = (A2 A1, A2 b1 + b2)": (
+        "第一个时刻正确，因此 b 正确：请检查 A（一个时刻保留的前一状态），以及满足结合律的运算，"
+        "(A2, b2) 接在 (A1, b1) 之后等于 (A2 A1, A2 b1 + b2)"
+    ),
+    "the outputs agree, so the second path takes the state before step {r} off the tape": (
+        "输出一致，所以第二种算法把时刻 {r} 之前的状态从磁带上断开了"
+    ),
+    "the outputs agree: a part of step {t} is taken off the tape, or counted twice": (
+        "输出一致：时刻 {t} 的一部分从磁带上断开了，或者算了两次"
+    ),
+    "the initial state is missing: the second path begins with zeros": "缺少初始状态：第二种算法从零开始",
+    "an exclusive scan stands in the place of an inclusive one: step t has the output of step t-1": (
+        "应当用包含当前项的扫描，却用了不包含的：时刻 t 的输出是时刻 t-1 的"
+    ),
+    "the second path runs from the last step to the first": "第二种算法从最后一个时刻算到第一个时刻",
+    "the outputs of the second path are in the reverse order": "第二种算法的输出次序颠倒了",
+    "the decay is shifted: at step t stands A of step t+1": "衰减错了一位：时刻 t 用了时刻 t+1 的 A",
+    "the decay is shifted: at step t stands A of step t-1": "衰减错了一位：时刻 t 用了时刻 t-1 的 A",
+    "1 - A stands in the place of A": "用了 1 - A，应当用 A",
+    "A is missing: a step keeps all of the state before": "缺少 A：一个时刻保留了前一状态的全部",
+    "b is added before the product with A: A (h + b) stands in the place of A h + b": (
+        "b 在乘 A 之前就加上了：用了 A (h + b)，应当用 A h + b"
+    ),
+    "b of step t-1 stands at step t": "时刻 t 用了时刻 t-1 的 b",
+    "the initial state is added to every output, without the product of the A": (
+        "初始状态加到了每个输出上，却没有乘各个 A 的连乘积"
+    ),
+    "the initial state is in the first output alone": "初始状态只出现在第一个输出中",
+    "the initial state lacks the first A: it is multiplied by A of one step too few": (
+        "初始状态缺少第一个 A：连乘积少了一个时刻的 A"
+    ),
+    "in the associative operator, {given} stands in the place of {meant}, for (A2, b2) after (A1, b1)": (
+        "满足结合律的运算中，(A2, b2) 接在 (A1, b1) 之后用了 {given}，应当用 {meant}"
     ),
     "the steps before {t} are right, so A and b are, if they are computed alike at each step: look at the associative "
     "operator, (A2, b2) after (A1, b1) = (A2 A1, A2 b1 + b2)": (
