@@ -115,6 +115,9 @@ def test_unroll_takes_as_many_states_as_the_cell_has():
     params, h = nn.weights.arrays(nn.init.gru(RNG, 3, 4)), np.zeros((2, 4))
     with refused("unroll: 2 states for gru, which takes (h)\ngive as many as the cell has"):
         nn.unroll(nn.gru, params, X, (h, h))
+    params = nn.weights.arrays(nn.init.min_gru(RNG, 3, 4))
+    with refused("scan: 2 states for min_gru, which takes (h)\ngive as many as the cell has"):
+        nn.scan(nn.min_gru, params, X, (h, h))
 
 
 def test_a_first_state_that_grows_is_no_output():

@@ -13,7 +13,7 @@ from tinygrad_rnn.core.trees import flattened, mapped
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.nn.associative import prefixes
 from tinygrad_rnn.nn.parameters import Array, Cell, Params, State
-from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, state_names
+from tinygrad_rnn.nn.time_loop import as_tuple, cell_name, require_no_more_states, state_names
 from tinygrad_rnn.tape.by_place import between, is_affine, stays_in_place
 from tinygrad_rnn.tape.full_tape import Tape
 
@@ -41,6 +41,7 @@ def scan(cell: Cell, params: Params, xs: Array, state: State = None) -> tuple[Ar
             "use unroll there: compile computes what is linear in the state over all time"
         )
     given, names = as_tuple(state), state_names(cell)
+    require_no_more_states("scan", cell, names, given)
     leaves = [a for _, a in flattened((xs, params, given))[0]]
     recorded = bool(current()[0]) or any(isinstance(a, Tensor) for a in leaves)
     first = _first_step(cell, params, xs, given)

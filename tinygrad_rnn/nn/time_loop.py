@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,11 +45,7 @@ def unroll(
     if len(xs) == 0:
         raise ValueError("unroll: the sequence has no steps (T = 0)\ngive xs of shape (T, B, I) with T >= 1")
     states = as_tuple(state)
-    if len(states) > len(names):
-        raise ValueError(
-            f"unroll: {counted(len(states), 'state')} for {cell_name(cell)}, which takes ({', '.join(names)})\n"
-            "give as many as the cell has, in their order, or none"
-        )
+    require_no_more_states("unroll", cell, names, states)
     if current()[0]:
         xs = _followed("x", xs) if isinstance(xs, np.ndarray | Tensor) else xs
         states = tuple(_followed(f"{name}0", s) for name, s in zip(names, states, strict=False))
@@ -129,6 +126,15 @@ def state_names(cell: Cell) -> tuple[str, ...]:
             "write it as def cell(params, x, h): ... return h_new"
         )
     return names
+
+
+def require_no_more_states(who: str, cell: Cell, names: Sequence[str], states: Sequence[Array]) -> None:
+    """Raise ValueError where there are more states than the cell takes."""
+    if len(states) > len(names):
+        raise ValueError(
+            f"{who}: {counted(len(states), 'state')} for {cell_name(cell)}, which takes ({', '.join(names)})\n"
+            "give as many as the cell has, in their order, or none"
+        )
 
 
 def cell_name(cell: Cell) -> str:

@@ -232,6 +232,11 @@ def test_what_a_scan_cannot_do_is_refused():
         hs, _ = nn.unroll(lambda p, x, h: h, {}, np.ones((3, 2, 2)), np.ones((2, 2)))
     with pytest.raises(ValueError, match="scan_gradient: the tape has steps that hand nothing on"):
         bptt.scan_gradient(tape, hs.sum(), hs)
+    with tg.Tape() as tape:
+        h = tg.Tensor(np.ones((2, 2)), name="h0")
+        loss = np.tanh(np.tanh(h)).sum()
+    with pytest.raises(ValueError, match="scan_gradient: the tape has no steps\nlabel each"):
+        bptt.scan_gradient(tape, loss, h)
     tape, loss, wrt = recorded("rnn", 3)
     tape.hook(lambda step, g: g, "h")
     with pytest.raises(ValueError, match="the tape has hooks"):

@@ -79,7 +79,7 @@ def require_equal(formulas: Formulas, numbers: Numbers, title: str) -> None:
             if f.right == (Num(0),):  # of several quantities, each of its own shape
                 whole = np.concatenate([np.ravel(side) for side in sides[: len(f.left)]])
                 sides = [whole, np.zeros_like(whole)]
-            first, *others = sides
+            first, *others = [np.asarray(side, np.float64) for side in sides]  # a condition is 0 or 1
             close = COARSE if f.section == "slopes" else CLOSE
             size = np.max(np.abs(first), initial=0)
             for other in others:

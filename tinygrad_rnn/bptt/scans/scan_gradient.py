@@ -143,7 +143,7 @@ def scan_gradient(tape: Tape, loss: Any, wrt: Tree, seed: Any = None) -> Scanned
         errors.require_differentiable(path, x)
     tensors = [x for _, x in leaves]
     with not_recording():
-        chains = chains_of(tape) if len(steps(tape)) > 1 else []
+        chains = [] if len(steps(tape)) == 1 else chains_of(tape)
         within = _WithinSteps(tape, chains)
         sums: dict[Tensor, Any] = {}
         arrived: dict[Tensor, Any] = {}
