@@ -836,7 +836,7 @@ def test_mutants_of_our_own_derivations(name):
     changed, explained, misplaced, unexplained = 0, 0, [], []
     all_mutants = list(mutants(right, logged=True))
     original = all_mutants[0][2]
-    every = {"rnn": 1, "residual_rnn": 2}.get(name, 7)  # of the long ones a part: all of them take minutes
+    every = 1 if name in ("rnn", "residual_rnn") else 5  # of the long ones a part: all of them take minutes
     for words, _, mutant, _ in all_mutants[1::every]:
         with np.errstate(all="ignore"):
             outcome = outcomes(original, mutant, problems)
@@ -858,7 +858,7 @@ def test_mutants_of_our_own_derivations(name):
                 misplaced += [] if silent.k == expected[1] else [(words, silent.k, expected)]
         else:  # no intermediate is wrong: it is the sum of one gradient, or the answer
             assert found.symptom is None or found.symptom.quantity.startswith("d")
-    assert changed > 10
+    assert changed > 15
     assert not misplaced
     assert not unexplained
     assert changed - explained <= max(1, 0.05 * changed)  # one edit may amount to two mistakes
