@@ -16,6 +16,7 @@ from tinygrad_rnn.bptt.atlas.starting import MARKS, Pattern, block_norms, gradie
 from tinygrad_rnn.bptt.atlas.step_cost import StepCost, cost_of_step, zeros
 from tinygrad_rnn.bptt.atlas.symbolic_sizes import USUAL, Size, fitted, fitted_shape, shape_text
 from tinygrad_rnn.bptt.derivation.derive import Derivation, derive
+from tinygrad_rnn.language.current import speaking
 from tinygrad_rnn.nn.time_loop import state_names
 
 FLOAT64 = 8
@@ -153,7 +154,11 @@ class CellEntry:
             raise ArithmeticError(f"atlas: {self.name} has {self.parameter_count.usual} parameters, not {by_shape}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of the entry as plain values: sizes as formulas and at I = 10, H = 32; formulas as text."""
+        """Return all of the entry as plain values: sizes as formulas and at I = 10, H = 32; words in English."""
+        with speaking("en"):
+            return self._plain()
+
+    def _plain(self) -> dict[str, Any]:
         facts, derivation = self.facts, self.derivation
         sizes = {
             "parameters": self.parameter_count,
