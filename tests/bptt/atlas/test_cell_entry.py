@@ -12,6 +12,7 @@ from tinygrad_rnn.bptt.atlas.linearity import Linear
 from tinygrad_rnn.bptt.atlas.starting import MEDIUM, SMALL, Pattern
 from tinygrad_rnn.bptt.atlas.symbolic_sizes import Size, fitted, fitted_shape, shape_text
 from tinygrad_rnn.core.table import primitive
+from tinygrad_rnn.language.current import speaking
 
 PARAMETERS = {  # counted from the equations in the papers
     "rnn": lambda i, h: h * (i + h + 2),
@@ -228,3 +229,13 @@ def test_an_entry_in_each_format():
     assert values["sizes"]["parameters"] == {"formula": "2 I H + 2 H", "value": 704}
     assert len(values["log10_gradient"]) == 201
     assert np.array(values["jacobian"]).shape == (SMALL[1], SMALL[1])
+
+
+def test_plain_values_are_in_english_in_each_language():
+    entry = bptt.look_up("ind_rnn")
+    with speaking("zh"):
+        assert "每个单元只读自己的过去" in entry.write("text")
+        found = entry.to_dict()
+    assert found["says"] == "Each unit reads its own past alone, through relu."
+    assert found["kept"]["words"].startswith("At each step h is multiplied by `u [z > 0]`: by 0.29 on average")
+    assert found["formulas"]["h"] == "h_t = relu(z_t)"

@@ -16,6 +16,7 @@ from tinygrad_rnn.bptt.atlas.starting import MARKS, Pattern, block_norms, gradie
 from tinygrad_rnn.bptt.atlas.step_cost import StepCost, cost_of_step, zeros
 from tinygrad_rnn.bptt.atlas.symbolic_sizes import USUAL, Size, fitted, fitted_shape, shape_text
 from tinygrad_rnn.bptt.derivation.derive import Derivation, derive
+from tinygrad_rnn.language.current import speaking
 from tinygrad_rnn.nn.time_loop import state_names
 
 FLOAT64 = 8
@@ -142,18 +143,27 @@ class CellEntry:
         return self._derived[1]
 
     def check(self) -> None:
-        """Compare the gradients with a complex step or differences, and counts with their formulas.
+        """Compare the gradients with a complex step or differences, and counts with their formulas, once.
 
         Raises AssertionError or ArithmeticError at the first difference.
         """
+        _ = self._checked
+
+    @cached_property
+    def _checked(self) -> bool:
         require_right_gradients(self.facts)
         require_counted_products(self.facts, self.cost.products.usual)
         by_shape = sum(int(np.prod([size.usual for size in shape])) for shape in self.parameters.values())
         if by_shape != self.parameter_count.usual:
             raise ArithmeticError(f"atlas: {self.name} has {self.parameter_count.usual} parameters, not {by_shape}")
+        return True
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of the entry as plain values: sizes as formulas and at I = 10, H = 32; formulas as text."""
+        """Return all of the entry as plain values: sizes as formulas and at I = 10, H = 32; words in English."""
+        with speaking("en"):
+            return self._plain()
+
+    def _plain(self) -> dict[str, Any]:
         facts, derivation = self.facts, self.derivation
         sizes = {
             "parameters": self.parameter_count,

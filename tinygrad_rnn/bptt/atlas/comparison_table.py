@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
 from tinygrad_rnn.bptt.atlas.entry_page import rounded
 from tinygrad_rnn.bptt.atlas.linearity import Linear
@@ -20,13 +22,17 @@ KINDS = {
 """What the table says of the linearity of a cell."""
 
 
+WIDE = 100
+"""The columns of a terminal that has room for more than the least."""
+
+
 class Column(NamedTuple):
-    """A column: its head, what it says of a cell, whether these are numbers, and whether a terminal has it."""
+    """A column: its head, what it says of a cell, whether these are numbers, and how wide a terminal must be for it."""
 
     head: Words
     of: Callable[[CellEntry], object]
     numbers: bool = True
-    on_terminal: bool = True
+    room: float = 0
 
 
 def _at(distance: int) -> Callable[[CellEntry], str]:
@@ -35,26 +41,26 @@ def _at(distance: int) -> Callable[[CellEntry], str]:
 
 COLUMNS = (
     Column(sentence("cell"), lambda e: e.name, numbers=False),
-    Column(sentence("year"), lambda e: e.facts.paper.year),
+    Column(sentence("year"), lambda e: e.facts.paper.year, room=WIDE),
     Column(sentence("entries of the state"), lambda e: f"{e.state_size.usual:,}"),
     Column(sentence("parameters"), lambda e: f"{e.parameter_count.usual:,}"),
-    Column(sentence("multiply-adds"), lambda e: f"{e.cost.products.usual:,}", on_terminal=False),
-    Column(sentence("serial multiply-adds"), lambda e: f"{e.cost.waiting_products.usual:,}"),
-    Column(sentence("other serial operations"), lambda e: f"{e.cost.waiting_others.usual:,}", on_terminal=False),
+    Column(sentence("multiply-adds"), lambda e: f"{e.cost.products.usual:,}", room=np.inf),
+    Column(sentence("serial multiply-adds"), lambda e: f"{e.cost.waiting_products.usual:,}", room=WIDE),
+    Column(sentence("other serial operations"), lambda e: f"{e.cost.waiting_others.usual:,}", room=np.inf),
     Column(sentence("linear in its state"), lambda e: KINDS[e.linear], numbers=False),
-    Column(sentence("norm of the step Jacobian"), lambda e: f"{e.spectral_norm:.2f}", on_terminal=False),
+    Column(sentence("norm of the step Jacobian"), lambda e: f"{e.spectral_norm:.2f}", room=np.inf),
     Column(sentence("10 steps back"), _at(10)),
     Column(sentence("50 steps back"), _at(50)),
     Column(sentence("200 steps back"), _at(200)),
 )
 
 
-def comparison(entries: Iterable[CellEntry], terminal: bool = False, pages: str = "") -> Grid:
-    """Return the table of these cells. terminal: the columns that a terminal has room for.
+def comparison(entries: Iterable[CellEntry], terminal: float = np.inf, pages: str = "") -> Grid:
+    """Return the table of these cells. terminal: how many characters a line of it has.
 
     pages: the ending of the page of each cell, ".md", to which its name then leads.
     """
-    columns = [column for column in COLUMNS if column.on_terminal or not terminal]
+    columns = [column for column in COLUMNS if column.room <= terminal]
     rows = [[str(column.of(entry)) for column in columns] for entry in entries]
     if pages:
         rows = [[f"[{name}]({name}{pages})", *rest] for name, *rest in rows]

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from tinygrad_rnn import files
 from tinygrad_rnn.bptt.atlas.cell_entry import CellEntry
 from tinygrad_rnn.bptt.atlas.cell_facts import FACTS
@@ -67,5 +69,9 @@ def look_up(cell: str) -> AtlasEntry:
 def compared(entries: Sequence[CellEntry], to: str, columns: int = COLUMNS) -> str:
     """Return the table of cells as a page, in "text", "markdown" or "html"; columns: those of the terminal."""
     title = say("The cells compared")
-    blocks: list[Block] = [Heading(1, title), Words(explained()), comparison(entries, terminal=to == "text")]
+    blocks: list[Block] = [
+        Heading(1, title),
+        Words(explained()),
+        comparison(entries, columns if to == "text" else np.inf),
+    ]
     return WRITERS[to](blocks, title, columns)

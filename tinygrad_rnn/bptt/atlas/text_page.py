@@ -10,7 +10,14 @@ from tinygrad_rnn.text_tables import aligned, width
 
 COLUMNS = 100
 """The most columns of a paragraph: longer lines are hard to read."""
+LEAST = 6
+"""The least width of a head that is broken."""
 INDENT, AFTER_BREAK = " " * 4, " " * 8
+WIDE = r"\u3000-\u9fff\uff00-\uffef"
+PIECES = re.compile(rf"[^\s{WIDE}]+ *|[{WIDE}] *")
+"""The pieces of a paragraph that stay whole: words between spaces, and single Chinese characters."""
+CLOSING, OPENING = "，。：；、！？）》」", "（《「“"
+"""Marks that begin no line, and marks that end none."""
 BEFORE_SIGNS = re.compile(r" (?=[-+=] )")
 
 
@@ -26,11 +33,22 @@ def as_text(blocks: Sequence[Block], columns: int = COLUMNS) -> str:
         elif isinstance(block, Lines):
             found.append("\n".join(broken(line, columns) for line in block.lines))
         elif isinstance(block, Grid):
-            rows = [[cell.replace("`", "") for cell in row] for row in (block.head, *block.rows)]
-            found.append("\n".join(aligned(rows, right=block.right)))
+            rows = [[cell.replace("`", "") for cell in row] for row in block.rows]
+            lines = aligned([block.head, *rows], right=block.right)
+            if max(map(width, lines)) > columns:
+                lines = aligned([*_in_lines(block.head, rows), *rows], right=block.right)
+            found.append("\n".join(lines))
         elif isinstance(block, Code | Image):
             found.append(block.text.rstrip("\n"))
     return "\n\n".join(part for part in found if part) + "\n"
+
+
+def _in_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the heads of columns in as many lines as they take where none is wider than its column needs."""
+    wide = [max(LEAST, *(width(row[k]) for row in rows)) for k in range(len(head))]
+    lines = [filled(cell, columns).splitlines() for cell, columns in zip(head, wide, strict=True)]
+    most = max(map(len, lines))
+    return [[*row] for row in zip(*([""] * (most - len(cell)) + cell for cell in lines), strict=True)]
 
 
 def filled(text: str, columns: int) -> str:
@@ -38,10 +56,12 @@ def filled(text: str, columns: int) -> str:
 
     No line begins with a closing mark, and none ends with an opening one.
     """
-    pieces = re.findall(
-        r"[^\s\u3000-\u9fff\uff00-\uffef]+ *|[“《（「]?[\u3000-\u9fff\uff00-\uffef][，。：；、）”》」？！]* *", text
-    )
-    lines = [""]
+    lines, pieces = [""], list[str]()
+    for piece in PIECES.findall(text):
+        if pieces and (piece[0] in CLOSING or pieces[-1] in OPENING):
+            pieces[-1] += piece
+        else:
+            pieces.append(piece)
     for piece in pieces:
         if lines[-1] and width(lines[-1] + piece.rstrip()) > columns:
             lines.append("")
