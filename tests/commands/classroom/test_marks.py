@@ -183,7 +183,7 @@ PARTS = {"given": "GIVEN", "meant": "MEANT", "said": slip("dh", "GIVEN", "MEANT"
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("template", [pytest.param(t, id=t[:50]) for t in WITHOUT])
 def test_no_sentence_of_a_mistake_keeps_what_belongs_there(template, language):
-    names = ("to", "of", "what", "whole")
+    names = ("to", "of", "what", "whole", "path")
     said = Sentence(template, {**dict.fromkeys(names, "dh"), **PARTS})
     with speaking(language):
         words = str(without_the_right_one(said))
