@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import compiler, nn
+from tinygrad_rnn.compiler import codegen, loop_placement
 from tinygrad_rnn.operations.complex_pairs import complex_multiply
 
 B, I, N = 3, 4, 5
@@ -142,6 +143,14 @@ def test_every_way_to_read_it(read, only_last):
 @pytest.mark.parametrize("shape", [(N,), (1,), ()], ids=str)
 def test_shapes(batch, shape):
     agree(recurrence("as in the field"), *arguments(4, batch=batch, shape=shape), choices=CHOICES[:3])
+
+
+@pytest.mark.parametrize("values", [(0, 1), (2, 200)], ids=str)
+def test_rows_that_are_taken_step_by_step_and_chunks(values, monkeypatch):
+    for (module, name), value in zip([(codegen, "MANY"), (loop_placement, "CHUNK")], values, strict=True):
+        monkeypatch.setattr(module, name, value)
+    for way in ("as in the field", "a rotation that the input chooses"):
+        agree(recurrence(way), *arguments(5), choices=CHOICES[:1])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.longdouble], ids=lambda d: d.__name__)

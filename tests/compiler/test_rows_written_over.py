@@ -67,3 +67,38 @@ def test_the_cotangents_of_the_states_lie_over_those_of_the_outputs():
         row, _, out = k.arguments
         assert loop_placement.same_memory(row, out)
     assert "add(dh, dh_before, dh)" in program.source
+
+
+VIEWS = {
+    "all of it": (lambda y: y[:], True),
+    "all of it in another shape": (lambda y: y.reshape(4, 25), True),
+    "a part": (lambda y: y[:5], False),
+    "turned": (lambda y: y.T, False),
+}
+
+
+@pytest.mark.parametrize("how", VIEWS)
+def test_a_result_lies_over_a_view_of_all_that_nothing_reads_again(how):
+    """A part, or the entries in another order, gives way to memory of its own."""
+    view, over = VIEWS[how]
+    x = np.random.default_rng(2).standard_normal((10, 10))
+    for f in (lambda x: ((view(x * 2.0) + 1.0) ** 3).sum(), lambda x: ((view(x * 2.0) + view(x * 2.0)) ** 3).sum()):
+        expected = tg.value_and_grad(f)(x)
+        for passes in CHOICES:
+            require_agreement(tg.compile(f, passes=passes)(x), expected)
+    doubled, more = tg.compile(lambda x: ((view(x * 2.0) + 1.0) ** 3).sum()).program(x).instructions[:2]
+    assert np.may_share_memory(doubled.arguments[-1], more.arguments[-1]) == over
+
+
+@pytest.mark.parametrize("n", [1, 6])
+def test_a_matrix_beside_its_transpose(n):
+    """Both lie in one memory, which neither may be written over while the other is read."""
+    x = np.random.default_rng(3).standard_normal((n, n))
+
+    def f(x):
+        y = x * 2.0
+        return ((y + y.T) ** 3).sum() + ((y.T * y[::-1]) ** 2).sum()
+
+    expected = tg.value_and_grad(f)(x)
+    for passes in CHOICES:
+        require_agreement(tg.compile(f, passes=passes)(x), expected)
