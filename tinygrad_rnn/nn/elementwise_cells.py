@@ -40,7 +40,7 @@ def min_lstm(params: Params, x: Array, h: Array = None) -> Array:
 
 @checked({"weight_ih": "H I", "weight_hh": "H", "bias_ih?": "H"}, h="H")
 def ind_rnn(params: Params, x: Array, h: Array = None, *, nonlinearity: str = "relu") -> Array:
-    """Compute the independently recurrent network (Li et al. 2018, equation 3): h_t = relu(W x_t + u * h_{t-1} + b).
+    """Compute the independently recurrent network (Li et al. 2018, section 3): h_t = relu(W x_t + u * h_{t-1} + b).
 
     `weight_hh` is the vector u (H,): each unit reads its own past.
     """

@@ -57,6 +57,10 @@ def test_the_table_of_cells_fits_terminals_of_80_and_100_columns(language):
             assert max(map(width, compared(entries, "text", columns).splitlines())) <= columns
 
 
+def test_no_table_has_backquotes():
+    assert as_text([Grid(("", "`h`"), [("`h`", "0.20")], (1,))]) == "      h\nh  0.20\n"
+
+
 def test_blocks_stand_apart_and_an_empty_picture_leaves_no_gap():
     page = as_text([Heading(1, "LSTM"), Words("One."), Image("a", "b", "<svg/>"), Code("x = 1\n"), Lines(["a = b"])])
     assert page == "LSTM\n\nOne.\n\nx = 1\n\n    a = b\n"

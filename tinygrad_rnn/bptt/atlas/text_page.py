@@ -33,10 +33,10 @@ def as_text(blocks: Sequence[Block], columns: int = COLUMNS) -> str:
         elif isinstance(block, Lines):
             found.append("\n".join(broken(line, columns) for line in block.lines))
         elif isinstance(block, Grid):
-            rows = [[cell.replace("`", "") for cell in row] for row in block.rows]
-            lines = aligned([block.head, *rows], right=block.right)
+            head, *rows = ([cell.replace("`", "") for cell in row] for row in (block.head, *block.rows))
+            lines = aligned([head, *rows], right=block.right)
             if max(map(width, lines)) > columns:
-                lines = aligned([*_in_lines(block.head, rows), *rows], right=block.right)
+                lines = aligned([*_in_lines(head, rows), *rows], right=block.right)
             found.append("\n".join(lines))
         elif isinstance(block, Code | Image):
             found.append(block.text.rstrip("\n"))
