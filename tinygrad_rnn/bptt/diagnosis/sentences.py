@@ -15,6 +15,10 @@ from tinygrad_rnn.tape.notation import ATOM, Text, bracketed, call_text
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
 
 
+LARGER = {"maximum": "greater", "minimum": "less"}
+"""What an operand is to the other where the result, and so the cotangent, is its own."""
+
+
 VIEWS = ("getitem", "reshape", "expand_dims", "squeeze")
 """The operations that may give all entries of an array in another shape."""
 
@@ -90,6 +94,10 @@ def _transposed_param(model: CellModel, ref: object) -> str:
 def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
     """Write the rule of an edge as people do: for W, where the cell reads its transpose."""
     last = rule.instructions[-1] if rule.instructions else None
+    if model.roles[r].op.name in LARGER and rule == model.rule(r, slot):
+        mine, other = (_value(model, a, DEPTH) for a in (model.roles[r].args[slot], model.roles[r].args[1 - slot]))
+        where = call_text(LARGER[model.roles[r].op.name], [mine, other])
+        return call_text("multiply", [(f"{quantity(model, Ref('line', r))}[t]", ATOM), where])[0]
     turned = _transposed_param(model, model.roles[r].args[slot])
     if turned and last and last.op.name == "matmul" and rule.result == Made(len(rule.instructions) - 1):
         left, right = (replace(rule, result=a) for a in last.args)
