@@ -107,17 +107,20 @@ def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
 
 def _of_outer(model: CellModel, r: int, slot: int, rule: Rule) -> str:
     """Write the rule of a factor of an outer product a b^T as a product with a matrix; "" for any other rule."""
-    target, only = model.roles[r].args[slot], rule.instructions[0] if len(rule.instructions) == 1 else None
-    if only is None or only.op.name != "multiply" or rule.result != Made(0) or not isinstance(target, Ref):
+    target, made = model.roles[r].args[slot], rule.instructions
+    turned = len(made) == 2 and made[0].op.name == "swapaxes" and type(made[0].args[0]) is Ref and made[0].args[0] == G
+    if len(made) != 1 + turned or made[-1].op.name != "multiply" or rule.result != Made(len(made) - 1):
         return ""
-    given, other = only.args if G in only.args[:1] else only.args[::-1]
-    if given != G or not isinstance(other, Ref) or other.kind not in ("line", "x", "state"):
+    incoming = Made(0) if turned else G
+    given, other = made[-1].args if made[-1].args[0] == incoming else made[-1].args[::-1]
+    known = isinstance(other, Ref) and other.kind in ("line", "x", "state") and isinstance(target, Ref)
+    if given != incoming or not known:
         return ""
     mine, theirs = model.likes[target].shape, model.likes[other._replace(shift=0)].shape
     cotangent, text = f"{quantity(model, Ref('line', r))}[t]", value_text(model, other)
-    if _is_column(mine) and _is_row(theirs):
-        return f"{cotangent} @ {text}"
-    return f"{cotangent}.T @ {text}" if _is_row(mine) and _is_column(theirs) else ""
+    if not (_is_column(mine) and _is_row(theirs)) and not (_is_row(mine) and _is_column(theirs)):
+        return ""
+    return f"{cotangent} @ {text}" if _is_column(mine) != turned else f"{cotangent}.T @ {text}"
 
 
 def _is_column(shape: tuple[int, ...]) -> bool:
