@@ -81,10 +81,10 @@ def test_right_backward_passes_are_right(style):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("outer", "in dS, swapaxes("),
-        ("dq", "in d(q), S[t] @ d[y][t] stands in the place of"),
-        ("dv", "in d(v), swapaxes("),
-        ("dk", "in d(k), swapaxes("),
+        ("outer", "in dS, q[t] @ dy[t].T stands in the place of dy[t] @ q[t].T"),
+        ("dq", "in dq, S[t] @ dy[t] stands in the place of S[t].T @ dy[t]"),
+        ("dv", "in dv, dS[t].T @ k[t] stands in the place of dS[t] @ k[t]"),
+        ("dk", "in dk, dS[t] @ v[t] stands in the place of dS[t].T @ v[t]"),
         ("decay", "in dS, dS[t] stands in the place of dS[t] * 0.9"),
     ],
     ids=lambda value: value.split()[0],

@@ -32,7 +32,7 @@ from tinygrad_rnn.bptt.diagnosis.path_mistakes import (
     paths_forgotten_together,
 )
 from tinygrad_rnn.bptt.diagnosis.rules import Ref, Rule
-from tinygrad_rnn.bptt.diagnosis.sentences import edge_text, quantity, value_text, wrapped_text
+from tinygrad_rnn.bptt.diagnosis.sentences import LARGER, edge_text, quantity, value_text, wrapped_text
 from tinygrad_rnn.bptt.diagnosis.slope_mistakes import mistakes_in_slopes, slopes_that_are_none, slopes_together
 from tinygrad_rnn.language.saying import Sentence, Words, sentence
 from tinygrad_rnn.tape.notation import is_arithmetic
@@ -41,6 +41,7 @@ from tinygrad_rnn.tape.notation import is_arithmetic
 def mistakes_in_rules(model: CellModel) -> Iterator[Mistake]:
     """Yield the mistakes in each rule of a cell, the commonest first."""
     yield from _paths(model)
+    yield from _without_a_choice(model)
     yield from constants(model)
     yield from late_carries(model)
     yield from _wrapped(model)
@@ -80,6 +81,20 @@ def _paths(model: CellModel) -> Iterator[Mistake]:
                 path = sentence("{path} (back through {value})", path=of, value=value_text(model, Ref("line", r)))
             said = sentence("in {to}, the path {path} {how}", to=to, path=path, how=how)
             yield edge_mistake(model, (r, slot), said, change)
+
+
+def _without_a_choice(model: CellModel) -> Iterator[Mistake]:
+    """Yield the larger of two, or the smaller, where one of them has all of the cotangent, whichever was taken."""
+    for r, slot, target in model.edges():
+        if model.roles[r].op.name in LARGER:
+            to = quantity(model, target)
+            said = sentence(
+                "in {to}, {given} stands in the place of {meant}",
+                to=to,
+                given=f"{quantity(model, Ref('line', r))}[t]",
+                meant=edge_text(model, r, slot, model.rule(r, slot)),
+            )
+            yield edge_mistake(model, (r, slot), said, lambda at, g: g)
 
 
 def _wrapped(model: CellModel) -> Iterator[Mistake]:

@@ -15,6 +15,10 @@ from tinygrad_rnn.tape.notation import ATOM, Text, bracketed, call_text
 DEPTH = 4  # of an expression that is written out; what lies deeper is an ellipsis
 
 
+LARGER = {"maximum": "greater", "minimum": "less"}
+"""What an operand is to the other where the result, and so the cotangent, is its own."""
+
+
 VIEWS = ("getitem", "reshape", "expand_dims", "squeeze")
 """The operations that may give all entries of an array in another shape."""
 
@@ -90,6 +94,10 @@ def _transposed_param(model: CellModel, ref: object) -> str:
 def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
     """Write the rule of an edge as people do: for W, where the cell reads its transpose."""
     last = rule.instructions[-1] if rule.instructions else None
+    if model.roles[r].op.name in LARGER and rule == model.rule(r, slot):
+        mine, other = (_value(model, a, DEPTH) for a in (model.roles[r].args[slot], model.roles[r].args[1 - slot]))
+        where = call_text(LARGER[model.roles[r].op.name], [mine, other])
+        return call_text("multiply", [(f"{quantity(model, Ref('line', r))}[t]", ATOM), where])[0]
     turned = _transposed_param(model, model.roles[r].args[slot])
     if turned and last and last.op.name == "matmul" and rule.result == Made(len(rule.instructions) - 1):
         left, right = (replace(rule, result=a) for a in last.args)
@@ -99,17 +107,20 @@ def edge_text(model: CellModel, r: int, slot: int, rule: Rule) -> str:
 
 def _of_outer(model: CellModel, r: int, slot: int, rule: Rule) -> str:
     """Write the rule of a factor of an outer product a b^T as a product with a matrix; "" for any other rule."""
-    target, only = model.roles[r].args[slot], rule.instructions[0] if len(rule.instructions) == 1 else None
-    if only is None or only.op.name != "multiply" or rule.result != Made(0) or not isinstance(target, Ref):
+    target, made = model.roles[r].args[slot], rule.instructions
+    turned = len(made) == 2 and made[0].op.name == "swapaxes" and type(made[0].args[0]) is Ref and made[0].args[0] == G
+    if len(made) != 1 + turned or made[-1].op.name != "multiply" or rule.result != Made(len(made) - 1):
         return ""
-    given, other = only.args if G in only.args[:1] else only.args[::-1]
-    if given != G or not isinstance(other, Ref) or other.kind not in ("line", "x", "state"):
+    incoming = Made(0) if turned else G
+    given, other = made[-1].args if made[-1].args[0] == incoming else made[-1].args[::-1]
+    known = isinstance(other, Ref) and other.kind in ("line", "x", "state") and isinstance(target, Ref)
+    if given != incoming or not known:
         return ""
     mine, theirs = model.likes[target].shape, model.likes[other._replace(shift=0)].shape
     cotangent, text = f"{quantity(model, Ref('line', r))}[t]", value_text(model, other)
-    if _is_column(mine) and _is_row(theirs):
-        return f"{cotangent} @ {text}"
-    return f"{cotangent}.T @ {text}" if _is_row(mine) and _is_column(theirs) else ""
+    if not (_is_column(mine) and _is_row(theirs)) and not (_is_row(mine) and _is_column(theirs)):
+        return ""
+    return f"{cotangent} @ {text}" if _is_column(mine) != turned else f"{cotangent}.T @ {text}"
 
 
 def _is_column(shape: tuple[int, ...]) -> bool:

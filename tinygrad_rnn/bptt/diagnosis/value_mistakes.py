@@ -54,11 +54,11 @@ def saved(model: CellModel) -> Iterator[Mistake]:
         if after.kind == "line"
     ]
     places += [("x", "dW", _xs_of(), -1)]
-    if len(model.names) > 1:
-        move = _states_of(0)
-        for k in range(1, len(model.names)):
+    if len(model.names) > 2:  # the parts of one state, as re and im, beside the output
+        move = _states_of(1)
+        for k in range(2, len(model.names)):
             move = _both(move, _states_of(k))
-        places.append((listed(model.names), f"d{model.names[0]}", move, -1))
+        places.append((listed(model.names[1:]), f"d{model.names[1]}", move, -1))
     yield from _with_the_wrong_sign(model, inner)
     for k, name in enumerate(model.names):
         said = sentence(
