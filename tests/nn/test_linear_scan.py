@@ -70,6 +70,19 @@ def test_float32_stays_float32():
     np.testing.assert_allclose(hs, nn.unroll(cell, params, xs)[0], rtol=1e-5, atol=1e-6)
 
 
+def test_a_state_of_float32_in_a_cell_of_float64():
+    def masked(p, x, h):
+        return (x[..., :1] > 0) * 0.9 * h + x
+
+    xs = np.random.default_rng(0).standard_normal((7, 2, 3)).astype("float32")
+    h0 = np.ones((2, 3), "float32")
+    hs, last = nn.scan(masked, {"b": np.ones(1)}, xs, h0)
+    expected, end = nn.unroll(masked, {"b": np.ones(1)}, xs, h0)
+    assert hs.dtype == expected.dtype == np.float64
+    np.testing.assert_allclose(hs, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(last, end, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -47,7 +47,8 @@ def scan(cell: Cell, params: Params, xs: Array, state: State = None) -> tuple[Ar
     first = _first_step(cell, params, xs, given)
     starts = given or tuple(np.zeros_like(s) for s in first)
     _require_floats(cell, names, first)
-    zeros = [Tensor(np.zeros((len(xs), *np.shape(s)), s.dtype)) for s in starts]
+    dtypes = [np.result_type(s.dtype, f.dtype) for s, f in zip(starts, first, strict=False)]
+    zeros = [Tensor(np.zeros((len(xs), *np.shape(s)), d)) for s, d in zip(starts, dtypes, strict=True)]
     before: list[Array] = [*zeros]
     known: dict[int, Array] = {}
     while True:
@@ -164,8 +165,10 @@ def _require_the_loop(
 ) -> None:
     """Raise ValueError unless each step alone gives the states of the scan, from those of the scan before it."""
     given, x = mapped(_values, params), _values(xs)
-    near = [np.sqrt(np.finfo(s.dtype).eps) * np.max(np.abs(s), initial=0) for s in states]
     before = [_values(s) for s in starts]
+    floats = {a.dtype for a in (x, *before, *states) if a.dtype.kind == "f"}  # the coarsest rounds the first steps
+    eps = max(float(np.finfo(dtype).eps) for dtype in floats)
+    near = [np.sqrt(eps) * np.max(np.abs(s), initial=0) for s in states]
     for t in range(len(x)):
         with not_recording(), np.errstate(all="ignore"):
             alone = [_values(s) for s in as_tuple(cell(given, x[t], *before))]

@@ -74,7 +74,8 @@ def one_by_one(part, before, after, rows):
         pytest.param(reading_the_first, 1, False, id="copies that read the first"),
     ],
 )
-def test_copies_give_the_jacobian_or_are_not_taken(f, rows, copies):
+def test_copies_give_the_jacobian_or_are_not_taken(monkeypatch, f, rows, copies):
+    monkeypatch.setattr(room, "FEW", 4)
     part, before, after = recorded(f, rows)
     found = room._of_copies(part, before, after, rows, 6)
     assert (found is not None) == copies
@@ -86,6 +87,7 @@ def test_copies_give_the_jacobian_or_are_not_taken(f, rows, copies):
 def test_what_the_copies_give_is_compared_with_a_walk(monkeypatch):
     part, before, after = recorded(plain, B)
     right = room.dense_jacobian(part, before, after, B)
+    monkeypatch.setattr(room, "FEW", 4)
     monkeypatch.setattr(room, "_of_copies", lambda *_: right * 1.001)
     np.testing.assert_allclose(room.dense_jacobian(part, before, after, B), right, rtol=1e-13)
 

@@ -20,8 +20,8 @@ from tinygrad_rnn.tape.full_tape import Tape
 
 State = tuple[Tensor, ...]
 
-FEW = 4
-"""Up to so many rows of a Jacobian there is a walk for each."""
+FEW = 12
+"""Up to so many rows of a Jacobian there is a walk for each: copies take as long as some ten walks."""
 
 
 def batch_of(state: State) -> int:
