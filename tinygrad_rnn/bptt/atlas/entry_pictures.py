@@ -20,6 +20,7 @@ from tinygrad_rnn.language.saying import say
 from tinygrad_rnn.nn.time_loop import unroll
 from tinygrad_rnn.notebook.line_chart import chart_svg
 from tinygrad_rnn.tape.full_tape import Tape
+from tinygrad_rnn.text_tables import padded
 
 SQUARE, MARGIN, LABEL = 13, 8, 46
 FILLED, EMPTY, LINE, INK = "#2f6db3", "#eef1f5", "#5b6470", "#333333"
@@ -91,7 +92,7 @@ def pattern_text(pattern: Pattern) -> str:
     """Return the pattern for a terminal: # for an entry that is not zero."""
     names = [name for name, size in pattern.sizes.items() for _ in range(size)]
     wide = max(map(len, names))
-    head = "".join(name[:size].ljust(size) for name, size in pattern.sizes.items())
+    head = "".join(padded(name[:size], size) for name, size in pattern.sizes.items())
     rows = zip(names, pattern.entries, strict=True)
     lines = [f"{name:{wide}} {''.join('#' if full else '.' for full in row)}" for name, row in rows]
     return indent("\n".join([f"{'':{wide}} {head.rstrip()}", *lines]), "    ")
