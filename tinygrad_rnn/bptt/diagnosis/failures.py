@@ -9,9 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-NO_ANSWER = (SystemExit, MemoryError, OSError, ImportError)
-"""Errors that are no verdict on a derivation: it was not carried out."""
-
 CELL = ", cell "
 """What stands between a notebook's path and a number in the file name of a cell's code."""
 

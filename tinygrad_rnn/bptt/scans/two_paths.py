@@ -7,7 +7,6 @@ each spoils terms of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,19 +15,14 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.bptt.comparison.case import Array
 from tinygrad_rnn.bptt.scans.parted_terms import what_is_wrong
+from tinygrad_rnn.bptt.scans.recorded_path import Path, RecordedPath
 from tinygrad_rnn.bptt.scans.scan_mistakes import known_mistakes
 from tinygrad_rnn.core.tensor import Tensor
-from tinygrad_rnn.core.trees import by_name, flattened
 from tinygrad_rnn.core.values import not_recording
 from tinygrad_rnn.language.saying import Words, listed, sentence
 from tinygrad_rnn.nn.parameters import State
 from tinygrad_rnn.nn.time_loop import as_tuple
 from tinygrad_rnn.notebook.html_parts import box, code
-from tinygrad_rnn.tape.full_tape import Tape
-from tinygrad_rnn.transforms.rounding import Moved, rounding
-
-Path = Callable[..., Any]
-"""A function (params, xs) or (params, xs, state) that returns the outputs (T, B, ...), alone or with the last state."""
 
 ROWS = 24
 """The number of steps whose terms are computed: one walk back for each."""
@@ -184,17 +178,17 @@ def compare_paths(loop: Path, scan: Path, params: Any, xs: Any, state: State = N
                 f"compare_paths: {which} is a {type(path).__name__}\n"
                 "give a function (params, xs) of the outputs, as functools.partial(nn.unroll, cell)"
             )
-    runs = [_Run(path, params, xs, state) for path in (loop, scan)]
+    runs = [RecordedPath(path, params, xs, state) for path in (loop, scan)]
     found = _compared(runs)
     if found.single and not found:
-        wider = [_Run(path, params, xs, state, np.float64) for path in (loop, scan)]
+        wider = [RecordedPath(path, params, xs, state, np.float64) for path in (loop, scan)]
         found = replace(found, precise=bool(_compared(wider)))
     if found.first is None or found.precise or min(found.finite) < len(found.differences):
         return found
     return replace(found, known=tuple(_known(loop, runs, state)))
 
 
-def _known(loop: Path, runs: list[_Run], state: State) -> list[Words]:
+def _known(loop: Path, runs: list[RecordedPath], state: State) -> list[Words]:
     """Return the known mistake that gives the outputs of the second path; none where there is none."""
     one, other = runs
     params = one.rebuild([x.data for x in one.leaves.values()])
@@ -212,7 +206,7 @@ def _known(loop: Path, runs: list[_Run], state: State) -> list[Words]:
         return []
 
 
-def _compared(runs: list[_Run]) -> Parted:
+def _compared(runs: list[RecordedPath]) -> Parted:
     one, other = runs
     T = len(one.x)
     if one.hs.shape != other.hs.shape or one.hs.shape[:1] != (T,):
@@ -261,51 +255,8 @@ def _digits(spread: Array, unit: float) -> float:
     return float(np.log10(max(float(np.max(spread, initial=0)), unit) / unit))
 
 
-class _Run:
-    """One path on a tape of its own."""
-
-    def __init__(self, path: Path, params: Any, xs: Any, state: State, dtype: Any = None) -> None:
-        def leaf(name: str, value: Any) -> Tensor:
-            found = Tensor(np.array(value.data if isinstance(value, Tensor) else value, dtype), name=name)
-            if found.dtype.kind != "f":
-                raise TypeError(
-                    f"compare_paths: {name} is {found.dtype}, and the terms are derivatives\n"
-                    "give floats; let the paths begin behind an embedding"
-                )
-            return found
-
-        values, self.rebuild = flattened(params)
-        names = [*by_name(params)] if isinstance(params, Mapping) else [name for name, _ in values]
-        self.leaves = {name: leaf(name, value) for name, (_, value) in zip(names, values, strict=True)}
-        self.x = leaf("x", xs)
-        states = tuple(leaf(f"state {k}", s) for k, s in enumerate(as_tuple(state)))
-        with np.errstate(all="ignore"), not_recording(), Tape() as self.tape:
-            found = path(
-                self.rebuild(self.leaves.values()),
-                self.x,
-                *([states if len(states) > 1 else states[0]] if states else []),
-            )
-            self.hs = found[0] if isinstance(found, tuple) else found
-        if not isinstance(self.hs, Tensor):
-            raise TypeError(
-                f"compare_paths: the outputs are a {type(self.hs).__name__}\n"
-                "compute them from params and xs by NumPy's functions, without .data"
-            )
-        self.moved = Moved(self.tape, [self.x, *self.leaves.values()])
-
-    def spread(self) -> Array:
-        """Return how far rounding moves each output."""
-        return rounding(self.moved.spread({self.hs: np.ones(self.hs.shape, self.hs.dtype)}).results[0])
-
-    def terms(self, seed: Array) -> tuple[list[Array], list[Array]]:
-        """Return the gradients by x and by the parameters, and how far rounding moves them."""
-        wrt = [self.x, *self.leaves.values()]
-        spread = self.moved.spread({self.hs: seed}).gradients
-        return self.tape.gradient(self.hs, wrt, seed), [rounding(s) for s in spread]
-
-
 def _terms(
-    one: _Run, other: _Run, steps: NDArray[np.intp]
+    one: RecordedPath, other: RecordedPath, steps: NDArray[np.intp]
 ) -> tuple[Array, Array, NDArray[np.bool_], tuple[str, ...], tuple[bool, bool]]:
     """Return the sizes of the terms of both paths, where they differ, and the parameters whose gradients differ.
 
